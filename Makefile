@@ -5,6 +5,7 @@
 #   PIP_ARGS   passed to every `pip install`, for example an index of CPU builds of torch
 #   LAB_ARGS   passed to JupyterLab, for example "--no-browser --port=8899"
 #   DEMO_ARGS  passed to `genlab demo`, for example "--no-browser --port 9000"
+#   LOCK_ARGS  with `make lock`: passed to uv, for example "-c old.txt"
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
 #   PART       with `make mutants`: only one part of them, as in 2/4
 #   WORKERS    how many tests run at a time (2)
@@ -21,6 +22,7 @@ PYTHON ?=
 PIP_ARGS ?=
 LAB_ARGS ?=
 DEMO_ARGS ?=
+LOCK_ARGS ?=
 MUTANTS ?=
 PART ?= 1/1
 WORKERS ?= 2
@@ -35,22 +37,14 @@ PY := $(BIN)/python
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
          --nbval-sanitize-with tests/notebooks/sanitize.cfg
-# JupyterLab refuses to run as root unless told; that is the usual user in a container.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
-
-# What JupyterLab starts finds the environment's commands: `genlab` in a terminal, above all. The shell of a terminal is named,
-# because a login shell, which JupyterLab takes when it has none of its own, would set the path afresh.
+# What Voila starts finds the environment's commands, as what `genlab lab` starts does.
 IN_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 ##@ The course
 
 .PHONY: lab
 lab: $(VENV)/.lab ## Open your copies of the lessons in JupyterLab, at the start page
-	$(BIN)/genlab start
-	$(IN_ENV) $(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" \
-	  --ServerApp.terminado_settings="shell_command=['$$SHELL']" \
-	  --LabApp.app_settings_dir="$(CURDIR)/docs/lab" \
-	  --LabApp.default_url=/lab/tree/my/START.ipynb $(LAB_ARGS)
+	$(BIN)/genlab lab $(LAB_ARGS)
 
 .PHONY: demo
 demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and lab, large print, no code
@@ -125,6 +119,15 @@ types: $(VENV)/.dev ## Check the types of the package
 build: $(VENV)/.dev ## Rebuild every notebook from its text (SRC="notebooks/src/02_x.py" for some)
 	$(PY) tests/notebooks/build.py $(or $(SRC),$(wildcard notebooks/src/*.py notebooks/*/src/*.py))
 
+# torch is not to be locked, nor the builds of CUDA that one of its many would bring.
+.PHONY: lock
+lock: ## Write constraints.txt again: the newest versions, with their hashes (needs uv)
+	{ sed -n '/^#/p' constraints.txt; \
+	  uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate --no-header --all-extras \
+	    --override <(echo "torch; sys_platform == 'none'") --no-emit-package torch --no-emit-package setuptools \
+	    $(LOCK_ARGS) pyproject.toml <(printf 'sympy\nnetworkx\n'); } > $(VENV)/lock.txt
+	mv $(VENV)/lock.txt constraints.txt
+
 .PHONY: clean
 clean: ## Remove the environment and every cache, and nothing of yours
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -152,25 +155,30 @@ $(PY):
 	"$$found" -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 
+# All that developers need is installed with the hashes of constraints.txt, before torch and the course themselves. A learner needs a
+# third of it: only the versions then, since pip would ask an editable install for its hash too.
+PIP := $(PY) -m pip install --quiet --no-compile $(PIP_ARGS)
 define install
-	@echo "installing genlab[$(1)] (the first time: some minutes, and a few GB with a GPU build of torch)"
-	@$(PY) -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt -e '.[$(1)]' || { \
+	@echo "installing genlab$(1) (the first time: some minutes, and a few GB with a GPU build of torch)"
+	@{ $(if $(2),$(PIP) --no-deps --require-hashes -r constraints.txt &&) \
+	   sed -e 's/ *\\$$//' -e '/--hash/d' constraints.txt > $(VENV)/versions.txt && \
+	   $(PIP) -c $(VENV)/versions.txt -e '.$(1)'; } || { \
 	  echo "The installation failed. Is the network up? 'make clean' and a second try start afresh; PIP_ARGS passes options to"; \
 	  echo "pip, and constraints.txt lists the tested versions: leave one out there if your system has no build of it."; exit 1; }
 	@touch $@
 endef
 
 $(VENV)/.lab: $(PY) pyproject.toml constraints.txt
-	$(call install,lab)
+	$(call install,)
 
 $(VENV)/.demo: $(PY) pyproject.toml constraints.txt
-	$(call install,lab$(comma)demo)
+	$(call install,[demo])
 
 $(VENV)/.site: $(PY) pyproject.toml constraints.txt
-	$(call install,lab$(comma)site)
+	$(call install,[site])
 
 $(VENV)/.dev: $(PY) pyproject.toml constraints.txt
-	$(call install,lab$(comma)test$(comma)reference$(comma)demo$(comma)site$(comma)dev)
+	$(call install,[test$(comma)reference$(comma)demo$(comma)site$(comma)dev],hashes)
 	@touch $(VENV)/.lab $(VENV)/.demo $(VENV)/.site
 
 comma := ,

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import os
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -90,17 +93,40 @@ def start() -> None:
         err.print(f"no notebook that can be read: {names}; `genlab reset` keeps what is there")
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def lab(
+    arguments: Annotated[list[str] | None, typer.Argument(help="passed on to JupyterLab")] = None,
+) -> None:
+    """Open your working copies in JupyterLab, at the start page."""
+    from genlab_course import learner
+
+    try:
+        from jupyterlab.labapp import main
+    except ImportError:
+        raise FileNotFoundError("no JupyterLab here: pip install jupyterlab") from None
+    start()
+    found = sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join(found)  # a terminal is to find `genlab`
+    mine = learner.own_folder().resolve()
+    said = [
+        f"--ServerApp.root_dir={mine.parent}",
+        f"--LabApp.default_url=/lab/tree/{quote(mine.name)}/{learner.PAGE}",
+        f"--LabApp.app_settings_dir={Path(__file__).with_name('data')}",
+    ]
+    if os.name == "posix":  # a shell that is named is no login shell, which sets the path afresh
+        said += [f"--ServerApp.terminado_settings=shell_command={[os.environ.get('SHELL', 'sh')]}"]
+        said += ["--allow-root"] if os.geteuid() == 0 else []  # the usual user in a container
+    main([*said, *(arguments or [])])
+
+
 @app.command(help="Take a fresh working copy of a lesson; the old one is kept, dated.")
 def reset(
     lesson: Annotated[str, typer.Argument(help="number of a lesson, or name of a lab")],
 ) -> None:
     """Put a fresh copy in place of yours."""
-    from genlab_course import learner
+    from genlab_course.learner import reset_here
 
-    copy, kept = learner.reset(lesson, learner.own_folder())
-    out.print(f"fresh: {copy}", soft_wrap=True, markup=False)
-    if kept is not None:
-        out.print(f"kept:  {kept}", soft_wrap=True, markup=False)
+    reset_here(lesson)
 
 
 @app.command(help="Serve the instructor's pages: one a lesson and lab, large, no code.")

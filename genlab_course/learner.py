@@ -17,16 +17,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
-from IPython.display import Markdown, display
-
-from genlab.core.weights import replace_file
 from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab_course.quiz import questions
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+PACKED = Path(__file__).resolve().with_name("lessons")  # in a wheel: setup.py puts them there
+NOTEBOOKS = PACKED if PACKED.is_dir() else PACKED.parents[1] / "notebooks"  # of the clone
 LOG = "progress.jsonl"
 MARK = ".genlab-copies.json"  # of a folder of working copies: which version each is made from
 BACKUPS = "backups"
@@ -99,18 +98,18 @@ def answered(place: Path) -> dict[str, Answered]:
 
 
 def own_folder() -> Path:
-    """The folder of working copies: my/ beside notebooks/, or what GENLAB_MY names."""
-    named = os.environ.get("GENLAB_MY")
-    return Path(named).expanduser() if named else NOTEBOOKS.parent / "my"
+    """What GENLAB_MY names, or the clone's my/; else the folder that one is in, or ./my."""
+    if named := os.environ.get("GENLAB_MY"):
+        return Path(named).expanduser()
+    return folder() or Path.cwd() / "my" if NOTEBOOKS == PACKED else NOTEBOOKS.parent / "my"
 
 
 def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:
-    """The lessons and labs by their path in the course; FileNotFoundError outside of a clone."""
+    """The lessons and labs by their path in the course; FileNotFoundError without any."""
     places = ("[0-9][0-9]_*.ipynb", "systems/*.ipynb", "frontier/*.ipynb")
     found = [path for place in places for path in sorted(source.glob(place))]
     if not found:
-        how = "run this from a clone of the course, installed with `make setup`"
-        raise FileNotFoundError(f"no lessons in {source}: {how} or `pip install -e .`")
+        raise FileNotFoundError(f"no lessons in {source}: install the course again")
     return {path.relative_to(source).as_posix(): path for path in found}
 
 
@@ -145,6 +144,20 @@ def fresh(notebook: Path) -> Notebook:
                 counted["execution_count"] = None
     content["metadata"].pop("widgets", None)
     return content
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file beside its place, then move it there: a kill leaves the earlier file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def as_bytes(content: Notebook) -> bytes:
@@ -336,12 +349,10 @@ def _known(mine: Path) -> dict[str, str]:
 
 
 PAGE = "START.ipynb"
-BINDER = "https://mybinder.org/v2/gh/genlab-course/genlab/main?urlpath=lab/tree/my/START.ipynb"
 HEAD = re.compile(
     r"About (\d+) minutes(?: to read, about|, exercises included; the cells run in) (\d+) seconds"
 )
 HELLO = (Path(__file__).parent / "data" / "start.md").read_text(encoding="utf-8").strip()
-HELLO = HELLO.replace("BINDER", BINDER)
 SAYS = {  # what was done with some copies: the sentence about them
     "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "
     "answers were carried over into fresh ones; the old ones are kept beside them, with the date.",
@@ -383,13 +394,12 @@ def standings(mine: Path, source: Path = NOTEBOOKS) -> list[Standing]:
     for key in keys:
         short = key if isinstance(key, str) else f"{key:02d}"
         if name := notebooks.get(short):
-            head = HEAD.search((source / name).read_text(encoding="utf-8"))
-            kind = "frontier" if key in FRONTIER else "system"
-            module = f"{kind}_{key}" if isinstance(key, str) else f"lesson_{short}"
-            bank = importlib.import_module(f"{__package__}.exercises.{module}").EXERCISES
+            text = (source / name).read_text(encoding="utf-8")
+            head = HEAD.search(text)
+            exercises = [id for cell in _code(json.loads(text)) for id in _asks(cell)]
             asked = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
             title = titles[key] if isinstance(key, str) else f"{short} {LESSONS[key]}"
-            counts = _counts([e.id for e in bank], known), _counts(asked, known)
+            counts = _counts(exercises, known), _counts(asked, known)
             rows.append(Standing(title, name, int(head[1]) if head else 0, *counts))
     return rows
 
@@ -429,13 +439,21 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     outputs = [{"output_type": "display_data", "data": shown, "metadata": {}}]
     code = {"cell_type": "code", "id": "progress", "metadata": {}, "source": CELL}
     page = fresh(next(iter(shipped(source).values())))  # for its kernel and its language
+    map_is_there = (mine.parent / "docs" / "images" / "map.png").exists()
+    how = (HELLO if map_is_there else HELLO.rpartition("\n\n")[0]).replace("SLUG", slug())
     page["cells"] = [
         {"cell_type": "markdown", "id": "start", "metadata": {}, "source": head},
         code | {"outputs": outputs, "execution_count": None},
-        {"cell_type": "markdown", "id": "how", "metadata": {}, "source": HELLO},
+        {"cell_type": "markdown", "id": "how", "metadata": {}, "source": how},
     ]
     _write(mine / PAGE, page)
     return mine / PAGE
+
+
+def slug() -> str:
+    """Owner and name of the repository, as pyproject.toml told the installed package."""
+    urls: list[str] = metadata("genlab").get_all("Project-URL", [])
+    return next(u for u in urls if u.startswith("Repository")).partition("github.com/")[2]
 
 
 def begin(mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Prepared]:
@@ -449,6 +467,8 @@ def progress() -> None:
     mine = folder()
     if mine is None:
         raise FileNotFoundError("progress is kept for working copies: `genlab start` makes them")
+    from IPython.display import Markdown, display  # not for `genlab start`, which is to be quick
+
     display(Markdown(table(standings(mine))))
 
 

@@ -63,8 +63,7 @@ def server(folder):
     """Run `make lab` in `folder`, with a copy of the notebooks beside the learner's copies."""
     root = folder / "root"
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
-    for name in ("images", "lab"):
-        shutil.copytree(ROOT / "docs" / name, root / "docs" / name)
+    shutil.copytree(ROOT / "docs" / "images", root / "docs" / "images")
     for name in ("pyproject.toml", "constraints.txt"):  # what the target depends on
         shutil.copy(ROOT / name, root)
     (root / ".venv").symlink_to(sys.prefix)

@@ -5,10 +5,12 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,19 +66,29 @@ def test_without_a_name_the_trainings_are_listed_whole_in_80_columns():
     assert all(name in run("systems", "glide_base", columns=80).stdout for name in stated)
 
 
-HEAVY = ("torch", "numpy", "matplotlib", "sklearn", "scipy", "genlab.systems", "genlab.zoo")
+HEAVY = (
+    "torch",
+    "numpy",
+    "IPython",
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "genlab.systems",
+    "genlab.zoo",
+)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
-def test_help_waits_for_no_torch(arguments):
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"], ["start"]])
+def test_help_and_the_start_page_wait_for_no_torch(tmp_path, arguments):
     program = (
         "import sys; from genlab_course.cli import app\n"
         "try: app(sys.argv[1:])\n"
         f"finally: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True,
+        env={**os.environ, "GENLAB_MY": str(tmp_path / "my")},
+    )  # fmt: skip
     assert done.stderr.strip() == "[]"
     assert done.stdout
 
@@ -309,3 +321,49 @@ def test_a_caption_is_drawn_into_a_file_and_another_model_refused(tmp_path):
     assert refused.exit_code == 1
     assert "draws from no caption" in said(refused)
     assert "'pink' where one of" in said(run("sample", "latent_diffusion", "a pink seven"))
+
+
+@pytest.fixture
+def jupyterlab(monkeypatch, tmp_path):
+    """What JupyterLab would be started with, and the path on which its terminals look."""
+    monkeypatch.setenv("GENLAB_MY", str(tmp_path / "a class" / "my own"))
+    monkeypatch.setenv("PATH", "elsewhere")
+    started = []
+    note = lambda arguments: started.append((arguments, os.environ["PATH"].split(os.pathsep)))
+    monkeypatch.setattr("jupyterlab.labapp.main", note)
+    return started
+
+
+def test_lab_opens_jupyterlab_at_the_copies_and_passes_the_rest_on(jupyterlab, tmp_path):
+    assert run("lab", "--no-browser", "--port", 8899, "--LabApp.x=1").exit_code == 0
+    ((arguments, path),) = jupyterlab
+    assert arguments[-4:] == ["--no-browser", "--port", "8899", "--LabApp.x=1"]
+    given = dict(a.removeprefix("--").partition("=")[::2] for a in arguments[:-4])
+    assert given["ServerApp.root_dir"] == str(tmp_path / "a class")
+    assert given["LabApp.default_url"] == "/lab/tree/my%20own/START.ipynb"
+    assert (tmp_path / "a class" / "my own" / "START.ipynb").is_file()
+    settings = Path(given["LabApp.app_settings_dir"]) / "overrides.json"
+    shown = json.loads(settings.read_text(encoding="utf-8"))
+    assert shown["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    assert shutil.which("genlab", path=path[0])
+    assert path[-1] == "elsewhere"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has neither")
+def test_only_root_is_told_that_it_may_and_no_terminal_is_a_login_shell(jupyterlab, monkeypatch):
+    monkeypatch.setenv("SHELL", "/bin/a shell")
+    for user in (0, 1000):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        assert run("lab").exit_code == 0
+    roots = ["--allow-root" in arguments for arguments, _ in jupyterlab]
+    assert roots == [True, False]
+    assert "--ServerApp.terminado_settings=shell_command=['/bin/a shell']" in jupyterlab[0][0]
+
+
+def test_without_jupyterlab_there_is_a_sentence_and_no_copy(jupyterlab, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
+    result = run("lab")
+    assert result.exit_code == 1
+    assert said(result) == "genlab: no JupyterLab here: pip install jupyterlab"
+    assert not jupyterlab
+    assert not list(tmp_path.iterdir())

@@ -18,6 +18,7 @@ from genlab_course.learner import (
     BACKUPS,
     LOG,
     MARK,
+    NOTEBOOKS,
     Answered,
     Prepared,
     answered,
@@ -27,8 +28,10 @@ from genlab_course.learner import (
     handout,
     imports_gone,
     notices,
+    own_folder,
     prepare,
     record,
+    replace_file,
     reset,
     standings,
 )
@@ -334,6 +337,18 @@ def test_imports_that_are_gone_are_found(code, gone):
     assert imports_gone({"cells": [{"cell_type": "code", "source": code}]}) == gone
 
 
+def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_beside_it(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "a").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        replace_file(tmp_path / "a", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
 def test_nothing_is_replaced(source, tmp_path):
     mine = tmp_path / "mine.ipynb"
     mine.write_text("my work")
@@ -355,6 +370,20 @@ def copies(tmp_path):
 def test_a_place_lies_in_the_nearest_folder_of_copies(copies):
     assert folder(copies) == folder(copies / "systems") == copies
     assert folder(copies.parent) is None
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["clone", "wheel"])
+def test_copies_belong_to_the_clone_or_else_to_where_one_works(copies, monkeypatch, packed):
+    monkeypatch.delenv("GENLAB_MY", raising=False)
+    monkeypatch.setattr("genlab_course.learner.PACKED", NOTEBOOKS if packed else None)
+    found = []
+    for place in (copies.parent, copies / "systems"):
+        monkeypatch.chdir(place)
+        found.append(own_folder())
+    clone = NOTEBOOKS.parent / "my"
+    assert found == ([copies.parent / "my", copies] if packed else [clone, clone])
+    monkeypatch.setenv("GENLAB_MY", "~/mine")
+    assert own_folder() == Path("~/mine").expanduser()
 
 
 def test_right_once_is_right_for_good_and_tries_are_counted(copies):

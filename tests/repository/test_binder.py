@@ -3,14 +3,15 @@
 No Docker and no network are used, so this proves detection and wiring only. It does not prove that
 the conda environment solves or that the image builds."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
-
-from genlab_course.learner import BINDER
 
 ROOT = Path(__file__).resolve().parents[2]
 repo2docker = pytest.importorskip("repo2docker.app", reason="jupyter-repo2docker is not installed")
@@ -36,7 +37,6 @@ def rendered():
 def test_the_dockerfile_installs_our_environment_then_the_course_then_starts(rendered):
     pack, dockerfile = rendered
     assert all(os.access(ROOT / "binder" / name, os.X_OK) for name in ("postBuild", "start"))
-    assert BINDER in (ROOT / "README.md").read_text(encoding="utf-8")
     assert type(pack).__name__ == "CondaBuildPack"
     assert pack.python_version == "3.11"
     assert Path(pack.environment_yaml_path).as_posix() == "binder/environment.yml"
@@ -56,3 +56,33 @@ def test_the_server_starts_with_working_copies_or_else_without(tmp_path):
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert run.stdout.splitlines()[-1] == "the server"
     assert (tmp_path / "my" / "START.ipynb").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_pages_are_written_where_the_badge_leads(tmp_path):
+    """`postBuild` with stand-ins for pip and `genlab start`."""
+    pytest.importorskip("voila", reason="Voila is not installed")
+    programs, build = tmp_path / "bin", tmp_path / "clone"
+    programs.mkdir()
+    build.mkdir()
+    genlab = f'[ "$1" = start ] || exec "{sys.executable}" -m genlab_course.cli "$@"'
+    for name, does in (("pip", "exit 0"), ("genlab", genlab)):
+        (programs / name).write_text(f"#!/bin/bash\n{does}\n")
+        (programs / name).chmod(0o755)
+    prefix = tmp_path / "prefix"
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "NB_PYTHON_PREFIX": str(prefix)}
+    subprocess.run(
+        [ROOT / "binder" / "postBuild"], cwd=build, env=environment, check=True, capture_output=True
+    )
+    template = prefix / "share/jupyter/voila/templates/genlab_demo"
+    said = json.loads((prefix / "etc/jupyter/jupyter_server_config.json").read_text())
+    assert said["VoilaConfiguration"]["template"] == template.name
+    links = re.findall(r'href="([^"]+\.ipynb)', (template / "tree.html").read_text())
+    tree = "/voila/tree/demo/pages"
+    assert f"urlpath={tree[1:]})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(links) > 20
+    for link in links:
+        page = build / urljoin(tree, link).removeprefix("/voila/render/")
+        (back,) = re.findall(r"\[all pages\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+        assert urljoin(urljoin(tree, link), back) == tree

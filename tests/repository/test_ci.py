@@ -1,8 +1,9 @@
-"""The workflow runs what the Makefile runs, on the Pythons and the torch that pyproject.toml names.
+"""One workflow runs what the Makefile runs, on the Pythons and the torch of pyproject.toml.
 
-It is parsed here; only GitHub's machines can run it.
+Another publishes a tag. They are parsed here; only GitHub's machines can run them.
 """
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -48,3 +49,36 @@ def test_it_may_only_read_its_actions_have_a_version_and_old_runs_stop():
     assert {"group", "cancel-in-progress"} <= set(WORKFLOW["concurrency"])
     assert all("timeout-minutes" in job for job in JOBS.values())
     assert WORKFLOW[True]["schedule"]  # YAML 1.1 reads the key `on` as true
+
+
+RELEASE = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+
+
+def test_a_tag_is_built_checked_opened_and_only_then_published_without_a_secret():
+    assert RELEASE[True]["push"] == {"tags": ["v*"]}
+    build, publish = RELEASE["jobs"]["build"], RELEASE["jobs"]["publish"]
+    commands = "\n".join(step["run"] for step in build["steps"] if "run" in step)
+    said = ("__version__", "-m build", "twine check --strict", "install", "genlab start")
+    places = [commands.index(words) for words in said[1:]]
+    assert said[0] in commands
+    assert places[0] < places[1] < commands.index("dist/*.whl") < places[3]
+    assert publish["needs"] == "build"
+    assert RELEASE["permissions"] == {"contents": "read"}
+    assert "permissions" not in build
+    assert publish["permissions"] == {"id-token": "write"}
+    assert not any("run" in step for step in publish["steps"])
+    used = [step["uses"] for job in (build, publish) for step in job["steps"] if "uses" in step]
+    ours = [name for name in used if re.fullmatch(r"actions/[\w-]+@v\d+", name)]
+    assert set(used) - set(ours) == {"pypa/gh-action-pypi-publish@release/v1"}
+    assert all("timeout-minutes" in job for job in (build, publish))
+    assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+
+
+def test_the_lock_is_never_given_with_its_hashes_to_an_editable_install():
+    """pip would ask for a hash of the checkout."""
+    places = ["README.md", "CONTRIBUTING.md", "Makefile", "docs/hub.md", ".github/workflows/ci.yml"]
+    for place in places:
+        text = (ROOT / place).read_text(encoding="utf-8")
+        assert not re.search(r"-c \S*constraints\.txt", text), place
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    assert "genlab lab" in container["postAttachCommand"]

@@ -1,5 +1,6 @@
 """What the package says of itself: rules of current setuptools, and who may do what with it."""
 
+import inspect
 import json
 import re
 import tomllib
@@ -10,11 +11,15 @@ import yaml
 from packaging.licenses import canonicalize_license_expression
 
 import genlab
+from genlab_course import learner
+from genlab_course.learner import slug
 
 ROOT = Path(__file__).resolve().parents[2]
-REPOSITORY = "https://github.com/genlab-course/genlab"
 TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = TABLES["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]  # the one place that says whose it is
+HOSTS = "github.com", "mybinder.org/v2/gh", "colab.research.google.com/github"
+ADDRESS = re.compile(rf"(?:{'|'.join(map(re.escape, HOSTS))})/([\w.-]+/[\w-]+)")
 LICENCES = {
     "MIT": "LICENSE",
     "CC-BY-4.0": "LICENSE-TEXT",
@@ -36,6 +41,29 @@ def test_the_package_says_whose_it_is_and_where():
     assert PROJECT["authors"] == cited["authors"]
     assert PROJECT["version"] == genlab.__version__ == cited["version"]
     assert cited["repository-code"] == REPOSITORY
+
+
+def test_every_address_of_ours_is_the_one_of_pyproject():
+    owner, name = slug().split("/")
+    assert f"https://github.com/{owner}/{name}" == REPOSITORY
+    assert PROJECT["urls"]["Changelog"].startswith(f"{REPOSITORY}/")
+    assert learner.metadata(PROJECT["name"])["Name"] == PROJECT["name"]
+    assert f'metadata("{PROJECT["name"]}")' in inspect.getsource(slug)
+    places = ["docs", ".github", "notebooks", "binder", "genlab_course", ".devcontainer"]
+    below = [path for place in places for path in (ROOT / place).rglob("*")]
+    kinds = {".md", ".cff", ".yml", ".py", ".ipynb", ".json", ".toml", ""}
+    ours = 0
+    for path in [*ROOT.glob("*.*"), *below]:
+        if path.is_file() and path.suffix in kinds and ".ipynb_checkpoints" not in path.parts:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for found in ADDRESS.finditer(text.replace("SLUG", slug())):
+                mine = {owner, name} & set(found[1].split("/"))
+                if mine or not found[0].startswith("github.com"):  # others have repositories too
+                    assert found[1] == slug(), f"{path}: {found[0]}"
+                    ours += 1
+    assert ours > 5
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f'"{PROJECT["name"]} @ {REPOSITORY}/archive/refs/heads/main.zip"' in readme
 
 
 def test_every_notebook_that_shows_mnist_is_named_with_its_licence():
