@@ -362,6 +362,7 @@ SAYS = {  # what was done with some copies: the sentence about them
     "{names}. Nothing was changed there; `genlab reset` takes a fresh one and keeps what is there.",
 }
 CELL = "import genlab_course as course\n\ncourse.progress()"
+WORK = 'course.download()  # your work as one file\n# course.restore("the file")  # puts it back'
 
 
 @dataclass(frozen=True)
@@ -445,6 +446,7 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
         {"cell_type": "markdown", "id": "start", "metadata": {}, "source": head},
         code | {"outputs": outputs, "execution_count": None},
         {"cell_type": "markdown", "id": "how", "metadata": {}, "source": how},
+        code | {"id": "work", "source": WORK, "outputs": [], "execution_count": None},
     ]
     _write(mine / PAGE, page)
     return mine / PAGE

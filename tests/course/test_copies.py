@@ -103,7 +103,7 @@ def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
     page = write_start(mine_start, odd)
     notebook = nbformat.read(page, as_version=4)
     nbformat.validate(notebook)
-    head, code, how = notebook.cells
+    head, code, how, work = notebook.cells
     shown = code.outputs[0].data["text/markdown"]
     assert shown == table(standings(mine_start))
     text = "\n".join((head.source, shown, how.source))
@@ -113,6 +113,7 @@ def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
     assert "newer versions of: `04`" in head.source
     assert "no notebook that can be read: `glide`" in head.source
     assert "course.progress()" in code.source
+    assert "course.download()" in work.source
     assert str(mine_start.parent) not in page.read_text()
 
 
