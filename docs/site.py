@@ -209,6 +209,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS):
     exporter, pages = Exporter(template_name="basic"), []
     for title, name, path in notebooks:
         notebook = with_explanations(nbformat.read(path, as_version=4))
+        notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
         pages.append((title, name, exporter.from_notebook_node(notebook)[0]))
     for name in documents:
         text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import jupytext
@@ -37,6 +38,12 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
+INSTALL = "install"  # tag of the cell that installs the course where it is missing
+ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "urls"
+]["Repository"]
+LINKS = re.compile(r"\n\n\*Open in .*\*(?=\n|$)")  # the row under the title
 KEPT = ("tags", "jupyter")  # of a cell's metadata; `jupyter` says whether its source is folded
 HEADER = """\
 # ---
@@ -75,9 +82,61 @@ def read_text(source):
     return notebook
 
 
+def with_doors(notebook, target):
+    """Return `notebook` with links under its title and a cell that installs the course.
+
+    Neither stands in the text. Solutions need no door: they are read beside their lesson.
+    """
+    notebook, place = without_doors(notebook), target.resolve()
+    course = ROOT / "notebooks"
+    if not place.is_relative_to(course) or place.is_relative_to(course / "solutions"):
+        return notebook
+    name = place.relative_to(course).as_posix()
+    owner, repository = REPOSITORY.split("/")[-2:]
+    binder = f"https://mybinder.org/v2/gh/{owner}/{repository}/main?urlpath=lab/tree/my/{name}"
+    colab = (
+        f"https://colab.research.google.com/github/{owner}/{repository}/blob/main/notebooks/{name}"
+    )
+    site = f"https://{owner}.github.io/{repository}/{place.stem}.html"
+    row = f"*Open in [Colab]({colab}) or [Binder]({binder}), or [read it on the site]({site})*"
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    notebook.cells[0].source = f"{title}\n\n{row}\n{rest}"
+    source = (
+        "# On Colab and Kaggle this installs the course; elsewhere it does nothing.\n"
+        "from importlib.util import find_spec\n\n"
+        'if find_spec("genlab") is None:\n'
+        "    %pip install -q --no-deps jaxtyping wadler-lindig \\\n"
+        f'        "genlab @ {REPOSITORY}/archive/refs/heads/main.zip"'
+    )
+    cell = nbformat.v4.new_code_cell(source, id=INSTALL, execution_count=1)
+    cell.metadata = nbformat.from_dict({"tags": [INSTALL], "jupyter": {"source_hidden": True}})
+    notebook.cells.insert(1, cell)
+    return renumbered(notebook)
+
+
+def without_doors(notebook):
+    """Return `notebook` as its text describes it."""
+    notebook = copy.deepcopy(notebook)
+    notebook.cells = [c for c in notebook.cells if INSTALL not in c.metadata.get("tags", ())]
+    notebook.cells[0].source = LINKS.sub("", notebook.cells[0].source, count=1)
+    return renumbered(notebook)
+
+
+def renumbered(notebook):
+    """Count the cells that were run from 1, as a run from the first to the last does."""
+    count = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            count += 1
+            for counted in (cell, *cell.outputs):
+                if counted.get("execution_count") is not None:
+                    counted["execution_count"] = count
+    return notebook
+
+
 def text_of(notebook):
     """Return the py:percent text of `notebook`, with a header that names no version."""
-    text = jupytext.writes(notebook, fmt="py:percent")
+    text = jupytext.writes(without_doors(notebook), fmt="py:percent")
     body = re.sub(r"\A# ---\n.*?\n# ---\n", "", text, flags=re.DOTALL)
     return f"{HEADER}\n{body.lstrip()}"
 
@@ -115,7 +174,7 @@ def strip(notebook):
 def build(source):
     """Build one pair from its text `source`; return a line that says what was written."""
     target, given = notebook_path(source), source.read_text(encoding="utf-8")
-    notebook = read_text(source)
+    notebook = with_doors(read_text(source), target)
     seconds, peak = run(notebook, target.parent)
     strip(notebook)
     nbformat.validate(notebook)

@@ -98,3 +98,41 @@ def test_unchanged_cells_keep_their_ids(source):
     after = [cell.id for cell in build.read_text(source).cells]
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True, True, True]
     assert len(set(after)) == len(after)
+
+
+def opened(name):
+    """The small notebook of this file with the doors that one of the course would have."""
+    notebook = build.jupytext.reads(TEXT, fmt="py:percent")
+    return build.with_doors(notebook, build.ROOT / "notebooks" / name)
+
+
+def test_a_lesson_has_links_to_itself_under_its_title_and_a_cell_that_installs_the_course():
+    notebook = opened("systems/small.ipynb")
+    title, _, row = notebook.cells[0].source.partition("\n\n")
+    assert title == "# A title"
+    places = "(https://colab", "blob/main/notebooks/systems/small.ipynb)", "my/systems/small.ipynb)"
+    assert all(place in row for place in places)
+    assert build.REPOSITORY.removeprefix("https://github.com/") in row
+    assert notebook.cells[1].metadata.tags == [build.INSTALL]
+    assert build.REPOSITORY in notebook.cells[1].source
+
+
+def test_the_doors_stand_in_the_notebook_alone_and_once():
+    notebook = opened("small.ipynb")
+    again = build.with_doors(notebook, build.ROOT / "notebooks" / "small.ipynb")
+    assert again == notebook
+    assert build.text_of(notebook) == build.text_of(build.without_doors(notebook))
+    assert len(build.without_doors(notebook).cells) == len(notebook.cells) - 1
+    assert len(opened("solutions/small.ipynb").cells) == len(notebook.cells) - 1
+
+
+def test_the_cell_installs_nothing_where_the_course_is_there(monkeypatch):
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell.instance()
+    asked = []
+    monkeypatch.setattr(shell, "run_line_magic", lambda *a, **k: asked.append(a))
+    source = opened("small.ipynb").cells[1].source
+    shell.run_cell(source).raise_error()
+    assert asked == []
+    shell.run_cell(source.replace('"genlab")', '"no_such_module")')).raise_error()
+    assert len(asked) == 1
+    assert build.REPOSITORY in asked[0][1]
