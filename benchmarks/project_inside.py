@@ -22,7 +22,7 @@ from genlab.zoo import load_model
 from genlab.zoo.scenes import GUIDANCE, N_DRAWN, P_TWO, real_scenes, scenes_of
 from genlab.zoo.train import by_loss
 
-STEPS, LR, SEEDS, INSIDE, K = 700, 4e-4, (0, 1, 2), ALONE + 1, 9  # K: margin of the middle
+STEPS, LR, SEEDS, INSIDE, K = 1500, 3e-4, (0, 1, 2), ALONE + 1, 9  # K: margin of the middle
 
 
 def stretch(grey, side):
