@@ -65,6 +65,10 @@ RESIDUAL = Exercise(
         "You replace every token, kept ones too.",
         lambda x, p, q, u, v: speculative_token(x, p, q, u, v / (p - q).clamp(min=0).sum()),
         "You draw from p - q without dividing by its sum: some v lie beyond the end.",
+        lambda x, p, q, u, v: torch.where(u < p[x] / q[x], x, torch.stack(
+            [torch.searchsorted((c := p.where(torch.arange(4) != i, 0).cumsum(0)) / c[-1], w)
+             for i, w in zip(x, v, strict=True)])),
+        "You leave out the rejected token alone; others that the draft likes come twice, too.",
     ),
     hints="Kept tokens carry min(p, q) of each token. How much of p is still missing?\n"
     "p - min(p, q) = max(p - q, 0): the replacement is drawn from that, normalised.\n"
@@ -108,6 +112,7 @@ TWO = Exercise(
         1.585, "That is the entropy of the city, what is to be written, not what is lost.",
         1.0, "That would be so if New and San were even; one city of three is New York.",
         0.6365, "These are nats; take logarithms to base 2.",
+        2.5033, "That is what the two words cost apart; what the city costs is still to subtract.",
         0.4444, "That is how often the pair is no city. What is asked is a KL, in bits.",
     ),
     hints="The loss is KL(pairs || product of the marginals) = H(first) + H(second) - H(both).\n"
