@@ -15,9 +15,11 @@ import math
 import os
 import pkgutil
 import textwrap
+import tomllib
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,10 @@ from numpy.typing import NDArray
 
 from genlab_course.checks import as_array
 from genlab_course.learner import answered, folder, record
+
+HINTS: dict[str, list[str]] = tomllib.loads(
+    (Path(__file__).parent / "data" / "hints.toml").read_text(encoding="utf-8")
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,14 @@ class Exercise:
     right: Any = None  # a correct function or value; with a judge: an answer that it accepts
     cases: tuple[tuple[Any, ...], ...] | None = None  # arguments to try; None for a value
     mistakes: tuple[Mistake, ...] = ()
-    hints: str = ""  # three lines, from a nudge to nearly the answer
+    hints: str = ""  # three lines, from a nudge to nearly the answer; empty: those of HINTS
     judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
     rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
     atol: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.hints:
+            object.__setattr__(self, "hints", "\n".join(HINTS.get(self.id, ())))
 
 
 def bank(names: dict[str, Any]) -> tuple[Exercise, ...]:

@@ -46,9 +46,6 @@ ACCEPT = Exercise(
         lambda x, p, q, u: kept(x, p, q, u) + 1,
         "You count the token that the target adds, too; it is not a kept draft.",
     ),
-    hints="For each drafted token: which two numbers decide, and what is u compared with?\n"
-    "gather takes p and q at the drafted tokens. A product along the row is 0 after a rejection.\n"
-    "keep = u < p(x) / q(x), then keep.long().cumprod(1).sum(1).",
 )  # fmt: skip
 RESIDUAL = Exercise(
     id="par.residual", right=speculative_token,
@@ -70,9 +67,6 @@ RESIDUAL = Exercise(
              for i, w in zip(x, v, strict=True)])),
         "You leave out the rejected token alone; others that the draft likes come twice, too.",
     ),
-    hints="Kept tokens carry min(p, q) of each token. How much of p is still missing?\n"
-    "p - min(p, q) = max(p - q, 0): the replacement is drawn from that, normalised.\n"
-    "left = (p - q).clamp(min=0); searchsorted(left.cumsum(0) / left.sum(), v, right=True).",
 )  # fmt: skip
 TOKENS = Exercise(
     id="par.tokens", right=3.3616,
@@ -82,9 +76,6 @@ TOKENS = Exercise(
         2.952, "That sum ends at a ** 3; all four can be kept, too.",
         2.3616, "These are the kept ones alone: the same pass yields one token more.",
     ),
-    hints="The i-th drafted token counts if the first i are all kept.\n"
-    "That has probability 0.8 ** i; and one token comes in any case.\n"
-    "1 + 0.8 + 0.8**2 + 0.8**3 + 0.8**4.",
 )  # fmt: skip
 UNMASK = Exercise(
     id="par.unmask", right=unmask,
@@ -102,9 +93,6 @@ UNMASK = Exercise(
         lambda x, p, t, s, a, b, m: unmask(0 * x + m, p, t, s, a, b, m).where(a < (t - s) / t, x),
         "You redraw visible tokens, too.",
     ),
-    hints="Which tokens appear, and what do they become? Two uniforms for two questions.\n"
-    "Hidden at t means hidden at s with probability s / t; the rest appears now.\n"
-    "drawn = (probs.cumsum(-1) <= u_what[..., None]).sum(-1), where x is mask and u_when is small.",
 )  # fmt: skip
 TWO = Exercise(
     id="par.two-at-once", right=0.9183,
@@ -115,9 +103,6 @@ TWO = Exercise(
         2.5033, "That is what the two words cost apart; what the city costs is still to subtract.",
         0.4444, "That is how often the pair is no city. What is asked is a KL, in bits.",
     ),
-    hints="The loss is KL(pairs || product of the marginals) = H(first) + H(second) - H(both).\n"
-    "The second word tells the city, so H(second) = H(both).\n"
-    "What is left is H(first), the entropy of New against San, 1/3 against 2/3.",
 )  # fmt: skip
 RARE = Exercise(
     id="par.rare-value", right=0.01,
@@ -127,9 +112,6 @@ RARE = Exercise(
         0.09, "That is how often d is drawn first and then lost to c.",
         0.0, "d can be drawn again in the second pass, and then nothing else is hidden.",
     ),
-    hints="d needs to be drawn in the first pass. What is kept then, and what is hidden again?\n"
-    "The coin is kept. In the second pass the token is drawn afresh.\n"
-    "d must be drawn twice: 0.1 * 0.1.",
 )  # fmt: skip
 
 EXERCISES = bank(globals())

@@ -61,9 +61,6 @@ TWO_STEPS = Exercise(
         0.6308, "The velocity is (x - guess) / t: at t = 1/2 that doubles the gap.",
         1.0, "The exact flow ends there. The second step aims at a mean of both points.",
     ),
-    hints="What does the first step do when the best guess is 0? Then use v = (x - guess) / t.\n"
-    "At t = 1/2 a step of 1/2 lands at the guess itself: you need E[x_0 | x_t = 1/2].\n"
-    "The guess of two points at -1 and 1 is tanh(x (1 - t) / t^2).",
 )  # fmt: skip
 STRAIGHTNESS = Exercise(
     id="few.straightness", right=straightness,
@@ -76,9 +73,6 @@ STRAIGHTNESS = Exercise(
         lambda s: straightness(s) / s.shape[-1],
         "Sum over the coordinates; the mean is over steps and paths only.",
     ),
-    hints="Velocity of a step, minus the velocity that a straight path would have.\n"
-    "With n equal steps a step's velocity is its displacement times n; the chord needs no factor.\n"
-    "(((states[:-1] - states[1:]) * n - (states[0] - states[-1])) ** 2).sum(-1).mean()",
 )  # fmt: skip
 NORMAL = Exercise(
     id="few.normal-average", right=normal_average, cases=((_X, _R, _T, 0.5), (_X, 0 * _R, _T, 2.0)),
@@ -90,9 +84,6 @@ NORMAL = Exercise(
         lambda x, r, t, s: x * (1 - ((1 - r) ** 2 * s**2 + r**2) ** 0.5) / (t - r),
         "x has standard deviation c_t already, so it is scaled by c_r / c_t, not by c_r.",
     ),
-    hints="Where is the point at time r that is at x at time t? It keeps x / std(t).\n"
-    "y_r = x * std(r) / std(t), with std(t)^2 = (1 - t)^2 s^2 + t^2.\n"
-    "(x - y_r) / (t - r).",
 )  # fmt: skip
 CONSISTENCY = Exercise(
     id="few.consistency", right=consistency_loss,
@@ -108,9 +99,6 @@ CONSISTENCY = Exercise(
         lambda u, w, *a: consistency_loss(f := lambda *b: u(*b) / b[2], f, *a),
         "Both faults are still there: one is in f, the other in who gives the target.",
     ),
-    hints="What must f do at t = 0, whatever the network says? And which side may learn?\n"
-    "f(x, t) = x - t * u(x, 0, t). The side at s is the target: ask the slow copy.\n"
-    "lower = x - (t - s) * v; target = lower - s * slow(lower, 0 * s, s); mean squared difference.",
 )  # fmt: skip
 MEAN_FLOW = Exercise(
     id="few.mean-flow", right=mean_flow_loss,
@@ -131,9 +119,6 @@ MEAN_FLOW = Exercise(
         lambda u, x, e, r, t: mean_flow_loss(u, e, x, r, t),
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
     ),
-    hints="Three parts: point and velocity, u with its derivative along the path, the target.\n"
-    "jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t)) returns u and du/dt in one call.\n"
-    "target = v - (t - r) * change, detached; then the mean of (u - target) ** 2.",
 )  # fmt: skip
 
 EXERCISES = bank(globals())

@@ -107,9 +107,6 @@ VELOCITY = Exercise(
         lambda x, t, p: (x - p[torch.cdist(x, (1 - t) * p).argmin(1)]) / t,
         "You took the likeliest point; what is wanted is a mean over all of them.",
     ),
-    hints="First the probability of each point given x, by Bayes' rule; then the mean point.\n"
-    "x given point i is normal with mean (1 - t) * points[i] and standard deviation t.\n"
-    "w = softmax(-|x - (1 - t) points|^2 / (2 t^2)); the answer is (x - w @ points) / t.",
 )
 FLOOR = Exercise(
     id="fm.floor",
@@ -125,9 +122,6 @@ FLOOR = Exercise(
         lambda t: 2 - (2 * t - 1) ** 2,
         "The covariance of target and x_t is 2t - 1; its square must be divided by Var(x_t).",
     ),
-    hints="All variables are jointly normal: the variance of y given x is Var y - Cov^2 / Var x.\n"
-    "Var(eps - x0) = 2, Var(x_t) = (1-t)^2 + t^2, Cov(eps - x0, x_t) = t - (1 - t).\n"
-    "2 - (2t - 1)^2 / ((1-t)^2 + t^2), which simplifies to one over the variance of x_t.",
 )
 LOSS = Exercise(
     id="fm.loss",
@@ -148,9 +142,6 @@ LOSS = Exercise(
         lambda n, x, e, t: flow_loss(n, x, e, t) * x[0].numel(),
         "You summed over the coordinates; the loss is a mean over batch and coordinates.",
     ),
-    hints="Three lines: the point x_t, its velocity, the mean squared difference.\n"
-    "t has shape (b,): reshape it to (b, 1, ...) before it is multiplied with images.\n"
-    "x_t = (1 - at) * x0 + at * eps; ((network(x_t, t) - (eps - x0)) ** 2).mean().",
 )
 SAMPLER = Exercise(
     id="fm.sampler",
@@ -169,9 +160,6 @@ SAMPLER = Exercise(
         lambda n, x, k: flow_sample(lambda y, t: n(y, t) * k, x, k),
         "You forgot the length of a step, 1 / n_steps.",
     ),
-    hints="At which t does sampling start, and which way does t run from there?\n"
-    "The first velocity belongs to t = 1, the last to t = 1/n; time falls by 1/n each step.\n"
-    "for k in range(n_steps, 0, -1): t = k / n_steps, and x = x - network(x, t) / n_steps.",
 )
 BUDGET = Exercise(
     id="fm.budget",
@@ -186,9 +174,6 @@ BUDGET = Exercise(
         32,
         "More careful than needed: compare the two columns below.",
     ),
-    hints="Heun pays two evaluations for a step: with 2 it takes one step, Euler two.\n"
-    "An order is a promise for short steps. Where along the way does the velocity turn most?\n"
-    "Run the cell below and read off the first row in which Heun's number is the smaller one.",
 )
 PAIRS = Exercise(
     id="fm.pairs",
@@ -204,9 +189,6 @@ PAIRS = Exercise(
         lambda pair, x0, eps, c: pair(torch.cat([x0, c], 1), torch.cat([eps, c], 1))[:, :1],
         "Labels count in your distance, but a near noise can outweigh them: pair label by label.",
     ),
-    hints="Which noise may a label be paired with, so that it meets all kinds of noise?\n"
-    "The noise of its own rows: it was drawn without a look at the label. Take label by label.\n"
-    "For each label: rows = c[:, 0] == label, then eps[rows] = pair(x0[rows], eps[rows]).",
 )
 EDM = Exercise(
     id="fm.edm",
@@ -224,9 +206,6 @@ EDM = Exercise(
         lambda d, x, t: x + edm_velocity(d, x, t) * (1 - t.reshape(-1, *[1] * (x.ndim - 1))),
         "This is the guess of eps, EDM's slope in sigma; the velocity subtracts all of the guess.",
     ),
-    hints="Make the noisy picture look as the denoiser knows it: what must x be divided by?\n"
-    "x / (1 - t) = x0 + (t / (1 - t)) eps, so sigma = t / (1 - t).\n"
-    "(x - denoiser(x / (1 - t), t / (1 - t))) / t, with t reshaped where it meets x.",
 )
 
 EXERCISES = bank(globals())

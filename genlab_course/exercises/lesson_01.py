@@ -128,9 +128,6 @@ BAYES = Exercise(
         lambda joint, x: joint.sum(0),
         "That is the marginal p(y), the same for every x: it has not looked at x yet.",
     ),
-    hints="A conditional distribution is the joint, restricted to what you know, rescaled.\n"
-    "You know x. Which entries of the table are still possible?\n"
-    "Take row x, and divide it by whatever makes it sum to 1.",
 )
 MARGINAL = Exercise(
     id="01.marginal",
@@ -146,9 +143,6 @@ MARGINAL = Exercise(
         lambda prior, likelihood: float(np.sum(prior * likelihood)),
         "That is p(x): the logarithm is still missing.",
     ),
-    hints="How can x come about? List the ways, and the probability of each.\n"
-    "Way z has probability p(z) p(x | z), and the ways exclude one another.\n"
-    "Multiply elementwise, sum, and only then take the logarithm.",
 )
 SCORE = Exercise(
     id="01.score",
@@ -164,9 +158,6 @@ SCORE = Exercise(
         lambda x, mean, std: -((x - mean) ** 2) / (2 * std**2),
         "That is the exponent itself: now differentiate it in x.",
     ),
-    hints="Write log N first. Which terms contain x?\n"
-    "Only -(x - mean)^2 / (2 std^2) contains x: the constant has slope zero.\n"
-    "Differentiate that square; the 2 cancels, the sign stays.",
 )
 PASSES = Exercise(
     id="01.passes",
@@ -180,9 +171,6 @@ PASSES = Exercise(
         Mistake([256, 1, 1, 100, 102], _judge_passes([256, 1, 1, 100, 102])),
         Mistake([256, 2, 2, 100, 101], _judge_passes([256, 2, 1, 100, 101])),
     ),
-    hints="Ask of each network: is it needed at all when a sample is made?\n"
-    "One pass for each piece; one pass for each step; twice that with guidance.\n"
-    "(e) is (d) inside the code, and one more network at the very end.",
 )
 CLASSIFY = Exercise(
     id="01.classify",
@@ -198,9 +186,6 @@ CLASSIFY = Exercise(
         ("AR", "VAE", "GAN", "AR", "hybrid"),
         _judge_five(("AR", "VAE", "GAN", "AR", "hybrid")),
     ),
-    hints="Underline the objective in each description, then the sampler.\n"
-    "Cross-entropy, ELBO, a discriminator, predicted noise: one cue decides each.\n"
-    "(e) has two stages; say so.",
 )
 HYBRID = Exercise(
     id="01.hybrid",
@@ -212,9 +197,6 @@ HYBRID = Exercise(
         Mistake({"VAE"}, _judge_hybrid({"VAE"})),
         Mistake({"GAN", "diffusion"}, _judge_hybrid({"GAN"})),
     ),
-    hints="Name each network, and what trains it.\n"
-    "The encoder and the decoder were trained together, before the rest.\n"
-    "One family compresses, the other fills the compressed space.",
 )
 CHOOSE = Exercise(
     id="01.choose",
@@ -225,9 +207,6 @@ CHOOSE = Exercise(
         Mistake(["GAN", "VAE", "diffusion"], _judge_choice(["GAN", "VAE", "GAN"])),
         Mistake(["VAE", "AR", "GAN"], _judge_choice(["VAE", "AR", "GAN"])),
     ),
-    hints="Which column of the map does each need speak about?\n"
-    "(a) speaks about passes, (b) about likelihood, (c) about quality at any cost.\n"
-    "For (a), several families are right; name any of them.",
 )
 
 EXERCISES = bank(globals())

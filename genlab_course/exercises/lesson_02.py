@@ -111,9 +111,6 @@ SEQUENCE_NLL = Exercise(
         lambda c: -math.log(math.fsum(c)),
         "you took the log of a sum; probabilities of successive tokens multiply.",
     ),
-    hints="What does a logarithm make of a product?\n"
-    "One term per token; each is positive when the conditional is below 1.\n"
-    "For two tokens with 0.25, 0.25 the joint is 1/16. How many nats is that in all?",
 )
 PERPLEXITY = Exercise(
     id="02.perplexity",
@@ -131,9 +128,6 @@ PERPLEXITY = Exercise(
         lambda nll, n: nll / n,
         "this is the mean NLL per token; perplexity counts choices, not nats.",
     ),
-    hints="A uniform model over 17 levels must come out as 17.\n"
-    "Perplexity is the reciprocal of the geometric mean of the conditionals.\n"
-    "Write the geometric mean of n numbers with logarithms, then take one over it.",
 )
 LOSS = Exercise(
     id="02.loss",
@@ -165,9 +159,6 @@ LOSS = Exercise(
         lambda a, x: next_token_loss(a[:, :-1], x[:, 1:]) if x.shape[1] > 1 else a.sum() * 0,
         "you shifted once more: row i of these logits already predicts token i.",
     ),
-    hints="Turn the logits into log-probabilities; over which axis do they sum to 1?\n"
-    "Of the k log-probabilities at each position you need one: that of the token that came.\n"
-    "log_softmax(-1), .gather(-1, x[..., None]), minus the mean; or F.cross_entropy(logits.mT, x).",
 )
 CAUSAL_MASK = Exercise(
     id="02.causal-mask",
@@ -187,9 +178,6 @@ CAUSAL_MASK = Exercise(
         lambda n: np.tril(np.ones((n, n)), 1),
         "off by one the other way: each position sees the very token it must predict.",
     ),
-    hints="Row i is the query. Which columns lie in its past?\n"
-    "The input at position i is the token before the one predicted there, so it may be read.\n"
-    "torch.tril keeps a lower triangle; decide about its diagonal.",
 )
 SAMPLER = Exercise(
     id="02.sampler",
@@ -211,9 +199,6 @@ SAMPLER = Exercise(
         "you took the likeliest token: greedy decoding, every picture is the same.",
     ),
     judge=_judge_draws,
-    hints="Follow one row by hand: what does the network know when it decides token 5?\n"
-    "There are two bugs: a line stands outside the loop, and an index is off by one.\n"
-    "Inside the loop, run the network on x as it is now, and read row i.",
 )
 PAIRS = Exercise(
     id="02.pairs",
@@ -233,9 +218,6 @@ PAIRS = Exercise(
         lambda n: pairs_without_cache(n - 1),
         "off by one: the pass that writes token t reads t tokens, begin token included.",
     ),
-    hints="The pass that writes token t reads t tokens (the begin token and t - 1 others).\n"
-    "A pass over t tokens compares every query with every key, hidden pairs included.\n"
-    "Add up t times t for t from 1 to n.",
     atol=0.5,
 )
 

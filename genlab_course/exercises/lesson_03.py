@@ -83,9 +83,6 @@ KL_VALUE = Exercise(
         float(np.sum(np.log(_P / _Q))),
         "You added the log-ratios without weighing them by how often they happen.",
     ),
-    hints="Three terms, one for each outcome; one of them is zero.\n"
-    "Each term is (how often it happens) x log(true probability / believed probability).\n"
-    "The first term is 0.6 log 2, and the last one is negative.",
 )
 NLL_FROM_COUNTS = Exercise(
     id="03.nll-from-counts",
@@ -103,9 +100,6 @@ NLL_FROM_COUNTS = Exercise(
         lambda counts, q: _nll(counts, q) - _entropy_of_counts(counts, q),
         "That is the KL from the counts; you subtracted their entropy.",
     ),
-    hints="An outcome that was seen seven times contributes seven equal terms.\n"
-    "Weigh -log q by the counts, then divide by the number of observations.\n"
-    "-(counts * log(q)).sum() / (something): how many observations are there?",
 )
 FORWARD_FIT = Exercise(
     id="03.forward-fit",
@@ -125,9 +119,6 @@ FORWARD_FIT = Exercise(
         lambda w, m, s: np.array([m[w.argmax()], s[w.argmax()]]),
         "That sits on one mode: what the other direction of the divergence does.",
     ),
-    hints="Step 8: two moments of the mixture decide everything.\n"
-    "The variance of a mixture has two parts: inside the components and between them.\n"
-    "E[x^2] is the weighted mean of (std^2 + mean^2); subtract the square of E[x].",
 )
 FISHER_POISSON = Exercise(
     id="03.fisher-poisson",
@@ -141,9 +132,6 @@ FISHER_POISSON = Exercise(
         lambda rate: 1 / math.sqrt(rate),
         "That is a square root too many: the information is not a standard deviation.",
     ),
-    hints="Write log p as a function of the rate; only two of its terms depend on it.\n"
-    "The slope is n / rate - 1. Square it and average, or differentiate once more.\n"
-    "Var[n] = E[n] = rate: what is the mean of (n - rate)^2 / rate^2?",
 )
 ERROR_BAR = Exercise(
     id="03.error-bar",
@@ -161,9 +149,6 @@ ERROR_BAR = Exercise(
         lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
         "The sign is off: a loss is minus the log-probability.",
     ),
-    hints="First turn every log-probability into bits per dimension, then take statistics.\n"
-    "The standard error of a mean is smaller than the spread; equation (7) says how much.\n"
-    "bits = -log_probs / (n_dims * log 2); return its mean, and its std over sqrt(N).",
     rtol=1e-3,  # N or N - 1 in the spread: both are fine here
 )
 SMOOTHING = Exercise(
@@ -182,9 +167,6 @@ SMOOTHING = Exercise(
         lambda counts, alpha: np.log(_smooth(counts, alpha)),
         "Those are log-probabilities; probabilities were asked for.",
     ),
-    hints="Pretend that every outcome of every row was seen alpha times more.\n"
-    "Add first, then divide each row by its own new sum.\n"
-    "The new sum of a row is its old sum plus k alpha.",
 )
 
 EXERCISES = bank(globals())

@@ -37,9 +37,6 @@ PARALLELOGRAM = Exercise(
         Mistake(1 / 7, "You added the two products of the determinant; one is subtracted."),
         Mistake(1.0, "You kept the density of the square; its area has changed."),
     ),
-    hints="Where does the unit square go, and what is the area of what it becomes?\n"
-    "The area is |ad - bc|, and the total probability is still 1.\n"
-    "The area is 6 - 1; a uniform density is 1 over the area that it covers.",
 )
 STRETCH = Exercise(
     id="04.stretch",
@@ -57,9 +54,6 @@ STRETCH = Exercise(
         lambda x, a, b: _log_phi((x - b) / a) - abs(a),
         "You subtracted the stretch itself, not its logarithm.",
     ),
-    hints="Two questions: which z made this x, and how much was the line stretched there?\n"
-    "log p(x) = log p_Z(z) - log|dx/dz|, at the z that solves a z + b = x.\n"
-    "z = (x - b) / a, and |dx/dz| = |a|; log p_Z(z) = -z^2/2 - log(2 pi)/2.",
 )
 COUPLING_INVERSE = Exercise(
     id="04.coupling-inverse",
@@ -75,9 +69,6 @@ COUPLING_INVERSE = Exercise(
         lambda x_A, x_B, s, t: (x_B - t(x_B)) * np.exp(-s(x_B)),
         "You let the networks read the half that moved; on the way in they read the other.",
     ),
-    hints="Which half do the networks read, and do you still have it?\n"
-    "x_A equals z_A, so s and t can be computed again; then solve one linear equation.\n"
-    "Subtract t(x_A), then multiply by exp(-s(x_A)).",
 )
 LOG_DET = Exercise(
     id="04.log-det",
@@ -93,9 +84,6 @@ LOG_DET = Exercise(
         lambda log_scale: -np.exp(log_scale).sum(1),
         "You summed the scales; it is their logarithms that add up.",
     ),
-    hints="The Jacobian is triangular: only its diagonal counts. What stands there for dz/dx?\n"
-    "Its diagonal is exp(-s_i). The logarithm of a product is a sum.\n"
-    "Sum -s_i over the coordinates (axis 1), and over nothing else.",
 )
 EVALUATIONS = Exercise(
     id="04.evaluations",
@@ -115,9 +103,6 @@ EVALUATIONS = Exercise(
         lambda kind, direction, d: d if direction == "sample" else 1,
         "You made every flow slow to sample; look at what a coupling layer keeps.",
     ),
-    hints="For each flow: do the parameters read z or x? And which of the two do you have?\n"
-    "If what they read is complete from the start, one evaluation gives all of them.\n"
-    "MAF reads x, so sampling takes d; IAF reads z, so scoring takes d; all else takes 1.",
 )
 BITS = Exercise(
     id="04.bits",
@@ -135,9 +120,6 @@ BITS = Exercise(
         lambda nll, n, levels: (nll + n * math.log(levels)) / math.log(2),
         "You gave the bits of the whole image; share them out over its dimensions.",
     ),
-    hints="A probability is a density times a volume. What is the volume of one bin?\n"
-    "The bin is a cube of side 1/L in D dimensions: add D log L nats to the NLL.\n"
-    "Then divide by D, and by log 2 to turn nats into bits.",
 )
 
 EXERCISES = bank(globals())

@@ -115,9 +115,6 @@ OTHER_SIDE = Exercise(
         np.array([*_RIGHT_ROW[:3], _RIGHT_ROW[1]]),
         "Your gap is the price, a divergence from the prior; it is one from the posterior.",
     ),
-    hints="Only the decoder's row changes: what does each z say about x = 0?\n"
-    "p(x=0|z) is 1 - p(x=1|z); the KL to the prior does not look at x at all.\n"
-    "log p(x=0) = log(.5 * .7 + .5 * .1); subtract the ELBO from it to get the gap.",
 )
 SPLIT = Exercise(
     id="05.split",
@@ -143,9 +140,6 @@ SPLIT = Exercise(
         lambda log_lik, prior, q: float(np.log(q @ np.exp(log_lik))) - _kl(q, prior),
         "Your first term is the log of an average; the bound has the average of a log.",
     ),
-    hints="Two terms: how well do q's codes explain x, and what do they cost?\n"
-    "Both terms are averages under q, and the second is subtracted.\n"
-    "sum of q * log_lik, minus sum of q * log(q / prior).",
 )
 MEAN_FIELD = Exercise(
     id="05.mean-field",
@@ -165,10 +159,6 @@ MEAN_FIELD = Exercise(
         _reverse_direction,
         "This is the best value of KL(posterior || q), the other direction.",
     ),
-    hints="Write the KL of two normals with equal means and differentiate in one variance.\n"
-    "The best variance is the inverse of a diagonal entry of a matrix. Which matrix?\n"
-    "With L the inverse of cov and v_j = 1/L_jj the trace cancels the dimension; what is left "
-    "is half of (sum of log L_jj, minus log det L).",
 )
 LOG_MEAN_WEIGHT = Exercise(
     id="05.log-mean-weight",
@@ -190,9 +180,6 @@ LOG_MEAN_WEIGHT = Exercise(
         lambda log_w: log_w.max(0),
         "You kept the largest weight; the bound averages all K.",
     ),
-    hints="Which comes first, the average or the logarithm? Jensen tells which is larger.\n"
-    "Average the weights themselves. To stay in range, take the largest out first.\n"
-    "m = largest log-weight of the column; m + log of the mean of exp(log_w - m).",
 )
 M_STEP = Exercise(
     id="05.m-step",
@@ -211,9 +198,6 @@ M_STEP = Exercise(
         lambda x, q: np.repeat(x.mean(0, keepdims=True), q.shape[1], 0),
         "All components got the mean of all data: the responsibilities were not used.",
     ),
-    hints="Set the derivative of sum_i q_ik log N(x_i; m_k, s^2) in m_k to zero.\n"
-    "Each mean is a weighted average; its weights must sum to 1.\n"
-    "q.T @ x, each row divided by the sum of its column of q.",
 )
 INFORMATION = Exercise(
     id="05.information",
@@ -233,9 +217,6 @@ INFORMATION = Exercise(
         lambda q: float((q.mean(0) * np.log(q.mean(0) / q)).sum(1).mean()),
         "Your divergence is KL(q(z) || q(z|x)); average under the image's own code.",
     ),
-    hints="If all rows of q are equal the answer must be 0, whatever the prior is.\n"
-    "Average the rows to get q(z); how far is each row from it?\n"
-    "The mean over rows of the sum of q * log(q / q.mean(0)).",
 )
 
 EXERCISES = bank(globals())

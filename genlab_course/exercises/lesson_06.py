@@ -82,9 +82,6 @@ KL = Exercise(
         lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).sum(0),
         "you summed over the examples; the sum runs over the latents of each.",
     ),
-    hints="It must vanish at mu = 0, log_var = 0, for each latent by itself.\n"
-    "Four terms: mu squared, the variance, one, the log-variance.\n"
-    "0.5 * (mu**2 + exp(log_var) - 1 - log_var), summed over the last axis.",
 )
 STEP = Exercise(
     id="06.step",
@@ -106,9 +103,6 @@ STEP = Exercise(
         lambda *inputs: _moved(*inputs, times=(1, -1, -1)),
         "the loss is right, and both gradients point the other way: these are of the ELBO.",
     ),
-    hints="Write z = mu + sigma eps first, with eps a constant.\n"
-    "dz/dmu = 1 and dz/dlog_var = sigma eps / 2; the divergence adds mu and (sigma^2 - 1)/2.\n"
-    "dloss/dz = -(x - z); apply the chain rule twice and add.",
 )
 REINFORCE = Exercise(
     id="06.reinforce",
@@ -131,9 +125,6 @@ REINFORCE = Exercise(
         lambda f, z, mu, s: _reinforce(f, z, mu, s) * s**2,
         "the score of a normal in mu has the variance below the line.",
     ),
-    hints="What is the derivative of log q(z) with respect to mu, for z held fixed?\n"
-    "(z - mu) / sigma^2. It multiplies f minus a baseline.\n"
-    "(f.sum() - f) / (K - 1) is the mean of the others.",
 )
 BITS = Exercise(
     id="06.bits",
@@ -158,9 +149,6 @@ BITS = Exercise(
         "the bin's width went in with the wrong sign: a bin of width 1/L makes a "
         "probability *smaller* than the density.",
     ),
-    hints="Two steps: change the unit, then ask whether the number is a probability.\n"
-    "One nat is 1 / log 2 bits. The probability of a level is about density times 1/L.\n"
-    "nll / (n_dims log 2), plus log2(levels) for a density.",
 )
 WASTE = Exercise(
     id="06.waste",
@@ -180,9 +168,6 @@ WASTE = Exercise(
         lambda m, v: 0.5 * (m.mean(0) ** 2 + m.var(0) - 1 - np.log(m.var(0))),
         "you took the variance of the means alone; each code has a width of its own.",
     ),
-    hints="A mixture's variance has two parts (law of total variance).\n"
-    "var(q(z)) = variance of the means + mean of the variances, over the n examples.\n"
-    "Put that mean and variance into the formula of exercise 06.kl, for each latent.",
 )
 
 EXERCISES = bank(globals())

@@ -69,9 +69,6 @@ BEST_CRITIC = Exercise(
         lambda p, q: (p > q).astype(float),
         "You made the discriminator certain; where both laws have mass that costs infinitely.",
     ),
-    hints="Fix one outcome. How often is it real when it turns up, if half of all examples are?\n"
-    "Differentiate p log D + q log(1 - D) in D and set the result to zero.\n"
-    "p / D = q / (1 - D): solve for D.",
 )
 VALUE = Exercise(
     id="07.value",
@@ -93,9 +90,6 @@ VALUE = Exercise(
         lambda p, q: 2 * _js(p, q) - math.log(2),
         "You pulled the factor 1/2 out of one logarithm only; there are two expectations.",
     ),
-    hints="Put the best D into both expectations and look for the mixture m = (p + q) / 2.\n"
-    "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.\n"
-    "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
 )
 SLOPES = Exercise(
     id="07.slopes",
@@ -115,9 +109,6 @@ SLOPES = Exercise(
         lambda d: (-d * (1 - d), -d * (1 - d)),
         "You differentiated D itself and forgot the logarithm in front of it.",
     ),
-    hints="First the slope of the sigmoid in its logit, written with D alone.\n"
-    "dD/dl = D (1 - D). Multiply it by the slope of each logarithm in D.\n"
-    "d log(1 - D) / dD = -1 / (1 - D), and d(-log D) / dD = -1 / D.",
 )
 LOOK_AHEAD = Exercise(
     id="07.look-ahead",
@@ -137,9 +128,6 @@ LOOK_AHEAD = Exercise(
         lambda x, y, lr: (x - lr * (y - lr * x), y - lr * (x - lr * y)),
         "You let both players minimise; y wants the value to rise.",
     ),
-    hints="Two evaluations of the gradients, and one step that counts.\n"
-    "Take a trial step with both players; keep the gradients there, forget the place.\n"
-    "x_ahead = x - lr y and y_ahead = y + lr x; then step from (x, y) with those two.",
 )
 MODE_KL = Exercise(
     id="07.mode-kl",
@@ -161,9 +149,6 @@ MODE_KL = Exercise(
         lambda x, centres: _mode_kl(x, centres) * len(x),
         "You used counts where shares belong: the answer grows with the sample size.",
     ),
-    hints="Which centre is nearest to each point, and what share of the points has each centre?\n"
-    "KL(s, u) = sum of s log(s / u) with u = 1 / k; a mode without points adds zero.\n"
-    "log k minus the entropy of the shares.",
 )
 
 EXERCISES = bank(globals())

@@ -59,9 +59,6 @@ W1_ON_A_LINE = Exercise(
         lambda x, p, q: float(np.abs(p - q)[:-1] @ np.diff(x)),
         "you compared place by place; what crosses is the *sum* of the differences to the left.",
     ),
-    hints="How much mass has to cross the gap between one place and the next?\n"
-    "The mass to the left of the gap is F(x); compare F of p with F of q.\n"
-    "Cumulative sum of p - q, absolute value, times the lengths of the gaps.",
 )
 JS_OF_THIRDS = Exercise(
     id="08.js-of-thirds",
@@ -74,9 +71,6 @@ JS_OF_THIRDS = Exercise(
         4 / 3 * math.log(2),
         "the two divergences are averaged, not added: JS has a half.",
     ),
-    hints="Write down m = (p + q) / 2 on the five outcomes first.\n"
-    "On an outcome that only p has, p / m is a constant. Which?\n"
-    "Each of the four unshared outcomes gives 1/3 log 2 to one of the two divergences.",
 )
 SOFT_SLOPE = Exercise(
     id="08.soft-slope",
@@ -98,9 +92,6 @@ SOFT_SLOPE = Exercise(
         lambda w, lam: 1 - w / (2 * lam),
         "a sign slipped: the first term rewards steepness, so the optimum is above 1.",
     ),
-    hints="It is a parabola in a. Where is its top?\n"
-    "Set the derivative with respect to a to zero.\n"
-    "w = 2 lam (a - 1).",
 )
 GRADIENT_PENALTY = Exercise(
     id="08.gradient-penalty",
@@ -127,9 +118,6 @@ GRADIENT_PENALTY = Exercise(
         lambda f, x, y, u: (slopes(f, _between(x, y, u)).norm() - 1).square(),
         "your norm runs over the whole batch; each point has a gradient of its own.",
     ),
-    hints="Three steps: the points between, the gradient there, the distance of its norm from 1.\n"
-    "u has one number a pair: give it a second axis before it meets (b, d).\n"
-    "torch.autograd.grad(critic(x).sum(), x, create_graph=True)[0], then norm(dim=1).",
 )
 LIPSCHITZ_OF_A_STACK = Exercise(
     id="08.lipschitz-of-a-stack",
@@ -151,9 +139,6 @@ LIPSCHITZ_OF_A_STACK = Exercise(
         lambda ws: float(sum(np.linalg.norm(w, 2) for w in ws)),
         "layers are applied one after another, so their stretching factors multiply.",
     ),
-    hints="By how much can one matrix stretch a vector, at most?\n"
-    "The largest singular value; and ReLU stretches nothing.\n"
-    "numpy.linalg.norm(W, 2) is the largest singular value.",
 )
 
 EXERCISES = bank(globals())

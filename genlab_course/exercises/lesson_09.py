@@ -48,10 +48,6 @@ INCEPTION = Exercise(
         lambda p: _kl(p, p.mean(0)).exp().mean(),
         "You averaged after the exponential: too large (Jensen); the average comes first.",
     ),
-    hints="Two distributions are compared: the classes of one sample, and the classes of all.\n"
-    "p.mean(0) is the average over the samples; sum over the classes, then average over the "
-    "samples.\n"
-    "sum over k of p[i, k] * log(p[i, k] / average[k]); mean over i; then exp.",
 )
 
 
@@ -84,9 +80,6 @@ DIAGONAL = Exercise(
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2).sum(),
         "You left out the trace's cross term: for equal distributions this is not zero.",
     ),
-    hints="With diagonal covariances the coordinates are independent problems on the line.\n"
-    "On the line: (difference of means)^2 + (difference of standard deviations)^2.\n"
-    "Take sqrt of both variances, square both differences, and sum over the coordinates.",
 )
 
 
@@ -119,9 +112,6 @@ EXTRAPOLATE = Exercise(
         lambda sizes, values: _line(1 / torch.tensor(sizes).double().sqrt(), values)[0],
         "You fitted a line in 1 / sqrt(n), as for a standard error; a bias falls like 1/n.",
     ),
-    hints="Against which function of n is the distance a straight line?\n"
-    "Fit a + b / n by least squares; at infinite n one of the two terms is left.\n"
-    "x = 1 / n; b = cov(x, values) / var(x); a = mean(values) - b * mean(x); return a.",
 )
 
 
@@ -167,9 +157,6 @@ PRECISION = Exercise(
         lambda real, fake, k: _both(real, fake, k, lambda near: near.sum(1) / k),
         "You counted balls (that is density); asked is only whether there is at least one.",
     ),
-    hints="Which set draws the balls, and which set is asked whether it is inside?\n"
-    "torch.cdist(x, x) sorted along its rows has the distance to itself in column 0.\n"
-    "precision: (cdist(fake, real) <= radius of real).any(1).mean(); recall: swap the roles.",
 )
 
 _TOLD = Path(__file__).parents[1] / "data" / "which_metric.toml"
@@ -202,12 +189,6 @@ DECIDE = Exercise(
         Mistake(wrong={**_RIGHT, "f": "bits"}, says=_REASONS["f"]["bits"]),
         Mistake(wrong={**_RIGHT, "g": "frechet"}, says=_REASONS["g"]["frechet"]),
     ),
-    hints="First ask whether the model has a likelihood; then what the question is about: realism, "
-    "variety, copying, or evidence.\n"
-    "Each of the seven questions has a different answer; one of the eight metrics is never the "
-    "right one here.\n"
-    "The Inception score is the one that stays unused. The p-value belongs to a test; few samples "
-    "call for an unbiased estimate.",
 )
 
 EXERCISES = bank(globals())

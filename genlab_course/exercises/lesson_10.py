@@ -49,9 +49,6 @@ QUADRATIC_Z = Exercise(
         lambda c, mu: math.sqrt(c / (2 * math.pi)),
         "this is 1/Z, the factor in front of the density.",
     ),
-    hints="Which normal density is this energy's?\n"
-    "Its variance is 1/c. What stands in front of a normal density?\n"
-    "Substitute u = sqrt(c) (x - mu) in the integral of exp(-u^2/2).",
 )
 SETTLED_VARIANCE = Exercise(
     id="10.settled-variance",
@@ -69,9 +66,6 @@ SETTLED_VARIANCE = Exercise(
         lambda eta, c: 2 * eta / (1 - (1 - eta * c)),
         "in v' = a^2 v + 2 eta the contraction a is squared: variances scale with squares.",
     ),
-    hints="Write one step as x' = a x + b z and say what a and b are.\n"
-    "Variances add: v' = a^2 v + b^2. Set v' = v.\n"
-    "a = 1 - eta c and b^2 = 2 eta; simplify 1 - a^2.",
 )
 GRADIENT_IN_C = Exercise(
     id="10.gradient-in-c",
@@ -90,9 +84,6 @@ GRADIENT_IN_C = Exercise(
         lambda x, c: -c * x,
         "this is the gradient in x, the score; the question is about the parameter c.",
     ),
-    hints="log p = -E - log Z. Which of the two depend on c?\n"
-    "d log Z / dc is minus the model's average of dE/dc = x^2 / 2.\n"
-    "Under the model x^2 has the mean 1/c. (Or differentiate -log sqrt(2 pi / c).)",
 )
 ACCEPTANCE = Exercise(
     id="10.acceptance",
@@ -113,9 +104,6 @@ ACCEPTANCE = Exercise(
         lambda x, y, e, s, eta: _log_ratio(x, y, e, s, eta),
         "a probability is at most 1, so its logarithm is at most 0: take the minimum.",
     ),
-    hints="The ratio is p(y) q(x | y) over p(x) q(y | x); take logarithms term by term.\n"
-    "q(y | x) is a normal density with mean x - eta slope(x) and variance 2 eta.\n"
-    "energy(x) - energy(y) + [log q(x | y) - log q(y | x)], cut off at 0.",
 )
 ANNEALED_WEIGHTS = Exercise(
     id="10.annealed-weights",
@@ -133,9 +121,6 @@ ANNEALED_WEIGHTS = Exercise(
         lambda b, q, e: float(np.sum(b[1:] * (-e - q))),
         "you used the levels themselves: a weight collects differences of levels.",
     ),
-    hints="By how much does log f change at a fixed x when beta grows to beta'?\n"
-    "log f = (1 - beta) log q - beta E.\n"
-    "Sum (beta' - beta) (-E - log q) over the path.",
 )
 
 EXERCISES = bank(globals())

@@ -51,9 +51,6 @@ PARABOLA = Exercise(
         lambda a, s: 0.5 * (a - 1 / s) ** 2 * s**2,
         "the score of N(0, s^2) divides x by the variance, not by the deviation.",
     ),
-    hints="Write down the score of N(0, s^2) first.\n"
-    "The difference of the two scores is a number times x.\n"
-    "Square that number, multiply by E[x^2] = s^2, halve.",
 )
 FLOOR = Exercise(
     id="11.floor",
@@ -69,9 +66,6 @@ FLOOR = Exercise(
         lambda s, sigma: 1 / (2 * (s**2 + sigma**2)),
         "this is half the true score's mean square: *take it off* the loss of answering 0.",
     ),
-    hints="The floor is the mean square of the target minus that of the best answer, halved.\n"
-    "The target -eps/sigma has mean square 1/sigma^2. What is the noised law's score?\n"
-    "1/(2 sigma^2) - 1/(2 (s^2 + sigma^2)), on a common denominator.",
 )
 DSM_LOSS = Exercise(
     id="11.dsm-loss",
@@ -89,9 +83,6 @@ DSM_LOSS = Exercise(
         lambda model, x0, eps, sigma: 0.5 * (model(x0) + eps / sigma).square().sum(1),
         "you showed the clean example to the model; it must see the noisy one.",
     ),
-    hints="Three steps: make the noisy example, ask the model, compare with the target.\n"
-    "The target is the slope of log N(x_t; x0, sigma^2 I) in x_t, which is -eps/sigma.\n"
-    "0.5 * (score_model(x0 + sigma * eps) + eps / sigma).square().sum(1)",
 )
 TWEEDIE = Exercise(
     id="11.tweedie",
@@ -107,9 +98,6 @@ TWEEDIE = Exercise(
         lambda x_t, score, alpha, sigma: x_t / alpha + sigma**2 * score,
         "you undid the scaling of x_t only: the whole estimate of alpha x0 is to be divided.",
     ),
-    hints="Solve x_t = alpha x0 + sigma eps for x0, then take the mean given x_t.\n"
-    "E[eps | x_t] is -sigma times the score.\n"
-    "(x_t - sigma * (-sigma * score)) / alpha",
 )
 LADDER = Exercise(
     id="11.ladder",
@@ -126,9 +114,6 @@ LADDER = Exercise(
         lambda h, w, n, r: _ladder(h, w, n + 1, r)[:, :-1],
         "n levels have n - 1 gaps: your ladder stops above sigma_min.",
     ),
-    hints="Equal steps in log sigma.\n"
-    "The ratio is (sigma_max / sigma_min) to the power 1 / (n_levels - 1).\n"
-    "np.geomspace does it; stack the levels and rate times their squares.",
 )
 
 EXERCISES = bank(globals())

@@ -135,9 +135,6 @@ SHORTCUT = Exercise(
         2 * 0.9**2.5,
         "the noise is missing.",
     ),
-    hints="How much of the signal's variance is left after one step? After five?\n"
-    "alpha bar = 0.9^5; signal and noise variance add up to one.\n"
-    "Square roots of both fractions, times 2 and times 0.3.",
 )
 BOUND_WEIGHT = Exercise(
     id="12.bound-weight",
@@ -160,9 +157,6 @@ BOUND_WEIGHT = Exercise(
         lambda beta, alpha_bar, v: beta**2 / (2 * v**2 * (1 - beta) * (1 - alpha_bar)),
         "tau^2 is already a variance: it must not be squared.",
     ),
-    hints="Two normals with different means: which part of their divergence sees the means?\n"
-    "Distance of the means squared over 2 tau^2. Where do the two means differ?\n"
-    "The means differ by beta / sqrt((1 - beta)(1 - alpha_bar)) times the noise's error.",
 )
 V_AGAINST_EPS = Exercise(
     id="12.v-against-eps",
@@ -178,9 +172,6 @@ V_AGAINST_EPS = Exercise(
         lambda alpha_bar: 1 / math.sqrt(alpha_bar),
         "this is the ratio of the errors, not of their squares.",
     ),
-    hints="Write both errors in terms of the error of x_0.\n"
-    "Error of eps: a / sigma times that of x_0. Error of v: 1 / sigma times.\n"
-    "(SNR + 1) / SNR, with SNR = alpha_bar / (1 - alpha_bar).",
 )
 TRAINING_STEP = Exercise(
     id="12.training-step",
@@ -206,9 +197,6 @@ TRAINING_STEP = Exercise(
         lambda f, x, t, e, a: noise_loss(f, x, t, e, a).sqrt(),
         "this is the root; the mean of the squares was asked for.",
     ),
-    hints="Three lines: alpha bar of each image, noisy images (from the given eps), the square.\n"
-    "alphas_bar[t] has shape (b,); give it three more axes so that it meets (b, 1, h, w).\n"
-    "x_t = sqrt(a) x0 + sqrt(1 - a) eps; then ((eps - network(x_t, t)) ** 2).mean().",
 )
 SAMPLER = Exercise(
     id="12.sampler",
@@ -237,9 +225,6 @@ SAMPLER = Exercise(
         lambda f, x, z, b: _walk(f, x, z, b, "forwards"),
         "you walked forwards: begin at the last index, T - 1.",
     ),
-    hints="A loop over t from T-1 down to 0; in it one network call, a mean, and noise if t > 0.\n"
-    "mean = (x - beta / sqrt(1 - alpha_bar) * eps_hat) / sqrt(1 - beta), all at index t.\n"
-    "The network wants one t for each row: torch.full((len(x),), t).",
 )
 REPAIR = Exercise(
     id="12.repair",
@@ -268,9 +253,6 @@ REPAIR = Exercise(
         lambda f, x, z, b: _clipped(f, x, z, b, "stops at 1"),
         "you left out t = 0, the last step: it has a mean, with before = 1.",
     ),
-    hints="The first bug acts in the last step only, the second in all of them.\n"
-    "In Python, a[-1] is the last entry. Which alpha bar stands before the first noising step?\n"
-    "before is 1 at t = 0; and clamp(-1, 1) belongs to x0_hat, not to eps_hat.",
 )
 FEW_STEPS = Exercise(
     id="12.few-steps",
@@ -284,9 +266,6 @@ FEW_STEPS = Exercise(
         "one",
         "the mean of each step is exact, and it leans to the nearer peak; both survive.",
     ),
-    hints="The network is perfect, so the mean of every step is exact. What about its variance?\n"
-    "The exact step averages over all x_0 that are possible: it is a mixture of normals.\n"
-    "A mixture varies within its parts and between them; the sampler's step only within.",
 )
 
 EXERCISES = bank(globals())

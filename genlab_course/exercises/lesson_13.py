@@ -60,9 +60,6 @@ PASSES = Exercise(
         295,
         "the guidance scale is a factor in a formula; it does not ask the network more often.",
     ),
-    hints="How many slopes does one step look at? Is that true of the last one?\n"
-    "2n - 1 slopes for n steps.\n"
-    "Each slope asks the network with the condition and without it.",
 )
 DDIM_STEP = Exercise(
     id="13.ddim-step",
@@ -80,9 +77,6 @@ DDIM_STEP = Exercise(
         lambda x, e, a_t, a_s: _guess(x, e, a_t),
         "this is the guess of the clean data, which is where the step begins.",
     ),
-    hints="Two lines: the guess of x0, then the noise again at the new level.\n"
-    "x_t = sqrt(a_t) x0 + sqrt(1 - a_t) eps; solve it for x0.\n"
-    "Then the same equation with a_s in place of a_t.",
 )
 MARKOV_SIGMA = Exercise(
     id="13.markov-sigma",
@@ -98,9 +92,6 @@ MARKOV_SIGMA = Exercise(
         lambda a_t, a_s: math.sqrt(1 - a_s),
         "with this much fresh noise nothing of the old noise is kept; DDPM keeps some.",
     ),
-    hints="It is the posterior variance of lesson 12, written for levels that need not touch.\n"
-    "beta of the step is 1 - a_t / a_s; how does beta-tilde follow from it?\n"
-    "Multiply by the ratio of the two noise variances, then take the root.",
 )
 TWO_M = Exercise(
     id="13.two-m",
@@ -120,9 +111,6 @@ TWO_M = Exercise(
         lambda n, b, r, t, s: (n + b) / 2,
         "this is the middle of the step that is already over.",
     ),
-    hints="Draw the two guesses over lambda and a straight line through them.\n"
-    "Its slope is (now - before) / (lam_t - lam_r).\n"
-    "Read it in the middle of the new step, half a step after lam_t.",
 )
 GUIDED_VARIANCE = Exercise(
     id="13.guided-variance",
@@ -140,9 +128,6 @@ GUIDED_VARIANCE = Exercise(
         lambda v, w: v,
         "this is the class itself: right for w = 1 only.",
     ),
-    hints="Step 12: without m the flow is x proportional to a function of the noise level.\n"
-    "(1 + tau)^((1-w)/2) (v + tau)^(w/2): compare tau = 0 with large tau.\n"
-    "A standard deviation is multiplied by v^(w/2).",
 )
 GUIDED_NETWORK = Exercise(
     id="13.guided-network",
@@ -160,9 +145,6 @@ GUIDED_NETWORK = Exercise(
         lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
         "every row was told the first row's class.",
     ),
-    hints="Ask the network twice.\n"
-    "torch.full_like(label, null) is the label of 'no class' for every row.\n"
-    "eps_u + w (eps_c - eps_u).",
 )
 
 EXERCISES = bank(globals())

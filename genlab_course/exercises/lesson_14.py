@@ -69,9 +69,6 @@ FORGOTTEN_HALF = Exercise(
         math.exp(-4),
         "your velocity is x; the drift -x/2 takes back a half of what the score adds.",
     ),
-    hints="For N(0, 1) data the law never changes: what is the score?\n"
-    "Write down a x - g^2 score with score = -x. It is a linear ODE.\n"
-    "dx/dt = x/2, followed from t = 2 to t = 0: x shrinks by exp(-1).",
 )
 STRENGTH_OF_A_PATH = Exercise(
     id="14.strength-of-a-path",
@@ -92,9 +89,6 @@ STRENGTH_OF_A_PATH = Exercise(
         lambda sigma, d_sigma, alpha, d_alpha: d_sigma - 2 * d_alpha / alpha * sigma**2,
         "the balance is one of variances: differentiate sigma^2, not sigma.",
     ),
-    hints="Two things change the variance in a short time: the drift and the fresh noise.\n"
-    "d sigma^2 / dt = 2 a sigma^2 + g^2, with a the slope of log alpha.\n"
-    "d sigma^2 / dt = 2 sigma d_sigma, and a = d_alpha / alpha.",
 )
 FLOW_STEP = Exercise(
     id="14.flow-step",
@@ -112,9 +106,6 @@ FLOW_STEP = Exercise(
         lambda x, eps, t, h: x - h * (-0.5 * x + 0.5 * eps / (1 - math.exp(-t))),
         "you divided by the noise's variance; the score is -eps over the *deviation*.",
     ),
-    hints="First the score from eps and sigma(t), then the velocity, then one step backwards.\n"
-    "sigma(t)^2 = 1 - exp(-t); the velocity is -x/2 minus half of the score.\n"
-    "x - h * (-x/2 + eps / (2 sigma)).",
 )
 ODE_LOG_PROB = Exercise(
     id="14.ode-log-prob",
@@ -134,9 +125,6 @@ ODE_LOG_PROB = Exercise(
         lambda v, d, x0, n: _log_density(v, d, x0, n, backwards=True),
         "you read the clock from 1 down to 0, but the point travels from the data to the noise.",
     ),
-    hints="Carry two things along: the point, and a running total that starts at 0.\n"
-    "In each step: total += divergence(x, t) / n, then x += velocity(x, t) / n.\n"
-    "At the end: -x^2/2 - log(2 pi)/2 at the final x, plus the total.",
 )
 FLOW_MATCHING_PAIR = Exercise(
     id="14.flow-matching-pair",
@@ -154,9 +142,6 @@ FLOW_MATCHING_PAIR = Exercise(
         lambda x0, eps, t: np.stack([np.sqrt(1 - t) * x0 + np.sqrt(t) * eps, eps - x0]),
         "with square roots the path is not straight (it preserves variance): another velocity.",
     ),
-    hints="Where is x_t at t = 0, and where at t = 1?\n"
-    "A straight line between the two; its derivative in t does not depend on t.\n"
-    "x_t = (1 - t) x0 + t eps. Differentiate.",
 )
 
 EXERCISES = bank(globals())

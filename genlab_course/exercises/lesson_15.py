@@ -181,9 +181,6 @@ READ = Exercise(
         Mistake((*_READ[:4], "GAN"), _WHY[4]),
         Mistake((*_READ[:4], "diffusion"), _WHY[4]),
     ),
-    hints="Objective first: underline what was minimised. Then the sampler.\n"
-    "Strike out what is denied or compared with; a hybrid has one family for each part.\n"
-    "(a) one family, (b) two, (c) one, (d) two, (e) two.",
 )
 PASSES = Exercise(
     id="15.passes",
@@ -202,9 +199,6 @@ PASSES = Exercise(
         (6001, 3001),
         "the parts work one after the other, so their calls add up; they do not multiply.",
     ),
-    hints="Count each part by itself.\n"
-    "The writer: one call a token. The denoiser: steps, and rows a step. The decoder?\n"
-    "100 + 30 times 2 + 1 evaluations; the guided step is one call.",
 )
 PLACE = Exercise(
     id="15.place",
@@ -224,9 +218,6 @@ PLACE = Exercise(
         ),
         "without a likelihood it need not be adversarial: look at how it samples first.",
     ),
-    hints="Begin with how the output comes into being; ask for the likelihood last.\n"
-    "Several calls with a fraction near 1: score. Calls that follow a dial: score as well.\n"
-    "Then: several calls, autoregressive; one call, by the kind of likelihood.",
 )
 _MASKS = (
     "(a): twice the dial, twice the calls. Nobody checks that they are of any use.",
@@ -253,9 +244,6 @@ DISGUISES = Exercise(
         ("score", "score", "adversarial"), _MASKS[1],
         ("score", "adversarial", "flow"), _MASKS[2],
     ),
-    hints="What is counted in each case, and what is declared?\n"
-    "Apply your function: calls, follows_steps and kind, as the object shows them.\n"
-    "(a) follows its dial, (b) and (c) show one call and no likelihood.",
 )  # fmt: skip
 LEAKAGE = Exercise(
     id="15.leakage",
@@ -274,9 +262,6 @@ LEAKAGE = Exercise(
                                    _rows(*(r["text"] for r in test))),
         "you compared texts. Two different texts about one system leak, too.",
     ),
-    hints="Which test texts could be answered by someone who remembers the training texts?\n"
-    "Collect the systems of the training rows in a set.\n"
-    "Count the test rows whose system is in the set, and divide by their number.",
 )  # fmt: skip
 
 EXERCISES = (*bank(globals()), *map(_clinic, CLINIC.values()))

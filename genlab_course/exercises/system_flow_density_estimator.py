@@ -47,10 +47,6 @@ INFORMATION = Exercise(
         0.5 * math.log(2 * math.pi * math.e / 5),
         "You gave the floor itself; asked is how far above it the training starts.",
     ),
-    hints="The loss starts at the entropy of the prior and ends at that of the posterior.\n"
-    "Both are normal, so only their variances matter: the prior's 1, the posterior's one over "
-    "the sum of two precisions.\n"
-    "The posterior's variance is 1 / (1 + 1 / 0.25); half the log of a ratio of variances.",
 )
 BOX = Exercise(
     id="npe.box",
@@ -68,9 +64,6 @@ BOX = Exercise(
         lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).mean(1),
         "You averaged over the dimensions; a determinant is a product, its log a sum.",
     ),
-    hints="One map, elementwise: what is the slope of low + (high - low) Phi(z)?\n"
-    "The slope is (high - low) phi(z); subtract its logarithm in every dimension.\n"
-    "log_q_z - sum_i [log(high - low) - z_i^2 / 2 - log(2 pi) / 2].",
 )
 REWEIGHT = Exercise(
     id="npe.reweight",
@@ -86,9 +79,6 @@ REWEIGHT = Exercise(
         lambda log_old, log_new: np.exp(log_new) / np.exp(log_new).sum(),
         "You gave the new prior alone: the old one is in the draws already, take it out.",
     ),
-    hints="Posterior = likelihood x prior / evidence. Which factor changes, and which cancels?\n"
-    "The likelihood cancels in the ratio of the two posteriors; a constant is left over.\n"
-    "exp(log_new - log_old), divided by its sum.",
 )
 RANKS = Exercise(
     id="npe.ranks",
@@ -104,9 +94,6 @@ RANKS = Exercise(
         lambda truth, draws: (draws < truth[:, None]).sum(1) + 1,
         "You started at 1; a truth below all of its draws has rank 0.",
     ),
-    hints="Compare every draw of a row with the truth of that row, and count.\n"
-    "truth[:, None] stands beside the draws of its row; sum along which axis?\n"
-    "Draws below the truth, summed over axis 1.",
 )
 
 EXERCISES = bank(globals())

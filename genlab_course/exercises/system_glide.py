@@ -55,9 +55,6 @@ SHARPENED = Exercise(
         4 / 7,
         "You gave the variance of the sharpened law; asked is its mean.",
     ),
-    hints="A product of normal densities is normal: add precisions, and precisions times means.\n"
-    "The exponents are factors: precision 2 * 1 + (1 - 2) * 1/4.\n"
-    "(2 * 1 * 2 + (1 - 2) * (1/4) * 0), divided by that precision.",
 )
 CLASSIFIER = Exercise(
     id="glide.classifier",
@@ -75,9 +72,6 @@ CLASSIFIER = Exercise(
         lambda guess, slope, sigma, w: (1 - w) * guess + w * sigma**2 * slope,
         "You blended two guesses; the slope is a correction, not a guess.",
     ),
-    hints="Tweedie: the guess is x + sigma^2 times the score. Which score do you want?\n"
-    "Bayes: the guided score is the unconditional one plus w times the slope.\n"
-    "guess + w * sigma^2 * slope.",
 )
 HIDE = Exercise(
     id="glide.hide",
@@ -95,9 +89,6 @@ HIDE = Exercise(
         lambda s, u, p, n: np.broadcast_to(n, s.shape) if u.min() < p else s,
         "You hid the whole batch at once; each row has a draw of its own.",
     ),
-    hints="One decision a row, the same for all of its words.\n"
-    "(u < p) has shape (n,); give it two more axes so that it meets (n, s, d).\n"
-    "np.where((u < p)[:, None, None], nothing, states).",
 )
 CONSISTENT = Exercise(
     id="glide.consistent",
@@ -115,9 +106,6 @@ CONSISTENT = Exercise(
         lambda large, small: large + (small.mean() - large.mean()),
         "You corrected the mean of the whole picture; every block has one of its own.",
     ),
-    hints="How far is each block's mean from the pixel that it should be?\n"
-    "Adding one number to all four pixels of a block moves its mean by that number.\n"
-    "large plus the difference (small - block means), each repeated 2 x 2.",
 )
 
 EXERCISES = bank(globals())

@@ -47,9 +47,6 @@ CHANCE = Exercise(
         0.0,
         "A shuffled caption is wrong, but its picture may agree by chance.",
     ),
-    hints="The picture is drawn well, of somebody else's caption: two independent draws.\n"
-    "Digits agree once in 10, colours once in 6. And the slant, when it is said or not?\n"
-    "1/10 x 1/6 x (1/4 + 3/4 x 1/3).",
 )
 JOINT = Exercise(
     id="language_and_image.joint",
@@ -65,9 +62,6 @@ JOINT = Exercise(
         lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
         "You mixed a probability with a logarithm.",
     ),
-    hints="The chain rule twice: over the words of the text, then from the text to the picture.\n"
-    "Logarithms add: the tokens that belong to the text, and the bound of the picture.\n"
-    "(log_p * mine).sum(1) + bound.",
 )
 SHARE = Exercise(
     id="language_and_image.share",
@@ -85,9 +79,6 @@ SHARE = Exercise(
         lambda scores, n_zero: n_zero / (float(np.exp(scores).sum()) + n_zero),
         "You gave the part that falls on the zeros.",
     ),
-    hints="What is the score of a key that is zero, whatever the query?\n"
-    "Each zero adds exp(0) = 1 to the softmax's denominator.\n"
-    "Z / (Z + n_zero) with Z the sum of exp(scores).",
 )
 USED = Exercise(
     id="language_and_image.used",
@@ -103,9 +94,6 @@ USED = Exercise(
         lambda tokens, stop: (tokens == stop).cumsum(1) <= 1,
         "You kept what follows the first stop, up to the second.",
     ),
-    hints="Count, from the left, how many stops have been seen before each token.\n"
-    "A cumulative sum counts the token itself; subtract it again.\n"
-    "(tokens == stop).cumsum(1) - (tokens == stop) == 0.",
 )
 
 EXERCISES = bank(globals())

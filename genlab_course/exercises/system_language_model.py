@@ -113,9 +113,6 @@ BITS = Exercise(
         math.exp(3.6),
         "You gave the perplexity, which depends on the tokenizer.",
     ),
-    hints="First the whole text in nats, then in bits, then by byte.\n"
-    "3,500 tokens at 3.6 nats; log 2 nats make a bit; 10,000 bytes share them.\n"
-    "3.6 * 3500 / log(2) / 10000.",
 )
 MERGE = Exercise(
     id="lm.merge",
@@ -131,9 +128,6 @@ MERGE = Exercise(
         lambda tokens, pair, new: _wrong_merge(tokens, [pair, pair[::-1]], new),
         "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
     ),
-    hints="Walk through the list with an index; look at two tokens at a time.\n"
-    "If the two are the pair, append `new` and go on by 2; else append one and go on by 1.\n"
-    "while i < len(tokens): compare tuple(tokens[i:i + 2]) with pair.",
 )
 CACHE = Exercise(
     id="lm.cache",
@@ -145,9 +139,6 @@ CACHE = Exercise(
         Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),
         Mistake(2 * 6 * 32 * 512 * 512 * 4, "You kept a table of pairs; only rows are kept."),
     ),
-    hints="For each position and layer: one key and one value for every key-value head.\n"
-    "A head is 160 / 5 = 32 wide.\n"
-    "2 (key, value) x 6 layers x 32 x 512 positions x 4 bytes.",
     rtol=1e-9,
 )
 ROTATE = Exercise(
@@ -168,10 +159,6 @@ ROTATE = Exercise(
         lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
         "You forgot to divide by the root of the head's width, 2 here.",
     ),
-    hints="Only the distance position - m enters: turn the query through omega times that.\n"
-    "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the inner "
-    "product with key m.\n"
-    "Divide by sqrt(2): the width of this head is 2.",
 )
 
 TOP_P = Exercise(
@@ -194,10 +181,6 @@ TOP_P = Exercise(
         "you compared each probability with a fraction of the largest one (that is min-p); "
         "top-p compares the running total.",
     ),
-    hints="Sort from likely to unlikely and add up as you go.\n"
-    "A piece goes only if the pieces before it already reach p.\n"
-    "Compute the running total without the piece itself, and keep where it is below p; then "
-    "put the pieces back in their places and rescale.",
 )
 
 EXERCISES = bank(globals())

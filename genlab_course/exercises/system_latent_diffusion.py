@@ -137,9 +137,6 @@ CAPTIONS = Exercise(
         0.04,
         "That is the fraction in which both pairs are unseen; one is enough.",
     ),
-    hints="It is easier to count the captions in which every pair is known.\n"
-    "The two objects are chosen independently: multiply.\n"
-    "1 - (48/60)^2.",
 )
 TRAINING_STEP = Exercise(
     id="ld.training-step",
@@ -167,9 +164,6 @@ TRAINING_STEP = Exercise(
         lambda n, r, z0, *case: z0[0].numel() * training_loss(n, r, z0, *case),
         "You summed over the numbers of a code; the loss is a mean over these, too.",
     ),
-    hints="Four lines: the noisy code, the text, the network's answer, the error.\n"
-    "The line is (1 - t) z0 + t eps, t broadcast over channels and pixels. Its derivative?\n"
-    "read(torch.where(dropped[:, None], 0, rows)), then the mean square of v - (eps - z0).",
 )
 CROSS_ATTENTION = Exercise(
     id="ld.cross-attention",
@@ -193,9 +187,6 @@ CROSS_ATTENTION = Exercise(
         lambda x, *case: x + cross_attention(x, *case),
         "You added x, which the network does around your function: return what was read.",
     ),
-    hints="Who asks, and who is asked? Queries come from positions, keys and values from words.\n"
-    "Heads: a.unflatten(-1, (n_head, -1)).transpose(1, 2) gives (b, heads, n, width).\n"
-    "softmax(q k^T / sqrt(width)) over the words, times v; join the heads again, then w_o.",
 )
 SAMPLER = Exercise(
     id="ld.sampler",
@@ -218,9 +209,6 @@ SAMPLER = Exercise(
         _sampler_but(lambda u, c, w: u + w * (c - u), late=True),
         "You ask at the time where the step ends; Euler asks where it begins.",
     ),
-    hints="There are two faults: one in the blend, one in the step.\n"
-    "Set w = 1 and look which answer remains; then set v constant and look where z goes.\n"
-    "v = u + w (c - u); z = z + (ts[i + 1] - ts[i]) v.",
 )
 BAG = Exercise(
     id="ld.bag",
@@ -235,9 +223,6 @@ BAG = Exercise(
         0.125,
         "Given the relation, there are two choices of two, not three.",
     ),
-    hints="The words fix two digits, two colours and a relation. What is left to chance?\n"
-    "Which digit stands in the first place, and which colour: two choices of two.\n"
-    "1/2 times 1/2.",
 )
 PIXEL_STD = Exercise(
     id="ld.pixel-std",
@@ -253,9 +238,6 @@ PIXEL_STD = Exercise(
         lambda weight, n_pixels: math.sqrt(weight / (2 * n_pixels)),
         "You divided by D where you should multiply: a mean is smaller than a sum.",
     ),
-    hints="Multiply the negative bound of a Gaussian decoder until the squares stand alone.\n"
-    "Times 2 s^2: sum of squares + 2 s^2 KL. Now divide by D.\n"
-    "2 s^2 / D = weight.",
 )
 PIPELINE = Exercise(
     id="ld.pipeline",
@@ -271,9 +253,6 @@ PIPELINE = Exercise(
         lambda noise, sample, decode, shift, spread: decode(spread * sample(noise)),
         "You undid the division; the codes were shifted, too.",
     ),
-    hints="Three things happen, in this order: sample, undo the scaling, decode.\n"
-    "Scaled = (z - shift) / spread. Solve for z.\n"
-    "decode(shift + spread * sample(noise)).",
 )
 COST = Exercise(
     id="ld.cost",
@@ -291,9 +270,6 @@ COST = Exercise(
         lambda steps, w, unet, decoder: steps * (1 if w in (0, 1) else 2) * unet + 2 * decoder,
         "You charged the encoder, or the decoder twice: nothing is encoded when sampling.",
     ),
-    hints="Which networks run in every step, and which once?\n"
-    "A guided step blends two answers of the U-Net. For w = 1 the blend is one of them.\n"
-    "steps x (1 or 2) x unet + decoder.",
 )
 
 EXERCISES = bank(globals())

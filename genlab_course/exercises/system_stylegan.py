@@ -49,9 +49,6 @@ LAZY = Exercise(
         5.0 * 15,
         "You counted the steps without it; the one that pays is one of the sixteen.",
     ),
-    hints="Over sixteen steps the penalty must do what it would have done in each of them.\n"
-    "Fifteen steps contribute nothing; the sum of the weights must stay the same.\n"
-    "gamma / 2, times the interval.",
 )
 DEMODULATE = Exercise(
     id="style.demodulate",
@@ -71,10 +68,6 @@ DEMODULATE = Exercise(
         lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (1, 2)) ** 2,
         "You divided by the variance; what is divided is a size, so by its root.",
     ),
-    hints="First scale the columns that read each input channel, then look at one output.\n"
-    "An output is a sum over inputs and kernel; its variance, for unit inputs, is the sum of "
-    "the squared weights.\n"
-    "scaled / sqrt((scaled ** 2).sum((1, 2), keepdims=True)).",
 )
 TRUNCATE = Exercise(
     id="style.truncate",
@@ -95,9 +88,6 @@ TRUNCATE = Exercise(
         lambda w, mean, psi: w.mean(0) + psi * (w - w.mean(0)),
         "You took the mean of this batch; it is that of the law, known beforehand.",
     ),
-    hints="A point on the line between the mean and the style.\n"
-    "The deviation from the mean, w - mean, becomes psi times as long.\n"
-    "mean + psi * (w - mean).",
 )
 DIRECTION = Exercise(
     id="style.direction",
@@ -120,9 +110,6 @@ DIRECTION = Exercise(
         lambda w, a: w[a > a.mean()].mean(0) - w[a <= a.mean()].mean(0),
         "You subtracted the means of two halves: near, but 1.6 standard deviations apart.",
     ),
-    hints="Among styles whose attribute is one standard deviation high, what is the mean style?\n"
-    "For a normal law, E[w | a] - E[w] = Cov(w, a) / Var(a) times (a - E[a]).\n"
-    "Covariance of each coordinate with the attribute, over its standard deviation.",
 )
 
 EXERCISES = bank(globals())

@@ -44,9 +44,6 @@ PAIRS = Exercise(
         3072,
         "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
     ),
-    hints="In space, one frame at a time; in time, one place at a time.\n"
-    "A frame of 64 places has 64^2 pairs, a place of 16 frames 16^2.\n"
-    "16 frames of 64^2 pairs, and 64 places of 16^2 pairs.",
 )
 INFORMATION = Exercise(
     id="video.information",
@@ -63,9 +60,6 @@ INFORMATION = Exercise(
         lambda rho, n_frames: _information(rho, n_frames) / n_frames,
         "You divided by the number of frames; asked is the loss of the whole film.",
     ),
-    hints="For normal laws the KL divergence from the product of the marginals is a determinant.\n"
-    "It is -1/2 log det R, and R has ones on its diagonal and rho elsewhere.\n"
-    "Its eigenvalues: 1 + (F - 1) rho once, 1 - rho the other F - 1 times.",
 )
 NOISE = Exercise(
     id="video.noise",
@@ -81,9 +75,6 @@ NOISE = Exercise(
         lambda common, own, share: math.sqrt(share) * common + own,
         "You added without making room: the variance is above 1.",
     ),
-    hints="Variances of independent noises add; weights enter squared.\n"
-    "Two frames share only the common part: its squared weight is their covariance.\n"
-    "Weights whose squares are share and 1 - share.",
 )
 TOKENS = Exercise(
     id="video.tokens",
@@ -108,9 +99,6 @@ TOKENS = Exercise(
         ),
         "Your time runs backwards.",
     ),
-    hints="First give films and frames an axis each, then ask which axis time should be next to.\n"
-    "(b F, N, c) to (b, F, N, c), and then exchange F and N.\n"
-    "reshape to four axes, transpose the middle two, reshape to three.",
 )
 
 EXERCISES = bank(globals())
