@@ -54,6 +54,8 @@ def assignment(lesson: str, folder: Path) -> Path:
     imports, text, before = ["import genlab_course as course"], "", ""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
+        if "install" in cell["metadata"].get("tags", ()):
+            continue
         if cell["cell_type"] != "code":
             text, before = _TEXT.split(source)[-1], ""
             continue
