@@ -1009,17 +1009,17 @@ mass, prior_term = {}, {}
 for name, b_t in schedules.items():
     b_t = b_t.double()
     mass[name] = right_peak(sampler_cdf(uneven, b_t, b_t))[0]
-    bar_end = (1 - b_t).prod()
-    signal_left = bar_end * (uneven.weights @ (uneven.means[:, 0] ** 2 + uneven.stds**2))
-    prior_term[name] = 0.5 * (signal_left - bar_end - torch.log1p(-bar_end)).item()
+    kept = (1 - b_t).prod()
+    signal_left = kept * (uneven.weights @ (uneven.means[:, 0] ** 2 + uneven.stds**2))
+    prior_term[name] = 0.5 * (signal_left - kept - torch.log1p(-kept)).item()
     print(f"{name:18} mass right {mass[name]:.2f}   prior {prior_term[name]:.4f} nats")
 check_range(
     "too short: mass of the right peak (data: 0.8)", mass["linear, too short"],
     0.5, 0.75, unlike={"linear": mass["linear"]},
 )  # fmt: skip
-ends = Normal(bar_end.sqrt() * grid, (1 - bar_end).sqrt())  # q(x_T | x_0), too short
+ends = Normal(kept.sqrt() * grid, (1 - kept).sqrt())  # q(x_T | x_0), too short
 gap = kl_divergence(ends, Normal(0.0, 1.0)) * uneven.log_prob(grid[:, None]).exp()
-as_points = 0.5 * (bar_end * uneven.means.square().mean() - bar_end - torch.log1p(-bar_end))
+as_points = 0.5 * (kept * uneven.means.square().mean() - kept - torch.log1p(-kept))
 check(
     "prior term = torch's KL, averaged over the data", prior_term["linear, too short"],
     torch.trapezoid(gap, grid), unlike={"peaks as two points": as_points},
