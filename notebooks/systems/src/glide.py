@@ -17,11 +17,11 @@
 #
 # - *build* a text encoder for an image model: one state a word, read by cross-attention, and a learned null condition;
 # - *derive* classifier-free guidance from Bayes' rule, and say why a tenth of the captions must be hidden;
-# - *measure* what guidance buys and what it costs: the curve of words kept against variety, which bends;
-# - *compare* it with classifier guidance, the older way to the same slope;
-# - *draw* large pictures in two stages, and show why the second one must learn from spoiled small ones.
+# - *measure* what guidance buys and what it costs: the trade-off between words kept and variety;
+# - *compare* it with classifier guidance, the older method, which follows the same slope;
+# - *draw* large pictures in two stages, and show why the second one must be trained on corrupted small ones.
 #
-# About 60 minutes to read, about 50 seconds to run. You need lessons 12 and 13 (diffusion, guidance); lesson 09 for the judges.
+# About 60 minutes to read, about 50 seconds to run. You need lessons 12 and 13 (diffusion, guidance); lesson 09 for the evaluation metrics.
 
 # %% tags=["keep-output"]
 import math
@@ -55,31 +55,30 @@ course.draw_map("glide");
 
 
 # %% [markdown]
-# "A thin red seven leaning right." You order, a network draws. GLIDE (2021) did this for photographs with three parts: a transformer that reads
-# the sentence, a diffusion model of *pixels* at 64 x 64 that is told what was read, and a second one that enlarges the result to 256 x 256. There
-# is no autoencoder: that is the difference to latent diffusion (system 2). All three parts are here, at 16 x 16 and 32 x 32, for handwritten digits
+# "A thin red seven leaning right": you write the sentence, and a network draws the picture. GLIDE (2021) did this for photographs with three parts: a transformer that reads
+# the sentence, a diffusion model of *pixels* at 64 x 64 that is conditioned on the encoded sentence, and a second one that enlarges the result to 256 x 256. There
+# is no autoencoder: that is the difference from latent diffusion (system 2). All three parts are here, at 16 x 16 and 32 x 32, for handwritten digits
 # that are coloured at random and described by measurement.
 #
 # The language is small on purpose. *a [thin|bold] colour digit [leaning left|upright|leaning right]*: 720 sentences, and each word can be **checked** on
-# the finished picture. The digit is read by a support vector machine that was fitted on digits no painter saw; colour, ink and slant are measured as they were on
-# the real pictures. Whoever draws never judges.
+# the finished picture. The digit is read by a support vector machine that was fitted on digits that no generator saw; colour, ink and slant are measured as they were on
+# the real pictures. This evaluator shares nothing with the image models. (In the code, `painter` is the generator and `judge` the evaluator.)
 #
 # ## Predict first
 #
-# 1. Turn guidance up from $w = 1$ to $w = 8$. The share of digits that are right rises at first. What falls?
-# 2. Guidance needs the network's guess *without* a caption. What does a network answer that never had a caption hidden from it?
-# 3. Classifier guidance takes a classifier of digits. Why will one that reads 98 % of all real digits not do?
-# 4. You enlarge a picture by the network with the smallest squared error there is. Why does it look worse than one with a larger error?
+# 1. Turn guidance up from $w = 1$ to $w = 8$. The fraction of digits that are right rises at first. What falls?
+# 2. Guidance needs the network's guess *without* a caption. What does it answer if no caption was ever hidden from it in training?
+# 3. Classifier guidance takes a classifier of digits. Why is one that is right on 98 % of all real digits not good enough?
+# 4. You enlarge a picture with the network that has the smallest possible squared error. Why does it look worse than one with a larger error?
 
 # %% [markdown]
-# ## 1. What the painter is told
+# ## 1. How the denoiser is conditioned
 #
-# **Step 1. Words to states.** Six tokens, each an embedding plus a learned position, go into a transformer in which every token sees every other. Out come six states
-# $h_1 \dots h_6$, one a token. Captions shorter than six words are filled up with a padding token whose embedding is *learned*. The image model reads the states by
+# **Step 1. Words to states.** Six tokens, each an embedding plus a learned position, go into a transformer in which every token sees every other. It returns six states $h_1 \dots h_6$, one a token. Captions shorter than six words are filled up with a padding token whose embedding is *learned*. The image model reads the states by
 # **cross-attention**: a position $i$ of the picture sends a query, each word answers with a key and a value,
 # $$\mathrm{out}_i = W_o \sum_j w_{ij}\,W_v h_j, \qquad w_{ij} = \frac{\exp(q_i^\top k_j/\sqrt d)}{\sum_{j'}\exp(q_i^\top k_{j'}/\sqrt d)},
 # \qquad q_i = W_q x_i,\ k_j = W_k h_j.$$
-# This is the only way in. (GLIDE also adds the state of the last token to the time's embedding, section 2.1 of its paper. Section 4 says why ours does not.) Write the
+# This is the caption's only way in. (GLIDE also adds the state of the last token to the time's embedding, section 2.1 of its paper. Section 4 says why ours does not.) Write the
 # attention as loops and compare.
 
 # %%
@@ -122,8 +121,8 @@ check(
 )
 
 # %% [markdown]
-# **Step 3. A state for "no caption".** `NoCaption` puts one learned state, the null condition, in the place of all of a caption's. Attention over equal keys has equal weights, so the answer
-# is $W_o W_v h_\varnothing$: the same for every place and for any number of words. It needs no mask, and no caption of its own.
+# **Step 3. A state for "no caption".** `NoCaption` replaces all states of a caption by one learned state, the null condition. Attention over equal keys has equal weights, so the answer
+# is $W_o W_v h_\varnothing$: the same at every position and for any number of words. It needs no mask, and no caption of its own.
 
 # %%
 nothing = NoCaption(16)
@@ -140,11 +139,10 @@ check("the other caption is left alone", told[1], text[1], unlike={"hidden, too"
 # %% [markdown]
 # ## 2. Guidance: Bayes' rule, twice
 #
-# **Step 4. The slope of a classifier that nobody trained.** At noise level $\sigma$ let $x = x_0 + \sigma\epsilon$. Bayes' rule, $p(c\mid x) = p(x\mid c)\,p(c)/p(x)$, and a gradient
-# that kills $p(c)$:
+# **Step 4. The slope of a classifier that nobody trained.** At noise level $\sigma$ let $x = x_0 + \sigma\epsilon$. Bayes' rule, $p(c\mid x) = p(x\mid c)\,p(c)/p(x)$, and a gradient in $x$, in which $p(c)$ drops out:
 # $$\nabla_x\log p(c\mid x) = \nabla_x\log p(x\mid c) - \nabla_x\log p(x) = \frac{D(x,\sigma,c) - D(x,\sigma,\varnothing)}{\sigma^2},$$
-# the second step by Tweedie, $D = x + \sigma^2\nabla\log p$ (lesson 12). A painter that can guess *with* and *without* the caption therefore contains a classifier.
-# To be guided is to follow its slope $w$ times instead of once:
+# the second step by Tweedie's formula, $D = x + \sigma^2\nabla\log p$ (lesson 12). A denoiser that can guess $x_0$ *with* and *without* the caption therefore contains a classifier.
+# Guidance follows the slope of that classifier $w$ times instead of once:
 # $$D_w = D_\varnothing + w\,(D_c - D_\varnothing). \tag{1}$$
 # Two normal classes on the line, everything in closed form. Left: autograd of the exact classifier. Right: the difference of the two exact guesses.
 
@@ -165,8 +163,8 @@ check(
 )
 
 # %% [markdown]
-# **Step 5. In which unit?** Some blend guesses of the data, some predictions of the noise, some scores. With $\hat\epsilon = (x - D)/\sigma$ each is a linear function of the others, and the weights of
-# (1) sum to one, so all three are the same guidance. The reader of `genlab`'s code will find it as `cfg_eps`, on guesses.
+# **Step 5. In which unit?** Some programs blend guesses of the data, some predictions of the noise, some scores. With $\hat\epsilon = (x - D)/\sigma$ each is a linear function of the others, and the weights of
+# (1) sum to one, so all three are the same guidance. In `genlab` it is the function `cfg_eps`, here applied to guesses of the data.
 
 # %%
 w = 3.0
@@ -185,12 +183,11 @@ check(
 )
 
 # %% [markdown]
-# **Step 6. Why captions are hidden.** One network shall give both guesses, so in training a share $p$ of the captions is replaced by $\varnothing$, at random. The loss is a squared error;
-# split its expectation by what the network was told:
+# **Step 6. Why captions are hidden.** One network has to give both guesses, so in training a fraction $p$ of the captions is replaced by $\varnothing$, at random. The loss is a squared error;
+# split its expectation by the condition that the network was given:
 # $$\mathcal L = (1-p)\,\mathbb E_c\,\mathbb E\big[\lVert D(x, c) - x_0\rVert^2\big] + p\;\mathbb E\big[\lVert D(x,\varnothing) - x_0\rVert^2\big].$$
 # The two terms share no argument of $D$. The first is least at $\mathbb E[x_0\mid x, c]$, the second at $\mathbb E[x_0\mid x] = \sum_c p(c\mid x)\,\mathbb E[x_0\mid x, c]$, whatever $p > 0$ is; $p$ only decides how
-# the network's effort is shared. At $p = 0$ the second term is gone, and nothing says what $D(x, \varnothing)$ should be. As a table: three values of $x_0$, two captions, four noisy $x$. The least squares solution
-# of a weighted regression on one indicator for each (told, $x$), against the conditional means.
+# the network's effort is shared. At $p = 0$ the second term is gone, and nothing says what $D(x, \varnothing)$ should be. Check this on a table: three values of $x_0$, two captions, four noisy $x$. The least squares solution of a weighted regression, with one indicator for each pair of condition and $x$, is compared with the conditional means.
 
 # %%
 g = torch.Generator().manual_seed(2)
@@ -212,10 +209,10 @@ check(
 )
 
 # %% [markdown]
-# **Step 7. A distribution that is sharpened.** If (1) held at every level of one and the same distribution, that would be $p(x)^{1-w}\,p(x\mid c)^w$. (It does not, lesson 13 proves; but the direction is right.) For
+# **Step 7. A distribution that is sharpened.** If (1) held at every level of one and the same distribution, that would be $p(x)^{1-w}\,p(x\mid c)^w$. (It does not, as lesson 13 proves, but the direction is right.) For
 # normal distributions $p = \mathcal N(0, S^2)$ and $p_c = \mathcal N(\mu, s^2)$ the product is normal with
 # $$\frac1{v} = \frac{w}{s^2} + \frac{1-w}{S^2}, \qquad \bar\mu = v\,\frac{w\,\mu}{s^2}.$$
-# The precision grows with every unit of $w$ by $1/s^2 - 1/S^2$: **variety must fall**. And the mean moves *past* $\mu$, away from everything else: obedience becomes caricature. By quadrature:
+# The precision grows with every unit of $w$ by $1/s^2 - 1/S^2$: **variety must fall**. And the mean moves *past* $\mu$, away from everything else: strong guidance exaggerates what the caption asks for. Check by quadrature:
 
 # %%
 S, s, mu = 2.0, 1.0, 2.0
@@ -238,8 +235,8 @@ for w in (1.0, 2.0, 4.0):
     )
 
 # %% [markdown]
-# **Step 8. One shell, two clocks.** The painter is trained in EDM's clock, $x = x_0 + \sigma\epsilon$, and sampled by the samplers of lesson 13, which live in variance-preserving coordinates, $x_t = x/\sqrt{1+\sigma^2}$,
-# $\bar\alpha = 1/(1+\sigma^2)$. With $\hat\epsilon = (x - D_w)/\sigma$ they fit together. Proof by an independent route: DDIM in the one is Euler's method in the other, for the shipped network, guidance included.
+# **Step 8. One model, two parametrisations.** The denoiser is trained with EDM's noise levels, $x = x_0 + \sigma\epsilon$, and sampled by the samplers of lesson 13, which work in variance-preserving coordinates, $x_t = x/\sqrt{1+\sigma^2}$,
+# $\bar\alpha = 1/(1+\sigma^2)$. With $\hat\epsilon = (x - D_w)/\sigma$ they fit together. Check by an independent route: DDIM in one parametrisation (our class, the *shell* of the printed line) is Euler's method in the other, for the shipped network, guidance included.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -265,7 +262,7 @@ course.show_source(eps_from_denoiser)
 #
 # **Step 9. What should the network answer?** EDM mixes the noisy picture in, $D = c_{\text{skip}}\,x + c_{\text{out}}F$ (lesson 13). Solve for the answer that makes the guess right:
 # $$F^* = \frac{x_0 - c_{\text{skip}}\,x}{c_{\text{out}}} = \frac{\sigma\,x_0 - \sigma_d^2\,\epsilon}{\sigma_d\sqrt{\sigma^2+\sigma_d^2}}\;\longrightarrow\;-\epsilon \quad(\sigma\to0):$$
-# in little noise the network must repeat the noise, pixel by pixel, so that the skip's copy is cancelled. Four fifths of our pixels are flat black paper, for which the answer "black" would do; every failure to cancel leaves a haze there, and a haze is ink. So our painter has **no skip**: the network answers the picture itself, $D = F$. The loss weighs the squared error by $1/\max(\sigma, 0.14)^2 + 1/\sigma_d^2$, EDM's weight with a floor.
+# at low noise the network must repeat the noise, pixel by pixel, so that the skip's copy is cancelled. Four fifths of our pixels are flat black paper, for which the answer "black" would do; every failure to cancel leaves a haze there, and a haze is ink. So our denoiser has **no skip**: the network answers the picture itself, $D = F$. The loss weighs the squared error by $1/\max(\sigma, 0.14)^2 + 1/\sigma_d^2$, EDM's weight with a floor.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -283,7 +280,7 @@ for sigma in (1.0, 0.05):
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# A painter a ninth of the size, eighty steps. 5,000 digits; at every step a fresh colour for each and a fresh caption, in which the words about stroke and slant are said or left out. An answer of grey, 0, costs about fifteen.
+# Now train a denoiser of a ninth of the size for eighty steps, on 5,000 digits. At every step each digit gets a fresh colour and a fresh caption, in which the words about stroke and slant are said or left out. An answer of grey, 0, costs about fifteen.
 
 # %%
 small_model = find("glide_base").but(width=16, d_text=16, n_layer=1, n_steps=80, lr=4e-3)
@@ -294,7 +291,7 @@ check_range("loss, mean of the first 5 steps", early, 8, 30, digits=1, unlike={"
 check_range("loss, mean of the last 20 steps", late, 0.5, 6, digits=1, unlike={"the first 5": early})
 
 # %% [markdown]
-# The shipped painters are trained in the same way, larger and with more steps: `genlab train glide_base` and `genlab train glide_upsampler`. Their cards say what that took and what was measured.
+# The shipped models are trained in the same way, larger and with more steps: `genlab train glide_base` and `genlab train glide_upsampler`. Their model cards say what that took and what was measured.
 
 # %%
 for name in ("glide_base", "glide_upsampler", "glide_reader"):
@@ -305,9 +302,9 @@ print(f"base and upsampler together: {bytes_of_both / 1e6:.2f} MB")
 print("likelihood of base and upsampler:", likelihood_kind(base), likelihood_kind(up))
 
 # %% [markdown]
-# ## 4. The curve that bends
+# ## 4. What guidance buys and what it costs
 #
-# Unless said otherwise, every figure of this section is measured with captions of the thousand digits that neither painters nor judges were fitted on, twelve steps of DPM-Solver++. First by eye: the same noise and the same captions, at four scales.
+# Unless said otherwise, every figure of this section is measured with captions of the thousand digits that neither generators nor evaluators were fitted on, with twelve steps of DPM-Solver++. First look at samples: the same noise and the same captions, at four scales.
 
 # %%
 WHERE = Glide.interval  # noise levels that are guided; explained below
@@ -356,10 +353,9 @@ left.legend(loc="lower right")
 right.legend(loc="lower right");
 
 # %% [markdown]
-# Two curves that bend. **Words** rise steeply from chance at $w = 0$, level off near $w = 3$, and fall again: a caricature is no longer recognised. **Likeness** is best at $w = 1$ and falls from there, distance and recall together: the variance of step 7.
+# Read both panels from left to right. **Words** rise steeply from chance at $w = 0$, level off near $w = 3$, and fall again: an exaggerated digit is no longer recognised. **Likeness** is best at $w = 1$ and falls from there, in Fréchet distance and in recall. This is the loss of variance of step 7.
 #
-# The *stroke* falls first, from $w = 2$ on. In the last, nearly noiseless steps digit and slant are long decided, and what is left to exaggerate is contrast: more ink, so that *thin* breaks and *bold* is safe. Hence a repair that costs less than nothing
-# (Kynkäänniemi et al. 2024): **guide only at the noise levels where words are decided**, here $0.4\le\sigma\le 5$, and take the plain conditional guess elsewhere. The stars in the figure are guided so. Steps outside of the interval need one pass instead of two.
+# The *stroke* falls first, from $w = 2$ on. In the last, nearly noiseless steps digit and slant are long decided, and what is left to exaggerate is contrast: more ink, so that *thin* is lost while *bold* is safe. One remedy even saves computation (Kynkäänniemi et al. 2024): **guide only at the noise levels where words are decided**, here $0.4\le\sigma\le 5$, and take the plain conditional guess elsewhere. The stars in the figure are guided in this way. Steps outside of the interval need one function evaluation instead of two (*passes* in the printed line).
 
 # %%
 levels = edm_sigmas(12, sigma_min=base.SIGMA_MIN, sigma_max=base.sigma_max)[:-1]
@@ -386,7 +382,7 @@ check_range(
 )
 
 # %% [markdown]
-# With that, $w = 3$ keeps every promise that we made before training: 95 % of the digits, 99 % of the colours, 85 % of strokes and of slants. The card has 500 pictures of held-out captions, and 500 of *free* ones, whose words are drawn independently, also where handwriting rarely shows such digits (a bold one leaning left). The command that measures
+# With that, $w = 3$ meets every target that we set before training: 95 % of the digits, 99 % of the colours, 85 % of strokes and of slants. The model card has figures for 500 pictures of held-out captions, and 500 of *free* ones, whose words are drawn independently, also where handwriting rarely shows such digits (a bold one leaning left). The command that measures
 # all of it again is `genlab systems --verify`.
 
 # %%
@@ -408,7 +404,7 @@ below_one = measured["frechet_w1"] - measured["frechet_w0"]
 check_range("Fréchet distance, least rise from w to w", farther.min(), 0.5, 30, digits=1, unlike={"from 0 to 1": below_one})
 
 # %% [markdown]
-# Variety can be measured nearer to step 7: how much do pictures of *one* caption differ? Twelve pictures for each of ten captions, "a red zero" to "a red nine", and the summed variance of their pixels, as a fraction of what real digits of one class have, guided in the interval.
+# Variety can also be measured as in step 7: how much do pictures of *one* caption differ? Twelve pictures for each of ten captions, "a red zero" to "a red nine", and the summed variance of their pixels, as a fraction of what real digits of one class have, guided in the interval.
 
 # %%
 reds = [f"a red {digit}" for digit in "zero one two three four five six seven eight nine".split() for _ in range(12)]
@@ -427,9 +423,9 @@ lost = spread[1.0] - spread[3.0]
 check_range("lost between w = 1 and w = 3", lost, 0.2, 0.45, digits=2, unlike={"from 3 to 8": spread[3.0] - spread[8.0]})
 
 # %% [markdown]
-# From $w = 1$ to $w = 3$ three tenths of what real digits have are lost, from there to $w = 8$ less than half as much again: this curve bends, too.
+# From $w = 1$ to $w = 3$ three tenths of the variance that real digits have are lost, from there to $w = 8$ less than half as much again: this curve flattens, too.
 #
-# A control, here and now: the same kind of pictures held against *other* captions. Digit, colour and slant fall to their chance, so the judges read pictures and not captions.
+# Now a control: the same kind of pictures compared with *other* captions. Digit, colour and slant fall to chance level, so the evaluators respond to pictures and not to captions.
 
 # %%
 now, swapped = word_scores(pictures, claims, judge), word_scores(pictures, claims[1:] + claims[:1], judge)
@@ -441,9 +437,8 @@ for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
     )
 
 # %% [markdown]
-# **Which road does the caption take?** Cross-attention at the bottom of the U-Net, at $4\times4$ positions, is the only one. So a picture must follow whatever states it reads there. Hand the sampler the captions of 150 pictures, but
-# let the attention read the null state, or the states of the *next* caption, or the next caption's states for the *digit alone*: in each caption one state of six is exchanged. (The encoder is told the next digit, in a caption
-# that is otherwise the same.) Each row is measured twice: against the captions that were asked for, and against what was read.
+# **Which path does the caption take?** Cross-attention at the bottom of the U-Net, at $4\times4$ positions, is the only one. So a picture must follow whatever states it reads there. Hand the sampler the captions of 150 pictures, but
+# let the attention read the null state, or the states of the *next* caption, or the next caption's states for the *digit alone*: in each caption one state of six is exchanged. (That state comes from a caption with another digit, which is otherwise the same.) Each row is measured twice: against the captions that were asked for, and against what was read.
 
 # %%
 DIGITS = "zero one two three four five six seven eight nine".split()
@@ -482,7 +477,7 @@ check_range(
 # The pictures follow what is read as well as they follow their own caption, and keep nothing else: attention carries the whole caption. The last row says that it carries it word by word. Exchange *one* state, and the digit
 # changes while colour, stroke and slant stay.
 #
-# An earlier version of this network had a second road: the mean of all states was added to the time's embedding, and so shifted and scaled the features of every block. That road is short, so training used it: the
+# An earlier version of this network had a second path: the mean of all states was added to the time's embedding, and so shifted and scaled the features of every block. That path is short, so training used it: the
 # mean alone kept every word of .76 of the captions, attention alone of .03 (w = 3, 200 captions; quoted from a measurement of that version). A caption of six words from short lists fits into one vector. Sentences about several objects do not, as the latent diffusion lab shows.
 #
 # **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
@@ -493,11 +488,11 @@ widgets.caption_sampler(glide, judge)
 # %% [markdown]
 # ## 5. The older way: a classifier's slope
 #
-# Before guidance was classifier-free, it had a classifier (Dhariwal and Nichol 2021). Take a painter that is told nothing, and push each step up the slope of a network that reads words off the picture,
+# Before guidance was classifier-free, it had a classifier (Dhariwal and Nichol 2021). Take an unconditional denoiser, and push each step up the slope of a network that classifies the picture by the words of its caption,
 # $$D_w(x,\sigma) = D(x,\sigma,\varnothing) + w\,\sigma^2\,\nabla_x\log p_\phi(c\mid x,\sigma).$$
 # By step 4 it is the same guidance, if the classifier is exact.
 #
-# **Step 10. It must have read noisy pictures.** Most of the way down, $x$ is noise. The slope that Bayes' rule asks for is that of $p(c\mid x,\sigma)$; a classifier of clean data has another. In the toy both are known: the noisy one is less
+# **Step 10. The classifier must be trained on noisy pictures.** In most steps of the sampler, $x$ is mostly noise. The slope that Bayes' rule asks for is that of $p(c\mid x,\sigma)$; a classifier of clean data has another. In the example of step 4 both are known: the noisy one is less
 # steep by the factor $s^2/(s^2+\sigma^2)$, since two blurred classes overlap.
 
 # %%
@@ -519,7 +514,7 @@ check_range("... at σ = 1", read_right[1.0], 0.6, 0.8, unlike={"at σ = 0.1": r
 
 
 # %% [markdown]
-# `glide_reader` is a small convolutional network with a head for each kind of word, trained on noisy pictures for half a minute. Now the same captions and noise, both ways; the painter of the lower rows is told nothing.
+# `glide_reader` is our classifier: a small convolutional network with a head for each kind of word, trained on noisy pictures for half a minute. Compare both kinds of guidance for the same captions and the same noise. In the lower rows the denoiser is unconditional.
 
 # %%
 def words_of(captions):
@@ -553,8 +548,8 @@ of_stroke = found["classifier-free, w = 3"]["stroke"] - found["classifier, w = 3
 check_range("w = 3: all words, free minus classifier", gain, 0.2, 0.8, digits=2, unlike={"stroke": of_stroke})
 
 # %% [markdown]
-# At equal $w$ the classifier pulls less, and it reaches less: some 70 % of the digits at $w = 8$, where the classifier-free denoiser has 96 % at $w = 3$. A classifier may be right for reasons that have no slope worth following (one pixel that gives the class away). It needs a backward
-# pass at every step, too. In its favour: it can be bolted onto a painter that is finished.
+# At equal $w$ the classifier has less effect, and a larger $w$ does not close the gap: it gets some 70 % of the digits at $w = 8$, where the classifier-free denoiser has 96 % at $w = 3$. A classifier may be right for reasons that have no slope worth following (one pixel that gives the class away). It needs a backward
+# pass at every step, too. In its favour: it can be added to a denoiser that is already trained.
 #
 # **Step 11. What CLIP guidance was.** A classifier wants a list of classes, and sentences have none. CLIP scores a *pair*, by a dot product $s(x,c) = f(x)\cdot g(c)$, and learns to find each picture's caption among those of the batch, and each caption's picture:
 # $$\mathcal L(s) = -2\,\mathbb E_{p(x,c)}\,s(x,c) + \mathbb E_{p(x)}\log\sum_{c} p(c)\,e^{s(x,c)} + \mathbb E_{p(c)}\log\sum_{x} p(x)\,e^{s(x,c)}$$
@@ -603,8 +598,8 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# The second check says why both halves are needed: matched in one direction only, $s$ may carry any function of $x$, and its slope points anywhere. Our reader is of CLIP's form: the sum of its log-probabilities is the dot product of 22 numbers of the picture with 22 zeros and ones of the sentence.
-# So the lower rows of the table above *are* guidance by a small CLIP of noisy pictures. GLIDE's authors compared the two as well: people preferred what was drawn classifier-free, although CLIP gave its own pictures the better marks. Ours does not go so far as to prefer its own pictures, but it flatters them. The pictures of $w = 8$, marked by the network whose slope drew them, and by the judge:
+# The second check says why both halves are needed: matched in one direction only, $s$ may carry any function of $x$, and its slope points anywhere. Our classifier has CLIP's form: the sum of its log-probabilities is the dot product of 22 numbers of the picture with 22 zeros and ones of the sentence.
+# So the lower rows of the table above *are* guidance by a small CLIP of noisy pictures. GLIDE's authors compared the two as well: people preferred the classifier-free samples, although CLIP scored its own pictures higher. Ours does not prefer its own pictures, but it scores them too high. Here are the pictures of $w = 8$, scored by the network that guided them, and by the independent evaluator:
 
 # %%
 x = draw_by_classifier(some, 8.0)
@@ -628,9 +623,10 @@ check_range("says the independent judge", by_judge, 0.45, 0.8, digits=2, unlike=
 # %% [markdown]
 # ## 6. The second stage: 16 to 32
 #
-# **Step 12. Two stages are exact.** The small picture is a *function* of the large one: means of 2 x 2 blocks. So for every law
+# **Step 12. Two stages are exact.** The small picture is a *function* of the large one: means of 2 x 2 blocks. So for every distribution
+#
 # $$p(x_{32}\mid c) = p(x_{16}, x_{32}\mid c) = p(x_{16}\mid c)\;p(x_{32}\mid x_{16}, c),$$
-# and entropies add: nothing is lost by drawing the small one first. Not a bound, not an encoder: the chain rule. By enumeration, for pictures of two pixels with three grey values, whose "small picture" is their sum:
+# and entropies add: nothing is lost by drawing the small one first. This is the chain rule, not a bound, and no encoder is needed. Check by enumeration, for pictures of two pixels with three grey values, whose "small picture" is their sum:
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -652,10 +648,10 @@ check(
 )
 
 # %% [markdown]
-# **Step 13. Why not simply regress?** The network with the least squared error answers $\mathbb E[x_{32}\mid x_{16}]$, and by the law of total variance,
+# **Step 13. Why not simply regress?** The network with the least squared error returns $\mathbb E[x_{32}\mid x_{16}]$, and by the law of total variance,
 # $$\mathrm{Var}[x_{32}] = \mathrm{Var}\big[\mathbb E[x_{32}\mid x_{16}]\big] + \mathbb E\big[\mathrm{Var}[x_{32}\mid x_{16}]\big],$$
-# its pictures lack the last term: they are averages of all sharp pictures that fit, which is a blur. A *draw* has the full variance, and twice the squared error: its own deviation comes on top of the truth's. For two pixels $a, b$, normal with correlation
-# $\rho$, and their mean $u$: the regression answers $u$ for both, and misses $\mathrm{Var}[a\mid u] = (1-\rho)/2$.
+# its pictures lack the last term: they are averages of all sharp pictures that fit, which is a blur. A *draw* has the full variance, and twice the squared error: its own scatter about the mean is added to that of the truth. For two pixels $a, b$, normal with correlation
+# $\rho$, and their mean $u$: the regression returns $u$ for both, and misses $\mathrm{Var}[a\mid u] = (1-\rho)/2$.
 
 # %%
 rho = 0.6
@@ -679,8 +675,7 @@ check_close_mc(
 check_close_mc("of a draw: twice that", errors[1], 1 - rho, unlike={"of the regression": errors[0].mean().item()})
 
 # %% [markdown]
-# (Question 4.) On the pictures: an orthonormal change of basis splits a picture's energy into that of its small picture and that of Haar's finest *details*, differences within blocks of four pixels. Repeating pixels has none; bicubic interpolation has some; and what a sharp
-# picture has, no formula that sees only the small one can know.
+# (Question 4.) On the pictures: an orthonormal change of basis splits a picture's energy into that of its small picture and that of Haar's finest *details*, differences within blocks of four pixels. Repeating pixels has none; bicubic interpolation has some; and no formula that sees only the small picture can know the details of the sharp one.
 
 # %%
 grey, attributes = load_captioned("test", 32)
@@ -701,8 +696,8 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# The second stage is a diffusion model like the first: it paints 32 x 32 pixels, reads the caption, and sees in four more channels the small picture, repeated, and how noisy that is. Judged by features that no network has learned (`WaveletFeatures`: where the ink is, and how strong the details
-# are there), against real 32 x 32 pictures; sharpening may choose its strength *after* seeing the answer.
+# The second stage is a diffusion model like the first: it generates 32 x 32 pixels, is conditioned on the caption, and has four more input channels: the small picture, repeated, and its noise level. We evaluate it on features that no network has learned (`WaveletFeatures`: where the ink is, and how strong the details
+# are there), against real 32 x 32 pictures; the strength of the sharpening is even chosen *after* seeing the answer.
 
 # %%
 def table(rows, title="500 pictures, from the card"):
@@ -733,8 +728,8 @@ for other in ("bicubic", "sharpened"):
 check_range("drawn, precision: ours minus bicubic, a tie", tie, -0.02, 0.02, unlike={"recall": ahead["bicubic"]})
 
 # %% [markdown]
-# For drawn small pictures, which is what the stage is for, ours is nearer than both, reaches twice as much, and is no less precise (0.802; bicubic 0.804, a tie). For real ones the two tie as well (0.91): a blurred digit lies in the middle of the real ones, each of its features is plausible. *Recall* says what bicubic lacks, and the
-# distance sees both. Sharpening buys recall with precision. A live look, with the truth beside it, and one more question: does the large picture *shrink* to the small one it was given?
+# For drawn small pictures, which is what the stage is for, ours has a smaller Fréchet distance than both and about twice the recall, and is no less precise (0.802; bicubic 0.804, a tie). For real ones the two tie as well (0.91): a blurred digit lies in the middle of the real ones, each of its features is plausible. *Recall* says what bicubic lacks, and the
+# distance sees both. Sharpening trades precision for recall. Now a live run, with the truth beside it, and one more question: does the large picture *shrink* to the small one it was given?
 
 # %%
 n = 120
@@ -765,10 +760,10 @@ for ax, (name, x) in zip(axes, shown.items(), strict=True):
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
 
 # %% [markdown]
-# **Step 14. Small pictures that are not real.** In use the small picture is *drawn*, and drawn pictures have faults that no training has shown the second stage: it takes them for detail and elaborates them. Gaussian conditioning augmentation puts noise $s\epsilon$ on the small picture, in training and in use.
-# It works because noise forgets. Two pictures a distance $\delta$ apart become two normal laws, and
+# **Step 14. Small pictures that are not real.** In use the small picture is *drawn*, and drawn pictures have faults that the second stage has not met in training: it takes them for detail and elaborates them. Gaussian conditioning augmentation puts noise $s\epsilon$ on the small picture, in training and in use.
+# It works because noise hides small differences. Two pictures a distance $\delta$ apart become two normal distributions, and
 # $$\mathrm{KL}\big(\mathcal N(a, s^2)\,\|\,\mathcal N(b, s^2)\big) = \frac{\delta^2}{2 s^2}, \qquad \mathrm{TV} = 2\,\Phi\!\Big(\frac{\delta}{2s}\Big) - 1 :$$
-# faults well below $s$ can hardly be seen any more, and what cannot be seen cannot mislead. The price is that true detail below $s$ is not seen either. So $s$ is drawn anew in training, told to the network, and chosen in use.
+# faults well below $s$ can hardly be seen any more, and so they do not mislead the second stage. The price is that true detail below $s$ is not seen either. So $s$ is drawn at random in training, given to the network as a condition, and chosen when you sample.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -815,14 +810,14 @@ check_range(
 )
 
 # %% [markdown]
-# On *real* small pictures the two networks are about equal; on *drawn* ones, the only ones that it will ever get, the one that has seen spoiled pictures is nearer and more varied. (In precision they differ by 0.02 either way, which 500 pictures cannot tell from nothing.) How much noise is put on in use hardly matters here, so `Glide` draws with $s = 0$: the training did the work.
+# On *real* small pictures the two networks are about equal; on *drawn* ones, the only ones that the stage gets in use, the network trained on corrupted pictures has the smaller Fréchet distance and the higher recall. (In precision they differ by 0.02 either way, which 500 pictures cannot tell from zero.) How much noise is put on in use hardly matters here, so `Glide` draws with $s = 0$: what matters is the noise in training.
 #
-# The noise that counts is that of the training. The other one should be swept on your own samples, as Imagen's authors do (Saharia et al. 2022, section 2.4), keeping what measures best.
+# In your own system, try several levels of the noise in use on your own samples, as Imagen's authors do (Saharia et al. 2022, section 2.4), and keep the one that measures best.
 #
 # ## 7. It fails
 #
-# **Failure 1: over-guidance.** At $w = 12$ the blend (1) is an extrapolation to twelve times a difference, and guesses leave the range that pixels have. The next step starts from a picture that no training has shown. Three remedies are known: cut guesses off at $\pm1$
-# (*static*; our painter always does); scale them back by their own 99.5 % quantile (*dynamic*, Imagen's); guide in the interval only.
+# **Failure 1: over-guidance.** At $w = 12$ the blend (1) is an extrapolation to twelve times a difference, and guesses leave the range that pixels have. The next step starts from a picture unlike any in training. Three remedies are known: cut guesses off at $\pm1$
+# (*static*; our denoiser always does this); scale them back by their own 99.5 % quantile (*dynamic*, Imagen's); guide in the interval only.
 
 # %%
 few, meant = captions[:60], claims[:60]
@@ -871,10 +866,9 @@ check_range(
 )
 
 # %% [markdown]
-# Only the last one cures. Cutting off keeps values in their range, but no more words than no remedy. Dynamic thresholds were made for photographs, whose values lie mostly inside the range. Four fifths of ours sit *at* its end, black paper, and scaling back turns black to grey, at every step again. A remedy belongs to its data. The interval helps because it does not make the error.
+# Only the interval helps. Cutting off keeps values in their range, but gets hardly more words right than no remedy. Dynamic thresholds were made for photographs, whose values lie mostly inside the range. Four fifths of our values sit *at* one end of it, black paper, and scaling back turns black to grey at every step. Whether a remedy works depends on the data. The interval helps because it avoids the extrapolation where it does harm.
 #
-# **Failure 2: no caption was ever hidden.** Step 6 says that at $p = 0$ nothing trains the guess without a caption. Exactly nothing: the gradient of the state that stands for it is zero, so it stays what it was at the start. Here is that gradient for $p = 0$ and $p = 0.5$, and then the shipped painter with its learned state
-# put back to fresh random numbers. Guidance subtracts what the network says about an input that it has never seen.
+# **Failure 2: no caption was ever hidden.** Step 6 says that at $p = 0$ nothing trains the guess without a caption. Exactly nothing: the gradient of the state that stands for it is zero, so it stays what it was at the start. Here is that gradient for $p = 0$ and $p = 0.5$, and then the shipped denoiser with its learned null state reset to fresh random numbers. Guidance then subtracts the network's output for an input that it was never trained on.
 
 # %%
 x, orders = 2 * held_out_pictures()[0][:32] - 1, encode(held_out_captions(32))
@@ -902,9 +896,9 @@ check("w = 1: words lost to the untrained state", lost[1.0], 0.0, unlike={"w = 3
 check_range("w = 3: words lost to the untrained state", lost[3.0], 0.2, 0.9, digits=2, unlike={"w = 1": lost[1.0]})
 
 # %% [markdown]
-# At $w = 1$ the two are one: the unconditional guess is not asked. (Question 2.)
+# At $w = 1$ the two agree, because the unconditional guess has weight zero. (Question 2.)
 #
-# **Failure 3: a second stage that has never doubted.** Step 14 found a difference on drawn small pictures, whose faults are slight. Now bad ones: speckle of standard deviation 0.4 on real small pictures. `glide_upsampler_plain` has never seen a spoiled picture; the other has, and is told the truth ($s = 0.4$) or a lie ($s = 0$) about it.
+# **Failure 3: a second stage trained on clean pictures only.** Step 14 found a difference on drawn small pictures, whose faults are slight. Now give it large ones: speckle of standard deviation 0.4 on real small pictures. `glide_upsampler_plain` was trained without noise. The other was trained with it, and gets as condition the true noise level ($s = 0.4$, the line *truth* below) or a false one ($s = 0$, the line *lie*).
 
 # %%
 n = 100
@@ -929,13 +923,13 @@ for ax, (name, x) in zip(axes, results.items(), strict=True):
     ax.set_title(name, fontsize=9)
 
 # %% [markdown]
-# The first network believes what it sees, and draws the speckle, sharply. The second knows speckle when it sees it; here it does not even need to be told.
+# The first network takes the speckle for detail, and draws it sharply. The second has learned to remove speckle; here it hardly matters which noise level it is given.
 #
 # ## Exercises
 #
 # Replace `...` and run the cell. If your answer is wrong, the checker names the likely mistake; `course.hint("glide.hide")` gives three hints, one at a time. Solutions stand in `notebooks/solutions/`.
 #
-# **glide.sharpened** (compute). All pictures are $\mathcal N(0, 4)$, those of your caption $\mathcal N(2, 1)$; the second numbers are variances. Where is the mean of the sharpened law at $w = 2$?
+# **glide.sharpened** (compute). All pictures are $\mathcal N(0, 4)$, those of your caption $\mathcal N(2, 1)$; the second numbers are variances. Where is the mean of the sharpened distribution at $w = 2$?
 
 # %%
 mean = ...
@@ -953,7 +947,7 @@ course.exercise("glide.classifier", pulled)
 
 
 # %% [markdown]
-# **glide.hide** (build). `states` has shape (n, s, d), `u` holds one uniform draw a row. Return the states with the captions of a share `p` of the rows replaced by `nothing`, (d,).
+# **glide.hide** (build). `states` has shape (n, s, d), `u` holds one uniform draw a row. Return the states with the captions of a fraction `p` of the rows replaced by `nothing`, (d,).
 
 # %%
 def hide(states, u, p, nothing): ...
@@ -980,25 +974,25 @@ widgets.quiz("glide")
 # %% [markdown]
 # ## Summary
 #
-# 1. A caption enters the denoiser word by word, through cross-attention, and by no other road: exchange one state, and one word of the picture changes.
+# 1. A caption enters the denoiser word by word, through cross-attention, and by no other path: exchange one state, and one word of the picture changes.
 # 2. Padding is a learned token; the null condition is a learned state; neither needs a mask.
-# 3. A painter that guesses with and without a caption contains a classifier: their difference is its slope, divided by $\sigma^2$.
-# 4. Guidance follows that slope $w$ times; on guesses, noises and scores it is the same line.
-# 5. Hidden captions train the second guess; without them it is never trained at all.
+# 3. A denoiser that guesses with and without a caption contains a classifier: their difference is its slope, divided by $\sigma^2$.
+# 4. Guidance follows that slope $w$ times; on guesses, noises and scores it is the same formula.
+# 5. Hidden captions train the unconditional guess; without them it is never trained at all.
 # 6. Sharpened distributions lose variance as $w$ grows and move past the caption's own mean: words rise, turn and fall; likeness falls from $w = 1$ on. Guided only where words are decided, pictures keep more likeness at $w = 3$, and more words, too, at $w = 5$.
-# 7. A separate classifier gives the same slope if it reads *noisy* pictures, perfectly; ours does not, and pulls less. CLIP guidance is this, with sentences for classes; the guide gives its own pictures better marks than an independent judge does.
+# 7. A separate classifier gives the same slope if it classifies *noisy* pictures perfectly; ours does not, and has less effect. CLIP guidance is this, with sentences for classes; the guiding network scores its own pictures higher than an independent evaluator does.
 # 8. Two stages are exact, by the chain rule; a regression in place of the second one blurs, by the law of total variance.
 # 9. The second stage learns from real small pictures and works on drawn ones: noise in training hides the difference.
-# 10. Whoever draws never judges: machine, measurements and features know nothing of the painters.
+# 10. Evaluators share nothing with generators: the support vector machine, the measurements and the features were made without them.
 #
-# **Back to your predictions.** 1: likeness and variety, from the start; then the stroke, and in the end every word. 2: anything; its state for "no caption" has gradient zero. 3: the sampler asks it about noise, where a clean classifier's slope is too steep and points anywhere. 4: it answers the mean of all sharp pictures that fit.
+# **Back to your predictions.** 1: likeness and variety, from the start; then the stroke, and in the end every word. 2: anything; its state for "no caption" has gradient zero. 3: the sampler applies it to noisy pictures, where a clean classifier's slope is too steep and points anywhere. 4: it returns the mean of all sharp pictures that fit.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
-# | GLIDE-style | denoising, told a caption; captions hidden | guided DPM-Solver++, two stages | $12 + 5$ guided, $6$ large | none used | passes; variety, as $w$ grows |
+# | GLIDE-style | denoising, given a caption; captions hidden at random | guided DPM-Solver++, two stages | $12 + 5$ guided, $6$ large | none used | function evaluations; variety, as $w$ grows |
 #
-# **What production systems add.** A frozen language model of billions of weights in place of our encoder (Imagen: T5). Three and more stages, up to 1024 x 1024. Cross-attention at several levels of the U-Net, for scenes with more than one object. Distillation of the guided painter into one that needs one pass a step.
-# Inpainting by a painter that sees a masked picture *beside* its own, as our second stage sees the small one. Filters for what is asked and what is drawn.
+# **What production systems add.** A frozen language model of billions of weights in place of our encoder (Imagen: T5). Three and more stages, up to 1024 x 1024. Cross-attention at several levels of the U-Net, for scenes with more than one object. Distillation of the guided denoiser into one that needs one function evaluation a step.
+# Inpainting by a denoiser whose input is *concatenated* with a masked picture, as that of our second stage is with the small one. Filters for prompts and for outputs.
 #
 # ## Sources
 #
@@ -1006,4 +1000,4 @@ widgets.quiz("glide")
 # - Classifier-free guidance: Ho and Salimans 2022 (arXiv:2207.12598), eq. 6 and algorithm 1, whose $w$ is ours minus 1; in an interval: Kynkäänniemi et al. 2024 (arXiv:2404.07724), eq. 5. What it samples: Bradley and Nakkiran 2024 (arXiv:2408.09000).
 # - Stages and conditioning augmentation: Ho et al. 2021 (arXiv:2106.15282), section 4.2. Thresholds, and noise chosen in use: Saharia et al. 2022 (arXiv:2205.11487), sections 2.3 and 2.4.
 # - Scales and samplers: Karras et al. 2022 (arXiv:2206.00364), table 1; Lu et al. 2022 (arXiv:2211.01095), algorithm 2. Patches: Hoogeboom et al. 2023 (arXiv:2301.11093).
-# - Judges: Kynkäänniemi et al. 2019 (arXiv:1904.06991), eqs. 2 and 3; Heusel et al. 2017 (arXiv:1706.08500), eq. 6; Dalal and Triggs 2005. Least squares and draws: Blau and Michaeli 2018 (arXiv:1711.06077), theorem 2.
+# - Evaluation: Kynkäänniemi et al. 2019 (arXiv:1904.06991), eqs. 2 and 3; Heusel et al. 2017 (arXiv:1706.08500), eq. 6; Dalal and Triggs 2005. Least squares and draws: Blau and Michaeli 2018 (arXiv:1711.06077), theorem 2.

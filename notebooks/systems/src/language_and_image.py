@@ -11,18 +11,18 @@
 # ---
 
 # %% [markdown]
-# # System 6 · Language and image: one model writes, its states tell a painter what to draw
+# # System 6 · Language and image: one model writes, its states condition a denoiser
 #
 # **After this lab you will be able to**
 #
-# - *derive* why a language model and a painter that reads its states are one joint model, and which part of its likelihood is exact;
-# - *build* the loop that writes with a key-value cache and hands on the very states in which it wrote;
-# - *predict* what cross-attention can know: order, padding, and the share that each word gets;
-# - *measure* writing against a law that is known exactly, and drawing against a judge;
-# - *decide* whether the painter's gradient should reach the language model, and show what changes when it does.
+# - *derive* why a language model and a denoiser that attends to its states are one joint model, and which part of its likelihood is exact;
+# - *build* the loop that writes with a key-value cache and returns the hidden states of that same pass;
+# - *predict* what cross-attention can know: order, padding, and the attention that each word gets;
+# - *measure* the text against a distribution that is known exactly, and the pictures with an independent evaluator;
+# - *decide* whether the denoiser's gradient should reach the language model, and show what changes when it does.
 #
 # About 60 minutes to read, about 45 seconds to run. You need lessons 02 (autoregressive models) and 13 (guidance, few-step samplers);
-# the GLIDE-style lab shows a painter with a text encoder of its own.
+# the GLIDE-style lab shows an image model with a text encoder of its own.
 
 # %% tags=["keep-output"]
 import copy
@@ -56,32 +56,28 @@ course.draw_map("language_and_image");
 
 # %% [markdown]
 # A chat model that draws is two models with one boundary between them. A language model writes: text, and now and then a special token that
-# means *a picture goes here*. A painter, a diffusion model as in lesson 13, makes the picture. What crosses the boundary? Not the words: the **hidden
-# states** of the language model, which the painter reads by cross-attention. This lab builds all of it in miniature: `<image>` is the
+# means *a picture goes here*. A denoiser, the network of a diffusion model as in lesson 13, makes the picture. (`painter` in the code and in printed lines is this denoiser, `judge` the evaluator of its pictures.) What crosses the boundary is not the words but the **hidden
+# states** of the language model, which the denoiser reads by cross-attention. This lab builds all of it in miniature: `<image>` is the
 # token, captions of coloured handwritten digits are the language, and every word can be checked on the picture afterwards.
 #
 # ## Predict first
 #
-# 1. "a red seven". To predict what can come next, must the language model still know the colour after "seven"? What does your answer mean for a
-#    painter that sees only the *last* state?
-# 2. We shuffle the states among hundreds of captions, so that every picture is painted from somebody else's. In what share of them are all
-#    claimed words right: none, one in 720 captions, or more?
-# 3. Short captions are filled up with zero vectors. A zero vector says nothing; does it do nothing?
-# 4. The prompt is "a seven red", which is no beginning of any caption. What will the model write, and what will it draw?
+# 1. "a red seven". To predict what can come next, must the language model still know the colour after "seven"? What does your answer mean for a denoiser that sees only the *last* state?
+# 2. We shuffle the states among hundreds of captions, so that every picture is drawn from the states of another caption. In what fraction of them are all claimed words right: none, one in 720 captions, or more?
+# 3. Short captions are filled up with zero vectors. Can these change the picture?
+# 4. The prompt is "a seven red". No caption begins like that. What will the model write, and what will it draw?
 
 # %% [markdown]
 # ## 1. One joint model
 #
-# **Step 1. The chain rule, once more.** For words $w$ and a picture $x$ the model is $q(w, x) = q(w)\,q(x\mid w)$: write first, then draw. Let the truth be
-# $p(w, x)$. The logarithm of a product is a sum, and so is the divergence:
+# **Step 1. The chain rule, once more.** For words $w$ and a picture $x$ the model is $q(w, x) = q(w)\,q(x\mid w)$: write first, then draw. Let the true distribution be $p(w, x)$. The logarithm of a product is a sum, and so is the divergence:
 # $$\mathrm{KL}\big(p(w,x)\,\|\,q(w,x)\big) = \mathrm{KL}\big(p(w)\,\|\,q(w)\big) + \mathbb E_{p(w)}\,\mathrm{KL}\big(p(x\mid w)\,\|\,q(x\mid w)\big).$$
 # So the two losses simply add, and each part can be perfect without the other. Check by enumeration, with four sentences and five pictures.
 #
-# **Step 2. Through the states.** The painter does not see $w$ but $h(w)$. If $h$ sends two sentences to the same states, the best painter can
-# only draw from their mixture. What it pays is exactly the information that $h$ lost:
+# **Step 2. Through the states.** The denoiser does not see $w$ but $h(w)$. If $h$ sends two sentences to the same states, the best denoiser can only sample from their mixture. Its loss rises by exactly the information that $h$ has lost:
 # $$\min_q\ \mathbb E[-\log q(x\mid h(w))] - \mathbb E[-\log p(x\mid w)] = I(x; w) - I(x; h(w)) \ge 0.$$
 #
-# **Step 3. Somebody else's states.** Shuffle them: the picture belongs to $w$, the states to an independent $w'$. The perfect painter's loss rises by
+# **Step 3. The states of another caption.** Shuffle them: the picture belongs to $w$, the states to an independent $w'$. The loss of a perfect denoiser rises by
 # $$\mathbb E_{p(x)p(w')}[-\log p(x\mid w')] - \mathbb E_{p(x,w)}[-\log p(x\mid w)] = I(x; w) + \mathbb E_{p(w')}\,\mathrm{KL}\big(p(x)\,\|\,p(x\mid w')\big):$$
 # *more* than the information. A wrong caption is worse than none.
 
@@ -126,7 +122,7 @@ check(
 # %% [markdown]
 # **Step 4. Two kinds of likelihood in one sum.** The words have an exact log-probability, the picture has a bound (lesson 12), so their sum is a
 # bound on $\log q(w, x)$. In our miniature, an untrained one for now, that is one line of code; the loss that is *minimised* replaces the
-# bound by the weighted noise error of lesson 13, which is not in nats, and adds a third term for reading: $-\log q(w\mid x)$, the same network with the
+# bound by the weighted noise error of lesson 13, which is not in nats, and adds a third term for captioning, called *reading* in the code: $-\log q(w\mid x)$, the same network with the
 # picture in front of the words.
 
 # %%
@@ -153,9 +149,8 @@ course.show_source(LanguageAndImage.loss)
 # ## 2. The distribution of captions is known
 #
 # Captions follow a small grammar, *a [stroke] colour digit [slant]*. A digit of the training set is drawn, a colour, and whether
-# to speak of stroke and slant. There are 720 captions, and each one's probability is a finite sum: the truth that the language model is after
-# can be written down. Its entropy is the floor of the text loss. Two routes to it: over whole captions, and over the conditional laws of
-# the next word, one for each of the beginnings (lesson 02's chain rule for entropies).
+# to speak of stroke and slant. There are 720 captions, and each one's probability is a finite sum: so the true distribution, which the language model is trained to match, can be written down (`law` in the code and in printed lines). Its entropy is the smallest value that the text loss can reach. Compute it by two routes: over whole captions, and over the conditional
+# distributions of the next word, one for each beginning (lesson 02's chain rule for entropies).
 
 # %%
 law = caption_distribution()
@@ -188,8 +183,8 @@ check_close_mc(
 )
 
 # %% [markdown]
-# **Live training.** A fresh language model, on captions alone. It starts at $\log 30$ nats a token, as an untrained one must, and falls towards the floor that you
-# have just computed. The divergence from the law is not estimated: all 720 captions are scored.
+# **Live training.** Train a fresh language model on captions alone. It starts at $\log 30$ nats a token, as an untrained one must, and falls towards the floor that you
+# have just computed. The divergence from the true distribution is not estimated: all 720 captions are scored.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -259,8 +254,7 @@ axes[1].legend(loc="upper right", ncols=2);
 # ## 3. Writing, and keeping the states
 #
 # **Step 5. A state exists once its token has been read.** Let $h_i$ be the state after token $i$ went through the network. The token $i+1$ is drawn
-# from $h_i$; so when `<image>` is *drawn*, the last state in memory is still that of the word before. One more pass is needed, and the loop must not
-# stop before it. With a key-value cache every token is read exactly once, and the states that the painter needs are by-products of the writing. Write the
+# from $h_i$; so when `<image>` is *drawn*, the last state in memory is still that of the word before. One more forward pass is needed, and the loop must not stop before it. With a key-value cache every token is read exactly once, and the states that the denoiser needs come at no extra cost. Write the
 # loop yourself, for one text, and compare it with `genlab`'s on the same random numbers.
 
 # %%
@@ -299,20 +293,19 @@ print(f"multiplications for {n} new tokens: {sum(without):,} without the cache, 
 # %% [markdown]
 # ## 4. What cross-attention can know
 #
-# Inside the painter, at its lowest resolution, every place $i$ of the picture asks the states: $w_{ij}\propto\exp(q_i^\top k_j/\sqrt d)$ with $k_j = W_k h_j$, and takes
+# Inside the denoiser, at its lowest resolution, every position $i$ of the picture attends to the states: $w_{ij}\propto\exp(q_i^\top k_j/\sqrt d)$ with $k_j = W_k h_j$, and takes
 # $\sum_j w_{ij} W_v h_j$.
 #
-# **Step 6. It cannot know the order.** A sum over $j$ does not change when the states change places. That a word stood *third* can be known only if
+# **Step 6. It cannot know the order.** A sum over $j$ does not change when the states are permuted. That a word stood *third* can be known only if
 # its state says so; the language model's states do, for they were made by rotary positions and a causal mask. Shuffle the *states* of one caption, and the picture is the
 # same; shuffle the *words* before they are read, and it is not.
 #
-# **Step 7. Zeros are not nothing.** $W_k$ and $W_v$ have no bias, so a zero state has score 0 and value 0. With $n_0$ of them the words keep the share
+# **Step 7. Zero states take attention, too.** $W_k$ and $W_v$ have no bias, so a zero state has score 0 and value 0. With $n_0$ of them the words keep the fraction
 # $$\frac{Z_i}{Z_i + n_0}, \qquad Z_i = \sum_{j\in\text{words}} e^{q_i^\top k_j/\sqrt d},$$
-# of what they would have alone. The painter has learned with seven positions, so `context` always fills up to seven, whatever the other
+# of what they would have alone. The denoiser was trained with seven positions, so `context` always fills up to seven, whatever the other
 # captions of the batch need.
 #
-# Cross-attention is the only way in: no vector of the whole caption is added to the time's embedding. One training row in ten shows the painter only the state of the
-# image token, the others zero. Section 6 measures what each set of states says alone.
+# Cross-attention is the only way in: no vector of the whole caption is added to the time's embedding. One training row in ten shows the denoiser only the state of the image token, the others zero. Section 6 measures what each set of states carries alone.
 
 # %%
 painter = copy.deepcopy(model.painter).double()
@@ -340,11 +333,10 @@ for n_zero in (1, 13):
 
 
 # %% [markdown]
-# **Step 8. Whose gradient is it?** The painter's loss $\ell$ depends on the language model's parameters $\theta$ through the states and in no other way:
+# **Step 8. Which gradient does the language model get?** The denoiser's loss $\ell$ depends on the language model's parameters $\theta$ through the states and in no other way:
 # $$\nabla_\theta\big(-\log q(w) + \lambda\,\ell\big) = -\nabla_\theta\log q(w) + \lambda\sum_j\Big(\frac{\partial h_j}{\partial\theta}\Big)^{\!\top}\frac{\partial\ell}{\partial h_j}.$$
-# Cut the second term (`detach`) and the language model never hears of the pictures: its text cannot get worse, and its states hold what text needs.
-# Leave it, and the states learn what the painter wants to know. We leave it; section 6 shows the difference. First the identity, on the tiny model: the joint gradient minus the frozen one,
-# against the painter's slopes carried back by hand.
+# Cut the second term (`detach`) and the language model gets no gradient from the pictures: its text cannot get worse, and its states hold what text needs.
+# Keep it, and the states learn to hold what the denoiser needs. We keep it; section 6 shows the difference. First check the identity on the tiny model: the joint gradient minus the frozen one, against the gradients of the denoiser's loss, propagated back by hand.
 
 # %%
 def gradient(joint):
@@ -376,23 +368,20 @@ check(
 )
 
 # %% [markdown]
-# **How the shipped model was trained.** Its painter starts as that of the GLIDE-style lab, whose text encoder is left behind; the language model starts from nothing. So the painter
-# knows what digits look like, and has to learn what the states *mean*. Two details decided how fast, measured after 300 steps on the digits of 150 captions of its own (with an earlier version,
+# **How the shipped model was trained.** Its denoiser starts from the pretrained one of the GLIDE-style lab, without its text encoder; the language model starts from random weights. So the denoiser knows what digits look like, and has to learn what the states *mean*. Two details decided how fast, measured after 300 steps on the digits of 150 captions of its own (with an earlier version,
 # whose denoiser was also given the sum of the states):
 #
-# - *The weight $\lambda$ of the picture's loss.* Adam divides every gradient by its own size, so only the ratio of the two terms of step 8 counts. With $\lambda = 5$ the
-#   text's gradient drowns the painter's: 28 % of the digits were right; with $\lambda = 20$, 48 %; with $\lambda = 80$, 88 %, while the text lags behind (0.26 nats from its law, not 0.16). We take $\lambda = 60$.
-# - *Embeddings of variance one.* Every block adds to the state what helps to predict the next word, and that is the same after "three" and after "seven". A large embedding keeps the word itself in sight:
+# - *The weight $\lambda$ of the picture's loss.* Adam divides every gradient by its own size, so only the ratio of the two terms of step 8 counts. With $\lambda = 5$ the text's gradient drowns the denoiser's: 28 % of the digits were right; with $\lambda = 20$, 48 %; with $\lambda = 80$, 88 %, while the text lags behind (0.26 nats from the true distribution, not 0.16). We take $\lambda = 60$.
+# - *Embeddings of variance one.* Every block adds to the state what helps to predict the next word, and that is the same after "three" and after "seven". A large embedding keeps the word itself visible in the state:
 #   with the usual $0.02$, at $\lambda = 5$, 49 % of the slants were right, with $1$, 73 %.
 #
 # ## 5. From end to end
 #
-# Nothing but the begin token: the model writes a caption, emits `<image>`, and paints from the states of that very pass, in ten steps of DPM-Solver++, with
-# guidance $w = 3$ where there is much noise and none where there is little: there it would only add contrast, hence ink, and make thin strokes bold. Pixels under 5 % of full colour are
-# cut to paper, since the residue of three channels adds up to a tenth of a digit's ink. The judge of the digits is a support vector machine that shares nothing with the painter; colour, stroke and slant
-# are measured as on real pictures. On 1,000 real held-out pictures of this size judge and measurements agree with every word in 974 cases: that is the ceiling.
+# Give the model nothing but the begin token. It writes a caption, emits `<image>`, and generates the picture from the states of that same pass, in ten steps of DPM-Solver++, with
+# guidance $w = 3$ at high noise and none at low noise, where it would only add contrast, hence ink, and make thin strokes bold. Pixels under 5 % of full colour are set to the background, since the residue of three channels adds up to a tenth of a digit's ink. The evaluator of the digits is a support vector machine that shares nothing with the denoiser; colour, stroke and slant
+# are measured as on real pictures. On 1,000 real held-out pictures of this size evaluator and measurements agree with every word in 974 cases: that is the ceiling.
 #
-# And question 2. If every picture is painted *well* but from another caption's states, its words are right as often as two independent draws agree:
+# Now question 2. If every picture is drawn *well* but from another caption's states, its words are right as often as two independent draws agree:
 # a sum over the captions drawn and the 540 combinations of attributes, without any simulation.
 
 # %%
@@ -446,7 +435,7 @@ for row, beginning in zip(axes, prompts, strict=True):
 
 # %% [markdown]
 # Each row completes one prompt eight times: what the prompt fixes is the same in all eight, the rest is drawn, first by the language model (which
-# digit, which slant), then by the painter (which handwriting). Now yours. Type a beginning, press Enter, and watch the tokens come; then type one that breaks the
+# digit, which slant), then by the denoiser (which handwriting). Now try it yourself. Type a beginning, press Enter, and watch the tokens come; then type one that breaks the
 # grammar, and look at the heights of the grey bars.
 
 # %% tags=["keep-output"]
@@ -469,10 +458,8 @@ check_range("all words at w = 3", scores[1]["all"], 0.75, 1.0, digits=2, unlike=
 # %% [markdown]
 # ## 6. What is in the last state
 #
-# Question 1. After "a red seven" the colour decides nothing that can follow: no word depends on it. A language model that was trained on text alone has no reason
-# to make much of it later on. Two measurements of the image token's state, over all 720 captions, for the live model (text alone) and for the shipped
-# one (the painter's gradient runs through its states): how well a linear map *reads* each kind of word, fitted on half of the captions and tried on the others; and how *large* it is
-# written, the fraction of the state's variance that lies between the means of its words,
+# Question 1. After "a red seven" the colour has no influence on what can follow: no word depends on it. A language model that was trained on text alone has no reason to keep it prominent later on. Two measurements of the image token's state, over all 720 captions, for the live model (text alone) and for the shipped
+# one (the denoiser's gradient runs through its states): how well a linear map *reads* each kind of word, fitted on half of the captions and tested on the others; and how *large* that kind of word is in the state, measured by the fraction of the state's variance that lies between the means of its words,
 # $$\sum_k p_k\lVert\bar h_k - \bar h\rVert^2\Big/\ \mathbb E\lVert h - \bar h\rVert^2.$$
 
 # %%
@@ -528,10 +515,10 @@ check_range("colour read, with the painter", read_joint, 0.975, 1.0, digits=2, u
 
 # %% [markdown]
 # Text alone leaves the colour in the state as a residue, some percent of its variance, that a linear map still finds in most captions; nothing was trained to remove it, and nothing to
-# keep it. The painter's gradient writes it large: more than half of what varies in the image token's state is now the colour, which the language model itself has no use for.
+# keep it. The denoiser's gradient makes it large: more than half of what varies in the image token's state is now the colour, which the language model itself has no use for.
 #
-# The painter in turn can be shown less: the image token's state alone (one row in ten of its training was of that kind), the states of the words without it (training never showed that), or
-# the states of the next caption. If the states are the only road, the pictures of the last row must follow the caption that was read, and keep the other one no better than chance.
+# The denoiser in turn can be shown less: the image token's state alone (one row in ten of its training was of that kind), the states of the words without it (training never showed that), or
+# the states of the next caption. If the states are the only path, the pictures of the last row must follow the caption that was read, and match the other one no better than chance.
 
 # %%
 following = [*texts[1:], texts[0]]
@@ -563,19 +550,18 @@ print("all words on the card, 600 captions:", *(f"{key} ~{value:.2f}" for key, v
 
 
 # %% [markdown]
-# Pictures follow the states that are read, whatever caption was meant: cross-attention carries all of it. The image token's state has read the whole caption, but tells this painter the colour and little else. Digit, stroke and slant
-# are read from the states of their own words, and nothing paid the language model for saying them twice. Without the image token's state most pictures stay right, although training never showed that.
+# Pictures follow the states that are read, whatever caption was meant: cross-attention carries all of it. The image token's state comes after the whole caption, but gives this denoiser the colour and little else. Digit, stroke and slant
+# are read from the states of their own words, and no term of the loss rewards the language model for storing them twice. Without the image token's state most pictures stay right, although training never showed that.
 
 # %% [markdown]
-# ## 7. What a caption tells, in nats, and what it costs to serve two masters
+# ## 7. What a caption tells, in nats, and what it costs to share one network
 #
-# The third term of the loss asks the same network to *read*: begin, `<image>`, the picture as sixteen vectors (three convolutions make them, one
-# for each square of $4\times4$ pixels), words, `<end>`. That is the other factorisation of a joint law, $q(x)\,q(w\mid x)$, of which it knows the second half: exactly, in nats.
+# The third term of the loss trains the same network to caption pictures (*read*): begin, `<image>`, the picture as sixteen vectors (three convolutions make them, one
+# for each square of $4\times4$ pixels), words, `<end>`. That is the other factorisation of a joint distribution, $q(x)\,q(w\mid x)$, of which it knows the second half: exactly, in nats.
 #
 # **Step 9. How much does a caption tell about its picture?** Words are functions of the picture but for one freedom: whether they were said. So
 # $I(w; x) = H(w) - H(w\mid x)$, and $H(w\mid x)$ is the entropy of two coins, of which the first is only tossed where the stroke has a word
-# (two thirds of the pictures). Route one is that formula. Route two enumerates $H(w, a) - H(a)$ over captions and attributes. Then two figures from networks. The reader
-# gives $H(w) - \mathbb E[-\log q(w\mid x)]$, which cannot exceed the truth on average. The painter gives a difference of two *bounds*, told and untold: is that an estimate, too?
+# (two thirds of the pictures). Route one is that formula. Route two enumerates $H(w, a) - H(a)$ over captions and attributes. Then two figures from networks. The captioning direction (*by the reader* in the printed line) gives $H(w) - \mathbb E[-\log q(w\mid x)]$, which cannot exceed the truth on average. The denoiser gives a difference of two *bounds*, with and without the caption. Is that an estimate, too?
 
 # %%
 def coin(p):
@@ -630,11 +616,9 @@ check_range(
 print(f"bits per channel of a pixel, at most: ~{-bounds['own'].mean() / (768 * math.log(2)):.1f}")
 
 # %% [markdown]
-# The reader stays below the truth, as it must, and far below: at little more than the $\log 6 = 1.8$ nats of the colour. The painter claims twice as much as a caption can tell. No paradox: each bound is loose by its own
-# amount, the untold one by more (one row in ten trained it), and 768 channels add up. *A difference of two bounds is not an estimate of anything*; that is why every
-# likelihood of this course carries its kind. What survives is the order: told, untold, told something wrong, and the last is far behind, as step 3 says: a wrong caption is worse than none.
+# The captioning direction stays below the truth, as it must. It stays far below, at little more than the $\log 6 = 1.8$ nats of the colour. The denoiser's difference is twice what a caption can tell. This is no contradiction: each bound is loose by its own amount, the unconditional one by more (one row in ten trained it), and 768 channels add up. *A difference of two bounds is not an estimate of anything*; that is why every likelihood of this course is labelled with its kind. What remains valid is the order: the right caption, no caption, a wrong caption. The last is far behind, as step 3 says: a wrong caption is worse than none.
 #
-# **The price of $\lambda$.** Why is the reader so poor? Ask it for descriptions of a thousand held-out digits, drawn greedily.
+# **The price of $\lambda$.** Why is the captioning so poor? Ask the model for descriptions of a thousand held-out digits, drawn greedily.
 
 # %%
 greedy = lm.describe(pictures, reshape=lambda logits: keep_top_k(logits, 1))
@@ -648,17 +632,16 @@ for ax, picture, text in zip(axes, pictures, words_of(greedy), strict=False):
 
 
 # %% [markdown]
-# It reads most colours and guesses the digits. Nothing is broken: an earlier version of this network, trained from nothing for 4,500 steps with $\lambda = 5$, read 92 % of the digits and 85 % of whole
-# descriptions rightly, and *drew* only 61 % of its captions with every word right (quoted). One set of weights, three losses that pull at it, and their ratio decides who is heard. This is the honest balance of the shipped
-# model: it draws well what it writes, and it is no reader of pictures. Production models spend a separate, trained eye on that, and far more steps.
+# It reads most colours and guesses the digits. This is no bug: an earlier version of this network, trained from random weights for 4,500 steps with $\lambda = 5$, read 92 % of the digits and 85 % of whole
+# descriptions rightly, and *drew* only 61 % of its captions with every word right (quoted). Three losses share one set of weights, and their ratio decides which of them gets its way. The shipped model draws well what it writes, and it captions pictures poorly. Production models use a separate, trained image encoder for that, and far more steps.
 
 # %% [markdown]
 # ## 8. It fails
 #
-# **Failure 1: shuffled states.** Measured in section 5: all words fall to chance, since *nothing but* the states tells the painter what to draw.
+# **Failure 1: shuffled states.** Measured in section 5: all words fall to chance, since the states are the denoiser's *only* condition.
 #
-# **Failure 2: the image token never comes.** The painter waits for a token that the temperature can bury. An untrained model draws all 30 tokens alike, so within
-# seven draws it hits `<image>` with probability $1 - (29/30)^7$; heating a trained model to $\tau\to\infty$ leads to the same number.
+# **Failure 2: the image token never comes.** The denoiser is called only when `<image>` is drawn, and a high temperature can make that token rare. An untrained model gives all 30 tokens the same probability, so within
+# seven draws it hits `<image>` with probability $1 - (29/30)^7$; raising the temperature of a trained model, $\tau\to\infty$, leads to the same number.
 
 # %%
 def fraction_that_ends(lm, temperature, n=600, seed=14):
@@ -689,7 +672,7 @@ check_range("temperature 100", shares[-1], 0.14, 0.29, digits=2, unlike={"temper
 
 
 # %% [markdown]
-# **Failure 3: padding that is seen.** Two mistakes. Which one costs more? *More zeros* than in training (a batch padded to its longest text): step 7 says that the words
+# **Failure 3: padding that is seen.** Here are two mistakes. Which one costs more? *More zeros* than in training (a batch padded to its longest text): step 7 says that the words
 # lose weight. *Raw states* at the padding, in place of zeros: the language model has states there, of padding tokens that it was never trained to read.
 
 # %%
@@ -723,8 +706,7 @@ check_range(
 # The zeros cost one picture in six when there are sixteen times as many as in training. The raw states cost nothing that a hundred pictures could show: this denoiser attends to states that look like words, and these do not.
 
 # %% [markdown]
-# **Failure 4: one position off.** Hand on the state that *predicted* each token in place of the one that has *read* it: `h[:, :-1]` where `h[:, 1:]` belongs. No shape
-# complains, and every word has still been read by some state; only the image token has not. Before you look: which words does the painter miss?
+# **Failure 4: one position off.** Pass on the state that *predicted* each token in place of the one that has *read* it: `h[:, :-1]` where `h[:, 1:]` belongs. All shapes fit, and every word has still been read by some state; only the image token has not. Before you look: which words does the denoiser miss?
 
 # %%
 def lagging(lag, n=160):
@@ -744,12 +726,11 @@ check_range("two behind: digit", behind[2]["digit"], 0.45, 0.85, digits=2, unlik
 check_range("two behind: slant", behind[2]["slant"], 0.2, 0.65, digits=2, unlike={"one behind": behind[1]["slant"]})
 
 # %% [markdown]
-# The colour is not touched: the painter's gradient has written it into the states of all later words. One behind, some digits are lost; two behind, the slant goes as well. One position off still looks
-# like a working system with a mediocre painter, which is what makes this mistake expensive. A check of the states against one pass over the text, as in section 3, finds it in a second.
+# The colour is not affected: the denoiser's gradient has written it into the states of all later words. One behind, some digits are lost; two behind, the slant goes as well. One position off still looks
+# like a working system with a mediocre denoiser, so this mistake is hard to notice. A check of the states against one pass over the text, as in section 3, finds it in a second.
 
 # %% [markdown]
-# **Failure 5: a prompt against the grammar.** The model has never seen "a seven red". It does not refuse; it has no way to. But it *knows*: the prompt's
-# log-probability is exact, and every grammatical caption of that length is far likelier. Then it writes on, and the painter paints some compromise. The third prompt leaves no room for the image token when the model adds two more words: then the paper stays black. (Question 4.)
+# **Failure 5: a prompt against the grammar.** The model has never seen "a seven red". It cannot refuse. But its log-probability of the prompt is exact, and shows that something is wrong: every grammatical caption of that length is far likelier. Then it writes on, and the denoiser draws some compromise. The third prompt leaves no room for the image token when the model adds two more words: then the picture stays black. (Question 4.)
 
 # %%
 least_likely = -lm.log_prob(rows_of(law.captions)).min().item()
@@ -775,7 +756,7 @@ for i, prompt in enumerate(bad):
 # hints, one at a time. Solutions stand in `notebooks/solutions/`.
 #
 # **language_and_image.chance** (compute). Ten digits and six colours, all equally likely and always said; three slants, equally likely, said three
-# times in four. A perfect painter gets shuffled states. How often are all the words right?
+# times in four. A perfect denoiser gets shuffled states. How often are all the words right?
 
 # %%
 chance_of_all = ...
@@ -794,8 +775,7 @@ course.exercise("language_and_image.joint", log_joint)
 
 
 # %% [markdown]
-# **language_and_image.share** (derive). `scores` holds $q^\top k_j/\sqrt d$ of the words. Return the part of the attention that falls on the words when `n_zero` zero states
-# stand beside them.
+# **language_and_image.share** (derive). `scores` holds $q^\top k_j/\sqrt d$ of the words. Return the part of the attention that falls on the words when `n_zero` zero states are concatenated with them.
 
 # %%
 def share(scores, n_zero): ...
@@ -823,34 +803,31 @@ widgets.quiz("language_and_image")
 # ## Summary
 #
 # 1. $q(w, x) = q(w)\,q(x\mid h(w))$: words and picture are one model, their divergences add, and so do their losses.
-# 2. The words' part is exact, the picture's a bound: the sum is a bound. The trained loss is neither, its picture's part has no unit.
-# 3. The painter is given states, not words; what the states have lost, no painter can draw: $I(x; w) - I(x; h)$ nats. The states are read by cross-attention, and that is the only way in.
-# 4. Here the law of captions is a finite sum, so the language model is judged by enumeration: two hundredths of a nat from the truth.
+# 2. The words' part is exact, the picture's a bound: the sum is a bound. The trained loss is neither, since its picture part has no unit.
+# 3. The denoiser is given states, not words; what the states have lost, no denoiser can recover: $I(x; w) - I(x; h)$ nats. The states are read by cross-attention, and that is the only way in.
+# 4. Here the distribution of captions is a finite sum, so the language model is evaluated by enumeration: two hundredths of a nat from the truth.
 # 5. With a cache each token is read once, and the states come for free; the image token must be read once more after it was drawn.
-# 6. Cross-attention does not know order, the states do. Zero states take their share of the softmax: keep their number fixed.
-# 7. The painter's gradient through the states writes large what text alone leaves as a residue, such as the colour.
+# 6. Cross-attention does not know order, the states do. Zero states take part of the softmax's weight: keep their number fixed.
+# 7. The denoiser's gradient through the states makes large what training on text alone leaves as a residue, such as the colour.
 # 8. End to end, nine captions in ten come out right in every word; with shuffled states a few in a thousand, which chance allows and a sum predicts.
-# 9. A caption tells 5.5 nats of its picture. No difference of two bounds says so, and the ratio of the losses decides which of its masters the language model serves.
-# 10. Nothing starts the painter but the token: heat the words, and most prompts are never drawn.
+# 9. A caption tells 5.5 nats of its picture. No difference of two bounds says so, and the ratio of the losses decides which of its tasks the language model does well.
+# 10. Only the image token starts the denoiser: at a high temperature, most prompts are never drawn.
 #
-# **Back to your predictions.** 1: no, and a last state trained on text alone hardly shows it. 2: six in a thousand, four times 1 in 720: captions leave words out. 3: no, it takes
-# attention from the words. 4: it writes on as if nothing had happened, and knows, in nats, that something had.
+# **Back to your predictions.** 1: no, and a last state trained on text alone hardly shows it. 2: six in a thousand, four times 1 in 720: captions leave words out. 3: yes, zero vectors take attention from the words. 4: it writes on, and its log-probability shows, in nats, that the prompt is wrong.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
-# | language and image | cross-entropy of words + noise error of the picture | words one by one until `<image>`, then denoise | one a token, then one (guided: two) a step | exact for words, a bound for both | two samplers in a row; states that serve two masters |
+# | language and image | cross-entropy of words + noise error of the picture | words one by one until `<image>`, then denoise | one a token, then one (guided: two) a step | exact for words, a bound for both | two samplers in a row; states that serve two tasks |
 #
 # **What production systems add.** *Scale* on both sides, and often a language model that was trained first and is kept frozen, with a few learned picture tokens and a small mapping from its
-# states to what the painter expects. *Many pictures in one document*, each picture read back in before the next words. *Encoders* trained on picture-text pairs in place of our three convolutions. *One transformer for
-# both*: either the picture becomes discrete tokens that the language model predicts like words, or the denoiser shares its weights. *Editing*: the picture to be changed is read, and its states condition the painter with the
-# words. *Instruction tuning*, and refusals, which no likelihood provides.
+# states to what the denoiser expects. *Many pictures in one document*, each picture read back in before the next words. *Encoders* trained on picture-text pairs in place of our three convolutions. *One transformer for
+# both*: either the picture becomes discrete tokens that the language model predicts like words, or the denoiser shares its weights. *Editing*: the picture to be changed is read, and its states condition the denoiser together with the words. *Instruction tuning*, and refusals, which no likelihood provides.
 #
 # ## Sources
 #
-# - A language model's states for a painter: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3; Sun et al. 2023 (arXiv:2307.05222); Pan et al. 2023 (arXiv:2310.02992);
+# - A language model's states as condition of an image model: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3; Sun et al. 2023 (arXiv:2307.05222); Pan et al. 2023 (arXiv:2310.02992);
 #   gradients into the language model: Dong et al. 2023 (arXiv:2309.11499), section 3.
 # - One transformer for both: Zhou et al. 2024 (arXiv:2408.11039), section 3; picture tokens: Chameleon team 2024 (arXiv:2405.09818).
-# - Cross-attention as the condition of a painter: Rombach et al. 2022 (arXiv:2112.10752), section 3.3; attention: Vaswani et al. 2017 (arXiv:1706.03762), eq. 1.
-# - Pictures as a sequence: Dosovitskiy et al. 2020 (arXiv:2010.11929), eq. 1; convolutions first: Xiao et al. 2021 (arXiv:2106.14881). Guidance: Ho and Salimans 2022 (arXiv:2207.12598). Sampler: Lu et al. 2022 (arXiv:2211.01095), algorithm 2. Painter's
-#   scales: Karras et al. 2022 (arXiv:2206.00364), table 1.
+# - Cross-attention as the condition of a denoiser: Rombach et al. 2022 (arXiv:2112.10752), section 3.3; attention: Vaswani et al. 2017 (arXiv:1706.03762), eq. 1.
+# - Pictures as a sequence: Dosovitskiy et al. 2020 (arXiv:2010.11929), eq. 1; convolutions first: Xiao et al. 2021 (arXiv:2106.14881). Guidance: Ho and Salimans 2022 (arXiv:2207.12598). Sampler: Lu et al. 2022 (arXiv:2211.01095), algorithm 2. Scales of the denoiser: Karras et al. 2022 (arXiv:2206.00364), table 1.
 # - Information and its loss: Cover and Thomas 2006, section 2.8 (data processing); Palomar and Verdu 2008, eq. 2 (the term of step 3).

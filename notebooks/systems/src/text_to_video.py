@@ -15,11 +15,11 @@
 #
 # **After this lab you will be able to**
 #
-# - *derive* what is lost, in nats, when the frames of a film are drawn one by one, and why no better image model can help;
+# - *derive* what is lost, in nats, when the frames of a video are drawn one by one, and why no better image model can help;
 # - *build* attention that runs first across each frame and then along time, and *count* what that saves;
-# - *turn* an image diffusion model into a film model that starts as the image model, with nothing changed in the objective;
+# - *turn* an image diffusion model into a video model that starts as the image model, with nothing changed in the objective;
 # - *prove* what frames without positions cannot know, and see it happen;
-# - *measure* a film: its motion, its colour, the digit in each frame, and whether each frame follows from the one before.
+# - *measure* a video: its motion, its colour, the digit in each frame, and whether each frame follows from the one before.
 #
 # About 60 minutes to read, about 45 seconds to run. You need lessons 12 and 13 (diffusion, guidance) and lesson 02's attention; the
 # GLIDE lab shows the same text conditions on single pictures.
@@ -63,12 +63,12 @@ torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be 
 course.draw_map("text_to_video");
 
 # %% [markdown]
-# A film is a tensor with one more axis. Eight frames of 16 x 16 pixels in three colours: 6,144 numbers, and a caption such as "a red
-# seven moving left". You own a machine that draws pictures from captions (lesson 13, the GLIDE lab). The shortest way to a film would be
-# to let it draw eight pictures. This lab begins with the reason why that cannot work, however good the machine is, and then changes the one
+# A video is a tensor with one more axis. Eight frames of 16 x 16 pixels in three colours: 6,144 numbers, and a caption such as "a red
+# seven moving left". You have a model that draws pictures from captions (lesson 13, the GLIDE lab). The shortest way to a video would be
+# to let it draw eight pictures. This lab begins with the reason why that cannot work, however good the image model is, and then changes the one
 # thing that must change: the network. Objective, schedule, sampler and guidance stay as they were.
 #
-# Real films first, from digits that no network here was trained on. Each row is one film.
+# Real videos first, from digits that no network here was trained on. Each row is one video, called a *film* in the code and in printed lines.
 
 # %%
 real = load_moving("test")
@@ -92,23 +92,22 @@ show_films(real_films[some], write_moving(*(part[some] for part in real[1:])), "
 # %% [markdown]
 # ## Predict first
 #
-# 1. A perfect image model is told "a red seven moving left, frame 5 of 8" and so on, and draws every frame by itself. Is the film's
+# 1. A perfect image model is conditioned on "a red seven moving left, frame 5 of 8" and so on, and draws every frame by itself. Is the video's
 #    motion right? Is its digit right? What is wrong?
-# 2. Starting all eight frames from the *same* noise: does that make a film of them?
-# 3. Attention among all places of all frames, against attention in each frame and then along time: how many times fewer pairs, for 8 frames of
-#    8 x 8 places?
-# 4. Take every position away from the frames. The caption still says "left". How often will the digit move left?
+# 2. Starting all eight frames from the *same* noise: does that make them a coherent video?
+# 3. Attention among all positions of all frames, against attention in each frame and then along time: how many times fewer pairs, for 8 frames of 8 x 8 positions?
+# 4. Hide from the network which frame is which. The caption still says "left". How often will the digit move left?
 #
 # ## 1. What independent frames lose
 #
-# **Step 1. Right in every frame, wrong as a film.** Let $p(x_{1:F}\mid c)$ be the law of films with caption $c$. A perfect frame model knows
-# every marginal $p(x_f\mid c)$, and drawing from each makes the film law $\prod_f p(x_f\mid c)$. The divergence between the two is
+# **Step 1. Right in every frame, wrong as a video.** Let $p(x_{1:F}\mid c)$ be the distribution of videos with caption $c$. A perfect frame model knows
+# every marginal $p(x_f\mid c)$, and drawing from each gives the video distribution $\prod_f p(x_f\mid c)$. The divergence between the two is
 # $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) = \sum_f H[x_f] - H[x_{1:F}] = I(x_1;\dots;x_F),$$
 # the *total correlation*; for two frames, their mutual information. And no other choice of independent frames does better: for any $q_f$,
-# $\mathrm{KL}(p\,\|\prod q_f) = I + \sum_f \mathrm{KL}(p_f\,\|\,q_f)$. What is missing is not skill.
+# $\mathrm{KL}(p\,\|\prod q_f) = I + \sum_f \mathrm{KL}(p_f\,\|\,q_f)$. So no choice of independent frames can lose less than $I$.
 #
-# Enumerate it. The caption says *which* digit and *which way*; it leaves the handwriting open. Let there be $K$ handwritings, equally likely, and let
-# the digit's place in frame $f$ be decided by the caption. A film is then a choice of one handwriting for all frames; the frame model chooses
+# Check this by enumeration. The caption says *which* digit and *which way*; it leaves the handwriting open. Let there be $K$ handwritings, equally likely, and let
+# the digit's position in frame $f$ be decided by the caption. A video is then a choice of one handwriting for all frames; the frame model chooses
 # $F$ times.
 
 # %%
@@ -133,7 +132,7 @@ check("any other frames lose more, by F KL(p || q)", other - kl, 4 * (math.log(1
 
 
 # %% [markdown]
-# With 8 frames and 500 handwritings it is $7\log 500 = 43.5$ nats, and one film in $500^7$ is consistent.
+# With 8 frames and 500 handwritings it is $7\log 500 = 43.5$ nats, and one video in $500^7$ is consistent.
 #
 # **Step 2. The same for Gaussian frames.** Let one pixel have the values $x_1, \dots, x_F$ in the frames, each $\mathcal N(0, 1)$, any two with
 # correlation $\rho$. Then $H[x_{1:F}]$ holds $\tfrac12\log\det R$, and the matrix $R$ has the eigenvalue $1 + (F-1)\rho$ once (the mean of the
@@ -162,12 +161,11 @@ check_close_mc("two frames, as a mean of log ratios", law.log_prob(x) - apart.lo
                unlike={"the other divergence": other_way.item()})  # fmt: skip
 
 # %% [markdown]
-# **Step 3. Sharing the noise is not sharing the film.** A deterministic sampler (DDIM) maps noise to picture. If all frames start from the *same*
-# noise they make similar choices. Their dependence is then the sampler's. For one Gaussian pixel the frame model's sampler is the identity map, so
+# **Step 3. Shared noise does not give the right dependence.** A deterministic sampler (DDIM) maps noise to picture. If all frames start from the *same*
+# noise they make similar choices. Their dependence then comes from the sampler, not from the data. For one Gaussian pixel the frame model's sampler is the identity map, so
 # the two frames come out with correlation 1, whatever $\rho$ is; with a fraction $a$ of common noise,
 # $$\epsilon_f = \sqrt a\,\epsilon_{\text{common}} + \sqrt{1-a}\,\epsilon_f^{\text{own}},$$
-# they come out with correlation $a$. The right $\rho$ comes from one place only: a denoiser that looks at *both* frames. Below, the exact
-# ones: $\hat\epsilon(x_t) = \sqrt{1-\bar\alpha}\,(\bar\alpha R + (1-\bar\alpha) I)^{-1} x_t$, with $R = I$ for frames alone.
+# they come out with correlation $a$. The right $\rho$ comes only from a denoiser that sees *both* frames. The cell below uses the exact denoisers: $\hat\epsilon(x_t) = \sqrt{1-\bar\alpha}\,(\bar\alpha R + (1-\bar\alpha) I)^{-1} x_t$, with $R = I$ for frames alone.
 
 # %%
 bar = alphas_bar_from_betas(linear_betas(1000))
@@ -204,15 +202,13 @@ for k, (name, (value, expected, off)) in enumerate(found.items()):
 # %% [markdown]
 # ## 2. The objective does not change
 #
-# **Step 4. One noise level, one caption, all pixels.** Draw noise for the whole film, $x = x_0 + \sigma\epsilon$ with
+# **Step 4. One noise level, one caption, all pixels.** Draw noise for the whole video, $x = x_0 + \sigma\epsilon$ with
 # $x_0, \epsilon \in \mathbb R^{3\times F\times h\times w}$, and predict it:
 # $$\ell = w(\sigma)\,\frac1D\,\lVert\hat\epsilon(x, \sigma, c) - \epsilon\rVert^2, \qquad
 # \hat\epsilon = \frac{x - D(x, \sigma, c)}\sigma, \qquad w(\sigma) = 1 + 4\sigma^2 \ (\sigma \ge 0.14).$$
-# This is lesson 12's loss, with EDM's weight for each level, $1 + \sigma^2/\sigma_{\text{data}}^2$ with $\sigma_{\text{data}} = 0.5$ for pixels in $[-1, 1]$ (lesson 13). Whether a network answers the noise or the clean film
-# $D$ is a matter of taste for the mathematics and of capacity for the network: flat black paper is easier to answer than the noise upon it, so ours answers $D$. (Below
-# $\sigma = 0.14$ the weight of the *film's* error stays what it is there, and $w$ falls with $\sigma^2$.) No term speaks of time, of motion or of neighbours. The reader of the
-# caption, the hidden captions, guidance and the sampler are those of the GLIDE lab. If $\hat\epsilon$ looked at one frame at a time, the loss would be a sum of image losses: an
-# image model *is* the film model with $F$ independent frames. Check the shipped class's loss against a film noised by hand.
+# This is lesson 12's loss, with EDM's weight for each level, $1 + \sigma^2/\sigma_{\text{data}}^2$ with $\sigma_{\text{data}} = 0.5$ for pixels in $[-1, 1]$ (lesson 13). Mathematically it makes no difference whether a network predicts the noise or the clean video $D$. For its capacity it does: flat black paper is easier to predict than the noise upon it, so ours predicts $D$. (Below
+# $\sigma = 0.14$ the weight of the *video's* error stays what it is there, and $w$ falls with $\sigma^2$.) No term speaks of time, of motion or of neighbours. The text encoder, the hidden captions, guidance and the sampler are those of the GLIDE lab. If $\hat\epsilon$ looked at one frame at a time, the loss would be a sum of image losses: an
+# image model *is* the video model with $F$ independent frames. Check the shipped class's loss against a video noised by hand.
 
 # %%
 tiny_image = UNetConfig(c_in=12, c_out=12, width=8, n_head=2, d_context=32, time_scale=250.0)
@@ -246,14 +242,14 @@ check("weighted error of the noise = the class's loss", mine, theirs,
       unlike={"not weighted": unweighted, "error of the film": (w * (D - x0).square().flatten(1).mean(1)).mean()})  # fmt: skip
 
 # %% [markdown]
-# **Step 5. Films stand more noise.** What does it help to see the other frames? For the Gaussian pixel the best denoiser of the whole film,
+# **Step 5. Videos tolerate more noise.** How much does it help to see the other frames? For the Gaussian pixel the best denoiser of the whole video,
 # $D(x) = R\,(R + \sigma^2 I)^{-1}x$, leaves the mean square error
 # $$\frac1F\Big[\frac{\sigma^2\lambda_1}{\lambda_1 + \sigma^2} + (F-1)\frac{\sigma^2\lambda_2}{\lambda_2+\sigma^2}\Big],
 # \qquad \lambda_1 = 1 + (F-1)\rho,\ \lambda_2 = 1-\rho,$$
-# against $\sigma^2/(1+\sigma^2)$ for a frame alone. In the limit $\rho = 1$, a still film, it is $\sigma^2/(F+\sigma^2)$: *at noise $\sigma\sqrt F$ the
-# film is as clear as one frame at $\sigma$.* So the noise levels of training and sampling move up for films, by at most $\tfrac12\log F \approx 1.04$ in
-# $\log\sigma$ for eight frames. Ours are centred at $\log\sigma = -0.5$ for single frames and at $0.1$ for films, spread 1.3, for pixels whose standard
-# deviation is 0.35. Check the formula against regression on simulated films.
+# against $\sigma^2/(1+\sigma^2)$ for a frame alone. In the limit $\rho = 1$, a still video, it is $\sigma^2/(F+\sigma^2)$: *at noise $\sigma\sqrt F$ the
+# video is as clear as one frame at $\sigma$.* So the noise levels of training and sampling move up for videos, by at most $\tfrac12\log F \approx 1.04$ in
+# $\log\sigma$ for eight frames. Ours are centred at $\log\sigma = -0.5$ for single frames and at $0.1$ for videos, spread 1.3, for pixels whose standard
+# deviation is 0.35. Check the formula against regression on simulated videos.
 
 # %%
 rho, s, n_frames = 0.9, 1.5, 8
@@ -271,10 +267,9 @@ check("still film at noise s sqrt(F) = frame at s", frame_error(1.0, s * math.sq
 # %% [markdown]
 # ## 3. The network: across the frame, then along time
 #
-# **Step 6. Why not look at everything?** A frame has $N$ places, the film $FN$. Full attention weighs $(FN)^2$ pairs. *Factorised*: in space,
-# each place looks at the $N$ places of its own frame; in time, at the $F$ frames of its own place.
+# **Step 6. Why not attend to everything?** A frame has $N$ positions, the video $FN$. Full attention weighs $(FN)^2$ pairs. *Factorised*: in space, each position attends to the $N$ positions of its own frame; in time, to the $F$ frames at its own position.
 # $$FN^2 + NF^2 = FN(N + F), \qquad \frac{(FN)^2}{FN(N+F)} = \frac{FN}{N+F}.$$
-# Count by brute force; then measure: run the network with a spy on its attention and add up the sizes of all weight tables.
+# Count by brute force. Then measure: run the network, record its attention weights, and add up the sizes of all these matrices.
 
 # %%
 tokens = list(itertools.product(range(3), range(5)))  # 3 frames of 5 places
@@ -310,11 +305,11 @@ check("8 frames of 8 x 8: times fewer", attention_pairs(8, 64, factorised=False)
 # %% [markdown]
 # For eight tiny frames the saving is a factor of seven; for 64 frames of $64\times64$ it is 63. (Question 3.)
 #
-# **Step 7. Where the cheap one equals the full one.** Let the scores of full attention be sums, one term for the frames and one for the places:
+# **Step 7. Where factorised attention equals full attention.** Let the scores of full attention be sums, one term for the frames and one for the positions:
 # $s_{(f,n),(g,m)} = a_{fg} + b_{nm}$. The exponential of a sum is a product, and so is its normaliser:
 # $$\frac{e^{a_{fg} + b_{nm}}}{\sum_{g'm'} e^{a_{fg'} + b_{nm'}}} = \frac{e^{a_{fg}}}{\sum_{g'}e^{a_{fg'}}}\cdot\frac{e^{b_{nm}}}{\sum_{m'}e^{b_{nm'}}},
 # \qquad W = A\otimes B, \qquad (A\otimes B)\,V = \text{along time}\,\big(\text{across the frame}\,(V)\big).$$
-# Equal to the last digit, then, for scores without an interaction between *when* and *where*. For convolutions the statement is about rank. Write a $3\times3\times3$ kernel as a matrix, three
+# So the two are exactly equal for scores without an interaction between *when* and *where*. For convolutions the statement is about rank. Write a $3\times3\times3$ kernel as a matrix, three
 # taps in time by nine in space. A convolution across the frame and then one along time has the kernel $k_t k_s^\top$: rank one. Any kernel is a sum of at most three
 # of these (its singular value decomposition), so the network loses no function by factorising if it has channels to spare; between $c$ channels it needs $(9 + 3)\,c^2$ weights in place of $27\,c^2$.
 
@@ -351,8 +346,7 @@ check_range("one term in place of three leaves, of the energy", left_over[0], 0.
             unlike={"two terms": left_over[1]})  # fmt: skip
 
 # %% [markdown]
-# **Step 8. Temporal attention in a dozen lines.** A layer gets the frames of all films, `(b F, c, h, w)`. It regroups them, so that each *place* is a short
-# sequence over time; normalises, makes queries, keys and values; turns queries and keys through the angle of their frame, so that a weight depends on the *difference* of
+# **Step 8. Temporal attention in a dozen lines.** A layer gets the frames of all videos, `(b F, c, h, w)`. It regroups them, so that each *position* is a short sequence over time; normalises, makes queries, keys and values; turns queries and keys through the angle of their frame, so that a weight depends on the *difference* of
 # times (lesson 02's rotary positions); and adds the result to its input through a map $W_o$ that starts at zero.
 
 # %%
@@ -393,10 +387,10 @@ check("= full attention that may look only at its own place", x[:5] + added, lay
 course.show_source(TemporalAttention.forward)
 
 # %% [markdown]
-# **Step 9. The image model is a special case, three times over.** *At the start*: $W_o = 0$, and what tells a frame its number starts at zero as well, so an
-# untrained film network is the image network on each frame. You can put trained image weights into it and lose nothing. *With links cut*: `joined=False`
-# skips the temporal layers; we train 15 % of the films that way, so that the same weights also hold a good model of single frames.
-# *With one frame*: a softmax over one number is 1, and temporal attention becomes the linear map $W_o W_v$ at each place.
+# **Step 9. The image model is a special case, three times over.** *At the start*: $W_o = 0$, and the map that conditions a frame on its number starts at zero as well, so an
+# untrained video network is the image network on each frame. You can put trained image weights into it and lose nothing. *With links cut*: `joined=False`
+# skips the temporal layers; we train 15 % of the videos that way, so that the same weights also hold a good model of single frames.
+# *With one frame*: a softmax over one number is 1, and temporal attention becomes the linear map $W_o W_v$ at each position.
 
 # %%
 fresh = VideoUNet(VideoUNetConfig(tiny_image, patch=2)).eval()
@@ -442,8 +436,8 @@ check("cut: frames that one pixel depends on", cut_reach, 1, unlike={"joined": j
 
 # %% [markdown]
 # **Step 11. Without positions time has no direction.** Suppose no layer knows which frame is which. Temporal attention then commutes with every permutation of the
-# frames, and so does everything else. Let $P$ reverse the film: $\hat\epsilon(Px) = P\hat\epsilon(x)$. The noise is as likely backwards as forwards, and every step of the sampler commutes with
-# $P$, so noise backwards makes the film backwards, and a film and its reverse are *equally likely*, for any weights and any caption:
+# frames, and so does everything else. Let $P$ reverse the video: $\hat\epsilon(Px) = P\hat\epsilon(x)$. The noise is as likely backwards as forwards, and every step of the sampler commutes with
+# $P$, so reversed noise gives the reversed video, and a video and its reverse are *equally likely*, for any weights and any caption:
 # $$p_\theta(\text{moves left}\mid\text{"left"}) = p_\theta(\text{moves right}\mid\text{"left"}) \le \tfrac12 .$$
 # (Question 4.) Training cannot break a symmetry that the network has.
 
@@ -456,12 +450,12 @@ with torch.no_grad():
               unlike={"with positions": net(film[:, :, way], t) - net(film, t)[:, :, way] + lost(film, t)[:, :, way]})  # fmt: skip
 
 # %% [markdown]
-# **Step 12. A direction is a product.** Where does the digit stand in frame $f$? Write the way of "left" and "right" as a table, words by frames: $s_w(2f/7 - 1)\,\delta$ with
-# $s_w = \mp1$. Its rows and its columns have mean zero: the word without the number says nothing of the place, the number without the word says nothing either, and the best
+# **Step 12. A direction is a product.** Where does the digit stand in frame $f$? Write the displacement for "left" and "right" as a table, words by frames: $s_w(2f/7 - 1)\,\delta$ with
+# $s_w = \mp1$. Its rows and its columns have mean zero: the word without the number says nothing about the position, and the number without the word says nothing either, and the best
 # sum $a_w + b_f$ is zero. The table has rank one: it *is* a product. So frame $f$ does not read the states $h_j$ of the caption's words themselves by cross-attention, but
 # $$h_{jf} = h_j + W_{\text{clock}}\big((U h_j)\odot(V\,\text{waves}_f)\big),$$
-# each word times the frame's number, where $W_{\text{clock}}$ starts at zero. This is not a detail. Our first networks joined number and words in a perceptron with one hidden layer, which *can* form
-# products but starts with hardly any: after 2,400 steps 54 % of 50 films moved as told. Digits moved along the right axis, but in a random direction.
+# each word times the frame's number, where $W_{\text{clock}}$ starts at zero. This matters in practice. Our first networks joined number and words in a perceptron with one hidden layer, which *can* form
+# products but starts with hardly any: after 2,400 steps 54 % of 50 videos moved as the caption says. Digits moved along the right axis, but in a random direction.
 
 # %%
 frames, sense = torch.arange(8.0), torch.tensor([-1.0, 1.0])
@@ -482,14 +476,14 @@ check("what genlab's frames read", read_by_frames, (word * waves) @ net.clock.we
       unlike={"a sum, not a product": (word + waves) @ net.clock.weight.T + net.clock.bias})  # fmt: skip
 
 # %% [markdown]
-# ## 4. Training: a painter, then pictures, then films
+# ## 4. Training: a pretrained image model, then pictures, then videos
 #
-# Neighbouring frames are nearly the same picture. For learning what a seven *is*, eight frames of one seven are worth little more than one; for the same computing you can show
-# eight sevens. And a network that knows sevens exists: the painter of the GLIDE lab, of the same sizes. Step 9 is what makes it useful here. *Inflate* it: copy its image network and its
-# reader; all that is new starts at zero, so the film maker begins as that painter on every frame. Then train on single frames of films, with their numbers (the painter has met neither
-# "moving" nor a digit off the middle), and then switch on the temporal layers: 12 whole films a step teach the frames to agree. Large film models are made in this order, too.
+# Neighbouring frames are nearly the same picture. For learning what a seven *is*, eight frames of one seven are worth little more than one; for the same amount of computing you can show
+# eight sevens. And a network that knows sevens exists: the image model of the GLIDE lab (`painter` in the code), of the same sizes. Step 9 is what makes it useful here. *Inflate* it: copy its image network and its
+# text encoder; all that is new starts at zero, so the video model (`maker`) begins as that image model on every frame. Then train on single frames of videos, with their numbers (the image model has met neither
+# "moving" nor a digit off the centre), and then switch on the temporal layers: 12 whole videos a step teach the frames to agree. Large video models are made in this order, too.
 #
-# First, what inflation is worth before any training. Then a small film maker (16 channels) from *random* weights, live: 40 steps of pictures and 40 of films, with new motions and new colours at
+# First measure what inflation is worth before any training. Then train a small video model (16 channels) from *random* weights, live: 40 steps of pictures and 40 of videos, with new motions and new colours at
 # every step. Before you look: what will its loss do when the frames are joined?
 
 # %%
@@ -518,9 +512,9 @@ check_range("pictures: last ten steps", last_pictures, 0.2, 3.0, digits=2, unlik
 check_range("films: last ten steps", last_films, 0.1, 1.5, digits=2, unlike={"first five of pictures": first})
 
 # %% [markdown]
-# The loss does not fall at the join as it did before: films get more noise, and more of what it hides cannot be known. Then the frames tell each other, and it falls again.
+# When the frames are joined, the loss stops falling as it did before: videos get more noise, and more of what it hides cannot be inferred. Then the frames learn to use each other, and it falls again.
 #
-# The shipped film maker was inflated and trained by `genlab train text_to_video`: 700 steps on single frames, 2,600 on films. Its card:
+# The shipped video model was inflated and trained by `genlab train text_to_video`: 700 steps on single frames, 2,600 on videos. Its card:
 
 # %%
 maker, stated = load_model("text_to_video"), card("text_to_video")
@@ -529,10 +523,10 @@ n_weights = sum(p.numel() for p in maker.parameters())
 print(f"{n_weights:,} weights, {stated['bytes'] / 1e6:.1f} MB, trained in ~{stated['seconds'] / 60:.0f} minutes of one core")
 
 # %% [markdown]
-# ## 5. Films from captions, measured
+# ## 5. Videos from captions, measured
 #
-# Five captions, all frames of a film at once, twelve steps of DPM-Solver++ with guidance $w = 3$. What a film shows is decided in much noise, so only levels
-# $\sigma \ge 0.4$ are guided (lesson 13's interval), eight of the twelve: twenty passes of the network for a film.
+# Five captions, all frames of a video at once, twelve steps of DPM-Solver++ with guidance $w = 3$. What a video shows is decided at high noise, so only levels
+# $\sigma \ge 0.4$ are guided (lesson 13's interval), eight of the twelve: twenty function evaluations for a video.
 
 # %%
 captions = ["a red seven moving left", "a cyan three moving right", "a yellow five moving up",
@@ -541,18 +535,17 @@ films = maker.sample(captions, guidance_scale=3.0, n_steps=12, generator=torch.G
 show_films(films, captions, "generated films, frames 0 to 7")
 
 # %% [markdown]
-# **The judges** share nothing with the generator.
+# **The evaluators** (`judge` in the code) share nothing with the generator.
 #
-# - *Motion*: the way of the centre of mass from the first frame to the last, or the angle that carries one onto the other (`measure_motion`).
+# - *Motion*: the displacement of the centre of mass from the first frame to the last, or the angle that carries one onto the other (`measure_motion`).
 # - *Colour*: the nearest palette colour, in every frame.
 # - *Digit*: a support vector machine on gradient histograms, fitted on 4,000 digits that no generator saw, reads each of the eight frames. It
-#   reads upright digits; where the caption says "turning", each frame is first turned back by the angle that is claimed for it. (A film that does
+#   reads upright digits; where the caption says "turning", each frame is first turned back by the angle that is claimed for it. (A video that does
 #   not turn is then misread, as it should be.) *Digit right* wants all eight readings right, *same digit* wants them equal.
 # - *Residual*: of each next frame, the fraction of its energy that the best of seven motions (rest, a step to four sides, a turn either way) leaves
 #   unexplained.
 #
-# Real held-out films give the ceiling. Then the same 30 captions four ways: frames together; together but without guidance; each frame alone, told its number
-# (temporal layers cut); each alone and all from the same noise.
+# Real held-out videos give the ceiling. Then generate the same 30 captions in four ways: frames together; together but without guidance; each frame alone, conditioned on its number (temporal layers cut); each alone and all from the same noise.
 
 # %%
 claims = balanced_claims(50, seed=1)  # every digit and motion
@@ -579,8 +572,8 @@ for ax, kind in zip(axes, kinds, strict=True):
 axes[0].invert_yaxis()
 
 # %% [markdown]
-# The figures below that begin with "card" come from 500 films each, measured once after the training; `genlab systems --verify` remakes them. The others are
-# of the 30 films that you just made.
+# The figures below that begin with "card" (the model card) come from 500 videos each, measured once after the training; `genlab systems --verify` remakes them. The others are
+# of the 30 videos that you just made.
 
 # %%
 swapped = type(claims)(*(part.roll(1, 0) for part in claims))
@@ -608,13 +601,13 @@ for name, two in bands.items():
                     unlike={rival[name]: scores[rival[name]][kind]})  # fmt: skip
 
 # %% [markdown]
-# Read the rows. *Each alone* has the motion: where the digit stands in frame 5 is part of frame 5's law, and the frame is told its number. (Question 1.) Its digit is right in most frames,
-# too. What it lacks is everything that the caption leaves open: eight frames, eight handwritings. *Alone, same noise* starts every frame from one noise: a
+# Compare the rows. *Each alone* has the motion: where the digit stands in frame 5 is part of frame 5's distribution, and the frame is conditioned on its number. (Question 1.) Its digit is right in most frames,
+# too. What it lacks is everything that the caption leaves open: its eight frames show eight handwritings. *Alone, same noise* starts every frame from one noise: a
 # dependence that nobody trained, as step 3 said (question 2). Only *together* has every frame seen all the others at every step, and it leaves about a fifth of the residual of frames alone.
 #
-# *Same digit* is a strict measure. Were errors of frames independent, eight right readings in 88 % of films would need 98.4 % in each frame ($0.984^8 = 0.88$); real films reach 98 %. A training of
-# the same length from random weights, of an earlier version of this model, reached 66 % of 50 films, with 98 % of the motions (quoted): motion is soon learned, the shape of a digit takes long, and single pictures teach it. Without
-# guidance ($w = 1$) even fewer films keep their digit than frames alone *with* guidance: this joint model is not trained far enough to hold a digit together by itself, and guidance towards the word does part of that work.
+# *Same digit* is a strict measure. Were errors of frames independent, eight right readings in 88 % of videos would need 98.4 % in each frame ($0.984^8 = 0.88$); real videos reach 98 %. A training of
+# the same length from random weights, of an earlier version of this model, reached 66 % of 50 videos, with 98 % of the motions (quoted): motion is soon learned, the shape of a digit takes long, and single pictures teach it. Without
+# guidance ($w = 1$) even fewer videos keep their digit than frames alone *with* guidance: this joint model is not trained far enough to hold a digit together by itself, and guidance towards the word does part of that work.
 
 # %%
 show_films([made["together"][7], made["each alone"][7], made["alone, same noise"][7]],
@@ -623,8 +616,7 @@ show_films([made["together"][7], made["each alone"][7], made["alone, same noise"
 # %% [markdown]
 # ## 6. It fails
 #
-# **Failure 1: no temporal layers.** That was *each alone*: with the links cut, a third of each next frame is unexplained. It is no accident of these weights: take *real* films of one digit
-# and one motion, and exchange frames between them. Strangers leave even more, because real handwriting differs more than guided samples do.
+# **Failure 1: no temporal layers.** That was *each alone*: with the links cut, a third of each next frame is unexplained. This does not depend on these weights: take *real* videos of one digit and one motion, and exchange frames between them. Such frames (*strangers* in the printed lines) leave even more, because real handwriting differs more than guided samples do.
 
 # %%
 sevens = ((real.digit == 7) & (real.motion == MOTIONS.index("moving left"))).nonzero()[:, 0]
@@ -639,9 +631,8 @@ check_range("strangers: residual", of_strangers, 0.4, 0.8, digits=2, unlike={"ge
 check_range("the films that they came from", of_real, 0.0, 0.1, unlike={"strangers": of_strangers})
 
 # %% [markdown]
-# **Failure 2: no positions.** Take the numbers away from the frames, in the temporal attention and in what the blocks are told; keep every weight. Step 11 allows "left" at most every second
-# film. This network does something else: twenty films, half "moving left", half "moving right", and nothing moves. The frames still agree on one digit, and with no number to
-# tell them apart the one thing they can agree on is to stand still. Also, the same noise backwards makes the same film backwards, to the last digit that single precision has.
+# **Failure 2: no positions.** Take the numbers away from the frames, in the temporal attention and in the conditioning of the blocks; keep every weight. Step 11 allows "left" in at most half of the videos. This network does something else: twenty videos, half "moving left", half "moving right", and nothing moves. The frames still agree on one digit, and with no number to
+# tell them apart the one thing they can agree on is to stand still. Also, reversed noise gives the reversed video, up to single precision.
 
 # %%
 blind = row.but(positions=False).untrained().eval()
@@ -666,8 +657,8 @@ check_range("residual: frames that agree", motion_residual(unordered.amax(1).dou
             unlike={"each alone": scores["each alone"]["residual"]})  # fmt: skip
 
 # %% [markdown]
-# **Failure 3: a longer film than trained.** The network takes any number of frames. Ask for sixteen, numbered 0 to 15: beyond 7 it has seen no number and no distance. Now number the sixteen
-# frames 0, 7/15, 14/15, ..., 7 instead: the same motion, filmed at about twice the rate. Positions are real numbers, so nothing forbids it, but the network has only ever
+# **Failure 3: a longer video than trained.** The network takes any number of frames. Ask for sixteen, numbered 0 to 15: beyond 7 it has seen no number and no distance. Now number the sixteen
+# frames 0, 7/15, 14/15, ..., 7 instead: the same motion at about twice the frame rate. Positions are real numbers, so nothing forbids it, but the network has only ever
 # seen whole ones. What is worse for a network, numbers that are too large or numbers in between?
 
 # %%
@@ -698,14 +689,14 @@ for ax, (name, film) in zip(axes, itertools.product(long_films, (0, 1)), strict=
     ax.set(xticks=[], yticks=[], title=f"{pushes[film]}; {name}")
 
 # %% [markdown]
-# Numbers in between are harmless: sines of 2.3 lie between those of 2 and 3, and the film is the trained one at about twice the rate. Numbers beyond the trained ones are not: after frame 8 the
-# digits turn round and travel back, although most can still be recognised. A longer film needs numbers that were trained, so production systems extend films window by window.
+# Numbers in between are harmless: sines of 2.3 lie between those of 2 and 3, and the video is the trained one at about twice the frame rate. Numbers beyond the trained ones are not: after frame 8 the
+# digits turn round and travel back, although most can still be recognised. A longer video needs numbers that were trained, so production systems extend videos window by window.
 
 # %% [markdown]
-# ## 7. Page through a film
+# ## 7. Page through a video
 #
 # Write a caption of the form *a COLOUR DIGIT moving left, right, up or down*, or *turning*; choose a seed; page through the frames. Six steps of the sampler run live when
-# words or seed change (some tenths of a second on one core; a film already made is remembered, so the frames turn at once). Set *frames made* to "each alone" and watch the handwriting change from frame to frame; which
+# words or seed change (some tenths of a second on one core; a video already made is remembered, so the frames turn at once). Set *frames made* to "each alone" and watch the handwriting change from frame to frame; which
 # of the three ways keeps it?
 
 # %% tags=["keep-output"]
@@ -717,7 +708,7 @@ widgets.video_frames(maker)
 # Replace `...` and run the cell. If your answer is wrong, the checker names the likely mistake; `course.hint("video.pairs")` gives three hints, one
 # at a time. Solutions stand in `notebooks/solutions/`.
 #
-# **video.pairs** (compute). Sixteen frames of $8\times8$ places. How many (query, key) pairs do one spatial and one temporal layer weigh together?
+# **video.pairs** (compute). Sixteen frames of $8\times8$ positions. How many (query, key) pairs do one spatial and one temporal layer weigh together?
 
 # %%
 pairs = ...
@@ -745,8 +736,7 @@ course.exercise("video.noise", mixed)
 
 
 # %% [markdown]
-# **video.tokens** (build). The regrouping in front of temporal attention: from `(b F, N, c)`, frames of films one film after the other, to `(b N, F, c)`, a
-# sequence over time for each place of each film.
+# **video.tokens** (build). The regrouping in front of temporal attention: from `(b F, N, c)`, the frames of one video after those of the other, to `(b N, F, c)`, a sequence over time for each position of each video.
 
 # %%
 def tokens_along_time(x, n_frames): ...
@@ -763,34 +753,33 @@ widgets.quiz("text_to_video")
 # %% [markdown]
 # ## Summary
 #
-# 1. Independent frames with the right marginals lose the total correlation of the film; no better image model can win it back.
-# 2. The objective of a film model is that of an image model, over more pixels.
+# 1. Independent frames with the right marginals lose the total correlation of the video; no better image model can win it back.
+# 2. The objective of a video model is that of an image model, over more pixels.
 # 3. What changes is the denoiser: it sees all frames, and is then better at every noise level.
-# 4. $F$ frames of the same thing stand up to $\sqrt F$ times more noise: shift the levels of training and sampling.
-# 5. Factorised attention weighs $FN(N+F)$ pairs instead of $(FN)^2$, and two layers reach everything. It is full attention where scores are sums, and a full convolution where
+# 4. $F$ frames of the same thing tolerate up to $\sqrt F$ times more noise: shift the levels of training and sampling.
+# 5. Factorised attention weighs $FN(N+F)$ pairs instead of $(FN)^2$, and two layers reach everything. It equals full attention where scores are sums, and a full convolution where
 #    the kernel has rank one.
-# 6. Temporal layers that start at zero make the film model start as the image model; with one frame, or links cut, it is one again.
-# 7. Without positions a film and its reverse are equally likely, whatever the training; with them, a direction is a product of a word and a number.
+# 6. Temporal layers that start at zero make the video model start as the image model; with one frame, or links cut, it is one again.
+# 7. Without positions a video and its reverse are equally likely, whatever the training; with them, a direction is a product of a word and a number.
 # 8. Equal noise in all frames makes frames alike, by a dependence that nobody trained.
-# 9. A film is measured in parts: words kept, one digit throughout, and what motion leaves unexplained between neighbours.
+# 9. A video is measured in parts: words kept, one digit throughout, and what motion leaves unexplained between neighbours.
 # 10. Guidance, captions and solver are the image model's.
 #
-# **Back to your predictions.** 1: motion and digit are right, the handwriting is another in every frame. 2: much more alike, and still not the film's
-# own law. 3: 7.1. 4: every second time at most, and with these weights never.
+# **Back to your predictions.** 1: motion and digit are right, the handwriting is another in every frame. 2: they are much more alike, and still not distributed as real videos are. 3: 7.1. 4: every second time at most, and with these weights never.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
-# | text to video | noise-prediction error over the film | DPM-Solver++, guided, all frames at once | 1 or 2 a step, each for all frames: 20 here | a bound at best (lesson 12), none reported | memory and time that grow with the film |
+# | text to video | noise-prediction error over the video | DPM-Solver++, guided, all frames at once | 1 or 2 a step, each for all frames: 20 here | a bound at best (lesson 12), none reported | memory and time that grow with the video |
 #
-# **What production systems add.** They compress first: a VAE over space *and time* shortens the film by a factor of four or eight along each axis, and the diffusion runs on
-# its latents (lab 2). Transformers over space-time patches have replaced the U-Net, with full attention where memory allows. They train on images and films together, as our cut links do, because captioned images are
-# many. Cascades make key frames first and fill in between, or raise the resolution; *windows* that overlap, or frames given as a condition, make films longer than those of the training, which failure 3 shows to be
-# necessary. Image-to-video gives the first frame as a condition. And judges are learned: distances between features of video networks, with the biases that lesson 09 measures.
+# **What production systems add.** They compress first: a VAE over space *and time* shortens the video by a factor of four or eight along each axis, and the diffusion runs on
+# its latents (lab 2). Transformers over space-time patches have replaced the U-Net, with full attention where memory allows. They train on images and videos together, as our cut links do, because captioned images are
+# many. Cascades make key frames first and fill in between, or raise the resolution; *windows* that overlap, or frames given as a condition, make videos longer than those of the training, which failure 3 shows to be
+# necessary. Image-to-video gives the first frame as a condition. And evaluators are learned networks: distances between features of video networks, with the biases that lesson 09 measures.
 #
 # ## Sources
 #
-# - Film diffusion, factorised attention, joint training with images: Ho et al. 2022 (arXiv:2204.03458), sections 3 and 3.2, eq. 1 to 3 for the objective.
-# - From an image model to a film model by layers that start as the identity: Singer et al. 2022 (arXiv:2209.14792), section 3.2; Blattmann et al. 2023 (arXiv:2304.08818), section 3.1.
+# - Video diffusion, factorised attention, joint training with images: Ho et al. 2022 (arXiv:2204.03458), sections 3 and 3.2, eq. 1 to 3 for the objective.
+# - From an image model to a video model by layers that start as the identity: Singer et al. 2022 (arXiv:2209.14792), section 3.2; Blattmann et al. 2023 (arXiv:2304.08818), section 3.1.
 # - Factorised space-time attention and its cost: Bertasius et al. 2021 (arXiv:2102.05095), section 3; Arnab et al. 2021 (arXiv:2103.15691), section 3.3.
 # - Shared noise: Ge et al. 2023 (arXiv:2305.10474). Noise levels that grow with the data: Hoogeboom et al. 2023 (arXiv:2301.11093).
 # - Scales and levels: Karras et al. 2022 (arXiv:2206.00364), eq. 7 and table 1. Guidance: Ho and Salimans 2022 (arXiv:2207.12598), eq. 6. Solver: Lu et al. 2022 (arXiv:2211.01095), algorithm 2.
