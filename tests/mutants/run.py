@@ -23,7 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("genlab", "genlab_course", "tests", "pyproject.toml", "docs")
+COPIED = ("genlab", "genlab_course", "tests", "benchmarks", "notebooks", "pyproject.toml", "docs")
 SLOW_IMPORTS = (  # whatever pytest and the tests import, apart from genlab itself
     "pytest", "anyio.pytest_plugin", "xdist.plugin", "hypothesis", "jaxtyping", "beartype.claw",
     "numpy", "torch", "torch._dynamo", "matplotlib.pyplot", "ipywidgets", "IPython.display",
