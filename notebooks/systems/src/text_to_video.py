@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 45 seconds to run. You need lessons 12 and 13 (diffusion, guidance) and lesson 02's attention; the
 # GLIDE lab shows the same text conditions on single pictures.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import copy
 import itertools
 import math
