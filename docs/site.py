@@ -39,6 +39,7 @@ math { font-family: "Genlab Math", math; font-size: 1.15em; }
 STYLE = """\
 body { margin: 0 auto; max-width: 52rem; padding: 1rem; font: 17px/1.55 system-ui, sans-serif;
   color: #222; background: var(--ground); color-scheme: light dark; --ground: #fff; }
+.code summary { font-size: 0.8em; opacity: 0.7; }
 nav { font-size: 0.9em; } nav ul { columns: 2; } a { color: #00528c; }
 img { max-width: 100%; background: #fff; border-radius: 6px; }
 pre { --ground: #f4f4f4; overflow-x: auto; padding: 0.5em 0.8em; font-size: 0.85em;
@@ -131,8 +132,20 @@ def moved(target):
     return SOURCE + re.sub(r"^(\.\./)+", "", target)
 
 
+FOLDED = """\
+{% extends 'index.html.j2' %}
+{% block input %}
+{%- if cell.metadata.get('jupyter', {}).get('source_hidden') -%}
+<details class="code"><summary>code</summary>{{ super() }}</details>
+{%- else -%}{{ super() }}{%- endif -%}
+{% endblock input %}
+"""
+
+
 class Exporter(HTMLExporter):
-    """nbconvert's HTML with our formulas."""
+    """nbconvert's HTML with our formulas; code that the notebook folds is folded."""
+
+    raw_template = FOLDED
 
     def default_filters(self):
         """Replace one filter of nbconvert."""

@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 35 seconds to run. You need conditional probability, the normal distribution and a little PyTorch. No
 # earlier lesson.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 
 import matplotlib.pyplot as plt

@@ -23,7 +23,7 @@
 #
 # About 60 minutes to read, about 15 seconds to run. You need lesson 01, the logarithm, and what an expectation is.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 
 import matplotlib.pyplot as plt

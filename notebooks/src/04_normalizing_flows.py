@@ -24,7 +24,7 @@
 # About 120 minutes to read, about 40 seconds to run. You need lesson 02 (bits per dimension), lesson 03 (maximum likelihood) and the
 # determinant as the volume of a box.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 from unittest import mock
 

@@ -23,7 +23,7 @@
 #
 # About 120 minutes to read, about 15 seconds to run. You need lesson 03 (the KL divergence) and bits per dimension from lesson 02.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import itertools
 import math
 from fractions import Fraction

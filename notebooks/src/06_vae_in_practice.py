@@ -23,7 +23,7 @@
 #
 # About 120 minutes to read, about 40 seconds to run. You need lesson 05 (the ELBO and its gap) and bits per dimension from lesson 02.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import itertools
 import math
 

@@ -23,7 +23,7 @@
 #
 # About 75 minutes to read, about 40 seconds to run. You need lesson 03 (KL divergence) and lesson 01 (the map).
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 from functools import partial
 

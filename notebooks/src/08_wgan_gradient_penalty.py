@@ -25,7 +25,7 @@
 # About 60 minutes to read, about 35 seconds to run. You need lesson 07 (the game, JS, the best critic) and, from analysis, that a
 # function whose slope never exceeds 1 in size never changes by more than the distance walked.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 from functools import partial
 

@@ -25,7 +25,7 @@
 # About 60 minutes to read, about 15 seconds to run. You need lesson 03 (KL, cross-entropy) and lesson 08 (Wasserstein distance); lessons
 # 02, 05 and 07 supply the kinds of models that are judged here.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import itertools
 import math
 

@@ -23,7 +23,7 @@
 #
 # About 80 minutes to read, about 25 seconds to run. You need the KL divergence (lesson 03) and importance weights (lesson 05).
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 
 import matplotlib.pyplot as plt

@@ -23,7 +23,7 @@
 #
 # About 75 minutes to read, about 35 seconds to run. You need lesson 10 (energies, Langevin) and, from analysis, integration by parts.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 
 import matplotlib.pyplot as plt

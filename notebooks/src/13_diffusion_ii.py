@@ -25,7 +25,7 @@
 # About 80 minutes to read, about 50 seconds to run. You need lesson 12 (the forward chain, $\bar\alpha_t$, the noise-prediction loss, the
 # ancestral sampler) and, from lesson 11, that the best noise prediction is the score up to a factor.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import copy
 import math
 from itertools import pairwise

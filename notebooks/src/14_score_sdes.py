@@ -25,7 +25,7 @@
 # About 80 minutes to read, about 40 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
 # variables.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 from itertools import pairwise
 

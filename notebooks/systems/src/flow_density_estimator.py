@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 35 seconds to run. You need lesson 04 (flows) and lesson 03 (maximum likelihood, KL); lesson 09's
 # two-sample tests help.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 import time
 

@@ -23,7 +23,7 @@
 #
 # About 60 minutes to read, about 50 seconds to run. You need lessons 12 and 13 (diffusion, guidance); lesson 09 for the evaluation metrics.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 
 import matplotlib.pyplot as plt

@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 45 seconds to run. You need lessons 02 (autoregressive models) and 13 (guidance, few-step samplers);
 # the GLIDE-style lab shows an image model with a text encoder of its own.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import copy
 import math
 

@@ -23,7 +23,7 @@
 #
 # About 60 minutes to read, about 40 seconds to run. You need lesson 02 (chain rule, attention, the cache); lesson 03 helps.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import bz2
 import lzma
 import math

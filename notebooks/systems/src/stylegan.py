@@ -25,7 +25,7 @@
 # About 55 minutes to read, about 50 seconds to run. You need lesson 07 (the game); lesson 08 (the penalty's place) and lesson 09
 # (precision and recall) help.
 
-# %% tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import copy
 from functools import partial
 
