@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -28,7 +29,13 @@ SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # every cell in the page
     "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 4},
 }
+WORDS = {"quiz", "clinic", "release_reader", "watch"}  # widgets without a picture that one moves
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
+
+
+def draws(code):
+    """Whether some code shows a widget whose picture follows its controls."""
+    return bool(set(re.findall(r"\bwidgets\.(\w+)\(", code)) - WORDS)
 
 
 def _free_port():
