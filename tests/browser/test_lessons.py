@@ -83,7 +83,7 @@ def inspect(page, server, path):
     seen.faults += ["raw $$ in the text"] * ("$$" in lesson.prose())
 
     names = lesson.controls()
-    wanted = lab.draws((lab.ROOT / path).read_text(encoding="utf-8"))
+    wanted = lab.draws((server.root / path).read_text(encoding="utf-8"))
     seen.faults += ["no slider or drop-down moves a picture"] * (wanted and not names)
     for k, name in enumerate(names):
         lesson.watch(k)
