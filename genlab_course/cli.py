@@ -183,7 +183,7 @@ def gift(lesson: Lesson, file: Annotated[Path, typer.Argument(help="a new file")
     classroom.write_new(file, classroom.as_gift(key, asked).encode())
 
 
-@app.command("class", help="Who has done what in a class, and which mistakes were made how often.")
+@app.command("class", help="Show what each learner has done, and how often each mistake was made.")
 def of_class(
     folder: Annotated[Path, typer.Argument(help="of learners' folders, .zip or .jsonl files")],
 ) -> None:

@@ -12,6 +12,7 @@
 
 # %% [markdown]
 # # 15 · The four-paradigm landscape: a clinic for reading releases
+#
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import dataclasses
@@ -86,7 +87,7 @@ film((frame(k) for k in range(len(AT))), seconds=6, width=760,
      "64, and diffusion clears noise until 100.")
 
 # %% [markdown]
-# Six models of this course at work. Cover the names: one writes row by row, one clears noise, one fills in pixels anywhere, and the three that are done at once look alike. (The seed is a chosen one: at others a digit of the diffusion model may end as noise.) **A sampler gives away a lot, though not everything.** But nobody lets you watch the samplers of a company. You get a text, and the text wants to impress you. The
+# Six models of this course at work. Cover the names: one writes row by row, one clears noise, one fills in pixels anywhere, and the three that are done at once look alike. (We chose the seed: with others, a digit of the diffusion model may end as noise.) **A sampler gives away a lot, though not everything.** But nobody lets you watch the samplers of a company. You get a text, and the text wants to impress you. The
 # question of this lesson: *what can you find out about a model from the words of its release, and what does it take to be sure?*
 #
 # **After this lesson you will be able to**
@@ -271,7 +272,7 @@ HTML(f"{STYLE}<div class='genlab-reading'>{highlight(text, read(text))}</div>")
 # On LLaDA it is wrong, and nearly certain: 0.95 (question 3), although the text says *a diffusion model*. Strike out *language model*, and it is still wrong. Add the spelled-out name, five words in brackets, and it is right: they weigh more than the sentence that says it. Look at what it marked (darker: heavier): *language model*, and *autoregressive* and *next token* from what is said of others. Such words *accompany* autoregressive models in the texts it was fitted to. You did better if you asked what was
 # minimised. The optional section on the reader shows how such a model is built, and how to find out what it has merely memorised.
 #
-# **What do texts disclose?** Here are the keys of all twelve releases of the clinic, counted (eight are in *Going further*). They count our retellings of twelve releases chosen to fill the map: what we did not retell, a paper may still say.
+# **What do texts disclose?** Here are the keys of all twelve releases of the clinic, counted (eight are in *Going further*). They count our retellings of twelve releases chosen to fill the map: the papers themselves may say more.
 
 # %%
 print(f"{'blank':<10} disclosed  inferred not said")
@@ -543,7 +544,7 @@ assert fact.passes == 1, "no loop, whatever the text says"
 #
 # ## 5. It fails: numbers of different kinds
 #
-# Reading and counting give you a place. Now somebody hands you a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **On the same data, a bound below an exact value decides; above it, it decides nothing.** The VAE's own bound moves when it is computed with 500 draws, not one:
+# Reading and counting give you a place. Now somebody hands you a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **On the same data, a bound below an exact value ranks the two; one above it does not.** The VAE's own bound moves when it is computed with 500 draws, not one:
 
 # %%
 from genlab_course.rows import card
@@ -855,7 +856,7 @@ check_range("what texts about the same systems add, least of three splits", min(
 # %% [markdown]
 # On systems it has met, the program is right about nine times in ten, on new ones about three in four. And those that it has met are no easier: fitted without the texts about them, it is right on about three in four of them, too, while leaving out as many other texts costs little. A release of next month is a new system, so the split by system is the honest one.
 #
-# **What has it learned?** The largest weights are readable, and some are shortcuts: *model* and *attention* place nothing.
+# **What has it learned?** The largest weights are readable, and some are shortcuts: *model*, *attention* name no family.
 
 # %%
 vocabulary, weights = fitted
@@ -974,10 +975,10 @@ show(figure, alt="One line of five marks a recipe, its sequential evaluations in
 # %% [markdown]
 # Two of ten, one of them by 0.0003. Recipes farther apart are separated more often (36 of all 55 pairs): PixelCNN lies below six of the seven after it, though below WGAN by 0.0001 only. One training would have misled you: the five GANs alone reach from 0.40 to 0.73.
 #
-# - **One gap, and it does not separate families.** The three recipes before it are the only U-Nets and the only ones with averaged weights, and two of them are told the labels. NCSN and EBM, of the same family, lie behind it. A league of recipes does not rank paradigms.
-# - **Three wishes.** Each pair can be had, all three by no recipe. (The *trilemma* of Xiao et al. 2022 is another: quality, coverage and speed. Here the student has all three.)
-# - **Few evaluations.** The one-step student's recall (0.88 to 0.91) is above that of the diffusion model with a hundred evaluations (0.81 to 0.86) in every training. But with its teacher's it took seven times the training. And that teacher, no row of the league, reaches a distance of 0.10 with 32 evaluations, where the student of the same training has 0.17: here few evaluations cost distance, not coverage.
-# - **Where bits may be compared.** Masked diffusion's *bound* lies below the *exact* value of both autoregressive models in every training (1.769 at most, against 1.778 at least; the bound is estimated from 80 masks a digit, the same in all five). A bound below an exact value decides. It has six times the parameters of the PixelCNN, and nearly seventeen times its training time. (A bound for 64 evaluations, not 16.)
+# - **One gap, and it does not separate families.** The three recipes before it are the only U-Nets and the only ones with averaged weights, and two of them are given labels. NCSN and EBM, of the same family, lie behind it. A league of recipes does not rank paradigms.
+# - **Three wishes.** Any two can be had; no recipe has all three. (The *trilemma* of Xiao et al. 2022 is another: quality, coverage and speed. Here the student has all three.)
+# - **Few evaluations.** The one-step student's recall (0.88 to 0.91) is above that of the diffusion model with a hundred evaluations (0.81 to 0.86) in every training. But counting its teacher it took seven times the training. And that teacher, not in the league, reaches a distance of 0.10 with 32 evaluations, where the student of the same training has 0.17: here few evaluations cost distance, not coverage.
+# - **Where bits may be compared.** Masked diffusion's *bound* lies below the *exact* value of both autoregressive models in every training (1.769 at most, against 1.778 at least; the bound is estimated from 80 masks a digit, the same in all five). So the ranking holds. Masked diffusion has six times the PixelCNN's parameters, and nearly seventeen times its training time. (The bound is for 64 evaluations, not 16.)
 
 # %% [markdown]
 # ## Going further: the league of the labs
@@ -1008,7 +1009,7 @@ check_range("latent diffusion keeps more: nearest two seeds of drawing",
             unlike={"two drawings of one lab": max(latent) - min(latent)})
 
 # %% [markdown]
-# Latent diffusion keeps all words in more pictures, for each pair of seeds (the ink is always right: every miss is a digit). GLIDE is about two and a half times as fast, with little more than half the evaluations. Neither is "better": one training each, of unequal length, on unequal tasks (captions of this form were three in ten of latent diffusion's training, one in fifteen of GLIDE's). What the table does show is how to compare two releases: captions that both know, a judge that neither was trained with, its own limit beside the numbers (0.994 and 0.997), seeds, and the cost in time and in evaluations.
+# Latent diffusion keeps all words in more pictures, for each pair of seeds (the ink is always right: every miss is a digit). GLIDE is about two and a half times as fast, with little more than half the evaluations. Neither is "better": one training each, of unequal length, on unequal tasks (captions of this form were three in ten of latent diffusion's training, one in fifteen of GLIDE's). What the table does show is how to compare two releases: captions that both know, an independent evaluator, its own limit beside the numbers (0.994 and 0.997), seeds, and the cost in time and in evaluations.
 
 # %% [markdown]
 # ## Project: three releases of this month
@@ -1025,14 +1026,14 @@ widgets.quiz(15)
 # %% [markdown]
 # ## Summary
 #
-# 1. Read in four steps: objective, sampler, costs and likelihood, place. What does not fit its place is the news.
+# 1. Read in four steps: objective, sampler, costs and likelihood, place. What does not fit there is what is new.
 # 2. Every answer is disclosed, inferred or not said. "Cannot tell" is a result: it names your question.
 # 3. What is denied, compared or outperformed places nothing. Neither does an architecture.
 # 4. *Rectified flow* is not *normalizing flow*; *latent attention* is not a latent variable; *several tokens at once* is not another row.
 # 5. Each objective estimates a distance from the data's distribution. Half the squared gap of the scores, summed over noise levels with weight $2\sigma$, is the forward KL; for a free network it bounds it.
-# 6. Evaluations are the work, sequential calls the wait. Guidance in one batch doubles the first only.
+# 6. Evaluations count work, sequential calls latency. Guidance in one batch doubles the first only.
 # 7. Counted: calls, new positions, growth. Declared: dials and likelihood. What is declared can be false.
-# 8. Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot. Error bars of drawing are not those of training.
+# 8. Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot. Error bars over samples omit training luck.
 # 9. (*Going further*) A program that reads releases was right about nine times in ten on systems it had met, and three in four on new ones.
 # 10. Seven systems, five rows: no new row is needed.
 #
@@ -1040,7 +1041,7 @@ widgets.quiz(15)
 # |---|---|---|---|---|---|
 # | hybrids (this lesson) | one for each part | stages in turn | the sum of the parts | at most that of the weakest part; latent diffusion as trained: none | for each of its parts |
 #
-# **What production systems add.** Routers that choose a model for each request, safety filters before and behind it, caches, a language model that rewrites the prompt (Wan2.1 recommends one), distilled variants of the same name (FLUX.1 [dev] and [schnell]). Diffusion language models are sold, too (Mercury, arXiv:2506.17298): *language model* places nothing by itself.
+# **What production systems add.** Routers that choose a model for each request, safety filters before and behind it, caches, a language model that rewrites the prompt (Wan2.1 recommends one), distilled variants of the same name (FLUX.1 [dev] and [schnell]). Diffusion language models are sold, too (Mercury, arXiv:2506.17298): *language model* alone names no family.
 #
 # ## Sources
 #

@@ -12,6 +12,7 @@
 
 # %% [markdown]
 # # Discrete and parallel: several tokens in one pass, and what they cost
+#
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import itertools
@@ -78,7 +79,7 @@ film(map(frame, (0, 1, 2, 3, 5, 8, 14, 24, 36, 50, 64)), alt=ALT, seconds=5, wid
 # The same network drew all three groups. On the left about one pixel appears in each pass, on the right all pixels appear in the first. The right group is done 64 times sooner and shows no digit. Nothing is wrong with the network:
 # each pixel on the right has, nearly, the probability that it should have. What is missing is that pixels *know of each other*.
 #
-# Language models write one token for each pass of a large network, and the time goes into the passes. Everybody wants to write several tokens in one pass. Two ways are in use. **Speculative decoding** guesses ahead and checks, and its text has exactly the distribution of the large model. **Masked diffusion** writes hidden tokens together and pays with a distribution that is not quite right. The question of this notebook: *what do parallel tokens cost, in which unit, and who pays?*
+# Language models write one token for each pass of a large network, and the time goes into the passes. Everybody wants to write several tokens in one pass. Two ways are in use. **Speculative decoding** guesses ahead and checks, and its text has exactly the distribution of the large model. **Masked diffusion** writes hidden tokens together and pays with a distribution that is not quite right. The question of this notebook: *what do parallel tokens cost, and in which unit?*
 #
 # **After this notebook you will be able to**
 #
@@ -147,7 +148,7 @@ show(
 #
 # **Your turn 1 · what is kept** *(build, 10 minutes)*
 #
-# Given are `drafted` tokens of shape `(b, k)`, the target's and the draft's probabilities `p` and `q` at these positions, of shape `(b, k, V)`, and uniform numbers `u` of shape `(b, k)`. Return how many tokens of each row are kept: those before the first rejection. Section 2 writes texts with your function, and compares it with the package's.
+# You get `drafted` tokens of shape `(b, k)`, the target's and the draft's probabilities `p` and `q` at these positions, of shape `(b, k, V)`, and uniform numbers `u` of shape `(b, k)`. Return how many tokens of each row are kept: those before the first rejection. Section 2 writes texts with your function, and compares it with the package's.
 
 # %%
 def my_kept(drafted, p, q, u):
@@ -609,7 +610,7 @@ for k, texts in spelled.items():
 course.exercise("par.two-at-once", ...)  # bits, three digits
 
 # %% [markdown]
-# <details><summary>How often is it no city?</summary>
+# <details><summary>How often not a city?</summary>
 #
 # It writes *New Diego*, *New Jose* or *San York* with probability $\frac13\cdot\frac23+\frac23\cdot\frac13=\frac49$.
 # </details>
@@ -754,7 +755,7 @@ course.exercise("par.rare-value", ...)  # your number in place of the dots
 # %% [markdown]
 # <details><summary>The answer</summary>
 #
-# In $0.1\cdot0.1=0.01$, a tenth of what is right: a rare value must win twice.
+# In $0.1\cdot0.1=0.01$, a tenth of the true 0.1: $d$ must be drawn twice.
 # </details>
 #
 # The next cells follow both rules through all 64 words.
@@ -848,7 +849,7 @@ show(
 )
 
 # %% [markdown]
-# A perfect network, one letter a pass, every result a word of the list, and yet *close* comes more than three times too often and *every* almost never. **Nothing in the samples looks wrong. Only the distribution is.** (By position the trained networks lose no more than in a fixed order. Random orders lose less, 0.14 bits in section 4, as they must: the KL of a mixture is at most the mean of the KLs.) Hayakawa et al. 2025 show that MaskGIT's sampler lowers the temperature implicitly. For a question with one right answer this may be welcome, and at temperature zero, where the likeliest value is taken, nothing is drawn. For a sampler it is a bias.
+# A perfect network, one letter a pass, every result a word of the list, and yet *close* comes more than three times too often and *every* almost never. **No single sample looks wrong. The distribution is wrong.** (By position the trained networks lose no more than in a fixed order. Random orders lose less, 0.14 bits in section 4, as they must: the KL of a mixture is at most the mean of the KLs.) Hayakawa et al. 2025 show that MaskGIT's sampler lowers the temperature implicitly. For a question with one right answer this may be welcome, and at temperature zero, where the likeliest value is taken, nothing is drawn. For a sampler it is a bias.
 #
 # **The repair** is to choose positions before drawing, and to let the *price* say how many. We cannot compute the total correlation of a group from the network's marginals, but we can bound it: the joint entropy of a group is at least that of its least sure member, so
 # $$\mathrm{TC}(x_G)=\sum_{i\in G}H_i-H(x_G)\;\le\;\sum_{i\in G}H_i-\max_{i\in G}H_i .$$
@@ -1039,7 +1040,7 @@ check_range("halving the step divides the error by", error[32] / error[64], 1.9,
 #
 # ## 7. Digits
 #
-# The network of the film guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15; the seeds below are those *of the sampler*. First the bound in bits per pixel, when $64/K$ random pixels appear in each of $K$ passes, and then the four rules in `score` below, with eight passes of eight pixels.
+# The network of the opening video guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15; only the *sampler's* seed varies. First the bound in bits per pixel, when $64/K$ random pixels appear in each of $K$ passes, and then the four rules in `score` below, with eight passes of eight pixels.
 
 # %%
 @torch.no_grad()
@@ -1136,10 +1137,10 @@ show(
 )
 
 # %% [markdown]
-# First the bounds: one pass stands 0.65 bits a pixel above one pixel a pass, more than 40 bits a digit. Eight passes: about 0.05, still 3 to 4 bits a digit.
+# One pass costs 0.65 bits a pixel more than one pixel a pass does, which is over 40 bits a digit. Eight passes: about 0.05, still 3 to 4 bits a digit.
 #
 # That leaves question 3. With the surest drawn values more than nine digits in ten are ones. Their *precision* is the highest, above that of 150 real digits (0.91): the pictures are clean. Their recall tells what happened: 0.31, against 0.88 for the real ones. (0.95 for random positions: stray pixels spread samples out, which flatters recall.) A likely reason: white is by far the most frequent value, half of all
-# pixels, while ink is spread over sixteen levels. So white is drawn, kept and believed first, ink must win again and again, and what is left has 38 % ink in place of 51 %. It is the bias of section 5, in each of eight passes; the other rules draw eight at once as well and keep the ink.
+# pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has 38 % ink, not 51 %. It is the bias of section 5, in each of eight passes; the other rules draw eight at once as well and keep the ink.
 #
 # The surest *position* has no such bias with a perfect network, one pixel a pass. Here it draws no more ones than random positions, but its Fréchet distance is 1.1 (mean of ten seeds), against 0.5 for random positions. Is the network wrong where it is sure? Not necessarily. Any single order keeps its errors, and only a mixture of orders evens them out (section 5): one *fixed* order for all digits already has 0.8. The other 0.3 (standard error 0.12, one network) may be a price: pixels that are sure together can depend on each other. Measure recall as well as precision, and compare with the right control.
 #
@@ -1176,7 +1177,7 @@ check(
 )
 
 # %% [markdown]
-# Speculative decoding is *not* a new place on the map: exact likelihood, token by token, only fewer passes (27, not $64/2.6\approx25$: of two texts the faster waits). Masked diffusion writes tokens like PixelCNN, and its passes follow a dial like a diffusion model's. It has a bound in place of a likelihood. (With an order that is chosen by what is visible it even has an exact one: section 5 computed it word by word.) It stands between two paradigms: one token a pass makes it autoregressive in a random order,
+# Speculative decoding is *not* a new place on the map: exact likelihood, token by token, only fewer passes (27, not $64/2.6\approx25$: the faster of two texts waits). Masked diffusion writes tokens like PixelCNN, and its passes follow a dial like a diffusion model's. It has a bound in place of a likelihood. (With an order that is chosen by what is visible it even has an exact one: section 5 computed it word by word.) It stands between two paradigms: one token a pass makes it autoregressive in a random order,
 # all at once makes it a product of marginals, and the dial between the two is priced in bits.
 #
 # ## Going further: mending and blocks
@@ -1219,7 +1220,7 @@ widgets.quiz("discrete_and_parallel")
 # 4. Masked diffusion guesses hidden tokens with weight $1/t$. Its loss is the mean of $-\log p$ over all orders, a bound.
 # 5. Tokens that appear together lose their conditional total correlation, in bits, with a perfect network.
 # 6. Where the first tokens say most, as in words, go slowly at first and faster later.
-# 7. An order chosen by what is visible is exact, one token a pass. An order chosen by what was drawn is not: rare values must win twice.
+# 7. An order chosen by what is visible is exact, one token a pass. An order chosen by what was drawn is not: it disfavours rare values.
 # 8. Bound of a group's price: sum of entropies minus the largest. A budget turns it into a sampler.
 # 9. Discrete flow matching with masks: rate $p(x_0^i\mid x_t)/t$; its Euler step is the unmasking step, and its error is the same price.
 # 10. Clean samples can have a wrong distribution. Recall shows it, and enumeration where it is possible.

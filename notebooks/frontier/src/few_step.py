@@ -12,6 +12,7 @@
 
 # %% [markdown]
 # # Few steps: jump along the flow
+#
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 from pathlib import Path
@@ -634,7 +635,7 @@ torch.set_default_dtype(torch.float32)
 # **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of the identity is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and
 # $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. This is the argument of conditional flow matching once more, and this time *no* order of $\Delta$ is neglected. The loss, where sg (**stop-gradient**) marks a value that gets no gradient:
 # $$\ell_{\text{MF}}=\Big\lVert u_\theta(x_t,r,t)-\operatorname{sg}\Big[(\epsilon-x_0)-(t-r)\,\tfrac{d}{dt}u_\theta\Big]\Big\rVert^2 .$$
-# At $r=t$ it *is* the flow matching loss, without a weight: the times below never fall under 0.1. Even at the exact $u$ the loss is not zero. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. So it is loudest where the flow pulls neighbours apart, which is where it decides between two pictures.
+# At $r=t$ it *is* the flow matching loss, without a weight: the times below never fall under 0.1. Even at the exact $u$ the loss is not zero. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. It is greatest where the flow pulls neighbours apart, which is where it decides between two pictures.
 #
 # **Your turn 5 · the MeanFlow loss** *(build, 10 minutes)*
 #
@@ -907,7 +908,7 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Look at the mistake that the check tells apart: with the teacher's score alone the generator would climb to the teacher's most likely picture and stay there ($\sigma\to0$). The score of its own distribution pushes the samples apart.
+# The check catches this mistake: with the teacher's score alone the generator would climb to the teacher's most likely picture and stay there ($\sigma\to0$). The score of its own distribution pushes the samples apart.
 #
 # | model | needs | extra networks while training | what it costs |
 # |---|---|---|---|
@@ -915,7 +916,7 @@ torch.set_default_dtype(torch.float32)
 # | consistency training | data | an EMA | noisy targets, bias at coarse levels |
 # | shortcut | data | an EMA | errors of short jumps add up in long ones |
 # | MeanFlow | data | none | a JVP a training step, noisy targets where the flow spreads |
-# | DMD | a teacher | the teacher, one for $p_G$, trained along | $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost |
+# | DMD | a teacher | the teacher, one trained for $p_G$ | $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost |
 # | all | | | no likelihood without the Jacobian of the jump |
 #
 # ## Going further: make the record again

@@ -382,7 +382,7 @@ check_range(
 )
 
 # %% [markdown]
-# With that, $w = 3$ meets every target that we set before training: 95 % of the digits, 99 % of the colours, 85 % of strokes and of slants. The model card has figures for 500 pictures of held-out captions, and 500 of *free* ones, whose words are drawn independently, also where handwriting rarely shows such digits (a bold one leaning left). The command that measures
+# With that, $w = 3$ meets the targets we set before training: 95 % of the digits, 99 % of the colours, 85 % of strokes and of slants. The model card has figures for 500 pictures of held-out captions, and 500 of *free* ones, whose words are drawn independently, also where handwriting rarely shows such digits (a bold one leaning left). The command that measures
 # all of it again is `genlab systems --verify`.
 
 # %%

@@ -633,7 +633,7 @@ for ax, picture, text in zip(axes, pictures, words_of(greedy), strict=False):
 
 # %% [markdown]
 # It reads most colours and guesses the digits. This is no bug: an earlier version of this network, trained from random weights for 4,500 steps with $\lambda = 5$, read 92 % of the digits and 85 % of whole
-# descriptions rightly, and *drew* only 61 % of its captions with every word right (quoted). Three losses share one set of weights, and their ratio decides which of them gets its way. The shipped model draws well what it writes, and it captions pictures poorly. Production models use a separate, trained image encoder for that, and far more steps.
+# descriptions rightly, and *drew* only 61 % of its captions with every word right (quoted). Three losses share one set of weights, and their ratio decides which of them wins. The shipped model draws well what it writes, and it captions pictures poorly. Production models use a separate, trained image encoder for that, and far more steps.
 
 # %% [markdown]
 # ## 8. It fails

@@ -765,15 +765,15 @@ widgets.quiz("text_to_video")
 # 9. A video is measured in parts: words kept, one digit throughout, and what motion leaves unexplained between neighbours.
 # 10. Guidance, captions and solver are the image model's.
 #
-# **Back to your predictions.** 1: motion and digit are right, the handwriting is another in every frame. 2: they are much more alike, and still not distributed as real videos are. 3: 7.1. 4: every second time at most, and with these weights never.
+# **Back to your predictions.** 1: motion and digit are right, but the handwriting keeps changing. 2: they are much more alike, and still not distributed as real videos are. 3: 7.1. 4: half the time at most, and with these weights never.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
 # | text to video | noise-prediction error over the video | DPM-Solver++, guided, all frames at once | 1 or 2 a step, each for all frames: 20 here | a bound at best (lesson 12), none reported | memory and time that grow with the video |
 #
 # **What production systems add.** They compress first: a VAE over space *and time* shortens the video by a factor of four or eight along each axis, and the diffusion runs on
-# its latents (lab 2). Transformers over space-time patches have replaced the U-Net, with full attention where memory allows. They train on images and videos together, as our cut links do, because captioned images are
-# many. Cascades make key frames first and fill in between, or raise the resolution; *windows* that overlap, or frames given as a condition, make videos longer than those of the training, which failure 3 shows to be
+# its latents (lab 2). Transformers over space-time patches have replaced the U-Net, with full attention where memory allows. They train on images and videos together, as our cut links do, because captioned images
+# abound. Cascades make key frames first and fill in between, or raise the resolution; *windows* that overlap, or frames given as a condition, make videos longer than those of the training, which failure 3 shows to be
 # necessary. Image-to-video gives the first frame as a condition. And evaluators are learned networks: distances between features of video networks, with the biases that lesson 09 measures.
 #
 # ## Sources
