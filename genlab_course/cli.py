@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
+from rich.console import Console
 
 from genlab.cli import MORE, app, err, out, table
 
@@ -57,7 +58,7 @@ def league(
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
         return
-    for columns in ((0, *range(2, 6)), (0, 1, *range(6, len(league.COLUMNS)))):  # 80 columns wide
+    for columns in ((0, 1, 9, 10), (0, *range(2, 6)), (0, *range(6, 9))):  # each fits 80
         part = table(*(league.COLUMNS[k] for k in columns))
         for row in rows:
             cells = league.cells(row)
@@ -196,7 +197,7 @@ def of_class(
     part = table("learner", *begun)
     for who, row in done.items():
         part.add_row(who, *("{}/{}".format(*row[key]) for key in begun))
-    out.print(part, crop=False)
+    Console(width=10_000).print(part)  # whole, however large the class
     for id, says, times, people in classroom.mistakes(learners):
         said = f"{id}: {times} times, {people} learners: {textwrap.shorten(says, 80)}"
         out.print(said, soft_wrap=True, markup=False)

@@ -147,7 +147,7 @@ def fresh(notebook: Path) -> Notebook:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its place, then move it there: a kill leaves the earlier file whole."""
+    """Write beside its place, then move: a kill leaves the earlier file whole; without torch."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

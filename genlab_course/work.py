@@ -11,9 +11,8 @@ from pathlib import Path
 
 from IPython.display import HTML, FileLink, display
 
-from genlab.core.weights import replace_file
 from genlab_course import learner
-from genlab_course.learner import BACKUPS, LOG, MARK, PAGE
+from genlab_course.learner import BACKUPS, LOG, MARK, PAGE, replace_file
 
 MOST_LINK, MOST_BACKUPS = 20_000_000, 50_000_000  # bytes
 DATA = "data:application/zip;base64,"

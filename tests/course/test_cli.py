@@ -367,3 +367,9 @@ def test_without_jupyterlab_there_is_a_sentence_and_no_copy(jupyterlab, monkeypa
     assert said(result) == "genlab: no JupyterLab here: pip install jupyterlab"
     assert not jupyterlab
     assert not list(tmp_path.iterdir())
+
+
+def test_the_league_is_whole_in_a_narrow_terminal():
+    shown = run("league", columns=80).stdout
+    assert all(name in shown for name in ("digit_masked_diffusion", "samples/s", "sequential"))
+    assert max(map(len, shown.splitlines())) <= 80
