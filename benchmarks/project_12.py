@@ -7,12 +7,14 @@ and mark are the page's. Two draws of 200 samples each. A sample is close if a t
 nearer to it than r, the 1 % quantile of the test digits' distances to their nearest training digit.
 """
 
+import ast
 import time
 from functools import partial
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import nn
+import torch.nn.functional as F  # noqa: F401 - of the page
+from torch import nn  # noqa: F401 - of the page
 
 from genlab import score
 from genlab.core import last
@@ -24,60 +26,17 @@ SEEDS, DRAWS, BATCH, T = (12, 21, 22), (1, 2), 32, 100
 BETAS = torch.linspace(0.001, 0.2, T)
 
 
-class ResBlock(nn.Module):
-    """The page's: two convolutions, added to their input; e shifts and scales in between."""
-
-    def __init__(self, c_in, c_out, width):
-        super().__init__()
-        self.norm_1, self.norm_2 = nn.GroupNorm(8, c_in), nn.GroupNorm(8, c_out)
-        self.conv_1 = nn.Conv2d(c_in, c_out, 3, padding=1)
-        self.conv_2 = nn.Conv2d(c_out, c_out, 3, padding=1)
-        self.shift_scale = nn.Linear(width, 2 * c_out)
-        self.shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
-        nn.init.zeros_(self.conv_2.weight), nn.init.zeros_(self.conv_2.bias)
-
-    def forward(self, h, e):
-        shift, scale = self.shift_scale(e)[:, :, None, None].chunk(2, dim=1)
-        a = self.norm_2(self.conv_1(F.silu(self.norm_1(h))))
-        return self.shortcut(h) + self.conv_2(F.silu((1 + scale) * a + shift))
-
-
-class UNet(nn.Module):
-    """The page's: (noisy picture, step, label) -> the noise in it."""
-
-    def __init__(self, channels=(16, 32, 64), width=64):
-        super().__init__()
-        self.speeds, up = 1000 ** (-torch.arange(width // 2) / (width // 2)), channels[::-1]
-        self.embed_t = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.embed_label, self.stem = nn.Embedding(10, width), nn.Conv2d(1, up[-1], 3, padding=1)
-        pairs = zip((channels[0], *channels[:-1]), channels, strict=True)
-        self.down = nn.ModuleList(ResBlock(i, o, width) for i, o in pairs)
-        self.middle = ResBlock(up[0], up[0], width)
-        pairs = zip((up[0], *up[:-1]), up, strict=True)
-        self.up = nn.ModuleList(ResBlock(i + o, o, width) for i, o in pairs)
-        self.norm, self.out = nn.GroupNorm(8, channels[0]), nn.Conv2d(channels[0], 1, 3, padding=1)
-        nn.init.zeros_(self.out.weight), nn.init.zeros_(self.out.bias)
-
-    def forward(self, x, t, label):
-        a = t[:, None] * self.speeds
-        e = self.embed_t(torch.cat([a.sin(), a.cos()], dim=1)) + self.embed_label(label)
-        e = F.silu(e)
-        h, skips = self.stem(x), []
-        for k, block in enumerate(self.down):
-            h = block(F.avg_pool2d(h, 2) if k else h, e)
-            skips.append(h)
-        h = self.middle(h, e)
-        for k, block in enumerate(self.up):
-            h = F.interpolate(h, scale_factor=2.0) if k else h
-            h = block(torch.cat([h, skips.pop()], dim=1), e)
-        return self.out(F.silu(self.norm(h)))
+PAGE = Path(__file__).parents[1] / "notebooks/src/12_diffusion_i.py"
+OF_PAGE = "time_embedding", "ResBlock", "UNet"
+_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
+exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
 
 
 def trained(digits, labels, n_steps, most, seed):
     """The average of the weights after the page's loop, and the mean of the last 100 losses."""
     torch.manual_seed(seed)
     generator, alphas_bar = torch.Generator().manual_seed(seed), (1 - BETAS).cumprod(0)
-    network, losses = UNet(), []
+    network, losses = UNet(), []  # noqa: F821 - of the page
     average, optimizer = EMA(network, most), torch.optim.Adam(network.parameters())
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=n_steps)
     for _ in range(n_steps):
