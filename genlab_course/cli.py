@@ -182,6 +182,7 @@ def gift(lesson: Lesson, file: Annotated[Path, typer.Argument(help="a new file")
     key = learner.key_of(learner.find_lesson(lesson))
     asked = classroom.questions(int(key) if key.isdecimal() else key)
     classroom.write_new(file, classroom.as_gift(key, asked).encode())
+    out.print(f"{len(asked)} questions: {file}", soft_wrap=True, markup=False)
 
 
 @app.command("class", help="Show what each learner has done, and how often each mistake was made.")

@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import warnings
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,6 +41,7 @@ def begin(lesson: int | str, *, threads: int | None = None) -> None:
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
     torch.set_num_threads(threads)
+    warnings.filterwarnings("ignore", "__array", DeprecationWarning)  # numpy 2 of torch's tensors
     keep_freed_memory()
     plt.style.use(STYLE)
     torch.manual_seed(seed)

@@ -368,10 +368,12 @@ def _describe(given: list[Any], right: list[Any], task: Exercise) -> str:
     for number, (g, r) in enumerate(zip(given, right, strict=True)):
         if _same(g, r, task):
             continue
+        if isinstance(g, str) and not isinstance(r, str):
+            return f"{g!r} is text: give the number without quotes"
         case = f" on input {number + 1} of {len(right)}" if task.cases and len(right) > 1 else ""
         if not isinstance(r, str) and _numbers(g).shape != _numbers(r).shape:
             return f"expected shape {_numbers(r).shape}, got {_numbers(g).shape}{case}"
-        return f"{_shown(g)} is not it{case}; try hint({task.id!r})"
+        return f"{_shown(g)} is not it{case}; try course.hint({task.id!r})"
     return "not it"
 
 

@@ -97,7 +97,7 @@ CONSISTENCY = Exercise(
         lambda u, w, *a: consistency_loss(lambda *b: u(*b) / b[2], lambda *b: w(*b) / b[2], *a),
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
         lambda u, w, *a: consistency_loss(f := lambda *b: u(*b) / b[2], f, *a),
-        "Both faults are still there: one is in f, the other in who gives the target.",
+        "The faults are still there: f lacks its factor t, and the slow copy must give the target.",
     ),
 )  # fmt: skip
 MEAN_FLOW = Exercise(

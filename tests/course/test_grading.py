@@ -360,3 +360,12 @@ def test_the_worked_solution_opens_after_three_hints_or_a_right_answer(way, caps
         grading.hint("00.double")
     grading.solution("00.double")
     assert opened == ["```python\ndef _double(x):\n    return 2 * x\n```"]
+
+
+def test_a_number_in_quotes_is_told_from_a_wrong_number():
+    assert "without quotes" in assess(Exercise("00.number", right=0.76), "0.75")
+
+
+def test_an_answer_without_a_hint_in_reach_names_the_command_that_works():
+    said = assess(Exercise("00.number", right=0.76), 3.0)
+    assert "course.hint('00.number')" in said

@@ -75,7 +75,7 @@ course.draw_map("few_step", slim=True)
 # 1. Data are the two points $-1$ and $1$. You know the perfect velocity and take **two** equal Euler steps from the noise $\epsilon=1$. Where do you land: at 0, a half, about three quarters or 1?
 # 2. A network answers two questions about a path: where does it end, seen from here, and where does it end, seen from a point nearer to the data? You train the answers to agree. What is the easiest way to
 #    agree perfectly and draw nothing?
-# 3. Four students start as copies of one teacher and train for the same number of steps. Which one draws best with one evaluation: the one that goes on asking the teacher, or one that goes on with data alone?
+# 3. Four networks (*students*) start as copies of one trained network (their *teacher*) and train for the same number of steps. Which one draws best with one evaluation: the one that goes on asking the teacher, or one that goes on with data alone?
 #
 # ## 1. Why few steps fail
 #
@@ -310,7 +310,7 @@ show(
 #
 # **Your turn 3 · an average in closed form** *(derive, 5 minutes)*
 #
-# Let the data be $\mathcal N(0,s^2)$. Then $x_t$ is normal with variance $c_t^2=(1-t)^2s^2+t^2$, and a path keeps its quantile, so $y_t/c_t$ does not change along a path. Write $u(x,r,t)$.
+# Let the data be $\mathcal N(0,s^2)$. Then $x_t$ is normal with variance $c_t^2=(1-t)^2s^2+t^2$, and a path keeps its quantile, so $y_t/c_t$ does not change along a path. Write $u(x,r,t)$; `x`, `r`, `t` are tensors, `s` is a number (a root: `** 0.5`).
 
 # %%
 def my_average(x, r, t, s):
@@ -353,9 +353,9 @@ print(f"one Euler step at {(two - step).item():.3f}")
 # $$\ell_{\text{CD}}=\big\lVert f_\theta(x,t)-f_{\bar\theta}\big(x-(t-s)\,v_{\text{teacher}}(x,t),\ s\big)\big\rVert^2 .$$
 # So what is known at the data spreads from level to level, up to the noise.
 #
-# **Your turn 4 · a loss with two faults** *(repair, 10 minutes)*
+# **Your turn 4 · a loss with faults** *(repair, 10 minutes)*
 #
-# The function below runs without an error. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over all entries, a tensor.
+# The function below runs without an error. It has **three** faults: step 4 names one, step 5 two (who gives the target, and that no gradient flows through it: `.detach()`). `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over all entries, a tensor.
 # Both students of this section are trained with *your* loss.
 
 # %%
