@@ -977,13 +977,13 @@ show(figure, alt="One line of five marks a recipe, its sequential evaluations in
 #
 # - **One gap, and it does not separate families.** The three recipes before it are the only U-Nets and the only ones with averaged weights, and two of them are given labels. NCSN and EBM, of the same family, lie behind it. A league of recipes does not rank paradigms.
 # - **Three wishes.** Any two can be had; no recipe has all three. (The *trilemma* of Xiao et al. 2022 is another: quality, coverage and speed. Here the student has all three.)
-# - **Few evaluations.** The one-step student's recall (0.88 to 0.91) is above that of the diffusion model with a hundred evaluations (0.81 to 0.86) in every training. But counting its teacher it took seven times the training. And that teacher, not in the league, reaches a distance of 0.10 with 32 evaluations, where the student of the same training has 0.17: here few evaluations cost distance, not coverage.
+# - **Few evaluations.** The one-step student's recall (0.88 to 0.91) is above that of the diffusion model with a hundred evaluations (0.81 to 0.86) in every training. But counting its teacher it took seven times the training. And that teacher, not in the league, reaches a distance of 0.10 with 32 evaluations. In this one training the step from 32 evaluations to one cost distance (0.10 to 0.17); the teacher's recall was not measured.
 # - **Where bits may be compared.** Masked diffusion's *bound* lies below the *exact* value of both autoregressive models in every training (1.769 at most, against 1.778 at least; the bound is estimated from 80 masks a digit, the same in all five). So the ranking holds. Masked diffusion has six times the PixelCNN's parameters, and nearly seventeen times its training time. (The bound is for 64 evaluations, not 16.)
 
 # %% [markdown]
 # ## Going further: the league of the labs
 #
-# Latent diffusion and GLIDE draw pictures of $32\times32$ pixels from captions, each in its own colours and style. Both know captions like *a red seven* in red, green and blue; 24 of them are left when the pairs that one never saw are taken out. Each draws 40 pictures a caption from each of three seeds, with its lab's settings and guidance $w=3$ (latent diffusion guides all 20 steps, GLIDE five of 18). One evaluator judges both: a classifier trained on digits that neither has seen, which gets the grey picture under the ink (`benchmarks/labs.py`).
+# Latent diffusion and GLIDE draw pictures of $32\times32$ pixels from captions, each in its own colours and style. Both know captions like *a red seven* in red, green and blue; 24 of them are left when the pairs that one never saw are taken out. Each draws 40 pictures a caption from each of three seeds, with its lab's settings and guidance $w=3$ (latent diffusion guides all 20 steps, GLIDE five of 18). One evaluator judges both: a classifier trained from one seed, in latent diffusion's style, on digits that neither has seen; it gets the grey picture under the ink (`benchmarks/labs.py`).
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import json

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from genlab_course import classroom
 from genlab_course.classroom import as_gift, assignment, mistakes, reply, roster, standing
 from genlab_course.cli import app
-from genlab_course.grading import all_exercises, exercise, find_exercise, mistake_id
+from genlab_course.grading import Exercise, all_exercises, exercise, find_exercise, mistake_id
 from genlab_course.learner import LOG, MARK, shipped
 from genlab_course.quiz import Option, Question, questions
 
@@ -82,6 +82,9 @@ def test_every_question_of_an_assignment_takes_its_solution_and_no_blank(tmp_pat
         assert all(graded(question, f"{setup}\n{prompt}")), id
         task, shown = find_exercise(id), [t for t in question["TESTS"] if "HIDDEN" not in t]
         assert shown[0] == question["TESTS"][0]
+        ids = {i for t in question["TESTS"] for i in re.findall(r"reply\('(.+?)'", t)}
+        assert len(shown) == len(ids)
+        assert f"points: {2 * len(ids)}\n" in question["points"] + "\n"
         assert len(question["TESTS"]) >= len(task.cases or (0, 0)) + bool(task.cases and task.judge)
 
 
@@ -123,6 +126,16 @@ def test_a_reply_names_the_mistake_of_one_case():
     assert told("15.read", None, None) == "not attempted\n"
 
 
+def test_a_reply_is_about_the_one_case_alone(monkeypatch):
+    task = Exercise("00.x", right=lambda n: n, cases=((1,), (2,), (3,)), judge=lambda f: "judged")
+    monkeypatch.setattr(classroom, "find_exercise", lambda id: task)
+    for wrong in range(3):
+        said = [told("00.x", lambda n, w=wrong: n + (n == w + 1), k) for k in range(3)]
+        assert [bool(s) for s in said] == [k == wrong for k in range(3)]
+        assert "judged" not in "".join(said)
+    assert told("00.x", task.right, None) == "not yet: judged\n"
+
+
 def unescaped(text):
     return re.sub(r"\\([\\~=#{}:])", r"\1", text)
 
@@ -148,6 +161,7 @@ def parse_gift(text):
 def test_a_quiz_comes_back_from_gift_with_every_explanation():
     asked = questions(2)
     found = parse_gift(as_gift("02", asked))
+    assert as_gift("02", asked).startswith("$CATEGORY: genlab/02\n\n::")
     assert [title for title, _, _ in found] == [f"02.quiz.{n + 1}" for n in range(len(asked))]
     for (_, _, options), question in zip(found, asked, strict=True):
         assert [right for right, _, _ in options] == [o.right for o in question.options]
@@ -189,7 +203,17 @@ def a_class(tmp_path):
     made = {"id": "02.pairs", "right": False, "mistake": mistake_id("02.pairs", named)}
     (tmp_path / "heron").mkdir()
     (tmp_path / "heron" / LOG).write_text(
-        lines({"id": "02.pairs", "right": True}, '{"id": "02', "[]", "7", made, made, slip)
+        lines(
+            slip,
+            {"id": "02.pairs", "right": True},
+            '{"id": "02',
+            "[]",
+            "7",
+            made,
+            made,
+            {"id": "02.loss", "right": "no"},
+            {"id": "15.residual", "right": True},
+        )
     )
     (tmp_path / "otter.jsonl").write_text(
         lines(made, {"id": "lm.bits", "right": True}, {"id": "gone.x", "right": True}, {"id": 3})
@@ -211,6 +235,7 @@ def test_a_class_has_a_row_for_each_learner_and_a_column_for_each_lesson(a_class
     assert standing(learners["wren"])["02"] == (1, n_02)
     assert standing(learners["otter"])["language_model"][0] == 1
     assert standing(learners["otter"])["02"] == (0, n_02)
+    assert standing(learners["heron"])["15"][0] == 0  # a retired id
 
 
 def test_named_mistakes_are_counted_the_most_frequent_first(a_class):

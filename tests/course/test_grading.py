@@ -331,6 +331,7 @@ def test_an_answer_in_numpy_serves_where_the_notebook_goes_on_with_tensors(monke
     task = Exercise("00.squares", right=lambda x: x.square().sum(-1), cases=cases)
     monkeypatch.setattr(grading, "find_exercise", {"00.squares": task}.get)
     monkeypatch.setattr(grading, "_right_answers", {})
+    torch.set_default_dtype(torch.float32)  # as in a notebook
     x = torch.arange(6.0).reshape(2, 3)
     for own in (
         lambda x: np.sum(x**2, axis=-1),  # not of a tensor: numpy hands it an `out`
@@ -341,6 +342,19 @@ def test_an_answer_in_numpy_serves_where_the_notebook_goes_on_with_tensors(monke
         found = grading.yours("00.squares")(x)
         assert torch.equal(found, torch.tensor([5.0, 50.0]))
         assert found.dtype == torch.get_default_dtype()
+
+
+def test_an_answer_in_lists_stays_whole_where_the_solution_counts(monkeypatch):
+    def right(x, *, least=0):
+        return (x > least).sum(-1)
+
+    task = Exercise("00.count", right=right, cases=((torch.ones(2, 3),),))
+    monkeypatch.setattr(grading, "find_exercise", {"00.count": task}.get)
+    monkeypatch.setattr(grading, "_right_answers", {})
+    exercise("00.count", lambda x, *, least=0: np.sum(x > least, axis=-1))
+    found = grading.yours("00.count")(torch.arange(6.0).reshape(2, 3), least=1)
+    assert found.tolist() == [1, 3]
+    assert found.dtype == torch.int64
 
 
 @pytest.mark.usefixtures("bank")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import league
+from benchmarks import labs, league
 from genlab.core.capabilities import likelihood_kind
 from genlab.zoo import card, load_model
 from genlab_course.league import load_league
@@ -65,6 +65,27 @@ def test_a_recipe_is_trained_from_another_seed_and_kept(tmp_path, monkeypatch):
     assert not torch.allclose(weights[0], weights[2])
 
 
+@pytest.mark.parametrize("name", ["gan", "wgan", "consistency", "masked_diffusion"])
+def test_recipes_that_draw_in_their_own_way_are_measured_again(name):
+    pairs = (*league.LESSONS, *league.ODD_CLAIMS)
+    make, family = next(p for p in pairs if p[0]().name == f"digit_{name}")
+    stated = card(f"digit_{name}")
+    other = stated | {"seconds": 3 * stated["seconds"]}
+    if "bits_per_dim" in stated["metrics"]:
+        other["metrics"] = stated["metrics"] | {"bits_per_dim": 9.0}
+    found = league.measure(make, family, [(load_model(f"digit_{name}"), other)])
+    assert found.frechet[0] == pytest.approx(BY_NAME[name].frechet[0], abs=0.01)
+    assert found.train_seconds == pytest.approx(2 * stated["seconds"])
+    assert found.bits_per_dim[1:] in ((), (9.0,))
+
+
+def test_a_student_has_a_teacher_of_its_own_seed(tmp_path, monkeypatch):
+    find = league.find
+    monkeypatch.setattr(league, "find", lambda name: find(name).but(n_steps=2))
+    league.trained("digit_consistency", 101, tmp_path)
+    assert (tmp_path / f"{league.TEACHER.name}_101.json").exists()
+
+
 def below(a, b):
     """Whether every training of the one is below every training of the other."""
     return max(a) < min(b)
@@ -89,3 +110,16 @@ def test_what_lesson_15_says_of_the_two_labs_holds_for_every_seed_of_drawing():
     assert min(latent["real"][0], glide["real"][0]) > 0.98
     assert glide["evaluations"] < latent["evaluations"]
     assert 0 < glide["seconds"] < latent["seconds"]
+
+
+def test_what_the_two_labs_cost_is_what_their_cards_say():
+    path = Path(league.TABLE).with_name("labs.json")
+    for lab in json.loads(path.read_text(encoding="utf-8"))["labs"]:
+        parts = labs.PARTS[lab["name"]]
+        seconds = sum(card(part)["seconds"] for part in parts)
+        assert lab["train_seconds"] == pytest.approx(seconds)
+        weights = [
+            p for part in parts if part != "latent_vae" for p in load_model(part).parameters()
+        ]
+        assert lab["parameters"] == sum(p.numel() for p in weights)
+        assert lab["passes"] <= lab["evaluations"] <= 2 * lab["passes"]

@@ -99,6 +99,19 @@ def test_a_copy_with_other_answers_is_kept_beside(tmp_path, mine, elsewhere, mon
     assert kept.name in capsys.readouterr().out
 
 
+def test_a_restored_copy_is_known_by_the_version_that_it_was_made_from(
+    tmp_path, shipped, mine, elsewhere, monkeypatch
+):
+    (mine / "04_flows.ipynb").write_text(notebook("monday"))
+    made_from = json.loads((mine / MARK).read_text())["04_flows.ipynb"]
+    file = downloaded(tmp_path, monkeypatch)
+    (shipped / "04_flows.ipynb").write_text(notebook("four, revised"))
+    other = elsewhere()
+    assert json.loads((other / MARK).read_text())["04_flows.ipynb"] != made_from
+    course.restore(file)
+    assert json.loads((other / MARK).read_text())["04_flows.ipynb"] == made_from
+
+
 def test_outputs_alone_make_no_second_copy_and_what_cannot_be_read_is_kept(
     tmp_path, mine, elsewhere, monkeypatch
 ):
@@ -115,7 +128,9 @@ def test_outputs_alone_make_no_second_copy_and_what_cannot_be_read_is_kept(
     assert "my glide" in (other / "systems" / "glide.ipynb").read_text()
 
 
-@pytest.mark.parametrize("name", ["../evil.ipynb", "/evil.ipynb", "a/../../evil.ipynb"])
+@pytest.mark.parametrize(
+    "name", ["../evil.ipynb", "/evil.ipynb", "a/../../evil.ipynb", "../my-evil/x.ipynb"]
+)
 def test_a_zip_that_leaves_the_folder_is_refused_whole(tmp_path, mine, name):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
         file.writestr("04_flows.ipynb", notebook("theirs"))

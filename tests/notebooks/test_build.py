@@ -114,7 +114,11 @@ def test_a_lesson_has_links_to_itself_under_its_title_and_a_cell_that_installs_t
     assert all(place in row for place in places)
     assert build.REPOSITORY.removeprefix("https://github.com/") in row
     assert notebook.cells[1].metadata.tags == [build.INSTALL]
-    assert build.REPOSITORY in notebook.cells[1].source
+    owner, name = build.REPOSITORY.split("/")[-2:]
+    assert f"(https://{owner}.github.io/{name}/small.html)" in row
+    assert "%pip install -q --no-deps" in notebook.cells[1].source
+    counts = [c.execution_count for c in notebook.cells if c.cell_type == "code"]
+    assert counts[0] == 1
 
 
 def test_the_doors_stand_in_the_notebook_alone_and_once():
@@ -124,6 +128,15 @@ def test_the_doors_stand_in_the_notebook_alone_and_once():
     assert build.text_of(notebook) == build.text_of(build.without_doors(notebook))
     assert len(build.without_doors(notebook).cells) == len(notebook.cells) - 1
     assert len(opened("solutions/small.ipynb").cells) == len(notebook.cells) - 1
+
+
+def test_a_result_has_the_number_of_its_cell():
+    notebook = build.jupytext.reads(TEXT, fmt="py:percent")
+    cell = next(c for c in notebook.cells if c.cell_type == "code")
+    cell.execution_count = 1
+    cell.outputs = [build.nbformat.v4.new_output("execute_result", execution_count=1)]
+    opened = build.with_doors(notebook, build.ROOT / "notebooks" / "small.ipynb")
+    assert (opened.cells[2].execution_count, opened.cells[2].outputs[0].execution_count) == (2, 2)
 
 
 def test_the_cell_installs_nothing_where_the_course_is_there(monkeypatch):

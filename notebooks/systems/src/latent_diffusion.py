@@ -12,6 +12,7 @@
 
 # %% [markdown]
 # # System 2 · Latent diffusion: words into pictures
+#
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
@@ -1159,7 +1160,7 @@ print({name: f"~{int(value.sum())} of 4" for name, value in kept.items()})
 # *(2 to 3 hours)* Teach the model a fifth relation, *inside*: a small digit within a large zero. Extend `genlab.data.scenes` (a word, a way to place two
 # objects, where the evaluator should look), start from the shipped weights, and train ten minutes at most.
 #
-# - **Target**: all words right in at least 85 % of 500 new captions, and at most 4 points lost on old ones (`benchmarks/project_inside.py`: 91 to 93 %, up to 3.4 lost).
+# - **Target**: all words right in at least 85 % of 500 new captions, and at most 4 points lost on old ones (`benchmarks/project_inside.py`: 91 to 93 %, up to 3.4 ± 1.5 lost).
 # - **Hand in**: both numbers with standard errors, the evaluator's accuracy on *real* scenes of the new kind (measure it first!), a wall of 40
 #   pictures, and what the model gets wrong.
 #
