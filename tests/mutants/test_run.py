@@ -40,6 +40,8 @@ def tree(tmp_path):
     files = {
         "pyproject.toml": '[tool.pytest.ini_options]\naddopts = ["--import-mode=importlib"]\n',
         "docs/page.md": "",
+        "benchmarks/one.py": "",
+        "notebooks/one.py": "",
         "genlab/__init__.py": "",
         "genlab_course/__init__.py": "",
         "genlab/small.py": PACKAGE,
