@@ -57,7 +57,7 @@ def _pages(path: Path) -> Iterator[Page]:
 PAGES = tuple(_pages(Path(__file__).parent / "data" / "demos.toml"))
 TEMPLATE = Path(__file__).with_name("demo_pages")
 NAME = "genlab_demo"  # of the template, as Voila knows it
-WIDGETS = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8")
+WIDGETS = ("@jupyter-widgets/jupyterlab-manager", "anywidget", "@voila-dashboards/widgets-manager8")
 MARK = "genlab-demo.json"  # stands in a folder that this module has written
 BEGIN = (
     "import torch\nimport genlab_course as course\nfrom genlab_course import widgets\n"

@@ -1,5 +1,7 @@
 """Interactive figures: they drive genlab's functions and hold no mathematics of their own.
 
+Those of `living` move without a kernel; their mathematics is in JavaScript, held to genlab's.
+
 A figure's module, and the models that it needs, are imported when it is first asked for.
 """
 
@@ -14,8 +16,9 @@ FIGURES = {  # figure: its module
     for module, names in {
         "adversarial": ("earth_mover", "game_orbit", "gan_game", "style_mixer"),
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
-        "flow": ("epidemic_posterior", "flow_warp", "kl_fit"),
+        "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
+        "living": ("kl_fit",),
         "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),

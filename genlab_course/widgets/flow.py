@@ -7,11 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.collections import LineCollection
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from torch import Tensor
 
-from genlab.core.stats import kl_on_grid
 from genlab.core.tensors import last
 from genlab.data.simulators import Epidemic
 from genlab.data.toys import Moons, plane
@@ -19,65 +16,10 @@ from genlab.flow.coupling import coupling_flow
 from genlab.flow.model import Flow
 from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import push_forward
-from genlab.oracles import Gaussian, GaussianMixture
 from genlab.systems.npe import NeuralPosterior
 from genlab.train import fit, minibatches
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
-from genlab_course.widgets.score import line_mixture
-
-X = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)
-TOP = 0.9  # of the densities' axis
-
-
-def two_modes() -> GaussianMixture:
-    """The target of the lesson: two modes, the left one heavier."""
-    return line_mixture((0.6, 0.4), (-2.0, 2.0), (0.6, 0.6))
-
-
-def both_kl(p: GaussianMixture, mean: float, std: float) -> tuple[float, float, Tensor, Tensor]:
-    """KL(p || q) and KL(q || p) of a normal q from `p`, then log p and log q on the grid `X`."""
-    q = Gaussian(torch.tensor([mean]).to(X), torch.tensor([[std**2]]).to(X))
-    log_p, log_q = p.log_prob(X[:, None]), q.log_prob(X[:, None])
-    forward, reverse = kl_on_grid(log_p, log_q, X), kl_on_grid(log_q, log_p, X)
-    return float(forward), float(reverse), log_p, log_q
-
-
-def kl_fit(p: GaussianMixture | None = None) -> Explorer:
-    """Slide the mean and the width of a Gaussian under a density, the lesson's two modes."""
-    target = two_modes() if p is None else p
-    _, _, log_p, log_q = both_kl(target, 0.0, 1.0)
-    figure, (top, bottom) = panels(7.0, 4.4, 2, 1, sharex=True, height_ratios=(3, 2))
-    grid = X.numpy()
-    top.plot(grid, log_p.exp(), color=BLACK, linestyle="-", label="data $p$")
-    (model,) = top.plot(grid, log_q.exp(), color=BLUE, linestyle="--", label="model $q$")
-    top.set(xlim=(-6, 6), ylim=(0, TOP), ylabel="density")
-    top.legend(loc="upper right")
-    paid = (
-        *bottom.plot(grid, 0 * grid, color=ORANGE, ls="-", label=r"$p\,\log(p/q)$: forward"),
-        *bottom.plot(grid, 0 * grid, color=BLUE, ls="--", label=r"$q\,\log(q/p)$: reverse"),
-    )
-    bottom.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="-")
-    bottom.set(ylim=(-0.6, 2.5), xlabel="$x$", ylabel="nats per unit $x$")
-    bottom.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    bottom.yaxis.set_major_formatter("{x:4.0f}")  # as wide at 1 as at 10: the layout is kept
-    bottom.legend(loc="upper right", ncols=2)
-
-    def update(mean: float, width: float) -> str:
-        forward, reverse, log_p, log_q = both_kl(target, mean, width)
-        model.set_ydata(log_q.exp())
-        costs = log_p.exp() * (log_p - log_q), log_q.exp() * (log_q - log_p)
-        for line, cost in zip(paid, costs, strict=True):
-            line.set_ydata(cost)
-        bottom.set_ylim(-0.6, max(2.5, 1.25 * float(torch.maximum(*costs).max())))
-        return (
-            f"mean {mean:.2f}, width {width:.2f}: forward KL(p || q) = <b>{forward:.3f}</b> nats, "
-            f"reverse KL(q || p) = <b>{reverse:.3f}</b> nats."
-        )
-
-    return explore(figure, update, mean=slider("mean", 0.0, -4.0, 4.0, 0.05),
-                   width=slider("width", 1.0, 0.3, 3.0, 0.05))  # fmt: skip
-
 
 EXTENT, N_SIDE, N_LINES, N_TICKS = 3.0, 90, 15, 61
 

@@ -660,9 +660,10 @@ for (m, s), value in ((left, keep_left), (right, keep_right), (summit, pass_heig
 # %% [markdown]
 # In the third panel the stars mark the two valleys and the cross marks the pass between them, with their reverse KL in nats.
 #
-# **Now turn the knobs yourself.** The lower panel shows *where* each divergence is paid. Before you touch it: (a) put the mean at 2 and the width at 0.6. Where on the axis is the
-# forward cost paid? (b) Keep the width small and walk from one mode to the other: what happens to the reverse cost in between, and what does that mean for a
-# gradient method that starts on the wrong mode? (c) Can you find a Gaussian that is good in both columns?
+# **Now turn the knobs yourself.** The lower panel shows *where* each divergence is paid. Before you touch it: (a) put the mean at 2 and the standard deviation at 0.6. Where on the axis is the
+# forward cost paid? (b) Keep the standard deviation small and walk from one mode to the other: what happens to the reverse cost in between, and what does that mean for a
+# gradient method that starts on the wrong mode? Then let the play button run that method, once for each divergence. (c) Can you find a Gaussian that is good in both columns?
+# (d) Draw a target of your own in the upper panel: for which shapes do the two fits agree?
 
 # %% tags=["keep-output"]
 widgets.kl_fit()
@@ -670,9 +671,9 @@ widgets.kl_fit()
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) On the left mode, all of it, as a tall hill: data that the model called impossible. (b) With the width at 0.6 it climbs to 3.5 nats. If you widen the Gaussian on the way,
+# (a) On the left mode, all of it, as a tall hill: data that the model called impossible. (b) With the standard deviation at 0.6 it climbs to 3.5 nats. If you widen the Gaussian on the way,
 # you can cross over the pass, at 1.38 nats. Both valleys are lower, 0.51 and 0.91, so a method that only goes downhill stays in the one where it started.
-# (c) There is none.
+# (c) There is none. (d) For one bump that is close to a Gaussian; the further the target is from one, the more they differ.
 # </details>
 #
 # The answer to (c) is the point of this section. No single Gaussian is close to two modes, and the direction of the KL decides *which kind of wrong* you get.

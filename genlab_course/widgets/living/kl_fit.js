@@ -1,0 +1,95 @@
+// Covering and seeking: one normal distribution under a target that the reader may draw.
+import { figure, grid } from "./stage.js";
+
+const X = grid(-22, 22, 881), DX = X[1] - X[0], SEEN = 6, BINS = 25;
+const FLOOR = 1e-6; // of a drawn target: a density that is zero nowhere
+const logNormal = (x, m, s) => -0.5 * ((x - m) / s) ** 2 - Math.log(s * Math.sqrt(2 * Math.PI));
+const normal = (x, m, s) => Math.exp(logNormal(x, m, s));
+const integral = (f) => (f.reduce((a, b) => a + b, 0) - (f[0] + f[f.length - 1]) / 2) * DX;
+
+// The lesson's two modes, the left one heavier; or heights at 25 places, joined by lines.
+function target({ shape, drawn }) {
+  if (shape === "two modes") return X.map((x) => 0.6 * normal(x, -2, 0.6) + 0.4 * normal(x, 2, 0.6));
+  const p = X.map((x) => {
+    if (Math.abs(x) > SEEN) return FLOOR;
+    const at = ((x + SEEN) / (2 * SEEN)) * (BINS - 1), k = Math.min(BINS - 2, Math.floor(at));
+    return FLOOR + drawn[k] * (k + 1 - at) + drawn[k + 1] * (at - k);
+  });
+  const total = integral(p);
+  return p.map((v) => v / total);
+}
+
+// KL(p || q), KL(q || p) in nats, and where on the line each is paid.
+function costs(p, m, s) {
+  const logP = p.map(Math.log), logQ = X.map((x) => logNormal(x, m, s)), q = logQ.map(Math.exp);
+  const forwardAt = p.map((v, i) => v * (logP[i] - logQ[i]));
+  const reverseAt = q.map((v, i) => v * (logQ[i] - logP[i]));
+  return { q, forwardAt, reverseAt, forward: integral(forwardAt), reverse: integral(reverseAt) };
+}
+
+// One clipped natural-gradient step on (mean, log standard deviation) of either divergence.
+function descend(p, m, s, which) {
+  const z = X.map((x) => (x - m) / s);
+  const weight = X.map((x, i) => which === "forward" ? -p[i]
+    : normal(x, m, s) * (1 + logNormal(x, m, s) - Math.log(p[i])));
+  const dMean = integral(weight.map((w, i) => (w * z[i]) / s)); // d log q / dm = z / s
+  const dLog = integral(weight.map((w, i) => w * (z[i] ** 2 - 1))); // d log q / d log s
+  const clip = (v, low, high) => Math.max(low, Math.min(high, v));
+  return [clip(m - clip(0.2 * s * s * dMean, -0.1, 0.1), -SEEN, SEEN),
+    clip(s * Math.exp(-clip(0.1 * dLog, -0.1, 0.1)), 0.2, 4)];
+}
+
+function compute({ shape, drawn, mean, width, minimise, steps }) {
+  const p = target({ shape, drawn });
+  let at = [mean, width];
+  for (let k = 0; k < steps; k++) at = descend(p, ...at, minimise);
+  return { p, at, ...costs(p, ...at) };
+}
+
+function boxes(pen) {
+  const split = Math.round(pen.height * 0.6);
+  return [[0, 0, pen.width, split], [0, split, pen.width, pen.height - split]];
+}
+
+function densities(pen) {
+  return pen.axes({ box: boxes(pen)[0], x: [-6, 6], y: [0, 0.9], ylabel: "density" });
+}
+
+function draw(pen, { p, q, forwardAt, reverseAt }) {
+  const { ink, blue, orange } = pen.colours, top = densities(pen);
+  top.line(X, p, { color: ink, fill: ink });
+  top.line(X, q, { color: blue, width: 2.5, dash: [7, 4] });
+  pen.text("data p", top.left + top.width - 8, top.top + 12, { align: "right", color: ink });
+  pen.text("model q", top.left + top.width - 8, top.top + 30, { align: "right", color: blue });
+  const high = Math.max(1.5, Math.max(...forwardAt, ...reverseAt) * 1.15);
+  const low = pen.axes({ box: boxes(pen)[1], x: [-6, 6], y: [-0.5, high], xlabel: "x", ylabel: "nats per x" });
+  low.line(X, forwardAt, { color: orange });
+  low.line(X, reverseAt, { color: blue, dash: [7, 4] });
+  pen.text("p log(p/q): forward", low.left + low.width - 8, low.top + 10, { align: "right", color: orange });
+  pen.text("q log(q/p): reverse", low.left + low.width - 8, low.top + 28, { align: "right", color: blue });
+}
+
+const say = ({ at: [m, s], forward, reverse }) =>
+  `Mean ${m.toFixed(2)}, standard deviation ${s.toFixed(2)}: forward KL(p‖q) = ${forward.toFixed(3)} nats, ` +
+  `reverse KL(q‖p) = ${reverse.toFixed(3)} nats. Drag in the upper panel to draw a target of your own.`;
+
+function touch(px, py, { drawn }, pen) {
+  const [x, y] = densities(pen).at(px, py);
+  if (y < -0.1 || y > 1) return null;
+  const k = Math.max(0, Math.min(BINS - 1, Math.round(((x + 6) / 12) * (BINS - 1))));
+  return { drawn: drawn.map((h, i) => (i === k ? Math.max(0, y) : h)), shape: "drawn by you" };
+}
+
+export const { about, controls, compute: mathematics, render } = figure({
+  about: "A normal distribution is laid under a target; below, where each divergence is paid.",
+  controls: [
+    { name: "mean", label: "mean", min: -4, max: 4, step: 0.05, value: 0 },
+    { name: "width", label: "standard deviation", min: 0.3, max: 3, step: 0.05, value: 1 },
+    { name: "minimise", label: "minimise", options: ["forward", "reverse"], value: "reverse" },
+    { name: "steps", label: "gradient steps", min: 0, max: 60, step: 1, value: 0, play: 4 },
+    { name: "shape", label: "target", options: ["two modes", "drawn by you"], value: "two modes" },
+    { name: "drawn", value: Array.from(grid(-SEEN, SEEN, BINS), (x) => 0.8 * Math.exp(-((x + 2) ** 2) / 2)) },
+  ],
+  compute, draw, say, touch, aspect: 0.62,
+});
+export default { render };

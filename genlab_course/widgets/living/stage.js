@@ -1,0 +1,329 @@
+// What every living figure stands on: controls, a canvas measured in CSS pixels, axes, colours.
+// A figure is one module that calls `figure({...})` and exports what it returns.
+
+const DAY = { paper: "#ffffff", ink: "#222222", soft: "#8a8a8a", faint: "#e4e4e4", blue: "#0072b2",
+  orange: "#e69f00", green: "#009e73", red: "#d55e00", pink: "#cc79a7", sky: "#56b4e9" };
+const NIGHT = { paper: "#16181c", ink: "#e6e6e6", soft: "#9a9a9a", faint: "#34383f", blue: "#5aa9e6",
+  orange: "#f0b429", green: "#2fbf93", red: "#f4803c", pink: "#e29bc4", sky: "#8fd0f5" };
+
+const STYLE = `
+.genlab-living { max-width: 760px; font: 15px/1.4 system-ui, "DejaVu Sans", sans-serif; }
+.genlab-living canvas { display: block; width: 100%; touch-action: pan-y; border-radius: 6px; }
+.genlab-living canvas.touch { cursor: crosshair; touch-action: none; }
+.genlab-living :focus-visible { outline: 2px solid #d55e00; outline-offset: 2px; }
+.genlab-living .controls { display: flex; flex-wrap: wrap; gap: 4px 22px; margin: 4px 0 6px; }
+.genlab-living .controls div, .genlab-living label { display: flex; align-items: center; gap: 8px;
+  flex: 1 1 260px; }
+.genlab-living input[type=range] { flex: 1 1 110px; min-width: 80px; height: 26px; margin: 0; }
+.genlab-living output { min-width: 3.4em; font-variant-numeric: tabular-nums; }
+.genlab-living button, .genlab-living select { font: inherit; min-height: 32px; padding: 2px 10px;
+  cursor: pointer; color: inherit; background: transparent; border: 1px solid #8888;
+  border-radius: 6px; }
+.genlab-living option { color: #222; background: #fff; }
+.genlab-living button.play { width: 36px; padding: 0; }
+.genlab-living p { margin: 6px 0 0; min-height: 2.8em; }`;
+
+// Whether the page is dark: JupyterLab says so itself, elsewhere the system does.
+export function dark() {
+  const lab = document.body.dataset.jpThemeLight;
+  return lab ? lab === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+// Standard normal numbers that are the same everywhere: mulberry32, then Box and Muller's cosine.
+export function normals(seed) {
+  let state = seed >>> 0;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+  const next = () => {
+    const u = uniform(), v = uniform();
+    return Math.sqrt(-2 * Math.log(1 - u)) * Math.cos(2 * Math.PI * v);
+  };
+  next.uniform = uniform;
+  return next;
+}
+
+export const grid = (low, high, n) =>
+  Float64Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
+
+// Round ticks: about `n` of them from low to high.
+function ticks(low, high, n) {
+  const rough = (high - low) / n, power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
+  const out = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) out.push(k * step);
+  return [out, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))];
+}
+
+// A picture under way: the context, its size in CSS pixels, the colours of the theme.
+class Pen {
+  constructor(context, width, height) {
+    Object.assign(this, { context, width, height, colours: dark() ? NIGHT : DAY });
+    this.small = width < 480; // a phone
+    this.clear();
+  }
+
+  clear() {
+    this.context.fillStyle = this.colours.paper;
+    this.context.fillRect(0, 0, this.width, this.height);
+  }
+
+  text(words, x, y, { color = this.colours.ink, align = "left", base = "middle", size = 13,
+    bold = false, turn = 0 } = {}) {
+    const c = this.context;
+    c.save();
+    c.translate(x, y);
+    c.rotate(turn);
+    c.font = `${bold ? "bold " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`;
+    Object.assign(c, { fillStyle: color, textAlign: align, textBaseline: base });
+    c.fillText(words, 0, 0);
+    c.restore();
+  }
+
+  // Axes in a box [left, top, width, height] (its outside, in pixels); `x`, `y` are their ranges.
+  axes({ box = [0, 0, this.width, this.height], x, y, xlabel = "", ylabel = "", title = "",
+    bare = false, square = false }) {
+    let [left, top, width, height] = box;
+    const pad = bare ? [4, title ? 24 : 4, 4, 4]
+      : [ylabel ? 52 : 34, title ? 26 : 8, 12, xlabel ? 40 : 24];
+    left += pad[0]; top += pad[1]; width -= pad[0] + pad[2]; height -= pad[1] + pad[3];
+    if (square) { // one unit is as long along both axes
+      const unit = Math.min(width / (x[1] - x[0]), height / (y[1] - y[0]));
+      left += (width - unit * (x[1] - x[0])) / 2; top += (height - unit * (y[1] - y[0])) / 2;
+      width = unit * (x[1] - x[0]); height = unit * (y[1] - y[0]);
+    }
+    const plot = new Plot(this, left, top, width, height, x, y), c = this.context;
+    if (title) this.text(title, left, top - 13, { bold: true, size: this.small ? 12 : 14 });
+    if (bare) return plot;
+    c.strokeStyle = c.fillStyle = this.colours.faint;
+    c.lineWidth = 1;
+    const [across, xDigits] = ticks(x[0], x[1], Math.max(2, width / 80));
+    const [up, yDigits] = ticks(y[0], y[1], Math.max(2, height / 50));
+    for (const v of across) this.text(v.toFixed(xDigits), plot.X(v), top + height + 12,
+      { color: this.colours.soft, align: "center", size: 12 });
+    for (const v of up) {
+      c.fillRect(left, Math.round(plot.Y(v)), width, 1);
+      this.text(v.toFixed(yDigits), left - 6, plot.Y(v),
+        { color: this.colours.soft, align: "right", size: 12 });
+    }
+    if (xlabel) this.text(xlabel, left + width / 2, top + height + 30, { align: "center" });
+    if (ylabel) this.text(ylabel, left - 40, top + height / 2, { align: "center", turn: -Math.PI / 2 });
+    return plot;
+  }
+}
+
+// Axes that were drawn: everything here is in the units of the data.
+class Plot {
+  constructor(pen, left, top, width, height, x, y) {
+    Object.assign(this, { pen, left, top, width, height, x, y });
+  }
+
+  X(v) { return this.left + (this.width * (v - this.x[0])) / (this.x[1] - this.x[0]); }
+  Y(v) { return this.top + (this.height * (this.y[1] - v)) / (this.y[1] - this.y[0]); }
+
+  // Where in the data a pixel stands, [x, y].
+  at(px, py) {
+    return [this.x[0] + ((px - this.left) / this.width) * (this.x[1] - this.x[0]),
+      this.y[1] - ((py - this.top) / this.height) * (this.y[1] - this.y[0])];
+  }
+
+  #inside(action) {
+    const c = this.pen.context;
+    c.save();
+    c.beginPath();
+    c.rect(this.left - 1, this.top - 1, this.width + 2, this.height + 2);
+    c.clip();
+    action(c);
+    c.restore();
+  }
+
+  line(xs, ys, { color = this.pen.colours.ink, width = 2, dash = [], alpha = 1, fill = null } = {}) {
+    this.#inside((c) => {
+      Object.assign(c, { strokeStyle: color, lineWidth: width, globalAlpha: alpha, lineJoin: "round" });
+      c.setLineDash(dash);
+      c.beginPath();
+      for (let i = 0; i < xs.length; i++) c.lineTo(this.X(xs[i]), this.Y(ys[i]));
+      if (width) c.stroke();
+      if (fill === null) return;
+      c.lineTo(this.X(xs[xs.length - 1]), this.Y(0));
+      c.lineTo(this.X(xs[0]), this.Y(0));
+      Object.assign(c, { fillStyle: fill, globalAlpha: 0.25 * alpha });
+      c.fill();
+    });
+  }
+
+  dots(xs, ys, { color = this.pen.colours.ink, radius = 3, alpha = 1, ring = null } = {}) {
+    this.#inside((c) => {
+      Object.assign(c, { fillStyle: color, strokeStyle: ring ?? color, globalAlpha: alpha });
+      for (let i = 0; i < xs.length; i++) {
+        c.beginPath();
+        c.arc(this.X(xs[i]), this.Y(ys[i]), radius, 0, 2 * Math.PI);
+        c.fill();
+        if (ring) c.stroke();
+      }
+    });
+  }
+
+  arrow(x0, y0, x1, y1, { color = this.pen.colours.ink, width = 1.5, head = 6, alpha = 1 } = {}) {
+    const [a, b, p, q] = [this.X(x0), this.Y(y0), this.X(x1), this.Y(y1)];
+    const angle = Math.atan2(q - b, p - a), length = Math.hypot(p - a, q - b);
+    const h = Math.min(head, length);
+    this.#inside((c) => {
+      Object.assign(c, { strokeStyle: color, fillStyle: color, lineWidth: width, globalAlpha: alpha });
+      c.beginPath();
+      c.moveTo(a, b);
+      c.lineTo(p - 0.7 * h * Math.cos(angle), q - 0.7 * h * Math.sin(angle));
+      c.stroke();
+      c.beginPath();
+      c.moveTo(p, q);
+      for (const turn of [2.6, -2.6]) c.lineTo(p + h * Math.cos(angle + turn), q + h * Math.sin(angle + turn));
+      c.fill();
+    });
+  }
+
+  // Values (rows from the bottom up, n columns) as shades of one colour, 0 to `top`.
+  shade(values, n, top, color = this.pen.colours.blue) {
+    const rows = values.length / n, image = new ImageData(n, rows);
+    const rgb = [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
+    for (let i = 0; i < values.length; i++) {
+      const at = 4 * ((rows - 1 - Math.floor(i / n)) * n + (i % n));
+      image.data.set(rgb, at);
+      image.data[at + 3] = 255 * Math.min(1, Math.max(0, values[i] / top)) ** 0.7;
+    }
+    const sheet = new OffscreenCanvas(n, rows);
+    sheet.getContext("2d").putImageData(image, 0, 0);
+    this.#inside((c) => c.drawImage(sheet, this.left, this.top, this.width, this.height));
+  }
+
+  label(words, x, y, options = {}) { this.pen.text(words, this.X(x), this.Y(y), options); }
+}
+
+const make = (tag, more = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), more);
+  element.append(...children);
+  return element;
+};
+
+// One control as a row: [its element, a function that shows a value].
+function control(spec, change) {
+  if (spec.options) {
+    const menu = make("select", { ariaLabel: spec.label }, ...spec.options.map((o) => make("option", { value: o }, o)));
+    menu.addEventListener("input", () => change(menu.value));
+    return [make("label", {}, spec.label, menu), (v) => { menu.value = v; }];
+  }
+  const slider = make("input", { type: "range", min: spec.min, max: spec.max, step: spec.step,
+    ariaLabel: spec.label });
+  const digits = (String(spec.step).split(".")[1] ?? "").length;
+  const said = make("output"), words = spec.show ?? ((v) => v.toFixed(digits));
+  slider.addEventListener("input", () => change(+slider.value));
+  const row = make("label", {}, spec.label, slider, said);
+  return [row, (v) => { slider.value = v; said.textContent = words(v); slider.ariaValueText = words(v); }];
+}
+
+// A play button: walks one slider from where it is to its end in `spec.play` seconds.
+function player(spec, get, change) {
+  const button = make("button", { className: "play", type: "button" }, "▶");
+  button.ariaLabel = `play ${spec.label}`;
+  let frame = 0;
+  const stop = () => { cancelAnimationFrame(frame); frame = 0; button.textContent = "▶"; };
+  const start = (again) => {
+    const from = get() >= spec.max ? spec.min : get();
+    const begun = performance.now() - (1000 * spec.play * (from - spec.min)) / (spec.max - spec.min);
+    button.textContent = "❚❚";
+    const tick = (now) => {
+      const part = Math.min(1, (now - begun) / (1000 * spec.play));
+      const n = Math.round((part * (spec.max - spec.min)) / spec.step);
+      change(Math.min(spec.max, +(spec.min + n * spec.step).toFixed(10)));
+      if (part < 1) frame = requestAnimationFrame(tick);
+      else { stop(); if (again) frame = setTimeout(() => start(true), 1200); }
+    };
+    frame = requestAnimationFrame(tick);
+  };
+  button.addEventListener("click", () => (frame ? stop() : start(false)));
+  return { button, start, stop };
+}
+
+// A figure: `controls` (name, label, then min, max, step or options, and value; `play`: seconds; a
+// control without a label is set by `touch`), `compute(settings)` (its mathematics: numbers and
+// arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
+// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width).
+export function figure({ about, controls, compute, draw, say, touch = null, aspect = 0.5 }) {
+  const initial = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
+
+  function render({ model, el }) {
+    const state = () => ({ ...initial, ...model.get("settings") });
+    const canvas = make("canvas", { tabIndex: touch ? 0 : -1, className: touch ? "touch" : "" });
+    const caption = make("p"), rows = make("div", { className: "controls" });
+    canvas.setAttribute("role", "img");
+    const root = make("div", { className: "genlab-living" }, make("style", {}, STYLE), rows, canvas, caption);
+    let pen = null, waiting = 0;
+
+    function paint() {
+      waiting = 0;
+      const now = state(), width = canvas.clientWidth, scale = devicePixelRatio || 1;
+      if (!width) return;
+      const height = Math.round(width * (width < 480 ? Math.max(aspect, 0.8) : aspect));
+      if (canvas.width !== Math.round(width * scale) || canvas.style.height !== `${height}px`) {
+        canvas.width = Math.round(width * scale);
+        canvas.height = Math.round(height * scale);
+        canvas.style.height = `${height}px`;
+      }
+      const context = canvas.getContext("2d");
+      context.setTransform(scale, 0, 0, scale, 0, 0);
+      const computed = compute(now);
+      pen = new Pen(context, width, height);
+      draw(pen, computed, now);
+      caption.textContent = say(computed, now);
+      canvas.ariaLabel = `${about} ${caption.textContent}`;
+      for (const [name, show] of shows) show(now[name]);
+      el.dispatchEvent(new CustomEvent("painted"));
+    }
+    const repaint = () => { waiting ||= requestAnimationFrame(paint); };
+    const change = (values) => {
+      model.set("settings", { ...state(), ...values });
+      model.save_changes();
+    };
+
+    const shows = [], players = [];
+    for (const spec of controls.filter((c) => c.label)) {
+      const one = (value) => change({ [spec.name]: value });
+      const [row, show] = control(spec, (value) => { players.forEach((p) => p.stop()); one(value); });
+      shows.push([spec.name, show]);
+      if (spec.play) players.push(player(spec, () => state()[spec.name], one));
+      rows.append(make("div", {}, ...(spec.play ? [players.at(-1).button] : []), row));
+    }
+    if (touch) {
+      const hand = (event) => {
+        if (!pen || (event.type === "pointermove" && !event.buttons)) return;
+        const box = canvas.getBoundingClientRect();
+        const values = touch(event.clientX - box.left, event.clientY - box.top, state(), pen, event.type);
+        if (values) change(values);
+      };
+      canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); hand(event); });
+      canvas.addEventListener("pointermove", hand);
+    }
+
+    el.append(root);
+    model.on("change:settings", repaint);
+    const size = new ResizeObserver(repaint), theme = new MutationObserver(repaint);
+    size.observe(canvas);
+    theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+    const night = matchMedia("(prefers-color-scheme: dark)");
+    night.addEventListener("change", repaint);
+    if (model.get("autoplay") && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      players[0]?.start(true);
+    }
+    return () => {
+      players.forEach((p) => p.stop());
+      size.disconnect();
+      theme.disconnect();
+      night.removeEventListener("change", repaint);
+      model.off?.("change:settings", repaint);
+    };
+  }
+
+  return { about, controls, compute, render };
+}

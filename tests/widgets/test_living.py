@@ -1,0 +1,40 @@
+"""Living figures as widgets: one module each, a still picture, settings that a notebook may set.
+
+What they compute and how they move is tested in a browser (tests/browser/living)."""
+
+import pytest
+
+from genlab_course import widgets
+from genlab_course.widgets import living
+from tests.browser.living import replay
+
+
+@pytest.mark.parametrize("name", living.NAMES)
+def test_a_figure_is_one_module_with_a_still_golden_numbers_and_three_mistakes(name):
+    text = living.source(name)
+    assert "import " not in text
+    assert text.count("export const {") == text.count("export default") == 1
+    assert living.still(name).startswith(b"\x89PNG")
+    assert len(living.still(name)) < 120_000
+    assert callable(replay.golden(name).expected)
+    assert len(replay.mistakes(name)) >= 3
+    assert widgets.FIGURES[name] == "living"
+
+
+def test_a_notebook_that_is_read_shows_the_still_and_says_how_to_move_it():
+    figure = widgets.kl_fit(mean=2.0)
+    data, more = figure._repr_mimebundle_()
+    assert data["text/plain"].startswith("Still picture of kl_fit.")
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert more["living"] == {"name": "kl_fit", "settings": {"mean": 2.0}}
+
+
+def test_a_page_without_a_kernel_holds_the_settings_and_nothing_from_elsewhere():
+    page = living.page("kl_fit", "here", settings={"mean": 2.0})
+    assert '"mean": 2.0' in page
+    assert "http" not in page
+
+
+def test_unknown_figures_are_named():
+    with pytest.raises(ValueError, match=r"no living figure 'kl'; there are: .*kl_fit"):
+        living.source("kl")
