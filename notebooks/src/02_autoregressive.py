@@ -12,6 +12,7 @@
 
 # %% [markdown]
 # # 02 · Autoregressive models: one pixel at a time
+#
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
@@ -68,7 +69,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 # - *explain* why a key-value cache changes nothing but the cost;
 # - *diagnose* a causal leak, and say how small errors add up over a long text.
 #
-# About 109 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
+# About 93 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
 # layers, and basic PyTorch. Attention is built from scratch.
 
 # %%
@@ -187,7 +188,7 @@ torch.set_default_dtype(torch.float32)
 # $$\text{bits per dimension} = \frac{-\log p(x_{1:n})}{n\log 2}, \qquad \mathrm{PPL} = \exp\Big(-\tfrac1n\log p(x_{1:n})\Big). \tag{5}$$
 # For BAC that is 3.06 bits in all, 1.02 bits per letter and a perplexity of $0.12^{-1/3} = 2.03$ letters.
 #
-# Now the data, and a baseline that uses no network. scikit-learn ships 1,797 handwritten digits of the UCI machine learning repository. They are split once and for all into
+# Now the data, and a baseline that uses no network. Our 1,797 handwritten digits, scikit-learn's, are split into
 # 1,397 for training, 200 for **validation** (used in the project) and 200 for testing. The **histogram** model counts, for each pixel separately, how often each level occurred. It knows where ink tends to be and nothing about strokes.
 
 # %%
@@ -224,7 +225,7 @@ course.solution("02.loss")
 # The loss asks for all $n$ conditionals. Running the network $n$ times per picture, once per prefix, would be slow. Could *one* pass return all $n$
 # rows of logits at once? In training we know the whole picture, so yes, provided that row $A_i$ is computed from $x_{<i}$ alone:
 # $$\frac{\partial\, A_{i}}{\partial x_j} = 0 \qquad\text{for every } j\ge i. \tag{6}$$
-# A network with this property is called **causal**. (Tokens are whole numbers; we differentiate with respect to what the network reads for $x_j$, its one-hot vector or its grey level.) If row $i$ can see $x_i$, it copies the answer, and (3) is no
+# A network with this property is called **causal**. If row $i$ can see $x_i$, it copies the answer, and (3) is no
 # longer a likelihood: a perfect copier gives *each* of the $17^{64}$ pictures a "probability" near 1. Feeding the true prefix
 # at every position, instead of what the model would have drawn itself, is called **teacher forcing**.
 #
@@ -260,7 +261,7 @@ course.solution("02.causal-mask")
 # Position $j$ of the shifted input holds $x_{j-1}$. So $j\le i$ here is $x_{<i}$, as (6) demands.
 #
 # *Why $\sqrt{d_h}$?* Here $d_h$ is the length of $q$. If the entries of $q$ and $k$ are independent with mean 0 and variance 1, then $q^\top k$ is a sum of $d_h$ terms of variance 1, so
-# its variance is $d_h$. Without the division, long queries and keys give scores so large that nearly everything goes to one key, where the gradient is almost zero. (Our $q$ has only 8 entries; there it hardly matters.)
+# its variance is $d_h$. Without the division, long queries and keys give scores so large that nearly everything goes to one key, where the gradient is almost zero.
 #
 # *Why several heads?* One softmax gives one mean. A pixel may need its left neighbour *and* the one above, separately. So the features are
 # cut into $H$ groups, each group does (7) on its own, and a matrix $W_o$ mixes the results. The groups are called **heads**.
@@ -497,17 +498,17 @@ draw_fields(
 )  # fmt: skip
 
 # %% [markdown]
-# However deep the stack, a triangle of pixels above and to the right is missing: the **blind spot**. Why? In its own row a layer looks only to the left. To the right it looks only in the row above, by one pixel. So
+# However deep the stack, a triangle of pixels above and to the right is missing: the **blind spot**. In its own row a layer looks only to the left. To the right it looks only in the row above, by one pixel. So
 # with each row up, the stack gains a single pixel to the right.
 #
 # The cure is to split the work between two stacks of layers.
 #
-# - A **vertical stack** `v` reads the rows above. Its first layer (`ABOVE`) reads three pixels of the previous row, nothing else, so `v` at row $r$ knows nothing of row $r$ itself. That is why its later layers (`ROWS`)
-#   may read `v` to the left, to the right *and* in the middle of row $r$: all that stands there came from above.
-# - A **horizontal stack** `u` reads the current row, to the left only: first without the centre (`LEFT`), then with it (`ROW`).
-# - In each layer `u` receives what `v` has found (added in the first, then through `across`, a 1 x 1 convolution). Not the reverse: `u` knows pixels of the current row, and `v`, which looks to the right, would carry them to the left.
+# - A **vertical stack** `v` reads the rows above, and nothing of the current row. Its first layer (`ABOVE`) reads three pixels of the previous row. Its later layers (`ROWS`)
+#   may read `v` to the left, to the right *and* in the middle: all that stands there came from above.
+# - A **horizontal stack** `u` reads the current row, to the left only: first without the centre (`LEFT`), then with it (`ROW`). In each layer it also receives what `v` has found (`across` is a 1 x 1 convolution).
+#   Not the reverse: `u` knows pixels of the current row, and `v`, which looks to the right, would carry them to the left.
 #
-# Each layer climbs one row and moves one pixel, so seven layers carry the first pixel's influence to the last one. That is why our PixelCNN has seven, although for these digits the view beyond four pixels is worth only 0.006 ± 0.004 bits per pixel, at equal depth (`benchmarks/pixelcnn_depth.py`).
+# Each layer climbs one row and moves one pixel, so in seven layers the first pixel's influence reaches the last one.
 
 # %%
 ABOVE, ROWS = [[1, 1, 1], [0, 0, 0], [0, 0, 0]], [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
@@ -544,18 +545,10 @@ class PixelCNN(nn.Module):
         return self.head(self.features(image) + self.place).flatten(2).mT
 
 
-# %% jupyter={"source_hidden": true}
-draw_fields(
-    lambda n: PixelCNN(4, n).features, "Two stacks: with depth, everything before",
-    "Three 8 x 8 grids, for 2, 4 and 7 layers. Two stacks of two layers reach two "
-    "rows up and two columns to each side; with seven layers nothing is out of reach.",
-)  # fmt: skip
-
-
 # %% [markdown]
 # ## 6 · A test for leaks, before any training
 #
-# Equation (6) can be tested: differentiate every output with respect to every input. Row $i$, column $j$ of the picture is coloured if the prediction of pixel $i$ responds to
+# Equation (6) can be tested: differentiate every output with respect to every input (a pixel's grey level, or the one-hot vector that a transformer reads). Row $i$, column $j$ of the picture is coloured if the prediction of pixel $i$ responds to
 # pixel $j$. Anything on or above the diagonal is a leak. Here are four networks; **which of them may be trained? Decide before you look.** (1) our transformer; (2) the same
 # without its mask; (3) our PixelCNN; (4) an ordinary 3 x 3 convolution.
 
@@ -590,6 +583,7 @@ at_all = {name: j > 0 for name, j in sorted(found.items())}
 check(
     "forbidden connections of (1) to (4): measured, counted by hand",
     [int(j.triu().sum()) for j in at_all.values()],
+    # (2) all but the last pixel, which the shift cuts off; (4) itself and four later
     [0, 63 * 64 // 2, 0, 64 + 8 * 7 + 7 * 8 + 2 * 7 * 7],
     unlike={"the diagonal allowed": [int(j.triu(1).sum()) for j in at_all.values()]},
 )
@@ -613,8 +607,7 @@ show(
 
 
 # %% [markdown]
-# Networks 1 and 3 pass, 2 and 4 do not. The lower row enlarges the corner: in 1 and 3 the diagonal itself is empty. The counts by hand: without a mask every position reads all pixels but the last, which the shift has cut
-# off; and a 3 x 3 kernel reads itself and four later neighbours, where these exist. One orange dot shows a leak for certain. If there is none, look at the code: the mask is what guarantees it.
+# Networks 1 and 3 pass, 2 and 4 do not. The lower row enlarges the corner: in 1 and 3 the diagonal itself is empty. One orange dot shows a leak for certain. If there is none, look at the code: the mask is what guarantees it.
 #
 # ## 7 · Train
 #
@@ -682,47 +675,10 @@ show(
     "histogram 2.4, the two networks below 2.",
 )
 
+
 # %% [markdown]
 # **Question 1: about 2.** Both networks save half a bit on each of 64 pixels, compared with the histogram. (It is no race: one seed each, and the transformer saw fewer pictures.) The PixelCNN has neighbourhoods built in. The transformer was told
-# nothing about the plane. It had to discover from 1,397 pictures that pixel 12 lies below pixel 4. Here is where each of its heads looks, on average over the test digits, when it
-# predicts the pixel at row 4, column 3. (The weight on *begin* is not shown.)
-
-# %% jupyter={"source_hidden": true}
-with torch.no_grad():
-    transformer(test_x)
-looks = torch.cat([block.attention.weights.mean(0) for block in transformer.blocks])
-places = torch.arange(8, 64)
-above = looks[:, places, places - 7].mean(1)  # position i - 7 holds pixel i - 8
-check_range(
-    "attention to the pixel above, all pixels, best head",
-    above.max(), 0.15, 1.0, digits=2,
-    unlike={"evenly spread": (1 / (places + 1)).mean()},
-)  # fmt: skip
-target = 4 * 8 + 3
-figure, axes = plt.subplots(2, 4, figsize=(7.6, 4.2))
-for number, (ax, weight) in enumerate(zip(axes.flat, looks[:, target], strict=True)):
-    canvas = torch.full((64,), torch.nan)
-    canvas[:target] = weight[1 : target + 1]  # position j holds pixel j - 1
-    ax.imshow(canvas.reshape(8, 8), cmap="Blues", vmin=0, vmax=0.5)
-    ax.add_patch(plt.Rectangle((2.5, 3.5), 1, 1, fc="#E69F00", ec="none"))
-    ax.set_title(f"block {number // 4 + 1}, head {number % 4 + 1}")
-    ax.set(xticks=[], yticks=[])
-    for side in ax.spines.values():
-        side.set(visible=True, color="#AAAAAA")
-best = int(above.argmax())
-figure.suptitle(f"Block {best // 4 + 1}, head {best % 4 + 1} looks straight up")
-says = "orange: to be predicted · darkest: attention 0.5 or more"
-figure.supxlabel(says, fontsize=10)
-show(
-    figure,
-    "Eight maps of the 8 x 8 canvas, one for each attention head: the mean attention "
-    "of the pixel at row 4, column 3 to earlier pixels. One head looks straight up.",
-)
-
-
-# %% [markdown]
-# It discovered "above": in this run head 4 of block 2 looks straight up, and the check finds it on average over all pixels. "Eight tokens back" has become an address. No head needs to look one pixel to the left, which is the position's own input. (In block 2 a position holds more than its
-# own pixel, so the maps show where information is fetched, not all that it contains.) Without the rotations (let `project` return `q, k, v`) none of three seeds has such a head (with them two have), and a pixel costs about 0.1 bits more (`docs/measurements.md`).
+# nothing about the plane. It had to discover from 1,397 pictures that pixel 12 lies below pixel 4. (*Going further* shows the head that did.)
 #
 # ## 8 · Draw
 #
@@ -772,36 +728,17 @@ show(
     "by the transformer. About half of the drawn ones can be read.",
 )
 
+
 # %% [markdown]
 # These digits did not exist before; your loss and your sampler made them. Not all are good, after seconds of training. The draw is *exact*: no
-# approximation stands between the samples and the model's own distribution. It takes 64 passes of the network, one after the other (a batch shares them). And
-# because the model is made of conditionals, it can *finish* what you begin: give it the upper half, set `start=32`, and it draws the rest. (It must be a beginning in reading order. The upper half *given the lower* is in (1) too, but only as $p(x)$ over a sum of $17^{32}$ terms.)
-
-# %% jupyter={"source_hidden": true}
-begun = test_x[[3, 8, 11, 14, 21, 33, 40, 52]]
-finished = sample(pixelcnn, begun.repeat(3, 1), 32, make_generator(8))
-gap = np.ones((2, 71, 3))
-film(
-    [
-        np.concatenate([sheet(begun, 64), gap, sheet(finished, done)])
-        for done in [32] * 4 + list(range(33, 65))
-    ],
-    alt="First row: eight test digits. Below, three rows with the same upper halves; "
-    "the lower halves are drawn pixel by pixel, and differ from row to row.",
-    seconds=4,
-)
-
-
-# %% [markdown]
-# The first row is real; below it, three endings of each upper half. Some endings agree, some differ, and a few are not digits at all.
-#
+# approximation stands between the samples and the model's own distribution. It takes 64 passes of the network, one after the other (a batch shares them). #
 # ## 9 · The key-value cache
 #
 # To draw pixel 50, your sampler reads pixels 1 to 49 again, although it has read them all before. What of that work could be kept?
 #
 # Look at (7). The output at the *new* position needs its own query, and the keys and values of *all* positions. The key $k_j$ and the value $v_j$ were computed from $h_j$, and $h_j$
 # depends on $x_{<j}$ only, because the mask keeps everything later out. So **once computed, keys and values never change**. Keep them in a **key-value cache**, and each new token costs one
-# row instead of a picture. Old queries are never asked again, so they are not kept. Note where the argument would break: without the mask every new token would change the old keys of every block but the first.
+# row instead of a picture. Old queries are never asked again, so they are not kept.
 #
 # `read_one` below is the whole cache. It needs no mask, because nothing later exists yet. Does it give the same logits as the pass over the whole picture? The check compares all of them, on the
 # digits that you have just drawn.
@@ -839,39 +776,9 @@ check(
     unlike={"a cache that is emptied": read_cached(transformer, by_transformer, False)},
 )  # fmt: skip
 
-
 # %% [markdown]
-# Equal logits mean equal draws: given the same random numbers, a sampler built on `read_one` draws the same picture, up to rounding. What does it save? Let us count the scores $q_i^\top k_j$, the part that grows fastest.
-#
-# **Your turn 02.5 · predict the cost** *(predict, 4 minutes)*. Your sampler always reads all $n$ positions, $n^3$ pairs in all. Count for a thriftier one, still without a cache: its pass for token $t$ reads $t$ positions only and computes all pairs of a query and a key among them, hidden pairs
-# included, since the mask comes afterwards. How many pairs does one head compute for $n$ tokens? Write the function; the next cell runs these passes, counts and compares.
-
-# %%
-def pairs_without_cache(n): ...
-
-
-course.exercise("02.pairs", pairs_without_cache)
-predicted = course.yours("02.pairs")
-course.solution("02.pairs")
-
-# %% jupyter={"source_hidden": true}
-attention = transformer.blocks[0].attention
-computed = {"no cache": 0, "cache": 0}
-with torch.no_grad():
-    cache = [([], []) for _ in transformer.blocks]
-    for t in range(1, 65):
-        transformer(by_transformer[:1, :t])
-        computed["no cache"] += attention.weights[0, 0].numel()
-        read_one(transformer, torch.zeros(1, 17), t - 1, cache)
-        computed["cache"] += attention.weights[0, 0].numel()
-check(
-    "pairs for 64 tokens: counted, predicted",
-    computed["no cache"], predicted(64), unlike={"with a cache": computed["cache"]},
-)  # fmt: skip
-print(f"the cache saves a factor of {computed['no cache'] / computed['cache']:.0f}")
-
-# %% [markdown]
-# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of $2n/3$, 43 for our digits and 667 for a text of 1,000 tokens. (These are pairs. The matrix products of all positions but the last are saved as well, a factor of $n/2$.) The price is memory: the keys and
+# Equal logits mean equal draws: given the same random numbers, a sampler built on `read_one` draws the same picture, up to rounding. For each new token, one query meets the keys so far. Without the cache, all
+# queries meet all keys again: next to a sampler that reads only the pixels drawn so far, the cache saves a factor of 43 in these products. (*Going further* lets you predict it.) The price is memory: the keys and
 # values of every position, in every layer. And sampling is still one token after another. The lab on language models measures what a token costs there.
 #
 # ## 10 · It fails
@@ -919,8 +826,7 @@ show(
 # **Question 2: (c), and the samples are empty.** A held-out score is no protection, because the answer is visible at test time too. The network has learned to copy the pixel
 # that it should predict. When you sample, that pixel is not there yet, so it copies what stands there instead: zeros. **The repair** is the mask, and the test of section 6 would have found the bug before any training.
 #
-# **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels. But the loss of section 2 shows a network true prefixes only. This mismatch is called
-# **exposure bias**. How much harm does it do? Nobody knows the true conditionals of a handwritten 7, so we take a source for which we do: a small grammar of 22 words and the full stop, whose verbs agree with their nouns across relative clauses ("the cats that see a dog sleep"). Your transformer and your loss do not care that tokens are now words.
+# **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels. How far can it go before something breaks? Nobody knows the true conditionals of a handwritten 7, so we take a source for which we do: a small grammar of 22 words and the full stop, whose verbs agree with their nouns across relative clauses ("the cats that see a dog sleep"). Your transformer and your loss do not care that tokens are now words.
 
 # %%
 grammar = Grammar()
@@ -935,23 +841,15 @@ written = {s: sample(net, blanks, 0, make_generator(s)) for s, net in writers.it
 print("\n".join(grammar.decode(written[1][:6])))
 
 # %% [markdown]
-# Only the first is correct. (Behind the full stop of the fifth the model wrote on, which is not shown but counts.) Call a sentence *correct so far* after $i$ words if some correct sentence begins that way. The probability of that is the total probability $p_\theta$ of all possible
-# beginnings, those to which the grammar itself gives $p>0$. We can compute it *without letting the model write*, as an average over true sentences:
-# $$P(\text{correct after } i) = \sum_{x_{\le i}\ \text{possible}} p_\theta(x_{\le i}) = \sum_{x_{\le i}} p(x_{\le i})\,\frac{p_\theta(x_{\le i})}{p(x_{\le i})} = \mathbb E_{x\sim p}\left[\frac{p_\theta(x_{\le i})}{p(x_{\le i})}\right]. \tag{9}$$
-# How do errors add up? After each prefix the model puts some probability $\varepsilon$ on impossible words. Now let the model write with the impossible words struck out: each remaining probability is divided by $1-\varepsilon$. Multiply by $1-\varepsilon$ at each of the first $i$ words of such a sentence, and the division is undone: the mean of this product over the sentences is (9) again. With one $\varepsilon$ everywhere it is $(1-\varepsilon)^i$.
+# Only the first is correct. (Behind the full stop of the fifth the model wrote on, which is not shown but counts.) Call a sentence *correct so far* after $i$ words if some correct sentence begins that way.
+# Suppose that after each prefix the model puts a probability $\varepsilon$ on words that are impossible there. Each word is a new chance to fail, so after $i$ words a fraction of $(1-\varepsilon)^i$ is still correct.
 #
-# Exposure bias could show in two places. *Before the first error:* $\varepsilon$ might be larger after correct prefixes that the model wrote than after true ones. So we compare (9) with the mean of the same product along *true*
-# sentences. (The difference is the gap in the output below.) *After the first error* the grammar gives no conditionals any more. But some pairs of words never stand side by side in any correct sentence ("the sleeps"). How much
-# probability does the model put on such a pair: after a true prefix, and after its own wrong one? Is it the error that harms, or the unfamiliar prefix? We split the wrong prefixes in two: their last word occurred at that position in training (*usual*), or it never did (*new*).
+# Is that what happens? The grammar knows which words are impossible after a prefix. So we measure $\varepsilon$ after every prefix of *true* sentences, multiply the factors $1-\varepsilon$, and compare with what the networks write.
 
 # %% jupyter={"source_hidden": true}
 true = grammar.sample(4000, generator=make_generator(9))
 truth = grammar.next_probs(true)  # the exact conditionals after every prefix
-neighbours = torch.zeros(len(grammar.words), len(grammar.words), dtype=torch.bool)
-neighbours[sentences[:, :-1], sentences[:, 1:]] = True
-places = torch.arange(grammar.max_length)
-usual = torch.zeros(len(places), len(grammar.words), dtype=torch.bool)
-usual[places, sentences] = True  # this word stood at this position in training
+real = F.pad(true != 0, (1, -1), value=True)  # without the full stops that fill up
 
 
 def correct(x):
@@ -961,14 +859,218 @@ def correct(x):
 
 
 @torch.no_grad()
-def predicted_correct(network):
-    """By (9), and from true prefixes; with the mean epsilon of a word."""
+def epsilons(network):
+    """Probability of the impossible words after each prefix of the true sentences."""
+    return (network(true).softmax(-1) * (truth == 0)).sum(-1)
+
+
+oks = {s: correct(x) for s, x in written.items()}
+epsilon = {s: epsilons(net) for s, net in writers.items()}
+by_epsilon = {s: (1 - e).cumprod(1).double() for s, e in epsilon.items()}
+trained, draws = {}, {}  # the same networks after a second run, of 90 steps
+for seed, network in writers.items():
+    trained[seed] = Transformer(len(grammar.words), grammar.max_length, n_layer=1)
+    trained[seed].load_state_dict(network.state_dict())
+    train(trained[seed], sentences, n_steps=90, batch_size=64, seed=seed)
+    draws[seed] = sample(trained[seed], blanks, 0, make_generator(seed))
+before, from_true, longer = (
+    torch.stack([curve.mean(0) for curve in curves])  # (seeds, words)
+    for curves in (oks.values(), by_epsilon.values(), map(correct, draws.values()))
+)
+for i, seed in enumerate(writers):
+    print(f"seed {seed}: epsilon ~{epsilon[seed][real].mean():.3f} a word.", end=" ")
+    print(f"Correct at the end: predicted ~{from_true[i, -1]:.2f},", end=" ")
+    print(f"written ~{before[i, -1]:.2f}")
+check_range(
+    "predicted - written, at the end, largest of three seeds",
+    (from_true - before)[:, -1].abs().max(), 0.0, 0.08, digits=2,
+    unlike={"errors never add up": (from_true[:, 0] - before[:, -1]).abs().min()},
+)  # fmt: skip
+check_range(
+    "correct at the end, 150 steps, worst of three seeds",
+    longer[:, -1].min(), 0.8, 1.0, digits=2, unlike={"60 steps": before[:, -1].mean()},
+)  # fmt: skip
+
+figure, ax = plt.subplots(figsize=(7.0, 3.3))
+shown = 8
+steps = np.arange(1, shown + 1)
+for name, curve, colour, style in (
+    ("150 steps, written", longer, "#009E73", "-"),
+    ("60 steps, predicted", from_true, "#222222", ":"),
+    ("60 steps, written", before, "#0072B2", "-"),
+):
+    ax.plot(steps, curve.mean(0)[:shown], style, c=colour, label=name)
+ax.set(xlabel="words written", ylabel="fraction correct so far", ylim=(0, 1.02))
+ax.set_title("Errors compound, as the product of $1-\\varepsilon$ predicts")
+ax.legend(loc="lower left")
+show(
+    figure,
+    "The fraction of sentences that are correct so far against words written, mean of "
+    "three seeds. With 60 steps of training it falls to about 0.4, as predicted from "
+    "true prefixes; 150 steps keep it above 0.9.",
+)
+
+# %% [markdown]
+# **Question 3: 26 %**, since $1-0.97^{10}=0.26$.
+# Our networks of 60 steps err more often. Seed 1 puts 11 % on impossible words, a sentence has 7.2 words on average, the full stop included, and $0.89^{7.2}\approx0.43$ is about what is left. (Shorter sentences are filled up with full stops, so the curves level off.) This is **compounding**. *The repair* is a smaller $\varepsilon$: a second run of training, of 90 steps, keeps more than nine sentences in ten correct.
+#
+# The prediction saw true prefixes only, as the loss of section 2 does; the sampler continues its own words. This mismatch is called
+# **exposure bias**. Before the first error it does little harm here, since the two curves nearly agree. *Going further* measures what happens after it.
+
+# %% [markdown]
+# ## Going further · how far a stack sees
+#
+# Is the blind spot of section 5 gone? Here is what our two stacks read, again for the pixel at row 7, column 3.
+
+# %% jupyter={"source_hidden": true}
+draw_fields(
+    lambda n: PixelCNN(4, n).features, "Two stacks: with depth, everything before",
+    "Three 8 x 8 grids, for 2, 4 and 7 layers. Two stacks of two layers reach two "
+    "rows up and two columns to each side; with seven layers nothing is out of reach.",
+)  # fmt: skip
+
+# %% [markdown]
+# With seven layers nothing is out of reach. For these digits the view beyond four pixels is worth only 0.006 ± 0.004 bits per pixel, at equal depth (`benchmarks/pixelcnn_depth.py`). The widget shows any pixel.
+#
+# *With two stacks of four layers, as in the shipped network, how many earlier pixels does the last one, (7, 7), read? And which forbidden pixels does a plain convolution without mask read at
+# depth 1?* Move the sliders.
+
+# %% tags=["keep-output"]
+widgets.receptive_field()
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# 24 of 63: four rows up and four columns to the left, 5 x 5 pixels without itself (the columns to the right do not exist there). Without a mask a prediction reads itself, its right neighbour
+# and the three pixels below, wherever they exist.
+# </details>
+
+# %% [markdown]
+# ## Going further · where the heads look
+#
+# What did the transformer discover? Here is where each of its heads looks, on average over the test digits, when it
+# predicts the pixel at row 4, column 3. (The weight on *begin* is not shown.)
+
+# %% jupyter={"source_hidden": true}
+with torch.no_grad():
+    transformer(test_x)
+looks = torch.cat([block.attention.weights.mean(0) for block in transformer.blocks])
+places = torch.arange(8, 64)
+above = looks[:, places, places - 7].mean(1)  # position i - 7 holds pixel i - 8
+check_range(
+    "attention to the pixel above, all pixels, best head",
+    above.max(), 0.15, 1.0, digits=2,
+    unlike={"evenly spread": (1 / (places + 1)).mean()},
+)  # fmt: skip
+target = 4 * 8 + 3
+figure, axes = plt.subplots(2, 4, figsize=(7.6, 4.2))
+for number, (ax, weight) in enumerate(zip(axes.flat, looks[:, target], strict=True)):
+    canvas = torch.full((64,), torch.nan)
+    canvas[:target] = weight[1 : target + 1]  # position j holds pixel j - 1
+    ax.imshow(canvas.reshape(8, 8), cmap="Blues", vmin=0, vmax=0.5)
+    ax.add_patch(plt.Rectangle((2.5, 3.5), 1, 1, fc="#E69F00", ec="none"))
+    ax.set_title(f"block {number // 4 + 1}, head {number % 4 + 1}")
+    ax.set(xticks=[], yticks=[])
+    for side in ax.spines.values():
+        side.set(visible=True, color="#AAAAAA")
+best = int(above.argmax())
+figure.suptitle(f"Block {best // 4 + 1}, head {best % 4 + 1} looks straight up")
+says = "orange: to be predicted · darkest: attention 0.5 or more"
+figure.supxlabel(says, fontsize=10)
+show(
+    figure,
+    "Eight maps of the 8 x 8 canvas, one for each attention head: the mean attention "
+    "of the pixel at row 4, column 3 to earlier pixels. One head looks straight up.",
+)
+
+# %% [markdown]
+# It discovered "above": in this run head 4 of block 2 looks straight up, and the check finds it on average over all pixels. "Eight tokens back" has become an address. No head needs to look one pixel to the left, which is the position's own input. (In block 2 a position holds more than its
+# own pixel, so the maps show where information is fetched, not all that it contains.) Without the rotations (let `project` return `q, k, v`) none of three seeds has such a head (with them two have), and a pixel costs about 0.1 bits more (`docs/measurements.md`).
+
+# %% [markdown]
+# ## Going further · finish what somebody began
+#
+# Because the model is made of conditionals, it can *finish* a picture: give it the upper half, set `start=32`, and it draws the rest. (It must be a beginning in reading order. The upper half *given the lower* is in (1) too, but only as $p(x)$ over a sum of $17^{32}$ terms.)
+
+# %% jupyter={"source_hidden": true}
+begun = test_x[[3, 8, 11, 14, 21, 33, 40, 52]]
+finished = sample(pixelcnn, begun.repeat(3, 1), 32, make_generator(8))
+gap = np.ones((2, 71, 3))
+film(
+    [
+        np.concatenate([sheet(begun, 64), gap, sheet(finished, done)])
+        for done in [32] * 4 + list(range(33, 65))
+    ],
+    alt="First row: eight test digits. Below, three rows with the same upper halves; "
+    "the lower halves are drawn pixel by pixel, and differ from row to row.",
+    seconds=4,
+)
+
+
+# %% [markdown]
+# The first row is real; below it, three endings of each upper half. Some endings agree, some differ, and a few are not digits at all.
+
+# %% [markdown]
+# ## Going further · what the cache saves
+#
+# Let us count the scores $q_i^\top k_j$, the part of the work that grows fastest.
+#
+# **Your turn 02.5 · predict the cost** *(predict, 4 minutes)*. Your sampler always reads all $n$ positions, $n^3$ pairs in all. Count for a thriftier one, still without a cache: its pass for token $t$ reads $t$ positions only and computes all pairs of a query and a key among them, hidden pairs
+# included, since the mask comes afterwards. How many pairs does one head compute for $n$ tokens? Write the function; the next cell runs these passes, counts and compares.
+
+# %%
+def pairs_without_cache(n): ...
+
+
+course.exercise("02.pairs", pairs_without_cache)
+predicted = course.yours("02.pairs")
+course.solution("02.pairs")
+
+# %% jupyter={"source_hidden": true}
+attention = transformer.blocks[0].attention
+computed = {"no cache": 0, "cache": 0}
+with torch.no_grad():
+    cache = [([], []) for _ in transformer.blocks]
+    for t in range(1, 65):
+        transformer(by_transformer[:1, :t])
+        computed["no cache"] += attention.weights[0, 0].numel()
+        read_one(transformer, torch.zeros(1, 17), t - 1, cache)
+        computed["cache"] += attention.weights[0, 0].numel()
+check(
+    "pairs for 64 tokens: counted, predicted",
+    computed["no cache"], predicted(64), unlike={"with a cache": computed["cache"]},
+)  # fmt: skip
+print(f"the cache saves a factor of {computed['no cache'] / computed['cache']:.0f}")
+
+# %% [markdown]
+# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of $2n/3$, 43 for our digits and 667 for a text of 1,000 tokens. (These are pairs. The matrix products of all positions but the last are saved as well, a factor of $n/2$.)
+
+# %% [markdown]
+# ## Going further · exposure bias
+#
+# Exposure bias could show in two places. *Before the first error:* $\varepsilon$ might be larger after correct prefixes that the model wrote than after true ones. To find out, compute the probability that a sentence is correct so far *without letting the model write*. It is the total probability $p_\theta$ of all possible
+# beginnings, those to which the grammar itself gives $p>0$, and that is an average over true sentences:
+# $$P(\text{correct after } i) = \sum_{x_{\le i}\ \text{possible}} p_\theta(x_{\le i}) = \sum_{x_{\le i}} p(x_{\le i})\,\frac{p_\theta(x_{\le i})}{p(x_{\le i})} = \mathbb E_{x\sim p}\left[\frac{p_\theta(x_{\le i})}{p(x_{\le i})}\right]. \tag{9}$$
+# Now let the model write with the impossible words struck out: each remaining probability is divided by $1-\varepsilon$. Multiply by $1-\varepsilon$ at each of the first $i$ words of such a sentence, and the division is undone: the mean of this product over the sentences is (9) again. So the gap between (9) and
+# the same product along *true* sentences, the prediction of section 10, is what the model's own correct prefixes cost.
+#
+# *After the first error* the grammar gives no conditionals any more. But some pairs of words never stand side by side in any correct sentence ("the sleeps"). How much
+# probability does the model put on such a pair: after a true prefix, and after its own wrong one? Is it the error that harms, or the unfamiliar prefix? We split the wrong prefixes in two: their last word occurred at that position in training (*usual*), or it never did (*new*).
+
+# %% jupyter={"source_hidden": true}
+neighbours = torch.zeros(len(grammar.words), len(grammar.words), dtype=torch.bool)
+neighbours[sentences[:, :-1], sentences[:, 1:]] = True
+places = torch.arange(grammar.max_length)
+usual = torch.zeros(len(places), len(grammar.words), dtype=torch.bool)
+usual[places, sentences] = True  # this word stood at this position in training
+
+
+@torch.no_grad()
+def by_equation_9(network):
+    """The mean over true sentences that (9) asks for, before it is taken."""
     q = network(true).softmax(-1)
     ratio = q.gather(2, true[..., None]) / truth.gather(2, true[..., None])
-    epsilon = (q * (truth == 0)).sum(-1)
-    real = F.pad(true != 0, (1, -1), value=True)  # without the full stops that fill up
-    by_ratio, by_epsilon = ratio[..., 0].double().cumprod(1), (1 - epsilon).cumprod(1)
-    return by_ratio, by_epsilon.double(), epsilon[real].mean().item()
+    return ratio[..., 0].double().cumprod(1)
 
 
 @torch.no_grad()
@@ -986,11 +1088,10 @@ def by_prefix(network, own, ok):
     return [at_true] + [bad_pairs(network, own, where) for where in wheres]
 
 
-oks = {s: correct(x) for s, x in written.items()}
-guesses = {s: predicted_correct(net) for s, net in writers.items()}
+by_ratio = {s: by_equation_9(net) for s, net in writers.items()}
 at_end = torch.cat([ok[:, -1] for ok in oks.values()])
 parts = [slice(1000 * i, 1000 * (i + 1)) for i in range(3)]  # other sentences a seed
-guessed = [g[0][part] for g, part in zip(guesses.values(), parts, strict=True)]
+guessed = [r[part] for r, part in zip(by_ratio.values(), parts, strict=True)]
 check_close_mc(
     "correct at the end: written - equation (9)",
     at_end - torch.cat(guessed)[:, -1],
@@ -998,15 +1099,14 @@ check_close_mc(
     unlike={"errors never add up": at_end - torch.cat(guessed)[:, 0]},
 )
 gaps, pairs = [], {"60 steps": [], "150 steps": []}
-for s, net in writers.items():
-    by_ratio, by_epsilon, epsilon = guesses[s]
-    gap = (by_epsilon - by_ratio)[:, -1]
+for s in writers:
+    gap = (by_epsilon[s] - by_ratio[s])[:, -1]
     gaps.append(gap.mean())
-    a, b = by_ratio[:, -1].mean(), by_epsilon[:, -1].mean()
-    print(f"seed {s}: epsilon ~{epsilon:.3f} a word. Correct at the end: (9)", end=" ")
-    print(f"~{a:.2f}, from true prefixes ~{b:.2f},", end=" ")
-    print(f"gap ~{gap.mean():.3f} +- ~{gap.std() / len(gap) ** 0.5:.3f}")
-    pairs["60 steps"].append(by_prefix(net, written[s], oks[s]))
+    a, b = by_ratio[s][:, -1].mean(), by_epsilon[s][:, -1].mean()
+    print(f"seed {s}: correct at the end: (9) ~{a:.2f}, from true prefixes", end=" ")
+    print(f"~{b:.2f}, gap ~{gap.mean():.3f} +- ~{gap.std() / len(gap) ** 0.5:.3f}")
+    pairs["60 steps"].append(by_prefix(writers[s], written[s], oks[s]))
+    pairs["150 steps"].append(by_prefix(trained[s], draws[s], correct(draws[s])))
 check_range(
     "correct at the end: from true prefixes - (9), largest gap",
     max(gaps), 0.01, 0.05, digits=3,
@@ -1014,25 +1114,14 @@ check_range(
 )  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
-longer, cut = [], []
+cut = []
 for seed, network in writers.items():
 
     def likely(x, network=network):
         return decoding.keep_top_p(network(x), 0.9)
 
     cut.append(correct(sample(likely, blanks, 0, make_generator(seed))).mean(0))
-    train(network, sentences, n_steps=90, batch_size=64, seed=seed)
-    draws = sample(network, blanks, 0, make_generator(seed))
-    ok = correct(draws)
-    longer.append(ok.mean(0))
-    pairs["150 steps"].append(by_prefix(network, draws, ok))
-longer, cut = torch.stack(longer), torch.stack(cut)  # (seeds, words)
-before = torch.stack([ok.mean(0) for ok in oks.values()])
-check_range(
-    "correct at the end, 150 steps, worst of three seeds",
-    longer[:, -1].min(), 0.8, 1.0, digits=2,
-    unlike={"60 steps": before[:, -1].mean(), "top-p": cut[:, -1].max()},
-)  # fmt: skip
+cut = torch.stack(cut)  # (seeds, words)
 for (name, found), least in zip(pairs.items(), (0.2, 0.04), strict=True):
     at_true, wrong, known, new = np.transpose(found)  # three seeds each
     check_range(
@@ -1047,14 +1136,10 @@ for (name, found), least in zip(pairs.items(), (0.2, 0.04), strict=True):
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(9.6, 3.5), gridspec_kw={"width_ratios": [3, 2]}
 )
-shown = 8
-steps = np.arange(1, shown + 1)
-ratio_curve, true_curve = (
-    torch.stack([g[k].mean(0) for g in guesses.values()]) for k in (0, 1)
-)
+ratio_curve = torch.stack([r.mean(0) for r in by_ratio.values()])
 for name, curve, colour, style in (
     ("150 steps", longer, "#009E73", "-"), ("60 steps, top-p 0.9", cut, "#CC79A7", "-"),
-    ("60 steps, from true prefixes", true_curve, "#222222", ":"),
+    ("60 steps, from true prefixes", from_true, "#222222", ":"),
     ("60 steps, equation (9)", ratio_curve, "#0072B2", "-"),
 ):  # fmt: skip
     left.plot(steps, curve.mean(0)[:shown], style, c=colour, label=name)
@@ -1086,10 +1171,6 @@ show(
 
 
 # %% [markdown]
-# **Question 3: 26 %**, since $1-0.97^{10}=0.26$.
-# Our networks of 60 steps err more often. Seed 1 puts 11 % on impossible words, a sentence has 7.2 words on average, the full stop included, and $0.89^{7.2}\approx0.43$ is about what is left. (Sentences have 4 to 14 words, and shorter ones are filled up with full stops. So
-# the curves level off, and the figure stops at 8.)
-#
 # *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times (matching the last words hardly changes this): training mends what it shows (the black bar shrinks to a ninth)
 # more than what it never shows (the orange bar keeps more than half; grey dots: seeds). At least four fifths of the excess come from the one or two wrong prefixes in ten whose last word is new at its position.
 #
@@ -1112,22 +1193,6 @@ course.exercise("02.perplexity", perplexity)
 course.solution("02.perplexity")
 
 # %% [markdown]
-# ## Going further · how far a stack sees
-#
-# *With two stacks of four layers, as in the shipped network, how many earlier pixels does the last one, (7, 7), read? And which forbidden pixels does a plain convolution without mask read at
-# depth 1?* Move the sliders.
-
-# %% tags=["keep-output"]
-widgets.receptive_field()
-
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
-# 24 of 63: four rows up and four columns to the left, 5 x 5 pixels without itself (the columns to the right do not exist there). Without a mask a prediction reads itself, its right neighbour
-# and the three pixels below, wherever they exist.
-# </details>
-
-# %% [markdown]
 # ## Going further · the family
 #
 # Other networks with the same equation (1) and another way to keep (6):
@@ -1144,7 +1209,7 @@ widgets.receptive_field()
 #
 # A PixelCNN of seven layers with 32 channels, trained for half a minute, reaches 1.766 bits per dimension on the test digits (mean of three seeds, 1.762 to 1.769; `benchmarks/pixelcnn_depth.py`). **Beat
 # 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged
-# weights, another order of the pixels, or an average of two models' probabilities. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error (0.008 between the shipped PixelCNN and transformer; 0.017 for the bits of the PixelCNN alone), and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
+# weights, another order of the pixels, or an average of two models' probabilities. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
 # seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network. The samples in section 8 are the reference to look at.
 #
 # ## Quiz
@@ -1162,24 +1227,26 @@ widgets.quiz(lesson=2)
 # 5. One pass gives all conditionals if output $i$ has zero derivative in tokens $i$ and later: shift and mask.
 # 6. Attention is a lookup by queries, keys and values; rotations make its scores depend on distance.
 # 7. Masked convolutions hide the future in the kernel; one stack has a blind spot, two stacks have none.
-# 8. Keys and values of the past never change, so a cache saves a factor of $2n/3$ of the pairs (hidden ones counted), and not one sequential step.
+# 8. Keys and values of the past never change, so a cache makes every step cheaper, and saves not one sequential step.
 # 9. A leak shows as brilliant held-out numbers and useless samples. Differentiating finds it before training.
-# 10. Errors of three per cent per token compound: after ten tokens a quarter of the sequences are broken. After an error the model errs more, chiefly where the prefix is unlike all of training.
+# 10. Errors of three per cent per token compound: after ten tokens a quarter of the sequences are broken.
 #
 # Your three predictions: about 2 bits; (c), with empty samples; 26 %.
 #
 # | paradigm | objective | sampler | evaluations per sample | likelihood | pays with |
 # |---|---|---|---|---|---|
 # | autoregressive | next-token cross-entropy | one token after another | one per token | **exact** | latency that grows with length |
-#
-# ## What production systems add
+
+# %% [markdown]
+# ## Going further · what production systems add
 #
 # *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
 # image generation of GPT-4o as autoregressive (addendum to the system card, March 2025).
 # *Caches* shrink: groups of query heads share keys and values (**grouped-query attention**); both are stored as one short vector (**multi-head latent attention**, DeepSeek-V3, 2024, arXiv:2412.19437); or most layers carry a state of fixed size instead (**linear attention**: Kimi Linear, 2025, arXiv:2510.26692). *Several tokens at once*:
 # a cheap draft proposes, the large model verifies in one pass (**speculative decoding**, frontier); DeepSeek-V3 also trains **multi-token prediction**. *Continuous tokens* without a quantiser, each drawn by a small
 # diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: **masked diffusion**, which fills in many positions per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). VAR, MAR and LLaDA still use the chain rule: VAR over scales and MAR over sets of tokens, drawn independently within a unit; the loss of LLaDA is an average of (2) over random orders (Ou et al. 2024, arXiv:2406.03736).
-#
+
+# %% [markdown]
 # ## Sources
 #
 # Data: Alpaydin and Kaynak 1998 (UCI, Optical Recognition of Handwritten Digits). Chain rule and neural language model: Bengio et al. 2003 (JMLR 3), eq. 1. NADE: Larochelle and Murray 2011. FVSBN: Neal 1992; Frey, Hinton and Dayan 1996. MADE: Germain et al. 2015 (arXiv:1502.03509), eqs. 8 and 9. PixelCNN and masks A and B: van den Oord et al. 2016
