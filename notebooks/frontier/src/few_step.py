@@ -54,7 +54,7 @@ show(
 #
 # **After this notebook you will be able to**
 #
-# - *explain* why a few Euler steps fail, and *measure* the bend that is to blame;
+# - *explain* why a few Euler steps fail;
 # - *derive* the MeanFlow identity, and *check* it against an exact flow;
 # - *build* the losses of consistency models and MeanFlow, and *train* digits with them;
 # - *compare* four few-step models at equal training steps, and *name* what each one costs.
@@ -62,7 +62,7 @@ show(
 # You need the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)\,x_0+t\,\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
 #
-# About 109 minutes, exercises included; the cells run in 40 seconds.
+# About 90 minutes, exercises included; the cells run in 40 seconds.
 
 # %%
 course.draw_map("few_step", slim=True)
@@ -150,23 +150,6 @@ check(
 # %%
 course.exercise("few.two-steps", ...)  # your number in place of the dots
 
-
-# %% [markdown]
-# **Your turn 2 · the bend** *(compute, 5 minutes)*
-#
-# `states` is a tensor of shape `(n + 1, b, d)`: $b$ paths at the $n+1$ equally spaced times from $t=1$ (first) to $t=0$ (last). The **straightness** (Liu et al. 2022; we call it the bend: it is 0 exactly when no path accelerates) is the mean squared distance of a path's velocity
-# from its **chord** $y_1-y_0$, the constant velocity that would join the same ends: $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$. Sum over the $d$ coordinates; take the mean over steps and paths.
-
-# %%
-def my_straightness(states):
-    """The bend of paths, from a tensor of their states at equal steps."""
-    ...
-
-
-course.exercise("few.straightness", my_straightness)
-straightness = course.yours("few.straightness")
-course.solution("few.straightness")
-
 # %% jupyter={"source_hidden": true}
 q = (torch.arange(400) + 0.5) / 400
 
@@ -182,24 +165,6 @@ def walk(data, n):
 clusters = lambda half: GaussianMixture(
     torch.ones(2) / 2, torch.tensor([[-half], [half]]), torch.full((2,), 0.1)
 )
-print("in units of the data's standard deviation")
-print("              bend S of            rms error after")
-print("clusters at   clusters   normal    1, 2, 4, 8 Euler steps")
-for half in (0.25, 0.5, 1.0, 2.0):
-    data = clusters(half)
-    states = torch.stack([path(q, k / 50, data) for k in range(50, -1, -1)])
-    states, std = states / states[-1].std(), states[-1].std()
-    normal = GaussianMixture(torch.ones(1), torch.zeros(1, 1), std.reshape(1))
-    cloud = torch.stack([path(q, k / 50, normal) for k in range(50, -1, -1)]) / std
-    rms = [
-        (walk(data, n) / std - states[-1]).square().mean().sqrt() for n in (1, 2, 4, 8)
-    ]
-    print(
-        f"+-{half:<10}  {straightness(states):6.3f}    {straightness(cloud):6.3f}    "
-        + "  ".join(f"{e:.3f}" for e in rms)
-    )
-
-# %% jupyter={"source_hidden": true}
 data = clusters(1.0)
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), width_ratios=[1.3, 1])
 times = torch.linspace(1, 0, 101)
@@ -240,10 +205,8 @@ show(
 )
 
 # %% [markdown]
-# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to $x=0$, and once more at the very end, where paths stop closing in, because a cluster is not a single point (there the weight $s-r$ is small). On the
+# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to $x=0$, and once more at the very end, where paths stop closing in (there the weight $s-r$ is small). On the
 # right, one step sends all noise to the mean (flat line: pure noise says nothing about $x_0$, so $v^*(\epsilon,1)=\epsilon-\mathbb E\,x_0$), and two steps nearly follow $\tanh$: from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
-#
-# In the table, one step lands at the mean and misses by about 1 whatever the flow; more steps miss by less where $S$ is smaller. A single normal distribution with the same standard deviation has most of $S$ (column *normal*), because its paths, too, first close in and then open to the width of the data. Measured against their own size, narrow data bend more; without that division $S$ would grow with their size.
 #
 # Reflow (the previous notebook) straightens the paths. Here we keep the bent paths, and **train a network to jump along them**.
 #
@@ -308,7 +271,7 @@ show(
 # | shortcut | halved gaps | one jump = two half jumps |
 # | MeanFlow | all | an identity for the derivative along the path |
 #
-# **Your turn 3 · an average in closed form** *(derive, 5 minutes)*
+# **Your turn 2 · an average in closed form** *(derive, 5 minutes)*
 #
 # Let the data be $\mathcal N(0,s^2)$. Then $x_t$ is normal with variance $c_t^2=(1-t)^2s^2+t^2$, and a path keeps its quantile, so $y_t/c_t$ does not change along a path. Write $u(x,r,t)$; `x`, `r`, `t` are tensors, `s` is a number (a root: `** 0.5`).
 
@@ -353,7 +316,7 @@ print(f"one Euler step at {(two - step).item():.3f}")
 # $$\ell_{\text{CD}}=\big\lVert f_\theta(x,t)-f_{\bar\theta}\big(x-(t-s)\,v_{\text{teacher}}(x,t),\ s\big)\big\rVert^2 .$$
 # So what is known at the data spreads from level to level, up to the noise.
 #
-# **Your turn 4 · a loss with faults** *(repair, 10 minutes)*
+# **Your turn 3 · a loss with faults** *(repair, 10 minutes)*
 #
 # The function below runs without an error. It has **three** faults: step 4 names one, step 5 two (who gives the target, and that no gradient flows through it: `.detach()`). `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over all entries, a tensor.
 # Both students of this section are trained with *your* loss.
@@ -477,69 +440,7 @@ def train_alone(u, slow, x0, eps, label, g):
 # %% [markdown]
 # `train_alone` looks wrong. It is **consistency training**, which has no teacher at all: it steps down along the line's own velocity $\epsilon-x_0$, though the line does not follow the path.
 #
-# **Step 6. Why that is allowed, for small steps.** Let $\Delta=t-s$. To first order in $\Delta$ the target is $f(x,t)-\Delta\,\big[((\epsilon-x_0)\cdot\nabla_x)f+\partial_tf\big]$. It is *linear* in $\epsilon-x_0$. Regression finds conditional means, so what is learned has
-# $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place. The bracket is then $\frac d{dt}f$ along the path, which is 0 for the true $f$: the target is right on average. Two things remain: it is noisy, with a standard deviation (spread) of order $\Delta$; and the neglected terms of order $\Delta^2$ give a bias, at the point below about twice that of distillation, since $f$ is averaged over scattered points.
-#
-# On the mixture both can be computed exactly, with the exact $f$ (a quantile) and integrals over the pairs that pass through one point.
-
-# %% jupyter={"source_hidden": true}
-torch.set_default_dtype(torch.float64)
-z, w = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(60))
-w = w / w.sum()
-
-
-def end_of_path(x, t):
-    """The consistency function: the data point with the quantile that x has at t."""
-    spread = (((1 - t) * line.stds) ** 2 + t**2).sqrt()
-    q = torch.special.ndtr((x - (1 - t) * line.means[:, 0]) / spread) @ line.weights
-    return path(q.clamp(1e-14, 1 - 1e-14), 0.0)
-
-
-def targets(x, t, gap):
-    """Mean and spread of the target of consistency training; that of distillation."""
-    m, s = line.means[:, 0], line.stds
-    var = ((1 - t) * s) ** 2 + t**2
-    off = x - (1 - t) * m
-    p = torch.softmax(line.weights.log() - off**2 / (2 * var) - var.log() / 2, 0)
-    x0 = (m + (1 - t) * s**2 * off / var)[:, None] + (s * t / var.sqrt())[:, None] * z
-    eps = (x - (1 - t) * x0) / t
-    ends = end_of_path((x - gap * (eps - x0)).reshape(-1, 1), t - gap).reshape(x0.shape)
-    weight = p[:, None] * w
-    mean = (weight * ends).sum()
-    at = torch.tensor([[x]]), torch.tensor([[t]])
-    down = end_of_path(at[0] - gap * velocity(*at), t - gap)
-    return mean, (weight * (ends - mean) ** 2).sum().sqrt(), down.squeeze()
-
-
-x, t, found = 0.2, 0.7, []
-truth = end_of_path(torch.tensor([[x]]), t).squeeze()
-print("step      spread of target     bias, training   bias, distillation")
-for gap in (0.2, 0.1, 0.05, 0.025):
-    mean, spread, down = targets(x, t, gap)
-    found.append([spread, (mean - truth).abs(), (down - truth).abs()])
-    print(
-        f"{gap:<9} {spread:.4f}               {(mean - truth):+.4f}"
-        f"          {(down - truth):+.4f}"
-    )
-halving = torch.tensor(found[-2]) / torch.tensor(found[-1])
-check_range(
-    "halving the step divides the spread by",
-    halving[0],
-    1.9,
-    2.1,
-    unlike={"the bias instead": halving[1]},
-)
-check(
-    "halving the step divides both biases by 4",
-    halving[1:],
-    torch.full((2,), 4.0),
-    atol=0.5,
-    unlike={"the spread instead": halving[0]},
-)
-torch.set_default_dtype(torch.float32)
-
-# %% [markdown]
-# Spread falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, so its bias adds up to order $\Delta$: fine levels are more exact. Then why not 1,000 levels at once? Because what is known at the data has to pass through all of them before it reaches the noise, and each level adds its own scatter. So one begins with few levels, for less variance, and adds more, for less bias (Song et al. 2023, section 5). We keep 16.
+# **Step 6. Why that is allowed.** To first order in the step $\Delta=t-s$ the target is *linear* in $\epsilon-x_0$. Regression finds conditional means, so what is learned has $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place. Two things remain: each target is noisy, with a standard deviation of order $\Delta$, and the neglected terms of order $\Delta^2$ give a bias (*Going further* computes both). Fine levels are more exact. But what is known at the data has to pass through all levels before it reaches the noise, and each adds its own scatter. So one begins with few levels and adds more (Song et al. 2023, section 5). We keep 16.
 #
 # Now train: the teacher by flow matching, 1,200 steps, and two students that begin as its copies, 300 steps each.
 
@@ -588,7 +489,7 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 # $$u(y_t,r,t)+(t-r)\,\frac{d}{dt}u(y_t,r,t)=v^*(y_t,t).$$
 # Solve for $u$. This is the **MeanFlow identity**:
 # $$\boxed{\;u(x,r,t)=v^*(x,t)-(t-r)\,\frac{d}{dt}u(x,r,t),\qquad \frac{d}{dt}u=(v^*\cdot\nabla_x)\,u+\partial_tu\;}$$
-# As in step 2, $\frac d{dt}$ is along the path: $x$ moves with velocity $v^*$, $r$ stays, $t$ moves with rate 1. So the direction of the JVP is $(v^*,0,1)$. At $r=0$ the identity says $\frac d{dt}f=0$, the limit $\Delta\to0$ of step 6. Conversely, a $u$ that obeys the identity and is smooth up to $t=r$ has $\frac{d}{dt}\big[(t-r)\,u\big]=v^*$. Integrate from $r$: it is the average velocity. *Smooth* is the boundary condition here: $u=(x-c)/(t-r)$ obeys the identity for all $r<t$, too, and jumps from everywhere to $c$. Pairs with $r=t$, where $u$ must be $v^*$, exclude it.
+# As in step 2, $\frac d{dt}$ is along the path: $x$ moves with velocity $v^*$, $r$ stays, $t$ moves with rate 1. So the direction of the JVP is $(v^*,0,1)$. At $r=0$ the identity says $\frac d{dt}f=0$: neighbours see the same end, in the limit $\Delta\to0$. Conversely, a $u$ that obeys the identity has $\frac{d}{dt}\big[(t-r)\,u\big]=v^*$. Integrate from $r$: it is the average velocity, if $(t-r)\,u$ starts at 0 there. Training pairs with $r=t$, where $u$ must be $v^*$, see to that.
 #
 # In the check, on the left, $u$ comes from quantiles. On the right a fourth-order Runge-Kutta method follows the path, and `jvp` differentiates *through* its 96 steps.
 
@@ -635,9 +536,9 @@ torch.set_default_dtype(torch.float32)
 # **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of the identity is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and
 # $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. This is the argument of conditional flow matching once more, and this time *no* order of $\Delta$ is neglected. The loss, where sg (**stop-gradient**) marks a value that gets no gradient:
 # $$\ell_{\text{MF}}=\Big\lVert u_\theta(x_t,r,t)-\operatorname{sg}\Big[(\epsilon-x_0)-(t-r)\,\tfrac{d}{dt}u_\theta\Big]\Big\rVert^2 .$$
-# At $r=t$ it *is* the flow matching loss, without a weight: the times below never fall under 0.1. Even at the exact $u$ the loss is not zero. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. It is greatest where the flow pulls neighbours apart, which is where it decides between two pictures.
+# At $r=t$ it *is* the flow matching loss. Even at the exact $u$ the loss is not zero: the target is noisy, most of all where the flow pulls neighbours apart and decides between two pictures.
 #
-# **Your turn 5 · the MeanFlow loss** *(build, 10 minutes)*
+# **Your turn 4 · the MeanFlow loss** *(build, 10 minutes)*
 #
 # Write it: the point on the line, its velocity, $u$ and $\frac{d}{dt}u$ by one call of `jvp`, the target without gradient (`.detach()`), the mean squared error. `u(x, r, t)` is the network, all times have shape `(b, 1)`. The training below uses *your* loss.
 
@@ -707,7 +608,7 @@ for name, cost in seconds.items():
 # %% [markdown]
 # ## 6. The race: quality against evaluations
 #
-# For three students a batch costs 1.3 to 2 times what it costs in flow matching. For MeanFlow it is about four times. Geng et al. 2025 report less than 20 % of the training time for it; in so small a network the overhead of `jvp` itself may dominate.
+# For three students a batch costs 1.3 to 2 times what it costs in flow matching. For MeanFlow it is about four times. (Geng et al. 2025 report less than 20 % of the training time for the JVP; in so small a network its overhead may dominate.)
 #
 # **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is noised again, with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
 #
@@ -832,9 +733,9 @@ show(
 # %% [markdown]
 # **One evaluation.** Each student is far better in one step than its teacher, which 300 more steps of flow matching do not help (13.8). Consistency distillation is best in every seed, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
 #
-# **More evaluations.** The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow is the best of all at two, in every seed, and then gets worse, perhaps because its times were drawn for long jumps. Both consistency models draw best with one, in every seed. They noise a finished picture and jump again. That would cost a perfect $f$ nothing, and it helps the longer trained models of Song and Dhariwal 2023; ours seem to add an error with each jump. No student reaches the teacher's 2.9 in 32 steps (dotted line), which is the price of the speed.
+# **More evaluations.** The shortcut model improves with each doubling. MeanFlow is the best of all at two, in every seed, and then gets worse, perhaps because its times were drawn for long jumps. Both consistency models draw best with one. They noise a finished picture and jump again. That would cost a perfect $f$ nothing; ours seem to add an error with each jump. No student reaches the teacher's 2.9 in 32 steps (dotted line), which is the price of the speed.
 #
-# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet at 256 pixels with one evaluation of MeanFlow, and Geng et al. 2025b one of 1.72. Nor are the batches equal: of 64 rows, a consistency model trains 64 on jumps to $r=0$, the very jump of the first column; MeanFlow 48 on jumps to any $r$ (16 in the paper's proportion, which also weights the loss), a shortcut model 16.
+# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet at 256 pixels with one evaluation of MeanFlow. Nor are the batches equal: of 64 rows, a consistency model trains 64 on jumps to $r=0$, the very jump of the first column, MeanFlow 48 on jumps to any $r$, a shortcut model 16.
 #
 # ## 7. It fails: the derivative forgets to move $x$
 #
@@ -875,12 +776,132 @@ show(
     "was asked for; those of MeanFlow are clear but for the 5, the 8 and the 9.",
 )
 
+
 # %% [markdown]
 # With $x$ held fixed the integration of step 8 gives $u=\frac1{t-r}\int_r^tv^*(x,s)\,ds$: the mean of the velocities *at one place*, where $(x-\text{guess})/s$ grows as $s$ falls, not along the path. Its jump is little better than the teacher's in two seeds and far worse in the first, which the picture shows. A second slip, in the table's last row, is to take the target of consistency distillation from the student itself in place of its EMA: each seed is worse, though the target gets no gradient. (*Without* a teacher, Song and Dhariwal 2023 drop the EMA and gain.)
 #
-# ## 8. Another way: match the distribution, not the path
+# ## 8. What each one costs
 #
-# All four students imitate one map from noise to data, pair by pair. **Distribution matching distillation** (DMD, Yin et al. 2024) lets that go. A generator $x=G_\theta(\epsilon)$ may pair noise and pictures as it likes, as long as its *distribution* $p_G$ is that of the teacher. It lowers $\mathrm{KL}(p_G\,\Vert\,p)$, whose gradient needs only two scores:
+# | model | needs | extra networks while training | what it costs |
+# |---|---|---|---|
+# | consistency distillation | a teacher | the teacher, an EMA | a second training, and the teacher's Euler steps as its ceiling |
+# | consistency training | data | an EMA | noisy targets, bias at coarse levels |
+# | shortcut | data | an EMA | errors of short jumps add up in long ones |
+# | MeanFlow | data | none | a JVP a training step, noisy targets where the flow spreads |
+# | all | | | no likelihood without the Jacobian of the jump |
+#
+# All four students imitate one map from noise to data, pair by pair. **Distribution matching distillation** (DMD, Yin et al. 2024) lets that go: its generator may pair noise and pictures as it likes, as long as their *distribution* is that of the teacher (*Going further* shows how).
+
+# %% [markdown]
+# ## Going further: how bent is a flow?
+#
+# Section 1 blames the acceleration. One number measures how much of it there is in all.
+#
+# **Your turn 5 · the bend** *(compute, 5 minutes)*
+#
+# `states` is a tensor of shape `(n + 1, b, d)`: $b$ paths at the $n+1$ equally spaced times from $t=1$ (first) to $t=0$ (last). The **straightness** (Liu et al. 2022; we call it the bend: it is 0 exactly when no path accelerates) is the mean squared distance of a path's velocity
+# from its **chord** $y_1-y_0$, the constant velocity that would join the same ends: $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$. Sum over the $d$ coordinates; take the mean over steps and paths.
+
+# %%
+def my_straightness(states):
+    """The bend of paths, from a tensor of their states at equal steps."""
+    ...
+
+
+course.exercise("few.straightness", my_straightness)
+straightness = course.yours("few.straightness")
+course.solution("few.straightness")
+
+# %% jupyter={"source_hidden": true}
+torch.set_default_dtype(torch.float64)
+q = (torch.arange(400) + 0.5) / 400
+print("in units of the data's standard deviation")
+print("              bend S of            rms error after")
+print("clusters at   clusters   normal    1, 2, 4, 8 Euler steps")
+for half in (0.25, 0.5, 1.0, 2.0):
+    data = clusters(half)
+    states = torch.stack([path(q, k / 50, data) for k in range(50, -1, -1)])
+    states, std = states / states[-1].std(), states[-1].std()
+    normal = GaussianMixture(torch.ones(1), torch.zeros(1, 1), std.reshape(1))
+    cloud = torch.stack([path(q, k / 50, normal) for k in range(50, -1, -1)]) / std
+    rms = [
+        (walk(data, n) / std - states[-1]).square().mean().sqrt() for n in (1, 2, 4, 8)
+    ]
+    print(
+        f"+-{half:<10}  {straightness(states):6.3f}    {straightness(cloud):6.3f}    "
+        + "  ".join(f"{e:.3f}" for e in rms)
+    )
+torch.set_default_dtype(torch.float32)
+
+# %% [markdown]
+# One step lands at the mean and misses by about 1 whatever the flow; more steps miss by less where $S$ is smaller. A single normal distribution with the same standard deviation has most of $S$ (column *normal*), because its paths, too, first close in and then open to the width of the data. Measured against their own size, narrow data bend more; without that division $S$ would grow with their size.
+#
+# ## Going further: the noise and the bias of consistency training
+#
+# Step 6 in full. To first order in $\Delta$ the target is $f(x,t)-\Delta\,\big[((\epsilon-x_0)\cdot\nabla_x)f+\partial_tf\big]$. With $v^*$ in the place of $\epsilon-x_0$ the bracket is $\frac d{dt}f$ along the path, which is 0 for the true $f$: the target is right on average. The neglected terms give a bias, at the point below about twice that of distillation, since $f$ is averaged over scattered points. On the mixture noise and bias can be computed exactly, with the exact $f$ (a quantile) and integrals over the pairs that pass through one point.
+
+# %% jupyter={"source_hidden": true}
+torch.set_default_dtype(torch.float64)
+z, w = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(60))
+w = w / w.sum()
+
+
+def end_of_path(x, t):
+    """The consistency function: the data point with the quantile that x has at t."""
+    spread = (((1 - t) * line.stds) ** 2 + t**2).sqrt()
+    q = torch.special.ndtr((x - (1 - t) * line.means[:, 0]) / spread) @ line.weights
+    return path(q.clamp(1e-14, 1 - 1e-14), 0.0)
+
+
+def targets(x, t, gap):
+    """Mean and spread of the target of consistency training; that of distillation."""
+    m, s = line.means[:, 0], line.stds
+    var = ((1 - t) * s) ** 2 + t**2
+    off = x - (1 - t) * m
+    p = torch.softmax(line.weights.log() - off**2 / (2 * var) - var.log() / 2, 0)
+    x0 = (m + (1 - t) * s**2 * off / var)[:, None] + (s * t / var.sqrt())[:, None] * z
+    eps = (x - (1 - t) * x0) / t
+    ends = end_of_path((x - gap * (eps - x0)).reshape(-1, 1), t - gap).reshape(x0.shape)
+    weight = p[:, None] * w
+    mean = (weight * ends).sum()
+    at = torch.tensor([[x]]), torch.tensor([[t]])
+    down = end_of_path(at[0] - gap * velocity(*at), t - gap)
+    return mean, (weight * (ends - mean) ** 2).sum().sqrt(), down.squeeze()
+
+
+x, t, found = 0.2, 0.7, []
+truth = end_of_path(torch.tensor([[x]]), t).squeeze()
+print("step      spread of target     bias, training   bias, distillation")
+for gap in (0.2, 0.1, 0.05, 0.025):
+    mean, spread, down = targets(x, t, gap)
+    found.append([spread, (mean - truth).abs(), (down - truth).abs()])
+    print(
+        f"{gap:<9} {spread:.4f}               {(mean - truth):+.4f}"
+        f"          {(down - truth):+.4f}"
+    )
+halving = torch.tensor(found[-2]) / torch.tensor(found[-1])
+check_range(
+    "halving the step divides the spread by",
+    halving[0],
+    1.9,
+    2.1,
+    unlike={"the bias instead": halving[1]},
+)
+check(
+    "halving the step divides both biases by 4",
+    halving[1:],
+    torch.full((2,), 4.0),
+    atol=0.5,
+    unlike={"the spread instead": halving[0]},
+)
+torch.set_default_dtype(torch.float32)
+
+# %% [markdown]
+# The standard deviation (*spread*) falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, so its bias adds up to order $\Delta$.
+#
+# ## Going further: match the distribution, not the path
+#
+# Distribution matching distillation needs no path. A generator $x=G_\theta(\epsilon)$ may pair noise and pictures as it likes, as long as its *distribution* $p_G$ is that of the teacher. It lowers $\mathrm{KL}(p_G\,\Vert\,p)$, whose gradient needs only two scores:
 # $$\nabla_\theta\,\mathrm{KL}(p_G\,\Vert\,p)=\mathbb E_\epsilon\Big[\big(\nabla\log p_G(x)-\nabla\log p(x)\big)\cdot\frac{\partial x}{\partial\theta}\Big],\qquad x=G_\theta(\epsilon).$$
 #
 # **Step 10. Why.** $\mathrm{KL}=\mathbb E_\epsilon[\log p_G(x)-\log p(x)]$. Differentiate inside the mean: $\theta$ moves $x$, which gives the formula, and it changes the function $\log p_G$ itself. The second part is $\mathbb E_{p_G}[\partial_\theta\log p_G]=0$, as for every density (lesson 03).
@@ -908,17 +929,9 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# The check catches this mistake: with the teacher's score alone the generator would climb to the teacher's most likely picture and stay there ($\sigma\to0$). The score of its own distribution pushes the samples apart.
-#
-# | model | needs | extra networks while training | what it costs |
-# |---|---|---|---|
-# | consistency distillation | a teacher | the teacher, an EMA | a second training, and the teacher's Euler steps as its ceiling |
-# | consistency training | data | an EMA | noisy targets, bias at coarse levels |
-# | shortcut | data | an EMA | errors of short jumps add up in long ones |
-# | MeanFlow | data | none | a JVP a training step, noisy targets where the flow spreads |
-# | DMD | a teacher | the teacher, one trained for $p_G$ | $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost |
-# | all | | | no likelihood without the Jacobian of the jump |
-#
+# The check catches this mistake: with the teacher's score alone the generator would climb to the teacher's most likely picture and stay there ($\sigma\to0$). The score of its own distribution pushes the samples apart. What it costs: a teacher, and a network trained all along for $p_G$. And $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost.
+
+# %% [markdown]
 # ## Going further: make the record again
 #
 # This cell trained what the record holds: for each seed a teacher, four students, two students with a slip, and the teacher after 300 more steps. Set `remake` to `True` to run it; it takes about three minutes and writes `few_step.npz` into the current folder.
@@ -998,10 +1011,10 @@ widgets.quiz("few_step")
 # 3. The average velocity $u(x,r,t)$ is displacement over time; a network that knows it jumps without error.
 # 4. At $r=t$ it is the velocity, at $r=0$ the consistency function $x-t\,u$.
 # 5. Consistency: neighbours on a path see the same end, the one nearer to the data is the target, and the boundary condition forbids the empty answer.
-# 6. Without a teacher the line's own velocity replaces the path's: right on average to first order in the step, with noise of order $\Delta$ and a bias of order $\Delta^2$ a level.
+# 6. Without a teacher the line's own velocity replaces the path's: right on average to first order in the step.
 # 7. Shortcut: a jump is the mean of two half jumps. Short jumps teach long ones.
 # 8. MeanFlow: $u=v^*-(t-r)\frac d{dt}u$, with the derivative along the path, direction $(v,0,1)$. No step size is left.
-# 9. Distribution matching gives up the pairing of noise and data and compares two scores.
+# 9. Distribution matching gives up the pairing of noise and data.
 # 10. Each method has its cost: a teacher, a noisier target or a costlier step. None gives a likelihood for free.
 #
 # | paradigm | objective | sampler | NFE | likelihood | costs |
