@@ -89,7 +89,7 @@ film((clouds(k) for k in times), alt=ALT, seconds=4, width=580)
 
 # %% [markdown]
 # Both panels begin with the same noise and end in the same word. On the left, each dot was paired with a random dot of the word and runs to it in a
-# straight line, through all others. On the right, the dots follow one field of arrows that changes with time, so two dots never meet on the way. Now compare the two *clouds*:
+# straight line, past all others. On the right, the dots follow one field of arrows that changes with time, so two dots never meet on the way. Now compare the two *clouds*:
 # **at each moment they have the same distribution.**
 #
 # That is the theorem behind **flow matching**. It turns generation into a regression with a loss of three lines, and it is how Stable Diffusion 3,
@@ -213,7 +213,7 @@ show(
 
 
 # %% [markdown]
-# Two narrow clusters, forty pairs, coloured by where they end. At $t=1$ each arrow is $x$ minus the mean of the data, so on the right all paths first drift towards 0. From about $t=0.6$ the best guess lies farther out than most points themselves, and their paths turn there. **The lines are straight, the flow is not.**
+# Two narrow clusters, forty pairs, coloured by where they end. At $t=1$ each arrow is $x$ minus the mean of the data, so on the right all paths first drift towards 0. From about $t=0.6$ the best guess lies farther out than many points themselves, and their paths turn there. **The lines are straight, the flow is not.**
 #
 # **Your turn 1 · the arrows of a cloud** *(build, 10 minutes)*
 #
@@ -557,7 +557,7 @@ show(
 #
 # Now follow one path of the flow, $y_t$, from $y_1$ to $y_0$. Its velocity, averaged over time, is the **chord** $y_1-y_0$, and, as always, mean square = squared mean + variance. That variance, averaged over the paths, is the **straightness** $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$ (Liu et al. 2022; 0 for straight paths, so we call it the bend). Together:
 # $$\underbrace{\mathbb E\lVert\epsilon-x_0\rVert^2}_{\text{training lines}}=\underbrace{\mathbb E\lVert y_1-y_0\rVert^2}_{\text{the flow's chords}}+\underbrace{S}_{\text{bend}}+\underbrace{F}_{\text{floor}}$$
-# If $S=0$, paths are straight, run at constant speed, and every Euler step is exact. Since $S,F\ge0$, the flow's chords are never longer, in mean square, than the lines it was trained on. Nor can they be shorter than the best pairing of noise and data. So **the shorter the training lines, the less room for bend and floor.**
+# If $S=0$, paths are straight, run at constant speed, and every Euler step is exact. Since $S,F\ge0$, the flow's chords are never longer, in mean square, than the lines it was trained on. Nor can they be shorter than the best pairing of noise and data allows. So **the shorter the training lines, the less room for bend and floor.**
 #
 # The check takes each term by its own route: $C$ in closed form, the chords from quantiles (on a line no two paths cross, so the flow keeps the order of the points), $S$ from a solver, $F$ from pairs.
 
@@ -597,7 +597,7 @@ check(
 #
 # ## 6. Reflow: let the flow choose the pairs
 #
-# The flow's own chords are such shorter lines. **Reflow** (Liu et al. 2022, who call the flow of section 1 a **rectified flow**): train once, run the sampler, keep each noise point together with the sample that it became, and train again on these pairs. They are the two ends of paths that never cross. (Their lines may still cross; so reflow can be repeated.)
+# The chords of a flow are such shorter lines. **Reflow** (Liu et al. 2022, who call the flow of section 1 a **rectified flow**): train once, run the sampler, keep each noise point together with the sample that it became, and train again on these pairs: their lines are the chords. The paths between them never met; the chords still may, so reflow can be repeated.
 #
 # We measure it on the ring, where the exact velocity is known, for three seeds. `fit_ring` is the loop of section 3.
 
@@ -801,7 +801,7 @@ show(figure, alt="Twenty handwritten digits of 28 by 28 pixels, 0 to 9 twice, dr
 #
 # **At the ends.** Reading a score from a velocity divides by $t$: an error of 0.01 in $v$ at $t=0.001$ is an error of about 10 in the score. Reading a velocity from a noise prediction divides by $1-t$. At $t=1$ the perfect noise prediction is $x$ and says nothing about $\mathbb E[x_0]$, which the velocity needs there: such a network cannot start at $t=1$.
 #
-# **With a coupling.** Tweedie's formula needs normal noise that is independent of the data. After reflow $v^*$ still carries noise to data, but in general $-(x+(1-t)v^*)/t$ is not the score of its $p_t$, so lesson 13's noisy samplers may not use it. (*Going further* has a case in closed form.)
+# **With a coupling.** Tweedie's formula needs normal noise that is independent of the data. With other pairs, as after reflow, $v^*$ still carries one marginal to the other, but in general $-(x+(1-t)v^*)/t$ is not the score of its $p_t$, so lesson 13's noisy samplers may not use it. (*Going further* has a case in closed form.)
 
 # %% [markdown]
 # ## Going further: which times?
@@ -1012,7 +1012,7 @@ show(
 )
 
 # %% [markdown]
-# No training curve shows it: with labels ignored the loss is as low as with the repair. The samples are wrong, because the distribution of the noise given the label was wrong in training. The repair pairs within each label, so that every label sees all of the noise. The example is extreme; on pictures we have not measured the harm. With text prompts, each of which occurs once, there is nothing to pair within; Cheng and Schwing 2025 propose a repair.
+# No training curve shows it: with labels ignored the loss is as low as with the repair. The samples are wrong, because the distribution of the noise given the label was wrong in training. The repair pairs within each label, so that every label sees all of the noise. The example is extreme; on pictures we have not measured the harm. With text prompts, each of which occurs only once, there is nothing to pair within; Cheng and Schwing 2025 propose a repair.
 #
 # **And there is no score.** Section 7 said that a coupling breaks Tweedie's formula. Take data $\mathcal N(0,s^2)$ with $x_0=s\,\epsilon$, the optimal coupling in one dimension. Then $x_t=((1-t)s+t)\,\epsilon$, so $v^*=\frac{1-s}{(1-t)s+t}\,x$, and the score of $p_t$ is $-x/((1-t)s+t)^2$. The formula $-(x+(1-t)v^*)/t$ gives $-x/\big(t\,((1-t)s+t)\big)$. For $s=\tfrac14$ and $t=\tfrac12$ its slope is a quarter too steep.
 
@@ -1104,7 +1104,7 @@ widgets.quiz("flow_matching")
 # 7. The density of times decides where a finite network is good, not what a perfect one learns.
 # 8. Lines = chords + bend + floor: shorter training lines leave less room for bend and floor.
 # 9. Reflow trains again on the flow's own pairs. Paths become nearly straight; the distribution gets no better.
-# 10. For independent normal noise a velocity gives score, noise prediction and EDM's denoiser. With other couplings the score formula fails.
+# 10. For independent normal noise a velocity gives score, noise prediction and EDM's denoiser. With other couplings the score formula fails in general.
 #
 # | paradigm | objective | sampler | NFE | likelihood | pays |
 # |---|---|---|---|---|---|
