@@ -100,7 +100,7 @@ film((frame(k) for k in range(len(AT))), seconds=6, width=760,
 #
 # It uses every lesson; 02, 09, 12 and 13 most. The two odd claims of the map, *diffusion in one step* and *autoregression in parallel*, have notebooks of their own: [few steps](frontier/few_step.ipynb), and [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
-# About 101 minutes, exercises included; the cells run in 30 seconds.
+# About 93 minutes, exercises included; the cells run in 30 seconds.
 
 # %%
 course.draw_map(lesson=15, slim=True)
@@ -173,13 +173,13 @@ course.solution("15.read")
 # %% [markdown]
 # ## 2. The clinic: four releases in full
 #
-# Now real ones, retold in our own words from the sources that each key lists: for some an abstract, summaries, or reports by others. *Not said* means: not in the text before you. Each text has a
-# phrase that points to the wrong family and a fact that does not matter. For every release, **copy the phrase that decides (3 to 25 words; `"cannot tell"` if none does), fill in the four
+# Now real ones, retold in our own words from the sources that each key lists (for some an abstract, or reports by others). *Not said* means: not in the text before you. Each text has a phrase that points to the wrong family and a fact that does not matter. For every release, **copy the phrase that decides (3 to 25 words; `"cannot tell"` if none does), fill in the four
 # blanks with how you know, and write one question to the authors on paper.** If something is wrong, the checker explains the first mistake. The key with its evidence opens after your card is right, or after three calls of `course.hint`.
 #
 # **Your turn 15.2 · DeepSeek-V3** *(compute, 8 minutes)*
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
+from genlab.core import integrate, last, normal_log_prob
 from genlab_course.exercises.lesson_15 import BLANKS, CLINIC, HOW, NOTHING, parts, shown
 
 display(Markdown(shown("deepseek_v3")))
@@ -231,7 +231,7 @@ course.solution("15.llada")
 # %% [markdown]
 # <details><summary>After your card is right</summary>
 #
-# *Language model*, *next token*, *GPT*: words that pull towards the autoregressive row, and none of them says how LLaDA is trained or sampled. The authors name the family, once. You will see in a minute that a program which has read nearly two thousand such texts does not notice.
+# *Language model*, *next token*, *GPT*: words that pull towards the autoregressive row, and none of them says how LLaDA is trained or sampled. The authors name the family, once.
 #
 # </details>
 #
@@ -269,10 +269,10 @@ STYLE = "<style>.genlab-reading mark { color: #222222; }</style>"
 HTML(f"{STYLE}<div class='genlab-reading'>{highlight(text, read(text))}</div>")
 
 # %% [markdown]
-# On LLaDA it is wrong, and nearly certain: 0.95 (question 3), although the text says *a diffusion model*. Strike out *language model*, and it is still wrong. Add the spelled-out name, five words in brackets, and it is right: they weigh more than the sentence that says it. Look at what it marked (darker: heavier): *language model*, and *autoregressive* and *next token* from what is said of others. Such words *accompany* autoregressive models in the texts it was fitted to. You did better if you asked what was
-# minimised. The optional section on the reader shows how such a model is built, and how to find out what it has merely memorised.
+# On LLaDA it is wrong, and nearly certain: 0.95 (question 3), although the text says *a diffusion model*. Strike out *language model*, and it is still wrong. Add the spelled-out name, five words in brackets, and it is right. Look at what it marked (darker: heavier): *language model*, and *autoregressive* and *next token* from what is said of others. Such words *accompany* autoregressive models in the texts it was fitted to. You did better if you asked what was
+# minimised. (*Going further* shows how such a model is built, and what it has merely memorised.)
 #
-# **What do texts disclose?** Here are the keys of all twelve releases of the clinic, counted (eight are in *Going further*). They count our retellings of twelve releases chosen to fill the map: the papers themselves may say more.
+# **What do texts disclose?** Here are the keys of all twelve releases of the clinic, counted (eight are in *Going further*). They count our retellings of releases chosen to fill the map: the papers themselves may say more.
 
 # %%
 print(f"{'blank':<10} disclosed  inferred not said")
@@ -288,22 +288,7 @@ for family in FAMILIES:
     print(f"{family:<18} alone {alone}, in hybrids {hybrids}")
 
 # %% [markdown]
-# Two things to see. Most of these texts name an objective; **one in twelve says what kind of likelihood the model has** (question 1), and for the others you infer it or cannot. And no release belongs to the latent-variable row alone: among those that we found, none samples from a variational autoencoder by itself. Autoencoders serve as the *codec* of something else. (Energy-based models are rare, not extinct: Gladstone et al. 2025, arXiv:2507.02092.)
-#
-# **More of them.** The widget deals more texts of the bank. Its labels call a latent diffusion *bound*, since its codec has a bound; our cards call it *none*, since its usual loss is no part of that bound (section 6). Where a codec is one part of a hybrid, the widget takes either. After ten texts: which step do you
-# get wrong most often, and which answer do you give instead?
-
-# %% tags=["keep-output"]
-from genlab_course import check, check_range, fingerprint as subjects, widgets
-
-widgets.clinic(seed=15)
-
-# %% [markdown]
-# <details><summary>For comparison</summary>
-#
-# There is no key to this question but your own score. `genlab read`, when it must answer every test text, is right on the objective in 77 %, on the sampler in 81 %, on the likelihood in 84 % (as the bank labels it) and on all the families at once in 79 % of them (quoted from its card).
-#
-# </details>
+# Two things to see. Most of these texts name an objective; **one in twelve says what kind of likelihood the model has** (question 1), and for the others you infer it or cannot. And no release belongs to the latent-variable row alone: among those that we found, none samples from a variational autoencoder by itself. Autoencoders serve as the *codec* of something else.
 #
 # ## 3. Why the objective decides
 #
@@ -316,45 +301,7 @@ widgets.clinic(seed=15)
 # | adversarial | Jensen-Shannon or Wasserstein, from below, by a discriminator or critic | 07, 08 |
 # | score | Fisher divergence at every noise level | 11 |
 #
-# Take one pair, $p=\mathcal N(0,1)$ and $q=\mathcal N(m, 1)$, and compute all four. On one side stands a closed form or a definition, on the other the form in which the paradigm meets it: an average log-ratio, the value of the best discriminator, the area between the distribution functions (possible in one dimension only; a critic stands in for it), a sum over noise levels.
-
-# %%
-from genlab.core import integrate, last, normal_log_prob
-from genlab.oracles import Gaussian
-from genlab.oracles.continuous import kl_gaussian
-torch.set_default_dtype(torch.float64)  # exact numbers; drawing switches to float32
-m, grid = 0.7, torch.linspace(-12, 12, 24_001)
-log_p, log_q = normal_log_prob(grid, 0.0, 1.0), normal_log_prob(grid, m, 1.0)
-p, q = log_p.exp(), log_q.exp()
-normal = lambda mean, variance: Gaussian(torch.tensor([mean]), variance * torch.eye(1))
-closed = kl_gaussian(normal(0.0, 1), normal(m, 1))
-check("forward KL: average log-ratio, closed form",
-      integrate(p * (log_p - log_q), grid), closed, atol=1e-9,
-      unlike={"KL to a q of twice the variance":
-              kl_gaussian(normal(0.0, 1), normal(m, 2))})
-
-best = (log_p - log_q).sigmoid()  # D*, lesson 07
-value_of = lambda d: integrate(p * d.log() + q * (1 - d).log(), grid)
-middle = ((p + q) / 2).log()
-js = 0.5 * integrate(p * (log_p - middle) + q * (log_q - middle), grid)
-check("value of the best discriminator = 2 JS - log 4", value_of(best),
-      2 * js - math.log(4), atol=1e-9, unlike={
-          "a discriminator twice as sure": value_of((2 * (log_p - log_q)).sigmoid())})
-
-step = grid[1] - grid[0]
-w1 = (p.cumsum(0) - q.cumsum(0)).abs().sum() * step**2
-check("W1: distribution functions, closed form m", w1, m, atol=1e-4,
-      unlike={"between the densities": (p - q).abs().sum() * step})
-
-levels = torch.logspace(-3, 4, 4001)
-fisher = (m / (1 + levels**2)) ** 2 / 2  # half the mean square of the scores' gap
-check("KL = sum of Fisher divergences over noise",
-      integrate(2 * levels * fisher, levels), closed, atol=1e-4,
-      unlike={"weight 1": integrate(fisher, levels)})
-
-# %% [markdown]
-# The last line is an identity of lesson 11: summed over all noise levels with weight $2\sigma$, half the mean squared gap between the *scores* of $p$ and $q$, noised alike, *is* the forward KL. In a regression on the *noise*, whose error is $\sigma$ times the score's, it becomes the squared error with weight $1/\sigma$, which is even in $\log\sigma$. A free network need not hold
-# the scores of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight. Read column two: *exactly* promises an exact likelihood, *from above* a bound, *by a discriminator* none.
+# Read the second column. *Exactly* promises an exact likelihood, *from above* a bound, *by a discriminator* none. The last row is less plain: summed over all noise levels with the right weight, the Fisher divergence *is* the forward KL, but a free network need not hold the scores of any one density, and lesson 12's plain loss has another weight. (*Going further* computes all four for one pair.)
 #
 # ## 4. Count instead of reading
 #
@@ -368,6 +315,7 @@ check("KL = sum of Fisher divergences over noise",
 # What is **declared** belongs to the object and is taken on trust: which settings it offers (its **dials**, such as the number of steps), and which likelihood (`log_prob`, `elbo`, or neither). Together they are its **fingerprint**. Count by hand for one model:
 
 # %%
+from genlab_course import check, check_range, fingerprint as subjects, widgets
 from genlab_course.fingerprint import fingerprint
 
 pixelcnn, calls = load_model("digit_pixelcnn"), Counter()
@@ -386,7 +334,6 @@ print(f"twice the rows of pixels: calls grow by {seen.growth_with_length:.1f}")
 # And both counts for 8 guided steps of the digit diffusion (question 2): once with a call for each of the two predictions, once with both in one batch.
 
 # %%
-torch.set_default_dtype(torch.float32)
 diffusion, label = load_model("digit_diffusion"), torch.tensor([3, 8])
 net, no_class = diffusion.eps_net, torch.full((2,), 10)
 
@@ -413,8 +360,6 @@ counts = {"two calls": evaluations_and_calls(in_two_calls),
           "one batch": evaluations_and_calls(in_one_batch)}
 for name, (work, wait) in counts.items():
     print(f"{name}: {work} evaluations a sample, in {wait} sequential calls")
-x, t = torch.randn(2, 1, 8, 8), torch.full((2,), 50)
-torch.testing.assert_close(in_one_batch(x, t), in_two_calls(x, t))  # the same noise
 check("8 guided steps in one batch: evaluations, sequential", counts["one batch"],
       [16, 8], unlike={"in two calls": counts["two calls"]})
 
@@ -471,7 +416,7 @@ for make, where in (*subjects.LESSONS, *subjects.ODD_CLAIMS):
     assert where.startswith(found), f"the lessons place it at {where}"
 
 # %% [markdown]
-# Columns 2 to 5 are counted, the sixth is declared, the last is computed by the function. Every model of the course lands where its lesson put it; the rule was written with them in view. The distilled model takes one call and reveals itself only by its dial, and masked diffusion writes each pixel once, like PixelCNN, while its calls follow the dial. (`digit_flow` is asked for the density before rounding, which is exact; of whole pixels it gives a bound. PixelCNN's 0.013 is below 1/64, since a pixel drawn as 0 changes nothing.)
+# Columns 2 to 5 are counted, the sixth is declared, the last is computed by the function. Every model of the course lands where its lesson put it; the rule was written with them in view. The distilled model takes one call and reveals itself only by its dial, and masked diffusion writes each pixel once, like PixelCNN, while its calls follow the dial. (`digit_flow` is asked for the density before rounding, which is exact; of whole pixels it gives a bound.)
 #
 # But the likelihood, and whether a dial is offered at all, are only declared: the program only looks for a method `log_prob` or `elbo`, so what an ODE could give counts as `none`. **What is declared can be false.**
 #
@@ -513,34 +458,8 @@ for name, subject in sold.items():
     print(f"{name:<28} calls: {f.passes}, {f.kind:<6} placed: "
           f"{place(f.passes, fraction, f.follows_steps, f.kind)}")
 
-
 # %% [markdown]
-# All three are misplaced, and no number was miscounted. Honest models can be, too: an autoregressive flow (lesson 04) would be placed with PixelCNN, a continuous flow with score. So a fingerprint is evidence about *how a sample is made*, and hearsay about everything else. But counting can expose a claim about sampling. Here is an object and what its seller says of it.
-
-# %%
-class Oracle(torch.nn.Module):
-    """Sold as a diffusion model with an exact likelihood."""
-
-    event_shape = (16,)
-
-    def __init__(self):
-        super().__init__()
-        layers = torch.nn.Linear(4, 32), torch.nn.ReLU(), torch.nn.Linear(32, 16)
-        self.unet = torch.nn.Sequential(*layers)
-
-    def sample(self, n, *, generator=None):
-        return self.unet(torch.randn(n, 4, generator=generator))
-
-
-claim = read("Oracle is a diffusion model. It denoises in 50 steps and reports an "
-             "exact likelihood through the probability flow ODE.")
-(fact,) = fingerprint(subjects.whole("Oracle", Oracle()))
-print("the text says:   ", claim.sampling.value, "| likelihood", claim.likelihood.value)
-print("the counter says:", fact.production, "| likelihood, declared:", fact.kind)
-assert fact.passes == 1, "no loop, whatever the text says"
-
-# %% [markdown]
-# The count refutes the 50 steps, and leaves the family open.
+# All three are misplaced, and no number was miscounted. Honest models can be, too: an autoregressive flow (lesson 04) would be placed with PixelCNN, a continuous flow with score. So a fingerprint is evidence about *how a sample is made*, and hearsay about everything else. (About sampling, counting can expose a false claim: *Going further* catches one.)
 #
 # ## 5. It fails: numbers of different kinds
 #
@@ -559,12 +478,11 @@ check_range("transformer minus the VAE's bound, 500 draws",
 
 # %% [markdown]
 # Nothing about *this* model changed, and it overtook *this* transformer. The repair is a habit: write the sign before the number. **Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot.**
-
-# %% [markdown]
+#
 # ## 6. The seven systems
 #
 # A system is a composition of parts that you have derived. Each lab is watched as it samples, stage by stage. The networks are untrained and the settings small (12 tokens, a few steps), since the place does not depend on weights or
-# length: read growth and kind, not the counts themselves. Only *language and image* is guided here, in three of its five steps (two rows in one call); in use the other loops are guided, too.
+# length: read growth and kind, not the counts themselves. (*Language and image* is guided in three of its five steps: 8 evaluations in 5 calls.)
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -593,7 +511,7 @@ for name, stages in systems.items():
 # | [language and image](systems/language_and_image.ipynb) | cross-entropy and noise prediction | tokens one by one, then a loop | exact for the words, none for the picture | both costs |
 # | [flow density estimator](systems/flow_density_estimator.ipynb) | exact log-likelihood | one call | exact | only invertible layers |
 #
-# A hybrid needs no new row: it stands in several, its costs add up, and it has **at most the likelihood of its weakest part**. Latent diffusion shows why *at most*. Its autoencoder has a bound, so the whole could have one, if the prior over codes were trained by it (Vahdat et al. 2021). But the lab's denoiser, like those of most releases, is trained on codes by a loss that is no term of this bound. So as trained it has *none*, and the cards say so.
+# A hybrid needs no new row: it stands in several, its costs add up, and it has **at most the likelihood of its weakest part**. Latent diffusion shows why *at most*. Its autoencoder has a bound, and the whole would have one if the prior over codes were trained by it (Vahdat et al. 2021). As most releases train it, it has *none*, and the cards say so.
 #
 # Here is lesson 01's map, filled with what was counted and declared. Two places were not counted: the ancestral chain (*diffusion*) has no dial, and its $T$ steps are known; the writer of *language and image* was not run at twice the length.
 
@@ -646,7 +564,7 @@ show(figure, alt="A table of all models: one call, calls that follow the length,
 #
 # ## 7. The course on two pages
 #
-# This sheet is generated from the map and the models' cards, so it stays up to date. To print it: `genlab cheatsheet > cheatsheet.md`. The equations have a sheet of their
+# This sheet is generated from the map and the models' cards. To print it: `genlab cheatsheet > cheatsheet.md`. The equations have a sheet of their
 # own: `genlab cheatsheet --equations`.
 
 # %%
@@ -659,7 +577,7 @@ Markdown(cheat_sheet())
 #
 # 1. One: LLaDA's text says that its loss is a bound. (Two, if you count TarFlow's *likelihood estimation*.) For the others you have to infer the kind, or cannot (section 2).
 # 2. Sixteen evaluations, in eight sequential calls if the two predictions share a batch (section 4).
-# 3. 95 percent. It takes LLaDA for an autoregressive model, although the text says *a diffusion model* (section 2). In *Going further* you build a simpler reader and find out what it has memorised.
+# 3. 95 percent. It takes LLaDA for an autoregressive model, although the text says *a diffusion model* (section 2).
 
 # %% [markdown]
 # ## Going further: eight more releases
@@ -737,6 +655,20 @@ display(Markdown(shown("sora2")))
 card_of_sora2 = ...
 course.exercise("15.sora2", card_of_sora2)
 course.solution("15.sora2")
+
+# %% [markdown]
+# **More of them.** The widget deals more texts of the bank. Its labels call a latent diffusion *bound*, since its codec has a bound; our cards call it *none*, since its usual loss is no part of that bound (section 6). Where a codec is one part of a hybrid, the widget takes either. After ten texts: which step do you
+# get wrong most often, and which answer do you give instead?
+
+# %% tags=["keep-output"]
+widgets.clinic(seed=15)
+
+# %% [markdown]
+# <details><summary>For comparison</summary>
+#
+# There is no key to this question but your own score. `genlab read`, when it must answer every test text, is right on the objective in 77 %, on the sampler in 81 %, on the likelihood in 84 % (as the bank labels it) and on all the families at once in 79 % of them (quoted from its card).
+#
+# </details>
 
 # %% [markdown]
 # ## Going further: a reader of your own, and what it has memorised
@@ -900,6 +832,82 @@ for one in CLINIC.values():
 widgets.release_reader(" ".join(CLINIC["meanflow"]["text"].split()))
 
 # %% [markdown]
+# ## Going further: four distances, computed
+#
+# Section 3 says which distance each objective estimates. Take one pair, $p=\mathcal N(0,1)$ and $q=\mathcal N(m, 1)$, and compute all four. On one side stands a closed form or a definition, on the other the form in which the paradigm meets it: an average log-ratio, the value of the best discriminator, the area between the distribution functions (possible in one dimension only; a critic stands in for it), a sum over noise levels.
+
+# %%
+from genlab.oracles import Gaussian
+from genlab.oracles.continuous import kl_gaussian
+
+torch.set_default_dtype(torch.float64)  # exact numbers
+m, grid = 0.7, torch.linspace(-12, 12, 24_001)
+log_p, log_q = normal_log_prob(grid, 0.0, 1.0), normal_log_prob(grid, m, 1.0)
+p, q = log_p.exp(), log_q.exp()
+normal = lambda mean, variance: Gaussian(torch.tensor([mean]), variance * torch.eye(1))
+closed = kl_gaussian(normal(0.0, 1), normal(m, 1))
+check("forward KL: average log-ratio, closed form",
+      integrate(p * (log_p - log_q), grid), closed, atol=1e-9,
+      unlike={"KL to a q of twice the variance":
+              kl_gaussian(normal(0.0, 1), normal(m, 2))})
+
+best = (log_p - log_q).sigmoid()  # D*, lesson 07
+value_of = lambda d: integrate(p * d.log() + q * (1 - d).log(), grid)
+middle = ((p + q) / 2).log()
+js = 0.5 * integrate(p * (log_p - middle) + q * (log_q - middle), grid)
+check("value of the best discriminator = 2 JS - log 4", value_of(best),
+      2 * js - math.log(4), atol=1e-9, unlike={
+          "a discriminator twice as sure": value_of((2 * (log_p - log_q)).sigmoid())})
+
+step = grid[1] - grid[0]
+w1 = (p.cumsum(0) - q.cumsum(0)).abs().sum() * step**2
+check("W1: distribution functions, closed form m", w1, m, atol=1e-4,
+      unlike={"between the densities": (p - q).abs().sum() * step})
+
+levels = torch.logspace(-3, 4, 4001)
+fisher = (m / (1 + levels**2)) ** 2 / 2  # half the mean square of the scores' gap
+check("KL = sum of Fisher divergences over noise",
+      integrate(2 * levels * fisher, levels), closed, atol=1e-4,
+      unlike={"weight 1": integrate(fisher, levels)})
+
+# %% [markdown]
+# The last line is an identity of lesson 11: summed over all noise levels with weight $2\sigma$, half the mean squared gap between the *scores* of $p$ and $q$, noised alike, *is* the forward KL. In a regression on the *noise*, whose error is $\sigma$ times the score's, it becomes the squared error with weight $1/\sigma$, which is even in $\log\sigma$. A free network need not hold
+# the scores of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight.
+
+# %% [markdown]
+# ## Going further: a claim that counting refutes
+#
+# Here is an object, and what its seller says of it.
+
+# %%
+torch.set_default_dtype(torch.float32)
+
+
+class Oracle(torch.nn.Module):
+    """Sold as a diffusion model with an exact likelihood."""
+
+    event_shape = (16,)
+
+    def __init__(self):
+        super().__init__()
+        layers = torch.nn.Linear(4, 32), torch.nn.ReLU(), torch.nn.Linear(32, 16)
+        self.unet = torch.nn.Sequential(*layers)
+
+    def sample(self, n, *, generator=None):
+        return self.unet(torch.randn(n, 4, generator=generator))
+
+
+claim = read("Oracle is a diffusion model. It denoises in 50 steps and reports an "
+             "exact likelihood through the probability flow ODE.")
+(fact,) = fingerprint(subjects.whole("Oracle", Oracle()))
+print("the text says:   ", claim.sampling.value, "| likelihood", claim.likelihood.value)
+print("the counter says:", fact.production, "| likelihood, declared:", fact.kind)
+assert fact.passes == 1, "no loop, whatever the text says"
+
+# %% [markdown]
+# The count refutes the 50 steps, and leaves the family open.
+
+# %% [markdown]
 # ## Going further: the league of the recipes
 #
 # Eleven recipes were trained on the same 1,397 digits and are judged on others: the bits on 200, the rest on 400. **Five trainings each**, from five seeds, all else equal (`benchmarks/league.py` repeats it in half an hour). A cell is their mean ± standard deviation, the luck of drawing 1,000 samples included. *Evaluations* are the rows that a network computes for one sample, *sequential* its calls.
@@ -1015,8 +1023,8 @@ check_range("latent diffusion keeps more: nearest two seeds of drawing",
 # ## Project: three releases of this month
 #
 # *(2 to 3 hours, in pairs; alone: twice, a week apart)* Choose three releases of the last month, one of them a product without a paper. Each of you fills in a card for every release *without talking*, then compare. **Target: the same value in at least 9 of the 12 blanks, and the same "how you know" in at least 8**, before any discussion. For every
-# disagreement, find the sentence that settles it, or write down that none does. Hand in the six cards, the count, and one page: what was disclosed, what you had to infer, the question you would put to the authors, and one experiment with nothing but an interface (time against length, against
-# steps, or the same seed twice) whose result would separate the two likeliest places.
+# disagreement, find the sentence that settles it, or write down that none does. Hand in the six cards, the count, and one page: what you had to infer, the question you would put to the authors, and one experiment with nothing but an interface (time against length, against
+# steps, or the same seed twice) that would separate the two likeliest places.
 #
 # ## Quiz
 
@@ -1030,7 +1038,7 @@ widgets.quiz(15)
 # 2. Every answer is disclosed, inferred or not said. "Cannot tell" is a result: it names your question.
 # 3. What is denied, compared or outperformed places nothing. Neither does an architecture.
 # 4. *Rectified flow* is not *normalizing flow*; *latent attention* is not a latent variable; *several tokens at once* is not another row.
-# 5. Each objective estimates a distance from the data's distribution. Half the squared gap of the scores, summed over noise levels with weight $2\sigma$, is the forward KL; for a free network it bounds it.
+# 5. Each objective estimates a distance from the data's distribution, and with it decides what the model can say about $p(x)$.
 # 6. Evaluations count work, sequential calls latency. Guidance in one batch doubles the first only.
 # 7. Counted: calls, new positions, growth. Declared: dials and likelihood. What is declared can be false.
 # 8. Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot. Error bars over samples omit training luck.
@@ -1041,7 +1049,7 @@ widgets.quiz(15)
 # |---|---|---|---|---|---|
 # | hybrids (this lesson) | one for each part | stages in turn | the sum of the parts | at most that of the weakest part; latent diffusion as trained: none | for each of its parts |
 #
-# **What production systems add.** Routers that choose a model for each request, safety filters before and behind it, caches, a language model that rewrites the prompt (Wan2.1 recommends one), distilled variants of the same name (FLUX.1 [dev] and [schnell]). Diffusion language models are sold, too (Mercury, arXiv:2506.17298): *language model* alone names no family.
+# **What production systems add.** Routers that choose a model for each request, safety filters, caches, a language model that rewrites the prompt (Wan2.1 recommends one), distilled variants of the same name (FLUX.1 [dev] and [schnell]). Diffusion language models are sold, too (Mercury, arXiv:2506.17298).
 #
 # ## Sources
 #
