@@ -25,7 +25,7 @@ STANDARD = (
 )
 LEVELS = ("compute", "derive", "build", "repair", "predict")
 CELLS, OK_LINES, WIDTH, IMPORTS = 60, 40, 88, 12
-MINUTES = (75, 110)  # of a core path
+MINUTES = (75, 100)  # of a core path: about 90
 PICTURES = ("image/png", "image/gif", "image/svg+xml")
 HEAD = re.compile(r"About (\d+) minutes, exercises included; the cells run in (\d+) seconds")
 TURN = re.compile(r"\*\*Your turn [^*]+\*\* \*\((\w+), (\d+) minutes\)\*")
