@@ -1,12 +1,15 @@
 """Write the course as pages that need no network and no server: python docs/site.py [FOLDER].
 
 nbconvert turns the notebooks with their stored outputs into HTML; nothing is executed. A formula
-becomes MathML, which browsers draw by themselves in the font that comes with the pages; a widget is
-the picture of its first state, a quiz its questions with the explanations folded away. `index.html`
-lists and searches them all.
+becomes MathML, which browsers draw by themselves in the font that comes with the pages; a living
+figure moves as in JupyterLab, any other widget is the picture of its first state, a quiz its
+questions with the explanations folded away. `index.html` shows and searches them all, and `api/`
+has the documentation of every module.
 """
 
+import base64
 import html
+import io
 import json
 import re
 import shutil
@@ -14,74 +17,42 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pdoc
 from math_core import LatexToMathML
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from genlab.map import FRONTIER
 from genlab_course import questions
 from genlab_course.demos import PAGES
+from genlab_course.widgets import living
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "https://github.com/genlab-course/genlab/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
+ASSETS = ROOT / "docs/site"
+HERO = ROOT / "genlab_course/data/hero.webp"
 LATEX = LatexToMathML(fancy_error=False)
-MATH_STYLE = """\
-@font-face { font-family: "Genlab Math"; src: url("genlab-math.woff2"); }
-math { font-family: "Genlab Math", math; font-size: 1.15em; }
-.formula { overflow-x: auto; overflow-y: hidden; margin: 0.6em 0; padding: 0.3em 0;
-  scrollbar-width: thin; }
-.boxed { border: 1.5px solid; padding: 0.4em 0.6em; } .formula mtext { white-space: pre; }
-"""
-STYLE = """\
-body { margin: 0 auto; max-width: 52rem; padding: 1rem; font: 17px/1.55 system-ui, sans-serif;
-  color: #222; background: var(--ground); color-scheme: light dark; --ground: #fff; }
-.code summary { font-size: 0.8em; opacity: 0.7; }
-nav { font-size: 0.9em; } nav ul { columns: 2; } a { color: #00528c; }
-img { max-width: 100%; background: #fff; border-radius: 6px; }
-pre { --ground: #f4f4f4; overflow-x: auto; padding: 0.5em 0.8em; font-size: 0.85em;
-  background-color: var(--ground); scrollbar-width: thin; }
-.highlight { background: none; }
-.jp-InputPrompt, .jp-OutputPrompt, .prompt, .anchor-link { display: none; }
-.output_subarea pre, .jp-OutputArea pre { --ground: #fff; border-left: 3px solid #999; }
-table { border-collapse: collapse; display: block; overflow-x: auto; }
-td, th { border: 1px solid #bbb; padding: 0.2em 0.5em; text-align: left; }
-blockquote { border-left: 4px solid #e69f00; margin-left: 0; padding-left: 1em; }
-summary { cursor: pointer; } #found li { margin: 0.5em 0; } input { font: inherit; width: 60%; }
-summary p, summary .formula { display: inline; }
-.formula, pre {  /* a shadow where more can be scrolled to */
-  background-image: linear-gradient(90deg, var(--ground) 50%, transparent),
-    linear-gradient(270deg, var(--ground) 50%, transparent),
-    linear-gradient(90deg, #8888, transparent), linear-gradient(270deg, #8888, transparent);
-  background-position: -1px, right -1px top, left, right;
-  background-size: 2em 100%, 2em 100%, 0.7em 100%, 0.7em 100%;
-  background-attachment: local, local, scroll, scroll; background-repeat: no-repeat; }
-@media (max-width: 40rem) { p, ul, ol, summary { overflow-x: auto; overflow-y: hidden; } }
-@media (min-width: 70rem) { :is(main, main div) > .formula:not(.tagged) { margin-inline: -7rem; } }
-@media (prefers-color-scheme: dark) {
-  body { color: #ddd; --ground: #161616; } a { color: #7cc0f5; } pre { --ground: #22262c; }
-  .output_subarea pre, .jp-OutputArea pre { --ground: #161616; }
-  img { filter: brightness(0.86); } td, th { border-color: #555; }
+PICTURES = ("image/png", "image/gif", "image/webp")
+GROUPS = {  # of the first page: a heading, and how the names of its pages begin
+    "One map, and likelihood": ("01_", "02_", "03_", "04_"),
+    "Latent variables, and the adversarial game": ("05_", "06_", "07_", "08_", "09_"),
+    "Energies, scores and diffusion": ("10_", "11_", "12_", "13_", "14_"),
+    "The landscape": ("15_",),
 }
-"""
-SEARCH = """\
-const box = document.getElementById('search'), found = document.getElementById('found');
-box.addEventListener('input', () => {
-  const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
-  found.replaceChildren(...(words.length ? PAGES : []).flatMap(page => {
-    const text = page.text.toLowerCase();
-    if (!words.every(word => text.includes(word))) return [];
-    const at = Math.max(0, text.indexOf(words[0]) - 60);
-    const item = document.createElement('li'), link = document.createElement('a');
-    link.href = page.href; link.textContent = page.title;
-    item.append(link, ' … ' + page.text.slice(at, at + 160) + ' …');
-    return [item];
-  }));
-});
-"""
+LIVING = {  # on the first page: what is asked of the reader
+    name: question
+    for name, question in {
+        "forward_process": "Every generated picture began as noise. Play time backwards.",
+        "game_orbit": "Two players who each only improve never meet. Drag the start.",
+        "kl_fit": "One bump for two: which wrong answer do you get? Draw your own target.",
+    }.items()
+    if name in living.NAMES
+}
 
 
 def formula(latex, display=False):
@@ -167,15 +138,21 @@ def quiz(key):
 
 
 def with_explanations(notebook):
-    """Put each option's explanation into the quiz, which the stored notebook only asks.
+    """Let living figures live, and put each option's explanation into the quiz.
 
-    A widget's picture gets the words that say how to move it, for those who cannot see it.
+    A picture gets the words that say what is on it, for those who cannot see it.
     """
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
-            words = output.get("data", {}).get("text/plain", "")
-            if words.startswith("Still picture"):
-                output["metadata"]["image/png"] = {"alt": words}
+            data, about = output.get("data", {}), output.get("metadata", {})
+            words = data.get("text/plain", "")
+            if "living" in about:
+                name, settings = about["living"]["name"], about["living"]["settings"]
+                shown = living.page(name, f"living-{number}", settings=settings)
+                output["data"] = nbformat.from_dict({"text/html": shown})
+            for kind in PICTURES:
+                if kind in data and words and not words.startswith("<"):
+                    about.setdefault(kind, {})["alt"] = words
         asked = cell.cell_type == "code" and QUIZ.search(cell.source)
         for output in cell.outputs if asked else []:
             key = int(asked[1]) if asked[1] else asked[2]
@@ -183,13 +160,59 @@ def with_explanations(notebook):
     return notebook
 
 
-def page(title, body, ways=""):
-    """Return a whole page."""
+def thumbnail(notebook):
+    """Return the picture that stands for a notebook, 432 pixels wide, as WebP bytes.
+
+    It is the first that is not the map, which every lesson shows; None where there is no picture.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []) if "draw_map" not in cell.source else []:
+            for kind in PICTURES:
+                if kind in output.get("data", {}):
+                    drawn = Image.open(io.BytesIO(base64.b64decode(output["data"][kind])))
+                    drawn.seek(getattr(drawn, "n_frames", 1) - 1)  # the last of a film
+                    small = drawn.convert("RGB")
+                    small.thumbnail((432, 243), Image.Resampling.LANCZOS)
+                    buffer = io.BytesIO()
+                    small.save(buffer, "WEBP", quality=70)
+                    return buffer.getvalue()
+    return None
+
+
+def contents(body):
+    """Return the list of a page's sections, "" where there are fewer than three."""
+    found = re.findall(
+        r'<h2 id="([^"]+)">(.*?)(?:<a class="anchor-link".*?)?</h2>', body, re.DOTALL
+    )
+    if len(found) < 3:
+        return ""
+    items = "".join(f'<li><a href="#{ident}">{words}</a></li>' for ident, words in found)
+    return f'<details open class="contents"><summary>Contents</summary><ul>{items}</ul></details>'
+
+
+def ways(pages, k):
+    """Return the links from page `k` to the one before and the one after it."""
+    links = []
+    for other, kind, sign in ((k - 1, "before", "← {}"), (k + 1, "next", "{} →")):
+        if 0 <= other < len(pages):
+            title, name = (html.escape(part) for part in pages[other][:2])
+            links.append(f'<a class="{kind}" href="{name}.html">{sign.format(title)}</a>')
+    return "".join(links)
+
+
+def page(title, body, links="", wide=False):
+    """Return a whole page: home and its neighbours above, contents beside it, neighbours below."""
+    beside = "" if wide else contents(body)
+    below = f'<nav class="ways">{links}</nav>' if links else ""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
         '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:;base64,="><link rel="stylesheet" href="math.css">'
         '<link rel="stylesheet" href="site.css"></head>\n'
-        f"<body>\n<nav>{ways}</nav>\n<main>\n{body}\n</main>\n</body></html>\n"
+        f'<body>\n<header><a class="home" href="index.html">genlab</a>{links}</header>\n'
+        f'<div class="{"with-contents" if beside else ""}">{beside}\n'
+        f'<main class="{"landing" if wide else ""}">\n{body}\n{below}</main></div>\n'
+        '<script src="page.js"></script></body></html>\n'
     )
 
 
@@ -211,53 +234,106 @@ def found_notebooks():
         yield f"Solutions: {path.stem.replace('_', ' ')}", f"solution_{path.stem}", path
 
 
-def copy_font(folder):
-    """Put the font of the formulas and its licence beside the pages."""
-    for path in (FONT, FONT.with_name("GUST-FONT-LICENSE.txt")):
-        shutil.copyfile(path, folder / path.name)
-
-
-def write_site(folder, notebooks, documents=DOCUMENTS):
-    """Write the pages, the index with its search, and one style sheet; return their number."""
-    exporter, pages = Exporter(template_name="basic"), []
-    for title, name, path in notebooks:
-        notebook = with_explanations(nbformat.read(path, as_version=4))
-        notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
-        pages.append((title, name, exporter.from_notebook_node(notebook)[0]))
-    for name in documents:
-        text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-        pages.append((text.partition("\n")[0].strip("# "), name, rendered(text)))
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, (title, name, body) in enumerate(pages):
-        beside = [
-            (pages[j][1], sign) for j, sign in ((k - 1, "←"), (k + 1, "→")) if 0 <= j < len(pages)
-        ]
-        ways = " · ".join(
-            ['<a href="index.html">all pages</a>']
-            + [f'<a href="{other}.html">{sign} {other}</a>' for other, sign in beside]
-        )
-        (folder / f"{name}.html").write_text(page(title, body, ways), encoding="utf-8")
+def copy_assets(folder):
+    """Put the styles, the script, the hero and the font of the formulas beside the pages."""
     day, night = (
         HtmlFormatter(style=s, nobackground=True).get_style_defs(".highlight")
         for s in ("friendly", "github-dark")
     )
     night = f"@media (prefers-color-scheme: dark) {{\n{night}\n}}"
-    styles = "\n".join((MATH_STYLE, STYLE, day, night))
-    (folder / "site.css").write_text(styles, encoding="utf-8")
-    copy_font(folder)
-    table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, b in pages]
+    styles = (ASSETS / "site.css").read_text(encoding="utf-8")
+    (folder / "site.css").write_text("\n".join((styles, day, night)), encoding="utf-8")
+    for path in (
+        ASSETS / "math.css",
+        ASSETS / "page.js",
+        HERO,
+        FONT,
+        FONT.with_name("GUST-FONT-LICENSE.txt"),
+    ):
+        shutil.copyfile(path, folder / path.name)
+
+
+def cards(pages, thumbnails):
+    """Return links to some pages, each with its picture."""
+    items = []
+    for title, name, *_ in pages:
+        image = f'<img src="{name}.webp" alt="" loading="lazy">' if name in thumbnails else ""
+        items.append(f'<li><a href="{name}.html">{image}<span>{html.escape(title)}</span></a></li>')
+    return f'<ul class="cards">{"".join(items)}</ul>'
+
+
+def landing(pages, thumbnails):
+    """Return the first page: what moves, where to begin, the search, and everything by groups."""
+    parts = [
+        "<h1>Generative models from first principles</h1>",
+        "<p>Fifteen lessons, seven systems in miniature and a frontier. Each objective and each "
+        "sampler is derived, written in a few lines that you can run, trained in front of you on a "
+        "laptop's CPU, and checked by a second route.</p>",
+        f'<img class="hero" src="{HERO.name}" alt="Five families of generative models turn noise '
+        'into the same ring of eight clusters, each in its own number of network evaluations">',
+        '<p class="buttons"><a href="01_four_paradigm_map.html">Begin with lesson 01</a>'
+        f'<a href="{SOURCE}README.md">Run it yourself</a>'
+        '<a href="api/genlab.html">The library</a>'
+        '<input id="search" type="search" placeholder="Search" aria-label="Search all pages"></p>',
+        '<ul id="found"></ul>',
+    ]
+    figures = [
+        f"<section><h3>{question}</h3>{living.page(name, name, autoplay=k == 0)}</section>"
+        for k, (name, question) in enumerate(LIVING.items())
+    ]
+    parts += [f'<div class="living">{"".join(figures)}</div>']
+    groups, left = {}, list(pages)
+    for heading, starts in GROUPS.items():
+        groups[heading] = [row for row in pages if row[1].startswith(starts)]
+    groups["Labs: the systems in use"] = [r for r in pages if r[2].parent.name == "systems"]
+    groups["Frontier"] = [r for r in pages if r[2].parent.name == "frontier"]
+    for heading, rows in groups.items():
+        parts += [f"<h2>{heading}</h2>", cards(rows, thumbnails)] if rows else []
+        left = [row for row in left if row not in rows]
+    links = "".join(f'<li><a href="{n}.html">{html.escape(t)}</a></li>' for t, n, *_ in left)
+    parts += ["<h2>To look things up, and solutions</h2>", f'<ul class="plain">{links}</ul>']
+    return page("genlab", "\n".join(parts), wide=True)
+
+
+def write_site(folder, notebooks, documents=DOCUMENTS):
+    """Write the pages, the index with its search, and what they load; return their number."""
+    exporter, pages, thumbnails = Exporter(template_name="basic"), [], {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for title, name, path in notebooks:
+        notebook = nbformat.read(path, as_version=4)
+        if path.parent.name != "solutions" and (small := thumbnail(notebook)):
+            thumbnails[name] = small
+            (folder / f"{name}.webp").write_bytes(small)
+        notebook = with_explanations(notebook)
+        notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
+        pages.append((title, name, path, exporter.from_notebook_node(notebook)[0]))
+    for name in documents:
+        path = ROOT / "docs" / f"{name}.md"
+        text = path.read_text(encoding="utf-8")
+        pages.append((text.partition("\n")[0].strip("# "), name, path, rendered(text)))
+    for k, (title, name, _, body) in enumerate(pages):
+        text = page(title, body, ways(pages, k))
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    copy_assets(folder)
+    table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, _, b in pages]
     (folder / "pages.js").write_text(f"const PAGES = {json.dumps(table)};\n", encoding="utf-8")
-    links = "".join(f'<li><a href="{n}.html">{html.escape(t)}</a></li>' for t, n, _ in pages)
-    body = (
-        "<h1>genlab: generative models from first principles</h1>\n"
-        '<p><label>Search <input id="search" type="search" autofocus></label></p>\n'
-        f'<ul id="found"></ul>\n<ul>{links}</ul>\n'
-        f'<script src="pages.js"></script><script>{SEARCH}</script>'
-    )
-    (folder / "index.html").write_text(page("genlab", body), encoding="utf-8")
+    (folder / "index.html").write_text(landing(pages, thumbnails), encoding="utf-8")
     return len(pages)
+
+
+def write_api(folder, *modules):
+    """Write the documentation of modules, formulas drawn as on the other pages."""
+    pdoc.render.configure(docformat="markdown")
+    pdoc.render.env.filters["to_html"] = rendered
+    pdoc.pdoc(*modules, output_directory=folder / "api")
+    for path in (folder / "api").rglob("*.html"):
+        styles = "../" * (len(path.relative_to(folder).parts) - 1) + "math.css"
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("</head>", f'<link rel="stylesheet" href="{styles}"></head>', 1)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
     place = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/site")
     print(f"{write_site(place, list(found_notebooks()))} pages: {place / 'index.html'}")
+    write_api(place, "genlab")

@@ -9,7 +9,7 @@ from typing import Any
 OFFERS = {  # module: what notebooks take from it
     "checks": ("CheckFailed", "check", "check_close_mc", "check_range"),
     "grading": ("exercise", "hint", "solution", "yours"),
-    "figures": ("begin", "draw_map", "film", "show", "show_images"),
+    "figures": ("begin", "draw_map", "film", "hero", "show", "show_images"),
     "learner": ("progress", "reset"),
     "quiz": ("questions",),
     "source": ("show_source",),

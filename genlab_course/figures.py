@@ -20,6 +20,7 @@ from PIL import Image
 
 from genlab.map import FAMILIES, FRONTIER, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
+from genlab_course.learner import HERO, HERO_ALT
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222")
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = OKABE_ITO
@@ -74,6 +75,11 @@ def show(figure: Figure, alt: str) -> None:
     figure.savefig(buffer, dpi=160)
     plt.close(figure)
     _display(buffer.getvalue(), "image/png", round(80 * figure.get_figwidth()), alt)
+
+
+def hero() -> None:
+    """Display the film of five families that turn noise into the same ring."""
+    _display(HERO.read_bytes(), "image/webp", 880, HERO_ALT)
 
 
 def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 640) -> None:

@@ -7,6 +7,7 @@ forced to the disk: a kernel that is killed loses nothing.
 """
 
 import ast
+import base64
 import contextlib
 import hashlib
 import importlib
@@ -18,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from genlab.map import FRONTIER, LESSONS, SYSTEMS
@@ -353,6 +354,11 @@ HEAD = re.compile(
     r"About (\d+) minutes(?: to read, about|, exercises included; the cells run in) (\d+) seconds"
 )
 HELLO = (Path(__file__).parent / "data" / "start.md").read_text(encoding="utf-8").strip()
+HERO = Path(__file__).parent / "data" / "hero.webp"
+HERO_ALT = (
+    "Film: five families of generative models turn noise into the same ring of eight clusters, "
+    "each in its own number of network evaluations"
+)
 SAYS = {  # what was done with some copies: the sentence about them
     "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "
     "answers were carried over into fresh ones; the old ones are kept beside them, with the date.",
@@ -417,13 +423,23 @@ def table(rows: list[Standing]) -> str:
     say = "Everything is answered. What would you build now?"
     if following is not None:
         verb = "Go on with" if following.begun else "Next"
-        say = f"**{verb}: [{following.title}]({following.name})**"
-        say += f" ({following.minutes} minutes; about {minutes / 60:.0f} hours are left)"
-    lines = [say, "", "| | lesson or lab | minutes | exercises | quiz |", "|---|---|---|---|---|"]
-    for row in rows:
-        mark = "✓" if row.done else "…" if row.begun else ""
-        counts = " | ".join(f"{right} of {n}" for right, n in (row.exercises, row.quiz))
-        lines.append(f"| {mark} | [{row.title}]({row.name}) | {row.minutes} | {counts} |")
+        say = f"## ▶ {verb}: [{following.title}]({following.name})\n\n{following.minutes} minutes"
+        begun = any(row.begun for row in rows)
+        say += f"; about {minutes / 60:.0f} hours are left" if begun else ""
+    lines = [say]
+    for heading, folder in (("Lessons", "."), ("Labs", "systems"), ("Frontier", "frontier")):
+        lines += [
+            "",
+            f"### {heading}",
+            "",
+            "| | | minutes | exercises | quiz |",
+            "|---|---|---|---|---|",
+        ]
+        for row in rows:
+            if str(PurePosixPath(row.name).parent) == folder:
+                mark = "✓" if row.done else "…" if row.begun else ""
+                counts = " | ".join(f"{right} of {n}" for right, n in (row.exercises, row.quiz))
+                lines.append(f"| {mark} | [{row.title}]({row.name}) | {row.minutes} | {counts} |")
     return "\n".join(lines)
 
 
@@ -437,11 +453,15 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     """Write the start page into a folder of working copies."""
     head = "\n\n".join(["# genlab: generative models from first principles", *notices(prepared)])
     shown = {"text/markdown": table(standings(mine, source)), "text/plain": "the table"}
-    outputs = [{"output_type": "display_data", "data": shown, "metadata": {}}]
+    picture = {"image/webp": base64.b64encode(HERO.read_bytes()).decode(), "text/plain": HERO_ALT}
+    width = {"image/webp": {"width": 880, "alt": HERO_ALT}}
+    how = HELLO.replace("SLUG", slug())
+    outputs = [
+        {"output_type": "display_data", "data": picture, "metadata": width},
+        {"output_type": "display_data", "data": shown, "metadata": {}},
+    ]
     code = {"cell_type": "code", "id": "progress", "metadata": {}, "source": CELL}
     page = fresh(next(iter(shipped(source).values())))  # for its kernel and its language
-    map_is_there = (mine.parent / "docs" / "images" / "map.png").exists()
-    how = (HELLO if map_is_there else HELLO.rpartition("\n\n")[0]).replace("SLUG", slug())
     page["cells"] = [
         {"cell_type": "markdown", "id": "start", "metadata": {}, "source": head},
         code | {"outputs": outputs, "execution_count": None},

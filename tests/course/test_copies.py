@@ -1,6 +1,7 @@
 """The course's own notebooks as working copies: they open, are handed out, and are counted."""
 
 import re
+from base64 import b64decode
 from pathlib import Path
 
 import nbformat
@@ -96,19 +97,17 @@ def test_every_lesson_and_lab_has_its_row_with_time_and_counts(mine_start):
 
 def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
     odd = Prepared(outdated=("04_normalizing_flows.ipynb",), unreadable=("systems/glide.ipynb",))
-    picture = mine_start.parent / "docs" / "images" / "map.png"
-    assert "map.png" not in write_start(mine_start, odd).read_text(encoding="utf-8")
-    picture.parent.mkdir(parents=True)
-    picture.touch()
     page = write_start(mine_start, odd)
     notebook = nbformat.read(page, as_version=4)
     nbformat.validate(notebook)
     head, code, how, work = notebook.cells
-    shown = code.outputs[0].data["text/markdown"]
+    picture, standing = code.outputs
+    assert b64decode(picture.data["image/webp"])[8:12] == b"WEBP"
+    shown = standing.data["text/markdown"]
     assert shown == table(standings(mine_start))
     text = "\n".join((head.source, shown, how.source))
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert len(links) == len(shipped()) + 2  # what is next, and the map
+    assert len(links) == len(shipped()) + 1  # what is next
     assert all((mine_start / link).exists() for link in links)
     assert "newer versions of: `04`" in head.source
     assert "no notebook that can be read: `glide`" in head.source

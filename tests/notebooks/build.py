@@ -105,7 +105,7 @@ def with_doors(notebook, target):
         "# On Colab and Kaggle this installs the course; elsewhere it does nothing.\n"
         "from importlib.util import find_spec\n\n"
         'if find_spec("genlab") is None:\n'
-        "    %pip install -q --no-deps jaxtyping wadler-lindig \\\n"
+        "    %pip install -q --no-deps anywidget psygnal jaxtyping wadler-lindig \\\n"
         f'        "genlab @ {REPOSITORY}/archive/refs/heads/main.zip"'
     )
     cell = nbformat.v4.new_code_cell(source, id=INSTALL, execution_count=1)

@@ -1,0 +1,45 @@
+// What the pages do by themselves: copy buttons, and the search of the first page.
+for (const block of document.querySelectorAll(".highlight")) {
+  const button = document.createElement("button");
+  Object.assign(button, { className: "copy", type: "button", textContent: "copy" });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(block.querySelector("pre").innerText);
+    button.textContent = "copied";
+    setTimeout(() => { button.textContent = "copy"; }, 1500);
+  });
+  block.append(button);
+}
+
+const box = document.getElementById("search"), found = document.getElementById("found");
+let pages = null; // their words are loaded when the first letter is typed
+
+function load() {
+  pages ??= new Promise((done) => {
+    const script = document.createElement("script");
+    script.src = "pages.js"; // a script, because a page opened as a file may not fetch
+    script.onload = () => done(PAGES);
+    document.head.append(script);
+  });
+  return pages;
+}
+
+// Pages that hold every word; those with a word in the title first.
+box?.addEventListener("input", async () => {
+  const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const all = await load(), hits = [];
+  for (const page of words.length ? all : []) {
+    const text = page.text.toLowerCase(), title = page.title.toLowerCase();
+    if (!words.every((word) => text.includes(word) || title.includes(word))) continue;
+    const at = Math.max(0, text.indexOf(words[0]) - 60);
+    const named = words.filter((word) => title.includes(word)).length;
+    hits.push({ page, named, excerpt: page.text.slice(at, at + 160) });
+  }
+  hits.sort((a, b) => b.named - a.named);
+  found.replaceChildren(...hits.map(({ page, excerpt }) => {
+    const item = document.createElement("li"), link = document.createElement("a");
+    link.href = page.href;
+    link.textContent = page.title;
+    item.append(link, ` … ${excerpt} …`);
+    return item;
+  }));
+});
