@@ -137,8 +137,8 @@ def quiz(key):
     return "\n".join(rendered(p) if p.startswith("**") else p for p in parts)
 
 
-def with_explanations(notebook):
-    """Let living figures live, and put each option's explanation into the quiz.
+def with_explanations(notebook, books):
+    """Let living figures live, turn widgets into flip-books, put explanations into the quiz.
 
     A picture gets the words that say what is on it, for those who cannot see it.
     """
@@ -150,6 +150,9 @@ def with_explanations(notebook):
                 name, settings = about["living"]["name"], about["living"]["settings"]
                 shown = living.page(name, f"living-{number}", settings=settings)
                 output["data"] = nbformat.from_dict({"text/html": shown})
+            called = re.search(r"\bwidgets\.(\w+)\(", cell.source)
+            if words.startswith("Still picture. Run") and called and called[1] in books:
+                output["data"] = nbformat.from_dict({"text/html": books[called[1]]})
             for kind in PICTURES:
                 if kind in data and words and not words.startswith("<"):
                     about.setdefault(kind, {})["alt"] = words
@@ -295,8 +298,12 @@ def landing(pages, thumbnails):
     return page("genlab", "\n".join(parts), wide=True)
 
 
-def write_site(folder, notebooks, documents=DOCUMENTS):
-    """Write the pages, the index with its search, and what they load; return their number."""
+def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
+    """Write the pages, the index with its search, and what they load; return their number.
+
+    `books` has the flip-books of widgets by name (docs/flipbooks.py); without one, a widget is a
+    picture.
+    """
     exporter, pages, thumbnails = Exporter(template_name="basic"), [], {}
     folder.mkdir(parents=True, exist_ok=True)
     for title, name, path in notebooks:
@@ -304,7 +311,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS):
         if path.parent.name != "solutions" and (small := thumbnail(notebook)):
             thumbnails[name] = small
             (folder / f"{name}.webp").write_bytes(small)
-        notebook = with_explanations(notebook)
+        notebook = with_explanations(notebook, books or {})
         notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
         pages.append((title, name, path, exporter.from_notebook_node(notebook)[0]))
     for name in documents:
@@ -334,6 +341,11 @@ def write_api(folder, *modules):
 
 
 if __name__ == "__main__":
+    from flipbooks import flipbooks  # it makes every widget, which the tests of the pages need not
+
     place = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/site")
-    print(f"{write_site(place, list(found_notebooks()))} pages: {place / 'index.html'}")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    written = write_site(place, list(found_notebooks()), books=flipbooks(place, rendered))
+    print(f"{written} pages: {place / 'index.html'}")
     write_api(place, "genlab")

@@ -43,3 +43,16 @@ box?.addEventListener("input", async () => {
     return item;
   }));
 });
+
+// A flip-book: each slider shows the frames along one control of a widget.
+for (const slider of document.querySelectorAll(".flip input")) {
+  const frames = JSON.parse(slider.dataset.frames), book = slider.closest(".flip");
+  const said = slider.nextElementSibling;
+  said.textContent = frames[slider.value].label;
+  slider.addEventListener("input", () => {
+    const { src, text, label } = frames[slider.value];
+    book.querySelector("img").src = src;
+    book.querySelector("div").innerHTML = text;
+    said.textContent = label;
+  });
+}

@@ -1,0 +1,92 @@
+"""Widgets that need a kernel, as flip-books for pages without one: frames along each control.
+
+A widget is made as its demo page makes it, each control is walked from end to end while the others
+stay where they are, and the pictures become files beside the pages.
+"""
+
+import html
+import io
+import json
+
+import numpy as np
+from PIL import Image
+
+from genlab_course.demos import BEGIN, PAGES
+from genlab_course.widgets import Explorer, living
+from genlab_course.widgets.explorer import Later
+
+N_FRAMES = 9  # along a control at most
+
+
+def widgets():
+    """Yield (name, widget) of every demo page's widget that draws and does not live by itself."""
+    for page in PAGES:
+        for demo in page.demos:
+            *before, last = demo.code.strip().splitlines()
+            name = last.partition("widgets.")[2].partition("(")[0]
+            if name in living.NAMES:
+                continue
+            scope = {}
+            exec(BEGIN.format(key=page.key).replace("\nwidgets.project()", ""), scope)
+            exec("\n".join(before), scope)
+            made = eval(last, scope)
+            if isinstance(made, Later):
+                made.press()
+                made = made.children[0]
+                name = "five_samplers"
+            if isinstance(made, Explorer):
+                yield name, made
+
+
+def stops(control):
+    """The values of a control at which a frame is drawn, each after the words for it."""
+    if hasattr(control, "options"):
+        options = list(control.options)
+        pairs = [o if isinstance(o, tuple) else (str(o), o) for o in options]
+        keep = np.unique(np.linspace(0, len(pairs) - 1, min(N_FRAMES, len(pairs))).round())
+        return [pairs[int(k)] for k in keep]
+    if not hasattr(control, "min"):
+        return []
+    low, high, kind = control.min, control.max, type(control.value)
+    steps = np.unique(np.linspace(0, round((high - low) / control.step), N_FRAMES).round())
+    values = [low + control.step * k for k in steps]
+    if hasattr(control, "base"):
+        values = [control.base**v for v in values]
+    return [(f"{v:.4g}", kind(round(v, 10))) for v in values]
+
+
+def flipbook(name, widget, folder, render):
+    """Write the frames of a widget into a folder; return the HTML of its flip-book.
+
+    `render` makes HTML of the captions, which have formulas between dollar signs.
+    """
+
+    def keep(file):
+        buffer = io.BytesIO()
+        Image.open(io.BytesIO(widget.picture)).convert("RGB").save(buffer, "WEBP", quality=60)
+        (folder / file).write_bytes(buffer.getvalue())
+        return {"src": file, "text": render(widget.text)}
+
+    first, rows = keep(f"flip_{name}.webp"), []
+    for key, control in widget.controls.items():
+        value, frames, found = control.value, [], stops(control)
+        for k, (label, stop) in enumerate(found):
+            widget.set(**{key: stop})
+            frames.append({"label": label, **keep(f"flip_{name}_{key}_{k}.webp")})
+        widget.set(**{key: value})
+        if len(frames) > 1:
+            near = [
+                stop == value if isinstance(value, str) else -abs(stop - value) for _, stop in found
+            ]
+            given, at = html.escape(json.dumps(frames)), near.index(max(near))
+            slider = f'<input type="range" min="0" max="{len(frames) - 1}" value="{at}"'
+            said = html.escape(control.description)
+            slider += f' data-frames="{given}" aria-label="{said}">'
+            rows.append(f"<label>{said} {slider}<output></output></label>")
+    image = f'<img src="{first["src"]}" alt="{html.escape(name)}: one frame a stop of each slider">'
+    return f'<figure class="flip">{"".join(rows)}{image}<div>{first["text"]}</div></figure>'
+
+
+def flipbooks(folder, render):
+    """The flip-books of all widgets, by name."""
+    return {name: flipbook(name, widget, folder, render) for name, widget in widgets()}
