@@ -62,7 +62,7 @@ show(
 # You need lesson 09's Fréchet distance and the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)\,x_0+t\,\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
 #
-# About 90 minutes, exercises included; the cells run in 40 seconds.
+# About 92 minutes, exercises included; the cells run in 40 seconds.
 
 # %%
 course.draw_map("few_step", slim=True)
@@ -70,7 +70,7 @@ course.draw_map("few_step", slim=True)
 # %% [markdown]
 # ## Predict first
 #
-# Write down three answers. Each question returns where it is answered.
+# Write down three answers.
 #
 # 1. Data are the two points $-1$ and $1$. You know the perfect velocity and take **two** equal Euler steps from the noise $\epsilon=1$. Where do you land: at 0, a half, about three quarters or 1?
 # 2. A network answers two questions about a path: where does it end, seen from here, and where does it end, seen from a point nearer to the data? You train the answers to agree. What is the easiest way to

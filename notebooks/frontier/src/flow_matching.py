@@ -105,7 +105,7 @@ film((clouds(k) for k in times), alt=ALT, seconds=4, width=580)
 #
 # You need lesson 04 (flows), lesson 11 (score, Tweedie's formula), lesson 12 (a training loop for a denoiser) and lesson 13 (samplers, guidance). Lesson 14 is not needed.
 #
-# About 93 minutes, exercises included; the cells run in 40 seconds.
+# About 94 minutes, exercises included; the cells run in 40 seconds.
 
 # %%
 course.draw_map("flow_matching", slim=True)
