@@ -153,6 +153,9 @@ def with_explanations(notebook, books):
             called = re.search(r"\bwidgets\.(\w+)\(", cell.source)
             if words.startswith("Still picture. Run") and called and called[1] in books:
                 output["data"] = nbformat.from_dict({"text/html": books[called[1]]})
+            if "image/webp" in data:  # which nbconvert does not know
+                film = f'<img alt="{html.escape(words)}" src="{HERO.name}">'
+                output["data"] = nbformat.from_dict({"text/html": film})
             for kind in PICTURES:
                 if kind in data and words and not words.startswith("<"):
                     about.setdefault(kind, {})["alt"] = words
