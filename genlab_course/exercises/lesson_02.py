@@ -119,6 +119,8 @@ PERPLEXITY = Exercise(
     mistakes=Mistake.pairs(
         lambda p, n: p * n,
         "you multiplied; choices multiply at every character: take a power.",
+        lambda p, n: p,
+        "this is still per character: a word has more than one.",
         lambda p, n: n * math.log(p),
         "these are the nats of a word; perplexity counts choices.",
     ),
@@ -215,8 +217,6 @@ PAIRS = Exercise(
         "this is the count *with* a cache: one query per token, against all keys so far.",
         lambda n: n * (n + 1) * (n + 2) / 6,
         "you counted the visible pairs only; a hidden pair is computed first, then masked.",
-        lambda n: n**3,
-        "right for our sampler, which reads all n each time; here pass t reads t positions.",
         lambda n: n**3 / 3,
         "this is the leading term, right for large n; the exact sum of the squares has two more.",
         lambda n: pairs_without_cache(n - 1),
