@@ -1,8 +1,5 @@
 """The game of two networks, what replaces its divergence, and a style-based generator."""
 
-from collections.abc import Callable
-from functools import partial
-
 import ipywidgets
 import numpy as np
 import torch
@@ -15,11 +12,10 @@ from genlab.core.stats import ink, slant
 from genlab.metrics.distances import wasserstein_1d
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore, menu, panels, slider
+from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 CELLS = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)  # that integrals are summed over
 PLACES = torch.linspace(-6, 6, 97, dtype=torch.float64)  # of the generator's mean
-RADIUS = 3.0  # shown of the players' plane
 
 
 def gan_game() -> Explorer:
@@ -56,52 +52,6 @@ def gan_game() -> Explorer:
     return explore(
         figure, update, mean=slider("mean", 2.0, -6, 6, 0.25), std=slider("std", 1.0, 0.4, 2, 0.2)
     )
-
-
-STEPS: dict[str, Callable[..., Tensor]] = {
-    "simultaneous": games.simultaneous_step,
-    "alternating": games.alternating_step,
-    "extragradient": games.extragradient_step,
-}
-
-
-def orbit(method: str, lr: float, gamma: float, n_steps: int) -> Tensor:
-    """Play from a fixed start, `(n_steps + 1, 2)`: the game xy/2, or the smallest GAN with R1."""
-    start = torch.tensor([1.0, 0.5], dtype=torch.float64)
-    field = partial(games.bilinear_field, strength=0.5)
-    if gamma:
-        field = partial(games.dirac_field, gamma=gamma)
-    if method == "optimistic":
-        states = games.play_optimistic(start, field=field, lr=lr, n_steps=n_steps)
-    else:
-        states = games.play(start, partial(STEPS[method], field=field, lr=lr), n_steps=n_steps)
-    return torch.stack([start, *states])
-
-
-def game_orbit() -> Explorer:
-    """Choose a step, a learning rate and a penalty: does the game settle?"""
-    figure, (plane, radius) = panels(8.0, 3.4)
-    n_steps = 150
-    (path,) = plane.plot([], [], color=BLUE, ls="-", lw=1)
-    (end,) = plane.plot([], [], "o", color=RED)
-    plane.plot([0], [0], "+", color=BLACK, ms=10)
-    plane.set(xlim=(-RADIUS, RADIUS), ylim=(-RADIUS, RADIUS), aspect="equal")
-    plane.set(xlabel="generator's number", ylabel="discriminator's number")
-    (fall,) = radius.semilogy(range(n_steps + 1), [1.0] * (n_steps + 1), color=BLUE, ls="-")
-    radius.set(xlabel="step", ylabel="distance from equilibrium", ylim=(1e-4, 1e2))
-
-    def update(method: str, lr: float, gamma: float) -> str:
-        states = orbit(method, lr, gamma, n_steps)
-        path.set_data(states[:, 0].numpy(), states[:, 1].numpy())
-        end.set_data([float(states[-1, 0])], [float(states[-1, 1])])
-        fall.set_ydata(states.norm(dim=1).numpy())
-        game = "smallest GAN with R1" if gamma else "bilinear game"
-        return f"{game}: after {n_steps} steps at distance {float(states[-1].norm()):.3g}"
-
-    methods = [*STEPS, "optimistic"]
-    return explore(figure, update, method=menu("step", methods, "simultaneous"),
-                   lr=slider("rate", 0.2, 0.05, 0.8, 0.05),
-                   gamma=slider("R1 gamma", 0.0, 0, 2, 0.1))  # fmt: skip
 
 
 GRID = np.linspace(-4.0, 10.0, 1401)

@@ -14,7 +14,7 @@ from genlab.core.stats import slant
 from genlab.systems.stylegan import grey
 from genlab.zoo import find
 from genlab_course import widgets
-from genlab_course.widgets.adversarial import CELLS, earth_mover, orbit
+from genlab_course.widgets.adversarial import CELLS, earth_mover
 
 
 def duel(mean, std):
@@ -43,15 +43,6 @@ def test_far_away_one_slope_has_vanished_and_the_other_has_not():
     assert abs(now.saturating) < 0.05
     assert now.non_saturating > 5
     assert abs(now.js - math.log(2)) < 0.01
-
-
-def test_orbit_leaves_settles_or_turns_by_its_method():
-    end = {m: orbit(m, 0.4, 0.0, 300)[-1].norm() for m in ("simultaneous", "extragradient")}
-    assert end["simultaneous"] > 10
-    assert end["extragradient"] < 0.1
-    assert orbit("optimistic", 0.4, 0.0, 300)[-1].norm() < 0.1
-    assert 0.5 < orbit("alternating", 0.4, 0.0, 300)[-1].norm() < 2
-    assert orbit("simultaneous", 0.4, 0.5, 300)[-1].norm() < 0.1
 
 
 def readings(text):
