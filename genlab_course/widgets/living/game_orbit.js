@@ -2,8 +2,10 @@
 import { figure } from "./stage.js";
 
 const STEPS = 150, REACH = 2.4, LOW = -3, HIGH = 1; // of the distance, as powers of ten
-const METHODS = ["simultaneous", "alternating", "extragradient", "optimistic"];
-const colour = (pen, method) => pen.colours[["red", "blue", "green", "orange"][METHODS.indexOf(method)]];
+const COLOURS = { simultaneous: "red", alternating: "blue", extragradient: "green",
+  optimistic: "orange" };
+const METHODS = Object.keys(COLOURS);
+const colour = (pen, method) => pen.colours[COLOURS[method]];
 
 // Where each player would go: the datum is 0, the sample theta, the discriminator's logit psi x.
 function field([theta, psi], gamma) {
@@ -59,16 +61,16 @@ const players = (pen) => pen.axes({ box: boxes(pen).plane, x: [-REACH, REACH], y
 // The players' plane: where the field turns, and every orbit; the chosen one is strong.
 function orbits(pen, computed, { start, gamma, method }) {
   const plane = players(pen), { soft, ink, paper } = pen.colours;
+  const look = { color: soft, width: 1, head: 4, alpha: 0.45 };
   for (let a = -2.2; a < 2.3; a += 0.4) for (let b = -2.2; b < 2.3; b += 0.4) {
     const [u, v] = field([a, b], gamma), scale = 0.26 / (0.6 + Math.hypot(u, v));
-    plane.arrow(a, b, a + scale * u, b + scale * v, { color: soft, width: 1, head: 4, alpha: 0.45 });
+    plane.arrow(a, b, a + scale * u, b + scale * v, look);
   }
   for (const m of [...METHODS.filter((m) => m !== method), method]) {
-    const path = computed[m], color = colour(pen, m), chosen = m === method;
-    plane.line(path.map((z) => z[0]), path.map((z) => z[1]),
-      { color, width: chosen ? 2.2 : 1.2, alpha: chosen ? 0.9 : 0.5 });
-    if (chosen) plane.dots(path.map((z) => z[0]), path.map((z) => z[1]), { color, radius: 2.2 });
-    const end = path.at(-1);
+    const path = computed[m], color = colour(pen, m), chosen = m === method, end = path.at(-1);
+    const theta = path.map((z) => z[0]), psi = path.map((z) => z[1]);
+    plane.line(theta, psi, { color, width: chosen ? 2.2 : 1.2, alpha: chosen ? 0.9 : 0.5 });
+    if (chosen) plane.dots(theta, psi, { color, radius: 2.2 });
     plane.dots([end[0]], [end[1]], { color, radius: chosen ? 7 : 4.5, ring: paper });
   }
   plane.line([-0.12, 0.12], [0, 0]);
@@ -97,11 +99,12 @@ function chase(pen, computed, { method }) {
 
 function distances(pen, computed, { method }) {
   const [left, top, width, height] = boxes(pen).far;
-  const plot = pen.axes({ box: [left, top, width - 88, height], x: [0, STEPS], y: [LOW, HIGH], xlabel: "step",
-    title: "distance from the equilibrium", yshow: (v) => String(+(10 ** v).toPrecision(1)) });
-  const ends = [];
+  const plot = pen.axes({ box: [left, top, width - 88, height], x: [0, STEPS], y: [LOW, HIGH],
+    xlabel: "step", title: "distance from the equilibrium",
+    yshow: (v) => String(+(10 ** v).toPrecision(1)) });
+  const ends = [], power = (d) => Math.max(LOW, Math.min(9, Math.log10(d)));
   for (const m of METHODS) {
-    const far = computed[`${m} distance`].map((d) => Math.max(LOW, Math.min(9, Math.log10(d))));
+    const far = computed[`${m} distance`].map(power);
     plot.line(far.map((_, k) => k), far, { color: colour(pen, m), width: m === method ? 3 : 1.5 });
     ends.push([plot.Y(Math.max(LOW + 0.3, Math.min(HIGH - 0.3, far.at(-1)))), m]);
   }
@@ -123,8 +126,8 @@ function say(computed, { rate, gamma, steps, start }) {
     const d = computed[`${m} distance`].at(-1);
     return `${m} ${d > 1000 ? "far away" : String(+d.toPrecision(2))}`;
   });
-  return `R1 ${gamma ? `γ = ${gamma.toFixed(1)}` : "off"}, rate ${rate.toFixed(2)}: from distance ` +
-    `${Math.hypot(...start).toFixed(2)}, after ${steps} steps: ${words.join(", ")}.`;
+  return `R1 ${gamma ? `γ = ${gamma.toFixed(1)}` : "off"}, rate ${rate.toFixed(2)}: from ` +
+    `distance ${Math.hypot(...start).toFixed(2)}, after ${steps} steps: ${words.join(", ")}.`;
 }
 
 function touch(px, py, settings, pen) {

@@ -149,3 +149,18 @@ def test_the_start_of_a_game_is_dragged(sheet):
     )
     assert theta > 0.3
     assert psi > 0.9
+
+
+def test_a_guess_is_dragged_by_its_peak(sheet):
+    page = sheet.show("elbo_gap", settings={"steps": 9})
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    now = page.evaluate(SETTINGS)
+    assert now["mean"] > 0.5
+    assert now["width"] < 0.5
+    assert now["steps"] == 0
