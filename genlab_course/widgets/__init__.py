@@ -14,11 +14,11 @@ from genlab_course.widgets.quiz import quiz
 FIGURES = {  # figure: its module
     name: module
     for module, names in {
-        "adversarial": ("earth_mover", "gan_game", "style_mixer"),
+        "adversarial": ("gan_game", "style_mixer"),
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("elbo_gap", "game_orbit", "kl_fit"),
+        "living": ("earth_mover", "elbo_gap", "game_orbit", "kl_fit"),
         "latent": ("latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),

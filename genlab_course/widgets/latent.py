@@ -1,4 +1,4 @@
-"""What a bound loses: a binary latent, a normal posterior and its q, and the plane of a VAE."""
+"""What a bound loses: a normal posterior and its q, and the plane of a VAE."""
 
 import math
 

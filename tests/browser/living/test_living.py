@@ -164,3 +164,17 @@ def test_a_guess_is_dragged_by_its_peak(sheet):
     assert now["mean"] > 0.5
     assert now["width"] < 0.5
     assert now["steps"] == 0
+
+
+def test_a_pile_is_dragged_and_its_earth_waits(sheet):
+    page = sheet.show("earth_mover")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    now = page.evaluate(SETTINGS)
+    assert 0 < now["shift"] < 3
+    assert now["moved"] == 0
