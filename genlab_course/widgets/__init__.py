@@ -14,12 +14,12 @@ from genlab_course.widgets.quiz import quiz
 FIGURES = {  # figure: its module
     name: module
     for module, names in {
-        "adversarial": ("earth_mover", "game_orbit", "gan_game", "style_mixer"),
+        "adversarial": ("gan_game", "style_mixer"),
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("kl_fit",),
-        "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
+        "living": ("earth_mover", "elbo_gap", "game_orbit", "kl_fit"),
+        "latent": ("latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),
         "score": ("forward_process", "guidance", "langevin_bias", "sampler_steps", "score_field",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Ellipse, Rectangle
 
-from genlab_course.widgets import earth_mover, elbo_gap, gan_game, metric_room, posterior_ellipse
+from genlab_course.widgets import gan_game, metric_room, posterior_ellipse
 from genlab_course.widgets.explorer import Explorer
 
 
@@ -30,7 +30,7 @@ def outside(axes, x, y):
     )
 
 
-MAKERS = [elbo_gap, posterior_ellipse, gan_game, earth_mover]
+MAKERS = [posterior_ellipse, gan_game]
 MAKERS.append(pytest.param(metric_room, marks=pytest.mark.slow))  # 32 corners, every metric
 
 

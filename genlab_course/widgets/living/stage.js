@@ -85,7 +85,7 @@ class Pen {
 
   // Axes in a box [left, top, width, height] (its outside, in pixels); `x`, `y` are their ranges.
   axes({ box = [0, 0, this.width, this.height], x, y, xlabel = "", ylabel = "", title = "",
-    bare = false, square = false }) {
+    bare = false, square = false, yshow = (v, digits) => v.toFixed(digits) }) {
     let [left, top, width, height] = box;
     const pad = bare ? [4, title ? 24 : 4, 4, 4]
       : [ylabel ? 52 : 34, title ? 26 : 8, 12, xlabel ? 40 : 24];
@@ -106,7 +106,7 @@ class Pen {
       { color: this.colours.soft, align: "center", size: 12 });
     for (const v of up) {
       c.fillRect(left, Math.round(plot.Y(v)), width, 1);
-      this.text(v.toFixed(yDigits), left - 6, plot.Y(v),
+      this.text(yshow(v, yDigits), left - 6, plot.Y(v),
         { color: this.colours.soft, align: "right", size: 12 });
     }
     if (xlabel) this.text(xlabel, left + width / 2, top + height + 30, { align: "center" });
@@ -249,8 +249,10 @@ function player(spec, get, change) {
 // A figure: `controls` (name, label, then min, max, step or options, and value; `play`: seconds; a
 // control without a label is set by `touch`), `compute(settings)` (its mathematics: numbers and
 // arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
-// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width).
-export function figure({ about, controls, compute, draw, say, touch = null, aspect = 0.5 }) {
+// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width),
+// `tall` (the same on a phone).
+export function figure({ about, controls, compute, draw, say, touch = null, aspect = 0.5,
+  tall = Math.max(aspect, 0.8) }) {
   const initial = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
 
   function render({ model, el }) {
@@ -265,7 +267,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
       waiting = 0;
       const now = state(), width = canvas.clientWidth, scale = devicePixelRatio || 1;
       if (!width) return;
-      const height = Math.round(width * (width < 480 ? Math.max(aspect, 0.8) : aspect));
+      const height = Math.round(width * (width < 480 ? tall : aspect));
       if (canvas.width !== Math.round(width * scale) || canvas.style.height !== `${height}px`) {
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);

@@ -10,6 +10,7 @@ from tests.browser.living import replay
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PICTURE = "() => document.querySelector('canvas').toDataURL()"
+SETTINGS = "() => document.getElementById('figure').model.get('settings')"
 HEAD = '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
 CORNER = """() => [...document.querySelector('canvas').getContext('2d')
     .getImageData(1, 1, 1, 1).data].slice(0, 3)"""
@@ -78,9 +79,10 @@ def test_each_control_moves_the_picture(name, sheet):
         if slider:
             box, value = slider.bounding_box(), float(slider.input_value())
             low, high = (float(slider.get_attribute(end)) for end in ("min", "max"))
-            target = 0.25 if (value - low) / (high - low) > 0.5 else 0.75
+            part = min(0.98, max(0.02, (value - low) / (high - low)))  # inside, also at an end
+            target = 0.25 if part > 0.5 else 0.75
             y = box["y"] + box["height"] / 2
-            page.mouse.move(box["x"] + box["width"] * (value - low) / (high - low), y)
+            page.mouse.move(box["x"] + box["width"] * part, y)
             page.mouse.down()
             page.mouse.move(box["x"] + box["width"] * target, y, steps=4)
             page.mouse.up()
@@ -131,3 +133,48 @@ def test_a_target_is_drawn_with_the_pointer(sheet):
     page.wait_for_timeout(100)
     assert shown(page) != before
     assert page.get_by_role("combobox", name="target").input_value() == "drawn by you"
+
+
+def test_the_start_of_a_game_is_dragged(sheet):
+    page = sheet.show("game_orbit")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.2 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    theta, psi = page.evaluate(
+        "() => document.getElementById('figure').model.get('settings').start"
+    )
+    assert theta > 0.3
+    assert psi > 0.9
+
+
+def test_a_guess_is_dragged_by_its_peak(sheet):
+    page = sheet.show("elbo_gap", settings={"steps": 9})
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    now = page.evaluate(SETTINGS)
+    assert now["mean"] > 0.5
+    assert now["width"] < 0.5
+    assert now["steps"] == 0
+
+
+def test_a_pile_is_dragged_and_its_earth_waits(sheet):
+    page = sheet.show("earth_mover")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    now = page.evaluate(SETTINGS)
+    assert 0 < now["shift"] < 3
+    assert now["moved"] == 0
