@@ -249,8 +249,10 @@ function player(spec, get, change) {
 // A figure: `controls` (name, label, then min, max, step or options, and value; `play`: seconds; a
 // control without a label is set by `touch`), `compute(settings)` (its mathematics: numbers and
 // arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
-// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width).
-export function figure({ about, controls, compute, draw, say, touch = null, aspect = 0.5 }) {
+// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width),
+// `tall` (the same on a phone).
+export function figure({ about, controls, compute, draw, say, touch = null, aspect = 0.5,
+  tall = Math.max(aspect, 0.8) }) {
   const initial = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
 
   function render({ model, el }) {
@@ -265,7 +267,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
       waiting = 0;
       const now = state(), width = canvas.clientWidth, scale = devicePixelRatio || 1;
       if (!width) return;
-      const height = Math.round(width * (width < 480 ? Math.max(aspect, 0.8) : aspect));
+      const height = Math.round(width * (width < 480 ? tall : aspect));
       if (canvas.width !== Math.round(width * scale) || canvas.style.height !== `${height}px`) {
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);

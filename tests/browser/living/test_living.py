@@ -131,3 +131,13 @@ def test_a_target_is_drawn_with_the_pointer(sheet):
     page.wait_for_timeout(100)
     assert shown(page) != before
     assert page.get_by_role("combobox", name="target").input_value() == "drawn by you"
+
+
+def test_a_mask_is_drawn_with_the_pointer(sheet):
+    page = sheet.show("causal_mask")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 70, box["y"] + 70)  # the first output, its own token
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    assert page.get_by_role("combobox", name="mask").input_value() == "drawn by you"
+    assert "sees its own token" in page.locator("#figure p").inner_text()
