@@ -18,11 +18,11 @@ FIGURES = {  # figure: its module
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("earth_mover", "elbo_gap", "game_orbit", "kl_fit"),
+        "living": ("causal_mask", "earth_mover", "elbo_gap", "game_orbit", "kl_fit", "langevin_bias"),
         "latent": ("latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),
-        "score": ("forward_process", "guidance", "langevin_bias", "sampler_steps", "score_field",
+        "score": ("forward_process", "guidance", "sampler_steps", "score_field",
                   "sde_paths"),
         "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
     }.items()

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score.diffusion import cosine_betas, linear_rate_betas, log_snr
 from genlab.score.exact import LEVELS, DigitObserver, exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
-from genlab.solvers.mcmc import langevin_step, mala_step
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
 from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, slider, stops
 
@@ -74,77 +72,6 @@ def forward_process() -> Explorer:
         step=slider("step", 25, 1, T, 1),
         schedule=menu("schedule", SCHEDULES),
         digit=slider("digit", 3, 0, 9, 1),
-    )
-
-
-N_CHAINS, N_STEPS = 1500, 80
-EDGES, PLACES = np.linspace(-4.0, 4.0, 65), np.linspace(-4.0, 4.0, 401)
-TARGETS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
-    # energy, score
-    "one hill, N(0, 1)": (lambda x: (x**2 / 2).sum(1), lambda x: -x),
-    "two valleys": (
-        lambda x: (2 * (x**2 - 1) ** 2 + 0.5 * x).sum(1),
-        lambda x: -(8 * x * (x**2 - 1) + 0.5),
-    ),
-}
-
-
-def _run(
-    target: str, step_size: float, adjusted: bool, noise: Tensor, uniform: Tensor
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Chains started at 0: all states of the last step, one path, proportion accepted."""
-    energy, slope = TARGETS[target]
-    x = torch.zeros_like(noise[0])
-    path, kept = [0.0], 0.0
-    for z, u in zip(noise, uniform, strict=True):
-        if adjusted:
-            x, yes = mala_step(lambda v: -energy(v), slope, x, z, u, step_size=step_size)
-            kept += float(yes.float().mean()) / N_STEPS
-        else:
-            x = langevin_step(x, slope(x), z, step_size=step_size).clamp(-1e6, 1e6)
-        path.append(float(x[0]))
-    return x[:, 0].numpy(), np.array(path), kept if adjusted else 1.0
-
-
-def langevin_bias() -> Explorer:
-    """Slide the step size, choose the target, switch Metropolis' test on and off."""
-    generator = make_generator(10)
-    noise = torch.randn(N_STEPS, N_CHAINS, 1, dtype=torch.float32, generator=generator)
-    uniform = torch.rand(N_STEPS, N_CHAINS, dtype=torch.float32, generator=generator)
-    figure, (left, right) = panels(9.0, 3.0, width_ratios=[1.2, 1])
-    (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="target")
-    bars = left.stairs(0 * EDGES[1:], EDGES, fill=True, color=RED, alpha=0.5)
-    bars.set_label(f"{N_CHAINS} chains after {N_STEPS} steps")
-    left.set(xlim=(-4, 4), ylim=(0, 1.2), xlabel="x", ylabel="density")
-    left.legend(loc="upper right", fontsize=8)
-    (line,) = right.plot(np.arange(N_STEPS + 1), np.zeros(N_STEPS + 1), linewidth=1)
-    right.set(ylim=(-4, 4), xlabel="step", ylabel="x", title="one of the chains")
-
-    def update(step_size: float, target: str, metropolis: bool) -> str:
-        energy, _ = TARGETS[target]
-        density = np.exp(-energy(torch.from_numpy(PLACES)[:, None]).numpy())
-        density /= density.sum() * (PLACES[1] - PLACES[0])
-        truth.set_ydata(density)
-        x, path, kept = _run(target, step_size, metropolis, noise, uniform)
-        colour = GREEN if metropolis else RED
-        counts = np.histogram(x, EDGES)[0] / (len(x) * (EDGES[1] - EDGES[0]))
-        bars.set_data(counts, EDGES)
-        bars.set_color(colour)
-        line.set_ydata(path.clip(-20, 20))
-        line.set_color(colour)
-        share = f"; {100 * kept:.0f} % of the moves accepted" if metropolis else ""
-        want, outside = float((density * PLACES**2).sum() / density.sum()), np.mean(np.abs(x) > 4)
-        lost = f"; {100 * outside:.0f} % have left the picture" if outside > 0.005 else ""
-        found = float((x.astype(float) ** 2).mean())
-        first = f"mean square of x: wanted {want:.3f}, found {found:.3g}; "
-        return first + f"right of 0: {100 * float((x > 0).mean()):.0f} %{share}{lost}"
-
-    return explore(
-        figure,
-        update,
-        step_size=powers("step η", 0.1, -2, 0.35, 0.05),
-        target=menu("target", TARGETS),
-        metropolis=ipywidgets.Checkbox(value=False, description="Metropolis' test"),
     )
 
 

@@ -69,7 +69,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 # - *diagnose* a causal leak, and say how small errors add up over a long text.
 #
 # About 96 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
-# layers, and basic PyTorch. 
+# layers, and basic PyTorch.
 
 # %%
 course.draw_map(lesson=2, slim=True)
@@ -244,6 +244,25 @@ course.exercise("02.causal-mask", causal_mask)
 visible = torch.as_tensor(course.yours("02.causal-mask")(64)) > 0
 course.solution("02.causal-mask")
 
+# %% [markdown]
+# **Draw a mask of your own.** In the figure the data are words of eight letters from a to f. After each letter comes the next one of the alphabet (a after f) with probability
+# 0.9, and each other one with 0.02, so that their entropy is known: 0.65 nats a token. There is no shift here: output $i$ predicts token $i$, and the diagonal is the token itself. Tap a cell
+# to open or close it; pale cells are reached through further layers. The bars show the surprise of the *best* network that reads these tokens, on the right are words drawn with it, and a letter that is not drawn yet reads as an a.
+#
+# Predict before you look. (a) The mask *diagonal too* forgets the shift: what does it cost, and what does it draw? (b) In *all but itself* with one layer no output sees its own token. Is its
+# score a likelihood? What does a second layer change? (c) *Right to left* breaks (6) in seven rows. Is it wrong?
+
+# %% tags=["keep-output"]
+widgets.causal_mask()
+
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# (a) It costs 0 nats, and the words are aaaaaaaa: each output copies what stands in its place. (b) No. Its 0.26 nats a token are less than the entropy, which no distribution over words can beat: the outputs read each
+# other in circles, so their product is no chain rule in any order, and there is no order to draw in. With two layers every output reaches itself through another one, and the score falls to 0.
+# (c) No. It is the chain rule in the order 8, 7, ..., 1, with the same 0.65 nats. (6) asks for one order; *a mask is right if some order exists*, that is if no path of open cells leads back to where it began.
+# </details>
 
 # %% [markdown]
 # ## 4 · Attention, from scratch

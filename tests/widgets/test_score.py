@@ -16,7 +16,6 @@ from genlab_course.widgets.score import (
     forward_process,
     guided,
     islands,
-    langevin_bias,
     score_field,
 )
 
@@ -39,27 +38,6 @@ def test_the_first_step_leaves_the_digit_and_the_last_nothing(widget, schedule):
     ratio, _, ten = readings(widget.text)
     assert ratio < -9
     assert ten == pytest.approx(0.1, abs=0.03)
-
-
-def reading(text):
-    wanted, found = re.search(r"wanted ([\d.]+), found ([\d.e+]+)", text).groups()
-    return float(wanted), float(found)
-
-
-def test_the_plain_chain_shows_the_formulas_bias():
-    widget = langevin_bias()
-    widget.set(step_size=0.5)
-    wanted, found = reading(widget.text)
-    assert wanted == pytest.approx(1.0, abs=2e-3)  # the picture ends at 4 standard deviations
-    assert found == pytest.approx(1 / 0.75, rel=5 * (2 / 1500) ** 0.5)  # Monte Carlo, 1,500 chains
-
-
-def test_metropolis_mends_the_law_and_says_what_it_refused():
-    widget = langevin_bias()
-    widget.set(step_size=0.5, metropolis=True)
-    _, found = reading(widget.text)
-    assert found == pytest.approx(1.0, rel=5 * (2 / 1500) ** 0.5)
-    assert 50 < float(re.search(r"(\d+) % of the moves", widget.text).group(1)) < 100
 
 
 @pytest.mark.parametrize("gap", [0.5, 2.0, 4.0])

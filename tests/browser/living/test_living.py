@@ -178,3 +178,28 @@ def test_a_pile_is_dragged_and_its_earth_waits(sheet):
     now = page.evaluate(SETTINGS)
     assert 0 < now["shift"] < 3
     assert now["moved"] == 0
+
+
+def test_a_mask_is_drawn_with_the_pointer(sheet):
+    page = sheet.show("causal_mask")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 70, box["y"] + 70)  # the first output, its own token
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    assert page.get_by_role("combobox", name="mask").input_value() == "drawn by you"
+    assert "sees its own token" in page.locator("#figure p").inner_text()
+
+
+def test_chains_begin_where_the_energy_is_tapped_and_take_their_step_from_the_curve(sheet):
+    page = sheet.show("langevin_bias")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_timeout(150)
+    begun = shown(page)
+    assert begun != before
+    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.8 * box["height"])
+    page.wait_for_timeout(150)
+    assert shown(page) == before  # back to the right law
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_timeout(150)
+    assert float(page.get_by_role("slider", name="step η").input_value()) > -0.6
