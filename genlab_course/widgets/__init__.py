@@ -18,11 +18,11 @@ FIGURES = {  # figure: its module
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("kl_fit",),
+        "living": ("forward_process", "kl_fit"),
         "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),
-        "score": ("forward_process", "guidance", "langevin_bias", "sampler_steps", "score_field",
+        "score": ("guidance", "langevin_bias", "sampler_steps", "score_field",
                   "sde_paths"),
         "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
     }.items()

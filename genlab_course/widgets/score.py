@@ -14,68 +14,13 @@ from torch import Tensor
 from genlab import score
 from genlab.core.stats import integrate
 from genlab.core.tensors import last, make_generator
-from genlab.data.digits import N_CLASSES
 from genlab.metrics.distances import wasserstein_1d
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.score.diffusion import cosine_betas, linear_rate_betas, log_snr
-from genlab.score.exact import LEVELS, DigitObserver, exact_score
+from genlab.score.exact import exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
 from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, slider, stops
-
-T = 100
-SCHEDULES: dict[str, Callable[[int], Tensor]] = {
-    "linear, made for 100 steps": linear_rate_betas,
-    "cosine": cosine_betas,
-    "linear, made for 1000 steps": score.linear_betas,
-}
-
-
-def forward_process() -> Explorer:
-    """Choose a digit, a schedule and a step; see the noised image and what is still known."""
-    observer = DigitObserver()
-    bars_of = {name: score.alphas_bar_from_betas(make(T)) for name, make in SCHEDULES.items()}
-    ratios = {name: log_snr(kept).double() for name, kept in bars_of.items()}
-    curve = observer.curve().numpy()
-    figure, axes = panels(10.0, 2.7, 1, 4, width_ratios=[1, 1, 1.2, 1.6])
-    blank = np.zeros((8, 8))
-    noisy = axes[0].imshow(blank, cmap="gray", vmin=-2, vmax=2)
-    best = axes[1].imshow(blank, cmap="gray", vmin=-1, vmax=1)
-    for ax, title in zip(axes[:2], ("$x_t$", "best guess $E[x_0 | x_t]$"), strict=True):
-        ax.set_axis_off()
-        ax.set_title(title)
-    bars = axes[2].bar(range(N_CLASSES), np.zeros(N_CLASSES), color=BLUE)
-    axes[2].set(ylim=(0, 1.05), xticks=range(N_CLASSES), xlabel="digit", title="probability")
-    (line,) = axes[3].plot(range(1, T + 1), np.zeros(T), color=GREEN)
-    (dot,) = axes[3].plot([1], [0], "o", color="black")
-    axes[3].axhline(0.1, color="#999999", linewidth=0.8, linestyle="-")
-    axes[3].set(xlim=(0, T + 1), ylim=(0, 1.05), xlabel="step t")
-    axes[3].set_title("right digit, mean of ten images")
-
-    def update(step: int, schedule: str, digit: int) -> str:
-        ratio = float(ratios[schedule][step - 1])
-        x_t = observer.noised(torch.tensor([digit]), ratio)
-        (mean,), (classes,) = observer.guess(x_t, ratio)
-        noisy.set_data(x_t[0, 0].numpy())
-        best.set_data(mean.numpy())
-        for c, bar in enumerate(bars):
-            bar.set_height(float(classes[c]))
-            bar.set_color(ORANGE if c == digit else BLUE)
-        known = np.interp(ratios[schedule].numpy(), LEVELS.numpy(), curve)
-        line.set_ydata(known)
-        dot.set_data([step], [known[step - 1]])
-        first = f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
-        return first + f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
-
-    return explore(
-        figure,
-        update,
-        step=slider("step", 25, 1, T, 1),
-        schedule=menu("schedule", SCHEDULES),
-        digit=slider("digit", 3, 0, 9, 1),
-    )
-
 
 N_CHAINS, N_STEPS = 1500, 80
 EDGES, PLACES = np.linspace(-4.0, 4.0, 65), np.linspace(-4.0, 4.0, 401)

@@ -72,13 +72,17 @@ class Pen {
   }
 
   text(words, x, y, { color = this.colours.ink, align = "left", base = "middle", size = 13,
-    bold = false, turn = 0 } = {}) {
+    bold = false, turn = 0, halo = null } = {}) {
     const c = this.context;
     c.save();
     c.translate(x, y);
     c.rotate(turn);
     c.font = `${bold ? "bold " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`;
     Object.assign(c, { fillStyle: color, textAlign: align, textBaseline: base });
+    if (halo) { // a rim that keeps words legible on a busy ground
+      Object.assign(c, { strokeStyle: halo, lineWidth: 4, lineJoin: "round" });
+      c.strokeText(words, 0, 0);
+    }
     c.fillText(words, 0, 0);
     c.restore();
   }

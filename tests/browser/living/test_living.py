@@ -131,3 +131,18 @@ def test_a_target_is_drawn_with_the_pointer(sheet):
     page.wait_for_timeout(100)
     assert shown(page) != before
     assert page.get_by_role("combobox", name="target").input_value() == "drawn by you"
+
+
+def test_a_point_is_sent_back_from_where_the_pointer_puts_it(sheet):
+    page = sheet.show("forward_process")
+    box, time = page.locator("canvas").bounding_box(), page.get_by_role("slider", name="time")
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_timeout(100)
+    assert int(time.input_value()) == 100  # pure noise
+    before = shown(page)
+    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.9 * box["height"])  # the strip
+    page.wait_for_timeout(100)
+    assert 145 < int(time.input_value()) < 156
