@@ -28,7 +28,8 @@ def draw(page, name, folder):
     shot = Image.open(io.BytesIO(page.locator(".genlab-living").screenshot()))
     buffer = io.BytesIO()
     calm = shot.convert("RGB").point(lambda v: min(255, 5 * round(v / 5)))  # slow shades cost most
-    calm.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    few = calm.quantize(256, kmeans=3, dither=Image.Dither.NONE)  # thin lines keep their colours
+    few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -1,7 +1,7 @@
 """Noise, scores and samplers: what is lost on the way to noise, and how one comes back from it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -187,77 +187,6 @@ def guidance() -> Explorer:
         )
 
     return explore(figure, update, w=slider("w", 3.0, 0, 10, 0.5), gap=stops("gap", GAPS, 2.0))
-
-
-SAMPLERS = ("DDIM", "DPM-Solver++ (2M)", "DDPM (eta = 1)", "Heun (EDM)")
-SHOWN, N_PATHS, END = 15, 600, 5.2  # trajectories drawn, samples, where "clean" is drawn
-DATA = line_mixture((0.25, 0.35, 0.4), (-2.0, 0.2, 1.6), (0.25, 0.2, 0.35))
-BAR = score.alphas_bar_from_betas(score.linear_betas(1000).double())
-
-
-def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
-    """Run a sampler with the perfect network from even quantiles of noise.
-
-    Half the log-SNR of each state `(k,)`, the states `(k, n)`, and the evaluations really spent: at
-    least 3, for Heun an odd number.
-    """
-    start = torch.special.ndtri(even(N_PATHS))[:, None]
-    if sampler == "Heun (EDM)":
-        sigmas = score.edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
-        states = score.edm_sample(lambda x, s: DATA.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
-        lam, scales = -sigmas[:-1].log(), (1 + sigmas**2).sqrt()[:, None, None]
-        start, n_passes = sigmas[0] * start, 2 * (len(sigmas) - 1) - 1
-    else:
-        model = score.exact_eps_model(DATA, BAR)
-        if sampler == "DPM-Solver++ (2M)":
-            steps = score.log_snr_timesteps(BAR, n_passes)
-            states = score.dpm_solver_sample(model, start, steps, alphas_bar=BAR)
-        else:
-            steps = score.ddim_timesteps(1000, n_passes)
-            how: dict[str, Any] = {
-                "eta": float(sampler.startswith("DDPM")),
-                "generator": make_generator(0),
-            }
-            states = score.ddim_sample(model, start, steps, alphas_bar=BAR, **how)
-        lam, scales = score.half_log_snr(BAR[steps]), torch.ones(())
-    path = torch.stack([start, *states]) / scales
-    return torch.cat([lam, torch.tensor([END], dtype=lam.dtype)]), path.squeeze(2), n_passes
-
-
-def sampler_steps() -> Explorer:
-    """Choose a sampler and its evaluations: its paths over the exact flow, and its samples."""
-    figure, (left, right) = panels(9.2, 3.6, width_ratios=[1.7, 1])
-    u = even(N_PATHS)
-    some = slice(N_PATHS // SHOWN // 2, None, N_PATHS // SHOWN)
-    lams = torch.linspace(-5.2, END, 60, dtype=torch.float64)
-    kept = torch.sigmoid(2 * lams).tolist()
-    exact = [score.exact_flow_1d(DATA, u[some], a**0.5, (1 - a) ** 0.5)[:, 0] for a in kept]
-    left.plot(lams, torch.stack(exact), color=SKY, lw=1, ls="-")
-    paths = left.plot(np.zeros((2, SHOWN)), color=ORANGE, lw=1.2, ls="-", marker="o", ms=3)
-    left.set(xlim=(-5.4, 5.4), ylim=(-3.4, 3.4), ylabel="state")
-    left.set_xlabel("half log-SNR: noise on the left, data on the right")
-    left.set_title("exact flow (blue) and the sampler (orange)")
-    grid = torch.linspace(-3.4, 3.4, 300, dtype=torch.float64)
-    right.plot(DATA.log_prob(grid[:, None]).exp(), grid, color=BLACK, ls="-")
-    edges = torch.linspace(-3.4, 3.4, 52, dtype=torch.float64)
-    turned = {"orientation": "horizontal", "fill": True, "alpha": 0.5}
-    bars = right.stairs(np.zeros(51), edges.numpy(), color=BLUE, **turned)
-    right.set(xlabel="density", ylim=(-3.4, 3.4), xlim=(0, 0.9), title="samples and data")
-    target = score.exact_flow_1d(DATA, u, 1.0, 0.0).squeeze(1)
-
-    def update(sampler: str, passes: int) -> str:
-        lam, path, spent = trajectories(sampler, passes)
-        for line, y in zip(paths, path[:, some].T, strict=True):
-            line.set_data(lam.numpy(), y.numpy())
-        counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_PATHS / float(edges[1] - edges[0])
-        bars.set_data(counts.numpy())
-        distance = float(wasserstein_1d(path[-1], target))
-        first = f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
-        return first + f"W1 to the data {distance:.3f}"
-
-    return explore(
-        figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("evaluations", 8, 3, 40, 1)
-    )
 
 
 LevelScore: TypeAlias = Callable[[Tensor, Tensor], Tensor]

@@ -146,3 +146,15 @@ def test_a_point_is_sent_back_from_where_the_pointer_puts_it(sheet):
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.9 * box["height"])  # the strip
     page.wait_for_timeout(100)
     assert 145 < int(time.input_value()) < 156
+
+
+def test_a_start_is_dragged_along_the_noise(sheet):
+    page = sheet.show("sampler_steps")
+    box, text = page.locator("canvas").bounding_box(), page.locator("#figure p")
+    before = text.inner_text()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.65 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert text.inner_text() != before  # another path, another gap to the exact flow
