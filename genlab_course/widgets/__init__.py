@@ -18,11 +18,11 @@ FIGURES = {  # figure: its module
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("forward_process", "kl_fit", "sampler_steps"),
+        "living": ("forward_process", "guidance", "kl_fit", "sampler_steps", "straight_flow"),
         "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),
-        "score": ("guidance", "langevin_bias", "score_field", "sde_paths"),
+        "score": ("langevin_bias", "score_field", "sde_paths"),
         "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
     }.items()
     for name in names

@@ -11,16 +11,14 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genlab import score
-from genlab.core.stats import integrate
-from genlab.core.tensors import last, make_generator
+from genlab.core.tensors import make_generator
 from genlab.metrics.distances import wasserstein_1d
-from genlab.oracles import Gaussian, GaussianMixture
+from genlab.oracles import GaussianMixture
 from genlab.score.exact import exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
-from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, slider, stops
+from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, stops
 
 N_CHAINS, N_STEPS = 1500, 80
 EDGES, PLACES = np.linspace(-4.0, 4.0, 65), np.linspace(-4.0, 4.0, 401)
@@ -97,96 +95,6 @@ def line_mixture(*parts: Sequence[float]) -> GaussianMixture:
     """A mixture on a line from its weights, means and standard deviations, double precision."""
     weights, means, stds = torch.tensor(parts, dtype=torch.float64)
     return GaussianMixture(weights, means[:, None], stds)
-
-
-def even(n: int) -> Tensor:
-    """Even levels of n quantiles."""
-    return (torch.arange(n, dtype=torch.float64) + 0.5) / n
-
-
-N, N_LEVELS = 300, 60
-GRID = torch.linspace(-7, 11, 1801, dtype=torch.float64)
-STD = 0.7  # of both classes
-SCALES = (0.0, 1.0, 2.0, 4.0, 7.0, 10.0)  # where the curves of the right panel are computed
-GAPS = (0.5, 1.0, 2.0, 3.0, 4.0)  # between the means of the classes
-
-
-class Guided(NamedTuple):
-    """The two distributions at one guidance scale."""
-
-    samples: Tensor  # of guided DDIM, even quantiles, (n,)
-    density: Tensor  # of the sharpened distribution, on GRID
-    distance: float  # W1 between them
-
-
-def two_classes(gap: float) -> tuple[GaussianMixture, Gaussian]:
-    """All data, two classes a distance `gap` apart, and the right-hand class alone."""
-    data = line_mixture((0.5, 0.5), (-gap / 2, gap / 2), (STD, STD))
-    return data, Gaussian(data.means[1], STD**2 * torch.eye(1, dtype=torch.float64))
-
-
-def guided(w: float, gap: float, n: int = N) -> Guided:
-    """Guided DDIM with perfect networks, and the sharpened distribution by quadrature."""
-    data, of_class = two_classes(gap)
-    bar = torch.sigmoid(torch.linspace(9.0, -9.0, N_LEVELS, dtype=torch.float64))
-    free, conditional = score.exact_eps_model(data, bar), score.exact_eps_model(of_class, bar)
-
-    def both(x: Tensor, t: Tensor) -> Tensor:
-        return score.cfg_eps(free(x, t), conditional(x, t), guidance_scale=w)
-
-    start, steps = torch.special.ndtri(even(n))[:, None], torch.arange(N_LEVELS - 1, -1, -1)
-    samples = last(score.ddim_sample(both, start, steps, alphas_bar=bar)).squeeze(1)
-    density = score.tilted_density(data, of_class, GRID, guidance_scale=w)
-    picks = torch.multinomial(density, 4 * N, replacement=True, generator=make_generator(0))
-    return Guided(samples, density, float(wasserstein_1d(samples, GRID[picks])))
-
-
-def guidance() -> Explorer:
-    """Move the guidance scale and the distance of the classes."""
-    figure, (left, right) = panels(9.2, 3.4)
-    grid = GRID.numpy()
-    (everything,) = left.plot(grid, grid, color=SKY, ls=":", label="all data")
-    (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened (exact)")
-    edges = torch.linspace(-4, 7, 89, dtype=torch.float64)
-    bars = left.stairs(np.zeros(88), edges.numpy(), fill=True, color=ORANGE, alpha=0.8)
-    bars.set_label("guided samples")
-    left.set(xlabel="x", ylabel="density", xlim=(-4, 6), ylim=(0, 1.5))
-    left.legend(loc="upper left", fontsize=8)
-    curves = [
-        right.plot([], [], color=colour, ls=ls, marker=mark, label=f"{what}, {whose}")[0]
-        for what, ls in (("mean", "-"), ("sd", "--"))
-        for whose, colour, mark in (("guided", ORANGE, "o"), ("sharpened", BLACK, "s"))
-    ]
-    here = right.axvline(1.0, color=RED, lw=1, ls="-")
-    right.set(xlabel="guidance scale w", ylabel="unit of the data", xlim=(0, 10), ylim=(-0.4, 5.2))
-    right.legend(loc="upper left", fontsize=8, ncols=2)
-    for ax in (left, right):
-        ax.locator_params(nbins=5)  # fewer numbers: they are most of the drawing
-
-    def moments(found: Guided) -> tuple[float, ...]:
-        mean = integrate(GRID * found.density, GRID)
-        spread = integrate((GRID - mean) ** 2 * found.density, GRID).sqrt()
-        x = found.samples
-        return float(x.mean()), float(mean), float(x.std(correction=0)), float(spread)
-
-    known = {gap: [moments(guided(k, gap, 60)) for k in SCALES] for gap in GAPS}
-
-    def update(w: float, gap: float) -> str:
-        everything.set_ydata(two_classes(gap)[0].log_prob(GRID[:, None]).exp().numpy())
-        for curve, values in zip(curves, zip(*known[gap], strict=True), strict=True):
-            curve.set_data(SCALES, values)
-        now = guided(w, gap)
-        sharp.set_ydata(now.density.numpy())
-        counts = torch.histc(now.samples, 88, -4, 7) / N / float(edges[1] - edges[0])
-        bars.set_data(counts.numpy())
-        here.set_xdata([w, w])
-        m, m_sharp, s, s_sharp = moments(now)
-        return (
-            f"guided: mean {m:.2f}, sd {s:.2f}; sharpened: mean {m_sharp:.2f}, sd {s_sharp:.2f}; "
-            f"W1 between them {now.distance:.2f}"
-        )
-
-    return explore(figure, update, w=slider("w", 3.0, 0, 10, 0.5), gap=stops("gap", GAPS, 2.0))
 
 
 LevelScore: TypeAlias = Callable[[Tensor, Tensor], Tensor]

@@ -1,5 +1,5 @@
 // A few steps along the flow: three samplers with the perfect network, and what their steps cost.
-import { figure, grid, normals } from "./stage.js";
+import { below, figure, grid, normals, root } from "./stage.js";
 
 const N = 240, SHOWN = 15, TOP = 3.2, FEW = 3, MANY = 40, CLEAN = 5.2; // where "no noise" is drawn
 const LAW = [[0.25, -2, 0.25], [0.35, 0.2, 0.2], [0.4, 1.6, 0.35]]; // weight, mean, deviation
@@ -15,20 +15,6 @@ const COLUMNS = grid(LAM[999], CLEAN, 32), ROWS = grid(-TOP, TOP, 55);
 const kept = (lam) => Math.sqrt(1 / (1 + Math.exp(-2 * lam))); // alpha
 const added = (lam) => Math.sqrt(1 / (1 + Math.exp(2 * lam))); // sigma
 
-// Standard normal distribution function (Marsaglia's series), and a root of a rising function.
-function below(z) {
-  if (Math.abs(z) > 8) return z > 0 ? 1 : 0;
-  let sum = z, term = z, before = 0;
-  for (let k = 3; sum !== before; k += 2) { before = sum; term *= (z * z) / k; sum += term; }
-  return 0.5 + (sum * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
-}
-function root(f, low = -8, high = 8) {
-  for (let k = 0; k < 50; k++) {
-    const middle = (low + high) / 2;
-    if (f(middle) < 0) low = middle; else high = middle;
-  }
-  return (low + high) / 2;
-}
 // Where the exact flow is that has a share u of the mass below it.
 const quantile = (u, alpha, sigma) => root((x) => LAW.reduce((sum, [w, m, s]) =>
   sum + w * below((x - alpha * m) / Math.hypot(alpha * s, sigma)), -u));

@@ -158,3 +158,21 @@ def test_a_start_is_dragged_along_the_noise(sheet):
     page.mouse.up()
     page.wait_for_timeout(100)
     assert text.inner_text() != before  # another path, another gap to the exact flow
+
+
+def test_a_click_on_a_class_guides_there(sheet):
+    page = sheet.show("guidance")
+    box = page.locator("canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
+    page.wait_for_timeout(100)
+    assert page.get_by_role("combobox", name="class").input_value() == "green"
+
+
+def test_a_noise_is_dragged_in_either_panel(sheet):
+    page = sheet.show("straight_flow")
+    box, seen = page.locator("canvas").bounding_box(), [shown(page)]
+    for across in (0.3, 0.7):
+        page.mouse.click(box["x"] + across * box["width"], box["y"] + 0.6 * box["height"])
+        page.wait_for_timeout(100)
+        seen.append(shown(page))
+    assert len(set(seen)) == 3
