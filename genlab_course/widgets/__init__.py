@@ -18,12 +18,14 @@ FIGURES = {  # figure: its module
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("causal_mask", "earth_mover", "elbo_gap", "game_orbit", "kl_fit", "langevin_bias"),
+        "living": (
+            "causal_mask", "earth_mover", "elbo_gap", "forward_process", "game_orbit", "guidance",
+            "kl_fit", "langevin_bias", "sampler_steps", "straight_flow",
+        ),
         "latent": ("latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),
-        "score": ("forward_process", "guidance", "sampler_steps", "score_field",
-                  "sde_paths"),
+        "score": ("score_field", "sde_paths"),
         "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
     }.items()
     for name in names

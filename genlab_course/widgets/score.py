@@ -1,7 +1,7 @@
 """Noise, scores and samplers: what is lost on the way to noise, and how one comes back from it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,236 +10,19 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genlab import score
-from genlab.core.stats import integrate
-from genlab.core.tensors import last, make_generator
-from genlab.data.digits import N_CLASSES
+from genlab.core.tensors import make_generator
 from genlab.metrics.distances import wasserstein_1d
-from genlab.oracles import Gaussian, GaussianMixture
-from genlab.score.diffusion import cosine_betas, linear_rate_betas, log_snr
-from genlab.score.exact import LEVELS, DigitObserver, exact_score
+from genlab.oracles import GaussianMixture
+from genlab.score.exact import exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
-from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, slider, stops
-
-T = 100
-SCHEDULES: dict[str, Callable[[int], Tensor]] = {
-    "linear, made for 100 steps": linear_rate_betas,
-    "cosine": cosine_betas,
-    "linear, made for 1000 steps": score.linear_betas,
-}
-
-
-def forward_process() -> Explorer:
-    """Choose a digit, a schedule and a step; see the noised image and what is still known."""
-    observer = DigitObserver()
-    bars_of = {name: score.alphas_bar_from_betas(make(T)) for name, make in SCHEDULES.items()}
-    ratios = {name: log_snr(kept).double() for name, kept in bars_of.items()}
-    curve = observer.curve().numpy()
-    figure, axes = panels(10.0, 2.7, 1, 4, width_ratios=[1, 1, 1.2, 1.6])
-    blank = np.zeros((8, 8))
-    noisy = axes[0].imshow(blank, cmap="gray", vmin=-2, vmax=2)
-    best = axes[1].imshow(blank, cmap="gray", vmin=-1, vmax=1)
-    for ax, title in zip(axes[:2], ("$x_t$", "best guess $E[x_0 | x_t]$"), strict=True):
-        ax.set_axis_off()
-        ax.set_title(title)
-    bars = axes[2].bar(range(N_CLASSES), np.zeros(N_CLASSES), color=BLUE)
-    axes[2].set(ylim=(0, 1.05), xticks=range(N_CLASSES), xlabel="digit", title="probability")
-    (line,) = axes[3].plot(range(1, T + 1), np.zeros(T), color=GREEN)
-    (dot,) = axes[3].plot([1], [0], "o", color="black")
-    axes[3].axhline(0.1, color="#999999", linewidth=0.8, linestyle="-")
-    axes[3].set(xlim=(0, T + 1), ylim=(0, 1.05), xlabel="step t")
-    axes[3].set_title("right digit, mean of ten images")
-
-    def update(step: int, schedule: str, digit: int) -> str:
-        ratio = float(ratios[schedule][step - 1])
-        x_t = observer.noised(torch.tensor([digit]), ratio)
-        (mean,), (classes,) = observer.guess(x_t, ratio)
-        noisy.set_data(x_t[0, 0].numpy())
-        best.set_data(mean.numpy())
-        for c, bar in enumerate(bars):
-            bar.set_height(float(classes[c]))
-            bar.set_color(ORANGE if c == digit else BLUE)
-        known = np.interp(ratios[schedule].numpy(), LEVELS.numpy(), curve)
-        line.set_ydata(known)
-        dot.set_data([step], [known[step - 1]])
-        first = f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
-        return first + f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
-
-    return explore(
-        figure,
-        update,
-        step=slider("step", 25, 1, T, 1),
-        schedule=menu("schedule", SCHEDULES),
-        digit=slider("digit", 3, 0, 9, 1),
-    )
+from genlab_course.figures import BLACK, BLUE, ORANGE, RED
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, stops
 
 
 def line_mixture(*parts: Sequence[float]) -> GaussianMixture:
     """A mixture on a line from its weights, means and standard deviations, double precision."""
     weights, means, stds = torch.tensor(parts, dtype=torch.float64)
     return GaussianMixture(weights, means[:, None], stds)
-
-
-def even(n: int) -> Tensor:
-    """Even levels of n quantiles."""
-    return (torch.arange(n, dtype=torch.float64) + 0.5) / n
-
-
-N, N_LEVELS = 300, 60
-GRID = torch.linspace(-7, 11, 1801, dtype=torch.float64)
-STD = 0.7  # of both classes
-SCALES = (0.0, 1.0, 2.0, 4.0, 7.0, 10.0)  # where the curves of the right panel are computed
-GAPS = (0.5, 1.0, 2.0, 3.0, 4.0)  # between the means of the classes
-
-
-class Guided(NamedTuple):
-    """The two distributions at one guidance scale."""
-
-    samples: Tensor  # of guided DDIM, even quantiles, (n,)
-    density: Tensor  # of the sharpened distribution, on GRID
-    distance: float  # W1 between them
-
-
-def two_classes(gap: float) -> tuple[GaussianMixture, Gaussian]:
-    """All data, two classes a distance `gap` apart, and the right-hand class alone."""
-    data = line_mixture((0.5, 0.5), (-gap / 2, gap / 2), (STD, STD))
-    return data, Gaussian(data.means[1], STD**2 * torch.eye(1, dtype=torch.float64))
-
-
-def guided(w: float, gap: float, n: int = N) -> Guided:
-    """Guided DDIM with perfect networks, and the sharpened distribution by quadrature."""
-    data, of_class = two_classes(gap)
-    bar = torch.sigmoid(torch.linspace(9.0, -9.0, N_LEVELS, dtype=torch.float64))
-    free, conditional = score.exact_eps_model(data, bar), score.exact_eps_model(of_class, bar)
-
-    def both(x: Tensor, t: Tensor) -> Tensor:
-        return score.cfg_eps(free(x, t), conditional(x, t), guidance_scale=w)
-
-    start, steps = torch.special.ndtri(even(n))[:, None], torch.arange(N_LEVELS - 1, -1, -1)
-    samples = last(score.ddim_sample(both, start, steps, alphas_bar=bar)).squeeze(1)
-    density = score.tilted_density(data, of_class, GRID, guidance_scale=w)
-    picks = torch.multinomial(density, 4 * N, replacement=True, generator=make_generator(0))
-    return Guided(samples, density, float(wasserstein_1d(samples, GRID[picks])))
-
-
-def guidance() -> Explorer:
-    """Move the guidance scale and the distance of the classes."""
-    figure, (left, right) = panels(9.2, 3.4)
-    grid = GRID.numpy()
-    (everything,) = left.plot(grid, grid, color=SKY, ls=":", label="all data")
-    (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened (exact)")
-    edges = torch.linspace(-4, 7, 89, dtype=torch.float64)
-    bars = left.stairs(np.zeros(88), edges.numpy(), fill=True, color=ORANGE, alpha=0.8)
-    bars.set_label("guided samples")
-    left.set(xlabel="x", ylabel="density", xlim=(-4, 6), ylim=(0, 1.5))
-    left.legend(loc="upper left", fontsize=8)
-    curves = [
-        right.plot([], [], color=colour, ls=ls, marker=mark, label=f"{what}, {whose}")[0]
-        for what, ls in (("mean", "-"), ("sd", "--"))
-        for whose, colour, mark in (("guided", ORANGE, "o"), ("sharpened", BLACK, "s"))
-    ]
-    here = right.axvline(1.0, color=RED, lw=1, ls="-")
-    right.set(xlabel="guidance scale w", ylabel="unit of the data", xlim=(0, 10), ylim=(-0.4, 5.2))
-    right.legend(loc="upper left", fontsize=8, ncols=2)
-    for ax in (left, right):
-        ax.locator_params(nbins=5)  # fewer numbers: they are most of the drawing
-
-    def moments(found: Guided) -> tuple[float, ...]:
-        mean = integrate(GRID * found.density, GRID)
-        spread = integrate((GRID - mean) ** 2 * found.density, GRID).sqrt()
-        x = found.samples
-        return float(x.mean()), float(mean), float(x.std(correction=0)), float(spread)
-
-    known = {gap: [moments(guided(k, gap, 60)) for k in SCALES] for gap in GAPS}
-
-    def update(w: float, gap: float) -> str:
-        everything.set_ydata(two_classes(gap)[0].log_prob(GRID[:, None]).exp().numpy())
-        for curve, values in zip(curves, zip(*known[gap], strict=True), strict=True):
-            curve.set_data(SCALES, values)
-        now = guided(w, gap)
-        sharp.set_ydata(now.density.numpy())
-        counts = torch.histc(now.samples, 88, -4, 7) / N / float(edges[1] - edges[0])
-        bars.set_data(counts.numpy())
-        here.set_xdata([w, w])
-        m, m_sharp, s, s_sharp = moments(now)
-        return (
-            f"guided: mean {m:.2f}, sd {s:.2f}; sharpened: mean {m_sharp:.2f}, sd {s_sharp:.2f}; "
-            f"W1 between them {now.distance:.2f}"
-        )
-
-    return explore(figure, update, w=slider("w", 3.0, 0, 10, 0.5), gap=stops("gap", GAPS, 2.0))
-
-
-SAMPLERS = ("DDIM", "DPM-Solver++ (2M)", "DDPM (eta = 1)", "Heun (EDM)")
-SHOWN, N_PATHS, END = 15, 600, 5.2  # trajectories drawn, samples, where "clean" is drawn
-DATA = line_mixture((0.25, 0.35, 0.4), (-2.0, 0.2, 1.6), (0.25, 0.2, 0.35))
-BAR = score.alphas_bar_from_betas(score.linear_betas(1000).double())
-
-
-def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
-    """Run a sampler with the perfect network from even quantiles of noise.
-
-    Half the log-SNR of each state `(k,)`, the states `(k, n)`, and the evaluations really spent: at
-    least 3, for Heun an odd number.
-    """
-    start = torch.special.ndtri(even(N_PATHS))[:, None]
-    if sampler == "Heun (EDM)":
-        sigmas = score.edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
-        states = score.edm_sample(lambda x, s: DATA.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
-        lam, scales = -sigmas[:-1].log(), (1 + sigmas**2).sqrt()[:, None, None]
-        start, n_passes = sigmas[0] * start, 2 * (len(sigmas) - 1) - 1
-    else:
-        model = score.exact_eps_model(DATA, BAR)
-        if sampler == "DPM-Solver++ (2M)":
-            steps = score.log_snr_timesteps(BAR, n_passes)
-            states = score.dpm_solver_sample(model, start, steps, alphas_bar=BAR)
-        else:
-            steps = score.ddim_timesteps(1000, n_passes)
-            how: dict[str, Any] = {
-                "eta": float(sampler.startswith("DDPM")),
-                "generator": make_generator(0),
-            }
-            states = score.ddim_sample(model, start, steps, alphas_bar=BAR, **how)
-        lam, scales = score.half_log_snr(BAR[steps]), torch.ones(())
-    path = torch.stack([start, *states]) / scales
-    return torch.cat([lam, torch.tensor([END], dtype=lam.dtype)]), path.squeeze(2), n_passes
-
-
-def sampler_steps() -> Explorer:
-    """Choose a sampler and its evaluations: its paths over the exact flow, and its samples."""
-    figure, (left, right) = panels(9.2, 3.6, width_ratios=[1.7, 1])
-    u = even(N_PATHS)
-    some = slice(N_PATHS // SHOWN // 2, None, N_PATHS // SHOWN)
-    lams = torch.linspace(-5.2, END, 60, dtype=torch.float64)
-    kept = torch.sigmoid(2 * lams).tolist()
-    exact = [score.exact_flow_1d(DATA, u[some], a**0.5, (1 - a) ** 0.5)[:, 0] for a in kept]
-    left.plot(lams, torch.stack(exact), color=SKY, lw=1, ls="-")
-    paths = left.plot(np.zeros((2, SHOWN)), color=ORANGE, lw=1.2, ls="-", marker="o", ms=3)
-    left.set(xlim=(-5.4, 5.4), ylim=(-3.4, 3.4), ylabel="state")
-    left.set_xlabel("half log-SNR: noise on the left, data on the right")
-    left.set_title("exact flow (blue) and the sampler (orange)")
-    grid = torch.linspace(-3.4, 3.4, 300, dtype=torch.float64)
-    right.plot(DATA.log_prob(grid[:, None]).exp(), grid, color=BLACK, ls="-")
-    edges = torch.linspace(-3.4, 3.4, 52, dtype=torch.float64)
-    turned = {"orientation": "horizontal", "fill": True, "alpha": 0.5}
-    bars = right.stairs(np.zeros(51), edges.numpy(), color=BLUE, **turned)
-    right.set(xlabel="density", ylim=(-3.4, 3.4), xlim=(0, 0.9), title="samples and data")
-    target = score.exact_flow_1d(DATA, u, 1.0, 0.0).squeeze(1)
-
-    def update(sampler: str, passes: int) -> str:
-        lam, path, spent = trajectories(sampler, passes)
-        for line, y in zip(paths, path[:, some].T, strict=True):
-            line.set_data(lam.numpy(), y.numpy())
-        counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_PATHS / float(edges[1] - edges[0])
-        bars.set_data(counts.numpy())
-        distance = float(wasserstein_1d(path[-1], target))
-        first = f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
-        return first + f"W1 to the data {distance:.3f}"
-
-    return explore(
-        figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("evaluations", 8, 3, 40, 1)
-    )
 
 
 LevelScore: TypeAlias = Callable[[Tensor, Tensor], Tensor]

@@ -290,7 +290,7 @@ widgets.causal_mask()
 # a rotation turns back, so
 # $$(R_i q)^\top (R_j k) = q^\top R_i^\top R_j\, k = q^\top R_{j-i}\, k . \tag{8}$$
 # For a given $q$ and $k$ the score depends on the distance $j-i$ alone. A head of $d_h$ features is $d_h/2$ planes, each with its own frequency
-# $\omega$. Planes that turn fast separate neighbours; those that turn slowly still separate positions far apart. Values are not turned. 
+# $\omega$. Planes that turn fast separate neighbours; those that turn slowly still separate positions far apart. Values are not turned.
 
 # %%
 def rotate(x, start=0, base=100.0):
@@ -1241,7 +1241,7 @@ course.solution("02.perplexity")
 #
 # A PixelCNN of seven layers with 32 channels, trained for half a minute, reaches 1.766 bits per dimension on the test digits (mean of three seeds, 1.762 to 1.769; `benchmarks/pixelcnn_depth.py`). **Beat
 # 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged weights, or another order of the pixels. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
-# seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network. 
+# seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network.
 #
 # ## Quiz
 

@@ -49,6 +49,22 @@ export function normals(seed) {
 export const grid = (low, high, n) =>
   Float64Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
 
+// Standard normal distribution function (Marsaglia's series), and a root of a rising function.
+export function below(z) {
+  if (Math.abs(z) > 8) return z > 0 ? 1 : 0;
+  let sum = z, term = z, before = 0;
+  for (let k = 3; sum !== before; k += 2) { before = sum; term *= (z * z) / k; sum += term; }
+  return 0.5 + (sum * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
+}
+
+export function root(f, low = -8, high = 8) {
+  for (let k = 0; k < 50; k++) {
+    const middle = (low + high) / 2;
+    if (f(middle) < 0) low = middle; else high = middle;
+  }
+  return (low + high) / 2;
+}
+
 // Round ticks: about `n` of them from low to high.
 function ticks(low, high, n) {
   const rough = (high - low) / n, power = 10 ** Math.floor(Math.log10(rough));
@@ -72,13 +88,17 @@ class Pen {
   }
 
   text(words, x, y, { color = this.colours.ink, align = "left", base = "middle", size = 13,
-    bold = false, turn = 0 } = {}) {
+    bold = false, turn = 0, halo = null } = {}) {
     const c = this.context;
     c.save();
     c.translate(x, y);
     c.rotate(turn);
     c.font = `${bold ? "bold " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`;
     Object.assign(c, { fillStyle: color, textAlign: align, textBaseline: base });
+    if (halo) { // a rim that keeps words legible on a busy ground
+      Object.assign(c, { strokeStyle: halo, lineWidth: 4, lineJoin: "round" });
+      c.strokeText(words, 0, 0);
+    }
     c.fillText(words, 0, 0);
     c.restore();
   }

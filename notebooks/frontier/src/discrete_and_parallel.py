@@ -1131,7 +1131,7 @@ measure("one fixed order", in_order)
 measure("surest position", lambda seed: by_position)
 
 # %% [markdown]
-# The surest position has no bias with a perfect network, one pixel a pass. Here it draws no more ones than random positions, but its Fréchet distance is 1.1 (mean of ten seeds), against 0.5 for random positions. Part of this is the single order: one *fixed* order already has 0.8. The other 0.3 (standard error 0.12, one network) may be a price: pixels that are sure together can depend on each other. 
+# The surest position has no bias with a perfect network, one pixel a pass. Here it draws no more ones than random positions, but its Fréchet distance is 1.1 (mean of ten seeds), against 0.5 for random positions. Part of this is the single order: one *fixed* order already has 0.8. The other 0.3 (standard error 0.12, one network) may be a price: pixels that are sure together can depend on each other.
 
 # %% [markdown]
 # ## Going further: the same thing as a flow

@@ -203,3 +203,48 @@ def test_chains_begin_where_the_energy_is_tapped_and_take_their_step_from_the_cu
     page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
     page.wait_for_timeout(150)
     assert float(page.get_by_role("slider", name="step η").input_value()) > -0.6
+
+
+def test_a_point_is_sent_back_from_where_the_pointer_puts_it(sheet):
+    page = sheet.show("forward_process")
+    box, time = page.locator("canvas").bounding_box(), page.get_by_role("slider", name="time")
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_timeout(100)
+    assert int(time.input_value()) == 100  # pure noise
+    before = shown(page)
+    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.9 * box["height"])  # the strip
+    page.wait_for_timeout(100)
+    assert 145 < int(time.input_value()) < 156
+
+
+def test_a_start_is_dragged_along_the_noise(sheet):
+    page = sheet.show("sampler_steps")
+    box, text = page.locator("canvas").bounding_box(), page.locator("#figure p")
+    before = text.inner_text()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.65 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert text.inner_text() != before  # another path, another gap to the exact flow
+
+
+def test_a_click_on_a_class_guides_there(sheet):
+    page = sheet.show("guidance")
+    box = page.locator("canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
+    page.wait_for_timeout(100)
+    assert page.get_by_role("combobox", name="class").input_value() == "green"
+
+
+def test_a_noise_is_dragged_in_either_panel(sheet):
+    page = sheet.show("straight_flow")
+    box, seen = page.locator("canvas").bounding_box(), [shown(page)]
+    for across in (0.3, 0.7):
+        page.mouse.click(box["x"] + across * box["width"], box["y"] + 0.6 * box["height"])
+        page.wait_for_timeout(100)
+        seen.append(shown(page))
+    assert len(set(seen)) == 3
