@@ -18,7 +18,7 @@ FIGURES = {  # figure: its module
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("digits_live", "kl_fit"),
+        "living": ("digits_live", "kl_fit", "latent_walk", "next_token"),
         "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),

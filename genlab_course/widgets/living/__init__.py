@@ -22,7 +22,11 @@ WIDTH = 760  # of a figure at most, in CSS pixels
 SHARED = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - {"stage", "net"}))
 SHIPPED = Path(genlab.__file__).parent / "zoo/weights"
-NETWORKS = {"digits_live": "mnist16_diffusion"}  # figure: the model whose weights it holds
+NETWORKS = {  # figure: the model whose weights it holds
+    "digits_live": "mnist16_diffusion",
+    "latent_walk": "mnist_plane",
+    "next_token": "language_model",
+}
 MODEL = """\
 const state = { data: DATA, ...STATE }, heard = {}, model = {
   get: (key) => state[key],

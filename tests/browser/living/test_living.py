@@ -61,10 +61,9 @@ def test_its_mathematics_is_genlabs_and_three_planted_mistakes_are_told_apart(na
     def furthest(enough=math.inf):
         """How far the numbers are apart at most, in tolerances, or any that is `enough`."""
         most = 0.0
-        for i in range(0, len(settings), 8):
-            found = sheet.evaluate(replay.REPLAY, settings[i : i + 8])
-            pairs = zip(found, expected[i : i + 8], strict=True)
-            most = max(most, *(replay.worst(f, e, rtol) for f, e in pairs))
+        for case, numbers in zip(settings, expected, strict=True):
+            (found,) = sheet.evaluate(replay.REPLAY, [case])
+            most = max(most, replay.worst(found, numbers, rtol))
             if most > enough:
                 break
         return most
@@ -157,6 +156,34 @@ def test_a_picture_that_is_tapped_begins_in_other_noise(sheet):
     page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.9 * box["height"])
     page.wait_for_timeout(200)
     assert int(page.get_by_role("slider", name="time").input_value()) < 20
+
+
+def test_a_bar_that_is_tapped_is_written(sheet):
+    page = sheet.show("next_token", settings={"length": 0})
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 112 + 25 * 1.5)  # the second bar
+    page.wait_for_timeout(200)
+    page.wait_for_selector(DONE)
+    settings = page.evaluate("document.getElementById('figure').model.get('settings')")
+    likeliest = replay.golden("next_token").expected({**settings, "length": 0})["plain"].topk(2)
+    assert settings["length"] == 1
+    assert settings["chosen"] == [[0, int(likeliest.indices[1]), "The function returns"]]
+    assert shown(page) != before
+
+
+def test_an_end_of_the_walk_is_dragged_over_the_plane(sheet):
+    page = sheet.show("latent_walk")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 77, box["y"] + 95)  # near the 1
+    page.mouse.down()
+    page.mouse.move(box["x"] + 77, box["y"] + 330, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    settings = page.evaluate("document.getElementById('figure').model.get('settings')")
+    assert settings["walk"] == 0
+    assert settings["to"] == [1.6, 1.5]
+    assert settings["from"] == pytest.approx([-1.6, -1.4], abs=0.3)
+    assert shown(page) != before
 
 
 def test_weights_may_stand_beside_the_page_and_without_them_the_still_stays(sheet, tmp_path):
