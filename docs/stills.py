@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from genlab_course.widgets import living
 from tests.browser.lab import CHROMIUM, FLAGS
 
+DONE = ".genlab-living:not([data-working])"
 SETTINGS = {"digits_live": {"time": 58}}  # where the first settings say less than others
 HEAD = '<!doctype html><meta charset="utf-8"><body style="margin: 0">'
 
@@ -28,7 +29,7 @@ def draw(page, name, folder):
     page.goto(path.as_uri())
     page.wait_for_selector("#figure canvas")
     page.wait_for_timeout(800)
-    page.wait_for_selector(".genlab-living:not([data-working])")  # a network has finished
+    page.wait_for_selector(DONE, timeout=120_000)  # a network has finished
     shot = Image.open(io.BytesIO(page.locator(".genlab-living").screenshot()))
     buffer = io.BytesIO()
     shot.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)

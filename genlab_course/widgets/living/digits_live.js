@@ -88,7 +88,7 @@ function start(key, seed, label) {
   return run;
 }
 
-// A generator: yields after each step what is known, and in between to let the page breathe.
+// A generator: yields after each step what is known, and before each picture's step.
 function* compute({ digit, guidance, steps, seed, time, many, again }) {
   const sigmas = levels(steps), own = [];
   for (let i = 0; i < many; i++) {
@@ -106,11 +106,11 @@ function* compute({ digit, guidance, steps, seed, time, many, again }) {
   for (let k = 0; k < steps; k++) {
     for (const run of own) {
       if (run.states.length > k + 1) continue;
+      yield;
       const x = run.states[k], best = guess(x, sigmas[k], run.label, guidance);
       const part = sigmas[k + 1] / sigmas[k]; // Euler's step: this share of the noise stays
       run.guesses[k] = best;
       run.states[k + 1] = x.map((v, i) => best[i] + part * (v - best[i]));
-      yield;
     }
     yield known();
   }

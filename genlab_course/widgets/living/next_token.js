@@ -98,7 +98,7 @@ function* compute({ prompt, temperature, top, seed, length, chosen }) {
     const next = hand ? hand[1] : pick(p, u); // written by the reader, or drawn
     cost.push(-Math.log2(plain[next]));
     tokens.push(next);
-    yield;
+    if (tokens.some((token, i) => read[i]?.token !== token)) yield; // it must be read first
   }
 }
 

@@ -269,8 +269,8 @@ const SLICE = 24; // milliseconds that a long computation takes of a frame
 // arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
 // settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width;
 // `phone`: on a phone).
-// A `compute` that takes long is a generator: what it yields is drawn, an empty yield lets the page
-// breathe. `load(data)` is told the weights of a network once, before anything is computed.
+// A `compute` that takes long is a generator: what it yields is drawn, and before each piece of work
+// stands an empty yield. `load(data)` is told the weights of a network once, before anything is computed.
 export function figure({ about, controls, compute, draw, say, touch = null, load = null,
   aspect = 0.5, phone = Math.max(aspect, 0.8) }) {
   const slow = compute.constructor.name === "GeneratorFunction";
@@ -285,15 +285,16 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
     let pen = null, waiting = 0, asked = "", work = null, found = null;
     load?.(model.get("data"));
 
-    // What is known by the end of this frame's slice; the next frame goes on.
+    // What is known by the end of this frame's slice, or at once after a change; then it goes on.
     function known(now) {
       if (!slow) return compute(now);
-      const key = JSON.stringify(now), begun = performance.now();
-      if (key !== asked) { asked = key; work = compute(now); found = work.next().value; }
-      while (work && performance.now() - begun < SLICE) {
+      const key = JSON.stringify(now), begun = performance.now(), fresh = key !== asked;
+      if (fresh) { asked = key; work = compute(now); }
+      while (work && (fresh || performance.now() - begun < SLICE)) {
         const { value, done } = work.next();
         found = value ?? found;
         if (done) work = null;
+        else if (fresh && !value) break;
       }
       root.toggleAttribute("data-working", work !== null);
       if (work) repaint();

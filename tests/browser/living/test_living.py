@@ -34,7 +34,7 @@ def sheet(browser, tmp_path):
         page.wait_for_selector("#figure canvas")
         page.wait_for_function("() => document.querySelector('canvas').width > 0")
         page.wait_for_timeout(100)
-        page.wait_for_selector(DONE)
+        page.wait_for_selector(DONE, timeout=120_000)
         return page
 
     page.show = show
