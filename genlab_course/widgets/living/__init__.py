@@ -35,10 +35,10 @@ const state = { data: DATA, ...STATE }, heard = {}, model = {
   save_changes() {},
 };
 const el = document.getElementById("ID");
-if (state.data) { // else the still picture stays
-  el.replaceChildren();
-  el.model = model;
-  render({ model, el });
+{
+  const begin = () => { el.replaceChildren(); el.model = model; render({ model, el }); };
+  if (state.data === true) begin();
+  else if (state.data) requestAnimationFrame(() => setTimeout(begin)); // the still is seen first
 }
 """
 

@@ -10,9 +10,15 @@ const HALF = Float32Array.from({ length: 65536 }, (_, h) => {
 });
 const READ = { F16: Uint16Array, F32: Float32Array, I64: BigInt64Array };
 
+function fromBase64(text) {
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
+}
+
 // The tensors of a .safetensors file, given in base64 or as bytes.
 export function weights(file) {
-  const bytes = typeof file === "string" ? Uint8Array.from(atob(file), (c) => c.charCodeAt(0))
+  const bytes = typeof file === "string" ? fromBase64(file)
     : new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   const start = 8 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
