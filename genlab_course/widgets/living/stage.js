@@ -103,6 +103,22 @@ class Pen {
     c.restore();
   }
 
+  // An image, n pixels on a side and 0 to 1 from paper to ink, in a square of the picture.
+  picture(values, n, left, top, side) {
+    const ends = [this.colours.paper, this.colours.ink].map((hex) =>
+      [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
+    const image = new ImageData(n, n), sheet = new OffscreenCanvas(n, n), c = this.context;
+    values.forEach((v, i) => {
+      for (let k = 0; k < 3; k++) image.data[4 * i + k] = ends[0][k] + v * (ends[1][k] - ends[0][k]);
+      image.data[4 * i + 3] = 255;
+    });
+    sheet.getContext("2d").putImageData(image, 0, 0);
+    c.imageSmoothingEnabled = false;
+    c.drawImage(sheet, left, top, side, side);
+    c.strokeStyle = this.colours.faint;
+    c.strokeRect(left, top, side, side);
+  }
+
   // Axes in a box [left, top, width, height] (its outside, in pixels); `x`, `y` are their ranges.
   axes({ box = [0, 0, this.width, this.height], x, y, xlabel = "", ylabel = "", title = "",
     bare = false, square = false, yshow = (v, digits) => v.toFixed(digits) }) {
@@ -266,13 +282,18 @@ function player(spec, get, change) {
   return { button, start, stop };
 }
 
+const SLICE = 24; // milliseconds that a long computation takes of a frame
+
 // A figure: `controls` (name, label, then min, max, step or options, and value; `play`: seconds; a
 // control without a label is set by `touch`), `compute(settings)` (its mathematics: numbers and
 // arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
 // settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width),
 // `tall` (the same on a phone).
-export function figure({ about, controls, compute, draw, say, touch = null, aspect = 0.5,
-  tall = Math.max(aspect, 0.8) }) {
+// A `compute` that takes long is a generator: what it yields is drawn, and before each piece of work
+// stands an empty yield. `load(data)` is told the weights of a network once, before anything is computed.
+export function figure({ about, controls, compute, draw, say, touch = null, load = null,
+  aspect = 0.5, tall = Math.max(aspect, 0.8) }) {
+  const slow = compute.constructor.name === "GeneratorFunction";
   const initial = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
 
   function render({ model, el }) {
@@ -281,7 +302,24 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
     const caption = make("p"), rows = make("div", { className: "controls" });
     canvas.setAttribute("role", "img");
     const root = make("div", { className: "genlab-living" }, make("style", {}, STYLE), rows, canvas, caption);
-    let pen = null, waiting = 0;
+    let pen = null, waiting = 0, asked = "", work = null, found = null;
+    load?.(model.get("data"));
+
+    // What is known by the end of this frame's slice, or at once after a change; then it goes on.
+    function known(now) {
+      if (!slow) return compute(now);
+      const key = JSON.stringify(now), begun = performance.now(), fresh = key !== asked;
+      if (fresh) { asked = key; work = compute(now); }
+      while (work && (fresh || performance.now() - begun < SLICE)) {
+        const { value, done } = work.next();
+        found = value ?? found;
+        if (done) work = null;
+        else if (fresh && !value) break;
+      }
+      root.toggleAttribute("data-working", work !== null);
+      if (work) repaint();
+      return found;
+    }
 
     function paint() {
       waiting = 0;
@@ -295,7 +333,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
       }
       const context = canvas.getContext("2d");
       context.setTransform(scale, 0, 0, scale, 0, 0);
-      const computed = compute(now);
+      const computed = known(now);
       pen = new Pen(context, width, height);
       draw(pen, computed, now);
       caption.textContent = say(computed, now);
@@ -347,5 +385,6 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
     };
   }
 
-  return { about, controls, compute, render };
+  const all = (settings) => [...compute(settings)].filter(Boolean).at(-1);
+  return { about, controls, compute: slow ? all : compute, render };
 }
