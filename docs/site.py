@@ -27,10 +27,11 @@ from pygments.formatters import HtmlFormatter
 from genlab.map import FRONTIER
 from genlab_course import questions
 from genlab_course.demos import PAGES
+from genlab_course.learner import slug
 from genlab_course.widgets import living
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = "https://github.com/genlab-course/genlab/blob/main/"  # followed by nobody who is offline
+SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"

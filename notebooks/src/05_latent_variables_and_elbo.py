@@ -802,7 +802,7 @@ for k in (1, 4, 16, 64):
     drawn = weights_of(wrong_mean, wrong_log_var, k, 4000)
     estimates[k], counted = (
         latent.log_mean_weight(drawn),
-        latent.effective_sample_size(drawn).mean(),
+        latent.effective_sample_size(drawn.T).mean(),
     )
     remaining[k], scatter[k] = exact - estimates[k].mean().item(), estimates[k].std().item()
     print(

