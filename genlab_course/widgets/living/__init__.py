@@ -91,17 +91,22 @@ class Living(anywidget.AnyWidget):
     autoplay = traitlets.Bool(False).tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)  # a network's weights
 
+    _ipython_display_ = None  # ipywidgets 7 would show, and a notebook keep, its repr
+
     def __init__(self, name: str, *, autoplay: bool = False, **settings: Any) -> None:
         self.name, self._esm = name, source(name)
         super().__init__(settings=settings, autoplay=autoplay, data=weights(name))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Add the still picture, for a notebook that is read and not run."""
-        data, more = super()._repr_mimebundle_(**kwargs)
         words = f"Still picture of {self.name}. Run this cell, or open the site, to move it."
-        data |= {"text/plain": words, "image/png": base64.b64encode(still(self.name)).decode()}
-        more = {**more, "image/png": {"width": WIDTH}}  # drawn at twice its size
-        return data, {**more, "living": {"name": self.name, "settings": self.settings}}
+        data = {
+            "application/vnd.jupyter.widget-view+json": self.get_view_spec(),
+            "image/png": base64.b64encode(still(self.name)).decode(),
+            "text/plain": words,
+        }
+        about = {"name": self.name, "settings": self.settings}
+        return data, {"image/png": {"width": WIDTH}, "living": about}  # drawn at twice its size
 
 
 def __getattr__(name: str) -> Any:
