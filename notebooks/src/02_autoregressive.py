@@ -58,7 +58,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 
 # %% [markdown]
 # Nobody told this network what a digit is. During training it was asked one question, some 900,000 times: *given the pixels so far, what comes next?*
-# To draw, it answers that question 64 times, and each answer becomes part of the next question.  The same idea, with words instead of pixels, is behind nearly every large language model.
+# To draw, it answers that question 64 times, and each answer becomes part of the next question. The same idea, with words instead of pixels, is behind nearly every large language model.
 #
 # **After this lesson you will be able to**
 #
@@ -68,7 +68,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 # - *explain* why a key-value cache changes nothing but the cost;
 # - *diagnose* a causal leak, and say how small errors add up over a long text.
 #
-# About 96 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
+# About 95 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
 # layers, and basic PyTorch.
 
 # %%
@@ -195,6 +195,8 @@ train_x, test_x = (load_digits(p).images.flatten(1) for p in ("train", "test"))
 counts = F.one_hot(train_x, 17).sum(0) + 0.3  # (64, 17); no level is impossible
 histogram = (counts / counts.sum(1, keepdim=True)).log()
 baseline = -histogram[torch.arange(64), test_x].mean() / math.log(2)
+
+# %% jupyter={"source_hidden": true}
 blind = math.log2(17)
 check_range(
     "histogram, bits per dimension on test digits",
@@ -222,11 +224,10 @@ course.solution("02.loss")
 # ## 3 · What may the network see?
 #
 # The loss asks for all $n$ conditionals. Running the network $n$ times per picture, once per prefix, would be slow. Could *one* pass return all $n$
-# rows of logits at once? In training we know the whole picture, so yes, provided that row $i$, $A_i$, is computed from $x_{<i}$ alone:
+# rows of logits at once? In training we know the whole picture and feed its true prefix at every position, not the model's own draws (**teacher forcing**). So yes, provided that row $i$, $A_i$, is computed from $x_{<i}$ alone:
 # $$\frac{\partial\, A_{i}}{\partial x_j} = 0 \qquad\text{for every } j\ge i. \tag{6}$$
 # A network with this property is called **causal**. If row $i$ can see $x_i$, it copies the answer, and (3) is no
-# longer a likelihood: a perfect copier gives *each* of the $17^{64}$ pictures a "probability" near 1. Feeding the true prefix
-# at every position, instead of what the model would have drawn itself, is called **teacher forcing**.
+# longer a likelihood: a perfect copier gives *each* of the $17^{64}$ pictures a "probability" near 1.
 #
 # For a sequence, two ingredients make (6) true, whatever the weights are.
 #
@@ -436,9 +437,8 @@ names = ("shifted\ninput", "queries,\nkeys, values", "attention,\nMLP", "output"
 for y, words in zip((0.9, 2.3, 4.0, 5.7), names, strict=True):
     ax.text(-0.35, y, words, ha="right", va="center", fontsize=10, color="#555555")
 ax.text(
-        3.8, -0.35,
+    3.8, -0.35,
     "blue: values, weighted by query and key · grey: the vector itself, passed on",
-
     ha="center", fontsize=10, color="#555555",
 )  # fmt: skip
 show(
@@ -472,6 +472,11 @@ class MaskedConv(nn.Conv2d):
 TYPE_A, TYPE_B = [[1, 1, 1], [1, 0, 0], [0, 0, 0]], [[1, 1, 1], [1, 1, 0], [0, 0, 0]]
 
 
+# %% [markdown]
+# Is that all? It never looks ahead. But does it see *everything* before? Take the prediction at row 7, column 3 (counted from 0, as in the code). Which pixels can
+# influence it? We differentiate, for stacks of two, four and seven layers.
+
+# %% jupyter={"source_hidden": true}
 class OneStack(nn.Sequential):
     """The obvious PixelCNN: type A once, then type B."""
 
@@ -482,11 +487,6 @@ class OneStack(nn.Sequential):
         super().__init__(*layers)
 
 
-# %% [markdown]
-# Is that all? It never looks ahead. But does it see *everything* before? Take the prediction at row 7, column 3 (counted from 0, as in the code). Which pixels can
-# influence it? We differentiate, for stacks of two, four and seven layers.
-
-# %% jupyter={"source_hidden": true}
 def draw_fields(build, title, alt):
     """What the prediction at row 7, column 3 can read, at three depths."""
     torch.manual_seed(1)
@@ -504,7 +504,7 @@ def draw_fields(build, title, alt):
         ax.grid(which="minor", color="white", linewidth=2)
         ax.tick_params(which="both", length=0)
     figure.suptitle(title)
-    says = "black: to be predicted · blue: read · pink: not at this depth · grey: later"
+    says = "black: to be predicted · blue: read · pink: not read · grey: later"
     figure.supxlabel(says, fontsize=10)
     show(figure, alt)
 
@@ -527,7 +527,7 @@ draw_fields(
 # - A **horizontal stack** `u` reads the current row, to the left only: first without the centre (`LEFT`), then with it (`ROW`). In each layer it also receives what `v` has found (`across` is a 1 x 1 convolution).
 #   Not the reverse: `u` knows pixels of the current row, and `v`, which looks to the right, would carry them to the left.
 #
-# Each layer climbs one row and moves one pixel, so in seven layers the first pixel's influence reaches the last one.
+# Each layer climbs one row and moves one pixel, so in seven layers the first pixel's influence reaches the last one. (Section 6 tests it.)
 
 # %%
 ABOVE, ROWS = [[1, 1, 1], [0, 0, 0], [0, 0, 0]], [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
@@ -618,6 +618,8 @@ check(
     [0, 63 * 64 // 2, 0, leaks],
     unlike={"the diagonal allowed": [int(j.triu(1).sum()) for j in at_all.values()]},
 )
+used = int(at_all["(3) PixelCNN"].tril(-1).sum())
+print(f"(3) uses {used} of the {63 * 64 // 2} allowed pairs j < i")
 figure, axes = plt.subplots(2, 4, figsize=(10.4, 5.8))
 colours = ListedColormap(["#F2F2F2", "#0072B2", "#D55E00"])
 for below, n in enumerate((64, 10)):  # all pixels, and the first ten
@@ -638,7 +640,7 @@ show(
 
 
 # %% [markdown]
-# Networks 1 and 3 pass, 2 and 4 do not. The lower row enlarges the corner: in 1 and 3 the diagonal itself is empty. One orange dot proves a leak. None is only evidence, since a derivative may be zero by chance at one input: the proof is the mask.
+# Networks 1 and 3 pass, 2 and 4 do not. The lower row enlarges the corner: in 1 and 3 the diagonal itself is empty. (Below it 3 is full: no blind spot.) One orange dot proves a leak. A map without one proves nothing, since a derivative may be zero by chance at one input; the proof is the mask.
 #
 # ## 7 · Train
 #
@@ -674,13 +676,14 @@ curves = {
     "PixelCNN": train(pixelcnn, train_x, n_steps=200, batch_size=32),
     "transformer": train(transformer, train_x, n_steps=320, batch_size=16),
 }
+
+# %% jupyter={"source_hidden": true}
 for name, network in (("PixelCNN", pixelcnn), ("transformer", transformer)):
     check_range(
         f"{name}, bits per dimension on test digits",
         bits(network), 1.7, 2.1, digits=2, unlike={"histogram": baseline},
     )  # fmt: skip
 
-# %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.2))
 for name, curve in curves.items():
     smooth = np.convolve(curve, np.ones(20) / 20, mode="valid")
@@ -699,6 +702,7 @@ right.barh(list(scores), list(scores.values()), color=colours)
 for i, value in enumerate(scores.values()):
     right.text(value + 0.05, i, f"{value:.2f}", va="center")
 right.set(xlabel="bits per dimension on test digits (lower is better)", xlim=(0, 4.8))
+right.set_title("Half a bit below the histogram")
 show(
     figure,
     "Left: the training losses of PixelCNN and transformer fall from above three "
@@ -726,6 +730,7 @@ def fast_sample(network, x, start, generator):
     return x
 
 
+# %% jupyter={"source_hidden": true}
 empty = torch.zeros(20, 64, dtype=torch.int64)
 hasty = fast_sample(pixelcnn, empty, 0, make_generator(7))
 figure, ax = plt.subplots(figsize=(7.6, 1.7))
@@ -787,6 +792,7 @@ def read_one(network, row, position, cache):
     return network.head(h)[:, 0]
 
 
+# %% jupyter={"source_hidden": true}
 @torch.no_grad()
 def read_cached(network, x, remember=True):
     """All logits of x, one token at a time."""
@@ -856,9 +862,9 @@ show(
 # **Question 2: (c), and the samples are empty.** A held-out score is no protection, because the answer is visible at test time too. The network has learned to copy the pixel
 # that it should predict. When you sample, that pixel is not there yet, so it copies what stands there instead: zeros. **The repair** is the mask, and the test of section 6 would have found the bug before any training.
 #
-# **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels.  Nobody knows the true conditionals of a handwritten 7, so we take a source for which we do: a small grammar of 22 words and the full stop, whose verbs agree with their nouns across relative clauses ("the cats that see a dog sleep"). We train your transformer, with one block, on it for 60 steps, with three seeds.
+# **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels. Nobody knows the true conditionals of a handwritten 7, so we take a source for which we do: a small grammar of 22 words and the full stop, whose verbs agree with their nouns across relative clauses ("the cats that see a dog sleep"). We train your transformer, with one block, on it for 60 steps, with three seeds.
 
-# %%
+# %% jupyter={"source_hidden": true}
 grammar = Grammar()
 sentences = grammar.sample(8000, generator=make_generator(1))
 writers = {}
@@ -871,7 +877,7 @@ written = {s: sample(net, blanks, 0, make_generator(s)) for s, net in writers.it
 print("\n".join(grammar.decode(written[1][:6])))
 
 # %% [markdown]
-# Only the first is correct. (Behind the full stop of the fifth the model wrote on, which is not shown but counts.) Call a sentence *correct so far* after $i$ words if some correct sentence begins that way.
+# Only the first is correct. (After the full stop of the fifth the model went on writing; that is not shown, but it counts.) Call a sentence *correct so far* after $i$ words if some correct sentence begins that way.
 # Suppose that after each prefix the model puts a probability $\varepsilon$ on words that are impossible there. Each word is a new chance to fail, so after $i$ words a fraction of $(1-\varepsilon)^i$ is still correct.
 #
 # The grammar knows which words are impossible after a prefix. So we measure $\varepsilon$ after every prefix of *true* sentences, multiply the factors $1-\varepsilon$, and compare with what the networks write.
@@ -1203,7 +1209,7 @@ show(
 
 
 # %% [markdown]
-# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times (matching the last words hardly changes this): training mends what it shows (the black bar shrinks to a ninth)
+# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times (matching the last words hardly changes this). Training mends what it shows (the black bar shrinks to a ninth)
 # more than what it never shows (the orange bar keeps more than half; grey dots: seeds). At least four fifths of the excess come from the one or two wrong prefixes in ten whose last word is new at its position.
 #
 # **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it only cuts off the tail, and here it saves about 15 sentences in a hundred at the end: after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling
@@ -1274,7 +1280,7 @@ widgets.quiz(lesson=2)
 # *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
 # image generation of GPT-4o as autoregressive (addendum to the system card, March 2025).
 # *Caches* shrink: groups of query heads share keys and values (**grouped-query attention**); both are stored as one short vector (**multi-head latent attention**, DeepSeek-V3, 2024, arXiv:2412.19437); or most layers carry a state of fixed size instead (**linear attention**: Kimi Linear, 2025, arXiv:2510.26692). *Several tokens at once*:
-# a cheap draft proposes, the large model verifies in one pass (**speculative decoding**, frontier); DeepSeek-V3 also trains **multi-token prediction**. *Continuous tokens* without a quantiser, each drawn by a small
+# a cheap draft proposes, the large model verifies in one pass (**speculative decoding**, in frontier: *discrete and parallel*); DeepSeek-V3 also trains **multi-token prediction**. *Continuous tokens* without a quantiser, each drawn by a small
 # diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: **masked diffusion**, which fills in many positions per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). VAR, MAR and LLaDA still use the chain rule: VAR over scales and MAR over sets of tokens, drawn independently within a unit; the loss of LLaDA is an average of (2) over random orders (Ou et al. 2024, arXiv:2406.03736).
 
 # %% [markdown]

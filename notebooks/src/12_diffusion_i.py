@@ -114,6 +114,7 @@ course.draw_map(lesson=12, slim=True)
 b = torch.linspace(0.01, 0.3, 10, dtype=torch.float64)  # ten large steps, for checks
 a_bar = (1 - b).cumprod(0)
 
+# %% jupyter={"source_hidden": true}
 unit = torch.eye(11, dtype=torch.float64)
 rows = [unit[0]]
 for k in range(10):
@@ -199,18 +200,7 @@ show(figure, "Alpha bar and log signal-to-noise ratio at each step: linear "
      "and cosine fall to nothing, the short linear one stops at 36 %.")  # fmt: skip
 
 # %% [markdown]
-# **When is the digit lost?** The widget's observer knows all training images of another data set, scanned digits of $8\times8$ pixels, and applies Bayes' rule. The orange bar is the true digit; the green curve is the mean probability that the observer gives to it. At which step does the green curve fall below one half, for each schedule? And at which log SNR?
-
-# %% tags=["keep-output"]
-widgets.forward_process()
-
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
-# The widget's digits are lost near step 34 of 100 with the linear schedule, near step 62 with the cosine, and at one and the same *log SNR*, about $-0.8$.
-# </details>
-#
-# Now the same for our digits of $12\times12$ pixels.
+# **When is the digit lost?** Let an observer who knows all our training images apply Bayes' rule to noisy test digits. We ask at every fourth step how probable the right digit is to this observer, on average over 200 digits, and where that falls below one half.
 
 # %% jupyter={"source_hidden": true}
 flat, probe, right = digits.flatten(1), test_digits[:200].flatten(1), test_labels[:200]
@@ -397,7 +387,7 @@ check(
 )  # fmt: skip
 
 # %% [markdown]
-# **Step 11. The simple loss.** In $L_{t-1}$ the network appears in one place only, inside a squared error. ($L_0$ has the same form if the last step is normal.) Ho et al. (2020) dropped the weight and drew $t$ at random; theirs is the **denoising diffusion probabilistic model (DDPM)**:
+# **Step 11. The simple loss.** In $L_{t-1}$ the network appears in one place only, inside a squared error. ($L_0$ has the same form if the last step is normal.) Ho et al. (2020) dropped the weight and drew $t$ at random. Their **denoising diffusion probabilistic model (DDPM)** minimises
 # $$L_{\text{simple}}=\mathbb E_{t,\,x_0,\,\epsilon}\ \big\lVert\epsilon-\epsilon_\theta\big(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\ t\big)\big\rVert^2 .$$
 # A network that is best at *every* $t$ minimises both. For a real network the weights matter. With $\tau_t^2=\beta_t$ the weight is $\beta_t/\big(2\alpha_t(1-\bar\alpha_t)\big)$: 0.50 at $t=1$, 0.05 at $t=30$, 0.13 at $t=100$. The bound cares most about small $t$, where grey levels are settled. The simple loss moves the attention to where shapes are decided. (From here on we report its mean over the pixels.)
 #
@@ -520,7 +510,7 @@ print("weights:", sum(p.numel() for p in UNet().parameters()))
 # %% [markdown]
 # ## 6. Training
 #
-# **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0, so its entry is `alphas_bar[t]`), noise `eps` of the digits' shape, and the table `alphas_bar`. Return its mean over the pixels, as a tensor that training can differentiate. (The network is called as `network(x_t, t)`. Mind the shapes: one `t` for each digit.) The training below runs with **your** function.
+# **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0, so its entry is `alphas_bar[t]`), noise `eps` of the digits' shape, and the table `alphas_bar`. Return its mean over digits and pixels, as a tensor that training can differentiate. (The network is called as `network(x_t, t)`. Mind the shapes: one `t` for each digit.) The training below runs with **your** function.
 
 # %%
 def my_loss(network, x0, t, eps, alphas_bar):
@@ -620,11 +610,11 @@ check_close_mc(
 
 
 # %% [markdown]
-# **A common misconception**, and question 2: *a perfect network has loss zero*. It tempts because a regression without noise can reach zero.
+# **A common misconception**, and question 2: *a perfect network has loss zero*. It tempts because a regression without noise can reach zero; here the variance of $\epsilon$ given $x_t$ is left.
 #
 # ## 7. Sampling
 #
-# Now walk back. Start from $x_T\sim\mathcal N(0,I)$ and draw each step from the model of section 4: take the mean $\mu_\theta$ and add fresh noise of variance $\tau_t^2$. This is **ancestral sampling**: each state is drawn given its ancestor. For $\tau_t^2$ there are two classic choices, $\beta_t$ and the smaller $\tilde\beta_t$. The first is exact for standard normal data, the second for data that are a single point (Ho et al. 2020, section 3.2). Digits lie between. We take the larger one, $\tau_t^2=\beta_t$, which comes nearer to the data in section 8. The last step adds no noise: its result is the finished picture.
+# Now walk back. Start from $x_T\sim\mathcal N(0,I)$ and draw each step from the model of section 4: take the mean $\mu_\theta$ and add fresh noise of variance $\tau_t^2$. This is **ancestral sampling**: each state is drawn given its ancestor. For $\tau_t^2$ there are two classic choices, $\beta_t$ and the smaller $\tilde\beta_t$. The first is exact for standard normal data, the second for data that are a single point (Ho et al. 2020, section 3.2). Digits lie between. We take the larger one, $\tau_t^2=\beta_t$, which comes nearer to the data of section 8, two narrow peaks. The last step adds no noise: its result is the finished picture.
 #
 # **Your turn 12.4 · the sampler** *(build, 10 minutes)*. Write the loop, with $\bar\alpha_t$ computed from the argument `betas`. Steps count from 0, as in that table: `z[t]` is the fresh standard normal noise to use at step `t`, so that the result can be compared, and `network(x, t)` wants one `t` for each row. Return a tensor. All samples below are drawn by **your** function.
 
@@ -638,7 +628,7 @@ course.exercise("12.sampler", my_walk)
 course.solution("12.sampler")
 
 # %% [markdown]
-# Now draw, for each of the ten labels. A sample is *recognised* if most of its five nearest training digits carry its label.
+# Now draw, for each of the ten labels. A sample is *recognised* if its label is the commonest among its five nearest training digits.
 
 # %% jupyter={"source_hidden": true}
 walk = course.yours("12.sampler")
@@ -664,7 +654,7 @@ def ask(network, label):
 
 
 def recognised(images, label):
-    """Fraction whose five nearest real digits mostly carry the label asked for."""
+    """Fraction whose five nearest real digits carry the label asked for most often."""
     near = torch.cdist(images.flatten(1), digits.flatten(1)).topk(5, largest=False)
     return (labels[near.indices].mode(1).values == label).float().mean().item()
 
@@ -688,9 +678,20 @@ for ax, (step, (images, _)) in zip(axes, made.items(), strict=True):
 show(figure, "Twenty samples each after 50, 200 and all steps of training: black and "
      "white speckle, then strokes, then digits.")  # fmt: skip
 
-
 # %% [markdown]
 # These are yours. Some did not come out (in our run, both fives): half a minute of training is short. Forty samples leave a standard error of 0.06 on the fraction recognised. A model that copied training digits would score as well as real ones, so the project also asks you to rule that out.
+#
+# **When is it decided what a sample becomes?** In the figure the data are small clusters in the plane, so the best prediction of the noise is known exactly. Press play: points dissolve by the forward process and come back. *Ancestral sampling* is your loop, with $\tau_t^2=\tilde\beta_t$. The *probability-flow ODE* (lessons 13 and 14) uses the same predictions, but adds no fresh noise. On the way back, colour says where a point *will land*. Predict: (a) for which way back do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
+
+# %% tags=["keep-output"]
+widgets.forward_process()
+
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# (a) For the ODE: without fresh noise the start decides the end, so each colour has its own region of the noise. In ancestral sampling the fresh noise decides, and later: on the spiral the colours are still mixed with 70 steps to go, and sorted with 30 to go. (b) About one in three (31 and 33 %), as many as by chance among three colours. Both ways bring back the *distribution*, not the points.
+# </details>
 #
 # **Your turn 12.5 · a broken sampler** *(repair, 5 minutes)*. Many implementations write the mean as in section 3, because a guess of $x_0$ can be **clipped** to the range of pixels, $[-1,1]$. Here is such a sampler with two bugs. Both give wrong numbers, but with one of them the pictures below still look like digits. Return it without the bugs.
 
@@ -745,7 +746,7 @@ print("standard deviation of a pixel, " + ", ".join(stds))
 # The first, `alphas_bar[-1]` at `t = 0`, makes every pixel about a thousand times too large, and the figure, clipped to $[-1,1]$, shows a crisp digit. The second, `clamp(-1, 1)` on $\hat\epsilon$ in place of $\hat x_0$, removes too little noise.
 # </details>
 #
-# One number is left: how likely is a digit? *Going further* cuts the last step into bins, one for each grey level, so that it gives probabilities, and evaluates the bound of section 4: 4.2 bits per dimension. One histogram for each pixel, which knows nothing of shapes, needs only 3.5. Nine tenths of your model's bits belong to the steps $t\le10$, to grey levels that nobody would miss, where a normal step is a poor model. **A low number of bits and good pictures are different aims**, and the simple loss favours the pictures.
+# One question is left: how likely is a digit? *Going further* cuts the last step into bins, one for each grey level, so that it gives probabilities, and evaluates the bound of section 4: 4.2 bits per dimension. One histogram for each pixel, which knows nothing of shapes, needs only 3.5. Nine tenths of your model's bits belong to the steps $t\le10$, to grey levels that nobody would miss, where a normal step is a poor model. **A low number of bits and good pictures are different aims**, and the simple loss favours the pictures.
 #
 # ## 8. It fails
 #
@@ -804,7 +805,7 @@ for which, colour, name in (
 left.plot(grid, peaks.log_prob(grid[:, None]).exp(), "--", color="#222222",
           label="the data")  # fmt: skip
 left.set(xlim=(-1.7, 1.7), ylim=(0, None), xlabel="x", ylabel="density",
-         title="10 steps: the two peaks")  # fmt: skip
+         title="10 steps: both peaks too narrow")  # fmt: skip
 right.axhline(0.1, color="#222222", linestyle="--")
 right.set(xscale="log", xlabel="steps", ylabel="standard deviation", ylim=(0, 0.12),
           title="more steps: the core widens towards 0.1")  # fmt: skip
@@ -868,7 +869,7 @@ check_range(
 )  # fmt: skip
 
 # %% [markdown]
-# That answers question 3: about 30 times. Where does the factor come from? The implied $\hat x_0$ divides the error by $\sqrt{\bar\alpha_T}\approx1/1000$, and $\tilde\mu_T$ multiplies $\hat x_0$ by about $\sqrt{\bar\alpha_{T-1}}\approx1/32$. What remains is $1/\sqrt{\alpha_T}=31.6$. After one step the state should still have standard deviation 1. Our network's mean squared error is 0.003 there, and $\sqrt{1+31.6^2\cdot0.003}=2.0$ is what we measure: the state has left the range that the network was trained on, and only about one sample in three is recognised.
+# That answers question 3: about 30 times. Where does the factor come from? The implied $\hat x_0$ divides the error by $\sqrt{\bar\alpha_T}\approx1/1000$, and $\tilde\mu_T$ multiplies $\hat x_0$ by about $\sqrt{\bar\alpha_{T-1}}\approx1/32$. What remains is $1/\sqrt{\alpha_T}=31.6$. After one step the state should still have standard deviation 1. Our network's mean squared error is 0.003 near pure noise, and $\sqrt{1+31.6^2\cdot0.003}=2.0$ is what we measure: the state has left the range that the network was trained on, and only about one sample in three is recognised.
 #
 # Clip the guess of $x_0$ in the *first* step only, and the same network on the same schedule draws digits: about four in five are recognised. So it was this one division that did the harm. On our linear schedule, the first step multiplies an error by only a fifth. *Repairs* in use: clip, predict another target (*Going further*: four names), or end the schedule more gently.
 
