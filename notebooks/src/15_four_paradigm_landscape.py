@@ -98,7 +98,7 @@ film((frame(k) for k in range(len(AT))), seconds=6, width=760,
 # - *refuse* comparisons that bounds do not allow;
 # - *use* one sheet that holds the course.
 #
-# It uses every lesson; 02, 09, 12 and 13 most. The two odd claims of the map, *diffusion in one step* and *autoregression in parallel*, have notebooks of their own: [few steps](frontier/few_step.ipynb), and [discrete and parallel](frontier/discrete_and_parallel.ipynb).
+# It uses every lesson; 02, 05, 12 and 13 most. The two odd claims of the map, *diffusion in one step* and *autoregression in parallel*, have notebooks of their own: [few steps](frontier/few_step.ipynb), and [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
 # About 92 minutes, exercises included; the cells run in 30 seconds.
 
@@ -111,13 +111,13 @@ course.draw_map(lesson=15, slim=True)
 # Write your answers down. Each question returns, with a number.
 #
 # 1. Twelve releases of 2024 and 2025: language, pictures, video, molecules. How many of the twelve *texts* tell you what kind of likelihood the model has?
-# 2. Eight guided diffusion steps ask the network for two predictions each. How many sequential calls of the network does that take?
+# 2. Eight guided diffusion steps ask the network for two predictions each. How many sequential calls of the network does that take at least?
 # 3. A program has read 1,878 labelled release texts. Of the four releases of section 2 it places one wrongly. How sure is it of that answer: 40, 70 or 95 percent?
 #
 # ## 1. Four steps
 #
 # **Step 1. Objective.** What was minimised? **Step 2. Sampler.** How is one sample made: token by token, in one evaluation, in a loop, in stages?
-# **Step 3. Costs and likelihood.** What follows from both: what does a sample cost, and what can the model say about $p(x)$ (the blank `gives`)? **Step 4. Place.** Put it on the map: five rows for four paradigms, since autoregressive models and flows share one objective, the exact likelihood. A
+# **Step 3. Costs and likelihood.** What follows from both: what does a sample cost, and what can the model, as trained, say about $p(x)$ (the blank `gives`)? **Step 4. Place.** Put it on the map: five rows for four paradigms, since autoregressive models and flows share one objective, the exact likelihood. A
 # claim that does not fit its place is the interesting part of the text.
 #
 # With each answer, say *how you know*. **Disclosed**: the words are there. **Inferred**: they are not, but the map leaves no other choice. **Not said**: neither. Here is an invented release, and a card filled in by the four steps:
@@ -130,7 +130,7 @@ course.draw_map(lesson=15, slim=True)
 #     "phrase": "trained to predict noise on the codes",   # copied from the text: it decides
 #     "objective": ("denoising", "disclosed"),             # or ("ELBO + denoising", "inferred")
 #     "sampler": ("two-stage", "disclosed"),               # a loop over codes, then a decoder
-#     "gives": ("none", "inferred"),                       # lesson 05's bound is for another prior
+#     "gives": ("none", "inferred"),                       # none as trained: section 6
 #     "place": ("latent-variable + score", "inferred"),
 # }
 # ```
@@ -351,7 +351,7 @@ show(figure, alt="Four panels of 64 pixels against calls, coloured where new. "
      "calls. Diffusion: a full block over 40 calls. GAN: one full column.")
 
 # %% [markdown]
-# A column is a call, and colour marks the pixels that are new in it. Flow and VAE would look like the GAN.
+# A column is a call, and colour marks the pixels that are new in it (diffusion and masked diffusion as watched, the other two drawn from their loops). Flow and VAE would look like the GAN.
 #
 # What is **declared** belongs to the object and is taken on trust: which settings it offers (its **dials**, such as the number of steps), and which likelihood (`log_prob`, `elbo`, or neither). Together they are its **fingerprint**. Count by hand for one model:
 
@@ -458,7 +458,7 @@ for make, where in (*subjects.LESSONS, *subjects.ODD_CLAIMS):
     assert where.startswith(found), f"the lessons place it at {where}"
 
 # %% [markdown]
-# Columns 2 to 5 are counted (a dash: nothing longer, or no dial, is declared), the sixth is declared, the last is computed by the function. Every model lands where its lesson put it; the rule was written with them in view. The distilled model takes one call and reveals itself only by its dial, and masked diffusion writes each pixel once, like PixelCNN (whose 0.013 is less than 1/64 because a pixel drawn black looks unchanged), while its calls follow the dial. (`digit_flow` is asked for the density before rounding, which is exact; of whole pixels it gives a bound.)
+# Columns 2 to 5 are counted (of one call the fraction is 1 by definition; a dash: nothing longer, or no dial, is declared), the sixth is declared, the last is computed by the function. Every model lands where its lesson put it; the rule was written with them in view. The distilled model takes one call and reveals itself only by its dial, and masked diffusion writes each pixel once, like PixelCNN (whose 0.013 is less than 1/64 because a pixel drawn black looks unchanged), while its calls follow the dial. (`digit_flow` is asked for the density before rounding, which is exact; of whole pixels it gives a bound.)
 #
 # But the likelihood, and whether a dial is offered at all, are only declared: the program only looks for a method `log_prob` or `elbo`, so what an ODE could give counts as `none`. **What is declared can be false.**
 #
@@ -519,7 +519,7 @@ check_range("transformer minus the VAE's bound, 500 draws",
             unlike={"with one draw": writer["bits_per_dim"] - vae["bits_per_dim"]})
 
 # %% [markdown]
-# Nothing about *this* model changed, and it overtook *this* transformer. The repair is a habit: write the sign before the number. **Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot.**
+# Nothing about *this* model changed, and it overtook *this* transformer (in the league of *Going further*, five trainings of the transformer spread over 0.03, as much as the gap). The repair is a habit: write the sign before the number. **Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot.**
 #
 # ## 6. The seven systems
 #
@@ -552,9 +552,9 @@ for name, stages in systems.items():
 # | [language and image](systems/language_and_image.ipynb) | cross-entropy and noise prediction | tokens one by one, then a loop | exact for the words, none for the picture | both costs |
 # | [flow density estimator](systems/flow_density_estimator.ipynb) | exact log-likelihood | one call | exact | only invertible layers |
 #
-# A hybrid needs no new row: it stands in several, its costs add up, and it has **at most the likelihood of its weakest part**. Latent diffusion shows why *at most*. Its autoencoder has a bound with a normal prior, and the whole would have one with the denoiser's own bound (lesson 12) in that prior's place (Vahdat et al. 2021 train it so). The usual recipe trains the parts apart and reports *none*, and so say the cards.
+# A hybrid needs no new row: it stands in several, its costs add up, and it has **at most the likelihood of its weakest part**. Latent diffusion shows why *at most*. Its autoencoder has a bound with a normal prior, and the whole would have one with the denoiser's own bound (lesson 12) in that prior's place (Vahdat et al. 2021 train it so). The usual recipe trains the parts apart (and a product's decoder by perceptual and adversarial losses, which define no density), so the cards say *none*.
 #
-# Here is lesson 01's map, filled with what was counted and declared. Two places were not counted: the ancestral chain (*diffusion*) has no dial, and its $T$ steps are known; the writer of *language and image* was not run at twice the length.
+# Here are two columns of lesson 01's map, sampler and likelihood, as axes, filled with what was counted and declared; the colour is the row. Two places were not counted: the ancestral chain (*diffusion*) has no dial, and its $T$ steps are known; the writer of *language and image* was not run at twice the length.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 columns = ("one call", "calls follow the length", "calls follow steps")
@@ -698,7 +698,7 @@ course.exercise("15.sora2", card_of_sora2)
 course.solution("15.sora2")
 
 # %% [markdown]
-# **More of them.** The widget deals more texts of the bank. Its labels call a latent diffusion *bound*, since its codec has a bound; our cards call it *none*, since the usual recipe reports no bound of the whole (section 6). Where a codec is one part of a hybrid, the widget takes either. After ten texts: which step do you
+# **More of them.** The widget deals more texts of the bank. Its labels call a latent diffusion *bound*, since its codec has a bound; our cards call it *none*, since the usual recipe, as trained, has no bound of the whole (section 6). Where a codec is one part of a hybrid, the widget takes either. After ten texts: which step do you
 # get wrong most often, and which answer do you give instead?
 
 # %% tags=["keep-output"]
@@ -913,7 +913,7 @@ check("KL = sum of Fisher divergences over noise",
       unlike={"weight 1": integrate(fisher, levels)})
 
 # %% [markdown]
-# The last line is an identity of lesson 11: summed over all noise levels with weight $2\sigma$, half the mean squared gap between the *scores* of $p$ and $q$, noised alike, *is* the forward KL. In a regression on the *noise*, whose error is $\sigma$ times the score's, it becomes the squared error with weight $1/\sigma$, which is even in $\log\sigma$. A network need not be the score of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight.
+# The last line is an identity of lesson 11: summed over all noise levels with weight $2\sigma$, half the mean squared gap between the *scores* of $p$ and $q$, noised alike, *is* the forward KL. In a regression on the *noise*, whose error is $\sigma$ times the score's, it becomes the squared error with weight $1/\sigma$, which is uniform in $\log\sigma$. A network need not be the score of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight.
 
 # %% [markdown]
 # ## Going further: a claim that counting refutes

@@ -76,20 +76,20 @@ ALT = (
 film(map(frame, (0, 1, 2, 3, 5, 8, 14, 24, 36, 50, 64)), alt=ALT, seconds=5, width=640)
 
 # %% [markdown]
-# The same network drew all three groups. On the left about one pixel appears in each pass, on the right all pixels appear in the first. The right group is done 64 times sooner and shows no digit. Nothing is wrong with the network:
+# The same network drew all three groups. On the left about one pixel appears in each pass, on the right all pixels appear in the first. The right group is done 64 times sooner and shows hardly a digit. Nothing is wrong with the network:
 # each pixel on the right has, nearly, the probability that it should have. What is missing is that pixels *know of each other*.
 #
 # Language models write one token for each pass of a large network, and the time goes into the passes. Everybody wants to write several tokens in one pass. Two ways are in use. **Speculative decoding** guesses ahead and checks, and its text has exactly the distribution of the large model. **Masked diffusion** writes hidden tokens together and pays with a distribution that is not quite right. The question of this notebook: *what do parallel tokens cost, and in which unit?*
 #
 # **After this notebook you will be able to**
 #
-# - *prove* that speculative decoding changes nothing but the time, *build* it, and *predict* how much time it saves;
+# - *prove* that speculative decoding changes nothing but the time, *build* it, and *predict* how many passes it saves;
 # - *derive* the loss of masked diffusion from writing in every order, and *build* its sampler;
 # - *compute* the price of parallel tokens in bits, exactly;
 # - *tell* a harmless way of choosing which tokens appear first from a harmful one;
 # - *place* both methods on the map.
 #
-# You need lessons 02, 03 and 12; for section 6 lesson 09 (Fréchet distance, recall), for section 7 lesson 15.
+# You need lessons 02, 03, 05 and 12; for section 6 lesson 09 (Fréchet distance, recall), for section 7 lesson 15.
 #
 # About 90 minutes, exercises included; the cells run in 50 seconds.
 
@@ -99,7 +99,7 @@ course.draw_map("discrete_and_parallel", slim=True)
 # %% [markdown]
 # ## Predict first
 #
-# Write down three numbers.
+# Write down three answers.
 #
 # 1. A language model lets a table of letter counts write four characters ahead and keeps what it likes. How far is the distribution of the finished texts from its own: 0, a little, or as far as the table's?
 # 2. A perfect model of 64 five-letter words draws all five letters *at once*, each with its exact frequency. What fraction of its results are words of the list?
@@ -249,9 +249,9 @@ check(
 )
 
 # %% [markdown]
-# ## 2. How much time it saves
+# ## 2. How many passes it saves
 #
-# The gain is counted in tokens for one pass of the target.
+# We count tokens for one pass of the target, not seconds, which depend on the machine.
 #
 # **Your turn 3 · tokens for a pass** *(predict, 3 minutes)*
 #
@@ -307,7 +307,7 @@ print("|".join(text[a - 1 : b - 1] for a, b in itertools.pairwise(ends)))
 
 
 # %% [markdown]
-# Each piece between two bars took one pass of the target. How long are the pieces on average? A shortcut makes measuring cheap. A token $y$ comes out kept with probability $\min(p(y),q(y))$ and comes out at all with probability $p(y)$. So *given the text*, it was kept with probability $\min(1,q(y)/p(y))$. We let the target write texts by itself, toss this coin for each character, and count the rounds, for any $k$ and any draft.
+# Each piece between two bars took one pass of the target. How long are the pieces on average? A shortcut makes measuring cheap. A token $y$ comes out kept with probability $\min(p(y),q(y))$ and comes out at all with probability $p(y)$. So *given the text*, it was kept with probability $\min(1,q(y)/p(y))$. We let the target write texts by itself, toss this coin for each character, and count the rounds, for any $k$ and any draft. (The two cells after that check the shortcut against your rounds, and your function against the package's.)
 
 # %% jupyter={"source_hidden": true}
 def own_texts(seed, n=80):
@@ -418,7 +418,7 @@ for order, colour in ((1, PINK), (3, RED)):
     left.errorbar(K, m, np.std(measured[order], 0, ddof=1), fmt="o", color=colour,
                   label=f"rounds, context {order}")
 left.set(xlabel="drafted tokens k", ylabel="tokens for one pass")
-left.set_title("each further draft yields less")
+left.set_title("each further drafted token yields less")
 left.legend(fontsize=8)
 right.set_axis_off()
 right.set(xlim=(0, 64), ylim=(-0.5, 6))
@@ -837,7 +837,7 @@ show(
 #
 # ## 6. Digits
 #
-# The network of the opening video guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15; only the *sampler's* seed varies. First the bound in bits per pixel, when $64/K$ random pixels appear in each of $K$ passes, and then two rules for which eight pixels appear in each of eight passes.
+# The network of the opening video guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15; only the *sampler's* seed varies. First the bound in bits per pixel, when $64/K$ random pixels appear in each of $K$ passes (of 200 test digits; ± over three draws of the groups), and then two rules for which eight pixels appear in each of eight passes.
 
 # %%
 @torch.no_grad()
@@ -942,9 +942,9 @@ show(
 )
 
 # %% [markdown]
-# One pass costs 0.65 bits a pixel more than one pixel a pass does, which is over 40 bits a digit. Eight passes: about 0.05, still 3 to 4 bits a digit.
+# One pass, whose value is exact, costs at least 0.65 bits a pixel more than one pixel a pass does, over 40 bits a digit. The *bounds* of eight passes and of 64 differ by 0.05, which is 3 to 4 bits a digit.
 #
-# That leaves question 3. With the surest drawn values more than nine digits in ten are ones. Their *precision* is above that of 150 real digits (0.91): the pictures are clean. Their recall tells what happened: 0.31, against 0.88 for the real ones. (Random positions have 0.95: stray pixels spread samples out, which flatters recall.) A likely reason: white is by far the most frequent value, half of all
+# That leaves question 3. With the surest drawn values more than nine digits in ten are ones. Their *precision* is above that of 150 real digits (0.91): the pictures are clean. Their recall tells what happened: 0.31, against 0.88 for the real ones. (Random positions have 0.95, perhaps flattered by stray pixels, which spread samples out.) A likely reason: white is by far the most frequent value, half of all
 # pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has 38 % ink, not 51 %. It is the bias of section 5, in each of eight passes. Random positions draw eight at once as well, and keep the ink. **Measure recall as well as precision.**
 #
 # ## 7. Their place on the map

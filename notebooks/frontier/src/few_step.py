@@ -31,7 +31,7 @@ rows = {"noise": 0, "flow matching": 1, "shortcut": 4, "MeanFlow": 5,
 figure, ax = plt.subplots(figsize=(9, 5.1))
 pictures = torch.from_numpy(record["pictures"].astype(np.float32)).view(6, 10, 12, 12)
 show_images(ax, pictures[list(rows.values())].reshape(60, 1, 12, 12) / 127.5 - 1)
-ax.set_title("one evaluation each: 300 more training steps sharpen the blur", pad=26)
+ax.set_title("one evaluation each: 300 steps of another loss sharpen the blur", pad=26)
 for k, name in enumerate(rows):
     ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=10)
 for k in range(10):
@@ -49,7 +49,7 @@ show(
 # Flow matching needs many steps; its one step gives a blur near the mean picture of each label. The rows below it, from the weakest to the best (section 6), show what 300 more steps of four other trainings make of copies of this network. The networks are tiny and train in seconds, so
 # the 5 stays unreadable, and the 8 and the 9 are doubtful. What matters is the difference from row two.
 #
-# A product that draws pictures pays for each evaluation of its network, so fifty steps cost fifty times as much as one. Few-step models are how image generators
+# A product that draws pictures pays for each evaluation of its network, and fifty of them cost fifty times as much as one. Few-step models are how image generators
 # became interactive. The question of this notebook: *what must a network learn so that one evaluation is enough, and what does it cost?*
 #
 # **After this notebook you will be able to**
@@ -205,7 +205,7 @@ show(
 )
 
 # %% [markdown]
-# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to $x=0$, and once more at the very end, where paths stop closing in (there the weight $s-r$ is small). On the
+# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to $x=0$, and once more at the very end, where paths stop closing in on their cluster (there the weight $s-r$ is small). On the
 # right, one step sends all noise to the mean (flat line: pure noise says nothing about $x_0$, so $v^*(\epsilon,1)=\epsilon-\mathbb E\,x_0$), and two steps nearly follow $\tanh$: from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
 #
 # Reflow (the previous notebook) straightens the paths. Here we keep the bent paths, and **train a network to jump along them**.
@@ -440,7 +440,7 @@ def train_alone(u, slow, x0, eps, label, g):
 # %% [markdown]
 # `train_alone` looks wrong. It is **consistency training**, which has no teacher at all: it steps down along the line's own velocity $\epsilon-x_0$, though the line does not follow the path.
 #
-# **Step 6. Why that is allowed.** To first order in the step $\Delta=t-s$ the target is *linear* in $\epsilon-x_0$. Regression finds conditional means, so what is learned has $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place. Two things remain: each target is noisy, with a standard deviation of order $\Delta$, and the neglected terms of order $\Delta^2$ give a bias (*Going further* computes both). Fine levels are more exact. But what is known at the data has to pass through all levels before it reaches the noise, and each adds its own scatter. So one begins with few levels and adds more (Song et al. 2023, section 5). We keep 16.
+# **Step 6. Why that is allowed.** To first order in the step $\Delta=t-s$ the target is *linear* in $\epsilon-x_0$. Regression finds conditional means, so what is learned has $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place. Two things remain: each target is noisy, with a standard deviation of order $\Delta$, and the neglected terms of order $\Delta^2$ give a bias (*Going further* computes both). Fine levels are more exact. But what is known at the data has to pass through all levels before it reaches the noise, and each level adds an error of its own. So one begins with few levels and adds more (Song et al. 2023, section 5). We keep 16.
 #
 # Now train: the teacher by flow matching, 1,200 steps, and two students that begin as its copies, 300 steps each.
 
@@ -605,13 +605,13 @@ for name, cost in seconds.items():
 
 
 # %% [markdown]
-# ## 6. The race: quality against evaluations
-#
 # For three students a batch costs 1.3 to 2 times what it costs in flow matching. For MeanFlow it is three to four times. (Geng et al. 2025 report less than 20 % of the training time for the JVP; in so small a network its overhead may dominate.)
+#
+# ## 6. The race: quality against evaluations
 #
 # **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is noised again, with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
 #
-# The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). The numbers of three seeds come from a stored record (*Going further* has its code). This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
+# The measure is the Fréchet distance between 500 drawn digits and 1,000 of the training digits (so copying is not punished) in wavelet features (lesson 09; smaller is better). The numbers of three seeds come from a stored record (*Going further* has its code). This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
 
 # %%
 def flow_steps(net, noise, n, label):
@@ -731,7 +731,7 @@ show(
 #
 # **More evaluations.** The shortcut model improves with each doubling. MeanFlow is the best of all at two, in every seed, and then gets worse, perhaps because its times were drawn for long jumps (not tested). Both consistency models draw best with one. They noise a finished picture and jump again. That would cost a perfect $f$ nothing; ours add an error with the second jump, and consistency training with each (at equally spaced times; Song et al. 2023 search for good ones). With these 300 steps no student reaches the teacher's 2.9 in 32 steps (dotted line).
 #
-# **What this race does not say.** It has one small network, one data set, 300 steps from a warm start, and for each model one choice of times, levels and weights (in Geng et al. 2025 three quarters of a batch have $r=t$, in ours one quarter). The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance (FID) of 3.43 on ImageNet at 256 pixels in one evaluation. Nor are the batches equal: of 64 rows, a consistency model trains 64 on the end of a path, MeanFlow 48 on jumps to any $r$, a shortcut model 16. (The jump of the first column, from 1 to 0, gets about 4 rows in the first and in the last.)
+# **What this race does not say.** It has one small network, one data set, 300 steps from a warm start, and for each model one choice of times, levels and weights (in Geng et al. 2025 three quarters of a batch have $r=t$, in ours one quarter). The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance (FID) of 3.43 on ImageNet at 256 pixels in one evaluation. Nor are the batches equal: of 64 rows, a consistency model trains 64 on the end of a path, MeanFlow 48 on jumps to any $r$, a shortcut model 16. (The jump from 1 to 0, which column one measures, gets about 4 rows in consistency and in shortcut models.)
 #
 # ## 7. It fails: the derivative forgets to move $x$
 #
@@ -789,6 +789,12 @@ show(
 # | all | | | no likelihood without the Jacobian of the jump |
 #
 # All four students imitate one map from noise to data, pair by pair. **Distribution matching distillation** (DMD, Yin et al. 2024) lets that go: its generator may pair noise and pictures as it likes, as long as their *distribution* is that of the teacher (*Going further* shows how).
+#
+# ## Predict first, again
+#
+# 1. At $\tanh1\approx0.76$ (section 1): the second step lands on the best guess of $x_0$ from $x=\tfrac12$.
+# 2. Answer 0 to everything. The boundary condition forbids it (section 3).
+# 3. The one that asks the teacher, in all three seeds, for one evaluation (section 6). Consistency training, which has only the teacher's start, is close behind.
 
 # %% [markdown]
 # ## Going further: how bent is a flow?
@@ -899,7 +905,7 @@ torch.set_default_dtype(torch.float32)
 #
 # ## Going further: match the distribution, not the path
 #
-# Distribution matching distillation needs no path. A generator $x=G_\theta(\epsilon)$ may pair noise and pictures as it likes, as long as its *distribution* $p_G$ is that of the teacher. It lowers $\mathrm{KL}(p_G\,\Vert\,p)$, whose gradient needs only two scores:
+# Distribution matching distillation needs no path. With $p_G$ for the distribution of its samples $x=G_\theta(\epsilon)$ and $p$ for the teacher's, it lowers $\mathrm{KL}(p_G\,\Vert\,p)$, whose gradient needs only two scores:
 # $$\nabla_\theta\,\mathrm{KL}(p_G\,\Vert\,p)=\mathbb E_\epsilon\Big[\big(\nabla\log p_G(x)-\nabla\log p(x)\big)\cdot\frac{\partial x}{\partial\theta}\Big],\qquad x=G_\theta(\epsilon).$$
 #
 # **Step 10. Why.** $\mathrm{KL}=\mathbb E_\epsilon[\log p_G(x)-\log p(x)]$. Differentiate inside the mean: $\theta$ moves $x$, which gives the formula, and it changes the function $\log p_G$ itself. The second part is $\mathbb E_{p_G}[\partial_\theta\log p_G]=0$, as for every density (lesson 03).
@@ -984,12 +990,6 @@ if remake:
     )
 
 # %% [markdown]
-# ## Predict first, again
-#
-# 1. At $\tanh1\approx0.76$ (section 1): the second step lands on the best guess of $x_0$ from $x=\tfrac12$.
-# 2. Answer 0 to everything. The boundary condition forbids it (section 3).
-# 3. The one that asks the teacher, in all three seeds, for one evaluation (section 6). Consistency training, which has only the teacher's start, is close behind.
-#
 # ## Project: a better single evaluation
 #
 # *(2 to 3 hours)* Improve one of the four students. The rules: it starts from this notebook's teacher, it has 600 training steps of 64 pictures, and its network is `Jump`. Ideas: more levels as training proceeds (consistency); the pseudo-Huber distance of `genlab.score.consistency.huber_distance`; a JVP along the network's own
