@@ -264,7 +264,7 @@ for name, (x, f) in real.items():
 # first. Its encoder turns a $3\times32\times32$ picture into a code $z$ of $4\times8\times8$ numbers, and its decoder turns a code into a picture.
 # Then it is frozen: encoder and decoder are the **codec** of this lab.
 #
-# Its loss is the squared error plus a *tiny* weight, 0.0018, times the KL divergence to the prior $\mathcal N(0,I)$. This is still a bound on a likelihood: the evidence lower bound (ELBO) of lesson 05, for a decoder
+# Its loss is the squared error, summed over pixels, plus a *tiny* weight, 0.0018, times the KL divergence to the prior $\mathcal N(0,I)$. This is still a bound on a likelihood: the evidence lower bound (ELBO) of lesson 05, for a decoder
 # that leaves each pixel uncertain by a standard deviation of only $s=0.03$. The weight is $2s^2$ (derived in *Going further: is the small weight a hack?*).
 #
 # What does the codec cost? Encode real scenes (from here on a code is the encoder's mean $\mu$, without its noise), decode them, and mark the result.
@@ -572,7 +572,7 @@ check_range(
 )
 
 # %% [markdown]
-# First your prediction ld.4: a network that knows only the bag must choose among four captions with the same words. We drew all four, for 12 captions: about a quarter (23 %) fit the one that was asked for. In training the loss starts near 2, as section 3 predicted, and halves. After ten seconds the colours are right; the digits are still blobs. The shipped model has the same design, is
+# First your prediction ld.4: a network that knows only the bag must choose among four captions with the same words. To imitate this choice, the full model drew all four, for 12 captions: about a quarter (23 %) fit the one that was asked for. In training the loss starts near 2, as section 3 predicted, and halves. After ten seconds the colours are right; the digits are still blobs. The shipped model has the same design, is
 # wider, and was trained on both kinds of caption for 13 minutes, with averaged weights and the optimiser Muon (`genlab train latent_diffusion`). Below, eight drawings of the student, then a hundred of the shipped model, for random captions. The evaluator rejects about 1 in 100 real scenes, too, and it accepts too much: the green blob in row 4, column 8, passes as a two.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
@@ -624,8 +624,7 @@ for kind, key in (
 #
 # ## 7. Which route does the caption take?
 #
-# A picture that fits its caption does not show *how* the caption got in. Many models have a second route: the mean of all word states, one vector, shifts
-# and scales the features of every block (the *pooled* embedding of Stable Diffusion XL and 3). Ours was *meant* to have cross-attention alone; the swap below tests that without reading the code. First the effect: the same noise, different words.
+# A picture that fits its caption does not show *how* the caption got in. Many models have a second route: a summary of the whole caption, one vector, enters every block together with the time (the *pooled* embedding of Stable Diffusion XL and 3). Ours was *meant* to have cross-attention alone; the swap below tests that without reading the code. First the effect: the same noise, different words.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 variants = [
@@ -724,7 +723,7 @@ captioned(
 
 # %% [markdown]
 # With all layers swapped, nothing of the original is left, although the network was handed it: cross-attention is the only route. The partial swaps say more.
-# The digits enter at $4\times4$, where a position stands for $8\times8$ pixels: swapped there alone, 85 % of the pictures show the new ones. The colours need both: in the pictures they are blends.
+# The digits enter at $4\times4$, where a position stands for $8\times8$ pixels: swapped there alone, 85 % of the pictures show the new ones. The colours need both, $4\times4$ more than $8\times8$: in the pictures they are blends.
 #
 # **When is the caption read?** Watch one picture form. **After which step can you see the colours, and after which the digits?**
 
@@ -862,7 +861,7 @@ print(
 # **Why 4.5 and not 16?** The rival's top level has 24 channels against 48, so a convolution there costs $16/4=4$ times as much. Its third level adds to its cost, our more numerous attention layers to ours: 4.5 in all. (In seconds on one core it is 2.6, by `benchmarks/latent_diffusion.py`.)
 #
 # After about the same training time the rival gets every word right in 80 % of pictures with one object and 29 % with two, the latent model in
-# 98 % and 96 %. With a single step among codes it still gets 72 % with two, some 60 times faster than the rival in 20 (`benchmarks/equal_accuracy.py`). This is one comparison, and not an even one. The rival has 82 % of our parameters (VAE aside), made 1,650 steps to our 4,000, and uses settings tuned on codes. Our VAE took another 1.7 minutes.
+# 98 % and 96 %. With a single step the latent model still gets 72 % with two, some 60 times faster than the rival in 20 (`benchmarks/equal_accuracy.py`). This is one comparison, and not an even one. The rival has 82 % of our parameters (VAE aside), made 1,650 steps to our 4,000, and uses settings tuned on codes. Our VAE took another 1.7 minutes.
 #
 # ## 9. Where it fails: too much guidance
 #
@@ -923,7 +922,7 @@ captioned(
 )
 
 # %% [markdown]
-# The *word score* does not suffer: at $w=9$ nearly every picture passes, so this score alone would have recommended it. What suffers is the picture: strokes thicken and colours
+# The *word score*, the fraction with every word right, does not suffer: at $w=9$ nearly every picture passes. Alone it would have recommended $w=9$. What suffers is the picture: strokes thicken and colours
 # darken, and around the first pair the paper is tinted. The codes are nearly twice as large as real ones, and the round-trip error is four times that of
 # real codes. **A repair**: divide each finished code by its own standard deviation.
 # The paper and most colours recover, the inked area (some channel below one half) falls from 17 to 10 % (real scenes: 9), and the word score hardly changes.
@@ -1207,17 +1206,17 @@ widgets.quiz("latent_diffusion")
 # 5. Cross-attention: each position asks, each word answers. It ignores the order of the words; word positions in the text encoder restore it.
 # 6. Swap one part and ask which caption is drawn. Here cross-attention is the only route, and digits settle before colours.
 # 7. On the straight path DDIM is Euler's method; guidance blends two velocities.
-# 8. At equal width, compression makes each convolution cheaper by the number of positions; the codec's own errors are final.
+# 8. At equal width, compression makes each convolution cheaper by the ratio of positions; the codec's own errors are final.
 # 9. Too much guidance drives codes out of the region that the decoder knows, and a word score does not notice.
 #
-# **Back to your predictions.** 1: digits until about step 5, colours until step 8 (section 7). 2: 16 times, the number of positions. 3: about as well (section 6).
+# **Back to your predictions.** 1: digits until about step 5, colours until step 8 (section 7). 2: 16 times, the ratio of positions. 3: about as well (section 6).
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
 # | latent diffusion | ELBO of the codec; then flow matching of codes | DDIM on codes, one pass of the decoder | 2 x steps (guided) + 1 | none as trained | two trainings; the codec's errors are final |
 #
 # **What production systems add** (2024 to 2026). *Stable Diffusion 3* (Esser et al. 2024) and *FLUX* (Black Forest Labs): the straight path and logit-normal times as here, a transformer
-# in which text and picture tokens attend to each other jointly (MM-DiT), frozen text models (CLIP, T5), together with a pooled vector. *SANA* (Xie et al. 2024):
+# in which text and picture tokens attend to each other jointly (MM-DiT), frozen text models (CLIP, T5; by now often a language model) and a pooled vector. *SANA* (Xie et al. 2024):
 # codecs that shrink each side 32 times. *REPA* (Yu et al. 2024): the network's features are pulled towards those of a pretrained vision model, which speeds up training
 # many times; *representation autoencoders* (Zheng et al. 2025) diffuse such features directly. Codecs are trained with perceptual and adversarial losses, so
 # that fine texture is invented rather than averaged. Guidance at middle noise levels only improves samples (Kynkäänniemi et al. 2024, arXiv:2404.07724); distillation brings 20 steps down to 1 to 4 (Luo et al. 2023, arXiv:2310.04378).
