@@ -72,13 +72,17 @@ class Pen {
   }
 
   text(words, x, y, { color = this.colours.ink, align = "left", base = "middle", size = 13,
-    bold = false, turn = 0 } = {}) {
+    bold = false, turn = 0, halo = null } = {}) {
     const c = this.context;
     c.save();
     c.translate(x, y);
     c.rotate(turn);
     c.font = `${bold ? "bold " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`;
     Object.assign(c, { fillStyle: color, textAlign: align, textBaseline: base });
+    if (halo) { // a rim that keeps words legible on a busy ground
+      Object.assign(c, { strokeStyle: halo, lineWidth: 4, lineJoin: "round" });
+      c.strokeText(words, 0, 0);
+    }
     c.fillText(words, 0, 0);
     c.restore();
   }
@@ -181,6 +185,21 @@ class Plot {
       c.moveTo(p, q);
       for (const turn of [2.6, -2.6]) c.lineTo(p + h * Math.cos(angle + turn), q + h * Math.sin(angle + turn));
       c.fill();
+    });
+  }
+
+  // A mesh, its corners [x, y, x, y, ...] in rows of n: each cell as [color, alpha] that `paint` says.
+  cells(corners, n, paint) {
+    const xs = corners.filter((_, i) => i % 2 === 0).map((v) => this.X(v));
+    const ys = corners.filter((_, i) => i % 2).map((v) => this.Y(v));
+    this.#inside((c) => {
+      for (let i = 0, cell = 0; i + n < xs.length; i++) {
+        if (i % n === n - 1) continue;
+        [c.fillStyle, c.globalAlpha] = paint(cell++);
+        c.beginPath();
+        for (const k of [i, i + 1, i + 1 + n, i + n]) c.lineTo(xs[k], ys[k]);
+        c.fill();
+      }
     });
   }
 

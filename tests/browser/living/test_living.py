@@ -131,3 +131,16 @@ def test_a_target_is_drawn_with_the_pointer(sheet):
     page.wait_for_timeout(100)
     assert shown(page) != before
     assert page.get_by_role("combobox", name="target").input_value() == "drawn by you"
+
+
+def test_walkers_dropped_with_the_pointer_have_walked(sheet):
+    page = sheet.show("score_walk")
+    box, steps = page.locator("canvas").bounding_box(), page.get_by_role("slider", name="steps")
+    before = shown(page)
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.6 * box["height"])
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    steps.fill("0")
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    page.wait_for_timeout(100)
+    assert int(steps.input_value()) == 120  # nobody has walked yet: see where they end
