@@ -18,7 +18,7 @@ FIGURES = {  # figure: its module
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("kl_fit", "score_walk"),
+        "living": ("flow_grid", "kl_fit", "score_walk"),
         "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),

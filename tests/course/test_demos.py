@@ -14,6 +14,7 @@ from genlab_course import demos
 from genlab_course.demos import PAGES
 from genlab_course.widgets import explorer
 from genlab_course.widgets.explorer import Explorer, Later
+from genlab_course.widgets.living import Living
 from genlab_course.widgets.releases import Clinic, ReleaseReader
 
 TRAIN = {"04", "06"}  # some seconds each: tests/widgets makes the same two
@@ -32,7 +33,7 @@ def test_a_page_runs_from_its_own_cells_alone(page, monkeypatch):
         *before, last = ast.parse(demo.code).body
         exec(compile(ast.Module(before, []), page.name, "exec"), names)
         widget = eval(compile(ast.Expression(last.value), page.name, "eval"), names)
-        assert isinstance(widget, Explorer | Later | ReleaseReader | Clinic)
+        assert isinstance(widget, Explorer | Later | Living | ReleaseReader | Clinic)
 
 
 @pytest.fixture

@@ -1,17 +1,18 @@
-// Walking by the score: Langevin chains in the plane, at one level of noise or down a ladder of them.
+// Walking by the score: Langevin chains in the plane, at one level of noise or down a ladder.
 import { figure, grid, normals } from "./stage.js";
 
 const T = 120, N = 300, PER = 5, WIDE = 6.4, HIGH = 3.7, RATE = 0.25, TOP = Math.log10(4);
 const ISLANDS = [[-3.9, 1.4], [0.2, -1.7], [4.1, 1.2]], MASS = [0.6, 0.3, 0.1], STD = 0.4;
 const WAYS = ["one level", "annealing"], HUES = ["blue", "green", "pink"];
-const GX = grid(-WIDE, WIDE, 77), GY = grid(-HIGH, HIGH, 45); // pixels of the density
+const GX = grid(-WIDE, WIDE, 61), GY = grid(-HIGH, HIGH, 35); // pixels of the density
 const AX = grid(-6, 6, 17), AY = grid(-3.3, 3.3, 10); // where arrows stand
 const noise = (seed, n) => Float64Array.from({ length: n }, normals(seed));
 const FRESH = noise(11, 2 * N * T), OWN = noise(12, 2 * PER * T);
 const even = normals(13).uniform; // walkers start anywhere in the picture
-const STARTS = Float64Array.from({ length: 2 * N }, (_, i) => (2 * even() - 1) * (i % 2 ? HIGH : WIDE));
+const STARTS = Float64Array.from({ length: 2 * N }, (_, i) =>
+  (2 * even() - 1) * (i % 2 ? HIGH : WIDE));
 
-// Score of the data with noise of variance v - STD^2: pulls to the islands, weighted by probability.
+// Score of the data with noise of variance v - STD^2: pulls to all islands, by their probability.
 function score(x, y, v) {
   let least = Infinity, sum = 0, sx = 0, sy = 0;
   for (const [a, b] of ISLANDS) least = Math.min(least, (x - a) ** 2 + (y - b) ** 2);
@@ -27,7 +28,7 @@ function score(x, y, v) {
 const levels = (level, way) => Array.from({ length: T }, (_, t) =>
   10 ** (way === WAYS[0] ? level : TOP + ((level - TOP) * t) / (T - 1)));
 
-// Langevin chains, all states: x + eta * score + sqrt(2 eta) * z, with eta in units of the variance.
+// Langevin chains, all states: x + eta * score + sqrt(2 eta) * z; eta is a share of the variance.
 function walk(starts, sigmas, z) {
   const path = [starts];
   for (let t = 0; t < T; t++) {
@@ -61,18 +62,20 @@ function film(level, way) {
 }
 
 function compute({ level, way, steps, drops }) {
-  const sigmas = levels(level, way), sigma = sigmas[Math.min(steps, T - 1)], v = STD * STD + sigma ** 2;
+  const sigmas = levels(level, way), sigma = sigmas[Math.min(steps, T - 1)];
+  const v = STD * STD + sigma ** 2;
   const { path, fate } = film(level, way), density = new Float64Array(GX.length * GY.length);
   ISLANDS.forEach(([a, b], k) => {
-    const across = GX.map((x) => Math.exp(-((x - a) ** 2) / (2 * v)) * (MASS[k] / (2 * Math.PI * v)));
+    const most = MASS[k] / (2 * Math.PI * v);
+    const across = GX.map((x) => most * Math.exp(-((x - a) ** 2) / (2 * v)));
     GY.forEach((y, row) => {
       const up = Math.exp(-((y - b) ** 2) / (2 * v));
       for (let i = 0; i < GX.length; i++) density[row * GX.length + i] += across[i] * up;
     });
   });
   const field = Array.from(AY, (y) => Array.from(AX, (x) => score(x, y, v).map((s) => sigma * s)));
-  const own = drops.map((place) => walk(Float64Array.from({ length: 2 * PER }, (_, i) => place[i % 2]),
-    sigmas, OWN));
+  const five = (place) => Float64Array.from({ length: 2 * PER }, (_, i) => place[i % 2]);
+  const own = drops.map((place) => walk(five(place), sigmas, OWN));
   const shares = share(nearest(path[steps]));
   return { sigmas, sigma, density, field, fate, shares, walkers: path[steps], own,
     wrong: shares.reduce((sum, s, k) => sum + Math.abs(s - MASS[k]) / 2, 0) };
@@ -97,21 +100,24 @@ function draw(pen, { sigmas, sigma, density, field, fate, shares, walkers, own }
   });
   for (const path of own) {
     for (let i = 0; i < 2 * PER; i += 2) {
-      const xs = path.slice(0, steps + 1).map((p) => p[i]), ys = path.slice(0, steps + 1).map((p) => p[i + 1]);
+      const [xs, ys] = [i, i + 1].map((j) => path.slice(0, steps + 1).map((p) => p[j]));
       top.line(xs, ys, { color: ink, width: 1, alpha: 0.18 });
       top.line(xs.slice(-12), ys.slice(-12), { color: ink, width: 1.4, alpha: 0.8 });
-      top.dots(xs.slice(-1), ys.slice(-1), { color: ink, radius: pen.small ? 3 : 4.5, ring: paper });
+      const radius = pen.small ? 3 : 4.5;
+      top.dots(xs.slice(-1), ys.slice(-1), { color: ink, radius, ring: paper });
     }
     top.dots([path[0][0]], [path[0][1]], { color: paper, radius: 4, ring: ink });
   }
   HUES.forEach((hue, k) => {
     const [x, y] = ISLANDS[k], at = y + (y > 0 ? 1.75 : -1.25), halo = paper;
     const percent = (p) => `${(100 * p).toFixed(0)} %`, color = pen.colours[hue];
-    top.label(`${percent(shares[k])} walk here`, x, at, { align: "center", size, halo, bold: true, color });
+    top.label(`${percent(shares[k])} walk here`, x, at,
+      { align: "center", size, halo, bold: true, color });
     top.label(`${percent(MASS[k])} of the data`, x, at - (pen.small ? 0.72 : 0.46),
       { align: "center", size, halo });
   });
-  const low = pen.axes({ box: [40, split(pen), pen.width - 48, 46], bare: true, x: [0, T], y: [-1.1, 0.75] });
+  const low = pen.axes({ box: [40, split(pen), pen.width - 48, 46], bare: true,
+    x: [0, T], y: [-1.1, 0.75] });
   low.line([0, T], [-1, -1], { color: faint, width: 1 });
   low.line(sigmas.map((_, t) => t), sigmas.map(Math.log10), { color: ink, width: 2 });
   low.line([steps, steps], [-1.1, 0.75], { color: soft, width: 1 });
@@ -124,8 +130,9 @@ function draw(pen, { sigmas, sigma, density, field, fate, shares, walkers, own }
 }
 
 const say = ({ sigma, wrong }, { way, steps }) =>
-  `${way === WAYS[0] ? "One level" : "Annealing"}, σ = ${sigma.toFixed(2)} at step ${steps} of ${T}: ` +
-  `${(100 * wrong).toFixed(0)} % of the walkers ought to be on another island. Tap to drop five on one place.`;
+  `${way === WAYS[0] ? "One level" : "Annealing"}, σ = ${sigma.toFixed(2)} ` +
+  `at step ${steps} of ${T}: ${(100 * wrong).toFixed(0)} % of the walkers ought to be on another island. ` +
+  "Tap to drop five on one place.";
 
 function touch(px, py, { drops, steps }, pen, event) {
   const [x, y] = plane(pen).at(px, py);

@@ -76,7 +76,7 @@ def expected(settings):
     ]
     return {
         "sigmas": sigmas, "sigma": sigma,
-        "density": law.log_prob(lattice(6.4, 3.7, 77, 45)).exp(),
+        "density": law.log_prob(lattice(6.4, 3.7, 61, 35)).exp(),
         "field": sigma * law.score(arrows).reshape(10, 17, 2),
         "fate": torch.cdist(path[-1], MEANS).argmin(1), "shares": shares(path[step]),
         "walkers": path[step].flatten(),
