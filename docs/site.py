@@ -27,10 +27,11 @@ from pygments.formatters import HtmlFormatter
 from genlab.map import FRONTIER
 from genlab_course import questions
 from genlab_course.demos import PAGES
+from genlab_course.learner import slug
 from genlab_course.widgets import living
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = "https://github.com/genlab-course/genlab/blob/main/"  # followed by nobody who is offline
+SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
@@ -153,6 +154,9 @@ def with_explanations(notebook, books):
             called = re.search(r"\bwidgets\.(\w+)\(", cell.source)
             if words.startswith("Still picture. Run") and called and called[1] in books:
                 output["data"] = nbformat.from_dict({"text/html": books[called[1]]})
+            if "image/webp" in data:  # which nbconvert does not know
+                film = f'<img alt="{html.escape(words)}" src="{HERO.name}">'
+                output["data"] = nbformat.from_dict({"text/html": film})
             for kind in PICTURES:
                 if kind in data and words and not words.startswith("<"):
                     about.setdefault(kind, {})["alt"] = words

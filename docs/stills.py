@@ -16,16 +16,21 @@ from genlab_course.widgets import living
 from tests.browser.lab import CHROMIUM, FLAGS
 
 MOST = 118_000  # bytes of a picture; fewer colours until it fits
+DONE = ".genlab-living:not([data-working])"
+SETTINGS = {"digits_live": {"time": 58}}  # where the first settings say less than others
 HEAD = '<!doctype html><meta charset="utf-8"><body style="margin: 0">'
 
 
 def draw(page, name, folder):
     """Open a figure as a file and return its picture, controls included, as PNG bytes."""
     path = Path(folder, "figure.html")
-    path.write_text(HEAD + living.page(name, "figure"), encoding="utf-8")
+    path.write_text(
+        HEAD + living.page(name, "figure", settings=SETTINGS.get(name, {})), encoding="utf-8"
+    )
     page.goto(path.as_uri())
     page.wait_for_selector("#figure canvas")
     page.wait_for_timeout(800)
+    page.wait_for_selector(DONE, timeout=120_000)  # a network has finished
     shot = Image.open(io.BytesIO(page.locator(".genlab-living").screenshot()))
     for step, colours in ((5, 256), (8.5, 96), (10.2, 80), (12.75, 64)):  # 255 stays
         buffer = io.BytesIO()

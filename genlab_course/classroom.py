@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.weights import replace_file
-from genlab.map import FRONTIER, LESSONS, SYSTEMS
+from genlab_course import learner
 from genlab_course.demos import as_notebook
-from genlab_course.grading import LABS, all_exercises, assess, find_exercise, mistake_id, worked
-from genlab_course.learner import LOG, NOTEBOOKS, as_bytes, entries, find_lesson
-from genlab_course.quiz import Question, questions
+from genlab_course.grading import all_exercises, assess, find_exercise, mistake_id, worked
+from genlab_course.learner import LOG, NOTEBOOKS, as_bytes, counts, entries, find_lesson
+from genlab_course.quiz import Question
 from genlab_course.widgets.quiz import as_html
 
 ANSWER = "''' # BEGIN PROMPT\n{}\n''' # END PROMPT\n# BEGIN SOLUTION NO PROMPT\n{}\n# END SOLUTION"
@@ -111,18 +111,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"[\\~=#{}:]", r"\\\g<0>", maths)
 
 
-@functools.cache
-def asked() -> dict[str, list[str]]:
-    """The ids of all exercises and questions, by lesson or lab."""
-    found: dict[str, list[str]] = {}
-    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS, *FRONTIER)
-    for key in keys:
-        short = key if isinstance(key, str) else f"{key:02d}"
-        found[short] = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
-    for task in all_exercises():
-        short = task.id.partition(".")[0]
-        found[re.sub("^(system|frontier)_", "", LABS.get(short, short))].append(task.id)
-    return found
+asked = functools.cache(learner.asked)  # read once for a whole class
 
 
 def roster(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -145,7 +134,7 @@ def roster(folder: Path) -> dict[str, list[dict[str, Any]]]:
 def standing(handed_in: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
     """How many exercises and questions of each lesson have been right, and how many there are."""
     right = {entry["id"] for entry in handed_in if entry["right"] is True}
-    return {key: (len(right.intersection(ids)), len(ids)) for key, ids in asked().items()}
+    return {key: counts([*a.exercises, *a.quiz], right) for key, a in asked().items()}
 
 
 def mistakes(learners: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, int, int]]:

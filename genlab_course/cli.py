@@ -177,10 +177,10 @@ def assignment(
 @app.command(help="Write a lesson's quiz in GIFT, the form that Moodle imports.")
 def gift(lesson: Lesson, file: Annotated[Path, typer.Argument(help="a new file")]) -> None:
     """Write all questions with their explanations."""
-    from genlab_course import classroom, learner
+    from genlab_course import classroom, learner, quiz
 
     key = learner.key_of(learner.find_lesson(lesson))
-    asked = classroom.questions(int(key) if key.isdecimal() else key)
+    asked = quiz.questions(int(key) if key.isdecimal() else key)
     classroom.write_new(file, classroom.as_gift(key, asked).encode())
     out.print(f"{len(asked)} questions: {file}", soft_wrap=True, markup=False)
 

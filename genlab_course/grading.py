@@ -283,6 +283,8 @@ def _explain(error: Exception, answer: Any, task: Exercise) -> str:
         says = "two shapes do not fit together: print the .shape of what you combine"
     elif isinstance(error, IndexError):
         says = "an index lies beyond the end"
+    elif "Expected target size" in text:
+        says = "cross_entropy wants the classes on axis 1: logits.mT"
     else:
         says = "Python could not run it"
     frames = traceback.extract_tb(error.__traceback__)

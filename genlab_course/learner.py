@@ -194,25 +194,25 @@ class Prepared:
 
 def prepare(mine: Path, source: Path = NOTEBOOKS) -> Prepared:
     """Make the copies that are missing, renew the untouched, and rescue those that cannot run."""
-    known = _known(mine)
+    known = versions(mine)
     done: dict[str, list[str]] = {what: [] for what in vars(Prepared())}
     for name, path in shipped(source).items():
         copy, content = mine / name, fresh(path)
-        want, made_from = _digest(content), known.get(name)
+        want, made_from = digest(content), known.get(name)
         if not os.path.lexists(copy):
             what = "new"
-        elif (have := _read(copy)) is None:
+        elif (have := read_copy(copy)) is None:
             what = "unreadable"
-        elif _digest(have) == want:
+        elif digest(have) == want:
             known[name] = want
             continue
         elif made_from == want:
             continue  # written in, and made from this version
-        elif made_from == _digest(have):
+        elif made_from == digest(have):
             what = "renewed"
         elif imports_gone(have):
             what = "carried"
-            replace_file(_dated(copy, copy.parent), copy.read_bytes())
+            replace_file(dated(copy, copy.parent), copy.read_bytes())
             carry_over(have, content)
         else:
             what = "outdated"
@@ -220,7 +220,7 @@ def prepare(mine: Path, source: Path = NOTEBOOKS) -> Prepared:
         if what not in ("outdated", "unreadable"):
             _write(copy, content)
             known[name] = want
-    _mark(mine, known)
+    mark(mine, known)
     return Prepared(**{what: tuple(names) for what, names in done.items()})
 
 
@@ -290,9 +290,9 @@ def _blanks(source: str | list[str]) -> int:
 def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
     """Take a fresh copy of a lesson ("4", "04") or lab ("glide"), and say where the old one is."""
     name = find_lesson(lesson, source)
-    known, copy, kept = _known(mine), mine / name, None
+    known, copy, kept = versions(mine), mine / name, None
     if os.path.lexists(copy):
-        kept = _dated(copy, mine / BACKUPS)
+        kept = dated(copy, mine / BACKUPS)
         if copy.is_file():
             replace_file(kept, copy.read_bytes())  # on the disk before anything is replaced
         else:
@@ -300,11 +300,11 @@ def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path
             copy.rename(kept)
     content = fresh(source / name)
     _write(copy, content)
-    _mark(mine, known | {name: _digest(content)})
+    mark(mine, known | {name: digest(content)})
     return copy, kept
 
 
-def _dated(copy: Path, place: Path) -> Path:
+def dated(copy: Path, place: Path) -> Path:
     """A name for an old copy that does not exist yet: two resets may fall into one second."""
     stem = f"{copy.stem}.{time.strftime('%Y-%m-%dT%H-%M-%S')}"
     tries = (place / f"{stem}{end}.ipynb" for end in ("", *(f"-{k}" for k in range(2, 1000))))
@@ -318,27 +318,28 @@ def _write(copy: Path, content: Notebook) -> None:
     replace_file(copy, as_bytes(content))
 
 
-def _read(copy: Path) -> Notebook | None:
+def read_copy(copy: Path) -> Notebook | None:
     """Return the notebook that stands in a copy's place, or None when there is none to read."""
     try:
         content: Notebook = json.loads(copy.read_text(encoding="utf-8"))
-        content["metadata"].get("language_info"), _digest(content)
+        content["metadata"].get("language_info"), digest(content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return content
 
 
-def _digest(content: Notebook) -> str:
+def digest(content: Notebook) -> str:
     """Return a digest of what was written: the type and the source of each cell."""
     cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
-def _mark(mine: Path, known: dict[str, str]) -> None:
+def mark(mine: Path, known: dict[str, str]) -> None:
+    """Make a folder one of working copies, and keep which version each is made from."""
     replace_file(mine / MARK, json.dumps(known, indent=1).encode())
 
 
-def _known(mine: Path) -> dict[str, str]:
+def versions(mine: Path) -> dict[str, str]:
     """Return which version each copy was made from; nothing when that cannot be read."""
     if mine.exists() and not mine.is_dir():
         raise NotADirectoryError(f"{mine} is a file: expected a folder for the working copies")
@@ -372,12 +373,41 @@ WORK = 'course.download()  # your work as one file\n# course.restore("the file")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a learner is with one lesson or lab."""
+class Asked:
+    """What one lesson or lab asks, by the ids of exercises and questions."""
 
     title: str
     name: str  # of the notebook, relative to the working copies
     minutes: int  # to read, as the head of the lesson says; 0 when it says nothing
+    exercises: list[str]
+    quiz: list[str]
+
+
+def asked(source: Path = NOTEBOOKS) -> dict[str, Asked]:
+    """What every lesson and then every lab asks, by what it is called ("04", "glide")."""
+    notebooks = {key_of(name): name for name in shipped(source)}
+    titles = {key: title for key, (title, _) in (SYSTEMS | FRONTIER).items()}
+    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS, *FRONTIER)
+    found = {}
+    for key in keys:
+        short = key if isinstance(key, str) else f"{key:02d}"
+        if name := notebooks.get(short):
+            text = (source / name).read_text(encoding="utf-8")
+            head = HEAD.search(text)
+            exercises = [id for cell in _code(json.loads(text)) for id in _asks(cell)]
+            quiz = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
+            title = titles[key] if isinstance(key, str) else f"{short} {LESSONS[key]}"
+            found[short] = Asked(title, name, int(head[1]) if head else 0, exercises, quiz)
+    return found
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a learner is with one lesson or lab."""
+
+    title: str
+    name: str
+    minutes: int
     exercises: tuple[int, int]  # right, all
     quiz: tuple[int, int]
 
@@ -394,26 +424,16 @@ class Standing:
 
 def standings(mine: Path, source: Path = NOTEBOOKS) -> list[Standing]:
     """How far a learner is, lesson by lesson, then lab by lab."""
-    known, notebooks = answered(mine), {key_of(name): name for name in shipped(source)}
-    titles = {key: title for key, (title, _) in (SYSTEMS | FRONTIER).items()}
-    rows = []
-    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS, *FRONTIER)
-    for key in keys:
-        short = key if isinstance(key, str) else f"{key:02d}"
-        if name := notebooks.get(short):
-            text = (source / name).read_text(encoding="utf-8")
-            head = HEAD.search(text)
-            exercises = [id for cell in _code(json.loads(text)) for id in _asks(cell)]
-            asked = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
-            title = titles[key] if isinstance(key, str) else f"{short} {LESSONS[key]}"
-            counts = _counts(exercises, known), _counts(asked, known)
-            rows.append(Standing(title, name, int(head[1]) if head else 0, *counts))
-    return rows
+    right = {id for id, known in answered(mine).items() if known.right}
+    return [
+        Standing(a.title, a.name, a.minutes, counts(a.exercises, right), counts(a.quiz, right))
+        for a in asked(source).values()
+    ]
 
 
-def _counts(ids: Sequence[str], known: dict[str, Answered]) -> tuple[int, int]:
+def counts(ids: Sequence[str], right: set[str]) -> tuple[int, int]:
     """How many of some ids have been right, and how many there are."""
-    return sum(id in known and known[id].right for id in ids), len(ids)
+    return len(right.intersection(ids)), len(ids)
 
 
 def table(rows: list[Standing]) -> str:
@@ -437,9 +457,9 @@ def table(rows: list[Standing]) -> str:
         ]
         for row in rows:
             if str(PurePosixPath(row.name).parent) == folder:
-                mark = "✓" if row.done else "…" if row.begun else ""
-                counts = " | ".join(f"{right} of {n}" for right, n in (row.exercises, row.quiz))
-                lines.append(f"| {mark} | [{row.title}]({row.name}) | {row.minutes} | {counts} |")
+                sign = "✓" if row.done else "…" if row.begun else ""
+                parts = " | ".join(f"{right} of {n}" for right, n in (row.exercises, row.quiz))
+                lines.append(f"| {sign} | [{row.title}]({row.name}) | {row.minutes} | {parts} |")
     return "\n".join(lines)
 
 

@@ -61,7 +61,7 @@ def restore(file: str | Path) -> None:
                 raise ValueError(f"{file}: {name!r} lies outside the folder; nothing was restored")
         packed.extractall(folder)
         n_back, there = 0, Path(folder)
-        ours, theirs = learner._known(mine), learner._known(there)
+        ours, theirs = learner.versions(mine), learner.versions(there)
         for name in (name for name in packed.namelist() if name.endswith(".ipynb")):
             copy, data = mine / name, (there / name).read_bytes()
             if copy.exists():
@@ -69,20 +69,20 @@ def restore(file: str | Path) -> None:
                 if back in (have, theirs.get(name)):  # the same words, or nobody's
                     continue
                 if have != ours.get(name):
-                    replace_file(kept := learner._dated(copy, copy.parent), copy.read_bytes())
+                    replace_file(kept := learner.dated(copy, copy.parent), copy.read_bytes())
                     print(f"kept:  {kept}")
             replace_file(copy, data)
             n_back += 1
             ours |= {name: theirs[name]} if name in theirs else {}
-        learner._mark(mine, ours)
+        learner.mark(mine, ours)
         n_added = merge(there / LOG, mine / LOG)
     print(f"put back: {n_back} notebooks; added: {n_added} answers; in {mine}")
 
 
 def _text(copy: Path) -> str:
     """Return a digest of what was written in a copy, "" where no notebook can be read."""
-    content = learner._read(copy)
-    return learner._digest(content) if content else ""
+    content = learner.read_copy(copy)
+    return learner.digest(content) if content else ""
 
 
 def merge(source: Path, log: Path) -> int:
@@ -102,7 +102,7 @@ def merge(source: Path, log: Path) -> int:
 def keep(place: str | Path) -> None:
     """Keep the progress of this session in a folder of yours, say on a drive; so does GENLAB_MY."""
     before, there = learner.folder(), Path(place).expanduser().resolve()
-    learner._mark(there, learner._known(there))
+    learner.mark(there, learner.versions(there))
     if before:
         merge(before / LOG, there / LOG)
     os.environ["GENLAB_MY"] = str(there)

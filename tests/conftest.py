@@ -9,6 +9,7 @@ import pytest
 import torch
 
 os.environ.setdefault("MPLBACKEND", "agg")  # figures are drawn, and never shown
+collect_ignore = ["notebooks/nbval_plugin.py"]  # many a pytest would load nbval with it
 
 # The same examples on every machine and in every run: a red test can be repeated.
 hypothesis.settings.register_profile(

@@ -114,6 +114,12 @@ def dequantize(
     return (x + u.clamp(max=1 - 2 * levels * torch.finfo(dtype).eps)) / levels
 
 
+def effective_sample_size(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]:
+    r"""How many of n weighted draws count, $(\sum_i w_i)^2 / \sum_i w_i^2$, 1 to n (Kong 1992)."""
+    require_between(1, math.inf, n_draws=log_w.shape[-1])
+    return 1 / (torch.softmax(log_w, dim=-1) ** 2).sum(-1)
+
+
 def _require_distribution(p: Tensor, name: str) -> None:
     if bool((p < 0).any()):
         raise ValueError(f"{name} contains {p.min().item()}, expected probabilities >= 0")

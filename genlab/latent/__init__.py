@@ -2,9 +2,10 @@
 
 # fmt: off
 # ruff: noqa: I001
+from genlab.core.stats import effective_sample_size
 from genlab.latent.elbo import (
     aggregated_posterior, discrete_elbo, discrete_posterior, doubly_reparameterized,
-    effective_sample_size, elbo, importance_bound, leave_one_out, log_marginal, log_mean_weight,
+    elbo, importance_bound, leave_one_out, log_marginal, log_mean_weight,
     log_weight, mutual_information, refine, reparameterize, score_function, signal_to_noise
 )
 from genlab.latent.em import (

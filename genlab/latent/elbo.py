@@ -89,15 +89,6 @@ def importance_bound(
     return log_mean_weight(torch.stack(log_w))
 
 
-def effective_sample_size(log_w: LogWeights) -> PerExample:
-    r"""How many of the K draws really count, between 1 and K (Kong 1992).
-
-    $$\mathrm{ESS} = \frac{\big(\sum_k w_k\big)^2}{\sum_k w_k^2}$$
-    """
-    require_rows(log_w=log_w)
-    return 1 / (log_w.softmax(0) ** 2).sum(0)
-
-
 def doubly_reparameterized(log_w: LogWeights) -> PerExample:
     r"""A quantity whose *gradient* estimates that of the bound, with a noise that falls with K.
 

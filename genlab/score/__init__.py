@@ -2,10 +2,11 @@
 
 # fmt: off
 # ruff: noqa: I001
+from genlab.core.stats import effective_sample_size
 from genlab.score.diffusion import (
     DDPM, add_noise, alphas_bar_from_betas, bin_log_prob, cosine_betas, ddpm_loss, ddpm_sample,
     ddpm_step, ddpm_vlb, ddpm_vlb_term, ddpm_vlb_terms, eps_from_score, eps_from_v, eps_from_x0,
-    linear_betas, linear_rate_betas, log_snr, posterior_mean, posterior_variances,
+    linear_betas, linear_rate_betas, log_snr, posterior_variances,
     score_from_eps, v_from_eps, x0_from_eps, x0_from_v
 )
 from genlab.score.edm import (
@@ -13,8 +14,8 @@ from genlab.score.edm import (
     edm_step, guided_eps_model
 )
 from genlab.score.energy import (
-    NCE, annealed_importance, contrastive_loss, contrastive_negatives, effective_sample_size,
-    log_mean_exp, log_partition, nce_logits, nce_loss, score_from_energy
+    NCE, annealed_importance, contrastive_loss, contrastive_negatives, log_mean_exp,
+    log_partition, nce_logits, nce_loss, score_from_energy
 )
 from genlab.score.exact import exact_eps_model, exact_flow_1d, exact_score, exact_velocity
 from genlab.score.flow_matching import (

@@ -142,19 +142,6 @@ def eps_from_score(score: Event, sigma: Level) -> Event:
     return -expand(sigma, score) * score
 
 
-def posterior_mean(
-    x0: Event, x_t: Event, *, beta: Level, alpha_bar: Level, alpha_bar_before: Level
-) -> Event:
-    r"""Mean of the reverse step when $x_0$ is known (DDPM, eq. 7).
-
-    $$\tilde\mu_t(x_t, x_0) = \frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}\,x_0
-      + \frac{\sqrt{1-\beta_t}\,(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}\,x_t$$
-    """
-    from_x0 = alpha_bar_before.sqrt() * beta / (1 - alpha_bar)
-    from_x_t = (1 - beta).sqrt() * (1 - alpha_bar_before) / (1 - alpha_bar)
-    return expand(from_x0, x0) * x0 + expand(from_x_t, x_t) * x_t
-
-
 # The loss and the sampler
 
 

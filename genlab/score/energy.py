@@ -54,11 +54,6 @@ def log_mean_exp(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]:
     return torch.logsumexp(log_w, dim=-1) - math.log(log_w.shape[-1])
 
 
-def effective_sample_size(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]:
-    r"""How many of n weighted draws count, $(\sum_i w_i)^2 / \sum_i w_i^2$, 1 to n (Kong 1992)."""
-    return 1 / (torch.softmax(log_w, dim=-1) ** 2).sum(-1)
-
-
 # The two gradients, and the samples of the negative phase
 
 

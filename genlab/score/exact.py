@@ -8,9 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core.tensors import Event
-from genlab.data.digits import N_CLASSES, load_digits
 from genlab.oracles.continuous import Empirical, Gaussian, GaussianMixture
-from genlab.score.diffusion import EpsModel, Table, add_noise, eps_from_x0
+from genlab.score.diffusion import EpsModel, Table, eps_from_x0
 from genlab.score.sde import SDE, ScoreModel, Velocity
 
 Oracle: TypeAlias = Gaussian | GaussianMixture | Empirical
@@ -84,46 +83,3 @@ def exact_flow_1d(
         below = torch.special.ndtr((middle[:, None] - means) / stds) @ noised.weights < u
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return middle[:, None]
-
-
-LEVELS = torch.linspace(-14.0, 8.0, 45, dtype=torch.float64)  # log SNR
-
-
-class DigitObserver:
-    r"""Bayes' rule over the training digits: what can be known of a noised test digit.
-
-    $$p(i\mid x_t) \propto \mathcal N(x_t; \alpha x_i, \sigma^2 I), \qquad
-    E[x_0\mid x_t] = \sum_i p(i\mid x_t)\,x_i$$
-    """
-
-    def __init__(self) -> None:
-        images, self.labels = load_digits("train")
-        self.data = Empirical(images.double() / 8 - 1)
-        shown, labels = load_digits("test")
-        candidates = shown.double() / 8 - 1
-        gaps = self.data.nearest(candidates)
-        rows = [int(gaps.masked_fill(labels != c, torch.inf).argmin()) for c in range(N_CLASSES)]
-        self.shown = candidates[rows]  # of each digit, the one most like a training image
-        generator = torch.Generator().manual_seed(12)
-        self.eps = torch.randn(self.shown.shape, dtype=torch.float64, generator=generator)
-
-    def noised(self, digits: Tensor, ratio: float) -> Tensor:
-        """The images of some digits at a log SNR, each with its own fixed noise."""
-        alpha, sigma = (torch.tensor(r).sigmoid().sqrt() for r in (ratio, -ratio))
-        return add_noise(self.shown[digits], alpha, sigma, self.eps[digits])
-
-    def guess(self, x_t: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
-        """Best guesses E[x0 | x_t], `(b, 8, 8)`, and the probability of each digit, `(b, 10)`."""
-        alpha, sigma = (float(torch.tensor(r).sigmoid().sqrt()) for r in (ratio, -ratio))
-        weights = self.data.noised(alpha, sigma).responsibilities(x_t.flatten(1))
-        classes = torch.zeros(len(x_t), N_CLASSES, dtype=weights.dtype)
-        classes.index_add_(1, self.labels, weights)
-        return (weights @ self.data.points.flatten(1)).reshape(-1, 8, 8), classes
-
-    def curve(self) -> Tensor:
-        """Probability of the right digit at each of `LEVELS`, a mean over the ten digits shown."""
-        digits, right = torch.arange(N_CLASSES), []
-        for ratio in LEVELS.tolist():
-            _, classes = self.guess(self.noised(digits, ratio), ratio)
-            right.append(classes.diagonal().mean())
-        return torch.stack(right)

@@ -202,6 +202,17 @@ def mnist_vae(latent_dim: int, width: int, dropout: float) -> CategoricalVAE:
     return CategoricalVAE(encoder, decoder, nn.Linear(8, 2), latent_dim=k, event_shape=(1, 16, 16))
 
 
+def mnist_plane(width: int, dropout: float) -> CategoricalVAE:
+    """Perceptrons from images of 16 x 16 in black and white to codes in a plane, and back."""
+    return CategoricalVAE(
+        nn.Sequential(nn.Flatten(), nn.Dropout(dropout), MLP(256, 4, 24, 1)),
+        nn.Sequential(MLP(2, 256, width, 2), nn.Unflatten(1, (256, 1))),
+        nn.Linear(1, 2),
+        latent_dim=2,
+        event_shape=(1, 16, 16),
+    )
+
+
 def _measure_mnist_vae(vae: CategoricalVAE) -> Figures:
     """Mean one-draw bound on each held-out part of MNIST, in nats an image."""
     found: Figures = {"kind": "bound"}
@@ -346,6 +357,15 @@ LESSONS: tuple[Model, ...] = (
         build=mnist_vae, sizes={"latent_dim": 16, "width": 24, "dropout": 0.1},
         data=lambda: (binarize(load_mnist("train", 16).images),), **MNIST16,
         fit={"n_steps": 6000, "batch_size": 64, "lr": 3e-3, "warmup": 100, "weight_decay": 0.05},
+        measure=_measure_mnist_vae,
+    ),
+    Model(
+        "mnist_plane", "VAE of MNIST at 16 x 16 in black and white: two latents, to walk among",
+        lesson=6, seconds=70, seed=6,
+        build=mnist_plane, sizes={"width": 64, "dropout": 0.0},
+        data=lambda: (binarize(load_mnist("train", 16).images),), **MNIST16,
+        fit={"n_steps": 20_000, "batch_size": 128, "lr": 4e-3, "warmup": 100,
+             "weight_decay": 0.01},
         measure=_measure_mnist_vae,
     ),
     Model(

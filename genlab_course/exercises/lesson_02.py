@@ -114,19 +114,27 @@ SEQUENCE_NLL = Exercise(
 )
 PERPLEXITY = Exercise(
     id="02.perplexity",
-    right=lambda nll_nats, n_tokens: math.exp(nll_nats / n_tokens),
-    cases=((2.813411, 3), (100.0, 50), (4.0875 * math.log(2), 1)),
+    right=lambda per_character, characters: per_character**characters,
+    cases=((3.0, 5.5), (2.0, 4.0), (1.5, 6.0)),
     mistakes=Mistake.pairs(
-        lambda nll, n: math.exp(nll),
-        "you did not divide by the number of tokens: this is 1 over the text's probability.",
-        lambda nll, n: 2 ** (nll / n),
-        "you mixed units: nats in the exponent of a 2.",
-        lambda nll, n: math.exp(-nll / n),
-        "upside down: this is the typical probability per token, below 1.",
-        lambda nll, n: math.exp(nll) / n,
-        "you divided after the exponential: the mean belongs in the exponent.",
-        lambda nll, n: nll / n,
-        "this is the mean NLL per token; perplexity counts choices, not nats.",
+        lambda p, n: p * n,
+        "you multiplied; choices multiply at every character: take a power.",
+        lambda p, n: p,
+        "this is still per character: a word has more than one.",
+        lambda p, n: n * math.log(p),
+        "these are the nats of a word; perplexity counts choices.",
+    ),
+)
+LEAKS = Exercise(
+    id="02.leaks",
+    right=64 + 2 * 8 * 7 + 2 * 7 * 7,
+    mistakes=Mistake.pairs(
+        5 * 64,
+        "you forgot the borders: pixels at the edge have fewer neighbours.",
+        2 * 8 * 7 + 2 * 7 * 7,
+        "you left out the diagonal: a pixel that reads itself copies the answer.",
+        64 + 4 * 8 * 7 + 4 * 7 * 7,
+        "these are all pairs that respond; four neighbours of each pixel are past, and allowed.",
     ),
 )
 LOSS = Exercise(
@@ -209,10 +217,6 @@ PAIRS = Exercise(
         "this is the count *with* a cache: one query per token, against all keys so far.",
         lambda n: n * (n + 1) * (n + 2) / 6,
         "you counted the visible pairs only; a hidden pair is computed first, then masked.",
-        lambda n: n * n,
-        "this is the last pass alone; each of the passes before it cost something too.",
-        lambda n: n**3,
-        "right for our sampler, which reads all n each time; here pass t reads t positions.",
         lambda n: n**3 / 3,
         "this is the leading term, right for large n; the exact sum of the squares has two more.",
         lambda n: pairs_without_cache(n - 1),

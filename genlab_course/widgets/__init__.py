@@ -14,16 +14,19 @@ from genlab_course.widgets.quiz import quiz
 FIGURES = {  # figure: its module
     name: module
     for module, names in {
-        "adversarial": ("earth_mover", "game_orbit", "gan_game", "style_mixer"),
+        "adversarial": ("gan_game", "style_mixer"),
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
-        "living": ("flow_grid", "kl_fit", "score_walk"),
-        "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
+        "living": (
+            "causal_mask", "digits_live", "earth_mover", "elbo_gap", "flow_grid",
+            "forward_process", "game_orbit", "guidance", "kl_fit", "langevin_bias", "latent_walk",
+            "next_token", "sampler_steps", "score_walk", "straight_flow",
+        ),
+        "latent": ("latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),
-        "score": ("forward_process", "guidance", "langevin_bias", "sampler_steps", "score_field",
-                  "sde_paths"),
+        "score": ("score_field", "sde_paths"),
         "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
     }.items()
     for name in names

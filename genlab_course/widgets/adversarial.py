@@ -1,25 +1,19 @@
-"""The game of two networks, what replaces its divergence, and a style-based generator."""
-
-from collections.abc import Callable
-from functools import partial
+"""The game of two networks at its best discriminator, and a style-based generator."""
 
 import ipywidgets
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from genlab.adversarial import games
 from genlab.adversarial.gan import Duel, gaussian_duel
 from genlab.adversarial.stylegan import mix_styles, truncate
 from genlab.core.stats import ink, slant
-from genlab.metrics.distances import wasserstein_1d
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore, menu, panels, slider
+from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 CELLS = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)  # that integrals are summed over
 PLACES = torch.linspace(-6, 6, 97, dtype=torch.float64)  # of the generator's mean
-RADIUS = 3.0  # shown of the players' plane
 
 
 def gan_game() -> Explorer:
@@ -56,116 +50,6 @@ def gan_game() -> Explorer:
     return explore(
         figure, update, mean=slider("mean", 2.0, -6, 6, 0.25), std=slider("std", 1.0, 0.4, 2, 0.2)
     )
-
-
-STEPS: dict[str, Callable[..., Tensor]] = {
-    "simultaneous": games.simultaneous_step,
-    "alternating": games.alternating_step,
-    "extragradient": games.extragradient_step,
-}
-
-
-def orbit(method: str, lr: float, gamma: float, n_steps: int) -> Tensor:
-    """Play from a fixed start, `(n_steps + 1, 2)`: the game xy/2, or the smallest GAN with R1."""
-    start = torch.tensor([1.0, 0.5], dtype=torch.float64)
-    field = partial(games.bilinear_field, strength=0.5)
-    if gamma:
-        field = partial(games.dirac_field, gamma=gamma)
-    if method == "optimistic":
-        states = games.play_optimistic(start, field=field, lr=lr, n_steps=n_steps)
-    else:
-        states = games.play(start, partial(STEPS[method], field=field, lr=lr), n_steps=n_steps)
-    return torch.stack([start, *states])
-
-
-def game_orbit() -> Explorer:
-    """Choose a step, a learning rate and a penalty: does the game settle?"""
-    figure, (plane, radius) = panels(8.0, 3.4)
-    n_steps = 150
-    (path,) = plane.plot([], [], color=BLUE, ls="-", lw=1)
-    (end,) = plane.plot([], [], "o", color=RED)
-    plane.plot([0], [0], "+", color=BLACK, ms=10)
-    plane.set(xlim=(-RADIUS, RADIUS), ylim=(-RADIUS, RADIUS), aspect="equal")
-    plane.set(xlabel="generator's number", ylabel="discriminator's number")
-    (fall,) = radius.semilogy(range(n_steps + 1), [1.0] * (n_steps + 1), color=BLUE, ls="-")
-    radius.set(xlabel="step", ylabel="distance from equilibrium", ylim=(1e-4, 1e2))
-
-    def update(method: str, lr: float, gamma: float) -> str:
-        states = orbit(method, lr, gamma, n_steps)
-        path.set_data(states[:, 0].numpy(), states[:, 1].numpy())
-        end.set_data([float(states[-1, 0])], [float(states[-1, 1])])
-        fall.set_ydata(states.norm(dim=1).numpy())
-        game = "smallest GAN with R1" if gamma else "bilinear game"
-        return f"{game}: after {n_steps} steps at distance {float(states[-1].norm()):.3g}"
-
-    methods = [*STEPS, "optimistic"]
-    return explore(figure, update, method=menu("step", methods, "simultaneous"),
-                   lr=slider("rate", 0.2, 0.05, 0.8, 0.05),
-                   gamma=slider("R1 gamma", 0.0, 0, 2, 0.1))  # fmt: skip
-
-
-GRID = np.linspace(-4.0, 10.0, 1401)
-STEP = GRID[1] - GRID[0]
-SHIFTS = np.linspace(0.0, 5.0, 51)
-
-
-def _density(centre: float, width: float) -> np.ndarray:
-    """A smooth bump of finite width: beyond `centre` +- `width` there is nothing at all."""
-    inside = np.clip(1 - ((GRID - centre) / width) ** 2, 0, None) ** 2
-    return np.asarray(inside / (inside.sum() * STEP))
-
-
-def _distances(p: np.ndarray, q: np.ndarray) -> tuple[float, float]:
-    js = float(games.jensen_shannon(*(torch.from_numpy(d * STEP) for d in (p, q))))
-    levels = (np.arange(400) + 0.5) / 400  # quantiles of both, then the distance of the two samples
-    at = [torch.from_numpy(np.interp(levels, np.cumsum(d) * STEP, GRID)) for d in (p, q)]
-    return js, float(wasserstein_1d(at[0], at[1]))
-
-
-def earth_mover() -> Explorer:
-    """Slide one density away from another and watch JS stop while W1 goes on."""
-    figure, (left, middle, right) = panels(10.0, 2.9, 1, 3)
-    p0 = _density(0.0, 1.0)
-    (line_p,) = left.plot(GRID, p0, color=BLUE, label="data p")
-    (line_q,) = left.plot(GRID, p0, color=ORANGE, linestyle="--", label="model q")
-    left.set(xlim=(-2.2, 7.2), ylim=(0, 2.0), xlabel="x", ylabel="density", title="two densities")
-    left.legend()
-    (cdf_p,) = middle.plot(GRID, p0, color=BLUE)
-    (cdf_q,) = middle.plot(GRID, p0, color=ORANGE, linestyle="--")
-    area = middle.fill_between(GRID, p0, p0, color=GREEN, alpha=0.3)
-    middle.set(xlim=(-2.2, 7.2), ylim=(0, 1.02), xlabel="x", ylabel="mass to the left",
-               title="area between = $W_1$")  # fmt: skip
-    (curve_w,) = right.plot(SHIFTS, SHIFTS, color=GREEN, label="$W_1$ (units of x)")
-    (curve_js,) = right.plot(SHIFTS, SHIFTS, color=RED, linestyle="-.", label="JS (nats)")
-    marks = right.plot([0, 0], [0, 0], "o", color="black", linestyle="")
-    right.axhline(np.log(2), color="#999999", linewidth=0.8)
-    right.set(xlabel="shift", ylim=(0, 5.1), title="the line at the bottom is log 2")
-    right.legend()
-    for ax in (left, middle, right):
-        ax.locator_params(nbins=5)  # fewer numbers: they are most of the drawing
-    cache: dict[float, list[tuple[float, float]]] = {}
-
-    def update(shift: float, width: float) -> str:
-        if width not in cache:
-            base = _density(0.0, width)
-            cache[width] = [_distances(base, _density(s, width)) for s in SHIFTS]
-        p, q = _density(0.0, width), _density(shift, width)
-        left.set_ylim(0, max(2.0, 1.1 * p.max()))
-        line_p.set_ydata(p)
-        line_q.set_ydata(q)
-        f, g = np.cumsum(p) * STEP, np.cumsum(q) * STEP
-        cdf_p.set_ydata(f)
-        cdf_q.set_ydata(g)
-        area.set_data(GRID, f, g)
-        js, w1 = _distances(p, q)
-        curve_js.set_ydata([d[0] for d in cache[width]])
-        curve_w.set_ydata([d[1] for d in cache[width]])
-        marks[0].set_data([shift, shift], [js, w1])
-        touching = "they overlap" if shift < 2 * width else "nothing is shared"
-        return f"shift {shift:.1f}: JS = {js:.4f} nats, $W_1$ = {w1:.3f}; {touching}"
-
-    return explore(figure, update, shift=slider("shift", 1.0, 0, 5, 0.1),
-                   width=slider("width", 1.0, 0.3, 2, 0.1))  # fmt: skip
 
 
 PSIS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)  # of the lower strip

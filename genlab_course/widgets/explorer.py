@@ -18,6 +18,20 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 
+class Stored(ipywidgets.VBox):
+    """A column of widgets that leaves `_still()` in a notebook that is read and not run."""
+
+    _ipython_display_ = None  # ipywidgets 7 would show, and a notebook keep, its repr
+
+    def _still(self) -> dict[str, str]:
+        """What stands in its place, by MIME type."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        view = {"application/vnd.jupyter.widget-view+json": self.get_view_spec()}
+        return view | self._still()
+
+
 class Later(ipywidgets.VBox):
     """A button, then what it made (it takes long to make), or the sentence that says why not."""
 
@@ -119,7 +133,7 @@ def still(picture: bytes, words: str) -> bytes:
     return buffer.getvalue()
 
 
-class Explorer(ipywidgets.VBox):
+class Explorer(Stored):
     """Controls above a figure above a caption: every change calls `update` and shows it again.
 
     `update` gets the value of every control by name, moves the figure's artists, and may return a
@@ -162,13 +176,12 @@ class Explorer(ipywidgets.VBox):
                 raise ValueError(f"no control {name!r}; there are: {', '.join(self.controls)}")
             self.controls[name].value = value
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the picture on show, for a notebook that is read and not run."""
+    def _still(self) -> dict[str, str]:
+        """The picture on show, and what moves it."""
         names = ", ".join(c.description for c in self.controls.values())
         words = f"Still picture. Run this cell to move: {names}."
-        bundle = super()._repr_mimebundle_(**kwargs)
-        png = base64.b64encode(still(self.picture, words)).decode()
-        return {**bundle, "text/plain": words, "image/png": png}
+        picture = base64.b64encode(still(self.picture, words)).decode()
+        return {"text/plain": words, "image/png": picture}
 
     @property
     def picture(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What a bound loses: a binary latent, a normal posterior and its q, and the plane of a VAE."""
+"""What a bound loses: a normal posterior and its q, and the plane of a VAE."""
 
 import math
 
@@ -7,63 +7,14 @@ import numpy as np
 import torch
 from matplotlib.patches import Ellipse
 
-from genlab.core import kl_categorical
 from genlab.core.tensors import last
 from genlab.data.digits import load_digits
-from genlab.latent import CategoricalVAE, discrete_elbo, discrete_posterior, log_marginal
+from genlab.latent import CategoricalVAE
 from genlab.latent.elbo import mean_field_gap
 from genlab.oracles import LinearLatent
 from genlab.zoo import find
-from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
+from genlab_course.figures import BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
-
-GUESSES = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
-
-
-def elbo_gap() -> Explorer:
-    """Move the guess and the decoder of a binary latent; see log p, the bound, its gap, its split.
-
-    The prior is one half each and x = 1 was seen.
-    """
-    figure, (left, right) = panels(8.6, 3.4)
-    (curve,) = left.plot(GUESSES, GUESSES, color=BLUE, linestyle="-", label="ELBO")
-    level = left.axhline(0.0, color=RED, linestyle=":", label="log p(x)")
-    top = left.axvline(0.5, color=GREEN, linestyle="--", label="posterior")
-    (gap_line,) = left.plot([0, 0], [0, 0], color=RED, linestyle="-", linewidth=4, label="gap")
-    (dot,) = left.plot([0], [0], "o", color=BLUE)
-    left.set(xlim=(0, 1), ylim=(-2.6, 0.05), xlabel="guess q(z=1)", ylabel="nats")
-    left.legend(fontsize=8, loc="lower center", ncols=2)
-    names = ["reconstruction", "- KL to prior", "ELBO", "log p(x)"]
-    bars = right.barh(names, [0.0] * 4, color=[SKY, ORANGE, BLUE, RED])
-    right.invert_yaxis()
-    right.set(xlim=(-2.6, 0), xlabel="nats")
-
-    def update(q: float, p0: float, p1: float) -> str:
-        log_lik = torch.tensor([[p0, p1]], dtype=torch.float64).log()
-        joint = log_lik + math.log(0.5)
-        grid = torch.stack([1 - GUESSES, GUESSES], 1)
-        guess = torch.tensor([[1 - q, q]], dtype=torch.float64)
-        log_px, bound = log_marginal(joint).item(), discrete_elbo(guess, joint).item()
-        posterior = discrete_posterior(joint)[0, 1].item()
-        recon = (guess * log_lik).sum().item()
-        kl = kl_categorical(guess, torch.full_like(guess, 0.5)).item()
-        curve.set_ydata(discrete_elbo(grid, joint.expand(len(grid), 2)).numpy())
-        level.set_ydata([log_px, log_px])
-        left.set_ylim(min(log_px - 0.9, bound - 0.1), log_px + 0.1)
-        right.set_xlim(min(-2.6, 1.05 * min(recon, bound, log_px)), 0)
-        top.set_xdata([posterior, posterior])
-        gap_line.set_data([q, q], [bound, log_px])
-        dot.set_data([q], [bound])
-        for bar, value in zip(bars, (recon, -kl, bound, log_px), strict=True):
-            bar.set_width(value)
-        return (
-            f"log p(x) = {log_px:.4f}, ELBO = {recon:.4f} - {kl:.4f} = {bound:.4f}, "
-            f"gap = {max(log_px - bound, 0.0):.4f} nats; posterior of z=1: {posterior:.3f}"
-        )
-
-    return explore(figure, update, q=slider("q(z=1)", 0.7, 0.01, 0.99, 0.01),
-                   p0=slider("p(x=1 | z=0)", 0.2, 0.01, 0.99, 0.01),
-                   p1=slider("p(x=1 | z=1)", 0.8, 0.01, 0.99, 0.01))  # fmt: skip
 
 
 def _axes(cov: torch.Tensor) -> tuple[float, float, float]:

@@ -2,12 +2,12 @@
 
 import html
 import re
-from typing import Any
 
 import ipywidgets
 
 from genlab_course.learner import record
 from genlab_course.quiz import Question, questions
+from genlab_course.widgets.explorer import Stored
 
 MATHS = re.compile(r"(\$[^$]+\$)")
 CHIP = "color:#FFFFFF;background:{};padding:0 0.4em;border-radius:3px"  # readable on any theme
@@ -81,7 +81,7 @@ class QuizCard(ipywidgets.VBox):
         self.buttons[index].value = True
 
 
-class Quiz(ipywidgets.VBox):
+class Quiz(Stored):
     """All questions of a lesson, one below the other."""
 
     def __init__(self, asked: tuple[Question, ...], lesson: str = "") -> None:
@@ -90,12 +90,11 @@ class Quiz(ipywidgets.VBox):
         style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
         super().__init__([*self.cards, style])
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the questions without their answers, for a notebook that is read and not run."""
+    def _still(self) -> dict[str, str]:
+        """The questions without their answers."""
         words = "Run this cell to answer."
-        shown = {"text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}"}
-        shown["text/plain"] = f"A quiz of {len(self.asked)} questions. {words}"
-        return super()._repr_mimebundle_(**kwargs) | shown
+        plain = f"A quiz of {len(self.asked)} questions. {words}"
+        return {"text/plain": plain, "text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}"}
 
 
 def as_markdown(asked: tuple[Question, ...]) -> str:

@@ -3,11 +3,11 @@
 import html
 import random
 from collections import Counter
-from typing import Any
 
 import ipywidgets
 
 from genlab_course.reader import FIELDS, Answer, highlight, read, releases, truth
+from genlab_course.widgets.explorer import Stored
 
 EXAMPLE = (
     "Unlike GANs, our model has no discriminator. An autoencoder maps pictures to latents, and a "
@@ -31,7 +31,7 @@ def as_html(text: str) -> str:
     return f"{STYLE}<div class='genlab-reading'>{shown}</div>"
 
 
-class ReleaseReader(ipywidgets.VBox):
+class ReleaseReader(Stored):
     """A box to type in above the reading; `read(text)` drives it, `reading.value` is on show."""
 
     def __init__(self, text: str = EXAMPLE) -> None:
@@ -49,12 +49,11 @@ class ReleaseReader(ipywidgets.VBox):
         except ValueError as error:
             self.reading.value = f"<p role='status'>{html.escape(str(error))}</p>"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the reading on show, for a notebook that is read and not run."""
+    def _still(self) -> dict[str, str]:
+        """The reading on show."""
         words = "Run this cell to read another text."
-        shown = {"text/html": f"<p><em>{words}</em></p>{self.reading.value}"}
-        shown["text/plain"] = f"The reading of a release. {words}"
-        return super()._repr_mimebundle_(**kwargs) | shown
+        shown = f"<p><em>{words}</em></p>{self.reading.value}"
+        return {"text/plain": f"The reading of a release. {words}", "text/html": shown}
 
     def read(self, text: str) -> None:
         """Type a text, as a hand would."""
@@ -71,7 +70,7 @@ def _said(value: tuple[str, ...] | str) -> str:
     return value if isinstance(value, str) else " + ".join(value) or "none of the map's"
 
 
-class Clinic(ipywidgets.VBox):
+class Clinic(Stored):
     """Deals labelled texts; the key opens once all four steps are answered, and the score stays."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -128,12 +127,11 @@ class Clinic(ipywidgets.VBox):
             blank.disabled = True
         return None
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the text on show without its key, for a notebook that is read and not run."""
+    def _still(self) -> dict[str, str]:
+        """The text on show without its key."""
         words = "Run this cell to answer and to keep score."
-        shown = {"text/html": f"{self.text.value}<p><em>{words}</em></p>"}
-        shown["text/plain"] = f"A release to place in four steps. {words}"
-        return super()._repr_mimebundle_(**kwargs) | shown
+        shown = f"{self.text.value}<p><em>{words}</em></p>"
+        return {"text/plain": f"A release to place in four steps. {words}", "text/html": shown}
 
 
 clinic = Clinic

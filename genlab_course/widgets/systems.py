@@ -91,7 +91,8 @@ def caption_sampler(
 
 def latent_sampler(model: LatentDiffusion, evaluator: scene_evaluation.Classifier) -> Explorer:
     """Draw a caption by a few steps of DDIM on codes: each code decoded, and the verdict."""
-    figure, axes = panels(8.4, 2.2, 1, 6)
+    figure, grid = panels(8.4, 5.4, 2, 3)
+    axes = grid.ravel()
     shown = [ax.imshow(np.zeros((*model.event_shape[1:], 3))) for ax in axes]
     for ax in axes:
         ax.set_axis_off()

@@ -46,9 +46,12 @@ course.begin(lesson=1)
 torch.set_default_dtype(
     torch.float64
 )  # exact numbers first; training will switch to float32
+course.hero()
 course.draw_map(lesson=1);
 
 # %% [markdown]
+# The film shows what you will have made by the end: five models learned one ring of points, and each turns noise into samples in its own way.
+#
 # The map has five entries: four paradigms, and flows, a second likelihood family beside the autoregressive one. By the end of this lesson
 # you will have trained all five on the same data, in this notebook, and measured what their entries say.
 #

@@ -58,8 +58,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 
 # %% [markdown]
 # Nobody told this network what a digit is. During training it was asked one question, some 900,000 times: *given the pixels so far, what comes next?*
-# To draw, it answers that question 64 times, and each answer becomes part of the next question. This lesson is about how far that takes you. The
-# same idea, with words instead of pixels, is behind nearly every large language model.
+# To draw, it answers that question 64 times, and each answer becomes part of the next question.  The same idea, with words instead of pixels, is behind nearly every large language model.
 #
 # **After this lesson you will be able to**
 #
@@ -69,8 +68,8 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 # - *explain* why a key-value cache changes nothing but the cost;
 # - *diagnose* a causal leak, and say how small errors add up over a long text.
 #
-# About 93 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
-# layers, and basic PyTorch. Attention is built from scratch.
+# About 96 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
+# layers, and basic PyTorch.
 
 # %%
 course.draw_map(lesson=2, slim=True)
@@ -90,7 +89,7 @@ course.draw_map(lesson=2, slim=True)
 # A picture of 64 pixels with 17 levels is one of $17^{64}$ possibilities, a number with 79 digits. No table can hold a probability for each. How can a
 # network?
 #
-# By deciding only one pixel at a time. Read the picture like a page, line by line, as a sequence $x_1, \dots, x_n$ of **tokens**, and write
+# By deciding only one pixel at a time. Read the picture like a page, line by line (**raster order**), as a sequence $x_1, \dots, x_n$ of **tokens**, and write
 # $x_{<i}$ for the tokens before $x_i$. The definition of a conditional probability says $p(a, b) = p(a)\,p(b\mid a)$. Split off the first token, then the
 # second, and so on:
 # $$p(x_{1:n}) = p(x_1)\,p(x_2\mid x_1)\cdots p(x_n\mid x_{<n}) = \prod_{i=1}^{n} p(x_i \mid x_{<i}). \tag{1}$$
@@ -100,7 +99,7 @@ course.draw_map(lesson=2, slim=True)
 #
 # Equation (1) is also a recipe for drawing, called **ancestral sampling**: draw $x_1$ from $p(x_1)$, then $x_2$ from $p(x_2\mid x_1)$, and so on.
 # Does the order matter? Take words of three letters from $\{A, B, C\}$, with $p(B)=0.4$, $p(A\mid B)=0.5$ and $p(C\mid BA)=0.6$, so that
-# $p(BAC) = 0.4\cdot 0.5\cdot 0.6 = 0.12$. The next cell draws 20,000 words letter by letter and counts, first from left to right, then beginning
+# $p(BAC) = 0.4\cdot 0.5\cdot 0.6 = 0.12$. The next cell draws 20,000 words and counts, first from left to right, then beginning
 # with the second letter and ending with the first.
 
 # %% jupyter={"source_hidden": true}
@@ -144,7 +143,7 @@ for order in ([0, 1, 2], [1, 2, 0]):
 #
 # **Your turn 02.1 · surprise of a word** *(compute, 3 minutes)*. Write the NLL in nats of a sequence, given the list of conditional
 # probabilities that its tokens received. (For DOG with 0.3, 0.5, 0.4 you should find 2.81.) If you are stuck, `course.hint("02.sequence-nll")` gives three
-# hints, one at a time. The last line of the cell shows one solution once yours is right, or after the third hint. It is the same with every exercise.
+# hints, one at a time. The last line of the cell, here as in every exercise, shows one solution once yours is right, or after the third hint.
 
 # %%
 def sequence_nll(conditionals): ...
@@ -158,7 +157,7 @@ course.solution("02.sequence-nll")
 #
 # We have pictures $x^{(1)},\dots,x^{(N)}$ and a network with weights $\theta$. **Maximum likelihood** looks for the weights under which the data are most probable. (Lesson 03 says
 # why.) Take the logarithm, change the sign, divide by the number of tokens, and insert (2):
-# $$\mathcal L(\theta) = -\frac1{Nn}\sum_{j=1}^N \log p_\theta\big(x^{(j)}\big) = -\frac1{Nn}\sum_{j=1}^N\sum_{i=1}^n \log p_\theta\big(x^{(j)}_i\mid x^{(j)}_{<i}\big). \tag{3}$$
+# $$\mathcal L(\theta) = -\frac1{Nn}\sum_{m=1}^N \log p_\theta\big(x^{(m)}\big) = -\frac1{Nn}\sum_{m=1}^N\sum_{i=1}^n \log p_\theta\big(x^{(m)}_i\mid x^{(m)}_{<i}\big). \tag{3}$$
 # Look at one term. The network outputs $K=17$ numbers $a_1,\dots,a_K$, the **logits**, and the softmax turns them into probabilities. The term is
 # minus the log-probability of the right class: exactly the **cross-entropy** of a classifier whose label is the next pixel. So
 # *maximum likelihood, next-token cross-entropy and average surprise are one number.* No one has to label anything, because the data are their own labels.
@@ -182,8 +181,8 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# **One quantity, four units.** Divide nats by $\log 2$ and you have **bits**: what an ideal compressor would need. Divide by the number of tokens, and pictures
-# or texts of different size become comparable: **bits per dimension** for pixels, bits per byte for text. Exponentiate the nats per token
+# **One quantity, four units.** Divide nats by $\log 2$ and you have **bits**: what an ideal compressor would need. Divide by the number of tokens, and texts of
+# different length become comparable, *if they are cut into the same tokens*: **bits per dimension** for pixels, bits per byte for text. Exponentiate the nats per token
 # and you have the **perplexity**, the number of equally likely choices that would be as surprising:
 # $$\text{bits per dimension} = \frac{-\log p(x_{1:n})}{n\log 2}, \qquad \mathrm{PPL} = \exp\Big(-\tfrac1n\log p(x_{1:n})\Big). \tag{5}$$
 # For BAC that is 3.06 bits in all, 1.02 bits per letter and a perplexity of $0.12^{-1/3} = 2.03$ letters.
@@ -223,7 +222,7 @@ course.solution("02.loss")
 # ## 3 · What may the network see?
 #
 # The loss asks for all $n$ conditionals. Running the network $n$ times per picture, once per prefix, would be slow. Could *one* pass return all $n$
-# rows of logits at once? In training we know the whole picture, so yes, provided that row $A_i$ is computed from $x_{<i}$ alone:
+# rows of logits at once? In training we know the whole picture, so yes, provided that row $i$, $A_i$, is computed from $x_{<i}$ alone:
 # $$\frac{\partial\, A_{i}}{\partial x_j} = 0 \qquad\text{for every } j\ge i. \tag{6}$$
 # A network with this property is called **causal**. If row $i$ can see $x_i$, it copies the answer, and (3) is no
 # longer a likelihood: a perfect copier gives *each* of the $17^{64}$ pictures a "probability" near 1. Feeding the true prefix
@@ -245,6 +244,25 @@ course.exercise("02.causal-mask", causal_mask)
 visible = torch.as_tensor(course.yours("02.causal-mask")(64)) > 0
 course.solution("02.causal-mask")
 
+# %% [markdown]
+# **Draw a mask of your own.** In the figure the data are words of eight letters from a to f. After each letter comes the next one of the alphabet (a after f) with probability
+# 0.9, and each other one with 0.02, so that their entropy is known: 0.65 nats a token. There is no shift here: output $i$ predicts token $i$, and the diagonal is the token itself. Tap a cell
+# to open or close it; pale cells are reached through further layers. The bars show the surprise of the *best* network that reads these tokens, on the right are words drawn with it, and a letter that is not drawn yet reads as an a.
+#
+# Predict before you look. (a) The mask *diagonal too* forgets the shift: what does it cost, and what does it draw? (b) In *all but itself* with one layer no output sees its own token. Is its
+# score a likelihood? What does a second layer change? (c) *Right to left* breaks (6) in seven rows. Is it wrong?
+
+# %% tags=["keep-output"]
+widgets.causal_mask()
+
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# (a) It costs 0 nats, and the words are aaaaaaaa: each output copies what stands in its place. (b) No. Its 0.26 nats a token are less than the entropy, which no distribution over words can beat: the outputs read each
+# other in circles, so their product is no chain rule in any order, and there is no order to draw in. With two layers every output reaches itself through another one, and the score falls to 0.
+# (c) No. It is the chain rule in the order 8, 7, ..., 1, with the same 0.65 nats. (6) asks for one order; *a mask is right if some order exists*, that is if no path of open cells leads back to where it began.
+# </details>
 
 # %% [markdown]
 # ## 4 · Attention, from scratch
@@ -272,7 +290,7 @@ course.solution("02.causal-mask")
 # a rotation turns back, so
 # $$(R_i q)^\top (R_j k) = q^\top R_i^\top R_j\, k = q^\top R_{j-i}\, k . \tag{8}$$
 # For a given $q$ and $k$ the score depends on the distance $j-i$ alone. A head of $d_h$ features is $d_h/2$ planes, each with its own frequency
-# $\omega$. Planes that turn fast separate neighbours; those that turn slowly still separate positions far apart. Values are not turned. Here are (7) and (8) as code.
+# $\omega$. Planes that turn fast separate neighbours; those that turn slowly still separate positions far apart. Values are not turned.
 
 # %%
 def rotate(x, start=0, base=100.0):
@@ -340,7 +358,7 @@ check(
 # **The block and the network.** Attention moves information between positions. A small **multi-layer perceptron** (MLP), two linear maps with a smooth ReLU (GELU) between them, then works on each position by itself. Two devices keep a
 # deep stack trainable:
 #
-# - a **residual connection**: attention and MLP *add* their result to the vector itself (the grey arrow beside the blue ones);
+# - a **residual connection**: attention and MLP *add* their result to the vector that they read (the bent grey arrow in the figure below);
 # - **RMSNorm**: each reads a copy of that vector, divided by its root mean square and rescaled by learned gains.
 #
 # Stack two such **blocks**. Before them put a table with one vector for each level (the **token embedding**), after them one more RMSNorm and a linear map to 17 logits. That is the **transformer**. A second table has one vector for each position (a **learned position
@@ -434,7 +452,7 @@ show(
 # %% [markdown]
 # ## 5 · The masked convolution
 #
-# The transformer must learn which pixels are neighbours. A convolution knows it from the start, and it can be causal too. A 3 x 3 kernel mixes a pixel with its eight neighbours; in reading order four of them are past, one is the pixel itself, four are still to come.
+# The transformer must learn which pixels are neighbours. A convolution knows it from the start, and it can be causal too. A 3 x 3 kernel mixes a pixel with its eight neighbours; in raster order four of them are past, one is the pixel itself, four are still to come.
 # So multiply the kernel by a mask of zeros and ones. The *first* layer must hide the centre (**type A**), since there the centre is
 # the pixel to be predicted. Later layers may see it (**type B**), because what stands there now was computed from earlier pixels. This is the
 # **PixelCNN**. (It needs no shift: type A does that work. SiLU, between its layers, is one more smooth ReLU.)
@@ -486,13 +504,14 @@ def draw_fields(build, title, alt):
         ax.grid(which="minor", color="white", linewidth=2)
         ax.tick_params(which="both", length=0)
     figure.suptitle(title)
-    says = "black: to be predicted · blue: read · pink: out of reach · grey: later"
+    says = "black: to be predicted · blue: read · pink: not at this depth · grey: later"
     figure.supxlabel(says, fontsize=10)
     show(figure, alt)
 
 
 draw_fields(
-    lambda n: OneStack(4, n), "One stack: a blind spot at every depth",
+    lambda n: OneStack(4, n),
+    "One stack: deeper, but the triangle at the right stays pink",
     "Three 8 x 8 grids, for 2, 4 and 7 layers. With depth one stack reads all rows "
     "above, but a triangle of earlier pixels to the right stays out of reach.",
 )  # fmt: skip
@@ -521,10 +540,12 @@ class PixelCNN(nn.Module):
     def __init__(self, width=24, n_layer=7, masks=(ABOVE, ROWS, LEFT, ROW)):
         super().__init__()
         sizes = [1] + [width] * (n_layer - 1)
-        self.v, self.u = (
-            nn.ModuleList([MaskedConv(c, width, m[c > 1]) for c in sizes])
-            for m in (masks[:2], masks[2:])  # the first layer's mask, the others'
-        )
+
+        def stack(first, later):
+            kinds = [first] + [later] * (n_layer - 1)
+            return nn.ModuleList(map(MaskedConv, sizes, [width] * n_layer, kinds))
+
+        self.v, self.u = stack(*masks[:2]), stack(*masks[2:])
         self.across = nn.ModuleList([nn.Conv2d(width, width, 1) for _ in sizes[1:]])
         self.place = nn.Parameter(torch.zeros(width, 8, 8))  # where: see section 4
         self.head = nn.Sequential(
@@ -549,8 +570,18 @@ class PixelCNN(nn.Module):
 # ## 6 · A test for leaks, before any training
 #
 # Equation (6) can be tested: differentiate every output with respect to every input (a pixel's grey level, or the one-hot vector that a transformer reads). Row $i$, column $j$ of the picture is coloured if the prediction of pixel $i$ responds to
-# pixel $j$. Anything on or above the diagonal is a leak. Here are four networks; **which of them may be trained? Decide before you look.** (1) our transformer; (2) the same
+# pixel $j$. Anything on or above the diagonal is a leak. Here are four networks; **which of them may be trained?** (1) our transformer; (2) the same
 # without its mask; (3) our PixelCNN; (4) an ordinary 3 x 3 convolution.
+#
+# **Your turn 02.4 · predict the leaks** *(predict, 3 minutes)*. In (4), how many of the 2,080 pairs with $j\ge i$ leak? Mind the borders. The derivatives below will test your number.
+
+# %%
+leaks = ...
+
+course.exercise("02.leaks", leaks)
+leaks = course.yours("02.leaks")
+course.solution("02.leaks")
+
 
 # %%
 def responds(network, x):
@@ -581,10 +612,10 @@ for block in transformer.blocks:
 found["(2) transformer, no mask"] = responds(networks["(1) transformer"], rows)
 at_all = {name: j > 0 for name, j in sorted(found.items())}
 check(
-    "forbidden connections of (1) to (4): measured, counted by hand",
+    "forbidden connections of (1) to (4): measured, predicted",
     [int(j.triu().sum()) for j in at_all.values()],
-    # (2) all but the last pixel, which the shift cuts off; (4) itself and four later
-    [0, 63 * 64 // 2, 0, 64 + 8 * 7 + 7 * 8 + 2 * 7 * 7],
+    # (2) all but the last pixel, which the shift cuts off; (4) your prediction
+    [0, 63 * 64 // 2, 0, leaks],
     unlike={"the diagonal allowed": [int(j.triu(1).sum()) for j in at_all.values()]},
 )
 figure, axes = plt.subplots(2, 4, figsize=(10.4, 5.8))
@@ -607,11 +638,11 @@ show(
 
 
 # %% [markdown]
-# Networks 1 and 3 pass, 2 and 4 do not. The lower row enlarges the corner: in 1 and 3 the diagonal itself is empty. One orange dot shows a leak for certain. If there is none, look at the code: the mask is what guarantees it.
+# Networks 1 and 3 pass, 2 and 4 do not. The lower row enlarges the corner: in 1 and 3 the diagonal itself is empty. One orange dot proves a leak. None is only evidence, since a derivative may be zero by chance at one input: the proof is the mask.
 #
 # ## 7 · Train
 #
-# Here is all of training, for every network in this lesson: draw a batch, compute the loss, follow its gradient. `loss` is your function from section 2.
+# Here is all of training, for every network in this lesson: draw a batch, compute the loss, step against its gradient. (`AdamW` is Adam that also shrinks the weights a little.) `loss` is your function from section 2.
 
 # %%
 def train(network, data, n_steps, batch_size, lr=1e-2, seed=2):
@@ -682,7 +713,7 @@ show(
 #
 # ## 8 · Draw
 #
-# Here is a fast sampler: it runs the network once for the whole picture. It looks reasonable. Look at what it draws from your PixelCNN.
+# Here is a fast sampler: it runs the network once for the whole picture. Look at what it draws from your PixelCNN.
 
 # %%
 @torch.no_grad()
@@ -703,7 +734,7 @@ show(figure, "Twenty pictures of scattered grey specks, no digits.")
 
 
 # %% [markdown]
-# **Your turn 02.4 · repair the sampler** *(repair, 7 minutes)*. `fast_sample` has two bugs. Copy it here and fix it. All pictures below are drawn by **your** function. (Section 1 had
+# **Your turn 02.5 · repair the sampler** *(repair, 7 minutes)*. `fast_sample` has two bugs. Copy it here and fix it. All pictures below are drawn by **your** function. (Section 1 had
 # the recipe, and section 3 says which row is whose.) Leave the caller's `x` as it is, and hand the network all of `x` each time: the PixelCNN needs 64 pixels.
 
 # %%
@@ -731,7 +762,8 @@ show(
 
 # %% [markdown]
 # These digits did not exist before; your loss and your sampler made them. Not all are good, after seconds of training. The draw is *exact*: no
-# approximation stands between the samples and the model's own distribution. It takes 64 passes of the network, one after the other (a batch shares them). #
+# approximation stands between the samples and the model's own distribution. It takes 64 passes of the network, one after the other (a batch shares them).
+#
 # ## 9 · The key-value cache
 #
 # To draw pixel 50, your sampler reads pixels 1 to 49 again, although it has read them all before. What of that work could be kept?
@@ -740,8 +772,7 @@ show(
 # depends on $x_{<j}$ only, because the mask keeps everything later out. So **once computed, keys and values never change**. Keep them in a **key-value cache**, and each new token costs one
 # row instead of a picture. Old queries are never asked again, so they are not kept.
 #
-# `read_one` below is the whole cache. It needs no mask, because nothing later exists yet. Does it give the same logits as the pass over the whole picture? The check compares all of them, on the
-# digits that you have just drawn.
+# `read_one` below is the whole cache. It needs no mask, because nothing later exists yet. The check compares its logits with those of the pass over the whole picture, on the digits that you have just drawn.
 
 # %%
 def read_one(network, row, position, cache):
@@ -777,13 +808,12 @@ check(
 )  # fmt: skip
 
 # %% [markdown]
-# Equal logits mean equal draws: given the same random numbers, a sampler built on `read_one` draws the same picture, up to rounding. For each new token, one query meets the keys so far. Without the cache, all
-# queries meet all keys again: next to a sampler that reads only the pixels drawn so far, the cache saves a factor of 43 in these products. (*Going further* lets you predict it.) The price is memory: the keys and
-# values of every position, in every layer. And sampling is still one token after another. The lab on language models measures what a token costs there.
+# Equal logits mean equal draws: given the same random numbers, a sampler built on `read_one` draws the same picture, up to rounding. For each new token, one query meets the keys so far; without the cache, all queries meet all keys again. (*Going further* lets you predict what that saves.) The price is memory: the keys and
+# values of every position, in every layer. And sampling is still one token after another.
 #
 # ## 10 · It fails
 #
-# **Failure 1: the leak.** We build the PixelCNN once more and forget the masks: every kernel is full. The data, your loss and the training loop are as before; two layers and 100 steps are enough to see it. For comparison we train a masked network in the same way. Three seeds. *What was your answer to question 2?*
+# **Failure 1: the leak.** We build the PixelCNN once more and forget the masks: every kernel is full. Data, loss and training loop are as before; two layers and 100 steps are enough. We train three seeds, and a masked network to compare. *What was your answer to question 2?*
 
 # %% jupyter={"source_hidden": true}
 FULL = [[1, 1, 1]] * 3
@@ -826,7 +856,7 @@ show(
 # **Question 2: (c), and the samples are empty.** A held-out score is no protection, because the answer is visible at test time too. The network has learned to copy the pixel
 # that it should predict. When you sample, that pixel is not there yet, so it copies what stands there instead: zeros. **The repair** is the mask, and the test of section 6 would have found the bug before any training.
 #
-# **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels. How far can it go before something breaks? Nobody knows the true conditionals of a handwritten 7, so we take a source for which we do: a small grammar of 22 words and the full stop, whose verbs agree with their nouns across relative clauses ("the cats that see a dog sleep"). Your transformer and your loss do not care that tokens are now words.
+# **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels.  Nobody knows the true conditionals of a handwritten 7, so we take a source for which we do: a small grammar of 22 words and the full stop, whose verbs agree with their nouns across relative clauses ("the cats that see a dog sleep"). We train your transformer, with one block, on it for 60 steps, with three seeds.
 
 # %%
 grammar = Grammar()
@@ -844,7 +874,7 @@ print("\n".join(grammar.decode(written[1][:6])))
 # Only the first is correct. (Behind the full stop of the fifth the model wrote on, which is not shown but counts.) Call a sentence *correct so far* after $i$ words if some correct sentence begins that way.
 # Suppose that after each prefix the model puts a probability $\varepsilon$ on words that are impossible there. Each word is a new chance to fail, so after $i$ words a fraction of $(1-\varepsilon)^i$ is still correct.
 #
-# Is that what happens? The grammar knows which words are impossible after a prefix. So we measure $\varepsilon$ after every prefix of *true* sentences, multiply the factors $1-\varepsilon$, and compare with what the networks write.
+# The grammar knows which words are impossible after a prefix. So we measure $\varepsilon$ after every prefix of *true* sentences, multiply the factors $1-\varepsilon$, and compare with what the networks write.
 
 # %% jupyter={"source_hidden": true}
 true = grammar.sample(4000, generator=make_generator(9))
@@ -912,7 +942,7 @@ show(
 
 # %% [markdown]
 # **Question 3: 26 %**, since $1-0.97^{10}=0.26$.
-# Our networks of 60 steps err more often. Seed 1 puts 11 % on impossible words, a sentence has 7.2 words on average, the full stop included, and $0.89^{7.2}\approx0.43$ is about what is left. (Shorter sentences are filled up with full stops, so the curves level off.) This is **compounding**. *The repair* is a smaller $\varepsilon$: a second run of training, of 90 steps, keeps more than nine sentences in ten correct.
+# Our networks of 60 steps err more often. Seed 1 puts 11 % on impossible words, a sentence has 7.2 words on average, the full stop included, and $0.89^{7.2}\approx0.43$ is about what is left. (Shorter sentences are filled up with full stops, so the curves level off.) This is **compounding**. *The repair* is a smaller $\varepsilon$: a second run, to 150 steps in all, keeps more than nine sentences in ten correct.
 #
 # The prediction saw true prefixes only, as the loss of section 2 does; the sampler continues its own words. This mismatch is called
 # **exposure bias**. Before the first error it does little harm here, since the two curves nearly agree. *Going further* measures what happens after it.
@@ -990,7 +1020,7 @@ show(
 # %% [markdown]
 # ## Going further · finish what somebody began
 #
-# Because the model is made of conditionals, it can *finish* a picture: give it the upper half, set `start=32`, and it draws the rest. (It must be a beginning in reading order. The upper half *given the lower* is in (1) too, but only as $p(x)$ over a sum of $17^{32}$ terms.)
+# Because the model is made of conditionals, it can *finish* a picture: give it the upper half, set `start=32`, and it draws the rest. (It must be a beginning in raster order. The upper half *given the lower* is in (1) too, but only as $p(x)$ over a sum of $17^{32}$ terms.)
 
 # %% jupyter={"source_hidden": true}
 begun = test_x[[3, 8, 11, 14, 21, 33, 40, 52]]
@@ -1015,7 +1045,7 @@ film(
 #
 # Let us count the scores $q_i^\top k_j$, the part of the work that grows fastest.
 #
-# **Your turn 02.5 · predict the cost** *(predict, 4 minutes)*. Your sampler always reads all $n$ positions, $n^3$ pairs in all. Count for a thriftier one, still without a cache: its pass for token $t$ reads $t$ positions only and computes all pairs of a query and a key among them, hidden pairs
+# **Your turn 02.6 · predict the cost** *(predict, 4 minutes)*. Your sampler always reads all $n$ positions, $n^3$ pairs in all. Count for a thriftier one, still without a cache: its pass for token $t$ reads $t$ positions only and computes all pairs of a query and a key among them, hidden pairs
 # included, since the mask comes afterwards. How many pairs does one head compute for $n$ tokens? Write the function; the next cell runs these passes, counts and compares.
 
 # %%
@@ -1122,6 +1152,8 @@ for seed, network in writers.items():
 
     cut.append(correct(sample(likely, blanks, 0, make_generator(seed))).mean(0))
 cut = torch.stack(cut)  # (seeds, words)
+saved = (cut - torch.stack([r.mean(0) for r in by_ratio.values()]))[:, -1].mean()
+print(f"correct at the end: top-p 0.9 - equation (9), mean of seeds: ~{saved:.2f}")
 for (name, found), least in zip(pairs.items(), (0.2, 0.04), strict=True):
     at_true, wrong, known, new = np.transpose(found)  # three seeds each
     check_range(
@@ -1174,22 +1206,22 @@ show(
 # *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times (matching the last words hardly changes this): training mends what it shows (the black bar shrinks to a ninth)
 # more than what it never shows (the orange bar keeps more than half; grey dots: seeds). At least four fifths of the excess come from the one or two wrong prefixes in ten whose last word is new at its position.
 #
-# **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it only cuts off the tail, and here it saves about 15 sentences in a hundred (pink against blue): after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling
+# **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it only cuts off the tail, and here it saves about 15 sentences in a hundred at the end: after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling
 # (Bengio et al. 2015) or in reinforcement learning, attacks exposure bias itself, but its optimum need not be the distribution of the data (Huszár 2015).
 
 # %% [markdown]
 # ## Going further · comparing language models
 #
-# **A common misconception** is that perplexities of two language models can be compared directly. It tempts because each paper prints one. But
+# **A common misconception** is that perplexities of two language models can be compared directly. But
 # perplexity is *per token*. Cut the same text into tokens twice as long and the NLL of the text stays, while the perplexity is squared. Compare bits per byte instead.
 #
-# **Your turn 02.6 · perplexity** *(compute, 3 minutes)*. From the total NLL of a text in nats and its number of tokens.
+# **Your turn 02.7 · perplexity** *(compute, 3 minutes)*. One model has a perplexity of 3 per character, another of 20 per word. To compare them on the same text, give the first one's perplexity *per word*, from its perplexity per character and the mean number of characters in a word.
 
 # %%
-def perplexity(nll_nats, n_tokens): ...
+def per_word(per_character, characters): ...
 
 
-course.exercise("02.perplexity", perplexity)
+course.exercise("02.perplexity", per_word)
 course.solution("02.perplexity")
 
 # %% [markdown]
@@ -1208,9 +1240,8 @@ course.solution("02.perplexity")
 # ## Project · the best digits in ten minutes *(2 to 3 hours)*
 #
 # A PixelCNN of seven layers with 32 channels, trained for half a minute, reaches 1.766 bits per dimension on the test digits (mean of three seeds, 1.762 to 1.769; `benchmarks/pixelcnn_depth.py`). **Beat
-# 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged
-# weights, another order of the pixels, or an average of two models' probabilities. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
-# seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network. The samples in section 8 are the reference to look at.
+# 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged weights, or another order of the pixels. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
+# seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network.
 #
 # ## Quiz
 
@@ -1227,7 +1258,7 @@ widgets.quiz(lesson=2)
 # 5. One pass gives all conditionals if output $i$ has zero derivative in tokens $i$ and later: shift and mask.
 # 6. Attention is a lookup by queries, keys and values; rotations make its scores depend on distance.
 # 7. Masked convolutions hide the future in the kernel; one stack has a blind spot, two stacks have none.
-# 8. Keys and values of the past never change, so a cache makes every step cheaper, and saves not one sequential step.
+# 8. Keys and values of the past never change, so a cache makes every step cheaper but does not save a single one.
 # 9. A leak shows as brilliant held-out numbers and useless samples. Differentiating finds it before training.
 # 10. Errors of three per cent per token compound: after ten tokens a quarter of the sequences are broken.
 #

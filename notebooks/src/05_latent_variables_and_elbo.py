@@ -296,13 +296,9 @@ ax.set(title="the ELBO touches log p(x) once, at the posterior")
 ax.legend(loc="lower right", fontsize=8);
 
 # %% [markdown]
-# **A question for the widget.** With the decoder $.2, .8$ move $q(z{=}1)$ to where the *reconstruction* is best. Is the ELBO best there? Is it at
-# least better than for the $q$ that never looked at $x$, $q=\tfrac12$? Decide before you move the slider; the cell after it has the answer.
-
-# %% tags=["keep-output"]
-widgets.elbo_gap()
-
-# %% [markdown]
+# **A question.** With the decoder $.2, .8$ move $q(z{=}1)$ to where the *reconstruction* is best. Is the ELBO best there? Is it at
+# least better than for the $q$ that never looked at $x$, $q=\tfrac12$? Decide before you open the answer; the cell after it computes both.
+#
 # <details><summary>The answer</summary>
 #
 # The reconstruction is a straight line in $q(z{=}1)$ and rises up to 1. There the ELBO is $\log .8-\log 2=\log .4$, far below its top; and it is exactly
@@ -382,6 +378,57 @@ check(
     model.log_prob(x),
     atol=1e-12,
     unlike={"with the prior's covariance": latent.ppca_elbo(model, x, mean, torch.eye(2))},
+)
+
+# %% [markdown]
+# **Now find a posterior by hand.** One latent number $z\sim\mathcal N(0,1)$, and $x\mid z\sim\mathcal N(z, .6^2)$, of which $x=1.5$ was seen. Drag $q$ by its
+# peak: sideways it moves, upwards it narrows. Below, the blue line is the ELBO; it can only come up to the dashed one, and the red bar between the
+# two is the gap. Decide before you drag: (a) where is the gap zero? (b) Put $q$ where the *reconstruction* is best: is the ELBO best there?
+# (c) Choose the decoder `folded`, $x\mid z\sim\mathcal N(z^2, .6^2)$, which does not say on which side $z$ was. How small can the gap become now? Then let
+# the play button climb the ELBO, once from `mean of q` $= -1$ and once from $+1$.
+
+# %% tags=["keep-output"]
+widgets.elbo_gap()
+
+# %% [markdown]
+# <details><summary>The answers</summary>
+#
+# (a) At the posterior of step 6 in one dimension: mean $1.5/1.36=1.10$ and standard deviation $.6/\sqrt{1.36}=.51$. (b) No. The reconstruction is best for the
+# narrowest $q$, at $z=1.5$; there the KL to the prior takes back more than was won. (c) About .75 nats. A normal $q$ can sit on one of the two
+# hills, and that alone costs about $\log 2=.69$; the rest is that a hill is not quite normal. Both climbs end at the same ELBO, on different hills.
+# </details>
+
+# %%
+line = LinearLatent(torch.tensor([[1.0]]), torch.tensor([0.0]), std=0.6)
+seen = torch.tensor([[1.5]])
+by_hand = lambda mean, std: line.log_prob(seen) - line.elbo_of(
+    seen, torch.tensor([[mean]]), 2 * torch.tensor([[std]]).log()
+)
+check(
+    "(a) gap at mean 1.5 / 1.36, deviation .6 / sqrt(1.36)",
+    by_hand(1.5 / 1.36, 0.6 / math.sqrt(1.36)),
+    [0.0],
+    atol=1e-12,
+    unlike={"on the best reconstruction": by_hand(1.5, 0.2)},
+)
+z_line = torch.linspace(-5, 5, 2001)
+log_hills = -0.5 * z_line**2 - 0.5 * ((1.5 - z_line**2) / 0.6) ** 2
+log_hills = log_hills - torch.trapezoid(log_hills.exp(), z_line).log()
+
+
+def folded_gap(mean, std):  # KL(q || posterior) in nats
+    log_q = -0.5 * ((z_line - mean) / std) ** 2 - math.log(std * math.sqrt(2 * math.pi))
+    return torch.trapezoid(log_q.exp() * (log_q - log_hills), z_line).item()
+
+
+places = [(m / 50, s / 50) for m in range(-75, 76) for s in range(10, 50)]
+smallest = min(folded_gap(*place) for place in places)
+check(
+    "(c) smallest gap of the folded decoder",
+    smallest,
+    0.75,
+    atol=5e-3,
+    unlike={"log 2": math.log(2)},
 )
 
 # %% [markdown]
@@ -755,7 +802,7 @@ for k in (1, 4, 16, 64):
     drawn = weights_of(wrong_mean, wrong_log_var, k, 4000)
     estimates[k], counted = (
         latent.log_mean_weight(drawn),
-        latent.effective_sample_size(drawn).mean(),
+        latent.effective_sample_size(drawn.T).mean(),
     )
     remaining[k], scatter[k] = exact - estimates[k].mean().item(), estimates[k].std().item()
     print(

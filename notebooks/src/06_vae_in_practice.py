@@ -610,6 +610,21 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2))
 course.show_images(left, along, n_columns=9, title="straight in code space")
 course.show_images(right, faded.view(-1, 8, 8), n_columns=9, title="straight in pixel space")
 
+# %% [markdown]
+# The same question where you can hold the ends: a VAE with two latents of MNIST at 16 x 16 (`genlab train mnist_plane`), decoded in the page. Play `walk`: what happens to the
+# stroke, in the plane and in the pixels? Then drag the right-hand end down to a 0. Is the walk still clearer than the fade? And what stands in the corners with `plane up to` 6?
+#
+# <details><summary>Answer</summary>
+#
+# In the plane the 1 stands up and grows a roof; in the pixels one digit shines through the other: halfway 28 bits of the pixels are open against 43. From the 1 down to a 0 at
+# $(-1.5,-1.4)$ the walk crosses something that is neither 5 nor 8, then a 2, and on such borders it is as undecided as the fade (halfway 57 against 54 bits). In the corners, where the prior has next to nothing, the decoder
+# is *sure*: 4 to 17 bits. A clear picture is no evidence that anything like it was in the data.
+#
+# </details>
+
+# %% tags=["keep-output"]
+widgets.latent_walk()
+
 
 # %% [markdown]
 # ## 7. It fails: collapse, blur and the amortisation gap

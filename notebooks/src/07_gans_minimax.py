@@ -632,23 +632,24 @@ left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 right.set(xlabel="step", ylabel="distance from the equilibrium", title="who arrives?");
 
 # %% [markdown]
-# Choose the step and the rate yourself; a positive `R1 gamma` switches from the bilinear game (here $\frac12 xy$) to the smallest GAN. Is
-# there a rate at which simultaneous steps settle without $\gamma$? Which $\gamma$ settles fastest, and what happens beyond it?
+# Now play the smallest GAN yourself: four ways to step, from one start that you can drag; the line at the upper right is the discriminator's
+# logit, and the sample climbs it. Press play first, with `R1 gamma` at 0: who leaves, who circles, who arrives? Then decide before you move a
+# slider: is there a rate at which simultaneous steps settle without $\gamma$? Which $\gamma$ settles fastest, and what happens beyond it?
 
 # %% tags=["keep-output"]
 widgets.game_orbit()
 
 # %% [markdown]
-# The answers, counted. Near its equilibrium the field is linear, and the slowest of its two directions decides: with friction $\gamma<1$ both die out at
+# The answers, counted. Without $\gamma$ this field too is perpendicular to the position, so Pythagoras sends simultaneous steps outwards at every
+# rate. With it, near the equilibrium the field is linear, and the slowest of its two directions decides: with friction $\gamma<1$ both die out at
 # rate $\gamma/2$ while they turn; beyond $\gamma=1$ nothing turns any more, one direction dies fast and the other slower and slower. That is an
 # overdamped oscillator.
 
 # %%
 slow_rates = np.arange(0.05, 0.85, 0.05)
-half_speed = partial(adversarial.bilinear_field, strength=0.5)
 shrinking = [
     bool(
-        adversarial.simultaneous_step(start, field=half_speed, lr=r).norm()
+        adversarial.simultaneous_step(start, field=adversarial.dirac_field, lr=r).norm()
         < start.norm()
     )
     for r in slow_rates

@@ -343,21 +343,29 @@ right.set(
 right.legend();
 
 # %% [markdown]
-# Question before you slide: at which shift does JS stop moving when the bumps are twice as wide? Set `width` to 2 and find out; then
-# watch the green area while you go on.
+# Question before you drag: at which shift does JS stop moving when pile and pit are twice as wide? Set `width` to 2, drag the pile and find out; then let
+# the play button move the earth and watch the work. Last, make it `two piles` and drag them over the pit. Which place does $W_1$ like best, and which JS?
 
 # %% tags=["keep-output"]
 widgets.earth_mover()
 
 # %%
-slide = widgets.earth_mover()  # the same widget, moved by a cell
-for shift in (3.5, 4.0, 5.0):
-    slide.set(width=2.0, shift=shift)
-    print(slide.text)
+wide = torch.linspace(-4, 9, 1301)
+pile = lambda shift: (1 - ((wide - shift) / 2) ** 2).clamp(min=0) ** 2  # half-width 2
+pile_masses = [pile(shift) / pile(shift).sum() for shift in (0.0, 3.5, 4.0, 5.0)]
+pile_js = torch.stack([js(pile_masses[0], q) for q in pile_masses[1:]])
+check(
+    "JS at shifts 4 and 5, half-width 2: log 2",
+    pile_js[1:],
+    [math.log(2)] * 2,
+    unlike={"at 3.5": pile_js[0]},
+)
 
 
 # %% [markdown]
-# At 4: a bump of half-width 2 and its copy part there, and JS is at its ceiling from then on. $W_1$ is the shift, whatever the width.
+# At 4: a pile of half-width 2 and its pit part there, and JS is at its ceiling from then on. $W_1$ is the shift, whatever the width. With two piles, JS
+# is least where one of them lies in the pit and the other one is lost. $W_1$ is least where the pit lies between them, where earth comes in from both
+# sides; and there it is flat, too, since a small shift costs on the one side what it saves on the other.
 #
 # ## 4. The critic, and what the generator learns from it
 #

@@ -593,8 +593,9 @@ right.plot(etas, accepted, "s-", color="#009E73")
 right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05), title="what the removal costs");
 
 # %% [markdown]
-# **A question for the widget.** On the two valleys, raise $\eta$ slowly without Metropolis: which goes wrong first, the width of the valleys, or the shares of
-# mass in them? Then switch Metropolis on at the largest $\eta$: is the picture right, and is the *chain* any good?
+# **A question for the widget.** Its chains begin with the law that is wanted; the play button shows what becomes of them, and the lower panel of the law itself, computed on a grid. On the two
+# valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the width of the valleys, or the shares of mass in them? Then choose *Metropolis* at the largest $\eta$: is the law
+# right, and is the *chain* any good? Last, tap the right valley, so that all chains begin there, and set $\eta$ to 0.032: how much of the law still stands there after 100 steps?
 
 # %% tags=["keep-output"]
 widgets.langevin_bias()
@@ -626,7 +627,7 @@ check(
 )
 
 # %% [markdown]
-# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ about nineteen moves in twenty are refused.
+# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ about 96 moves in 100 are refused. And from the right valley it takes a while to learn of the left one: after 100 steps with $\eta=0.032$ about half of the mass, in place of 30 per cent, is still there.
 #
 # > **A common misconception:** *the chains of an image model sample its density.* Du and Mordatch (2019) train energies of images with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is far below $\sqrt{2\cdot10}$. With temperature $T$ a Langevin step is
 # > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, and this is *exactly* a step of size $\eta T$ on the energy $E/T$. So such chains aim at $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$: they

@@ -86,7 +86,7 @@ course.draw_map(lesson=12, slim=True)
 # - *recognise* failures of diffusion models, and *repair* a broken sampler.
 #
 # You need bits per dimension (lesson 02), the KL divergence (03) and the evidence lower bound (05).
-# About 94 minutes, exercises included; the cells run in 40 seconds.
+# About 95 minutes, exercises included; the cells run in 40 seconds.
 #
 # ## Predict first
 #
@@ -194,7 +194,7 @@ left.set(xlabel="step t", ylabel=r"$\bar\alpha_t$",
          title="linear, too short: ends at 0.36")  # fmt: skip
 right.set(xlabel="step t", ylabel="log SNR",
           title="cosine loses the signal later than linear")  # fmt: skip
-right.legend(loc="lower left")
+figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 show(figure, "Alpha bar and log signal-to-noise ratio at each step: linear "
      "and cosine fall to nothing, the short linear one stops at 36 %.")  # fmt: skip
 
@@ -205,10 +205,12 @@ show(figure, "Alpha bar and log signal-to-noise ratio at each step: linear "
 widgets.forward_process()
 
 # %% [markdown]
-# <details><summary>Answer, and question 1</summary>
+# <details><summary>Answer</summary>
 #
-# The widget's digits are lost near step 34 of 100 with the linear schedule, near step 62 with the cosine, and at one and the same *log SNR*, about $-0.8$. Our digits of $12\times12$ pixels are lost near step 37 (cosine: 67), at a log SNR of $-1.1$. By then the noise has about ten times the variance of the picture. Many pixels vote together, so a picture survives noise that would drown a single pixel.
+# The widget's digits are lost near step 34 of 100 with the linear schedule, near step 62 with the cosine, and at one and the same *log SNR*, about $-0.8$.
 # </details>
+#
+# Now the same for our digits of $12\times12$ pixels.
 
 # %% jupyter={"source_hidden": true}
 flat, probe, right = digits.flatten(1), test_digits[:200].flatten(1), test_labels[:200]
@@ -240,7 +242,7 @@ check_range(
 
 
 # %% [markdown]
-# Only the signal-to-noise ratio decides what can be seen; the schedule says when. Now, can each step be undone?
+# **Question 1: 35.** Our digits are lost near step 37, when the noise has about eleven times the variance of the picture. Many pixels vote together, so a picture survives noise that would drown a single pixel. Only the signal-to-noise ratio decides what can be seen; the schedule says when. Now, can each step be undone?
 #
 # ## 3. One step back, if you knew the answer
 #
@@ -252,7 +254,7 @@ check_range(
 # $$q(x_{t-1}\mid x_t,x_0)=\mathcal N(\tilde\mu_t,\tilde\beta_tI),\quad
 # \tilde\mu_t=\frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}\,x_0+\frac{\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}\,x_t,\quad
 # \tilde\beta_t=\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t .$$
-# The mean is a compromise between where we are, $x_t$, and where we are going, $x_0$.  The check conditions the whole chain on $x_0$ and *all* later states with a linear solver.
+# The mean is a compromise between where we are, $x_t$, and where we are going, $x_0$. The check conditions the whole chain on $x_0$ and *all* later states with a linear solver.
 
 # %%
 def posterior(x0, x_t, t):
@@ -284,7 +286,7 @@ check(
 # %% [markdown]
 # **Step 5. But nobody tells you $x_0$.** What a sampler needs is $q(x_{t-1}\mid x_t)$, an average of these normals over everything that $x_0$ might have been. This average is not normal, but it is nearly so when $\beta_t$ is small.
 #
-# Here is why. By Bayes' rule $q(x_{t-1}\mid x_t)\propto q(x_{t-1})\,q(x_t\mid x_{t-1})$. The second factor is a normal of standard deviation about $\sqrt{\beta_t}$. If that is narrow, the logarithm of the first factor looks like a straight line across it, and a normal times the exponential of a line is a normal. The figure takes two narrow peaks as data, at $-1$ and $1$. They already carry noise at $t-1$ ($\bar\alpha_{t-1}=0.8$, the grey curve). We observe $x_t=0.1$ and go one step back exactly.
+# By Bayes' rule $q(x_{t-1}\mid x_t)\propto q(x_{t-1})\,q(x_t\mid x_{t-1})$, where $q(x_{t-1})$ is the distribution of all noisy pictures at $t-1$. The second factor is a normal of standard deviation about $\sqrt{\beta_t}$. If that is narrow, the logarithm of the first factor looks like a straight line across it, and a normal times the exponential of a line is a normal. The figure takes two narrow peaks as data, at $-1$ and $1$. They already carry noise at $t-1$ ($\bar\alpha_{t-1}=0.8$, the grey curve, at another scale in each panel). We observe $x_t=0.1$ and go one step back exactly.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -330,7 +332,7 @@ torch.set_default_dtype(torch.float32)
 #
 # ## 4. What should the network learn?
 #
-# We cannot compute $q(x_{t-1}\mid x_t)$, so we fit a normal to it. Let the model be a chain that runs backwards: $p_\theta(x_{0:T})=p(x_T)\prod_tp_\theta(x_{t-1}\mid x_t)$, with $p(x_T)=\mathcal N(0,I)$ and normal steps $p_\theta(x_{t-1}\mid x_t)=\mathcal N(\mu_\theta(x_t,t),\tau_t^2I)$. This is the latent-variable model of lesson 05 with latents $x_1,\dots,x_T$, and one simplification: the guess at their posterior is the fixed chain $q$. There is no encoder to learn.
+# We cannot compute $q(x_{t-1}\mid x_t)$, so we fit a normal to it. Let the model be a chain that runs backwards, the **reverse process**: $p_\theta(x_{0:T})=p(x_T)\prod_tp_\theta(x_{t-1}\mid x_t)$, with $p(x_T)=\mathcal N(0,I)$ and normal steps $p_\theta(x_{t-1}\mid x_t)=\mathcal N(\mu_\theta(x_t,t),\tau_t^2I)$. This is the latent-variable model of lesson 05 with latents $x_1,\dots,x_T$, and one simplification: the guess at their posterior is the fixed chain $q$. There is no encoder to learn.
 #
 # **Step 6. The evidence lower bound (ELBO).** By Jensen's inequality, for $x_{1:T}\sim q(x_{1:T}\mid x_0)$, $\log p_\theta(x_0)\ge\mathbb E_q\big[\log p(x_T)+\sum_{t=1}^T\log\frac{p_\theta(x_{t-1}\mid x_t)}{q(x_t\mid x_{t-1})}\big]$.
 #
@@ -395,7 +397,7 @@ check(
 )  # fmt: skip
 
 # %% [markdown]
-# **Step 11. The simple loss.** In $L_{t-1}$ the network appears in one place only, inside a squared error. ($L_0$ has the same form if the last step is normal.) Ho et al. (2020) dropped the weight and drew $t$ at random:
+# **Step 11. The simple loss.** In $L_{t-1}$ the network appears in one place only, inside a squared error. ($L_0$ has the same form if the last step is normal.) Ho et al. (2020) dropped the weight and drew $t$ at random; theirs is the **denoising diffusion probabilistic model (DDPM)**:
 # $$L_{\text{simple}}=\mathbb E_{t,\,x_0,\,\epsilon}\ \big\lVert\epsilon-\epsilon_\theta\big(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\ t\big)\big\rVert^2 .$$
 # A network that is best at *every* $t$ minimises both. For a real network the weights matter. With $\tau_t^2=\beta_t$ the weight is $\beta_t/\big(2\alpha_t(1-\bar\alpha_t)\big)$: 0.50 at $t=1$, 0.05 at $t=30$, 0.13 at $t=100$. The bound cares most about small $t$, where grey levels are settled. The simple loss moves the attention to where shapes are decided. (From here on we report its mean over the pixels.)
 #
@@ -518,7 +520,7 @@ print("weights:", sum(p.numel() for p in UNet().parameters()))
 # %% [markdown]
 # ## 6. Training
 #
-# **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0, so its entry is `alphas_bar[t]`), noise `eps` of the digits' shape, and the table `alphas_bar`. Make the noisy digits, ask `network(x_t, t)`, and return the mean squared error over all pixels of the batch, a tensor with one entry that training can differentiate. The training below runs with **your** function.
+# **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0, so its entry is `alphas_bar[t]`), noise `eps` of the digits' shape, and the table `alphas_bar`. Return its mean over the pixels, as a tensor that training can differentiate. (The network is called as `network(x_t, t)`. Mind the shapes: one `t` for each digit.) The training below runs with **your** function.
 
 # %%
 def my_loss(network, x0, t, eps, alphas_bar):
@@ -550,7 +552,7 @@ for step in range(1, n_steps + 1):
     optimizer.zero_grad()
     value.backward()
     optimizer.step()
-    rate.step()  # the rate rises, then falls to 0; it also varies Adam's beta_1
+    rate.step()  # the rate rises, then falls to 0
     with torch.no_grad():
         d = min(0.98, step / (9 + step))
         for mean, now in zip(average.parameters(), network.parameters(), strict=True):
@@ -592,9 +594,9 @@ left.set_yticks([0.06, 0.1, 0.3, 1], ["0.06", "0.1", "0.3", "1"])
 left.minorticks_off()
 right.plot([t + 1 for t in ticks], at_t, label="our network, test digits")
 right.plot(range(1, T + 1), alphas_bar, "--", color="#222222",
-           label=r"floor for $\mathcal{N}(0,I)$ data: $\bar\alpha_t$")  # fmt: skip
+           label=r"best for $\mathcal{N}(0,I)$ data: $\bar\alpha_t$")  # fmt: skip
 right.set(xlabel="step t", ylabel="loss at step t", yscale="log",
-          title="near t = 100 our network misses this floor")  # fmt: skip
+          title="near t = 100 our network could do better")  # fmt: skip
 right.legend()
 show(figure, "Left: the loss falls from 1 to about 0.06. Right: it is large at the "
      "first steps, where a little noise hides among grey levels; near t = 100 it "
@@ -602,9 +604,9 @@ show(figure, "Left: the loss falls from 1 to about 0.06. Right: it is large at t
 print(f"loss at step 97: ~{at_t[-1]:.3f}; alpha bar there: {alphas_bar[96]:.5f}")
 
 # %% [markdown]
-# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now the error is about 0.065. The curve is flat partly because the learning rate has fallen to zero (4,000 steps reach 0.05). But no training takes the loss to zero. Many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean, $\mathbb E[\epsilon\mid x_t]$, and what is left is its conditional variance.
+# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now the error is about 0.065. The curve is flat partly because the learning rate has fallen to zero, but no training takes the loss to zero. Many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean, $\mathbb E[\epsilon\mid x_t]$, and what is left is its conditional variance.
 #
-# You can compute that floor when the data are standard normal. Then $x_t$ has variance 1 and covariance $\sqrt{1-\bar\alpha_t}$ with $\epsilon$, so by regression the best prediction is $\sqrt{1-\bar\alpha_t}\,x_t$ and what is left is $1-(1-\bar\alpha_t)=\bar\alpha_t$, the dashed curve. The pixels of digits vary less (0.28), so the noise on them is easier to tell, and their floor lies lower. (Near $t=100$ our network is far above even the dashed curve, at 0.003. Section 8 shows the price.)
+# You can compute that floor when the data are standard normal. Then $x_t$ has variance 1 and covariance $\sqrt{1-\bar\alpha_t}$ with $\epsilon$, so by regression the best prediction is $\sqrt{1-\bar\alpha_t}\,x_t$ and what is left is $1-(1-\bar\alpha_t)=\bar\alpha_t$, the dashed curve. The pixels of digits vary less (0.28), so the noise on them is easier to tell, and their floor lies lower. (Near $t=100$ our network is far above even the dashed curve, at 0.003. Section 8 shows when that has a price.)
 
 # %% jupyter={"source_hidden": true}
 x0, eps = torch.randn(2, 100_000, 1, generator=generator)
@@ -618,7 +620,7 @@ check_close_mc(
 
 
 # %% [markdown]
-# **A common misconception**, and question 2: *a perfect network has loss zero*. It tempts because a regression without noise can reach zero. Compare runs with each other, not with zero.
+# **A common misconception**, and question 2: *a perfect network has loss zero*. It tempts because a regression without noise can reach zero.
 #
 # ## 7. Sampling
 #
@@ -636,7 +638,7 @@ course.exercise("12.sampler", my_walk)
 course.solution("12.sampler")
 
 # %% [markdown]
-# Now let your function and your network draw, for each of the ten labels.
+# Now draw, for each of the ten labels. A sample is *recognised* if most of its five nearest training digits carry its label.
 
 # %% jupyter={"source_hidden": true}
 walk = course.yours("12.sampler")
@@ -743,11 +745,11 @@ print("standard deviation of a pixel, " + ", ".join(stds))
 # The first, `alphas_bar[-1]` at `t = 0`, makes every pixel about a thousand times too large, and the figure, clipped to $[-1,1]$, shows a crisp digit. The second, `clamp(-1, 1)` on $\hat\epsilon$ in place of $\hat x_0$, removes too little noise.
 # </details>
 #
-# One number is left: how likely is a digit? *Going further* evaluates the bound of section 4 on test digits. Your model needs at most 4.2 bits per dimension. One histogram for each pixel, which knows nothing of shapes, needs only 3.5: nearly all bits pay for grey levels that nobody would miss. **A low number of bits and good pictures are different aims**, and the simple loss favours the pictures.
+# One number is left: how likely is a digit? *Going further* cuts the last step into bins, one for each grey level, so that it gives probabilities, and evaluates the bound of section 4: 4.2 bits per dimension. One histogram for each pixel, which knows nothing of shapes, needs only 3.5. Nine tenths of your model's bits belong to the steps $t\le10$, to grey levels that nobody would miss, where a normal step is a poor model. **A low number of bits and good pictures are different aims**, and the simple loss favours the pictures.
 #
 # ## 8. It fails
 #
-# **Too few steps.** The data are the two narrow peaks of section 3, of standard deviation 0.1. The network is perfect. Walk back in 10 steps, each as large as ten of the linear schedule's, with $\tau_t^2=\tilde\beta_t$.
+# **Too few steps.** The data are the two narrow peaks of section 3, of standard deviation 0.1. The network is perfect, and no sample is drawn: the whole density is pushed through each step on a grid. Walk back in 10 steps, each as large as ten of the linear schedule's, with $\tau_t^2=\tilde\beta_t$.
 #
 # **Your turn 12.6 · predict** *(predict, 3 minutes)*. Look at the core of each peak that the sampler makes, the middle half of its mass. Compared with the data's, is it too narrow, too wide or about right, or is there only one peak? Answer `"narrow"`, `"wide"`, `"right"` or `"one"` before you look at the figure.
 
@@ -778,7 +780,7 @@ def right_peak(cdf):
     y, below = (a.numpy() for a in cdf)
     mass = 1 - np.interp(0.0, y, below)
     low, high = np.interp([1 - 0.75 * mass, 1 - 0.25 * mass], below, y)
-    return mass, (high - low) / 1.349
+    return mass, (high - low) / 1.349  # quartiles of a normal: 1.349 std apart
 
 
 torch.set_default_dtype(torch.float64)
@@ -979,14 +981,14 @@ print(f"bits per dimension of all c_t: {constants:.2f}")
 print(f"bits per dimension in the shaded steps: ~{bits[first - 1 : final].sum():.2f}")
 
 # %% [markdown]
-# Your model needs 4.2 bits, and the histograms, which know nothing of shapes, need only 3.5. Yet their samples would not look like digits. **A low number of bits and good pictures are different aims**, and the simple loss, which drops the weights, favours the pictures (Ho et al. 2020, table 1).
+# The histograms' samples would not look like digits, although they need fewer bits (for images compare Ho et al. 2020, table 1).
 #
 # Where do the bits go? Most of them to steps 1 to 10, the last ten of sampling, for grey levels that nobody would miss. Part of that price is ours. The constants $c_t$ make up 1.0 bit, whatever the network says, because $\tau_t^2=\beta_t$ is more than $\tilde\beta_t$. And two thirds of the pixels are exactly black, but a normal of standard deviation $\sqrt{\beta_1}=0.03$ is four grey levels wide. The shaded steps, in which the digit is decided, cost only 0.2 of the 4.2 bits. The label was given; without it, the class could cost at most $\log_2(10)/144=0.02$ bits per dimension.
 
 # %% [markdown]
 # ## Going further: a schedule that never arrives
 #
-# Take the third schedule of section 2. At $t=T$ we still have $\bar\alpha_T=0.36$, but sampling starts from pure noise. We give the two peaks unequal masses, 0.2 and 0.8, and take a perfect network again. No sample is drawn: the whole density is pushed through each step on a grid.
+# Take the third schedule of section 2. At $t=T$ we still have $\bar\alpha_T=0.36$, but sampling starts from pure noise. We give the two peaks unequal masses, 0.2 and 0.8, and take a perfect network again.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -1055,7 +1057,7 @@ errors = torch.stack([
 ])  # fmt: skip
 weights = lambda snr: torch.stack([snr, snr + 1, snr / sigma**2])[:, None]
 check(
-    "errors of eps, v, score = SNR, SNR + 1, SNR/sigma^2",
+    "errors of eps, v and score from one guess of x_0",
     errors, weights(a**2 / sigma**2) * size(0.1 * error),
     unlike={"a / sigma for the SNR": weights(a / sigma) * size(0.1 * error)},
 )  # fmt: skip
@@ -1104,7 +1106,7 @@ check(
 # %% [markdown]
 # ## Predict first, again
 #
-# 1. Near step 35 of 100 (section 2). 2. More than zero: the hidden noise cannot be predicted (section 6). 3. About 30 times (section 8).
+# 1. Near step 37 of 100 (section 2). 2. More than zero: the hidden noise cannot be predicted (section 6). 3. About 30 times (section 8).
 #
 # ## Project: ten minutes to better digits
 #

@@ -87,7 +87,7 @@ film((frame(k) for k in range(len(AT))), seconds=6, width=760,
      "64, and diffusion clears noise until 100.")
 
 # %% [markdown]
-# Six models of this course at work. Cover the names: one writes row by row, one clears noise, one fills in pixels anywhere, and the three that are done at once look alike. (We chose the seed: with others, a digit of the diffusion model may end as noise.) **A sampler gives away a lot, though not everything.** But nobody lets you watch the samplers of a company. You get a text, and the text wants to impress you. The
+# Six models of this course at work. Forget the names: one writes row by row, one clears noise, one fills in pixels anywhere, and the three that are done at once look alike. (We chose the seed: with others, a digit of the diffusion model may end as noise.) **A sampler gives away a lot, though not everything.** But nobody lets you watch the samplers of a company. You get a text, and the text wants to impress you. The
 # question of this lesson: *what can you find out about a model from the words of its release, and what does it take to be sure?*
 #
 # **After this lesson you will be able to**
@@ -100,7 +100,7 @@ film((frame(k) for k in range(len(AT))), seconds=6, width=760,
 #
 # It uses every lesson; 02, 09, 12 and 13 most. The two odd claims of the map, *diffusion in one step* and *autoregression in parallel*, have notebooks of their own: [few steps](frontier/few_step.ipynb), and [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
-# About 93 minutes, exercises included; the cells run in 30 seconds.
+# About 92 minutes, exercises included; the cells run in 30 seconds.
 
 # %%
 course.draw_map(lesson=15, slim=True)
@@ -120,7 +120,7 @@ course.draw_map(lesson=15, slim=True)
 # **Step 3. Costs and likelihood.** What follows from both: what does a sample cost, and what can the model say about $p(x)$ (the blank `gives`)? **Step 4. Place.** Put it on the map: five rows for four paradigms, since autoregressive models and flows share one objective, the exact likelihood. A
 # claim that does not fit its place is the interesting part of the text.
 #
-# With each answer, say *how you know*. **Disclosed**: the words are there. **Inferred**: they are not, but the map leaves no other choice. **Not said**: neither. For a hybrid, one part that has to be inferred makes the blank inferred. An autoencoder's own training may be left out of the objective; if you list an ELBO that no sentence names, the blank is inferred. Here is an invented release, and a card filled in by the four steps:
+# With each answer, say *how you know*. **Disclosed**: the words are there. **Inferred**: they are not, but the map leaves no other choice. **Not said**: neither. Here is an invented release, and a card filled in by the four steps:
 #
 # > Tessera turns sentences into pictures. An autoencoder compresses images eightfold; a transformer, trained to predict noise on the codes, draws in 50 guided DDIM
 # > steps, and the decoder makes the pixels. Unlike GANs, it needs no discriminator, and it outperforms autoregressive baselines. The weights are open.
@@ -130,7 +130,7 @@ course.draw_map(lesson=15, slim=True)
 #     "phrase": "trained to predict noise on the codes",   # copied from the text: it decides
 #     "objective": ("denoising", "disclosed"),             # or ("ELBO + denoising", "inferred")
 #     "sampler": ("two-stage", "disclosed"),               # a loop over codes, then a decoder
-#     "gives": ("none", "inferred"),                       # lesson 05's bound needs a prior trained by it
+#     "gives": ("none", "inferred"),                       # lesson 05's bound is for another prior
 #     "place": ("latent-variable + score", "inferred"),
 # }
 # ```
@@ -179,7 +179,7 @@ course.solution("15.read")
 # **Your turn 15.2 · DeepSeek-V3** *(compute, 8 minutes)*
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
-from genlab.core import integrate, last, normal_log_prob
+from genlab.core import last
 from genlab_course.exercises.lesson_15 import BLANKS, CLINIC, HOW, NOTHING, parts, shown
 
 display(Markdown(shown("deepseek_v3")))
@@ -193,10 +193,12 @@ course.solution("15.deepseek-v3")
 # %% [markdown]
 # <details><summary>After your card is right</summary>
 #
-# A common mistake here is to go by what is new. Several tokens are predicted at once, which suggests parallel generation, though the extra token is predicted in sequence. But a draft that is checked from left to right is
+# A common mistake here is to go by what is new. Several tokens are predicted at once, which suggests parallel generation. But a draft that is checked from left to right is
 # still autoregression. The exactness of that check is proved in [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
 # </details>
+#
+# **Two rules for hybrids.** One part that has to be inferred makes the blank inferred. An autoencoder's own training may be left out of the objective; if you list an ELBO that no sentence names, the blank is inferred.
 #
 # **Your turn 15.3 · FLUX.1 [schnell]** *(compute, 8 minutes)*
 
@@ -255,6 +257,7 @@ from genlab_course.reader import highlight, read, releases, truth
 
 for key in ("deepseek_v3", "flux_schnell", "llada", "midjourney_v7"):
     answer = read(CLINIC[key]["text"]).paradigms
+    # a string in place of families: it abstains
     told = "(unsure)" if isinstance(answer.value, str) else " + ".join(answer.value)
     print(f"{CLINIC[key]['name']:<18} {told or 'none named':<16}"
           f" confidence {answer.confidence:.2f}")
@@ -301,7 +304,7 @@ for family in FAMILIES:
 # | adversarial | Jensen-Shannon or Wasserstein, from below, by a discriminator or critic | 07, 08 |
 # | score | Fisher divergence at every noise level | 11 |
 #
-# Read the second column. *Exactly* promises an exact likelihood, *from above* a bound, *by a discriminator* none. The last row is less plain: summed over all noise levels with the right weight, the Fisher divergence *is* the forward KL, but a free network need not hold the scores of any one density, and lesson 12's plain loss has another weight. (*Going further* computes all four for one pair.)
+# Read the second column. *Exactly* promises an exact likelihood, *from above* a bound, *by a discriminator* none. The last row is less plain: summed over all noise levels with the right weight, the Fisher divergence *is* the forward KL, but a network need not be the score of any one density, and lesson 12's plain loss has another weight. (*Going further* computes all four for one pair.)
 #
 # ## 4. Count instead of reading
 #
@@ -309,13 +312,52 @@ for family in FAMILIES:
 #
 # - **calls** (sequential evaluations): how often the network is run, one call after the other. This sets the latency, as long as a batch takes no more time than a row;
 # - **evaluations**: the rows of the batch that belong to one sample, added up over the calls. This is the work;
-# - the **fraction of new positions** in a call: one of $n$ if the model writes token by token, all if it redraws everything;
+# - the **fraction of new positions** in a call (in the code: `share`; calls are `passes`): one of $n$ if the model writes token by token, all if it redraws everything;
 # - **growth**: what happens to the calls when the output is twice as long, or the number of steps is doubled.
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+from matplotlib.colors import ListedColormap
+
+
+@torch.no_grad()
+def new_pixels():
+    """For four models: which of 64 pixels are new in which call, (64, calls)."""
+    g, hidden = torch.Generator().manual_seed(4), torch.full((1, 1, 8, 8), 17)
+    yield "PixelCNN: one by one", torch.eye(64)  # its loop: pixel k in call k
+    masked, clear = load_model("digit_masked_diffusion"), load_model("digit_diffusion")
+    fill = masked_sample(masked.filler, hidden, 16, mask=17, generator=g)
+    noise = torch.randn(1, 1, 8, 8, generator=g)
+    chain = ddim_sample(lambda x, t: clear.eps_net(x, t, torch.tensor([3])), noise,
+                        ddim_timesteps(100, 40), alphas_bar=clear.alphas_bar)
+    for name, states in (("masked\ndiffusion", (hidden, *fill)),
+                         ("diffusion: all, again and again", (noise, *chain))):
+        both = itertools.pairwise(states)
+        yield name, torch.stack([(a != b).flatten() for a, b in both], 1)
+    yield "GAN", torch.ones(64, 1)  # one call writes all
+
+
+marks = dict(new_pixels())
+figure, axes = plt.subplots(1, 4, figsize=(10, 3.2), sharey=True,
+                            width_ratios=[64, 16, 40, 5])
+family = "autoregressive", "score / diffusion", "score / diffusion", "adversarial"
+for ax, (name, new), row in zip(axes, marks.items(), family, strict=True):
+    ax.imshow(new, cmap=ListedColormap(["#F3F3F3", COLOURS[row]]), vmin=0, vmax=1,
+              aspect="auto", interpolation="nearest",
+              extent=(0.5, new.shape[1] + 0.5, 64.5, 0.5))
+    ax.set(title=name, xlabel="call", xticks=sorted({1, new.shape[1]}))
+axes[0].set(ylabel="pixel, row by row", yticks=[1, 64])
+show(figure, alt="Four panels of 64 pixels against calls, coloured where new. "
+     "PixelCNN: a diagonal over 64 calls. Masked diffusion: scattered dashes over 16 "
+     "calls. Diffusion: a full block over 40 calls. GAN: one full column.")
+
+# %% [markdown]
+# A column is a call, and colour marks the pixels that are new in it. Flow and VAE would look like the GAN.
 #
 # What is **declared** belongs to the object and is taken on trust: which settings it offers (its **dials**, such as the number of steps), and which likelihood (`log_prob`, `elbo`, or neither). Together they are its **fingerprint**. Count by hand for one model:
 
 # %%
-from genlab_course import check, check_range, fingerprint as subjects, widgets
+import genlab_course.fingerprint as subjects
+from genlab_course import check, check_range, widgets
 from genlab_course.fingerprint import fingerprint
 
 pixelcnn, calls = load_model("digit_pixelcnn"), Counter()
@@ -416,7 +458,7 @@ for make, where in (*subjects.LESSONS, *subjects.ODD_CLAIMS):
     assert where.startswith(found), f"the lessons place it at {where}"
 
 # %% [markdown]
-# Columns 2 to 5 are counted, the sixth is declared, the last is computed by the function. Every model of the course lands where its lesson put it; the rule was written with them in view. The distilled model takes one call and reveals itself only by its dial, and masked diffusion writes each pixel once, like PixelCNN, while its calls follow the dial. (`digit_flow` is asked for the density before rounding, which is exact; of whole pixels it gives a bound.)
+# Columns 2 to 5 are counted (a dash: nothing longer, or no dial, is declared), the sixth is declared, the last is computed by the function. Every model lands where its lesson put it; the rule was written with them in view. The distilled model takes one call and reveals itself only by its dial, and masked diffusion writes each pixel once, like PixelCNN (whose 0.013 is less than 1/64 because a pixel drawn black looks unchanged), while its calls follow the dial. (`digit_flow` is asked for the density before rounding, which is exact; of whole pixels it gives a bound.)
 #
 # But the likelihood, and whether a dial is offered at all, are only declared: the program only looks for a method `log_prob` or `elbo`, so what an ODE could give counts as `none`. **What is declared can be false.**
 #
@@ -429,7 +471,7 @@ disguises = ...  # three of autoregressive, flow, latent-variable, adversarial, 
 
 course.exercise("15.disguises", disguises)
 
-# %%
+# %% jupyter={"source_hidden": true}
 gan = load_model("digit_gan")
 
 
@@ -485,7 +527,6 @@ check_range("transformer minus the VAE's bound, 500 draws",
 # length: read growth and kind, not the counts themselves. (*Language and image* is guided in three of its five steps: 8 evaluations in 5 calls.)
 
 # %%
-torch.set_default_dtype(torch.float32)
 systems = {name: fingerprint(make()) for name, make in subjects.SUBJECTS.items()}
 head = "system, stage", "evaluations", "calls", "x2 length", "x2 steps"
 print("{:<36}{:>12}{:>7}{:>11}{:>10}".format(*head), " likelihood  placed")
@@ -511,7 +552,7 @@ for name, stages in systems.items():
 # | [language and image](systems/language_and_image.ipynb) | cross-entropy and noise prediction | tokens one by one, then a loop | exact for the words, none for the picture | both costs |
 # | [flow density estimator](systems/flow_density_estimator.ipynb) | exact log-likelihood | one call | exact | only invertible layers |
 #
-# A hybrid needs no new row: it stands in several, its costs add up, and it has **at most the likelihood of its weakest part**. Latent diffusion shows why *at most*. Its autoencoder has a bound, and the whole would have one if the prior over codes were trained by it (Vahdat et al. 2021). As most releases train it, it has *none*, and the cards say so.
+# A hybrid needs no new row: it stands in several, its costs add up, and it has **at most the likelihood of its weakest part**. Latent diffusion shows why *at most*. Its autoencoder has a bound with a normal prior, and the whole would have one with the denoiser's own bound (lesson 12) in that prior's place (Vahdat et al. 2021 train it so). The usual recipe trains the parts apart and reports *none*, and so say the cards.
 #
 # Here is lesson 01's map, filled with what was counted and declared. Two places were not counted: the ancestral chain (*diffusion*) has no dial, and its $T$ steps are known; the writer of *language and image* was not run at twice the length.
 
@@ -657,7 +698,7 @@ course.exercise("15.sora2", card_of_sora2)
 course.solution("15.sora2")
 
 # %% [markdown]
-# **More of them.** The widget deals more texts of the bank. Its labels call a latent diffusion *bound*, since its codec has a bound; our cards call it *none*, since its usual loss is no part of that bound (section 6). Where a codec is one part of a hybrid, the widget takes either. After ten texts: which step do you
+# **More of them.** The widget deals more texts of the bank. Its labels call a latent diffusion *bound*, since its codec has a bound; our cards call it *none*, since the usual recipe reports no bound of the whole (section 6). Where a codec is one part of a hybrid, the widget takes either. After ten texts: which step do you
 # get wrong most often, and which answer do you give instead?
 
 # %% tags=["keep-output"]
@@ -837,6 +878,7 @@ widgets.release_reader(" ".join(CLINIC["meanflow"]["text"].split()))
 # Section 3 says which distance each objective estimates. Take one pair, $p=\mathcal N(0,1)$ and $q=\mathcal N(m, 1)$, and compute all four. On one side stands a closed form or a definition, on the other the form in which the paradigm meets it: an average log-ratio, the value of the best discriminator, the area between the distribution functions (possible in one dimension only; a critic stands in for it), a sum over noise levels.
 
 # %%
+from genlab.core.stats import integrate, normal_log_prob
 from genlab.oracles import Gaussian
 from genlab.oracles.continuous import kl_gaussian
 
@@ -871,8 +913,7 @@ check("KL = sum of Fisher divergences over noise",
       unlike={"weight 1": integrate(fisher, levels)})
 
 # %% [markdown]
-# The last line is an identity of lesson 11: summed over all noise levels with weight $2\sigma$, half the mean squared gap between the *scores* of $p$ and $q$, noised alike, *is* the forward KL. In a regression on the *noise*, whose error is $\sigma$ times the score's, it becomes the squared error with weight $1/\sigma$, which is even in $\log\sigma$. A free network need not hold
-# the scores of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight.
+# The last line is an identity of lesson 11: summed over all noise levels with weight $2\sigma$, half the mean squared gap between the *scores* of $p$ and $q$, noised alike, *is* the forward KL. In a regression on the *noise*, whose error is $\sigma$ times the score's, it becomes the squared error with weight $1/\sigma$, which is even in $\log\sigma$. A network need not be the score of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight.
 
 # %% [markdown]
 # ## Going further: a claim that counting refutes
@@ -981,7 +1022,7 @@ show(figure, alt="One line of five marks a recipe, its sequential evaluations in
      "0.13 and 0.24; all others between 0.39 and 0.87, their lines overlapping.")
 
 # %% [markdown]
-# Two of ten, one of them by 0.0003. Recipes farther apart are separated more often (36 of all 55 pairs): PixelCNN lies below six of the seven after it, though below WGAN by 0.0001 only. One training would have misled you: the five GANs alone reach from 0.40 to 0.73.
+# Of the ten pairs of neighbours two are separated, one of them by 0.0003. Recipes farther apart are separated more often (36 of all 55 pairs): PixelCNN lies below six of the seven after it, though below WGAN by 0.0001 only. One training would have misled you: the five GANs alone reach from 0.40 to 0.73.
 #
 # - **One gap, and it does not separate families.** The three recipes before it are the only U-Nets and the only ones with averaged weights, and two of them are given labels. NCSN and EBM, of the same family, lie behind it. A league of recipes does not rank paradigms.
 # - **Three wishes.** Any two can be had; no recipe has all three. (The *trilemma* of Xiao et al. 2022 is another: quality, coverage and speed. Here the student has all three.)
@@ -1041,15 +1082,15 @@ widgets.quiz(15)
 # 5. Each objective estimates a distance from the data's distribution, and with it decides what the model can say about $p(x)$.
 # 6. Evaluations count work, sequential calls latency. Guidance in one batch doubles the first only.
 # 7. Counted: calls, new positions, growth. Declared: dials and likelihood. What is declared can be false.
-# 8. Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot. Error bars over samples omit training luck.
-# 9. (*Going further*) A program that reads releases was right about nine times in ten on systems it had met, and three in four on new ones.
+# 8. Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot.
+# 9. (*Going further*) A program that reads releases was right about nine times in ten on systems it had met, and three in four on new ones. Error bars over samples omit training luck.
 # 10. Seven systems, five rows: no new row is needed.
 #
 # | paradigm | objective | sampler | evaluations | likelihood | pays |
 # |---|---|---|---|---|---|
 # | hybrids (this lesson) | one for each part | stages in turn | the sum of the parts | at most that of the weakest part; latent diffusion as trained: none | for each of its parts |
 #
-# **What production systems add.** Routers that choose a model for each request, safety filters, caches, a language model that rewrites the prompt (Wan2.1 recommends one), distilled variants of the same name (FLUX.1 [dev] and [schnell]). Diffusion language models are sold, too (Mercury, arXiv:2506.17298).
+# **What production systems add.** Routers that choose a model for each request, safety filters, caches, a language model that rewrites the prompt (Wan2.1 recommends one), distilled variants of the same name (FLUX.1 [dev] and [schnell]).
 #
 # ## Sources
 #

@@ -8,11 +8,13 @@ import importlib.util
 import io
 import os
 
+import ipywidgets
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from scipy.ndimage import gaussian_filter
 
+from genlab_course.widgets import explore
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 
@@ -64,6 +66,56 @@ def test_the_site_finds_a_word_and_shows_formulas(site, offline, tmp_path):
     offline.go_back()
     offline.locator("#search").fill("nosuchwordanywhere")
     offline.wait_for_function("() => !document.querySelector('#found a')")
+
+
+def test_the_first_page_leads_on_and_code_can_be_copied(site, offline, tmp_path):
+    rows = [row for row in site.found_notebooks() if row[1][:2] in ("03", "04")]
+    site.write_site(tmp_path, rows, ("glossary",))
+    offline.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    offline.goto((tmp_path / "index.html").as_uri())
+    card = offline.locator(".cards a").first
+    assert card.locator("img").evaluate("image => image.naturalWidth") > 0
+    card.click()
+    offline.wait_for_selector("h1")
+    assert offline.locator("h1").inner_text().startswith("03")
+    offline.locator(".contents a").nth(2).click()
+    assert offline.evaluate("scrollY") > 500
+    block = offline.locator(".highlight:visible").first
+    block.hover()
+    block.locator(".copy").click()
+    block.get_by_text("copied").wait_for()
+    copied = offline.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == block.locator("pre").inner_text().strip()
+    offline.locator(".ways .next").click()
+    offline.wait_for_function("() => document.querySelector('h1').innerText.startsWith('04')")
+
+
+def test_a_widget_that_needs_a_kernel_is_a_flip_book(site, offline, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    from flipbooks import flipbook
+
+    figure, axes = plt.subplots(figsize=(4, 2))
+    (line,) = axes.plot([0, 1], [0, 1])
+
+    def update(slope, kind):
+        line.set_ydata([0, slope])
+        return f"slope {slope:.1f}, $k$ = {kind}"
+
+    slope = ipywidgets.FloatSlider(description="slope", value=1, min=0, max=2, step=0.1)
+    kind = ipywidgets.Dropdown(description="kind", options=["a", "b"])
+    widget = explore(figure, update, slope=slope, kind=kind)
+    site.write_site(tmp_path, [], ())
+    book = flipbook("line", widget, tmp_path, site.rendered)
+    (tmp_path / "book.html").write_text(site.page("book", book), encoding="utf-8")
+    offline.goto((tmp_path / "book.html").as_uri())
+    slider, image = offline.get_by_role("slider", name="slope"), offline.locator(".flip img")
+    assert float(slider.evaluate("s => s.nextElementSibling.textContent")) == 1
+    slider.press("End")
+    offline.wait_for_function("() => document.querySelector('.flip img').naturalWidth > 0")
+    assert image.get_attribute("src") == "flip_line_slope_8.webp"
+    assert "slope 2.0" in offline.locator(".flip div").inner_text()
+    assert offline.locator(".flip math").count() == 1
+    assert (slope.value, kind.value) == (1, "a")  # as it was
 
 
 TOO_WIDE = """() => [

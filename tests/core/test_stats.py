@@ -160,3 +160,10 @@ def test_ink_of_a_chessboard_is_one_half_at_any_size():
 
 def test_a_narrow_density_exceeds_one():
     assert stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.1) > 0
+
+
+def test_equal_weights_all_count_and_one_heavy_one_counts_alone():
+    assert stats.effective_sample_size(torch.full((7,), -900.0)).item() == pytest.approx(7)
+    assert stats.effective_sample_size(torch.tensor([0.0, -800.0])).item() == pytest.approx(1)
+    values = stats.effective_sample_size(torch.tensor([[3.0, 1.0], [1.0, 1.0]]).log())
+    torch.testing.assert_close(values, torch.tensor([1.6, 2.0]))  # (3 + 1)^2 / (9 + 1)

@@ -32,7 +32,7 @@ def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(p
     assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
     assert all(output.data.keys() - {"text/plain"} for output in shown)
     opening = [c for c in copy.cells[:5] if c.cell_type == "code" and c.outputs]
-    assert {"image/png", "image/gif"} & opening[0].outputs[0].data.keys()
+    assert {"image/png", "image/gif", "image/webp"} & opening[0].outputs[0].data.keys()
     original = nbformat.read(path, as_version=4)
     for before, after in zip(original.cells, copy.cells, strict=True):
         tagged = "keep-output" in after.metadata.get("tags", ())

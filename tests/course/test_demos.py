@@ -77,6 +77,7 @@ def test_its_own_folder_is_made_anew_and_no_other_is_touched(site, tmp_path):
 
 
 def test_what_is_missing_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     with pytest.raises(FileNotFoundError, match="no demo pages"):
         demos.voila_command(tmp_path, 1)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -84,7 +85,8 @@ def test_what_is_missing_is_said(tmp_path, monkeypatch):
         demos.voila_command(tmp_path, 1)
 
 
-def test_only_this_machine_is_served(site):
+def test_only_this_machine_is_served(site, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)  # without Voila, too
     assert "--Voila.ip=127.0.0.1" in demos.voila_command(site[0], 1234)
 
 

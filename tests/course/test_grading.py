@@ -243,7 +243,7 @@ IDIOMS = [
     ("01.passes", (256.0, 1, 1, torch.tensor(100), np.int64(101))),
     ("02.sequence-nll", lambda c: -torch.log(c).sum()),
     ("02.sequence-nll", lambda c: -np.log(c).sum(keepdims=True)),
-    ("02.perplexity", lambda nll, n: torch.exp(nll / n)),
+    ("02.perplexity", lambda p, n: torch.exp(n * torch.log(p))),
     ("lm.top-p", torch_top_p),
     ("03.nll-from-counts", lambda counts, q: -(counts * torch.log(q)).sum() / counts.sum()),
     ("04.parallelogram", torch.tensor([0.2])),
@@ -280,7 +280,8 @@ def test_a_judged_exercise_says_what_it_expects(answer):
 # Wrong answers that come first to mind.
 FIRST_TO_MIND = [
     ("01.passes", [256, 1, 1, 50, 52], "Guidance asks the network twice"),
-    ("02.perplexity", lambda nll, n: np.exp(nll) / n, "after the exponential"),
+    ("02.loss", torch.nn.functional.cross_entropy, "the classes on axis 1"),
+    ("02.perplexity", lambda p, n: p * n, "take a power"),
     ("02.pairs", lambda n: sum(t * (t + 1) // 2 for t in range(1, n + 1)), "visible pairs only"),
     ("03.nll-from-counts", lambda c, q: -(c * np.log(q)).mean(), "number of outcomes"),
     ("04.stretch", lambda x, a, b: -math.log(a), "a logarithm or a root is taken"),

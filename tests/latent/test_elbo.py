@@ -16,7 +16,6 @@ from genlab.latent import (
     discrete_elbo,
     discrete_posterior,
     doubly_reparameterized,
-    effective_sample_size,
     elbo,
     leave_one_out,
     log_marginal,
@@ -100,12 +99,6 @@ def test_expected_bound_never_falls_with_the_number_of_draws():
     assert abs(values[0] + 0.721315) < 5e-7  # the ELBO: the printed digits
     assert all(a < b for a, b in itertools.pairwise(values))
     assert values[-1] < math.log(0.5)
-
-
-def test_effective_sample_size_of_two_unequal_draws():
-    # (1 + 3)^2 / (1 + 9)
-    value = effective_sample_size(torch.tensor([[1.0], [3.0]]).log()).item()
-    assert abs(value - 1.6) < 1e-12
 
 
 def _log_weights(mu, log_var, eps, *, through_z_only):

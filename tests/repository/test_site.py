@@ -90,6 +90,25 @@ def test_a_quiz_is_there_with_its_explanations_and_a_widget_is_a_picture(folder)
     assert "Run this cell" in text
 
 
+def test_a_page_lists_its_sections_and_leads_to_its_neighbours(folder):
+    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
+    listed = re.search(r'class="contents">(.*?)</details>', lesson, re.DOTALL)[1]
+    sections = set(re.findall(r'<h2 id="([^"]+)"', lesson))
+    assert set(re.findall(r'href="#([^"]+)"', listed)) == sections
+    assert len(sections) > 5
+    assert lesson.count('class="next" href="flow_density_estimator.html"') == 2  # above and below
+    first = (folder / "index.html").read_text(encoding="utf-8")
+    for name in ("05_latent_variables_and_elbo", "flow_density_estimator"):
+        assert f'<img src="{name}.webp"' in first
+        assert (folder / f"{name}.webp").stat().st_size < 40_000
+
+
+def test_every_picture_says_what_is_on_it(folder):
+    for path in folder.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert [tag for tag in re.findall(r"<img\b[^>]*>", text) if "alt=" not in tag] == [], path
+
+
 def test_the_search_knows_every_page_and_its_words(folder):
     text = (folder / "pages.js").read_text(encoding="utf-8")
     pages = json.loads(re.fullmatch(r"const PAGES = (.*);\n", text)[1])

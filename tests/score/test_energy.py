@@ -19,7 +19,6 @@ from genlab.score.energy import (
     annealed_importance,
     contrastive_loss,
     contrastive_negatives,
-    effective_sample_size,
     log_mean_exp,
     log_partition,
     nce_logits,
@@ -72,12 +71,6 @@ def test_huge_energies_do_not_overflow_and_no_points_are_refused():
     assert log_partition(torch.tensor([-2000.0, -2000.0]), 0.0) == pytest.approx(2000 + math.log(2))
     with pytest.raises(ValueError, match="n_points is 0"):
         log_partition(torch.zeros(0), 0.0)
-
-
-def test_equal_weights_all_count_and_one_heavy_one_counts_alone():
-    assert effective_sample_size(torch.full((7,), -900.0)).item() == pytest.approx(7)
-    assert effective_sample_size(torch.tensor([0.0, -800.0])).item() == pytest.approx(1)
-    assert effective_sample_size(torch.tensor([3.0, 1.0]).log()).item() == pytest.approx(1.6)
 
 
 # The two gradients

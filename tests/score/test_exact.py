@@ -14,7 +14,7 @@ from genlab.score import (
     linear_betas,
     score_from_eps,
 )
-from genlab.score.exact import DigitObserver, exact_score, exact_velocity
+from genlab.score.exact import exact_score, exact_velocity
 from genlab.score.sde import VE, VP, Straight, SubVP
 
 MIXTURE, LINE = mixture(), mixture([[-1.5], [1.0]])
@@ -84,15 +84,3 @@ def test_flow_on_the_line_agrees_with_the_integral_of_the_density():
         grid = torch.linspace(-12, float(point), 20_001)
         mass = torch.trapezoid(noised.log_prob(grid[:, None]).exp(), grid)
         assert abs(mass - p) < 1e-6  # quadrature
-
-
-@pytest.mark.parametrize("ratio", [-4.0, 0.0, 3.0])
-def test_the_observer_sees_signal_and_noise_in_the_stated_ratio(ratio):
-    observer, three = DigitObserver(), torch.tensor([3])
-    alpha, sigma = (torch.tensor(r).sigmoid().sqrt() for r in (ratio, -ratio))
-    expected = alpha * observer.shown[three] + sigma * observer.eps[three]
-    assert_close(observer.noised(three, ratio), expected, check_dtype=False)
-
-
-def test_a_hidden_digit_is_guessed_by_chance():
-    assert abs(float(DigitObserver().curve()[0]) - 0.1) < 1e-3

@@ -3,7 +3,6 @@
 import math
 import re
 
-import numpy as np
 import pytest
 import torch
 from torch import Generator
@@ -14,7 +13,7 @@ from genlab.core.stats import slant
 from genlab.systems.stylegan import grey
 from genlab.zoo import find
 from genlab_course import widgets
-from genlab_course.widgets.adversarial import CELLS, earth_mover, orbit
+from genlab_course.widgets.adversarial import CELLS
 
 
 def duel(mean, std):
@@ -43,30 +42,6 @@ def test_far_away_one_slope_has_vanished_and_the_other_has_not():
     assert abs(now.saturating) < 0.05
     assert now.non_saturating > 5
     assert abs(now.js - math.log(2)) < 0.01
-
-
-def test_orbit_leaves_settles_or_turns_by_its_method():
-    end = {m: orbit(m, 0.4, 0.0, 300)[-1].norm() for m in ("simultaneous", "extragradient")}
-    assert end["simultaneous"] > 10
-    assert end["extragradient"] < 0.1
-    assert orbit("optimistic", 0.4, 0.0, 300)[-1].norm() < 0.1
-    assert 0.5 < orbit("alternating", 0.4, 0.0, 300)[-1].norm() < 2
-    assert orbit("simultaneous", 0.4, 0.5, 300)[-1].norm() < 0.1
-
-
-def readings(text):
-    js, w1 = re.search(r"JS = ([\d.]+) nats, \$W_1\$ = ([\d.]+)", text).groups()
-    return float(js), float(w1)
-
-
-def test_apart_js_stands_at_log_two_while_w1_is_the_shift():
-    widget = earth_mover()
-    for shift in (2.5, 4.0):
-        widget.set(shift=shift)
-        js, w1 = readings(widget.text)
-        assert js == pytest.approx(np.log(2), abs=1e-3)  # a lattice of 0.01
-        assert w1 == pytest.approx(shift, abs=5e-3)
-        assert "nothing is shared" in widget.text
 
 
 START = {

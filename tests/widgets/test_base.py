@@ -5,9 +5,10 @@ import io
 import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from genlab.train import Record
-from genlab_course.widgets import explore, explorer, project, watch
+from genlab_course.widgets import clinic, explore, explorer, project, quiz, release_reader, watch
 
 
 def make(update=None):
@@ -40,6 +41,18 @@ def test_an_error_in_the_update_is_not_swallowed():
     widget = make(broken)
     with pytest.raises(ValueError, match="slope below one"):
         widget.set(slope=0.2)
+
+
+STANDS = [(make, "image/png"), (lambda: quiz(3), "text/markdown")]
+STANDS += [(release_reader, "text/html"), (clinic, "text/html")]
+
+
+@pytest.mark.parametrize(("build", "kind"), STANDS)
+def test_a_saved_notebook_holds_the_live_view_and_what_stands_for_it(build, kind):
+    shown, _ = DisplayFormatter().format(widget := build())
+    assert shown.keys() == {"application/vnd.jupyter.widget-view+json", "text/plain", kind}
+    assert shown["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
+    assert "un this cell" in shown["text/plain"]
 
 
 def test_watching_returns_every_record_and_leaves_no_figure_open():

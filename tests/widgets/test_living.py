@@ -4,9 +4,15 @@ What they compute and how they move is tested in a browser (tests/browser/living
 
 import pytest
 
+from genlab.zoo.models import find
 from genlab_course import widgets
 from genlab_course.widgets import living
 from tests.browser.living import replay
+
+
+def load_bytes(name):
+    """The shipped file of a model."""
+    return find(name).path.read_bytes()
 
 
 @pytest.mark.parametrize("name", living.NAMES)
@@ -27,6 +33,13 @@ def test_a_notebook_that_is_read_shows_the_still_and_says_how_to_move_it():
     assert data["text/plain"].startswith("Still picture of kl_fit.")
     assert "application/vnd.jupyter.widget-view+json" in data
     assert more["living"] == {"name": "kl_fit", "settings": {"mean": 2.0}}
+
+
+def test_a_network_travels_in_the_figure_and_not_in_the_stored_output():
+    figure = widgets.digits_live()
+    assert figure.data == load_bytes("mnist16_diffusion")
+    assert len(str(figure._repr_mimebundle_())) < 200_000
+    assert widgets.kl_fit().data == b""
 
 
 def test_a_page_without_a_kernel_holds_the_settings_and_nothing_from_elsewhere():

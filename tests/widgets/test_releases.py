@@ -76,7 +76,7 @@ def test_a_hybrid_with_a_codec_may_have_a_bound_or_none_and_nothing_else_is_let_
 def test_the_clinic_deals_the_same_texts_for_a_seed_and_shows_no_key_in_a_still():
     one, two = clinic(seed=3), clinic(seed=3)
     assert one.text.value == two.text.value != clinic(seed=4).text.value
-    still = one._repr_mimebundle_()
+    still = one._still()
     assert one.text.value in still["text/html"]
     assert "key says" not in still["text/html"]
     assert all(key[step] in one.blanks[step].options for _, key in one._pile for step in STEPS)

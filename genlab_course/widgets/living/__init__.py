@@ -1,11 +1,13 @@
 """Living figures: pictures that a browser computes and draws, with a kernel and without one.
 
 Each is one module, NAME.js, over the stage that all share (stage.js); `page` writes one into a page
-that needs no server. Their mathematics is held to genlab by tests/browser/living.
+that needs no server. Some hold a trained network, over its layers (net.js): the shipped weights
+travel beside the page, or in it. Their mathematics is held to genlab by tests/browser/living.
 """
 
 import base64
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,40 +15,67 @@ from typing import Any
 import anywidget
 import traitlets
 
+import genlab
+
 FOLDER = Path(__file__).parent
 WIDTH = 760  # of a figure at most, in CSS pixels
-STAGE = 'from "./stage.js";'
-NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.js") if path.stem != "stage"))
+SHARED = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - {"stage", "net"}))
+SHIPPED = Path(genlab.__file__).parent / "zoo/weights"
+NETWORKS = {  # figure: the model whose weights it holds
+    "digits_live": "mnist16_diffusion",
+    "latent_walk": "mnist_plane",
+    "next_token": "language_model",
+}
 MODEL = """\
-const state = STATE, heard = {}, model = {
+const state = { data: DATA, ...STATE }, heard = {}, model = {
   get: (key) => state[key],
   set(key, value) { state[key] = value; (heard[`change:${key}`] ?? []).forEach((f) => f()); },
   on: (event, f) => (heard[event] ??= []).push(f),
   save_changes() {},
 };
 const el = document.getElementById("ID");
-el.replaceChildren();
-el.model = model;
-render({ model, el });
+{
+  const begin = () => { el.replaceChildren(); el.model = model; render({ model, el }); };
+  if (state.data === true) begin();
+  else if (state.data) requestAnimationFrame(() => setTimeout(begin)); // the still is seen first
+}
 """
 
 
 def source(name: str) -> str:
-    """One module that stands alone: the stage, then the figure."""
+    """One module that stands alone: what it shares with others, then the figure."""
     if name not in NAMES:
         raise ValueError(f"no living figure {name!r}; there are: {', '.join(NAMES)}")
-    stage = (FOLDER / "stage.js").read_text(encoding="utf-8").replace("\nexport ", "\n")
     text = (FOLDER / f"{name}.js").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.endswith(STAGE)]
-    return "\n".join([stage, *lines, ""])
+    shared = [(FOLDER / f"{m}.js").read_text(encoding="utf-8") for m in SHARED.findall(text)]
+    return "\n".join([part.replace("\nexport ", "\n") for part in shared] + [SHARED.sub("", text)])
 
 
-def page(name: str, ident: str, **state: Any) -> str:
-    """HTML that shows a figure where no kernel is; without scripts, its still picture."""
-    start = MODEL.replace("STATE", json.dumps(state)).replace("ID", ident)
+def weights(name: str) -> bytes:
+    """The weights that a figure holds, as the file that ships; none for most figures."""
+    return (SHIPPED / f"{NETWORKS[name]}.safetensors").read_bytes() if name in NETWORKS else b""
+
+
+def data_script(name: str) -> str:
+    """Text of the file NAME.data.js, which holds the weights for a page with `beside`."""
+    return f'globalThis.living_{name} = "{base64.b64encode(weights(name)).decode()}";\n'
+
+
+def page(name: str, ident: str, *, beside: bool = False, **state: Any) -> str:
+    """HTML that shows a figure where no kernel is; without scripts, its still picture.
+
+    A network's weights stand in it, or `beside` it in a file NAME.data.js (`data_script`); where
+    that file is missing the still picture stays.
+    """
+    script, data = "", "true"
+    if name in NETWORKS:
+        held = f'src="{name}.data.js" defer>' if beside else f">{data_script(name)}"
+        script, data = f"<script {held}</script>\n", f"globalThis.living_{name}"
+    start = MODEL.replace("DATA", data).replace("STATE", json.dumps(state)).replace("ID", ident)
     picture = base64.b64encode(still(name)).decode()
     image = f'<img alt="{name}: still picture" src="data:image/png;base64,{picture}">'
-    script = f'<script type="module">\n{source(name)}{start}</script>'
+    script += f'<script type="module">\n{source(name)}{start}</script>'
     return f'<div id="{ident}">{image}</div>\n{script}\n'
 
 
@@ -60,18 +89,24 @@ class Living(anywidget.AnyWidget):
 
     settings = traitlets.Dict().tag(sync=True)
     autoplay = traitlets.Bool(False).tag(sync=True)
+    data = traitlets.Bytes().tag(sync=True)  # a network's weights
+
+    _ipython_display_ = None  # ipywidgets 7 would show, and a notebook keep, its repr
 
     def __init__(self, name: str, *, autoplay: bool = False, **settings: Any) -> None:
         self.name, self._esm = name, source(name)
-        super().__init__(settings=settings, autoplay=autoplay)
+        super().__init__(settings=settings, autoplay=autoplay, data=weights(name))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Add the still picture, for a notebook that is read and not run."""
-        data, more = super()._repr_mimebundle_(**kwargs)
         words = f"Still picture of {self.name}. Run this cell, or open the site, to move it."
-        data |= {"text/plain": words, "image/png": base64.b64encode(still(self.name)).decode()}
-        more = {**more, "image/png": {"width": WIDTH}}  # drawn at twice its size
-        return data, {**more, "living": {"name": self.name, "settings": self.settings}}
+        data = {
+            "application/vnd.jupyter.widget-view+json": self.get_view_spec(),
+            "image/png": base64.b64encode(still(self.name)).decode(),
+            "text/plain": words,
+        }
+        about = {"name": self.name, "settings": self.settings}
+        return data, {"image/png": {"width": WIDTH}, "living": about}  # drawn at twice its size
 
 
 def __getattr__(name: str) -> Any:

@@ -49,6 +49,22 @@ export function normals(seed) {
 export const grid = (low, high, n) =>
   Float64Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
 
+// Standard normal distribution function (Marsaglia's series), and a root of a rising function.
+export function below(z) {
+  if (Math.abs(z) > 8) return z > 0 ? 1 : 0;
+  let sum = z, term = z, before = 0;
+  for (let k = 3; sum !== before; k += 2) { before = sum; term *= (z * z) / k; sum += term; }
+  return 0.5 + (sum * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
+}
+
+export function root(f, low = -8, high = 8) {
+  for (let k = 0; k < 50; k++) {
+    const middle = (low + high) / 2;
+    if (f(middle) < 0) low = middle; else high = middle;
+  }
+  return (low + high) / 2;
+}
+
 // Round ticks: about `n` of them from low to high.
 function ticks(low, high, n) {
   const rough = (high - low) / n, power = 10 ** Math.floor(Math.log10(rough));
@@ -87,9 +103,25 @@ class Pen {
     c.restore();
   }
 
+  // An image, n pixels on a side and 0 to 1 from paper to ink, in a square of the picture.
+  picture(values, n, left, top, side) {
+    const ends = [this.colours.paper, this.colours.ink].map((hex) =>
+      [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
+    const image = new ImageData(n, n), sheet = new OffscreenCanvas(n, n), c = this.context;
+    values.forEach((v, i) => {
+      for (let k = 0; k < 3; k++) image.data[4 * i + k] = ends[0][k] + v * (ends[1][k] - ends[0][k]);
+      image.data[4 * i + 3] = 255;
+    });
+    sheet.getContext("2d").putImageData(image, 0, 0);
+    c.imageSmoothingEnabled = false;
+    c.drawImage(sheet, left, top, side, side);
+    c.strokeStyle = this.colours.faint;
+    c.strokeRect(left, top, side, side);
+  }
+
   // Axes in a box [left, top, width, height] (its outside, in pixels); `x`, `y` are their ranges.
   axes({ box = [0, 0, this.width, this.height], x, y, xlabel = "", ylabel = "", title = "",
-    bare = false, square = false }) {
+    bare = false, square = false, yshow = (v, digits) => v.toFixed(digits) }) {
     let [left, top, width, height] = box;
     const pad = bare ? [4, title ? 24 : 4, 4, 4]
       : [ylabel ? 52 : 34, title ? 26 : 8, 12, xlabel ? 40 : 24];
@@ -110,7 +142,7 @@ class Pen {
       { color: this.colours.soft, align: "center", size: 12 });
     for (const v of up) {
       c.fillRect(left, Math.round(plot.Y(v)), width, 1);
-      this.text(v.toFixed(yDigits), left - 6, plot.Y(v),
+      this.text(yshow(v, yDigits), left - 6, plot.Y(v),
         { color: this.colours.soft, align: "right", size: 12 });
     }
     if (xlabel) this.text(xlabel, left + width / 2, top + height + 30, { align: "center" });
@@ -265,11 +297,18 @@ function player(spec, get, change) {
   return { button, start, stop };
 }
 
+const SLICE = 24; // milliseconds that a long computation takes of a frame
+
 // A figure: `controls` (name, label, then min, max, step or options, and value; `play`: seconds; a
 // control without a label is set by `touch`), `compute(settings)` (its mathematics: numbers and
 // arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
-// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width).
-export function figure({ about, controls, compute, draw, say, touch = null, aspect = 0.5 }) {
+// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width),
+// `tall` (the same on a phone).
+// A `compute` that takes long is a generator: what it yields is drawn, and before each piece of work
+// stands an empty yield. `load(data)` is told the weights of a network once, before anything is computed.
+export function figure({ about, controls, compute, draw, say, touch = null, load = null,
+  aspect = 0.5, tall = Math.max(aspect, 0.8) }) {
+  const slow = compute.constructor.name === "GeneratorFunction";
   const initial = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
 
   function render({ model, el }) {
@@ -278,13 +317,30 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
     const caption = make("p"), rows = make("div", { className: "controls" });
     canvas.setAttribute("role", "img");
     const root = make("div", { className: "genlab-living" }, make("style", {}, STYLE), rows, canvas, caption);
-    let pen = null, waiting = 0;
+    let pen = null, waiting = 0, asked = "", work = null, found = null;
+    load?.(model.get("data"));
+
+    // What is known by the end of this frame's slice, or at once after a change; then it goes on.
+    function known(now) {
+      if (!slow) return compute(now);
+      const key = JSON.stringify(now), begun = performance.now(), fresh = key !== asked;
+      if (fresh) { asked = key; work = compute(now); }
+      while (work && (fresh || performance.now() - begun < SLICE)) {
+        const { value, done } = work.next();
+        found = value ?? found;
+        if (done) work = null;
+        else if (fresh && !value) break;
+      }
+      root.toggleAttribute("data-working", work !== null);
+      if (work) repaint();
+      return found;
+    }
 
     function paint() {
       waiting = 0;
       const now = state(), width = canvas.clientWidth, scale = devicePixelRatio || 1;
       if (!width) return;
-      const height = Math.round(width * (width < 480 ? Math.max(aspect, 0.8) : aspect));
+      const height = Math.round(width * (width < 480 ? tall : aspect));
       if (canvas.width !== Math.round(width * scale) || canvas.style.height !== `${height}px`) {
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);
@@ -292,7 +348,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
       }
       const context = canvas.getContext("2d");
       context.setTransform(scale, 0, 0, scale, 0, 0);
-      const computed = compute(now);
+      const computed = known(now);
       pen = new Pen(context, width, height);
       draw(pen, computed, now);
       caption.textContent = say(computed, now);
@@ -344,5 +400,6 @@ export function figure({ about, controls, compute, draw, say, touch = null, aspe
     };
   }
 
-  return { about, controls, compute, render };
+  const all = (settings) => [...compute(settings)].filter(Boolean).at(-1);
+  return { about, controls, compute: slow ? all : compute, render };
 }

@@ -86,9 +86,29 @@ check(
     unlike={"without the diagonal": torch.ones(6, 6).tril(-1).sum(1)},
 )
 
+# %% [markdown]
+# **02.4, the leaks.** Each pixel reads itself, its right neighbour and the three pixels below. On an 8 x 8 grid these exist 64, 56, 56 and (twice, along the diagonals) 49 times.
+
+# %%
+leaks = 64 + 8 * 7 + 8 * 7 + 2 * 7 * 7
+course.exercise("02.leaks", leaks)
+place = torch.stack(torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij"), -1)
+flat = torch.arange(64)
+near = (place.reshape(64, 1, 2) - place.reshape(1, 64, 2)).abs().amax(-1) <= 1
+check(
+    "neighbours that are not past, counted one by one",
+    near.triu().sum(),
+    leaks,
+    unlike={
+        "rows joined at the borders": torch.isin(
+            flat - flat[:, None], torch.tensor([0, 1, 7, 8, 9])
+        ).sum()
+    },
+)
+
 
 # %% [markdown]
-# **02.4, the sampler.** The network stood *outside* the loop, so every row was computed from the empty picture. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the picture as it is now.
+# **02.5, the sampler.** The network stood *outside* the loop, so every row was computed from the empty picture. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the picture as it is now.
 # The check uses a network that is certain: each token is the one before it plus one.
 
 # %%
@@ -116,7 +136,7 @@ check(
 
 
 # %% [markdown]
-# **02.5, the cost.** The pass that draws token $t$, on $t$ positions, compares $t$ queries with $t$ keys. Adding up gives
+# **02.6, the cost.** The pass that draws token $t$, on $t$ positions, compares $t$ queries with $t$ keys. Adding up gives
 # $$\sum_{t=1}^{n} t^2 = \frac{n(n+1)(2n+1)}{6},$$
 # a third of $n^3$. With the cache it is one query per pass, $\sum_t t = n(n+1)/2$: the ratio is $(2n+1)/3$.
 
@@ -137,17 +157,18 @@ check(
 
 
 # %% [markdown]
-# **02.6, perplexity.** Divide by the number of tokens, then exponentiate with the base of the logarithm that was used (nats: $e$). It is one over the geometric mean of the conditionals.
+# **02.7, perplexity.** The NLL of the text stays, so the nats per word are the nats per character times the characters in a word; exponentiate both sides.
 
 # %%
-def perplexity(nll_nats, n_tokens):
-    return math.exp(nll_nats / n_tokens)
+def per_word(per_character, characters):
+    return per_character**characters
 
 
-course.exercise("02.perplexity", perplexity)
+course.exercise("02.perplexity", per_word)
+text = [1 / 3] * 11  # two words, of eleven characters in all
 check(
-    "DOG: one over the geometric mean",
-    perplexity(sequence_nll([0.3, 0.5, 0.4]), 3),
-    (0.3 * 0.5 * 0.4) ** (-1 / 3),
-    unlike={"one over the arithmetic mean": 1 / np.mean([0.3, 0.5, 0.4])},
+    "by way of the nats of two words",
+    per_word(3.0, 11 / 2),
+    math.exp(sequence_nll(text) / 2),
+    unlike={"per character": math.exp(sequence_nll(text) / len(text))},
 )

@@ -594,6 +594,19 @@ check_range("cooled token by token: texts that begin with 0", (cold[:, 1] == 0).
 widgets.prompt_box(model)
 
 # %% [markdown]
+# The same weights once more, in the page itself, one token at a time. Set `written` to 0 and `top-p` to 0.9: how many tokens stay after "The function returns" and after "New in version 3", at temperature 1 and at 2?
+# Then play `written`, or tap a bar to write its token yourself.
+#
+# <details><summary>Answer</summary>
+#
+# 80 and 1 at temperature 1; 325 and 236 at 2. Top-p cuts where the model is undecided and leaves the sure token alone. But temperature comes first: at 2 the sure token falls to less than two thirds, and what is cut is measured on the flattened distribution.
+#
+# </details>
+
+# %% tags=["keep-output"]
+widgets.next_token()
+
+# %% [markdown]
 # Measured on whole texts: eight prompts from held-out pages, 128 new tokens each. Two numbers: the fraction of token 4-grams that the text has used before, and its mean surprise under the unchanged model. The manual itself is the target for both.
 
 # %%

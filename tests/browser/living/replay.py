@@ -11,9 +11,11 @@ import torch
 
 HERE = Path(__file__).parent
 N_RANDOM = 50
-IMPORT = """async text => {
+# A module, and the weights of its network if it holds one.
+IMPORT = """async ([text, script]) => {
     const url = URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
     window.figure = await import(url);
+    window.figure.load?.(/"(.*)"/.exec(script)[1]);
     return window.figure.controls.map(c => ({...c, show: undefined}));
 }"""
 # Numbers of all settings at once: arrays of any kind as plain lists.
@@ -24,7 +26,11 @@ REPLAY = """cases => cases.map(settings => JSON.parse(JSON.stringify(
 
 
 def golden(name):
-    """What genlab says of a figure: `expected(settings)`, and perhaps `HIDDEN`, `RTOL`."""
+    """What genlab says of a figure: `expected(settings)`, and perhaps what shapes its cases.
+
+    `HIDDEN` (random values of what has no label), `RTOL`; of a network, which takes its time, also
+    `FIRST` (settings beside those at an end) and `N_RANDOM`.
+    """
     return importlib.import_module(f"tests.browser.living.golden.{name}")
 
 
@@ -34,9 +40,15 @@ def mistakes(name):
     return tomllib.loads(path.read_text(encoding="utf-8"))["mistake"]
 
 
-def cases(controls, hidden, n_random=N_RANDOM, seed=0):
+def settings(golden, controls):
+    """The settings to try of a figure, shaped by its golden module."""
+    hidden, first = getattr(golden, "HIDDEN", {}), getattr(golden, "FIRST", {})
+    return cases(controls, hidden, getattr(golden, "N_RANDOM", N_RANDOM), first=first)
+
+
+def cases(controls, hidden, n_random=N_RANDOM, seed=0, *, first=()):
     """Settings to try: both ends of each control, each option, then some at random."""
-    rng, first = random.Random(seed), {c["name"]: c["value"] for c in controls}
+    rng, first = random.Random(seed), {c["name"]: c["value"] for c in controls} | dict(first)
     shown = [c for c in controls if c.get("label")]
     ends = [
         {**first, c["name"]: end}

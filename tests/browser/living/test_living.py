@@ -1,6 +1,7 @@
 """Living figures compute what genlab computes, and move under a hand, with no kernel."""
 
 import hashlib
+import math
 
 import pytest
 
@@ -10,9 +11,11 @@ from tests.browser.living import replay
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PICTURE = "() => document.querySelector('canvas').toDataURL()"
+SETTINGS = "() => document.getElementById('figure').model.get('settings')"
 HEAD = '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
 CORNER = """() => [...document.querySelector('canvas').getContext('2d')
     .getImageData(1, 1, 1, 1).data].slice(0, 3)"""
+DONE = "#figure .genlab-living:not([data-working])"  # a network has nothing more to compute
 LOCAL = ("file:", "data:", "blob:")
 
 
@@ -32,6 +35,7 @@ def sheet(browser, tmp_path):
         page.wait_for_selector("#figure canvas")
         page.wait_for_function("() => document.querySelector('canvas').width > 0")
         page.wait_for_timeout(100)
+        page.wait_for_selector(DONE, timeout=120_000)
         return page
 
     page.show = show
@@ -49,22 +53,29 @@ def shown(page):
 @pytest.mark.parametrize("name", living.NAMES)
 def test_its_mathematics_is_genlabs_and_three_planted_mistakes_are_told_apart(name, sheet):
     golden, text = replay.golden(name), living.source(name)
-    controls = sheet.evaluate(replay.IMPORT, text)
-    settings = replay.cases(controls, getattr(golden, "HIDDEN", {}))
+    script = living.data_script(name)
+    controls = sheet.evaluate(replay.IMPORT, [text, script])
+    settings = replay.settings(golden, controls)
     expected = [golden.expected(case) for case in settings]
     rtol = getattr(golden, "RTOL", 1e-9)
 
-    def furthest():
-        found = sheet.evaluate(replay.REPLAY, settings)
-        return max(replay.worst(f, e, rtol) for f, e in zip(found, expected, strict=True))
+    def furthest(enough=math.inf):
+        """How far the numbers are apart at most, in tolerances, or any that is `enough`."""
+        most = 0.0
+        for case, numbers in zip(settings, expected, strict=True):
+            (found,) = sheet.evaluate(replay.REPLAY, [case])
+            most = max(most, replay.worst(found, numbers, rtol))
+            if most > enough:
+                break
+        return most
 
     assert furthest() <= 1
     planted = replay.mistakes(name)
     assert len(planted) >= 3
     for mistake in planted:
         assert text.count(mistake["old"]) == 1, mistake
-        sheet.evaluate(replay.IMPORT, text.replace(mistake["old"], mistake["new"]))
-        assert furthest() > 1, f"not told apart: {mistake['mistake']}"
+        sheet.evaluate(replay.IMPORT, [text.replace(mistake["old"], mistake["new"]), script])
+        assert furthest(enough=1) > 1, f"not told apart: {mistake['mistake']}"
     assert sheet.troubles == []
 
 
@@ -80,9 +91,10 @@ def test_each_control_moves_the_picture(name, sheet):
             low, high = (float(slider.get_attribute(end)) for end in ("min", "max"))
             target = 0.25 if (value - low) / (high - low) > 0.5 else 0.75
             y = box["y"] + box["height"] / 2
-            page.mouse.move(box["x"] + box["width"] * (value - low) / (high - low), y)
+            left, width = box["x"] + 8, box["width"] - 16  # where the middle of the thumb goes
+            page.mouse.move(left + width * (value - low) / (high - low), y)
             page.mouse.down()
-            page.mouse.move(box["x"] + box["width"] * target, y, steps=4)
+            page.mouse.move(left + width * target, y, steps=4)
             page.mouse.up()
         else:
             menu = control.query_selector("select")
@@ -160,3 +172,176 @@ def test_a_layer_is_set_in_its_pad_and_a_place_marked_on_the_grid(sheet):
     page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.4 * box["height"])
     page.wait_for_timeout(100)
     assert text.inner_text() != before
+
+
+def test_the_start_of_a_game_is_dragged(sheet):
+    page = sheet.show("game_orbit")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.2 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    theta, psi = page.evaluate(
+        "() => document.getElementById('figure').model.get('settings').start"
+    )
+    assert theta > 0.3
+    assert psi > 0.9
+
+
+def test_a_guess_is_dragged_by_its_peak(sheet):
+    page = sheet.show("elbo_gap", settings={"steps": 9})
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    now = page.evaluate(SETTINGS)
+    assert now["mean"] > 0.5
+    assert now["width"] < 0.5
+    assert now["steps"] == 0
+
+
+def test_a_pile_is_dragged_and_its_earth_waits(sheet):
+    page = sheet.show("earth_mover")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    now = page.evaluate(SETTINGS)
+    assert 0 < now["shift"] < 3
+    assert now["moved"] == 0
+
+
+def test_a_mask_is_drawn_with_the_pointer(sheet):
+    page = sheet.show("causal_mask")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 70, box["y"] + 70)  # the first output, its own token
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    assert page.get_by_role("combobox", name="mask").input_value() == "drawn by you"
+    assert "sees its own token" in page.locator("#figure p").inner_text()
+
+
+def test_chains_begin_where_the_energy_is_tapped_and_take_their_step_from_the_curve(sheet):
+    page = sheet.show("langevin_bias")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_timeout(150)
+    begun = shown(page)
+    assert begun != before
+    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.8 * box["height"])
+    page.wait_for_timeout(150)
+    assert shown(page) == before  # back to the right law
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_timeout(150)
+    assert float(page.get_by_role("slider", name="step η").input_value()) > -0.6
+
+
+def test_a_point_is_sent_back_from_where_the_pointer_puts_it(sheet):
+    page = sheet.show("forward_process")
+    box, time = page.locator("canvas").bounding_box(), page.get_by_role("slider", name="time")
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_timeout(100)
+    assert int(time.input_value()) == 100  # pure noise
+    before = shown(page)
+    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.9 * box["height"])  # the strip
+    page.wait_for_timeout(100)
+    assert 145 < int(time.input_value()) < 156
+
+
+def test_a_start_is_dragged_along_the_noise(sheet):
+    page = sheet.show("sampler_steps")
+    box, text = page.locator("canvas").bounding_box(), page.locator("#figure p")
+    before = text.inner_text()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.65 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert text.inner_text() != before  # another path, another gap to the exact flow
+
+
+def test_a_click_on_a_class_guides_there(sheet):
+    page = sheet.show("guidance")
+    box = page.locator("canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
+    page.wait_for_timeout(100)
+    assert page.get_by_role("combobox", name="class").input_value() == "green"
+
+
+def test_a_noise_is_dragged_in_either_panel(sheet):
+    page = sheet.show("straight_flow")
+    box, seen = page.locator("canvas").bounding_box(), [shown(page)]
+    for across in (0.3, 0.7):
+        page.mouse.click(box["x"] + across * box["width"], box["y"] + 0.6 * box["height"])
+        page.wait_for_timeout(100)
+        seen.append(shown(page))
+    assert len(set(seen)) == 3
+
+
+def test_a_picture_that_is_tapped_begins_in_other_noise(sheet):
+    page = sheet.show("digits_live", settings={"steps": 2})
+    settings = "document.getElementById('figure').model.get('settings').again"
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 0.35 * box["width"], box["y"] + 0.25 * box["height"])
+    page.wait_for_timeout(200)
+    page.wait_for_selector(DONE)
+    assert page.evaluate(settings) == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert shown(page) != before
+    page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.9 * box["height"])
+    page.wait_for_timeout(200)
+    assert int(page.get_by_role("slider", name="time").input_value()) < 20
+
+
+def test_a_bar_that_is_tapped_is_written(sheet):
+    page = sheet.show("next_token", settings={"length": 0})
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 112 + 25 * 1.5)  # the second bar
+    page.wait_for_timeout(200)
+    page.wait_for_selector(DONE)
+    settings = page.evaluate("document.getElementById('figure').model.get('settings')")
+    likeliest = replay.golden("next_token").expected({**settings, "length": 0})["plain"].topk(2)
+    assert settings["length"] == 1
+    assert settings["chosen"] == [[0, int(likeliest.indices[1]), "The function returns"]]
+    assert shown(page) != before
+
+
+def test_an_end_of_the_walk_is_dragged_over_the_plane(sheet):
+    page = sheet.show("latent_walk")
+    box, before = page.locator("canvas").bounding_box(), shown(page)
+    page.mouse.move(box["x"] + 77, box["y"] + 95)  # near the 1
+    page.mouse.down()
+    page.mouse.move(box["x"] + 77, box["y"] + 330, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    settings = page.evaluate("document.getElementById('figure').model.get('settings')")
+    assert settings["walk"] == 0
+    assert settings["to"] == [1.6, 1.5]
+    assert settings["from"] == pytest.approx([-1.6, -1.4], abs=0.3)
+    assert shown(page) != before
+
+
+def test_weights_may_stand_beside_the_page_and_without_them_the_still_stays(sheet, tmp_path):
+    path = tmp_path / "beside.html"
+    path.write_text(HEAD + living.page("digits_live", "figure", beside=True), encoding="utf-8")
+    assert path.stat().st_size < 300_000
+    sheet.goto(path.as_uri())
+    sheet.wait_for_timeout(200)
+    assert sheet.locator("#figure img").count() == 1
+    assert sheet.locator("#figure canvas").count() == 0
+    sheet.troubles.clear()  # the file that is missing
+    script = tmp_path / "digits_live.data.js"
+    script.write_text(living.data_script("digits_live"), encoding="utf-8")
+    sheet.goto(path.as_uri())
+    sheet.wait_for_selector("#figure canvas")
+    assert sheet.troubles == []
