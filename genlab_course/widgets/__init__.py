@@ -19,9 +19,9 @@ FIGURES = {  # figure: its module
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map", "watch"),
         "living": (
-            "causal_mask", "digits_live", "earth_mover", "elbo_gap", "forward_process",
-            "game_orbit", "guidance", "kl_fit", "langevin_bias", "latent_walk", "next_token",
-            "sampler_steps", "straight_flow",
+            "causal_mask", "digits_live", "earth_mover", "elbo_gap", "flow_grid",
+            "forward_process", "game_orbit", "guidance", "kl_fit", "langevin_bias", "latent_walk",
+            "next_token", "sampler_steps", "score_walk", "straight_flow",
         ),
         "latent": ("latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),

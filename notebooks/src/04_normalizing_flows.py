@@ -409,6 +409,22 @@ check(
 # %%
 course.show_source(flow.couple)
 
+# %% [markdown]
+# Build one by hand. Four affine couplings in the plane, $s(u) = a\cos 1.2u$ and $t(u) = b\sin 1.2u$ of the coordinate $u$ that stays; each pad
+# below the pictures holds one layer's $a$ (across) and $b$ (up and down). Questions before you press play: with *shifts alone*, can any place
+# become denser than the middle of the bell was, 0.159? With *two moons*, what has happened to the area where the density is high?
+
+# %% tags=["keep-output"]
+widgets.flow_grid()
+
+
+# %% [markdown]
+# <details><summary>The answer</summary>
+#
+# Shifts bend the grid and change no area: it stays without colour, the mark says × 1.00 wherever you put it, and 0.159 remains the maximum. Scales
+# change area: blue cells have shrunk, orange ones have grown, and the density moves by the inverse factor. In the two moons the area at the mark is
+# multiplied by 0.53, so the density by 1.90. A bridge between the moons stays: a continuous map with a continuous inverse cannot tear the plane.
+# </details>
 
 # %% [markdown]
 # ## 5. Autoregressive flows: who is fast, and in which direction

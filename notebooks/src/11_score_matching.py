@@ -976,6 +976,21 @@ axes[0].set_ylabel("$x_2$");
 # The share of one half has become about four fifths. With the exact score the chains end a point short, because the ladder moves on before
 # they have quite followed (more rungs or more steps close that gap); the network adds an error of its own, here about three points.
 #
+# **Walk with them.** Three islands, their exact score as arrows ($\sigma$ times the score, long ones cut), and 300 walkers from anywhere.
+# Questions before you press play: the islands hold 60, 30 and 10 % of the data. How will the walkers divide at $\sigma=0.1$, *one level*? How
+# with *annealing*? And five walkers that you drop on one place, where do they end in either walk?
+
+# %% tags=["keep-output"]
+widgets.score_walk()
+
+# %% [markdown]
+# <details><summary>The answer</summary>
+#
+# At one small level about a third ends on each island: the arrows know only which island is near, so colours divide the plane like a map, and five
+# from inside one colour stay together. With annealing the colours are mixed at first and part as $\sigma$ falls: 56, 30 and 13 %, close to the data; the five
+# go different ways. Raise *noise σ* with one level: the walkers roam, but over islands that are as blurred as the noise says.
+# </details>
+#
 # **The learned field against the exact one.** Broad black arrows are exact, thin orange ones learned: where the orange lies inside the black,
 # the two agree. All are multiplied by $\sigma$, and long ones are cut.
 

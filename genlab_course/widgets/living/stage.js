@@ -220,6 +220,21 @@ class Plot {
     });
   }
 
+  // A mesh, its corners [x, y, x, y, ...] in rows of n: each cell as [color, alpha] that `paint` says.
+  cells(corners, n, paint) {
+    const xs = corners.filter((_, i) => i % 2 === 0).map((v) => this.X(v));
+    const ys = corners.filter((_, i) => i % 2).map((v) => this.Y(v));
+    this.#inside((c) => {
+      for (let i = 0, cell = 0; i + n < xs.length; i++) {
+        if (i % n === n - 1) continue;
+        [c.fillStyle, c.globalAlpha] = paint(cell++);
+        c.beginPath();
+        for (const k of [i, i + 1, i + 1 + n, i + n]) c.lineTo(xs[k], ys[k]);
+        c.fill();
+      }
+    });
+  }
+
   // Values (rows from the bottom up, n columns) as shades of one colour, 0 to `top`.
   shade(values, n, top, color = this.pen.colours.blue) {
     const rows = values.length / n, image = new ImageData(n, rows);

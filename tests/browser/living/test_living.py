@@ -145,6 +145,35 @@ def test_a_target_is_drawn_with_the_pointer(sheet):
     assert page.get_by_role("combobox", name="target").input_value() == "drawn by you"
 
 
+def test_walkers_dropped_with_the_pointer_have_walked(sheet):
+    page = sheet.show("score_walk")
+    box, steps = page.locator("canvas").bounding_box(), page.get_by_role("slider", name="steps")
+    before = shown(page)
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.6 * box["height"])
+    page.wait_for_timeout(100)
+    assert shown(page) != before
+    steps.fill("0")
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    page.wait_for_timeout(100)
+    assert int(steps.input_value()) == 120  # nobody has walked yet: see where they end
+
+
+def test_a_layer_is_set_in_its_pad_and_a_place_marked_on_the_grid(sheet):
+    page = sheet.show("flow_grid", settings={"walked": 1})
+    box, text = page.locator("canvas").bounding_box(), page.locator("#figure p")
+    page.mouse.move(box["x"] + 0.375 * box["width"], box["y"] + 0.87 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.84 * box["height"], steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert page.get_by_role("combobox", name="shape").input_value() == "yours"
+    assert page.get_by_role("slider", name="layers").input_value() == "2"  # so that it is seen
+    before = text.inner_text()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.4 * box["height"])
+    page.wait_for_timeout(100)
+    assert text.inner_text() != before
+
+
 def test_the_start_of_a_game_is_dragged(sheet):
     page = sheet.show("game_orbit")
     box, before = page.locator("canvas").bounding_box(), shown(page)
