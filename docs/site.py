@@ -46,13 +46,9 @@ GROUPS = {  # of the first page: a heading, and how the names of its pages begin
     "The landscape": ("15_",),
 }
 LIVING = {  # on the first page: what is asked of the reader
-    name: question
-    for name, question in {
-        "forward_process": "Every generated picture began as noise. Play time backwards.",
-        "game_orbit": "Two players who each only improve never meet. Drag the start.",
-        "kl_fit": "One bump for two: which wrong answer do you get? Draw your own target.",
-    }.items()
-    if name in living.NAMES
+    "forward_process": "Every generated picture began as noise. Play time backwards.",
+    "game_orbit": "Two players who only ever improve never meet. Drag the start.",
+    "digits_live": "A network in this page draws the digit you ask for.",
 }
 
 
@@ -149,7 +145,7 @@ def with_explanations(notebook, books):
             words = data.get("text/plain", "")
             if "living" in about:
                 name, settings = about["living"]["name"], about["living"]["settings"]
-                shown = living.page(name, f"living-{number}", settings=settings)
+                shown = living.page(name, f"living-{number}", beside=True, settings=settings)
                 output["data"] = nbformat.from_dict({"text/html": shown})
             called = re.search(r"\bwidgets\.(\w+)\(", cell.source)
             if words.startswith("Still picture. Run") and called and called[1] in books:
@@ -242,7 +238,7 @@ def found_notebooks():
 
 
 def copy_assets(folder):
-    """Put the styles, the script, the hero and the font of the formulas beside the pages."""
+    """Put styles, script, hero, networks and the font of the formulas beside the pages."""
     day, night = (
         HtmlFormatter(style=s, nobackground=True).get_style_defs(".highlight")
         for s in ("friendly", "github-dark")
@@ -258,6 +254,8 @@ def copy_assets(folder):
         FONT.with_name("GUST-FONT-LICENSE.txt"),
     ):
         shutil.copyfile(path, folder / path.name)
+    for name in living.NETWORKS:
+        (folder / f"{name}.data.js").write_text(living.data_script(name), encoding="utf-8")
 
 
 def cards(pages, thumbnails):
@@ -284,10 +282,10 @@ def landing(pages, thumbnails):
         '<input id="search" type="search" placeholder="Search" aria-label="Search all pages"></p>',
         '<ul id="found"></ul>',
     ]
-    figures = [
-        f"<section><h3>{question}</h3>{living.page(name, name, autoplay=k == 0)}</section>"
-        for k, (name, question) in enumerate(LIVING.items())
-    ]
+    figures = []
+    for k, (name, question) in enumerate(LIVING.items()):
+        figure = living.page(name, name, beside=True, autoplay=k == 0)
+        figures.append(f"<section><h3>{question}</h3>{figure}</section>")
     parts += [f'<div class="living">{"".join(figures)}</div>']
     groups, left = {}, list(pages)
     for heading, starts in GROUPS.items():

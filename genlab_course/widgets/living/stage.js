@@ -7,13 +7,13 @@ const NIGHT = { paper: "#16181c", ink: "#e6e6e6", soft: "#9a9a9a", faint: "#3438
   orange: "#f0b429", green: "#2fbf93", red: "#f4803c", pink: "#e29bc4", sky: "#8fd0f5" };
 
 const STYLE = `
-.genlab-living { max-width: 760px; font: 15px/1.4 system-ui, "DejaVu Sans", sans-serif; }
+.genlab-living { max-width: var(--genlab-width, 760px); font: var(--genlab-size, 15px)/1.4 system-ui, "DejaVu Sans", sans-serif; }
 .genlab-living canvas { display: block; width: 100%; touch-action: pan-y; border-radius: 6px; }
 .genlab-living canvas.touch { cursor: crosshair; touch-action: none; }
 .genlab-living :focus-visible { outline: 2px solid #d55e00; outline-offset: 2px; }
 .genlab-living .controls { display: flex; flex-wrap: wrap; gap: 4px 22px; margin: 4px 0 6px; }
 .genlab-living .controls div, .genlab-living label { display: flex; align-items: center; gap: 8px;
-  flex: 1 1 260px; }
+  flex: 1 1 260px; white-space: nowrap; }
 .genlab-living input[type=range] { flex: 1 1 110px; min-width: 80px; height: 26px; margin: 0; }
 .genlab-living output { min-width: 3.4em; font-variant-numeric: tabular-nums; }
 .genlab-living button, .genlab-living select { font: inherit; min-height: 32px; padding: 2px 10px;
@@ -317,7 +317,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
     const caption = make("p"), rows = make("div", { className: "controls" });
     canvas.setAttribute("role", "img");
     const root = make("div", { className: "genlab-living" }, make("style", {}, STYLE), rows, canvas, caption);
-    let pen = null, waiting = 0, asked = "", work = null, found = null;
+    let pen = null, zoom = 1, waiting = 0, asked = "", work = null, found = null;
     load?.(model.get("data"));
 
     // What is known by the end of this frame's slice, or at once after a change; then it goes on.
@@ -347,9 +347,10 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
         canvas.style.height = `${height}px`;
       }
       const context = canvas.getContext("2d");
-      context.setTransform(scale, 0, 0, scale, 0, 0);
+      zoom = Math.max(1, width / 900); // on a projector words and lines grow with the picture
+      context.setTransform(scale * zoom, 0, 0, scale * zoom, 0, 0);
       const computed = known(now);
-      pen = new Pen(context, width, height);
+      pen = new Pen(context, width / zoom, height / zoom);
       draw(pen, computed, now);
       caption.textContent = say(computed, now);
       canvas.ariaLabel = `${about} ${caption.textContent}`;
@@ -374,7 +375,8 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
       const hand = (event) => {
         if (!pen || (event.type === "pointermove" && !event.buttons)) return;
         const box = canvas.getBoundingClientRect();
-        const values = touch(event.clientX - box.left, event.clientY - box.top, state(), pen, event.type);
+        const [x, y] = [(event.clientX - box.left) / zoom, (event.clientY - box.top) / zoom];
+        const values = touch(x, y, state(), pen, event.type);
         if (values) change(values);
       };
       canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); hand(event); });
