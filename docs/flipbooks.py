@@ -19,7 +19,10 @@ N_FRAMES = 9  # along a control at most
 
 
 def widgets():
-    """Yield (name, widget) of every demo page's widget that draws and does not live by itself."""
+    """Yield (call, name, widget) of every demo page's widget that draws and is not living.
+
+    The call is the line of code that makes it: a notebook that makes it in the same words shows it.
+    """
     for page in PAGES:
         for demo in page.demos:
             *before, last = demo.code.strip().splitlines()
@@ -33,9 +36,9 @@ def widgets():
             if isinstance(made, Later):
                 made.press()
                 made = made.children[0]
-                name = "five_samplers"
+                last, name = "widgets.five_samplers(models)", "five_samplers"
             if isinstance(made, Explorer):
-                yield name, made
+                yield last, name, made
 
 
 def stops(control):
@@ -43,8 +46,9 @@ def stops(control):
     if hasattr(control, "options"):
         options = list(control.options)
         pairs = [o if isinstance(o, tuple) else (str(o), o) for o in options]
-        keep = np.unique(np.linspace(0, len(pairs) - 1, min(N_FRAMES, len(pairs))).round())
-        return [pairs[int(k)] for k in keep]
+        now = [option for _, option in pairs].index(control.value)
+        some = np.linspace(0, len(pairs) - 1, min(N_FRAMES, len(pairs))).round()
+        return [pairs[k] for k in sorted({now, *some.astype(int).tolist()})]
     if not hasattr(control, "min"):
         return []
     low, high, kind = control.min, control.max, type(control.value)
@@ -52,7 +56,8 @@ def stops(control):
     values = [low + control.step * k for k in steps]
     if hasattr(control, "base"):
         values = [control.base**v for v in values]
-    return [(f"{v:.4g}", kind(round(v, 10))) for v in values]
+    shown = sorted({control.value, *(kind(round(v, 10)) for v in values)})
+    return [(f"{v:.4g}", v) for v in shown]
 
 
 def flipbook(name, widget, folder, render):
@@ -75,10 +80,7 @@ def flipbook(name, widget, folder, render):
             frames.append({"label": label, **keep(f"flip_{name}_{key}_{k}.webp")})
         widget.set(**{key: value})
         if len(frames) > 1:
-            near = [
-                stop == value if isinstance(value, str) else -abs(stop - value) for _, stop in found
-            ]
-            given, at = html.escape(json.dumps(frames)), near.index(max(near))
+            given, at = html.escape(json.dumps(frames)), [stop for _, stop in found].index(value)
             slider = f'<input type="range" min="0" max="{len(frames) - 1}" value="{at}"'
             said = html.escape(control.description)
             slider += f' data-frames="{given}" aria-label="{said}">'
@@ -88,5 +90,5 @@ def flipbook(name, widget, folder, render):
 
 
 def flipbooks(folder, render):
-    """The flip-books of all widgets, by name."""
-    return {name: flipbook(name, widget, folder, render) for name, widget in widgets()}
+    """The flip-books of all widgets, by the calls that make them."""
+    return {call: flipbook(name, w, folder, render) for call, name, w in widgets()}

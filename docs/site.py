@@ -1,6 +1,6 @@
 """Write the course as pages that need no network and no server: python docs/site.py [FOLDER].
 
-nbconvert turns the notebooks with their stored outputs into HTML; nothing is executed. A formula
+nbconvert turns the notebooks with their stored outputs into HTML; no cell is executed. A formula
 becomes MathML, which browsers draw by themselves in the font that comes with the pages; a living
 figure moves as in JupyterLab, any other widget is the picture of its first state, a quiz its
 questions with the explanations folded away. `index.html` shows and searches them all, and `api/`
@@ -11,6 +11,7 @@ import base64
 import html
 import io
 import json
+import posixpath
 import re
 import shutil
 import sys
@@ -46,8 +47,8 @@ GROUPS = {  # of the first page: a heading, and how the names of its pages begin
     "The landscape": ("15_",),
 }
 LIVING = {  # on the first page: what is asked of the reader
-    "forward_process": "Every generated picture began as noise. Play time backwards.",
-    "game_orbit": "Two players who only ever improve never meet. Drag the start.",
+    "forward_process": "Diffusion turns data into noise, then noise back into data. Drag a point.",
+    "game_orbit": "Each player follows its own gradient, and they spiral apart. Drag the start.",
     "digits_live": "A network in this page draws the digit you ask for.",
 }
 
@@ -88,8 +89,8 @@ def rendered(markdown, leads=None):
     return re.sub(r'href="([^"#]+)(#[^"]*)?"', lambda m: f'href="{leads(m[1])}{m[2] or ""}"', text)
 
 
-def moved(target):
-    """Return where a link of the repository leads on the site, which is one flat folder."""
+def moved(target, folder=""):
+    """Return where a link from a file in `folder` leads on the site, which is one flat folder."""
     if "://" in target:
         return target
     path = Path(target)
@@ -97,7 +98,7 @@ def moved(target):
         return f"solution_{path.stem}.html" if "solutions" in path.parts else f"{path.stem}.html"
     if path.suffix == ".md" and path.stem in DOCUMENTS:
         return f"{path.stem}.html"
-    return SOURCE + re.sub(r"^(\.\./)+", "", target)
+    return SOURCE + posixpath.normpath(posixpath.join(folder, target)).replace("../", "")
 
 
 FOLDED = """\
@@ -147,9 +148,9 @@ def with_explanations(notebook, books):
                 name, settings = about["living"]["name"], about["living"]["settings"]
                 shown = living.page(name, f"living-{number}", beside=True, settings=settings)
                 output["data"] = nbformat.from_dict({"text/html": shown})
-            called = re.search(r"\bwidgets\.(\w+)\(", cell.source)
-            if words.startswith("Still picture. Run") and called and called[1] in books:
-                output["data"] = nbformat.from_dict({"text/html": books[called[1]]})
+            call = cell.source.strip().splitlines()[-1]
+            if words.startswith("Still picture. Run") and call in books:
+                output["data"] = nbformat.from_dict({"text/html": books[call]})
             if "image/webp" in data:  # which nbconvert does not know
                 film = f'<img alt="{html.escape(words)}" src="{HERO.name}">'
                 output["data"] = nbformat.from_dict({"text/html": film})
@@ -296,15 +297,15 @@ def landing(pages, thumbnails):
         parts += [f"<h2>{heading}</h2>", cards(rows, thumbnails)] if rows else []
         left = [row for row in left if row not in rows]
     links = "".join(f'<li><a href="{n}.html">{html.escape(t)}</a></li>' for t, n, *_ in left)
-    parts += ["<h2>To look things up, and solutions</h2>", f'<ul class="plain">{links}</ul>']
+    parts += ["<h2>Reference and solutions</h2>", f'<ul class="plain">{links}</ul>']
     return page("genlab", "\n".join(parts), wide=True)
 
 
 def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
     """Write the pages, the index with its search, and what they load; return their number.
 
-    `books` has the flip-books of widgets by name (docs/flipbooks.py); without one, a widget is a
-    picture.
+    `books` has the flip-books of widgets by their calls (docs/flipbooks.py); without one, a widget
+    is a picture.
     """
     exporter, pages, thumbnails = Exporter(template_name="basic"), [], {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -319,7 +320,14 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
     for name in documents:
         path = ROOT / "docs" / f"{name}.md"
         text = path.read_text(encoding="utf-8")
-        pages.append((text.partition("\n")[0].strip("# "), name, path, rendered(text)))
+        pages.append(
+            (
+                text.partition("\n")[0].strip("# "),
+                name,
+                path,
+                rendered(text, lambda t: moved(t, "docs")),
+            )
+        )
     for k, (title, name, _, body) in enumerate(pages):
         text = page(title, body, ways(pages, k))
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

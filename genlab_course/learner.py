@@ -439,13 +439,13 @@ def counts(ids: Sequence[str], right: set[str]) -> tuple[int, int]:
 def table(rows: list[Standing]) -> str:
     """Write the standings as Markdown: what is next, then the lessons and the labs."""
     following = next((row for row in rows if not row.done), None)
-    minutes = sum(row.minutes for row in rows if not row.done)
+    hours = max(1, round(sum(row.minutes for row in rows if not row.done) / 60))
     say = "Everything is answered. What would you build now?"
     if following is not None:
         verb = "Go on with" if following.begun else "Next"
         say = f"## ▶ {verb}: [{following.title}]({following.name})\n\n{following.minutes} minutes"
         begun = any(row.begun for row in rows)
-        say += f"; about {minutes / 60:.0f} hours are left" if begun else ""
+        say += f"; about {hours} hour{'s' if hours > 1 else ''} are left" if begun else ""
     lines = [say]
     for heading, folder in (("Lessons", "."), ("Labs", "systems"), ("Frontier", "frontier")):
         lines += [

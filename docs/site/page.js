@@ -50,6 +50,11 @@ for (const slider of document.querySelectorAll(".flip input")) {
   const said = slider.nextElementSibling;
   said.textContent = frames[slider.value].label;
   slider.addEventListener("input", () => {
+    for (const other of book.querySelectorAll("input")) {
+      if (other === slider) continue; // the frames of one control show the others as they began
+      other.value = other.defaultValue;
+      other.nextElementSibling.textContent = JSON.parse(other.dataset.frames)[other.value].label;
+    }
     const { src, text, label } = frames[slider.value];
     book.querySelector("img").src = src;
     book.querySelector("div").innerHTML = text;

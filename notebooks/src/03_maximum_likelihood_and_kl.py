@@ -662,7 +662,7 @@ for (m, s), value in ((left, keep_left), (right, keep_right), (summit, pass_heig
 #
 # **Now turn the knobs yourself.** The lower panel shows *where* each divergence is paid. Before you touch it: (a) put the mean at 2 and the standard deviation at 0.6. Where on the axis is the
 # forward cost paid? (b) Keep the standard deviation small and walk from one mode to the other: what happens to the reverse cost in between, and what does that mean for a
-# gradient method that starts on the wrong mode? Then let the play button run that method, once for each divergence. (c) Can you find a Gaussian that is good in both columns?
+# gradient method that starts on the wrong mode? Then let the play button run that method, once for each divergence. (c) Can you find a Gaussian for which both divergences are small?
 # (d) Draw a target of your own in the upper panel: for which shapes do the two fits agree?
 
 # %% tags=["keep-output"]

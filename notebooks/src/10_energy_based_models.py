@@ -593,9 +593,7 @@ right.plot(etas, accepted, "s-", color="#009E73")
 right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05), title="what the removal costs");
 
 # %% [markdown]
-# **A question for the widget.** Its chains begin with the law that is wanted; the play button shows what becomes of them, and the lower panel of the law itself, computed on a grid. On the two
-# valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the width of the valleys, or the shares of mass in them? Then choose *Metropolis* at the largest $\eta$: is the law
-# right, and is the *chain* any good? Last, tap the right valley, so that all chains begin there, and set $\eta$ to 0.032: how much of the law still stands there after 100 steps?
+# **A question for the figure.** All chains start from the target distribution. Press play to see what becomes of them; the lower panel shows their distribution, computed on a grid. On the two valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the width of each mode, or the fraction of the mass in it? Then choose *Metropolis* at the largest $\eta$: is the distribution right, and is the *chain* any good? Last, tap the right valley, so that all chains start there, and set $\eta$ to 0.032: how much of the mass is still there after 100 steps?
 
 # %% tags=["keep-output"]
 widgets.langevin_bias()

@@ -454,7 +454,7 @@ axes[0].set_ylabel("density, 9 passes");
 #
 # So a step count alone says nothing. It needs the sampler's name, its variance, its network evaluations, and the network: ours comes next.
 #
-# Question before you move anything: with three modes and 8 passes, where do DDIM's trajectories leave the exact ones, in the noise or near the
+# Question before you move anything: with three modes and 8 evaluations, where do DDIM's trajectories leave the exact ones, in the noise or near the
 # data? Then switch the sampler to 2M, and to DDPM. Drag in the left panel to start the thick path elsewhere; play `evaluations` and watch the slopes on the right.
 #
 # <details><summary>Answer</summary>
@@ -1152,8 +1152,7 @@ for ax, size in zip(axes, (16, 28), strict=True):
 #
 # <details><summary>Answer</summary>
 #
-# At $w=0$ the label is not read. At 1 about seven in eight are what was asked for, at 2 nearly all (its card says 0.875 and 0.995). Ten sevens
-# lie 0.38 a pixel from their mean at $w=0$, 0.31 at 1, 0.28 at 2 and hardly less beyond (0.26 at 6): most of the variety is spent by then.
+# At $w=0$ the label is not read. At 1 about seven in eight are what was asked for, at 2 nearly all (its card says 0.875 and 0.995). Ten pictures asked to be sevens differ from their mean by 0.38 a pixel at $w=0$, 0.31 at 1, 0.28 at 2 and hardly less beyond (0.26 at 6): most of the variety is spent by then.
 # The guess changes until $\sigma\approx 1$, where it is within about 0.1 a pixel of the picture that comes out; the rest is detail.
 #
 # </details>

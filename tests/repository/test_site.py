@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
         row for row in site.found_notebooks() if row[1][:2] == "05" or row[1].startswith("flow_d")
     ]
     assert len(some) == 2
-    assert site.write_site(folder, some, ("glossary", "errata")) == 4
+    assert site.write_site(folder, some, ("glossary", "errata", "teaching")) == 5
     return folder
 
 
@@ -66,6 +66,9 @@ def test_formulas_are_drawn_by_the_browser_and_none_is_left_over(folder):
 def test_links_lead_to_pages_of_the_site_or_to_the_repository(folder):
     for path in folder.glob("*.html"):
         for link in Page(path).links:
+            if link.startswith(site.SOURCE):
+                there = link.removeprefix(site.SOURCE).partition("#")[0]
+                assert (DOCS.parent / there).exists(), (path.name, link)
             if "://" in link or link.startswith(("#", "api/")):
                 continue
             target, _, part = link.partition("#")
@@ -107,6 +110,31 @@ def test_every_picture_says_what_is_on_it(folder):
     for path in folder.glob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert [tag for tag in re.findall(r"<img\b[^>]*>", text) if "alt=" not in tag] == [], path
+
+
+def test_living_figures_live_in_the_lesson_and_on_the_first_page(folder):
+    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
+    first = (folder / "index.html").read_text(encoding="utf-8")
+    assert lesson.count('<div id="living-') == lesson.count("el.end = render(") == 1
+    assert [name for name in site.LIVING if f'<div id="{name}">' in first] == list(site.LIVING)
+    assert first.count("el.end = render(") == first.count("<section>") == len(site.LIVING)
+    assert first.count('"autoplay": true') == 1
+    for name in re.findall(r'src="(\w+)\.data\.js"', first):
+        assert "globalThis.living_" in (folder / f"{name}.data.js").read_text()[:40]
+
+
+def test_the_librarys_pages_draw_their_formulas(tmp_path):
+    site.write_api(tmp_path, "genlab.core.stats")
+    page = tmp_path / "api/genlab/core/stats.html"
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<math") > 5
+    styles = re.findall(r'href="([^"]*math\.css)"', text)
+    assert [(page.parent / s).resolve() for s in styles] == [tmp_path.resolve() / "math.css"]
+
+
+def test_a_card_shows_a_picture_of_its_own(folder):
+    pictures = {path.read_bytes() for path in folder.glob("*.webp") if path.name != "hero.webp"}
+    assert len(pictures) == 2
 
 
 def test_the_search_knows_every_page_and_its_words(folder):

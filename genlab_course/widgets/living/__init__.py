@@ -19,7 +19,7 @@ import genlab
 
 FOLDER = Path(__file__).parent
 WIDTH = 760  # of a figure at most, in CSS pixels
-SHARED = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+SHARED = re.compile(r'^import (\{.*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
 NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - {"stage", "net"}))
 SHIPPED = Path(genlab.__file__).parent / "zoo/weights"
 NETWORKS = {  # figure: the model whose weights it holds
@@ -36,7 +36,7 @@ const state = { data: DATA, ...STATE }, heard = {}, model = {
 };
 const el = document.getElementById("ID");
 {
-  const begin = () => { el.replaceChildren(); el.model = model; render({ model, el }); };
+  const begin = () => { el.replaceChildren(); el.model = model; el.end = render({ model, el }); };
   if (state.data === true) begin();
   else if (state.data) requestAnimationFrame(() => setTimeout(begin)); // the still is seen first
 }
@@ -48,8 +48,16 @@ def source(name: str) -> str:
     if name not in NAMES:
         raise ValueError(f"no living figure {name!r}; there are: {', '.join(NAMES)}")
     text = (FOLDER / f"{name}.js").read_text(encoding="utf-8")
-    shared = [(FOLDER / f"{m}.js").read_text(encoding="utf-8") for m in SHARED.findall(text)]
-    return "\n".join([part.replace("\nexport ", "\n") for part in shared] + [SHARED.sub("", text)])
+    shared = [_scope(module) for _, module in SHARED.findall(text)]
+    return "\n".join([*shared, SHARED.sub(r"const \1 = \2_js;\n", text)])
+
+
+def _scope(module: str) -> str:
+    """A shared module as one constant that has what it exports, so that no names meet."""
+    text = (FOLDER / f"{module}.js").read_text(encoding="utf-8")
+    offers = ", ".join(re.findall(r"^export (?:function|const|class)\*? (\w+)", text, re.MULTILINE))
+    inside = text.replace("\nexport ", "\n")
+    return f"const {module}_js = (() => {{\n{inside}\nreturn {{ {offers} }};\n}})();\n"
 
 
 def weights(name: str) -> bytes:
@@ -72,7 +80,7 @@ def page(name: str, ident: str, *, beside: bool = False, **state: Any) -> str:
     if name in NETWORKS:
         held = f'src="{name}.data.js" defer>' if beside else f">{data_script(name)}"
         script, data = f"<script {held}</script>\n", f"globalThis.living_{name}"
-    start = MODEL.replace("DATA", data).replace("STATE", json.dumps(state)).replace("ID", ident)
+    start = MODEL.replace("DATA", data).replace("ID", ident).replace("STATE", json.dumps(state))
     picture = base64.b64encode(still(name)).decode()
     image = f'<img alt="{name}: still picture" src="data:image/png;base64,{picture}">'
     script += f'<script type="module">\n{source(name)}{start}</script>'

@@ -154,10 +154,10 @@ function say({ reach, honest, score, entropy, follows, order }) {
   const numbers = `${score.toFixed(2)} nats a token (entropy of the data: ${entropy.toFixed(2)})`;
   const words = `${Math.round(100 * follows)} % of the pairs it draws follow the alphabet ` +
     "(in the data 90 %).";
-  if (honest) return `No leak: each token can wait for those it reads. ${numbers}; ${words}`;
+  if (honest) return `No leak: each token can be drawn after those it reads. ${numbers}; ${words}`;
   const why = copies.length > 1 ? `A leak: ${copies.length} outputs see their own token`
     : copies.length ? `A leak: output ${copies[0]} sees its own token`
-      : "A circle: some outputs wait for each other";
+      : "A cycle: some outputs depend on each other";
   return `${why}. ${numbers}${score < entropy ? ", too good to be true" : ""}; ${words}`;
 }
 

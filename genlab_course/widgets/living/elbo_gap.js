@@ -108,7 +108,7 @@ function touch(px, py, settings, pen) {
 }
 
 export const { about, controls, compute: mathematics, render } = figure({
-  about: "A guess q over a posterior; beside it, how log evidence divides into ELBO and gap.",
+  about: "An approximate posterior q over the exact one; below, log p(x) as ELBO and gap.",
   controls: [
     { name: "mean", label: "mean of q", min: -MEAN, max: MEAN, step: 0.01, value: 0 },
     { name: "width", label: "standard deviation", min: WIDTH[0], max: WIDTH[1], step: 0.01,

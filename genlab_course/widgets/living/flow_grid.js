@@ -78,7 +78,6 @@ const panel = (pen, i) => pen.axes({ box: [(i * pen.width) / 2, 0, pen.width / 2
 const pad = (pen, k) => pen.axes({ box: [(k * pen.width) / LAYERS, row(pen) + 4, pen.width / LAYERS,
   pen.height - row(pen) - 22], bare: true, square: true, x: [-EDGES, EDGES], y: [-EDGES, EDGES],
   title: `layer ${k + 1} ${k % 2 ? "↔" : "↕"}` });
-const every = (points, j) => points.filter((_, i) => i % 2 === j);
 
 function draw(pen, { corners, area, density: p, mark, logDet }, { walked, shape, knobs }) {
   const { ink, soft, faint, paper, blue, orange } = pen.colours, n = CELLS + 1;
@@ -137,7 +136,7 @@ function touch(px, py, settings, pen) {
 export const { about, controls, compute: mathematics, render } = figure({
   about: "A square grid and a normal density, bent by affine coupling layers one after the other.",
   controls: [
-    { name: "walked", label: "layers", min: 0, max: LAYERS, step: 0.05, value: 3.8, play: 6 },
+    { name: "walked", label: "layers", min: 0, max: LAYERS, step: 0.05, value: 4, play: 6 },
     { name: "shape", label: "shape", options: [...Object.keys(SHAPES), "yours"],
       value: "two moons" },
     { name: "knobs", value: SHAPES["two moons"] },

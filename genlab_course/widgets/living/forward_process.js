@@ -154,8 +154,9 @@ function draw(pen, { t, signal, cloud, density, own, group, trail, guess }, { ti
 const say = ({ t, signal, noise: sigma, home }, { time, way }) => time <= T
   ? `Forward, step ${t} of ${T}: x = ${signal.toFixed(2)} x₀ + ${sigma.toFixed(2)} ε. ` +
     "Each step adds a little noise, whatever the shape; at the end no shape is left."
-  : `Back by ${way}, ${t} steps to go. The shape returns, its points do not: ` +
-    `${(100 * home).toFixed(0)} % land in the colour that they came from. Drag in the plane to send a point of your own.`;
+  : `Reverse, by ${way}: ${t} steps to go. The distribution returns, the points do not: ` +
+    `${(100 * home).toFixed(0)} % land in the colour they came from. ` +
+    "Drag in the plane to send a point of your own.";
 
 function touch(px, py, { time }, pen) {
   if (py > split(pen)) {

@@ -1,7 +1,7 @@
 // The smallest GAN: a sample chases a slope, the slope runs after the sample; who ever arrives?
 import { figure } from "./stage.js";
 
-const STEPS = 150, REACH = 2.4, LOW = -3, HIGH = 1; // of the distance, as powers of ten
+const STEPS = 150, REACH = 2.4, LOW = -2, HIGH = 1; // of the distance, as powers of ten
 const COLOURS = { simultaneous: "red", alternating: "blue", extragradient: "green",
   optimistic: "orange" };
 const METHODS = Object.keys(COLOURS);
@@ -78,7 +78,7 @@ function orbits(pen, computed, { start, gamma, method }) {
   plane.dots([start[0]], [start[1]], { color: paper, radius: 6, ring: ink });
   const right = start[0] < 1.2; // where there is room for the words
   pen.text("drag the start", plane.X(start[0]) + (right ? 10 : -10), plane.Y(start[1]) - 8,
-    { size: 12, align: right ? "left" : "right" });
+    { size: 12, align: right ? "left" : "right", halo: pen.colours.paper });
 }
 
 // What the two numbers mean: a logit that is a line, and the point that climbs it.
@@ -140,7 +140,7 @@ function touch(px, py, settings, pen) {
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Orbits of the two players of the smallest GAN, stepped in four ways from one start.",
   controls: [
-    { name: "method", label: "step", options: METHODS, value: "simultaneous" },
+    { name: "method", label: "update", options: METHODS, value: "simultaneous" },
     { name: "rate", label: "rate", min: 0.05, max: 0.8, step: 0.05, value: 0.3 },
     { name: "gamma", label: "R1 gamma", min: 0, max: 2, step: 0.1, value: 0 },
     { name: "steps", label: "steps", min: 0, max: STEPS, step: 1, value: STEPS, play: 8 },

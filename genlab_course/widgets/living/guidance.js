@@ -119,7 +119,7 @@ function draw(pen, { parts, ends, plain, rows, law, guided, wanted }, { weight, 
   map.dots(every(ends, 0), every(ends, 1), { color, radius: pen.small ? 2 : 3, ring: paper });
   const size = pen.small ? 11 : 13;
   pen.text("dots: guided samples", 8, 14, { color, size, halo: paper });
-  pen.text("shade: sharpened law", 8, 31, { color: ink, size, halo: paper });
+  pen.text("shade: sharpened distribution", 8, 31, { color: ink, size, halo: paper });
 
   const x = map.left + map.width + (pen.small ? 4 : 14);
   const right = pen.axes({ box: [x, 0, pen.width - x, pen.height], x: [0, 8], y: [0, 3],
@@ -136,9 +136,9 @@ function draw(pen, { parts, ends, plain, rows, law, guided, wanted }, { weight, 
 
 const two = (v) => (Math.abs(v) < 0.005 ? 0 : v).toFixed(2);
 const say = ({ guided, wanted }, { weight, name }) =>
-  `w = ${weight.toFixed(1)}: guided samples lie ${two(guided[0])} out along the ${name} arm and spread ` +
-  `${two(guided[1])}; the sharpened law would lie at ${two(wanted[0])} and spread ` +
-  `${two(wanted[1])}. Click on another class to be guided there.`;
+  `w = ${weight.toFixed(1)}: the guided samples have mean ${two(guided[0])} ` +
+  `along the ${name} arm and spread ${two(guided[1])}; the sharpened distribution has mean ` +
+  `${two(wanted[0])} and spread ${two(wanted[1])}. Tap another class to guide towards it.`;
 
 function touch(px, py, settings, pen) {
   const [x, y] = plane(pen).at(px, py);
@@ -150,7 +150,7 @@ function touch(px, py, settings, pen) {
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Guided samples of one class in the plane, against the sharpened law that has a formula.",
   controls: [
-    { name: "weight", label: "w", min: 0, max: 8, step: 0.1, value: 3, play: 6 },
+    { name: "weight", label: "guidance w", min: 0, max: 8, step: 0.1, value: 3, play: 6 },
     { name: "gap", label: "gap", min: 0.5, max: 1.3, step: 0.2, value: 0.9 },
     { name: "name", label: "class", options: CLASSES, value: CLASSES[0] },
   ],

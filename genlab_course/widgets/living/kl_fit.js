@@ -56,7 +56,7 @@ function densities(pen) {
 }
 
 function draw(pen, { p, q, forwardAt, reverseAt }) {
-  const { ink, blue, orange } = pen.colours, top = densities(pen);
+  const { ink, blue, orange, green } = pen.colours, top = densities(pen);
   top.line(X, p, { color: ink, fill: ink });
   top.line(X, q, { color: blue, width: 2.5, dash: [7, 4] });
   pen.text("data p", top.left + top.width - 8, top.top + 12, { align: "right", color: ink });
@@ -64,9 +64,9 @@ function draw(pen, { p, q, forwardAt, reverseAt }) {
   const high = Math.max(1.5, Math.max(...forwardAt, ...reverseAt) * 1.15);
   const low = pen.axes({ box: boxes(pen)[1], x: [-6, 6], y: [-0.5, high], xlabel: "x", ylabel: "nats per x" });
   low.line(X, forwardAt, { color: orange });
-  low.line(X, reverseAt, { color: blue, dash: [7, 4] });
+  low.line(X, reverseAt, { color: green, dash: [7, 4] });
   pen.text("p log(p/q): forward", low.left + low.width - 8, low.top + 10, { align: "right", color: orange });
-  pen.text("q log(q/p): reverse", low.left + low.width - 8, low.top + 28, { align: "right", color: blue });
+  pen.text("q log(q/p): reverse", low.left + low.width - 8, low.top + 28, { align: "right", color: green });
 }
 
 const say = ({ at: [m, s], forward, reverse }) =>
@@ -90,6 +90,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "shape", label: "target", options: ["two modes", "drawn by you"], value: "two modes" },
     { name: "drawn", value: Array.from(grid(-SEEN, SEEN, BINS), (x) => 0.8 * Math.exp(-((x + 2) ** 2) / 2)) },
   ],
-  compute, draw, say, touch, aspect: 0.62,
+  compute, draw, say, touch, aspect: 0.62, tall: 1.25,
 });
 export default { render };

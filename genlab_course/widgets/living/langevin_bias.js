@@ -120,7 +120,7 @@ function panels(pen, { target: name }) {
   const rest = small ? height * 0.3 : height - h;
   return [pen.axes({ box: [0, 0, w, h], x, y: [low, high],
     title: "chains on the energy E(x); tap: begin there" }),
-    pen.axes({ box: [0, h, w, rest], x, y: [0, top], title: "their law; tap: begin as wanted" }),
+    pen.axes({ box: [0, h, w, rest], x, y: [0, top], title: "their distribution; tap: start at the target" }),
     pen.axes({
       box: small ? [0, h + rest, w, height - h - rest] : [w + 10, 0, width - w - 10, height],
       x: [-2, 0.2], y: [small ? -22 : -9, 100], xlabel: "log10 of the step η",
@@ -187,7 +187,7 @@ function touch(px, py, settings, pen) {
 }
 
 export const { about, controls, compute: mathematics, render } = figure({
-  about: "Langevin chains move on an energy; below, their law against the one that is wanted.",
+  about: "Langevin chains move on an energy; below, their distribution against the target.",
   controls: [
     { name: "log_eta", label: "step η", min: -2, max: 0.2, step: 0.05, value: -1.3,
       show: stepSize },

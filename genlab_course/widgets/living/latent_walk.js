@@ -88,7 +88,7 @@ function draw(pen, found, { from, to, reach, walk }) {
 
 const say = ({ here, bits: own, blendBits }, { walk }) =>
   `At ${walk} % of the way, z = (${here[0].toFixed(1)}, ${here[1].toFixed(1)}): the decoded picture ` +
-  `leaves ${own.toFixed(0)} bits of its pixels open, the fade ${blendBits.toFixed(0)}. ` +
+  `has ${own.toFixed(0)} bits of uncertainty in its pixels, the fade ${blendBits.toFixed(0)}. ` +
   "Drag the blue ends; the circles hold 39 % and 86 % of the prior.";
 
 let held = "to"; // the end that a drag has taken

@@ -159,10 +159,11 @@ const say = ({ plain, p, bits, cost }, { temperature, top }) => {
   const kept = p.reduce((n, v) => n + (v > 0), 0);
   const mean = cost.reduce((a, b) => a + b, 0) / cost.length;
   const lost = plain.reduce((a, v, k) => a + (p[k] ? 0 : 100 * v), 0).toFixed(0);
-  return `The model is undecided by ${bits.toFixed(1)} bits; temperature ${temperature} ` +
-    `and top-p ${top} leave ${kept} of ${p.length} tokens and cut ${lost} %. ` +
-    (cost.length ? `Written: ${cost.length} at ${mean.toFixed(1)} bits each (the shades). ` : "") +
-    "Tap a bar to write it.";
+  return `The next token has ${bits.toFixed(1)} bits of uncertainty. ` +
+    `Temperature ${temperature} and top-p ${top} keep ${kept} of ${p.length} tokens ` +
+    `and cut ${lost} % of the probability. ` +
+    (cost.length ? `So far ${cost.length} tokens, ${mean.toFixed(1)} bits each (darker is more). ` : "") +
+    "Tap a bar to write its token.";
 };
 
 // A tap on a bar writes its token.

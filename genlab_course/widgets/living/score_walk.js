@@ -111,7 +111,7 @@ function draw(pen, { sigmas, sigma, density, field, fate, shares, walkers, own }
   HUES.forEach((hue, k) => {
     const [x, y] = ISLANDS[k], at = y + (y > 0 ? 1.75 : -1.25), halo = paper;
     const percent = (p) => `${(100 * p).toFixed(0)} %`, color = pen.colours[hue];
-    top.label(`${percent(shares[k])} walk here`, x, at,
+    top.label(`${percent(shares[k])} of the walkers`, x, at,
       { align: "center", size, halo, bold: true, color });
     top.label(`${percent(MASS[k])} of the data`, x, at - (pen.small ? 0.72 : 0.46),
       { align: "center", size, halo });

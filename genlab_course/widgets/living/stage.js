@@ -6,10 +6,18 @@ const DAY = { paper: "#ffffff", ink: "#222222", soft: "#8a8a8a", faint: "#e4e4e4
 const NIGHT = { paper: "#16181c", ink: "#e6e6e6", soft: "#9a9a9a", faint: "#34383f", blue: "#5aa9e6",
   orange: "#f0b429", green: "#2fbf93", red: "#f4803c", pink: "#e29bc4", sky: "#8fd0f5" };
 
+// Words are darker than lines by day, or they could not be read.
+const WORD_COLOURS = { "#e69f00": "#9a6700", "#cc79a7": "#a3487f", "#56b4e9": "#1f78b4",
+  "#009e73": "#00795a", "#d55e00": "#b84f00", "#8a8a8a": "#6b6b6b" };
+// A hyphen before a digit is a minus sign.
+const withMinus = (words) => String(words).replace(/(?<![\w.])-(?=\d)/g, "−");
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
 const STYLE = `
 .genlab-living { max-width: var(--genlab-width, 760px); font: var(--genlab-size, 15px)/1.4 system-ui, "DejaVu Sans", sans-serif; }
 .genlab-living canvas { display: block; width: 100%; touch-action: pan-y; border-radius: 6px; }
-.genlab-living canvas.touch { cursor: crosshair; touch-action: none; }
+.genlab-living canvas.touch { cursor: crosshair; }
 .genlab-living :focus-visible { outline: 2px solid #d55e00; outline-offset: 2px; }
 .genlab-living .controls { display: flex; flex-wrap: wrap; gap: 4px 22px; margin: 4px 0 6px; }
 .genlab-living .controls div, .genlab-living label { display: flex; align-items: center; gap: 8px;
@@ -94,13 +102,22 @@ class Pen {
     c.translate(x, y);
     c.rotate(turn);
     c.font = `${bold ? "bold " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`;
-    Object.assign(c, { fillStyle: color, textAlign: align, textBaseline: base });
+    Object.assign(c, { fillStyle: WORD_COLOURS[color] ?? color, textAlign: align, textBaseline: base });
     if (halo) { // a rim that keeps words legible on a busy ground
       Object.assign(c, { strokeStyle: halo, lineWidth: 4, lineJoin: "round" });
-      c.strokeText(words, 0, 0);
+      c.strokeText(withMinus(words), 0, 0);
     }
-    c.fillText(words, 0, 0);
+    c.fillText(withMinus(words), 0, 0);
     c.restore();
+  }
+
+  // Where the keyboard's pointer stands.
+  ring(x, y) {
+    const c = this.context;
+    Object.assign(c, { strokeStyle: this.colours.red, lineWidth: 2.5 });
+    c.beginPath();
+    c.arc(x, y, 7, 0, 2 * Math.PI);
+    c.stroke();
   }
 
   // An image, n pixels on a side and 0 to 1 from paper to ink, in a square of the picture.
@@ -271,15 +288,20 @@ function control(spec, change) {
   const said = make("output"), words = spec.show ?? ((v) => v.toFixed(digits));
   slider.addEventListener("input", () => change(+slider.value));
   const row = make("label", {}, spec.label, slider, said);
-  return [row, (v) => { slider.value = v; said.textContent = words(v); slider.ariaValueText = words(v); }];
+  return [row, (v) => { slider.value = v; said.textContent = withMinus(words(v)); slider.ariaValueText = words(v); }];
 }
 
 // A play button: walks one slider from where it is to its end in `spec.play` seconds.
 function player(spec, get, change) {
   const button = make("button", { className: "play", type: "button" }, "▶");
   button.ariaLabel = `play ${spec.label}`;
-  let frame = 0;
-  const stop = () => { cancelAnimationFrame(frame); frame = 0; button.textContent = "▶"; };
+  let frame = 0, pause = 0;
+  const stop = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(pause);
+    frame = 0;
+    button.textContent = "▶";
+  };
   const start = (again) => {
     const from = get() >= spec.max ? spec.min : get();
     const begun = performance.now() - (1000 * spec.play * (from - spec.min)) / (spec.max - spec.min);
@@ -289,7 +311,7 @@ function player(spec, get, change) {
       const n = Math.round((part * (spec.max - spec.min)) / spec.step);
       change(Math.min(spec.max, +(spec.min + n * spec.step).toFixed(10)));
       if (part < 1) frame = requestAnimationFrame(tick);
-      else { stop(); if (again) frame = setTimeout(() => start(true), 1200); }
+      else { stop(); if (again) pause = setTimeout(() => start(true), 1200); }
     };
     frame = requestAnimationFrame(tick);
   };
@@ -317,7 +339,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
     const caption = make("p"), rows = make("div", { className: "controls" });
     canvas.setAttribute("role", "img");
     const root = make("div", { className: "genlab-living" }, make("style", {}, STYLE), rows, canvas, caption);
-    let pen = null, zoom = 1, waiting = 0, asked = "", work = null, found = null;
+    let pen = null, ring = null, zoom = 1, waiting = 0, asked = "", work = null, found = null;
     load?.(model.get("data"));
 
     // What is known by the end of this frame's slice, or at once after a change; then it goes on.
@@ -352,7 +374,8 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
       const computed = known(now);
       pen = new Pen(context, width / zoom, height / zoom);
       draw(pen, computed, now);
-      caption.textContent = say(computed, now);
+      if (ring) pen.ring(...ring);
+      caption.textContent = withMinus(say(computed, now));
       canvas.ariaLabel = `${about} ${caption.textContent}`;
       for (const [name, show] of shows) show(now[name]);
       el.dispatchEvent(new CustomEvent("painted"));
@@ -372,17 +395,43 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
       rows.append(make("div", {}, ...(spec.play ? [players.at(-1).button] : []), row));
     }
     if (touch) {
+      const poke = (x, y, kind) => {
+        const values = touch(x, y, state(), pen, kind);
+        if (!values) return;
+        players.forEach((p) => p.stop());
+        change(values);
+      };
       const hand = (event) => {
-        if (!pen || (event.type === "pointermove" && !event.buttons)) return;
+        const held = canvas.hasPointerCapture(event.pointerId); // a drag that began here
+        if (!pen || event.button > 0 || (event.type === "pointermove" && !held)) return;
         const box = canvas.getBoundingClientRect();
         const [x, y] = [(event.clientX - box.left) / zoom, (event.clientY - box.top) / zoom];
-        const values = touch(x, y, state(), pen, event.type);
-        if (values) change(values);
+        poke(x, y, event.type);
       };
-      canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); hand(event); });
+      canvas.addEventListener("pointerdown", (event) => {
+        if (event.button === 0) canvas.setPointerCapture(event.pointerId);
+        hand(event);
+      });
       canvas.addEventListener("pointermove", hand);
+      // The same from the keyboard: arrows move a ring, Space taps there, Shift and arrows drag.
+      canvas.ariaDescription = "Arrow keys move a pointer, Space taps, Shift with arrows drags.";
+      canvas.addEventListener("keydown", (event) => {
+        const move = ARROWS[event.key];
+        if (!pen || !(move || event.key === " ")) return;
+        event.preventDefault();
+        const far = [pen.width, pen.height];
+        ring = (ring ?? far.map((v) => v / 2)).map((v, i) =>
+          Math.max(0, Math.min(far[i], v + 10 * (move?.[i] ?? 0))));
+        if (!move || event.shiftKey) poke(...ring, move ? "pointermove" : "pointerdown");
+        repaint();
+      });
+      canvas.addEventListener("blur", () => { ring = null; repaint(); });
     }
 
+    // JupyterLab's own keys (arrows, B, D D) would take those of a focused slider or menu.
+    root.addEventListener("keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey && event.key !== "Escape") event.stopPropagation();
+    });
     el.append(root);
     model.on("change:settings", repaint);
     const size = new ResizeObserver(repaint), theme = new MutationObserver(repaint);

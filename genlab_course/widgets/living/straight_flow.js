@@ -96,9 +96,10 @@ function draw(pen, computed, { frame, steps, start }) {
 }
 
 const say = ({ curvedMiss, straightMiss }, { steps }) =>
-  `Both flows lead the same noise to the same places. With ${steps} Euler step${steps > 1 ? "s" : ""} the ` +
-  `samples miss them by ${curvedMiss.toFixed(2)} on average along the curves, by ${straightMiss.toFixed(2)} along ` +
-  "straight lines. Drag to start a path of your own.";
+  `Followed exactly, both flows carry each noise to the same sample. ` +
+  `With ${steps} Euler step${steps > 1 ? "s" : ""} the curved flow misses it by ` +
+  `${curvedMiss.toFixed(2)} on average, the straight one by ${straightMiss.toFixed(2)}. ` +
+  "Drag to start a path of your own.";
 
 function touch(px, py, settings, pen) {
   const clip = (v) => Math.max(-2.8, Math.min(2.8, v));
@@ -113,6 +114,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "steps", label: "Euler steps", min: 1, max: 16, step: 1, value: 3 },
     { name: "start", value: [-0.6, 1.5] },
   ],
-  compute, draw, say, touch, aspect: 0.53,
+  compute, draw, say, touch, aspect: 0.53, tall: 0.64,
 });
 export default { render };

@@ -1,11 +1,17 @@
 """Living figures compute what genlab computes, and move under a hand, with no kernel."""
 
 import hashlib
+import importlib.util
+import io
 import math
 
+import numpy as np
 import pytest
+from matplotlib import pyplot as plt
+from scipy.ndimage import gaussian_filter
 
 from genlab_course.widgets import living
+from tests.browser import lab
 from tests.browser.living import replay
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -17,6 +23,7 @@ CORNER = """() => [...document.querySelector('canvas').getContext('2d')
     .getImageData(1, 1, 1, 1).data].slice(0, 3)"""
 DONE = "#figure .genlab-living:not([data-working])"  # a network has nothing more to compute
 LOCAL = ("file:", "data:", "blob:")
+DAY, NIGHT = [255, 255, 255], [22, 24, 28]  # the paper
 
 
 @pytest.fixture
@@ -113,11 +120,87 @@ def test_it_fits_a_phone_in_the_dark_and_stays_still_when_asked_to(name, sheet):
     sheet.emulate_media(color_scheme="dark", reduced_motion="reduce")
     page = sheet.show(name, autoplay=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert max(page.evaluate(CORNER)) < 60  # the paper of the night
+    assert page.evaluate(CORNER) == NIGHT
     before = shown(page)
     page.wait_for_timeout(400)
     assert shown(page) == before
     assert page.troubles == []
+
+
+def stills():
+    """docs/stills.py, as a module."""
+    spec = importlib.util.spec_from_file_location("stills", lab.ROOT / "docs/stills.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def blurred_ink(png):
+    """How dark each pixel of a picture is, 0 to 1, so blurred that a font hardly matters."""
+    shown = plt.imread(io.BytesIO(png), format="png")[..., :3]
+    return gaussian_filter(1 - shown.mean(-1), 4)
+
+
+@pytest.mark.parametrize("name", living.NAMES)
+def test_it_looks_like_its_still(name, browser, tmp_path):
+    page = browser.new_page(viewport={"width": 760, "height": 900}, device_scale_factor=2)
+    drawn, still = (
+        blurred_ink(png) for png in (stills().draw(page, name, tmp_path), living.still(name))
+    )
+    page.close()
+    rows = min(len(drawn), len(still))  # the words below may need a line more
+    assert abs(len(drawn) - len(still)) < 60
+    change = np.abs(drawn[:rows] - still[:rows]).sum() / still.sum()
+    assert change < 0.3  # another font: 0.1 to 0.2; a picture upside down: 0.6 and more
+
+
+def test_size_theme_and_projector_are_followed(sheet):
+    page = sheet.show("game_orbit")
+    canvas = page.locator("canvas")
+    assert page.evaluate(CORNER) == DAY
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(150)
+    assert page.evaluate(CORNER) == NIGHT
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")  # JupyterLab's word comes first
+    page.wait_for_timeout(150)
+    assert page.evaluate(CORNER) == DAY
+    wide = canvas.bounding_box()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.wait_for_timeout(150)
+    tall = canvas.bounding_box()
+    assert tall["height"] / tall["width"] > 1.4 > 1 > wide["height"] / wide["width"]
+    found = []
+    for width in (900, 1500):  # one place on the plane, at 760 pixels and on a projector
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.evaluate("w => document.documentElement.style.setProperty('--genlab-width', w)",
+                      "760px" if width == 900 else "1400px")  # fmt: skip
+        page.wait_for_timeout(150)
+        box = canvas.bounding_box()
+        page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.3 * box["height"])
+        found.append(page.evaluate(SETTINGS)["start"])
+    assert found[0] == pytest.approx(found[1], abs=0.35)  # margins do not grow with the width
+
+
+def test_a_film_plays_by_itself_until_a_hand_comes_and_ends_with_its_figure(sheet):
+    page = sheet.show("forward_process", autoplay=True, settings={"time": 150})
+    time = page.get_by_role("slider", name="time")
+    before = int(time.input_value())
+    page.wait_for_timeout(500)
+    assert int(time.input_value()) > before
+    box = page.locator("canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_timeout(100)
+    stopped = int(time.input_value())
+    page.wait_for_timeout(1800)  # longer than the pause before a film begins again
+    assert int(time.input_value()) == stopped < 200
+
+    page = sheet.show("forward_process", autoplay=True, settings={"time": 195})
+    page.wait_for_function(
+        "() => document.getElementById('figure').model.get('settings').time === 200"
+    )
+    page.evaluate("document.getElementById('figure').end()")
+    page.wait_for_timeout(1600)
+    assert page.evaluate(SETTINGS)["time"] == 200
 
 
 def test_a_play_button_walks_its_slider_and_stops(sheet):
@@ -172,6 +255,30 @@ def test_a_layer_is_set_in_its_pad_and_a_place_marked_on_the_grid(sheet):
     page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.4 * box["height"])
     page.wait_for_timeout(100)
     assert text.inner_text() != before
+
+
+def test_what_a_pointer_does_the_keyboard_does(sheet):
+    page = sheet.show("game_orbit")
+    canvas, before = page.locator("canvas"), shown(page)
+    start = "document.getElementById('figure').model.get('settings')?.start"
+    canvas.focus()
+    canvas.press("ArrowLeft")
+    page.wait_for_timeout(100)
+    moved = shown(page)
+    assert moved != before  # a ring
+    assert page.evaluate(start) is None
+    for _ in range(14):
+        canvas.press("ArrowLeft")
+    canvas.press("Space")
+    page.wait_for_timeout(100)
+    first = page.evaluate(start)
+    canvas.press("Shift+ArrowUp")
+    page.wait_for_timeout(100)
+    second = page.evaluate(start)
+    assert second[0] == first[0]
+    assert second[1] > first[1]
+    canvas.evaluate("c => c.blur()")
+    assert page.troubles == []
 
 
 def test_the_start_of_a_game_is_dragged(sheet):
