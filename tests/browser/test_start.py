@@ -24,7 +24,7 @@ SCREEN = """() => {
 def test_the_start_page_leads_to_ones_own_copy_of_lesson_01(page, server):
     start = lab.Lesson(page, server, "my/START.ipynb")
     first = page.locator(".jp-RenderedMarkdown a", has_text="01 The four-paradigm map").first
-    page.wait_for_function("() => document.querySelector('.jp-RenderedMarkdown img').naturalWidth")
+    page.wait_for_function("() => document.querySelector('.jp-OutputArea img')?.naturalWidth")
     page.wait_for_timeout(1000)  # what would pop up or be changed on opening
     save_picture(page, "start")
     assert page.locator(".Toastify__toast").count() == 0
