@@ -124,7 +124,7 @@ class Notebook(IPyNbFile):
     def setup(self):
         """Start the kernel in the notebook's own folder."""
         self.kernel = Kernel(str(self.path.parent), self.config.option.nbval_kernel_startup_timeout)
-        self.skip_compare = (*self.skip_compare, "image/gif")  # as nbval itself skips a PNG
+        self.skip_compare = (*self.skip_compare, "image/gif", "image/webp")  # as nbval skips a PNG
         self.setup_sanitize_files()
 
     def get_kernel_message(self, timeout=None, stream="iopub"):
