@@ -18,16 +18,21 @@ from genlab_course.widgets.explorer import Later
 N_FRAMES = 9  # along a control at most
 
 
-def widgets():
-    """Yield (call, name, widget) of every demo page's widget that draws and is not living.
+LATER = "widgets.five_samplers(models)"  # what the page of lesson 01 makes when it is asked to
 
-    The call is the line of code that makes it: a notebook that makes it in the same words shows it.
+
+def widgets(calls):
+    """Yield (call, name, widget) of each demo page's widget that some notebook calls alike.
+
+    A call is the line of code that makes a widget; other calls, on a learner's own models, are
+    other widgets.
     """
     for page in PAGES:
         for demo in page.demos:
             *before, last = demo.code.strip().splitlines()
-            name = last.partition("widgets.")[2].partition("(")[0]
-            if name in living.NAMES:
+            call = LATER if last.startswith("widgets.later(") else last
+            name = call.partition("widgets.")[2].partition("(")[0]
+            if name in living.NAMES or call not in calls:
                 continue
             scope = {}
             exec(BEGIN.format(key=page.key).replace("\nwidgets.project()", ""), scope)
@@ -36,9 +41,8 @@ def widgets():
             if isinstance(made, Later):
                 made.press()
                 made = made.children[0]
-                last, name = "widgets.five_samplers(models)", "five_samplers"
             if isinstance(made, Explorer):
-                yield last, name, made
+                yield call, name, made
 
 
 def stops(control):
@@ -89,6 +93,6 @@ def flipbook(name, widget, folder, render):
     return f'<figure class="flip">{"".join(rows)}{image}<div>{first["text"]}</div></figure>'
 
 
-def flipbooks(folder, render):
-    """The flip-books of all widgets, by the calls that make them."""
-    return {call: flipbook(name, w, folder, render) for call, name, w in widgets()}
+def flipbooks(folder, render, calls):
+    """The flip-books of the widgets that some calls make, by these calls."""
+    return {call: flipbook(name, w, folder, render) for call, name, w in widgets(calls)}

@@ -135,6 +135,11 @@ def quiz(key):
     return "\n".join(rendered(p) if p.startswith("**") else p for p in parts)
 
 
+def last_line(cell):
+    """Return the last line of a cell, "" where it is empty: what makes the widget that it shows."""
+    return (cell.source.strip().splitlines() or [""])[-1]
+
+
 def with_explanations(notebook, books):
     """Let living figures live, turn widgets into flip-books, put explanations into the quiz.
 
@@ -148,7 +153,7 @@ def with_explanations(notebook, books):
                 name, settings = about["living"]["name"], about["living"]["settings"]
                 shown = living.page(name, f"living-{number}", beside=True, settings=settings)
                 output["data"] = nbformat.from_dict({"text/html": shown})
-            call = cell.source.strip().splitlines()[-1]
+            call = last_line(cell)
             if words.startswith("Still picture. Run") and call in books:
                 output["data"] = nbformat.from_dict({"text/html": books[call]})
             if "image/webp" in data:  # which nbconvert does not know
@@ -356,6 +361,9 @@ if __name__ == "__main__":
     place = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/site")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    written = write_site(place, list(found_notebooks()), books=flipbooks(place, rendered))
+    found = list(found_notebooks())
+    cells = (c for *_, path in found for c in nbformat.read(path, as_version=4).cells)
+    books = flipbooks(place, rendered, {last_line(cell) for cell in cells})
+    written = write_site(place, found, books=books)
     print(f"{written} pages: {place / 'index.html'}")
     write_api(place, "genlab")
