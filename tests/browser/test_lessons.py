@@ -13,6 +13,7 @@ import jupytext
 import nbformat
 import pytest
 
+from genlab_course.widgets import living
 from tests.browser import lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -82,8 +83,16 @@ def inspect(page, server, path):
     seen.faults += ["MathJax cannot read a formula"] * (n_unreadable > 0)
     seen.faults += ["raw $$ in the text"] * ("$$" in lesson.prose())
 
+    text = (server.root / path).read_text(encoding="utf-8")
+    n_living = sum(text.count(f"widgets.{name}(") for name in living.NAMES)
+    figures = page.locator(".genlab-living:has(canvas)")
+    if n_living != figures.count():
+        seen.faults.append(f"{figures.count()} living figures of {n_living}")
+    elif n_living:
+        seen.faults += living_faults(page, figures.first)
+
     names = lesson.controls()
-    wanted = lab.draws((server.root / path).read_text(encoding="utf-8"))
+    wanted = lab.draws(text)
     seen.faults += ["no slider or drop-down moves a picture"] * (wanted and not names)
     for k, name in enumerate(names):
         lesson.watch(k)
@@ -106,6 +115,22 @@ def inspect(page, server, path):
     return seen
 
 
+def living_faults(page, figure):
+    """What is wrong when a key moves the first slider of a living figure, which has a kernel."""
+    slider, caption = figure.locator("input[type=range]").first, figure.locator("p")
+    active = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    before = page.evaluate(active), slider.input_value(), caption.inner_text()
+    for key in ("ArrowLeft", "ArrowLeft"):
+        slider.press(key)
+    page.wait_for_timeout(500)
+    after = page.evaluate(active), slider.input_value(), caption.inner_text()
+    faults = ["a key on a living figure moved the notebook"] * (before[0] != after[0])
+    faults += ["a key did not move a living figure's slider"] * (before[1] == after[1])
+    return faults + ["a living figure did not follow its slider"] * (before[2] == after[2])
+
+
 def press(lesson, key=None):
     """Press a key, and let the page come to rest before the next one."""
     delay = lesson.press(key)
@@ -121,7 +146,7 @@ def save_picture(page, name):
 
 
 # Each kind of widget, formula and cell occurs in these four; `make tour` opens every notebook.
-SOON = ("01_four_paradigm_map", "05_latent_variables_and_elbo", "12_diffusion_i", "glide")
+SOON = ("01_four_paradigm_map", "05_latent_variables_and_elbo", "12_diffusion_i", "language_model")
 EVERY = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.tour] * (path.stem not in SOON))
     for path in (*LESSONS, *LABS)
