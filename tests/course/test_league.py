@@ -48,8 +48,9 @@ def test_one_row_is_measured_again_as_it_was():
     found, stated = league.measure(make, family, [shipped]), BY_NAME["vae"]
     for name in ("frechet", "precision", "recall"):
         first, again = getattr(found, name)
-        # another torch draws other samples: three standard errors of a share of 400
-        assert first == again == pytest.approx(getattr(stated, name)[0], abs=0.1)
+        # torch 2.4 draws other samples: three standard errors of a proportion of 400 there
+        tolerance = 0.1 if torch.__version__.startswith("2.4.") else 0.01
+        assert first == again == pytest.approx(getattr(stated, name)[0], abs=tolerance)
     assert found.passes == stated.passes == found.evaluations == 1
     assert found.train_seconds == card("digit_vae")["seconds"]
 

@@ -44,7 +44,8 @@ def test_the_held_out_figures_are_those_of_the_card(name):
     for figure, value in stated["metrics"].items():
         # likelihoods: rounding in double precision; samples: one rounding may turn one pixel
         # and the network that judges (c2st) ends its training elsewhere
-        tolerance = {"frechet": 0.01, "c2st": 0.05, "c2st_worst": 0.05}.get(figure, 1e-6)
+        c2st = 0.05 if torch.__version__.startswith("2.4.") else 0.03
+        tolerance = {"frechet": 0.01, "c2st": c2st, "c2st_worst": c2st}.get(figure, 1e-6)
         tolerance = 0.01 if name.startswith("mnist") else tolerance  # stated in three digits
         tolerance = 0.01 if figure.startswith(SAMPLED) else tolerance
         assert found[figure] == (

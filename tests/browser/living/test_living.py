@@ -151,7 +151,8 @@ def test_it_looks_like_its_still(name, browser, tmp_path):
     rows = min(len(drawn), len(still))  # the words below may need a line more
     assert abs(len(drawn) - len(still)) < 60
     change = np.abs(drawn[:rows] - still[:rows]).sum() / still.sum()
-    assert change < 0.3  # another font: 0.1 to 0.2; a picture upside down: 0.6 and more
+    # Measured: the same machine 0, a serif font 0.05 to 0.12; plots upside down 0.28 to 1.0.
+    assert change < 0.2
 
 
 def test_size_theme_and_projector_are_followed(sheet):
