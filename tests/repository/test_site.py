@@ -1,12 +1,16 @@
 """The pages of `make site` need no network: maths, links, quizzes and search are in them."""
 
+import base64
 import importlib.util
+import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from nbformat import v4
+from PIL import Image
 
 pytest.importorskip("math_core", reason="the extra 'site' is not installed")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -132,9 +136,17 @@ def test_the_librarys_pages_draw_their_formulas(tmp_path):
     assert [(page.parent / s).resolve() for s in styles] == [tmp_path.resolve() / "math.css"]
 
 
-def test_a_card_shows_a_picture_of_its_own(folder):
-    pictures = {path.read_bytes() for path in folder.glob("*.webp") if path.name != "hero.webp"}
-    assert len(pictures) == 2
+def test_a_card_shows_a_picture_of_its_own_and_not_the_map():
+    def shows(source, colour):
+        buffer = io.BytesIO()
+        Image.new("RGB", (40, 20), colour).save(buffer, "PNG")
+        data = {"image/png": base64.b64encode(buffer.getvalue()).decode()}
+        return v4.new_code_cell(source, outputs=[v4.new_output("display_data", data)])
+
+    cells = [shows("course.draw_map(lesson=5)", "red"), shows("draw()", "blue")]
+    small = Image.open(io.BytesIO(site.thumbnail(v4.new_notebook(cells=cells))))
+    red, _, blue = small.convert("RGB").getpixel((5, 5))
+    assert blue > 200 > 50 > red
 
 
 def test_the_search_knows_every_page_and_its_words(folder):
