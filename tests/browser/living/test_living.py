@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PICTURE = "() => document.querySelector('canvas').toDataURL()"
 SETTINGS = "() => document.getElementById('figure').model.get('settings')"
 HEAD = '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+LATER = "([name, than]) => document.getElementById('figure').model.get('settings')[name] > than"
 CORNER = """() => [...document.querySelector('canvas').getContext('2d')
     .getImageData(1, 1, 1, 1).data].slice(0, 3)"""
 DONE = "#figure .genlab-living:not([data-working])"  # a network has nothing more to compute
@@ -183,11 +184,9 @@ def test_size_theme_and_projector_are_followed(sheet):
 
 
 def test_a_film_plays_by_itself_until_a_hand_comes_and_ends_with_its_figure(sheet):
-    page = sheet.show("forward_process", autoplay=True, settings={"time": 150})
+    page = sheet.show("forward_process", autoplay=True, settings={"time": 5})
     time = page.get_by_role("slider", name="time")
-    before = int(time.input_value())
-    page.wait_for_timeout(500)
-    assert int(time.input_value()) > before
+    page.wait_for_function(LATER, arg=["time", 5])
     box = page.locator("canvas").bounding_box()
     page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
     page.wait_for_timeout(100)
@@ -209,7 +208,7 @@ def test_a_play_button_walks_its_slider_and_stops(sheet):
     button = page.get_by_role("button", name="play gradient steps")
     steps = page.get_by_role("slider", name="gradient steps")
     button.click()
-    page.wait_for_timeout(500)
+    page.wait_for_function(LATER, arg=["steps", 0])
     button.click()
     reached = int(steps.input_value())
     assert 0 < reached < 60
