@@ -82,6 +82,8 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="instead of the row's number")] = None,
     force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
     every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 10.0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "cpu",
+    bfloat16: Annotated[bool, typer.Option("--bfloat16", help="half the bits in the loss")] = False,
 ) -> None:
     """Train a model of the course from its row, and write its weights with a card.
 
@@ -103,7 +105,10 @@ def train(
     path = place if place.suffix == ".safetensors" else place / f"{name}.safetensors"
     with _bar(name) as bar:
         make = getattr(row, "make", partial(zoo.train, row))
-        card = make(path, n_steps=steps, force=force, every=every, watch=bar)
+        if hasattr(row, "make") and (device, bfloat16) != ("cpu", False):
+            raise ValueError(f"{name} is made on the CPU, without --device and --bfloat16")
+        how: dict[str, Any] = {"device": _device(device), "bfloat16": bfloat16}
+        card = make(path, n_steps=steps, force=force, every=every, watch=bar, **how)
     if card is None:
         err.print(f"stopped at step {bar.step}; the same command goes on from there")
         raise typer.Exit(130)
@@ -151,6 +156,7 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="how many pictures")] = 8,
     guidance: Annotated[float, typer.Option("--guidance", help="scale w; 1 is plain")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "cpu",
     place: Annotated[Path, typer.Option("--out", help="file of the picture")] = Path("sample.png"),
 ) -> None:
     """Draw what a caption says with a shipped model, `n` times side by side, into one file."""
@@ -160,14 +166,27 @@ def sample(
     from genlab.systems.latent_diffusion import LatentDiffusion
     from genlab.zoo import find
 
-    model = find(name, _rows()).load(dtype=torch.float32)
+    model = find(name, _rows()).load(dtype=torch.float32).to(_device(device))
     if not isinstance(model, LatentDiffusion):
         raise ValueError(f"{name} draws from no caption; latent_diffusion and latent_dit do")
     generator = torch.Generator().manual_seed(seed)
     x = model.draw([caption] * n, guidance_scale=guidance, generator=generator)
     row = torch.nn.functional.pad(x, (2, 2, 2, 2), value=1.0).permute(2, 0, 3, 1).flatten(1, 2)
-    imsave(place, row.repeat_interleave(4, 0).repeat_interleave(4, 1).clamp(0, 1).numpy())
+    imsave(place, row.repeat_interleave(4, 0).repeat_interleave(4, 1).clamp(0, 1).cpu().numpy())
     out.print(f"wrote {place}")
+
+
+def _device(name: str) -> str:
+    """The device of that name; "auto" is the fastest that is there."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next((device for device, is_there in there.items() if is_there), "cpu")
+    found = ["auto", "cpu", *(device for device, is_there in there.items() if is_there)]
+    if name not in found:
+        raise ValueError(f"--device must be one of {', '.join(found)} here, got {name}")
+    return name
 
 
 def table(*headings: str) -> Table:

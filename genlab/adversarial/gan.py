@@ -19,6 +19,7 @@ from genlab.core.stats import normal_log_prob
 from genlab.core.tensors import (
     Event,
     PerExample,
+    drawn,
     expand,
     randn,
     require_alike,
@@ -229,7 +230,7 @@ class WGAN(_TwoPlayers):
             fake = self._fake(len(x), generator)
         loss = wgan_critic_loss(self.f(x), self.f(fake))
         if self.penalty > 0:
-            u = torch.rand(len(x), generator=generator).to(x)
+            u = drawn(torch.rand, len(x), device=x.device, generator=generator).to(x)
             loss = loss + self.penalty * gradient_penalty(self.f, x, fake, u)
         return loss.mean()
 

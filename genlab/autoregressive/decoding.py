@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from genlab.core.tensors import require_alike, require_between, require_finite
+from genlab.core.tensors import drawn, require_alike, require_between, require_finite
 from genlab.nn.transformer import TransformerConfig
 
 Reshape = Callable[[Tensor], Tensor]  # logits (b, k) to logits (b, k)
@@ -83,7 +83,8 @@ def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, "
 
 
 def _uniform(tokens: Tensor, generator: Generator | None) -> Tensor:
-    return torch.rand(len(tokens), dtype=torch.float64, device=tokens.device, generator=generator)
+    where: dict[str, Any] = {"device": tokens.device, "generator": generator}
+    return drawn(torch.rand, len(tokens), dtype=torch.float64, **where)
 
 
 @torch.no_grad()
@@ -157,7 +158,7 @@ def write_until(
     states, cache = read(prompt, ())
     tokens, stopped = prompt, torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     for _ in range(n_new):
-        u = torch.rand(len(prompt), dtype=torch.float64, generator=generator).to(prompt.device)
+        u = _uniform(prompt, generator)
         new = draw(reshape(head(states[:, -1])), u).masked_fill(stopped, pad)
         state, cache = read(new[:, None], cache)
         tokens = torch.cat([tokens, new[:, None]], 1)

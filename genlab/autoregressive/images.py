@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
+from genlab.core.tensors import drawn
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
@@ -168,7 +169,7 @@ class PixelCNN(nn.Module):
         """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one."""
         flat = x.flatten(1).clone()
         for i in range(start, flat.shape[1]):
-            u = torch.rand(len(x), dtype=torch.float64, device=x.device, generator=generator)
+            u = drawn(torch.rand, len(x), dtype=torch.float64, device=x.device, generator=generator)
             flat[:, i] = draw(self.logits(flat.reshape(x.shape))[:, i], u)
             yield flat.reshape(x.shape).clone()
 

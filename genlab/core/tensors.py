@@ -120,6 +120,18 @@ def randn(
     return torch.randn(tuple(shape), dtype=dtype, device=source, generator=generator).to(target)
 
 
+def drawn(
+    how: Callable[..., Tensor],
+    *args: Any,
+    device: torch.device,
+    generator: torch.Generator | None = None,
+    **more: Any,
+) -> Tensor:
+    """What `torch.rand`, `randint`, ... draw, where the generator lives, then moved to `device`."""
+    source = device if generator is None else generator.device
+    return how(*args, device=source, generator=generator, **more).to(device)
+
+
 T = TypeVar("T")
 
 

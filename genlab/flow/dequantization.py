@@ -13,7 +13,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import PerExample, randn, require_between, require_index, require_positive
+from genlab.core.tensors import (
+    PerExample,
+    drawn,
+    randn,
+    require_between,
+    require_index,
+    require_positive,
+)
 from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
@@ -49,7 +56,7 @@ class UniformNoise(nn.Module):
 
     def forward(self, x: Pixels, *, generator: Generator | None = None) -> Noise:
         """Return u and log q(u | x) = 0."""
-        u = torch.rand(x.shape, generator=generator, dtype=torch.get_default_dtype())
+        u = drawn(torch.rand, x.shape, device=x.device, generator=generator)
         return u, u.new_zeros(len(x))
 
 

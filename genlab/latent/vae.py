@@ -179,10 +179,11 @@ class CategoricalVAE(VAE):
     @torch.no_grad()
     def draw(self, z: Latent, *, generator: Generator | None = None) -> Data:
         """Draw images given codes: all pixels at once, or one after another if causal."""
-        x = torch.zeros(len(z), *self.event_shape, dtype=torch.int64)
+        x = z.new_zeros(len(z), *self.event_shape, dtype=torch.int64)
         for j in range(x[0].numel()):
             probs = self.logits(z, x).flatten(1, -2).softmax(-1)
-            draws = torch.multinomial(probs.flatten(0, 1), 1, generator=generator).view(len(z), -1)
+            flat = probs.flatten(0, 1).to(generator.device if generator else z.device)
+            draws = torch.multinomial(flat, 1, generator=generator).view(len(z), -1).to(z.device)
             if self.causal is None:
                 return draws.view_as(x)
             x.flatten(1)[:, j] = draws[:, j]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genlab.core.stats import slant
-from genlab.core.tensors import require_between
+from genlab.core.tensors import randn, require_between
 from genlab.core.weights import load_weights
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
@@ -75,7 +75,7 @@ class DigitClassifier(nn.Module):
         if cond is None:
             raise ValueError("a classifier's loss needs labels: pass cond=labels")
         clean = x.to(self.head.weight.dtype)
-        noise = torch.randn(clean.shape, dtype=clean.dtype, generator=generator)
+        noise = randn(clean.shape, like=clean, generator=generator)
         return nn.functional.cross_entropy(self(clean + 16 * self.NOISE * noise), cond)
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -15,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.func import jvp
 
 from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_event
-from genlab.core.tensors import require_between
+from genlab.core.tensors import drawn, require_between
 from genlab.oracles.continuous import GaussianMixture
 from genlab.score.diffusion import add_noise
 from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
@@ -223,10 +224,11 @@ class Distillation(nn.Module):
         self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
         """Distance at random neighbouring levels, mean over the batch; not nats."""
-        i = torch.randint(len(self.sigmas) - 1, (len(x),), generator=generator)
+        here: dict[str, Any] = {"device": x.device, "generator": generator}
+        i = drawn(torch.randint, len(self.sigmas) - 1, (len(x),), **here)
         eps, null = randn(x.shape, like=x, generator=generator), self.student.edm.null
         if cond is not None and null is not None:
-            u = torch.rand(len(x), generator=generator)
+            u = drawn(torch.rand, len(x), **here)
             cond = drop_condition(cond, u, p_drop=self.p_drop, null=null)
         average = self.target.average.function(cond)
         return consistency_distillation_loss(

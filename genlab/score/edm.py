@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 from genlab.core.tensors import (
     Event,
     PerExample,
+    drawn,
     expand,
     last,
     mean_event,
@@ -173,10 +174,11 @@ def edm_step(
         raise ValueError(f"order must be 1 or 2, got {order}")
     if not bool(((sigma_next >= 0) & (sigma_next < sigma)).all()):
         raise ValueError(f"a step must lower the noise: from {sigma} to {sigma_next}")
-    sigma, sigma_next = sigma.expand(len(x)), sigma_next.expand(len(x))
+    to_data = not bool(sigma_next.any())
+    sigma, sigma_next = (level.to(x).expand(len(x)) for level in (sigma, sigma_next))
     step, slope = expand(sigma_next - sigma, x), (x - denoiser(x, sigma)) / expand(sigma, x)
     ahead = x + step * slope
-    if order == 1 or not bool(sigma_next.any()):
+    if order == 1 or to_data:
         return ahead
     slope_ahead = (ahead - denoiser(ahead, sigma_next)) / expand(sigma_next, x)
     return x + step * (slope + slope_ahead) / 2
@@ -187,7 +189,7 @@ def edm_sample(
 ) -> Iterator[Event]:
     """Sampler: yield the state after each step (algorithm 1), 2n - 1 evaluations; order 1: n."""
     x = x_T
-    for sigma, sigma_next in pairwise(sigmas.to(x_T)):
+    for sigma, sigma_next in pairwise(sigmas):
         with torch.no_grad():
             x = edm_step(denoiser, x, sigma, sigma_next, order=order)
         yield x
@@ -241,7 +243,7 @@ class EDM(nn.Module):
         if cond is None and null is None:
             return self.net
         return lambda x, c_noise: self.net(
-            x, c_noise, torch.tensor([null] * len(x), device=x.device) if cond is None else cond
+            x, c_noise, x.new_full((len(x),), null, dtype=torch.int64) if cond is None else cond
         )
 
     def denoiser(
@@ -262,8 +264,8 @@ class EDM(nn.Module):
         sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
         if cond is not None and self.null is not None and self.training:
-            u = torch.rand(len(x), generator=generator)
-            cond = drop_condition(cond, u.to(x.device), p_drop=self.p_drop, null=self.null)
+            u = drawn(torch.rand, len(x), device=x.device, generator=generator)
+            cond = drop_condition(cond, u, p_drop=self.p_drop, null=self.null)
         return edm_loss(self.raw(cond), x, sigma, eps, sigma_data=self.sigma_data).mean()
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ from torch.nn.functional import softplus
 from genlab.core.tensors import (
     Event,
     PerExample,
+    drawn,
     expand,
     last,
     randn,
@@ -118,10 +119,11 @@ class PersistentChains(nn.Module):
     ) -> tuple[Int[Tensor, " n"], Event]:
         """Draw `n` different rows: their numbers, and their states after any restarts."""
         require_between(0, len(self.states), n=n)
-        rows = torch.randperm(len(self.states), generator=generator)[:n]
+        here: dict[str, Any] = {"device": self.states.device, "generator": generator}
+        rows = drawn(torch.randperm, len(self.states), **here)[:n]
         states = self.states[rows]
         fresh = self.start_std * randn(states.shape, like=states, generator=generator)
-        restart = torch.rand(n, generator=generator) < self.p_restart
+        restart = drawn(torch.rand, n, **here) < self.p_restart
         return rows, torch.where(expand(restart, states), fresh, states)
 
     def put(self, rows: Int[Tensor, " n"], states: Event) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from genlab.core import Event, PerExample, last, mean_event, randn, std_normal_log_prob, sum_event
-from genlab.core.tensors import require_alike, require_between, require_rows
+from genlab.core.tensors import drawn, require_alike, require_between, require_rows
 from genlab.nn.layers import MLP
 from genlab.score.diffusion import add_noise
 from genlab.score.sde import Solver, Velocity, as_field, ode_log_prob
@@ -99,7 +99,7 @@ class FlowMatching(nn.Module):
         self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
         """Flow-matching loss at random times, mean over the batch; `cond` is the paired noise."""
-        t = torch.rand(len(x), dtype=x.dtype, generator=generator)
+        t = drawn(torch.rand, len(x), dtype=x.dtype, device=x.device, generator=generator)
         eps = randn(x.shape, like=x, generator=generator) if cond is None else cond
         return flow_matching_loss(self.velocity, x, t.to(x.device), eps).mean()
 

@@ -12,7 +12,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core import PerExample, expand, last, sum_event
-from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
+from genlab.core.tensors import (
+    drawn,
+    require_alike,
+    require_between,
+    require_finite,
+    require_positive,
+)
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
 Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (b, *event, v)
@@ -115,10 +121,9 @@ def masked_sample(
 ) -> Iterator[Tokens]:
     """Sampler: yield the state after each of K even steps; no token of the last one is hidden."""
     require_between(1, math.inf, n_steps=n_steps)
-    x = x_T
+    x, here = x_T, {"device": x_T.device, "generator": generator}
     for k in range(n_steps, 0, -1):
-        u = torch.rand((2, *x.shape), dtype=torch.float64, generator=generator)
-        u_when, u_what = u.to(x.device)
+        u_when, u_what = drawn(torch.rand, (2, *x.shape), dtype=torch.float64, **here)
         x = unmask_step(x, model(x), u_when, u_what, k / n_steps, (k - 1) / n_steps, mask=mask)
         yield x
 
@@ -159,11 +164,11 @@ class MaskedDiffusion(nn.Module):
 
     def nll_term(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
         """One random term of the bound for each example, nats; counts spread over the batch."""
-        n, b = x[0].numel(), len(x)
-        place = (torch.rand((), generator=generator) + torch.arange(b) / b) % 1
-        count = (place * n).floor().long().clamp(max=n - 1).to(x.device) + 1
-        count = count[torch.randperm(b, generator=generator).to(x.device)]
-        u = torch.rand(x.shape, generator=generator).to(x.device)
+        n, b, here = x[0].numel(), len(x), {"device": x.device, "generator": generator}
+        place = (drawn(torch.rand, (), **here) + torch.arange(b, device=x.device) / b) % 1
+        count = (place * n).floor().long().clamp(max=n - 1) + 1
+        count = count[drawn(torch.randperm, b, **here)]
+        u = drawn(torch.rand, x.shape, **here)
         x_t = mask_count(x, count, u, mask=self.n_tokens)
         logits = self.filler(x_t)
         return masked_nll(logits, x, x_t == self.n_tokens, count.to(logits) / n)
@@ -181,7 +186,8 @@ class MaskedDiffusion(nn.Module):
     def sample(
         self, n: int, *, generator: Generator | None = None, n_steps: int | None = None
     ) -> Tensor:
-        hidden = torch.full((n, *self.event_shape), self.n_tokens)
+        like = next(self.parameters())
+        hidden = like.new_full((n, *self.event_shape), self.n_tokens, dtype=torch.int64)
         n_steps = n_steps or self.n_steps
         steps = masked_sample(self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator)
         return last(steps)

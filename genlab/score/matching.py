@@ -16,6 +16,7 @@ from genlab.core.tensors import (
     Event,
     PerExample,
     as_real,
+    drawn,
     expand,
     last,
     randn,
@@ -262,10 +263,10 @@ class NCSN(nn.Module):
 
     def loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Weighted denoising loss at random levels, mean over the batch; not nats."""
-        device = generator.device if generator else x.device
-        rung = torch.randint(len(self.sigmas), (len(x),), generator=generator, device=device)
+        rows = len(self.sigmas), (len(x),)
+        rung = drawn(torch.randint, *rows, device=x.device, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
-        sigma = self.sigmas[rung.to(x.device)]
+        sigma = self.sigmas[rung]
         return ncsn_loss(self.score, x, eps, sigma=sigma, data_std=self.data_std).mean()
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genlab.core import expand, randn, sum_event
 from genlab.core.tensors import (
+    drawn,
     require_alike,
     require_between,
     require_finite,
@@ -102,7 +103,7 @@ def mala(
     x = x0
     for _ in range(n_steps):
         z = randn(x.shape, like=x, generator=generator)
-        u = torch.rand(len(x), dtype=x.dtype, device=x.device, generator=generator)
+        u = drawn(torch.rand, len(x), dtype=x.dtype, device=x.device, generator=generator)
         x, _ = mala_step(log_prob, score, x, z, u, step_size=step_size)
         yield x
 

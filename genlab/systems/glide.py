@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, expand, randn, require_between
+from genlab.core.tensors import Event, PerExample, drawn, expand, randn, require_between
 from genlab.nn.layers import time_embedding
 from genlab.nn.unet import ResBlock
 from genlab.score.edm import Denoiser
@@ -75,7 +75,7 @@ class Upsampler(nn.Module):
     ) -> Float[Tensor, ""]:
         """Denoising loss of large pictures, given their own noisy small ones."""
         small = shrink(x)
-        s = self.s_max * torch.rand(len(x), generator=generator).to(x)
+        s = self.s_max * drawn(torch.rand, len(x), device=x.device, generator=generator).to(x)
         eps = randn(small.shape, like=x, generator=generator)
         condition = self.condition(small, s, eps)
         return self.painter.loss(x, cond=cond, concatenated=condition, generator=generator)

@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from genlab.autoregressive.decoding import Reshape, Written, reshape_logits, used, write_until
 from genlab.autoregressive.likelihood import token_log_probs
 from genlab.autoregressive.lm import TransformerLM
-from genlab.core.tensors import last, randn
+from genlab.core.tensors import drawn, last, randn
 from genlab.data.captions import MAX_WORDS, PAD, WORDS, encode
 from genlab.nn.transformer import Cache, TransformerConfig
 from genlab.score.diffusion import Bins, ddpm_vlb, posterior_variances
@@ -110,7 +110,7 @@ class CaptionLM(nn.Module):
 
     def encode_images(self, images: Pictures) -> tuple[Tensor, Cache]:
         """States and cache after begin, `<image>` and the sixteen vectors of each picture."""
-        start = torch.tensor([[self.begin, IMAGE]], device=images.device).expand(len(images), 2)
+        start = torch.tensor([[self.begin, IMAGE]]).to(images.device).expand(len(images), 2)
         seen = self.see(images) + self.place
         return self.net.body(torch.cat([self.net.embedding(start), seen], 1))
 
@@ -132,7 +132,7 @@ class CaptionLM(nn.Module):
         if len(lengths) != 1:
             raise ValueError(f"prompts must have equally many words, got {sorted(lengths)}")
         n_words = lengths.pop()
-        rows = self._begun(encode(prompts)[:, :n_words])
+        rows = self._begun(encode(prompts)[:, :n_words]).to(self.place.device)
         steps = partial(write_until, stop=IMAGE, pad=FILL, reshape=reshape, generator=generator)
         for step in steps(self.read, self.head, rows, LENGTH - n_words):
             yield Written(step.tokens[:, 1:], step.states[:, 1:], step.stopped)
@@ -229,7 +229,9 @@ class LanguageAndImage(nn.Module):
         read = self.lm.log_prob_given(x[:n], rows_of(cond[:n], END))
         text = context(states if self.joint else states.detach())
         if self.training:
-            alone = torch.rand(len(x), 1, 1, generator=generator).to(x.device) < self.p_alone
+            alone = (
+                drawn(torch.rand, len(x), 1, 1, device=x.device, generator=generator) < self.p_alone
+            )
             text = torch.where(alone, only_last(text, rows), text)
         picture = self.painter.loss(x, cond=text, generator=generator)
         return self.weight * picture - log_p.sum(1).mean() - read.mean()

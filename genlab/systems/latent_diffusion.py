@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, expand, last, randn
+from genlab.core.tensors import Event, PerExample, drawn, expand, last, randn
 from genlab.data.scenes import MAX_WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE
 from genlab.nn.transformer import TextEncoder
@@ -85,14 +85,14 @@ class LatentDiffusion(nn.Module):
     @torch.no_grad()
     def set_scale(self, x: Images) -> None:
         """Measure shift and spread of the codes of pictures in [0, 1]: once, before training."""
-        mu, _ = self.vae.encode(x)
+        mu, _ = self.vae.encode(x.to(self.shift.device))
         self.shift.copy_(mu.mean((0, 2, 3))[:, None, None])
         self.spread.copy_((mu - self.shift).std(correction=0))
 
     @torch.no_grad()
     def encode(self, x: Images) -> Codes:
         """Scaled codes of pictures in [0, 1]: the encoder's means, without its noise."""
-        return (self.vae.encode(x)[0] - self.shift) / self.spread
+        return (self.vae.encode(x.to(self.shift.device))[0] - self.shift) / self.spread
 
     def decode(self, z: Codes) -> Images:
         """Pictures of scaled codes."""
@@ -102,11 +102,11 @@ class LatentDiffusion(nn.Module):
         """States of captions, for the network; ValueError names the word that is not known."""
         if not isinstance(captions, Tensor):
             captions = encode_scenes(read_scenes(captions))
-        return self.encoder(captions)
+        return self.encoder(captions.to(self.shift.device))
 
     def nothing(self, n: int) -> States:
         """States of the empty caption, n times."""
-        return self.encoder(torch.zeros(n, MAX_WORDS, dtype=torch.int64))
+        return self.encoder(self.shift.new_zeros(n, MAX_WORDS, dtype=torch.int64))
 
     def velocity(self, z_t: Codes, t: PerExample, states: States) -> Codes:
         r"""Predicted $\epsilon - z_0$; from noise it is $(\hat\epsilon - z_t)/(1 - t)$."""
@@ -124,7 +124,8 @@ class LatentDiffusion(nn.Module):
         """
         t = (LOG_ODDS + randn((len(x),), like=x, generator=generator)).sigmoid()
         eps = randn(x.shape, like=x, generator=generator)
-        dropped = torch.rand(len(x), generator=generator) < (self.p_drop if self.training else 0)
+        u = drawn(torch.rand, len(x), device=x.device, generator=generator)
+        dropped = u < (self.p_drop if self.training else 0)
         states = self.encoder(torch.where(dropped[:, None], 0, cond))
         if self.target == "noise":
             eps_hat: Tensor = self.net(add_noise(x, 1 - t, t, eps), t, context=states)

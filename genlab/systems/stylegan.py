@@ -4,6 +4,7 @@ Karras et al. 2019 (arXiv:1812.04948), 2020 (arXiv:1912.04958).
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,7 +23,7 @@ from genlab.adversarial.stylegan import (
     mix_styles,
     truncate,
 )
-from genlab.core.tensors import Event, PerExample, randn
+from genlab.core.tensors import Event, PerExample, drawn, randn
 
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
 
@@ -72,9 +73,10 @@ class StyleGAN(nn.Module):
         """Training samples, a fraction of them with two styles."""
         layers = self.generator_net.n_layers
         two = self.styles(2 * n, generator)
-        crossover = torch.randint(1, layers, (n,), generator=generator)
-        single = torch.rand(n, generator=generator) >= self.mixing
-        crossover = torch.where(single, layers, crossover).to(two.device)
+        here: dict[str, Any] = {"device": two.device, "generator": generator}
+        crossover = drawn(torch.randint, 1, layers, (n,), **here)
+        single = drawn(torch.rand, n, **here) >= self.mixing
+        crossover = torch.where(single, layers, crossover)
         return self.synthesise(mix_styles(two[:n], two[n:], crossover, layers), generator)
 
     def penalty(self, x: Event) -> PerExample:

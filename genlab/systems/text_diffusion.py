@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, expand, last, randn
+from genlab.core.tensors import Event, PerExample, drawn, expand, last, randn
 from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
 from genlab.nn.transformer import NoCaption
 from genlab.nn.unet import UNet
@@ -160,8 +160,8 @@ class TextDiffusion(nn.Module):
         eps = randn(x.shape, like=x, generator=generator)
         text = self.encode(cond)
         if self.training:
-            u = torch.rand(len(x), generator=generator)
-            text = self.no_caption(text, u.to(x.device) < self.p_drop)
+            u = drawn(torch.rand, len(x), device=x.device, generator=generator)
+            text = self.no_caption(text, u < self.p_drop)
         return edm_loss(
             self.raw(text, concatenated), x, sigma, eps, sigma_data=self.sigma_data,
             skip=self.skip, floor=0.0 if self.skip else self.FLOOR,

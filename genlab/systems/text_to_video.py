@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import PerExample, last, randn, require_between
+from genlab.core.tensors import PerExample, drawn, last, randn, require_between
 from genlab.data.captions import COLOURS, DIGITS, MAX_WORDS, encode
 from genlab.data.moving import MOTIONS, animate, frames_in_colour, write_moving
 from genlab.nn.transformer import NoCaption, TextEncoder
@@ -127,14 +127,14 @@ class TextToVideo(nn.Module):
         """Weighted error of the predicted noise, mean over the batch; not nats."""
         n, (mean, std), times, joined = len(x), self.log_sigma, None, None
         if self.stills:  # one frame of each video
-            frame = torch.randint(x.shape[2], (n, 1), generator=generator).to(x.device)
+            frame = drawn(torch.randint, x.shape[2], (n, 1), device=x.device, generator=generator)
             x, times = x[torch.arange(n), :, frame[:, 0]][:, :, None], frame.to(x)
         mean = mean if self.stills else mean + self.shift
         sigma = (mean + std * randn((n,), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
         text = self.encode(cond)
         if self.training:
-            u = torch.rand(2, n, generator=generator).to(x.device)
+            u = drawn(torch.rand, 2, n, device=x.device, generator=generator)
             text, joined = self.no_caption(text, u[0] < self.p_drop), u[1] >= self.p_alone
         joined = torch.zeros(n, dtype=torch.bool) if self.stills else joined
         raw = self.raw(text, joined, times)

@@ -5,6 +5,7 @@ import ctypes
 import math
 import platform
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -220,10 +221,12 @@ def fit(
     clip: float | None = None,
     weight_decay: float = 0.0,
     optimizer: torch.optim.Optimizer | None = None,
+    bfloat16: bool = False,
     **hooks: Any,
 ) -> Run:
     """Minimise `model.loss(x, generator=...)`, with `cond=...` for pairs, by AdamW.
 
+    Batches are moved to the model's device; with `bfloat16` the loss is computed under autocast.
     `clip` is the largest gradient norm; `average=0.99` leaves averaged weights; other hooks: `Run`.
     Nothing happens until the records are consumed, and stopping early keeps what was learned
     (arXiv:1711.05101).
@@ -232,13 +235,14 @@ def fit(
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
     parameters = [p for p in model.parameters() if p.requires_grad]
     chosen = optimizer or torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
-    stream = iter(batches)
+    stream, device = iter(batches), parameters[0].device
 
     def advance(step: int) -> Record:
         batch, extra = next(stream), {}
         if isinstance(batch, tuple):
-            batch, extra["cond"] = batch
-        loss = model.loss(batch, **extra, generator=generator)
+            batch, extra["cond"] = batch[0], batch[1].to(device)
+        with torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext():
+            loss = model.loss(batch.to(device), **extra, generator=generator)
         norm = _step(chosen, loss, parameters, lr, step, clip)
         return Record(step + 1, {"loss": loss.item()}, norm)
 
@@ -274,7 +278,7 @@ def fit_adversarial(
 
     def advance(step: int) -> Record:
         for _ in range(n_critic):
-            x = next(stream)
+            x = next(stream).to(playing[0].device)
             loss_d = model.discriminator_loss(x, generator=generator)
             _step(adam_d, loss_d, playing, lr_d, step)
         loss_generator = model.generator_loss(x, generator=generator)

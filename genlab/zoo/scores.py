@@ -217,12 +217,13 @@ def distil(
     **options: Any,
 ) -> Run:
     """Distil a teacher (`digit_edm`) into a student that starts as its copy (arXiv:2303.01469)."""
-    teacher = TEACHER.load() if teacher is None else teacher.eval()
+    there = next(student.parameters()).device
+    teacher = TEACHER.load().to(there) if teacher is None else teacher.eval()
     student.edm.load_state_dict(teacher.state_dict())
     levels = edm_sigmas(n_levels, sigma_min=student.sigma_min, sigma_max=SIGMA_MAX)[:-1]
     pair = Distillation(
         student, teacher.denoiser, levels, order=order, target_decay=target_decay, p_drop=p_drop
-    )
+    ).to(there)
     keep, after = {"target": pair.target}, lambda _: pair.target.update(student)
     return by_loss(pair, x, cond, after=after, keep=keep, **options)
 

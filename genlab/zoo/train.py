@@ -125,7 +125,7 @@ class Model:
     def figures(self, model: nn.Module, dtype: torch.dtype | None = None) -> Figures:
         """Its held-out figures, in double precision, once its weights are rounded to `dtype`."""
         with default_dtype(torch.float64):
-            rounded = copy.deepcopy(model).to(dtype or self.dtype).to(torch.float64)
+            rounded = copy.deepcopy(model).to("cpu", dtype or self.dtype).to(torch.float64)
             return self.measure(rounded.eval().requires_grad_(False))
 
 
@@ -136,13 +136,16 @@ def train(
     n_steps: int | None = None,
     force: bool = False,
     every: float = 10.0,
+    device: torch.device | str = "cpu",
+    bfloat16: bool = False,
     watch: Callable[[Record, int, float], object] = lambda *_: None,
 ) -> dict[str, Any] | None:
     """Train from where the last attempt stood, and write weights and card; return the card.
 
     `NAME.checkpoint` is written beside `path` every `every` processor seconds. If `watch(record,
     n_steps, seconds)` returns True no card comes, and the next call continues. With `force`, or if
-    a killed process left it without its card, a file that is there is replaced.
+    a killed process left it without its card, a file that is there is replaced. The noise is drawn
+    on the CPU, and so the same on every `device`; `bfloat16` is for models with one loss.
     """
     stand, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
     unfinished = stand.exists() and not card_path.exists()
@@ -150,10 +153,14 @@ def train(
         raise FileExistsError(f"{path} exists: --force replaces it, --out names another place")
     if not every >= 0:
         raise ValueError(f"every must be at least 0 seconds, got {every}")
+    if bfloat16 and not hasattr(row.untrained(), "loss"):
+        raise ValueError(f"bfloat16 is for models that are trained by one loss; {row.name} is not")
     used = row if n_steps is None else row.but(n_steps=n_steps)
+    used = replace(used, fit=used.fit | {"bfloat16": True}) if bfloat16 else used
     identity = {"name": row.name, **used.settings, "data": row.digest(), "torch": torch.__version__}
+    identity |= {} if str(device) == "cpu" else {"device": str(device)}
     with _one_thread(), seeded(row.seed):  # dropout draws from torch's global noise
-        model = used.untrained()
+        model = used.untrained().to(device)
         run = used.train(model)
         width = torch.finfo(row.dtype).bits // 8
         require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
