@@ -243,7 +243,9 @@ class EDM(nn.Module):
         if cond is None and null is None:
             return self.net
         return lambda x, c_noise: self.net(
-            x, c_noise, x.new_full((len(x),), null, dtype=torch.int64) if cond is None else cond
+            x,
+            c_noise,
+            x.new_full((len(x),), null or 0, dtype=torch.int64) if cond is None else cond,
         )
 
     def denoiser(

@@ -5,7 +5,7 @@ Sahoo et al. 2024 (arXiv:2406.07524, alpha = 1 - t); Hoogeboom et al. 2022 (arXi
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -121,7 +121,8 @@ def masked_sample(
 ) -> Iterator[Tokens]:
     """Sampler: yield the state after each of K even steps; no token of the last one is hidden."""
     require_between(1, math.inf, n_steps=n_steps)
-    x, here = x_T, {"device": x_T.device, "generator": generator}
+    x = x_T
+    here: dict[str, Any] = {"device": x_T.device, "generator": generator}
     for k in range(n_steps, 0, -1):
         u_when, u_what = drawn(torch.rand, (2, *x.shape), dtype=torch.float64, **here)
         x = unmask_step(x, model(x), u_when, u_what, k / n_steps, (k - 1) / n_steps, mask=mask)
@@ -164,7 +165,8 @@ class MaskedDiffusion(nn.Module):
 
     def nll_term(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
         """One random term of the bound for each example, nats; counts spread over the batch."""
-        n, b, here = x[0].numel(), len(x), {"device": x.device, "generator": generator}
+        n, b = x[0].numel(), len(x)
+        here: dict[str, Any] = {"device": x.device, "generator": generator}
         place = (drawn(torch.rand, (), **here) + torch.arange(b, device=x.device) / b) % 1
         count = (place * n).floor().long().clamp(max=n - 1) + 1
         count = count[drawn(torch.randperm, b, **here)]
