@@ -239,13 +239,13 @@ class EDM(nn.Module):
 
     def raw(self, cond: Int[Tensor, " b"] | None) -> Denoiser:
         """The network F for given labels; all "no class" when None."""
-        null = self.null
-        if cond is None and null is None:
+        null = self.null or 0  # where it is None, nothing is labelled
+        if cond is None and self.null is None:
             return self.net
         return lambda x, c_noise: self.net(
             x,
             c_noise,
-            x.new_full((len(x),), null or 0, dtype=torch.int64) if cond is None else cond,
+            x.new_full((len(x),), null, dtype=torch.int64) if cond is None else cond,
         )
 
     def denoiser(
