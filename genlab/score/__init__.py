@@ -22,7 +22,7 @@ from genlab.score.flow_matching import (
     FlowMatching, TimedMLP, flow_matching_loss, flow_sample, reflow_pairs, straightness
 )
 from genlab.score.guidance import (
-    cfg_eps, classifier_guided_eps, drop_condition, guided_gaussian, tilted_density,
+    cfg_eps, classifier_guided_eps, drop_condition, guided_gaussian,
     tilted_gaussian
 )
 from genlab.score.matching import (

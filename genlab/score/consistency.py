@@ -17,10 +17,8 @@ from torch.func import jvp
 
 from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_event
 from genlab.core.tensors import drawn, require_between
-from genlab.oracles.continuous import GaussianMixture
 from genlab.score.diffusion import add_noise
 from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
-from genlab.score.exact import exact_flow_1d
 from genlab.score.guidance import drop_condition
 from genlab.train.fit import EMA
 
@@ -118,21 +116,6 @@ def consistency_sample(
         with torch.no_grad():
             x = function(x, x.new_full((len(x),), level))
         yield x
-
-
-def exact_consistency_1d(
-    data: GaussianMixture, x: Float[Tensor, " n 1"], sigma: PerExample, *, sigma_min: float
-) -> Float[Tensor, " n 1"]:
-    r"""The consistency function of a mixture on the line: a noiseless path keeps its quantile.
-
-    $$f(x, \sigma) = F_{\sigma_{\min}}^{-1}\big(F_\sigma(x)\big)$$
-    """
-    if data.event_shape != (1,):
-        raise ValueError(f"data have event shape {data.event_shape}, expected (1,)")
-    spread = (data.stds**2 + sigma[:, None] ** 2).sqrt()
-    u = torch.special.ndtr((x - data.means[:, 0]) / spread) @ data.weights
-    tiny = torch.finfo(u.dtype).eps
-    return exact_flow_1d(data, u.clamp(tiny, 1 - tiny), 1.0, sigma_min)
 
 
 def mean_flow_loss(

@@ -243,9 +243,7 @@ class EDM(nn.Module):
         if cond is None and self.null is None:
             return self.net
         return lambda x, c_noise: self.net(
-            x,
-            c_noise,
-            x.new_full((len(x),), null, dtype=torch.int64) if cond is None else cond,
+            x, c_noise, x.new_full((len(x),), null, dtype=torch.int64) if cond is None else cond
         )
 
     def denoiser(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genlab.core.stats import integrate
 from genlab.core.tensors import Event, expand, require_between, require_positive, require_rows
-from genlab.oracles.continuous import Gaussian, GaussianMixture
+from genlab.oracles.continuous import Gaussian
 
 
 def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
@@ -57,22 +57,6 @@ def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
     require_rows(guess=guess)
     s = expand(torch.quantile(guess.flatten(1).abs(), p, dim=1).clamp(min=1), guess)
     return torch.maximum(torch.minimum(guess, s), -s) / s
-
-
-def tilted_density(
-    p: Gaussian | GaussianMixture,
-    p_c: Gaussian | GaussianMixture,
-    x: Float[Tensor, " n"],
-    *,
-    guidance_scale: float,
-) -> Float[Tensor, " n"]:
-    r"""Density $p(x)^{1-w}\,p(x\mid c)^w$ on a rising grid of the line, normalised."""
-    log_p, log_c = p.log_prob(x[:, None]), p_c.log_prob(x[:, None])
-    tilt = log_p + guidance_scale * (log_c - log_p)
-    density = (tilt - tilt.max()).exp()
-    if max(float(density[0]), float(density[-1])) > 1e-3:
-        raise ValueError(f"the grid {float(x[0])} to {float(x[-1])} cuts off part of the density")
-    return density / integrate(density, x)
 
 
 def tilted_gaussian(mean: float, variance: float, *, guidance_scale: float) -> Gaussian:
