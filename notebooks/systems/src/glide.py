@@ -36,6 +36,7 @@ from genlab_course import widgets
 from genlab.core.tensors import last
 from genlab.core.capabilities import likelihood_kind
 from genlab_course import check, check_close_mc, check_range
+from genlab_course.figures import film, show, show_images
 from genlab.data.captions import grey_of, load_captioned, paint
 from genlab.data.captions import MAX_WORDS, WORDS, encode, read
 from genlab.metrics.features import haar_details
@@ -45,17 +46,76 @@ from genlab.score.edm import edm_sample, edm_sigmas
 from genlab.score.guidance import dynamic_threshold
 from genlab.zoo import card, find, load_model
 from genlab.systems.text_diffusion import TextDiffusion, eps_from_denoiser
-from genlab.systems.glide import Glide, bicubic, classifier_guided, enlarge, enlarged, sharpen, shrink
+from genlab.systems.glide import (
+    Glide, bicubic, classifier_guided, enlarge, enlarged, sharpen, shrink,
+)
 from genlab.zoo.systems import best_sharpening
-from genlab.systems.evaluation import digit_evaluator, held_out_captions, held_out_pictures, likeness, word_scores
+from genlab.systems.evaluation import (
+    digit_evaluator, held_out_captions, held_out_pictures, likeness, word_scores,
+)
 
 course.begin("glide")
-torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-course.draw_map("glide");
+
+
+def strips(shown, alt):
+    """Rows of ten pictures in [0, 1], each with its name at the left."""
+    size = (9.4, 0.76 * len(shown))
+    figure, axes = plt.subplots(len(shown), 1, figsize=size, layout="none")
+    figure.subplots_adjust(0.205, 0.01, 0.998, 0.99, hspace=0.06)
+    for ax, (name, x) in zip(axes, shown.items(), strict=True):
+        show_images(ax, 2 * x[:10] - 1)
+        ax.text(-0.015, 0.5, name, ha="right", va="center", transform=ax.transAxes)
+    show(figure, alt)
+
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+base, up = (load_model(f"glide_{part}") for part in ("base", "upsampler"))
+wanted = [
+    "a thin red seven leaning right", "a bold green three", "a thin cyan nine",
+    "a magenta four leaning left", "a bold yellow zero",
+]
+noise = torch.Generator().manual_seed(4)
+
+
+def steps(model, n_steps, **options):
+    """The states of a sampler, from noise to the pictures of the five captions."""
+    denoiser = model.denoiser(model.encode(wanted), **options)
+    states = model.sample_states(
+        denoiser, len(wanted), n_steps=n_steps, generator=noise
+    )
+    return list(states)
+
+
+with torch.no_grad():
+    first = steps(base, 12, guidance_scale=3.0, interval=Glide.interval)
+    told = up.condition(
+        first[-1], torch.zeros(len(wanted)), torch.zeros_like(first[-1])
+    )
+    second = steps(up.painter, 6, concatenated=told)
+
+
+def sheet(x):
+    """The pictures side by side, in five levels a colour, with white gutters."""
+    x = (2 * (x / x.abs().amax((1, 2, 3), keepdim=True).clamp(min=1) + 1)).round() / 4
+    x = torch.nn.functional.pad(x, (0, 1, 0, 1), value=1.0)
+    return x.permute(2, 0, 3, 1).flatten(1, 2)
+
+
+film(
+    [sheet(enlarge(x)) for x in [*first[::3], *[first[-1]] * 2]]
+    + [sheet(x) for x in [*second[1:], second[-1]]],
+    alt="A film: five squares of coarse noise become, step by step, a thin red seven, "
+    "a bold green three, a thin cyan nine, a magenta four and a bold yellow zero; "
+    "then each is drawn again from finer noise, with four times as many pixels.",
+    seconds=4, width=700,
+)  # fmt: skip
+course.draw_map("glide", slim=True)
+# exact numbers first; networks will be in float32
+torch.set_default_dtype(torch.float64)
 
 
 # %% [markdown]
-# "A thin red seven leaning right": you write the sentence, and a network draws the picture. GLIDE (2021) did this for photographs with three parts: a transformer that reads
+# "A thin red seven leaning right": you write the sentence, and a network draws the picture, as in the film above for this sentence and four more. GLIDE (2021) did this for photographs with three parts: a transformer that reads
 # the sentence, a diffusion model of *pixels* at 64 x 64 that is conditioned on the encoded sentence, and a second one that enlarges the result to 256 x 256. There
 # is no autoencoder: that is the difference from latent diffusion (system 2). All three parts are here, at 16 x 16 and 32 x 32, for handwritten digits
 # that are coloured at random and described by measurement.
@@ -82,7 +142,8 @@ course.draw_map("glide");
 # attention as loops and compare.
 
 # %%
-def my_cross_attention(layer, x, h, scaled=True):  # one head, one example: x (t, c), h (s, d)
+# one head, one example: x (t, c), h (s, d)
+def my_cross_attention(layer, x, h, scaled=True):
     out = torch.zeros_like(x)
     for i in range(len(x)):
         q = layer.w_q(x[i])
@@ -94,14 +155,19 @@ def my_cross_attention(layer, x, h, scaled=True):  # one head, one example: x (t
 
 
 torch.manual_seed(1)
-layer, encoder = CrossAttention(8, 16, n_head=1), TextEncoder(len(WORDS), MAX_WORDS, d=16, n_head=2)
+layer, encoder = (
+    CrossAttention(8, 16, n_head=1), TextEncoder(len(WORDS), MAX_WORDS, d=16, n_head=2),
+)
 rows = encode(["a thin red seven leaning right", "a red seven"])
 text, places = encoder(rows), torch.randn(2, 5, 8)
 check(
-    "cross-attention, loops = genlab's",
-    my_cross_attention(layer, places[0], text[0]),
+    "cross-attention, loops = genlab's", my_cross_attention(layer, places[0], text[0]),
     layer(places, text)[0],
-    unlike={"not divided by the root of d": my_cross_attention(layer, places[0], text[0], scaled=False)},
+    unlike={
+        "not divided by the root of d": my_cross_attention(
+            layer, places[0], text[0], scaled=False
+        )
+    },
 )
 course.show_source(TextEncoder.forward)
 
@@ -113,7 +179,9 @@ course.show_source(TextEncoder.forward)
 states = (encoder.words(rows[:1]) + encoder.positions).detach().requires_grad_(True)
 encoder.body(states)[0][0, 0].sum().backward()
 reach = states.grad[0].norm(dim=1)
-causal = torch.nn.functional.scaled_dot_product_attention(states, states, states, is_causal=True)
+causal = torch.nn.functional.scaled_dot_product_attention(
+    states, states, states, is_causal=True
+)
 (seen,) = torch.autograd.grad(causal[0, 0].sum(), states)
 check(
     "words that the first state depends on", int((reach > 1e-8).sum()), 6,
@@ -131,10 +199,13 @@ told = nothing(text, torch.tensor([True, False]))
 closed_form = layer.w_o(layer.w_v(nothing.state))
 with_a_caption = layer(places, text)[0]
 check(
-    "attention over the null state, each position", layer(places, told)[0], closed_form.expand(5, 8),
+    "attention over the null state, each position", layer(places, told)[0],
+    closed_form.expand(5, 8),
     unlike={"the caption's own states": with_a_caption},
 )
-check("the other caption is left alone", told[1], text[1], unlike={"hidden, too": told[0]})
+check(
+    "the other caption is left alone", told[1], text[1], unlike={"hidden, too": told[0]}
+)
 
 # %% [markdown]
 # ## 2. Guidance: Bayes' rule, twice
@@ -147,19 +218,26 @@ check("the other caption is left alone", told[1], text[1], unlike={"hidden, too"
 # Two normal classes on the line, everything in closed form. Left: autograd of the exact classifier. Right: the difference of the two exact guesses.
 
 # %%
-m, s, sigma = torch.tensor([-1.0, 1.5]), 0.7, 0.9  # means of the two classes, their width, the noise
+# means of the two classes, their width, the noise
+m, s, sigma = torch.tensor([-1.0, 1.5]), 0.7, 0.9
 x = torch.linspace(-4, 5, 19).requires_grad_(True)
-log_p = -0.5 * (x[:, None] - m) ** 2 / (s**2 + sigma**2)  # log p(x | c) up to a shared constant
+# log p(x | c) up to a shared constant
+log_p = -0.5 * (x[:, None] - m) ** 2 / (s**2 + sigma**2)
 log_posterior = log_p - log_p.logsumexp(1, keepdim=True)  # equal priors
 (slope,) = torch.autograd.grad(log_posterior[:, 1].sum(), x)
-guess_c = (sigma**2 * m[1] + s**2 * x) / (s**2 + sigma**2)  # E[x0 | x, class 1]: two normals
+# E[x0 | x, class 1]: two normals
+guess_c = (sigma**2 * m[1] + s**2 * x) / (s**2 + sigma**2)
 guess_each = (sigma**2 * m + s**2 * x[:, None]) / (s**2 + sigma**2)
 posterior = log_posterior.exp()
 guess_free = (posterior * guess_each).sum(1)  # E[x0 | x]: averaged over the classes
 one_power = (guess_c - guess_free) / sigma
 check(
-    "slope of the classifier = difference of guesses / σ²", slope, (guess_c - guess_free) / sigma**2,
-    unlike={"divided by σ": one_power, "of class 0": (guess_each[:, 0] - guess_free) / sigma**2},
+    "slope of the classifier = difference of guesses / σ²", slope,
+    (guess_c - guess_free) / sigma**2,
+    unlike={
+        "divided by σ": one_power,
+        "of class 0": (guess_each[:, 0] - guess_free) / sigma**2,
+    },
 )
 
 # %% [markdown]
@@ -172,11 +250,16 @@ blended = score.cfg_eps(guess_free, guess_c, guidance_scale=w)
 noise = [(x - guess) / sigma for guess in (guess_free, guess_c)]
 papers = x - sigma * score.cfg_eps(*noise, guidance_scale=1 + w)
 check(
-    "blend of guesses = blend of noises", blended, x - sigma * score.cfg_eps(*noise, guidance_scale=w),
+    "blend of guesses = blend of noises", blended,
+    x - sigma * score.cfg_eps(*noise, guidance_scale=w),
     unlike={"w counted from 0, not 1": papers},
 )
-by_classifier = score.classifier_guided_eps(noise[0], slope, torch.tensor(sigma), guidance_scale=w)
-plus_one = score.classifier_guided_eps(noise[1], slope, torch.tensor(sigma), guidance_scale=w)
+by_classifier = score.classifier_guided_eps(
+    noise[0], slope, torch.tensor(sigma), guidance_scale=w
+)
+plus_one = score.classifier_guided_eps(
+    noise[1], slope, torch.tensor(sigma), guidance_scale=w
+)
 check(
     "= classifier guidance with the same w", blended, x - sigma * by_classifier,
     unlike={"on top of the conditional guess": x - sigma * plus_one},
@@ -194,17 +277,24 @@ g = torch.Generator().manual_seed(2)
 joint = torch.rand(3, 2, 4, generator=g)
 joint = joint / joint.sum()  # p(x0, c, x)
 values, p_drop = torch.tensor([-1.0, 0.5, 2.0]), 0.1
-weight = torch.stack([(1 - p_drop) * joint[:, 0], (1 - p_drop) * joint[:, 1], p_drop * joint.sum(1)], 1)
-design = torch.eye(12)[torch.arange(12).reshape(1, 3, 4).expand(3, 3, 4).reshape(-1)]  # told x seen
+weight = torch.stack(
+    [(1 - p_drop) * joint[:, 0], (1 - p_drop) * joint[:, 1], p_drop * joint.sum(1)], 1
+)
+# told x seen
+design = torch.eye(12)[torch.arange(12).reshape(1, 3, 4).expand(3, 3, 4).reshape(-1)]
 root = weight.reshape(-1, 1).sqrt()
 target = values[:, None].expand(3, 12).reshape(-1, 1)
 solution = torch.linalg.lstsq(root * design, root * target).solution.reshape(3, 4)
 conditional = (values[:, None, None] * joint).sum(0) / joint.sum(0)
 of_all = ((values[:, None, None] * joint).sum((0, 1)) / joint.sum((0, 1))).expand(2, 4)
-check("told c: the regression finds E[x0 | x, c]", solution[:2], conditional, unlike={"E[x0 | x]": of_all})
+check(
+    "told c: the regression finds E[x0 | x, c]", solution[:2], conditional,
+    unlike={"E[x0 | x]": of_all},
+)
 p_c = joint.sum(0) / joint.sum((0, 1))
 check(
-    "no caption: E[x0 | x], averaged over captions", solution[2], (p_c * conditional).sum(0),
+    "no caption: E[x0 | x], averaged over captions", solution[2],
+    (p_c * conditional).sum(0),
     unlike={"captions weighed alike": conditional.mean(0)},
 )
 
@@ -240,17 +330,33 @@ for w in (1.0, 2.0, 4.0):
 
 # %%
 torch.set_default_dtype(torch.float32)
-base, up, reader = (load_model(f"glide_{part}") for part in ("base", "upsampler", "reader"))
+base, up, reader = (
+    load_model(f"glide_{part}") for part in ("base", "upsampler", "reader")
+)
 glide = Glide(base, up)
 two = ["a thin red seven leaning right", "a bold cyan zero"]
-exact = TextDiffusion(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
-                      patch=base.patch, skip=base.skip, sigma_max=base.sigma_max, limit=None).eval()  # fmt: skip
+exact = TextDiffusion(
+    base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+    patch=base.patch, skip=base.skip, sigma_max=base.sigma_max, limit=None,
+).eval()
 exact.no_caption = base.no_caption
-ours = exact.sample(two, guidance_scale=2.0, n_steps=5, order=1, generator=torch.Generator().manual_seed(3))
+ours = exact.sample(
+    two, guidance_scale=2.0, n_steps=5, order=1,
+    generator=torch.Generator().manual_seed(3),
+)
 levels = edm_sigmas(5, sigma_min=exact.SIGMA_MIN, sigma_max=exact.sigma_max)
-start = (1 + levels[0] ** 2).sqrt() * torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
-euler = last(edm_sample(exact.denoiser(two, guidance_scale=2.0), start, levels, order=1))
-unscaled = last(edm_sample(exact.denoiser(two, guidance_scale=2.0), start * levels[0] / start.std(), levels, order=1))
+start = (1 + levels[0] ** 2).sqrt() * torch.randn(
+    2, 3, 16, 16, generator=torch.Generator().manual_seed(3)
+)
+euler = last(
+    edm_sample(exact.denoiser(two, guidance_scale=2.0), start, levels, order=1)
+)
+unscaled = last(
+    edm_sample(
+        exact.denoiser(two, guidance_scale=2.0), start * levels[0] / start.std(),
+        levels, order=1,
+    )
+)
 check(
     "DDIM of the shell = Euler of EDM", ours.detach(), euler.detach(), atol=2e-3,
     unlike={"a start of another size": unscaled.detach()},
@@ -266,7 +372,10 @@ course.show_source(eps_from_denoiser)
 
 # %%
 torch.set_default_dtype(torch.float64)
-x0, eps = torch.full((64,), -1.0), torch.randn(64, generator=torch.Generator().manual_seed(7))
+x0, eps = (
+    torch.full((64,), -1.0),
+    torch.randn(64, generator=torch.Generator().manual_seed(7)),
+)
 for sigma in (1.0, 0.05):
     scales = score.edm_precondition(torch.tensor(sigma), sigma_data=0.5)
     wanted = (x0 - scales.c_skip * (x0 + sigma * eps)) / scales.c_out
@@ -276,19 +385,30 @@ for sigma in (1.0, 0.05):
         f"σ = {sigma}: the answer that EDM's network owes", wanted, formula,
         unlike={"picture and noise exchanged": swapped},
     )
-    print(f"    its spread over flat paper: {wanted.std():.3f}; that of a network without skip: 0")
+    print(
+        f"    its spread over flat paper: {wanted.std():.3f}; that of a network "
+        "without skip: 0"
+    )
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
 # Now train a denoiser of a ninth of the size for eighty steps, on 5,000 digits. At every step each digit gets a fresh colour and a fresh caption, in which the words about stroke and slant are said or left out. An answer of grey, 0, costs about fifteen.
 
 # %%
-small_model = find("glide_base").but(width=16, d_text=16, n_layer=1, n_steps=80, lr=4e-3)
+small_model = find("glide_base").but(
+    width=16, d_text=16, n_layer=1, n_steps=80, lr=4e-3
+)
 live = small_model.untrained()
 records = widgets.watch(small_model.train(live), total=80, label="denoising loss")
 early, late = (np.mean([r.loss for r in part]) for part in (records[:5], records[-20:]))
-check_range("loss, mean of the first 5 steps", early, 8, 30, digits=1, unlike={"the last 20": late})
-check_range("loss, mean of the last 20 steps", late, 0.5, 6, digits=1, unlike={"the first 5": early})
+check_range(
+    "loss, mean of the first 5 steps", early, 8, 30, digits=1,
+    unlike={"the last 20": late},
+)
+check_range(
+    "loss, mean of the last 20 steps", late, 0.5, 6, digits=1,
+    unlike={"the first 5": early},
+)
 
 # %% [markdown]
 # The shipped models are trained in the same way, larger and with more steps: `genlab train glide_base` and `genlab train glide_upsampler`. Their model cards say what that took and what was measured.
@@ -296,7 +416,10 @@ check_range("loss, mean of the last 20 steps", late, 0.5, 6, digits=1, unlike={"
 # %%
 for name in ("glide_base", "glide_upsampler", "glide_reader"):
     c = card(name)
-    print(f"{name:<16} {c['parameters']:>9,} weights, {c['bytes'] / 1e6:.2f} MB in half precision")
+    print(
+        f"{name:<16} {c['parameters']:>9,} weights, {c['bytes'] / 1e6:.2f} MB in half "
+        "precision"
+    )
 bytes_of_both = sum(card(f"glide_{part}")["bytes"] for part in ("base", "upsampler"))
 print(f"base and upsampler together: {bytes_of_both / 1e6:.2f} MB")
 print("likelihood of base and upsampler:", likelihood_kind(base), likelihood_kind(up))
@@ -317,40 +440,75 @@ def draw(captions, w, seed=0, interval=None, painter=base):
     return (x + 1) / 2
 
 
-def gallery(ax, pictures, columns):
-    """Pictures side by side, rows of `columns`."""
-    n, _, side, _ = pictures.shape
-    framed = torch.nn.functional.pad(pictures.clamp(0, 1), (1, 1, 1, 1), value=0.35)
-    grid = framed.reshape(n // columns, columns, 3, side + 2, side + 2)
-    ax.imshow(grid.permute(0, 3, 1, 4, 2).reshape(n // columns * (side + 2), columns * (side + 2), 3))
-    ax.set(xticks=[], yticks=[])
-
-
-orders = ["a thin red seven leaning right", "a bold green three upright", "a thin cyan nine leaning left"]
-figure, axes = plt.subplots(1, 4, figsize=(10, 3.9))
+# %% jupyter={"source_hidden": true}
+orders = [
+    "a thin red seven leaning right", "a bold green three upright",
+    "a thin cyan nine leaning left",
+]
+figure, axes = plt.subplots(1, 4, figsize=(9.4, 4.2))
 for ax, w in zip(axes, (0.0, 1.0, 3.0, 8.0), strict=True):
-    gallery(ax, draw(orders * 5, w), 3)
-    ax.set_title(f"w = {w:g}")
-figure.suptitle("columns: " + "; ".join(o[2:] for o in orders), fontsize=9);
+    show_images(ax, 2 * draw(orders * 5, w) - 1, n_columns=3, title=f"w = {w:g}")
+figure.suptitle("columns: " + "; ".join(o[2:] for o in orders), fontsize=9)
+show(
+    figure,
+    "Fifteen samples at each of four guidance scales. Without guidance, w = 0, digits "
+    "and colours are anything; at 1 most are a red seven, a green three and a cyan "
+    "nine; at 3 all are, and more alike; at 8 threes are thick and nines are blue.",
+)
 
-# %%
+# %% jupyter={"source_hidden": true}
 measured = card("glide_base")["metrics"]
 scales = [0.0, 1.0, 2.0, 3.0, 5.0, 8.0]
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.3))
-colours = {"digit": "#0072B2", "colour": "#E69F00", "stroke": "#009E73", "slant": "#CC79A7"}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.6))
+colours = {
+    "digit": "#0072B2",
+    "colour": "#E69F00",
+    "stroke": "#009E73",
+    "slant": "#CC79A7",
+}
 for kind, colour in colours.items():
-    left.plot(scales, [measured[f"{kind}_w{w:g}"] for w in scales], "o-", color=colour, label=kind)
-    left.plot([3, 5], [measured[f"{kind}_limited_w{w}"] for w in (3, 5)], "*", color=colour, markersize=11, linestyle="")
+    left.plot(
+        scales, [measured[f"{kind}_w{w:g}"] for w in scales], "o-", color=colour,
+        label=kind,
+    )
+    left.plot(
+        [3, 5], [measured[f"{kind}_limited_w{w}"] for w in (3, 5)], "*", color=colour,
+        markersize=11, linestyle="",
+    )
 left.set(xlabel="guidance scale w", ylabel="share of words kept", ylim=(0, 1.02))
 distance = right.twinx()
-for ax, kind, line, colour in ((right, "precision", "s-", "#0072B2"), (right, "recall", "o-", "#D55E00"), (distance, "frechet", "^--", "#000000")):
-    ax.plot(scales, [measured[f"{kind}_w{w:g}"] for w in scales], line, color=colour, label=kind)
-    ax.plot([3, 5], [measured[f"{kind}_limited_w{w}"] for w in (3, 5)], "*", color=colour, markersize=11, linestyle="")
+for ax, kind, line, colour in (
+    (right, "precision", "s-", "#0072B2"), (right, "recall", "o-", "#D55E00"),
+    (distance, "frechet", "^--", "#000000"),
+):
+    ax.plot(
+        scales, [measured[f"{kind}_w{w:g}"] for w in scales], line, color=colour,
+        label=kind,
+    )
+    ax.plot(
+        [3, 5], [measured[f"{kind}_limited_w{w}"] for w in (3, 5)], "*", color=colour,
+        markersize=11, linestyle="",
+    )
 right.set(xlabel="guidance scale w", ylabel="share", ylim=(0, 1.02))
 distance.set(ylabel="Fréchet distance (dashed)", ylim=(0, None))
-left.plot([], [], "*", color="#000000", markersize=11, linestyle="", label="limited interval")
-left.legend(loc="lower right")
-right.legend(loc="lower right");
+left.plot(
+    [], [], "*", color="#000000", markersize=11, linestyle="", label="limited interval"
+)
+left.set_title("words: level from w = 3, then lost")
+right.set_title("likeness: best at w = 1")
+left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
+lines = right.get_lines()[:4:2] + distance.get_lines()[:1]
+right.legend(
+    lines, ("precision", "recall", "Fréchet distance"), loc="upper center",
+    bbox_to_anchor=(0.5, -0.2), ncols=3,
+)
+show(
+    figure,
+    "Left: the share of words kept rises from chance at guidance scale 0 to nearly 1 "
+    "at 2 or 3 and falls again, stroke first; stars, guided in the interval, stay "
+    "high. Right: recall is highest and the Fréchet distance lowest at 1; the "
+    "distance then rises to 20 at scale 8.",
+)
 
 # %% [markdown]
 # Read both panels from left to right. **Words** rise steeply from chance at $w = 0$, level off near $w = 3$, and fall again: an exaggerated digit is no longer recognised. **Likeness** is best at $w = 1$ and falls from there, in Fréchet distance and in recall. This is the loss of variance of step 7.
@@ -360,20 +518,28 @@ right.legend(loc="lower right");
 # %%
 levels = edm_sigmas(12, sigma_min=base.SIGMA_MIN, sigma_max=base.sigma_max)[:-1]
 inside = int(((levels >= WHERE[0]) & (levels <= WHERE[1])).sum())
-print(f"passes for one small picture: {2 * 12} guided everywhere, {12 + inside} guided in the interval")
+print(
+    f"passes for one small picture: {2 * 12} guided everywhere, {12 + inside} guided "
+    "in the interval"
+)
 captions = held_out_captions(150)
 claims, judge = [read(c) for c in captions], digit_evaluator()
 thin = torch.tensor([c.stroke == 0 for c in claims])
 ink = {"real": grey_of(held_out_pictures()[0][:150])[thin].mean().item()}
 pictures = draw(captions, 3.0, interval=WHERE)
-for name, x in (("w = 1", draw(captions, 1.0)), ("w = 5", draw(captions, 5.0)), ("limited", draw(captions, 5.0, interval=WHERE))):
+for name, x in (
+    ("w = 1", draw(captions, 1.0)), ("w = 5", draw(captions, 5.0)),
+    ("limited", draw(captions, 5.0, interval=WHERE)),
+):
     ink[name] = grey_of(x)[thin].mean().item()
 share = {name: value / ink["real"] for name, value in ink.items()}
 for name, low, high, rival in (
-    ("w = 1", 0.93, 1.05, "w = 5"), ("limited", 0.97, 1.09, "w = 5"), ("w = 5", 1.09, 1.3, "limited")
+    ("w = 1", 0.93, 1.05, "w = 5"), ("limited", 0.97, 1.09, "w = 5"),
+    ("w = 5", 1.09, 1.3, "limited"),
 ):
     check_range(
-        f"ink of thin digits, over the real, {name}", share[name], low, high, digits=2, unlike={rival: share[rival]}
+        f"ink of thin digits, over the real, {name}", share[name], low, high, digits=2,
+        unlike={rival: share[rival]},
     )
 words_gained = measured["all_limited_w5"] - measured["all_w5"]
 check_range(
@@ -387,40 +553,69 @@ check_range(
 
 # %%
 for name, key in (("held-out", "limited_w3"), ("free", "free")):
-    kept = {k: measured.get(f"{k}_{key}") for k in ("digit", "colour", "stroke", "slant", "all")}
-    print(f"w = 3, 500 {name} captions:", *(f"{k} ~{v:.3f}" for k, v in kept.items() if v is not None))
+    kept = {
+        k: measured.get(f"{k}_{key}")
+        for k in ("digit", "colour", "stroke", "slant", "all")
+    }
+    print(
+        f"w = 3, 500 {name} captions:",
+        *(f"{k} ~{v:.3f}" for k, v in kept.items() if v is not None),
+    )
 for kind, least in (("digit", 0.95), ("stroke", 0.85), ("slant", 0.85)):
     check_range(
-        f"w = 3 in the interval: {kind} right", measured[f"{kind}_limited_w3"], least, 1.0,
+        f"w = 3 in the interval: {kind} right", measured[f"{kind}_limited_w3"], least,
+        1.0,
         unlike={"no caption": measured[f"{kind}_w0"]},
     )
-check_range("colour right", measured["colour_limited_w3"], 0.99, 1.0, unlike={"no caption": measured["colour_w0"]})
 check_range(
-    "recall lost from w = 1 to w = 5", measured["recall_w1"] - measured["recall_w5"], 0.1, 0.9,
-    unlike={"what the interval changes at w = 3": measured["recall_limited_w3"] - measured["recall_w3"]},
+    "colour right", measured["colour_limited_w3"], 0.99, 1.0,
+    unlike={"no caption": measured["colour_w0"]},
+)
+check_range(
+    "recall lost from w = 1 to w = 5", measured["recall_w1"] - measured["recall_w5"],
+    0.1, 0.9,
+    unlike={
+        "what the interval changes at w = 3": measured["recall_limited_w3"]
+        - measured["recall_w3"]
+    },
 )
 farther = np.diff([measured[f"frechet_w{w}"] for w in (1, 2, 3, 5, 8)])
 below_one = measured["frechet_w1"] - measured["frechet_w0"]
-check_range("Fréchet distance, least rise from w to w", farther.min(), 0.5, 30, digits=1, unlike={"from 0 to 1": below_one})
+check_range(
+    "Fréchet distance, least rise from w to w", farther.min(), 0.5, 30, digits=1,
+    unlike={"from 0 to 1": below_one},
+)
 
 # %% [markdown]
 # Variety can also be measured as in step 7: how much do pictures of *one* caption differ? Twelve pictures for each of ten captions, "a red zero" to "a red nine", and the summed variance of their pixels, as a fraction of what real digits of one class have, guided in the interval.
 
 # %%
-reds = [f"a red {digit}" for digit in "zero one two three four five six seven eight nine".split() for _ in range(12)]
+reds = [
+    f"a red {digit}"
+    for digit in "zero one two three four five six seven eight nine".split()
+    for _ in range(12)
+]
 grey, attributes = load_captioned("judge", 16)
-of_class = torch.stack([grey[attributes.digit == k].var(0).sum() for k in range(10)]).mean().item()
+of_class = (
+    torch.stack([grey[attributes.digit == k].var(0).sum() for k in range(10)])
+    .mean()
+    .item()
+)
 spread = {}
 for w in (1.0, 3.0, 8.0):
     x = grey_of(draw(reds, w, seed=1, interval=WHERE)).reshape(10, 12, 16, 16)
     spread[w] = x.var(1).sum((1, 2)).mean().item() / of_class
 for w, low, high, rival in ((1.0, 0.7, 1.0, 3.0), (3.0, 0.4, 0.6, 1.0)):
     check_range(
-        f"variance within a caption, over the real, w = {w:g}", spread[w], low, high, digits=2,
+        f"variance within a caption, over the real, w = {w:g}", spread[w], low, high,
+        digits=2,
         unlike={f"w = {rival:g}": spread[rival]},
     )
 lost = spread[1.0] - spread[3.0]
-check_range("lost between w = 1 and w = 3", lost, 0.2, 0.45, digits=2, unlike={"from 3 to 8": spread[3.0] - spread[8.0]})
+check_range(
+    "lost between w = 1 and w = 3", lost, 0.2, 0.45, digits=2,
+    unlike={"from 3 to 8": spread[3.0] - spread[8.0]},
+)
 
 # %% [markdown]
 # From $w = 1$ to $w = 3$ three tenths of the variance that real digits have are lost, from there to $w = 8$ less than half as much again: this curve flattens, too.
@@ -428,12 +623,19 @@ check_range("lost between w = 1 and w = 3", lost, 0.2, 0.45, digits=2, unlike={"
 # Now a control: the same kind of pictures compared with *other* captions. Digit, colour and slant fall to chance level, so the evaluators respond to pictures and not to captions.
 
 # %%
-now, swapped = word_scores(pictures, claims, judge), word_scores(pictures, claims[1:] + claims[:1], judge)
+now, swapped = (
+    word_scores(pictures, claims, judge),
+    word_scores(pictures, claims[1:] + claims[:1], judge),
+)
 for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
-    check_range(f"{kind} right, of 150", now[kind], 0.85, 1.0, digits=2, unlike={"the next caption": swapped[kind]})
+    check_range(
+        f"{kind} right, of 150", now[kind], 0.85, 1.0, digits=2,
+        unlike={"the next caption": swapped[kind]},
+    )
     check_range(
         f"the same against the next caption (chance ~{chance:.2f})", swapped[kind],
-        round(chance - 0.13, 2), round(chance + 0.16, 2), digits=2, unlike={"its own": now[kind]},
+        round(chance - 0.13, 2), round(chance + 0.16, 2), digits=2,
+        unlike={"its own": now[kind]},
     )
 
 # %% [markdown]
@@ -444,7 +646,10 @@ for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
 DIGITS = "zero one two three four five six seven eight nine".split()
 following = [*captions[1:], captions[0]]
 other_digit = [
-    " ".join(DIGITS[(DIGITS.index(word) + 3) % 10] if word in DIGITS else word for word in caption.split())
+    " ".join(
+        DIGITS[(DIGITS.index(word) + 3) % 10] if word in DIGITS else word
+        for word in caption.split()
+    )
     for caption in captions
 ]
 text = base.encode(captions)
@@ -453,24 +658,41 @@ read_instead = {
     "its own caption": (text, captions),
     "no caption": (base.no_caption.state.expand_as(text), captions),
     "the next caption": (base.encode(following), following),
-    "another digit's state": (torch.where(one_state, base.encode(other_digit), text), other_digit),
+    "another digit's state": (
+        torch.where(one_state, base.encode(other_digit), text), other_digit,
+    ),
 }
+
+# %%
 asked_for, as_read = {}, {}
-print(f"{'w = 3 in the interval':<24}" + "".join(f"{k:>9}" for k in ("digit", "colour", "stroke", "slant", "all", "as read")))
+print(
+    f"{'w = 3 in the interval':<24}"
+    + "".join(
+        f"{k:>9}" for k in ("digit", "colour", "stroke", "slant", "all", "as read")
+    )
+)
 for name, (states, what) in read_instead.items():
     x = draw(states, 3.0, interval=WHERE)
     asked_for[name] = word_scores(x, claims, judge)
     as_read[name] = word_scores(x, [read(c) for c in what], judge)
-    row = [asked_for[name][k] for k in ("digit", "colour", "stroke", "slant", "all")] + [as_read[name]["all"]]
+    row = [
+        asked_for[name][k] for k in ("digit", "colour", "stroke", "slant", "all")
+    ] + [as_read[name]["all"]]
     print(f"{name:<24}" + "".join(f"{f'~{v:.2f}':>9}" for v in row))
 follows, own = as_read["the next caption"]["all"], as_read["its own caption"]["all"]
 check_range(
-    "the next caption read: pictures follow it, less than their own", own - follows, -0.1, 0.1, digits=2,
-    unlike={"the caption that was asked for": own - asked_for["the next caption"]["all"]},
+    "the next caption read: pictures follow it, less than their own", own - follows,
+    -0.1, 0.1, digits=2,
+    unlike={
+        "the caption that was asked for": own - asked_for["the next caption"]["all"]
+    },
 )
 check_range(
-    "one state exchanged: all words of the caption with that digit", as_read["another digit's state"]["all"], 0.5, 1.0, digits=2,
-    unlike={"of the caption that was asked for": asked_for["another digit's state"]["all"]},
+    "one state exchanged: all words of the caption with that digit",
+    as_read["another digit's state"]["all"], 0.5, 1.0, digits=2,
+    unlike={
+        "of the caption that was asked for": asked_for["another digit's state"]["all"]
+    },
 )
 
 # %% [markdown]
@@ -498,19 +720,32 @@ widgets.caption_sampler(glide, judge)
 # %%
 torch.set_default_dtype(torch.float64)
 s, x = 0.7, torch.linspace(-4, 5, 19)
-steep = (m[1] - m[0]) / s**2  # slope of the log-odds of a clean picture, constant for equal widths
+# slope of the log-odds of a clean picture, constant for equal widths
+steep = (m[1] - m[0]) / s**2
 for sigma in (0.3, 0.9, 3.0):
     at = x.clone().requires_grad_(True)
-    log_odds = (-0.5 * (at[:, None] - m) ** 2 / (s**2 + sigma**2)) @ torch.tensor([-1.0, 1.0])
+    log_odds = (-0.5 * (at[:, None] - m) ** 2 / (s**2 + sigma**2)) @ torch.tensor(
+        [-1.0, 1.0]
+    )
     (noisy,) = torch.autograd.grad(log_odds.sum(), at)
     check(
-        f"σ = {sigma}: noisy slope / clean slope", noisy / steep, s**2 / (s**2 + sigma**2),
+        f"σ = {sigma}: noisy slope / clean slope", noisy / steep,
+        s**2 / (s**2 + sigma**2),
         unlike={"standard deviations for variances": s / (s + sigma)},
     )
 torch.set_default_dtype(torch.float32)
-read_right = {sigma: card("glide_reader")["metrics"][f"digit_sigma{sigma:g}"] for sigma in (0.1, 0.5, 1.0, 2.0)}
-print("digits that our classifier reads:", {f"σ = {k}": f"~{v:.2f}" for k, v in read_right.items()})
-check_range("... at σ = 1", read_right[1.0], 0.6, 0.8, unlike={"at σ = 0.1": read_right[0.1], "at σ = 2": read_right[2.0]})
+read_right = {
+    sigma: card("glide_reader")["metrics"][f"digit_sigma{sigma:g}"]
+    for sigma in (0.1, 0.5, 1.0, 2.0)
+}
+print(
+    "digits that our classifier reads:",
+    {f"σ = {k}": f"~{v:.2f}" for k, v in read_right.items()},
+)
+check_range(
+    "... at σ = 1", read_right[1.0], 0.6, 0.8,
+    unlike={"at σ = 0.1": read_right[0.1], "at σ = 2": read_right[2.0]},
+)
 
 
 # %% [markdown]
@@ -523,29 +758,48 @@ def words_of(captions):
 
 
 def draw_by_classifier(captions, w, seed=0, n_steps=12):
-    denoiser = classifier_guided(base.denoiser(None), reader, words_of(captions), guidance_scale=w)
+    denoiser = classifier_guided(
+        base.denoiser(None), reader, words_of(captions), guidance_scale=w
+    )
     noise = torch.Generator().manual_seed(seed)
-    states = base.sample_states(denoiser, len(captions), n_steps=n_steps, generator=noise)
+    states = base.sample_states(
+        denoiser, len(captions), n_steps=n_steps, generator=noise
+    )
     return (last(states) + 1) / 2
 
 
+# %%
 some, said = captions[:100], claims[:100]
-print(f"{'100 pictures':<28} {'digit':>7} {'colour':>7} {'stroke':>7} {'slant':>7} {'Fréchet':>8}")
+print(
+    f"{'100 pictures':<28} {'digit':>7} {'colour':>7} {'stroke':>7} {'slant':>7} "
+    f"{'Fréchet':>8}"
+)
 found = {}
-for name, painter, w in (("classifier-free, w = 1", draw, 1.0), ("classifier-free, w = 3", draw, 3.0),
-                         ("classifier, w = 1", draw_by_classifier, 1.0), ("classifier, w = 3", draw_by_classifier, 3.0),
-                         ("classifier, w = 8", draw_by_classifier, 8.0)):  # fmt: skip
+for name, painter, w in (
+    ("classifier-free, w = 1", draw, 1.0), ("classifier-free, w = 3", draw, 3.0),
+    ("classifier, w = 1", draw_by_classifier, 1.0),
+    ("classifier, w = 3", draw_by_classifier, 3.0),
+    ("classifier, w = 8", draw_by_classifier, 8.0),
+):
     x = painter(some, w)
     found[name] = word_scores(x, said, judge)
-    shown = " ".join(f"{f'~{found[name][k]:.2f}':>7}" for k in ("digit", "colour", "stroke", "slant"))
+    shown = " ".join(
+        f"{f'~{found[name][k]:.2f}':>7}" for k in ("digit", "colour", "stroke", "slant")
+    )
     print(f"{name:<28} {shown} {f'~{likeness(x).frechet:.0f}':>8}")
 check_range(
-    "classifier, w = 8: digits right", found["classifier, w = 8"]["digit"], 0.45, 0.8, digits=2,
+    "classifier, w = 8: digits right", found["classifier, w = 8"]["digit"], 0.45, 0.8,
+    digits=2,
     unlike={"classifier-free, w = 3": found["classifier-free, w = 3"]["digit"]},
 )
 gain = found["classifier-free, w = 3"]["all"] - found["classifier, w = 3"]["all"]
-of_stroke = found["classifier-free, w = 3"]["stroke"] - found["classifier, w = 3"]["stroke"]
-check_range("w = 3: all words, free minus classifier", gain, 0.2, 0.8, digits=2, unlike={"stroke": of_stroke})
+of_stroke = (
+    found["classifier-free, w = 3"]["stroke"] - found["classifier, w = 3"]["stroke"]
+)
+check_range(
+    "w = 3: all words, free minus classifier", gain, 0.2, 0.8, digits=2,
+    unlike={"stroke": of_stroke},
+)
 
 # %% [markdown]
 # At equal $w$ the classifier has less effect, and a larger $w$ does not close the gap: it gets some 70 % of the digits at $w = 8$, where the classifier-free denoiser has 96 % at $w = 3$. A classifier may be right for reasons that have no slope worth following (one pixel that gives the class away). It needs a backward
@@ -571,7 +825,10 @@ def to_pictures(scores):  # which of its pictures belongs to the caption?
     return -(joint * scores).sum() + p_c @ (scores.T + p_x.log()).logsumexp(1)
 
 
-optimizer = torch.optim.LBFGS([table], max_iter=2000, tolerance_grad=1e-12, tolerance_change=1e-18, line_search_fn="strong_wolfe")
+optimizer = torch.optim.LBFGS(
+    [table], max_iter=2000, tolerance_grad=1e-12, tolerance_change=1e-18,
+    line_search_fn="strong_wolfe",
+)
 
 
 def closure():
@@ -581,18 +838,22 @@ def closure():
     return value
 
 
+# %%
 optimizer.step(closure)
 best = table.detach()
 information = (joint / (p_x[:, None] * p_c)).log()
 difference = best - information
 joint_only = best - joint.log()
 check(
-    "best scores = log p(x, c) / p(x) p(c) + const", difference - difference.mean(), torch.zeros(6, 4), atol=1e-5,
+    "best scores = log p(x, c) / p(x) p(c) + const", difference - difference.mean(),
+    torch.zeros(6, 4), atol=1e-5,
     unlike={"log p(x, c) + const": joint_only - joint_only.mean()},
 )
-bent = best + torch.randn(6, 1, generator=torch.Generator().manual_seed(4))  # plus any function of x
+# plus any function of x
+bent = best + torch.randn(6, 1, generator=torch.Generator().manual_seed(4))
 check(
-    "half of the loss does not notice a function of x", to_captions(bent), to_captions(best),
+    "half of the loss does not notice a function of x", to_captions(bent),
+    to_captions(best),
     unlike={"the other half": to_pictures(bent)},
 )
 torch.set_default_dtype(torch.float32)
@@ -606,19 +867,41 @@ x = draw_by_classifier(some, 8.0)
 with torch.no_grad():
     answers = reader(2 * x - 1, torch.full((len(x),), 0.1))
     of_picture = torch.cat([logits.log_softmax(1) for logits in answers], 1)
-    pair = reader.log_prob_of_words(2 * x - 1, torch.full((len(x),), 0.1), words_of(some))
+    pair = reader.log_prob_of_words(
+        2 * x - 1, torch.full((len(x),), 0.1), words_of(some)
+    )
 sizes = [logits.shape[1] for logits in answers]
-of_sentence = torch.cat([torch.stack([torch.nn.functional.one_hot(k.clamp(min=0), n) * (k >= 0).long() for k in ks])
-                         for ks, n in zip(words_of(some).T, sizes, strict=True)], 1)  # fmt: skip
+of_sentence = torch.cat(
+    [
+        torch.stack(
+            [
+                torch.nn.functional.one_hot(k.clamp(min=0), n) * (k >= 0).long()
+                for k in ks
+            ]
+        )
+        for ks, n in zip(words_of(some).T, sizes, strict=True)
+    ],
+    1,
+)
 of_the_next = (of_picture * of_sentence.roll(1, 0)).sum(1)
 check(
-    "the classifier's log-probability = f(x) . g(c)", (of_picture * of_sentence).sum(1), pair, atol=1e-4,
+    "the classifier's log-probability = f(x) . g(c)", (of_picture * of_sentence).sum(1),
+    pair, atol=1e-4,
     unlike={"with the next caption": of_the_next},
 )
 digit = words_of(some)[:, 0]
-own, by_judge = (answers[0].argmax(1) == digit).double().mean().item(), found["classifier, w = 8"]["digit"]
-check_range("digits right, says the network that guided", own, 0.8, 1.0, digits=2, unlike={"the judge": by_judge})
-check_range("says the independent judge", by_judge, 0.45, 0.8, digits=2, unlike={"the network that guided": own})
+own, by_judge = (
+    (answers[0].argmax(1) == digit).double().mean().item(),
+    found["classifier, w = 8"]["digit"],
+)
+check_range(
+    "digits right, says the network that guided", own, 0.8, 1.0, digits=2,
+    unlike={"the judge": by_judge},
+)
+check_range(
+    "says the independent judge", by_judge, 0.45, 0.8, digits=2,
+    unlike={"the network that guided": own},
+)
 
 # %% [markdown]
 # ## 6. The second stage: 16 to 32
@@ -640,10 +923,13 @@ def entropy(p):
     return -(p * p.log()).sum()
 
 
-given_small = sum(p_small[k] * entropy(p_large[sums == k] / p_small[k]) for k in range(5))
+given_small = sum(
+    p_small[k] * entropy(p_large[sums == k] / p_small[k]) for k in range(5)
+)
 unweighted = sum(entropy(p_large[sums == k] / p_small[k]) for k in range(5)) / 5
 check(
-    "H[large] = H[small] + H[large | small]", entropy(p_large), entropy(p_small) + given_small,
+    "H[large] = H[small] + H[large | small]", entropy(p_large),
+    entropy(p_small) + given_small,
     unlike={"small pictures weighed alike": entropy(p_small) + unweighted},
 )
 
@@ -670,9 +956,13 @@ u = truth.mean(1, keepdim=True)
 half = (noise[:, 2:3] * ((1 - rho) / 2) ** 0.5) * torch.tensor([1.0, -1.0])
 errors = [((guess - truth) ** 2).mean(1) for guess in (u.expand(-1, 2), u + half)]
 check_close_mc(
-    "squared error of the regression", errors[0], (1 - rho) / 2, unlike={"of a draw": errors[1].mean().item()}
+    "squared error of the regression", errors[0], (1 - rho) / 2,
+    unlike={"of a draw": errors[1].mean().item()},
 )
-check_close_mc("of a draw: twice that", errors[1], 1 - rho, unlike={"of the regression": errors[0].mean().item()})
+check_close_mc(
+    "of a draw: twice that", errors[1], 1 - rho,
+    unlike={"of the regression": errors[0].mean().item()},
+)
 
 # %% [markdown]
 # (Question 4.) On the pictures: an orthonormal change of basis splits a picture's energy into that of its small picture and that of Haar's finest *details*, differences within blocks of four pixels. Repeating pixels has none; bicubic interpolation has some; and no formula that sees only the small picture can know the details of the sharp one.
@@ -681,17 +971,28 @@ check_close_mc("of a draw: twice that", errors[1], 1 - rho, unlike={"of the regr
 grey, attributes = load_captioned("test", 32)
 large = 2 * paint(grey, attributes.colour)[:300] - 1
 small = shrink(large)
-energy = 4 * small.amax(1).square().sum((1, 2)) + haar_details(large.amax(1)).square().sum((1, 2, 3))
-means_once = small.amax(1).square().sum((1, 2)) + haar_details(large.amax(1)).square().sum((1, 2, 3))
+energy = 4 * small.amax(1).square().sum((1, 2)) + haar_details(
+    large.amax(1)
+).square().sum((1, 2, 3))
+means_once = small.amax(1).square().sum((1, 2)) + haar_details(
+    large.amax(1)
+).square().sum((1, 2, 3))
 check(
-    "energy = small picture + details", energy, large.amax(1).square().sum((1, 2)), atol=1e-9,
+    "energy = small picture + details", energy, large.amax(1).square().sum((1, 2)),
+    atol=1e-9,
     unlike={"a mean counted once, not four times": means_once},
 )
 real_details = haar_details(grey_of((large + 1) / 2)).square().mean()
-for name, guess in (("repeated", enlarge(small)), ("bicubic", bicubic(small)), ("bicubic, sharpened by 2", sharpen(bicubic(small), 2.0))):
+for name, guess in (
+    ("repeated", enlarge(small)), ("bicubic", bicubic(small)),
+    ("bicubic, sharpened by 2", sharpen(bicubic(small), 2.0)),
+):
     share = haar_details(grey_of((guess + 1) / 2)).square().mean() / real_details
     error = (guess - large).square().mean().sqrt()
-    print(f"{name:<24} details' energy, share of the real: {share:.3f}   RMS error: {error:.3f}")
+    print(
+        f"{name:<24} details' energy, share of the real: {share:.3f}   RMS error: "
+        f"{error:.3f}"
+    )
 torch.set_default_dtype(torch.float32)
 
 
@@ -709,23 +1010,46 @@ def table(rows, title="500 pictures, from the card"):
 stated = card("glide_upsampler")["metrics"]
 grey, attributes = load_captioned("test", 32)
 truth = paint(grey, attributes.colour)[:500]
-table({"other real pictures: the ceiling": likeness(truth)}, "500 pictures, here and now")
+table(
+    {"other real pictures: the ceiling": likeness(truth)}, "500 pictures, here and now"
+)
 for kind in ("real", "drawn"):
-    table({f"{name}, of {kind} small pictures": [stated[f"{key}_{name}_{kind}"] for key in ("frechet", "precision", "recall")]
-           for name in ("ours", "bicubic", "sharpened")})  # fmt: skip
+    table(
+        {
+            f"{name}, of {kind} small pictures": [
+                stated[f"{key}_{name}_{kind}"]
+                for key in ("frechet", "precision", "recall")
+            ]
+            for name in ("ours", "bicubic", "sharpened")
+        }
+    )
+
+# %%
 nearer = {
     (kind, other): stated[f"frechet_{other}_{kind}"] - stated[f"frechet_ours_{kind}"]
     for kind in ("drawn", "real") for other in ("bicubic", "sharpened")
 }  # fmt: skip
-ahead = {other: stated["recall_ours_drawn"] - stated[f"recall_{other}_drawn"] for other in ("bicubic", "sharpened")}
+ahead = {
+    other: stated["recall_ours_drawn"] - stated[f"recall_{other}_drawn"]
+    for other in ("bicubic", "sharpened")
+}
 tie = stated["precision_ours_drawn"] - stated["precision_bicubic_drawn"]
 for other in ("bicubic", "sharpened"):
     check_range(
         f"drawn, Fréchet: {other} minus ours", nearer["drawn", other], 1, 20,
-        unlike={"the ceiling minus ours": likeness(truth).frechet - stated["frechet_ours_drawn"]},
+        unlike={
+            "the ceiling minus ours": likeness(truth).frechet
+            - stated["frechet_ours_drawn"]
+        },
     )
-    check_range(f"drawn, recall: ours minus {other}", ahead[other], 0.1, 0.6, unlike={"precision": tie})
-check_range("drawn, precision: ours minus bicubic, a tie", tie, -0.02, 0.02, unlike={"recall": ahead["bicubic"]})
+    check_range(
+        f"drawn, recall: ours minus {other}", ahead[other], 0.1, 0.6,
+        unlike={"precision": tie},
+    )
+check_range(
+    "drawn, precision: ours minus bicubic, a tie", tie, -0.02, 0.02,
+    unlike={"recall": ahead["bicubic"]},
+)
 
 # %% [markdown]
 # For drawn small pictures, which is what the stage is for, ours has a smaller Fréchet distance than both and about twice the recall, and is no less precise (0.802; bicubic 0.804, a tie). For real ones the two tie as well (0.91): a blurred digit lies in the middle of the real ones, each of its features is plausible. *Recall* says what bicubic lacks, and the
@@ -734,10 +1058,15 @@ check_range("drawn, precision: ours minus bicubic, a tie", tie, -0.02, 0.02, unl
 # %%
 n = 120
 small, orders = held_out_pictures()[0][:n], held_out_captions(n)
-ours = up.sample(orders, 2 * small - 1, s=0.0, generator=torch.Generator().manual_seed(6))
+ours = up.sample(
+    orders, 2 * small - 1, s=0.0, generator=torch.Generator().manual_seed(6)
+)
 amount, sharpened = best_sharpening(small)
 cubic, mine = likeness(enlarged(small, 0.0)), likeness((ours + 1) / 2)
-gain = {"bicubic": cubic.frechet - mine.frechet, "best sharpening": sharpened.frechet - mine.frechet}
+gain = {
+    "bicubic": cubic.frechet - mine.frechet,
+    "best sharpening": sharpened.frechet - mine.frechet,
+}
 for name, value in gain.items():
     check_range(
         f"Fréchet: {name} minus ours, 120 pictures", value, 1, 20, digits=1,
@@ -750,14 +1079,24 @@ check_range(
 off = (shrink((ours + 1) / 2) - small).square().mean().sqrt()
 others = (shrink((ours + 1) / 2) - small.roll(1, 0)).square().mean().sqrt()
 check_range(
-    "RMS distance of the shrunk picture to the small one", off, 0.0, 0.05, digits=4, unlike={"to the next one": others}
+    "RMS distance of the shrunk picture to the small one", off, 0.0, 0.05, digits=4,
+    unlike={"to the next one": others},
 )
-figure, axes = plt.subplots(5, 1, figsize=(8.2, 4.6))
-shown = {"given": small.repeat_interleave(2, 2).repeat_interleave(2, 3), "bicubic": enlarged(small, 0.0),
-         f"sharpened by {amount:g}": enlarged(small, amount), "ours": (ours + 1) / 2, "truth": truth[:n]}  # fmt: skip
-for ax, (name, x) in zip(axes, shown.items(), strict=True):
-    gallery(ax, x[:10], 10)
-    ax.set_ylabel(name, rotation=0, ha="right", va="center")
+
+# %% jupyter={"source_hidden": true}
+shown = {
+    "given": small.repeat_interleave(2, 2).repeat_interleave(2, 3),
+    "bicubic": enlarged(small, 0.0),
+    f"sharpened by {amount:g}": enlarged(small, amount),
+    "ours": (ours + 1) / 2,
+    "truth": truth[:n],
+}
+strips(
+    shown,
+    "Ten digits in five rows: the given 16 x 16 pictures are blocky, bicubic ones "
+    "blurred, sharpened ones a little less so; ours have edges as sharp as the "
+    "truth's.",
+)
 
 # %% [markdown]
 # **Step 14. Small pictures that are not real.** In use the small picture is *drawn*, and drawn pictures have faults that the second stage has not met in training: it takes them for detail and elaborates them. Gaussian conditioning augmentation puts noise $s\epsilon$ on the small picture, in training and in use.
@@ -775,38 +1114,75 @@ for s in (0.05, 0.2, 0.5):
     check(
         f"s = {s}: KL and total variation",
         torch.stack([torch.trapezoid(p.exp() * (p - q), t), apart]),
-        torch.stack([torch.tensor(delta**2 / (2 * s**2)), 2 * torch.special.ndtr(torch.tensor(delta / (2 * s))) - 1]),
+        torch.stack(
+            [
+                torch.tensor(delta**2 / (2 * s**2)),
+                2 * torch.special.ndtr(torch.tensor(delta / (2 * s))) - 1,
+            ]
+        ),
         atol=1e-5,
-        unlike={"halves forgotten": torch.stack([torch.tensor(delta**2 / s**2), whole])},
+        unlike={
+            "halves forgotten": torch.stack([torch.tensor(delta**2 / s**2), whole])
+        },
     )
 torch.set_default_dtype(torch.float32)
 
 # %%
-plain = load_model("glide_upsampler_plain")  # the same network and training, but s = 0 throughout
-figure, axes = plt.subplots(4, 1, figsize=(8.2, 3.8))
+# the same network and training, but s = 0 throughout
+plain = load_model("glide_upsampler_plain")
 shown = {"drawn, 16 x 16": pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)}
-for name, stage, s in (("never augmented", plain, 0.0), ("augmented, s = 0", up, 0.0), ("augmented, s = 0.4", up, 0.4)):
-    x = stage.sample(captions, 2 * pictures - 1, s=s, generator=torch.Generator().manual_seed(8))
+for name, stage, s in (
+    ("never augmented", plain, 0.0), ("augmented, s = 0", up, 0.0),
+    ("augmented, s = 0.4", up, 0.4),
+):
+    x = stage.sample(
+        captions, 2 * pictures - 1, s=s, generator=torch.Generator().manual_seed(8)
+    )
     shown[name] = (x + 1) / 2
     f, p, r = likeness(shown[name])
-    print(f"150 drawn pictures, {name:<19} Fréchet ~{f:.1f}, precision ~{p:.2f}, recall ~{r:.2f}")
-for ax, (name, x) in zip(axes, shown.items(), strict=True):
-    gallery(ax, x[:10], 10)
-    ax.set_ylabel(name, rotation=0, ha="right", va="center")
+    print(
+        f"150 drawn pictures, {name:<19} Fréchet ~{f:.1f}, precision ~{p:.2f}, recall "
+        f"~{r:.2f}"
+    )
+
+# %% jupyter={"source_hidden": true}
+strips(
+    shown,
+    "Ten drawn digits in four rows: blocky as given, then enlarged by the network "
+    "that was never trained on noisy ones, and by the one that was, without and with "
+    "noise in use. The three enlargements differ in a few strokes only.",
+)
+
+# %%
 other = card("glide_upsampler_plain")["metrics"]
-worse = {kind: other[f"frechet_ours_{kind}"] - stated[f"frechet_ours_{kind}"] for kind in ("real", "drawn")}
-for kind, low, high, rival in (("real", -0.25, 0.25, "drawn"), ("drawn", 0.5, 5, "real")):
+worse = {
+    kind: other[f"frechet_ours_{kind}"] - stated[f"frechet_ours_{kind}"]
+    for kind in ("real", "drawn")
+}
+for kind, low, high, rival in (
+    ("real", -0.25, 0.25, "drawn"), ("drawn", 0.5, 5, "real"),
+):
     check_range(
-        f"500 {kind} small pictures, Fréchet: never augmented minus augmented", worse[kind], low, high,
+        f"500 {kind} small pictures, Fréchet: never augmented minus augmented",
+        worse[kind], low, high,
         unlike={rival: worse[rival]},
     )
-drawn, real = (stated[f"recall_ours_{kind}"] - other[f"recall_ours_{kind}"] for kind in ("drawn", "real"))
-check_range("500 drawn, recall: augmented minus never", drawn, 0.03, 0.3, unlike={"real": real})
+drawn, real = (
+    stated[f"recall_ours_{kind}"] - other[f"recall_ours_{kind}"]
+    for kind in ("drawn", "real")
+)
+check_range(
+    "500 drawn, recall: augmented minus never", drawn, 0.03, 0.3, unlike={"real": real}
+)
 large = {k: stated[f"{k}_32"] for k in ("digit", "colour", "stroke", "slant")}
 print("after both stages, 500 captions:", *(f"{k} ~{v:.3f}" for k, v in large.items()))
 check_range(
     "least of these four", min(large.values()), 0.85, 1.0,
-    unlike={"no caption, the best of three": max(measured[f"{k}_w0"] for k in ("digit", "colour", "slant"))},
+    unlike={
+        "no caption, the best of three": max(
+            measured[f"{k}_w0"] for k in ("digit", "colour", "slant")
+        )
+    },
 )
 
 # %% [markdown]
@@ -834,18 +1210,29 @@ samplers = {
     "w = 12, dynamic": (exact, scaled_back),
     "w = 12, interval": (base, base.denoiser(few, guidance_scale=12.0, interval=WHERE)),
 }
-results = {}
-figure, axes = plt.subplots(1, 5, figsize=(10, 2.0))
-for ax, (name, (painter, denoiser)) in zip(axes, samplers.items(), strict=True):
+results, shown = {}, {}
+for name, (painter, denoiser) in samplers.items():
     noise = torch.Generator().manual_seed(9)
     with torch.no_grad():
         x = last(painter.sample_states(denoiser, len(few), generator=noise))
-    outside, pictures = (x.abs() > 1.05).double().mean().item(), ((x + 1) / 2).clamp(0, 1)
+    outside, pictures = (
+        (x.abs() > 1.05).double().mean().item(), ((x + 1) / 2).clamp(0, 1),
+    )
     heavy, far = grey_of(pictures).mean().item(), likeness(pictures).frechet
     results[name] = outside, heavy, far, word_scores(pictures, meant, judge)["all"]
-    gallery(ax, pictures[:10], 5)
-    ax.set_title(name, fontsize=9)
-    print(f"{name:<20} outside: ~{outside:.3f}  ink: ~{heavy:.3f}  Fréchet: ~{far:.0f}  all words: ~{results[name][3]:.2f}")
+    shown[name] = pictures
+    print(
+        f"{name:<20} outside: ~{outside:.3f}  ink: ~{heavy:.3f}  Fréchet: ~{far:.0f}  "
+        f"all words: ~{results[name][3]:.2f}"
+    )
+
+# %% jupyter={"source_hidden": true}
+strips(
+    shown,
+    "Ten digits in five rows. At w = 12, left alone or cut off, strokes break up into "
+    "single pixels; with dynamic thresholds grey squares hide the digits; guided in "
+    "the interval the pictures look like those of w = 3.",
+)
 
 # %%
 outside, heavy, far, right = (
@@ -853,15 +1240,18 @@ outside, heavy, far, right = (
 )
 real_ink = grey_of(held_out_pictures()[0][:60]).mean().item()
 check_range(
-    "left alone, w = 12: fraction of values outside", outside["w = 12, left alone"], 0.05, 0.6, digits=2,
+    "left alone, w = 12: fraction of values outside", outside["w = 12, left alone"],
+    0.05, 0.6, digits=2,
     unlike={"cut off": outside["w = 12, cut off"]},
 )
 check_range(
-    "ink, w = 12 cut off over the real", heavy["w = 12, cut off"] / real_ink, 1.3, 2.0, digits=2,
+    "ink, w = 12 cut off over the real", heavy["w = 12, cut off"] / real_ink, 1.3, 2.0,
+    digits=2,
     unlike={"in the interval": heavy["w = 12, interval"] / real_ink},
 )
 check_range(
-    "all words right, w = 12 in the interval", right["w = 12, interval"], 0.65, 1.0, digits=2,
+    "all words right, w = 12 in the interval", right["w = 12, interval"], 0.65, 1.0,
+    digits=2,
     unlike={"cut off": right["w = 12, cut off"], "dynamic": right["w = 12, dynamic"]},
 )
 
@@ -875,15 +1265,19 @@ x, orders = 2 * held_out_pictures()[0][:32] - 1, encode(held_out_captions(32))
 gradient = {}
 for p_drop in (0.0, 0.5):
     probe = small_model.but(p_drop=p_drop).untrained().train()
-    torch.nn.init.normal_(probe.net.conv_out.weight, std=0.1)  # a fresh network predicts zero
+    # a fresh network predicts zero
+    torch.nn.init.normal_(probe.net.conv_out.weight, std=0.1)
     torch.nn.init.normal_(probe.net.attention.read_text.w_o.weight, std=0.1)
     probe.loss(x, cond=orders, generator=torch.Generator().manual_seed(0)).backward()
     gradient[p_drop] = probe.no_caption.state.grad.norm().item()
 check(
-    "no caption hidden: gradient of the null state", gradient[0.0], 0.0, unlike={"half of them hidden": gradient[0.5]}
+    "no caption hidden: gradient of the null state", gradient[0.0], 0.0,
+    unlike={"half of them hidden": gradient[0.5]},
 )
-never = TextDiffusion(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
-                      patch=base.patch, skip=base.skip, sigma_max=base.sigma_max).eval()  # fmt: skip
+never = TextDiffusion(
+    base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+    patch=base.patch, skip=base.skip, sigma_max=base.sigma_max,
+).eval()
 torch.manual_seed(0)
 torch.nn.init.normal_(never.no_caption.state)  # as a fresh row of a table of embeddings
 lost = {}
@@ -891,9 +1285,17 @@ for w in (1.0, 3.0):
     spoiled = word_scores(draw(few, w, painter=never), meant, judge)["all"]
     kept = word_scores(draw(few, w), meant, judge)["all"]
     lost[w] = kept - spoiled
-    print(f"w = {w:g}: all words right, trained ~{kept:.2f}, never trained ~{spoiled:.2f}")
-check("w = 1: words lost to the untrained state", lost[1.0], 0.0, unlike={"w = 3": lost[3.0]})
-check_range("w = 3: words lost to the untrained state", lost[3.0], 0.2, 0.9, digits=2, unlike={"w = 1": lost[1.0]})
+    print(
+        f"w = {w:g}: all words right, trained ~{kept:.2f}, never trained ~{spoiled:.2f}"
+    )
+check(
+    "w = 1: words lost to the untrained state", lost[1.0], 0.0,
+    unlike={"w = 3": lost[3.0]},
+)
+check_range(
+    "w = 3: words lost to the untrained state", lost[3.0], 0.2, 0.9, digits=2,
+    unlike={"w = 1": lost[1.0]},
+)
 
 # %% [markdown]
 # At $w = 1$ the two agree, because the unconditional guess has weight zero. (Question 2.)
@@ -906,21 +1308,39 @@ clean, orders = 2 * held_out_pictures()[0][:n] - 1, held_out_captions(n)
 speckle = torch.randn(clean.shape, generator=torch.Generator().manual_seed(10))
 paper = load_captioned("test", 32).grey[:n] < 0.02
 marks, results = {}, {}
-for name, stage, told in (("never augmented", plain, 0.0), ("augmented, told a lie", up, 0.0), ("augmented, told the truth", up, 0.4)):
+for name, stage, told in (
+    ("never augmented", plain, 0.0), ("augmented, told a lie", up, 0.0),
+    ("augmented, told the truth", up, 0.4),
+):
     condition = stage.condition(clean, torch.full((n,), 0.4), speckle)
     condition[:, 3] = told  # the fourth channel says how noisy the other three are
     noise = torch.Generator().manual_seed(11)
-    results[name] = (stage.painter.sample(orders, concatenated=condition, n_steps=6, generator=noise) + 1) / 2
+    results[name] = (
+        stage.painter.sample(orders, concatenated=condition, n_steps=6, generator=noise)
+        + 1
+    ) / 2
     marks[name] = likeness(results[name])
     dirt = grey_of(results[name])[paper].mean()
-    print(f"{name:<26} Fréchet ~{marks[name].frechet:.0f}, recall ~{marks[name].recall:.2f}, ink on the paper ~{dirt:.3f}")
+    print(
+        f"{name:<26} Fréchet ~{marks[name].frechet:.0f}, recall "
+        f"~{marks[name].recall:.2f}, ink on the paper ~{dirt:.3f}"
+    )
 worse = marks["never augmented"].frechet - marks["augmented, told the truth"].frechet
-lie = marks["augmented, told a lie"].frechet - marks["augmented, told the truth"].frechet
-check_range("Fréchet: never augmented minus augmented", worse, 3, 20, digits=0, unlike={"told a lie": lie})
-figure, axes = plt.subplots(1, 3, figsize=(10, 1.8))
-for ax, (name, x) in zip(axes, results.items(), strict=True):
-    gallery(ax, x[:10], 5)
-    ax.set_title(name, fontsize=9)
+lie = (
+    marks["augmented, told a lie"].frechet - marks["augmented, told the truth"].frechet
+)
+check_range(
+    "Fréchet: never augmented minus augmented", worse, 3, 20, digits=0,
+    unlike={"told a lie": lie},
+)
+
+# %% jupyter={"source_hidden": true}
+strips(
+    results,
+    "Ten digits in three rows, enlarged from speckled small pictures: the network "
+    "never trained on noise fills the paper with coloured dots; the other draws clean "
+    "digits, whether it is told the true noise level or none.",
+)
 
 # %% [markdown]
 # The first network takes the speckle for detail, and draws it sharply. The second has learned to remove speckle; here it hardly matters which noise level it is given.
