@@ -39,9 +39,11 @@ from genlab import adversarial
 from genlab_course import widgets
 from genlab.adversarial.stylegan import StyleGenerator
 from genlab.core.stats import ink, slant
-from genlab.core.capabilities import HasLogProb, NoLikelihoodError, likelihood_kind, log_likelihood
+from genlab.core.capabilities import (
+    HasLogProb, NoLikelihoodError, likelihood_kind, log_likelihood,
+)
 from genlab_course import check, check_close_mc, check_range
-from genlab_course.figures import BLUE, GREEN, RED, show_images
+from genlab_course.figures import BLUE, GREEN, RED, show, show_images
 from genlab.data.captions import load_captioned
 from genlab.metrics.features import gradient_histograms
 from genlab.metrics.distances import kid
@@ -55,11 +57,35 @@ from genlab.zoo.uncaptioned import drawn_at, grey_digits
 from genlab.train import fit_adversarial, minibatches
 
 course.begin("stylegan")
-torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-course.draw_map("stylegan");
+
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+@torch.no_grad()
+def walk(gan, n_frames=32):
+    """Ten digits whose latent draws go round ten circles, a frame for each angle."""
+    net, g = gan.generator_net, torch.Generator().manual_seed(3)
+    one, other = torch.randn(2, 10, net.d_latent, generator=g)
+    noise = net.draw_noise(10, g)
+    for angle in torch.linspace(0, 2 * torch.pi, n_frames + 1)[1:]:
+        w = net.mapping(angle.cos() * one + angle.sin() * other)
+        styles = adversarial.truncate(w, net.mean_style, 0.8)
+        x = grey(net.synthesis(net.every_layer(styles), noise))
+        x = F.pad((11 * x.clamp(0, 1)).round() / 11, (0, 1, 0, 1), value=1.0)
+        yield x.reshape(2, 5, 17, 17).transpose(1, 2).reshape(34, 85)
+
+
+course.film(
+    walk(load_model("stylegan")),
+    "A film: ten handwritten digits, whose strokes move smoothly until each is "
+    "another digit, and another, and at last itself again.",
+    seconds=5,
+)
+course.draw_map("stylegan", slim=True)
+# exact numbers first; networks will be in float32
+torch.set_default_dtype(torch.float64)
 
 # %% [markdown]
-# An ordinary generator is handed its latent draw once, at the bottom, and whatever the upper layers need to know must be carried through
+# Above, ten latent draws go round ten circles (at truncation 0.8), and this lab's generator paints what it is told on the way. An ordinary generator is handed its latent draw once, at the bottom, and whatever the upper layers need to know must be carried through
 # all layers below. A *style-based* generator begins with a constant, the same for every picture. The latent draw is first turned into a
 # *style* $w$, and every layer reads that style directly: it sets how much each of its input channels counts. Two things follow that no
 # other generator of this course offers. Layers can be given *different* styles, so that one picture's shape can be had with another's
@@ -90,11 +116,13 @@ course.draw_map("stylegan");
 g = torch.Generator().manual_seed(0)
 z = torch.randn(1000, 32, generator=g)
 check(
-    "pixel norm = a point on the sphere", adversarial.pixel_norm(z), 32**0.5 * F.normalize(z, dim=1), atol=1e-6,
+    "pixel norm = a point on the sphere", adversarial.pixel_norm(z),
+    32**0.5 * F.normalize(z, dim=1), atol=1e-6,
     unlike={"radius 1": F.normalize(z, dim=1)},
 )
 check_close_mc(
-    "before: mean square of a draw, about 1", z.square().mean(1), 1.0, unlike={"their sum": z.square().sum(1)}
+    "before: mean square of a draw, about 1", z.square().mean(1), 1.0,
+    unlike={"their sum": z.square().sum(1)},
 )
 net = StyleGenerator(32, 64, 3, (8, 8, 8))
 w = net.mapping(z)
@@ -139,14 +167,29 @@ mine = my_modulated_conv(x, weight, style)
 unstyled = F.conv2d(style[:, :, None, None] * x, weight, padding=1)
 by_weights_alone = unstyled / (weight**2).sum((1, 2, 3)).sqrt()[:, None, None]
 wrong = {"the style left out of the division": by_weights_alone}
-check("my layer = genlab's", mine, adversarial.modulated_conv(x, weight, style), atol=1e-6, unlike=wrong)
+check(
+    "my layer = genlab's", mine, adversarial.modulated_conv(x, weight, style),
+    atol=1e-6,
+    unlike=wrong,
+)
 own = adversarial.modulated_weight(weight, style)  # (examples, o, i, k, k)
 loop = torch.stack([F.conv2d(x[b], own[b], padding=1) for b in range(4)])
-check("= a loop with weights of its own for each example", mine, loop, atol=1e-6, unlike=wrong)
-grouped = F.conv2d(x.reshape(1, 24, 8, 8), own.flatten(0, 1), padding=1, groups=4).reshape(4, 5, 8, 8)
-check("= one convolution in four groups (as published)", mine, grouped, atol=1e-6, unlike=wrong)
+check(
+    "= a loop with weights of its own for each example", mine, loop, atol=1e-6,
+    unlike=wrong,
+)
+grouped = F.conv2d(
+    x.reshape(1, 24, 8, 8), own.flatten(0, 1), padding=1, groups=4
+).reshape(4, 5, 8, 8)
+check(
+    "= one convolution in four groups (as published)", mine, grouped, atol=1e-6,
+    unlike=wrong,
+)
 undone = adversarial.modulated_conv(x, weight, style, demodulate=False)
-check("without the division: the style scales the input", undone, unstyled, unlike={"demodulated": mine})
+check(
+    "without the division: the style scales the input", undone, unstyled,
+    unlike={"demodulated": mine},
+)
 
 # %% [markdown]
 # The three forms are one sum in three orders. Graphics cards like the grouped one; a processor likes the first, which is what `genlab`
@@ -161,12 +204,20 @@ pixel = lambda x, s: adversarial.modulated_conv(x[None], weight, s[None])[0, :, 
 for b in (0, 3):
     jacobian = torch.func.jacrev(pixel)(x[b], style[b])
     check(
-        f"example {b}: squared Jacobian, summed, for 5 outputs", jacobian.square().sum((1, 2, 3)), torch.ones(5),
-        atol=1e-6, unlike={"not demodulated": (style[b][:, None, None] * weight).square().sum((1, 2, 3))},
+        f"example {b}: squared Jacobian, summed, for 5 outputs",
+        jacobian.square().sum((1, 2, 3)), torch.ones(5), atol=1e-6,
+        unlike={
+            "not demodulated": (style[b][:, None, None] * weight)
+            .square()
+            .sum((1, 2, 3))
+        },
     )
 louder = adversarial.modulated_conv(x, weight, 100 * style)
 not_divided = adversarial.modulated_conv(x, weight, 100 * style, demodulate=False)
-check("a style 100 times as large", louder, mine, atol=1e-6, unlike={"not demodulated": not_divided})
+check(
+    "a style 100 times as large", louder, mine, atol=1e-6,
+    unlike={"not demodulated": not_divided},
+)
 white = torch.randn(2, 6, 200, 200, generator=g)
 loud = torch.tensor([[1.0] * 6, [0.01, 1, 1, 50, 1, 1]])
 out = adversarial.modulated_conv(white, weight, loud)
@@ -198,12 +249,14 @@ for crossover, name, one in ((6, "A", a), (0, "B", b)):
     mixed = adversarial.mix_styles(a, b, torch.tensor([crossover]), 6)
     other = b if crossover else a
     check(
-        f"crossover {crossover}: the picture of {name}", painted(mixed), painted(net.every_layer(one)), atol=1e-12,
+        f"crossover {crossover}: the picture of {name}", painted(mixed),
+        painted(net.every_layer(one)), atol=1e-12,
         unlike={"the other one": painted(net.every_layer(other))},
     )
 rows = adversarial.mix_styles(a, b, torch.tensor([2]), 6)
 check(
-    "crossover 2: rows 0, 1 from A, the others from B", rows[0], torch.cat([a, a, b, b, b, b]),
+    "crossover 2: rows 0, 1 from A, the others from B", rows[0],
+    torch.cat([a, a, b, b, b, b]),
     unlike={"row 2 from A as well": torch.cat([a, a, a, b, b, b])},
 )
 
@@ -220,9 +273,12 @@ for psi in (0.0, 0.5):
     check(
         f"psi = {psi}: mean and standard deviations",
         torch.stack([short.mean(0), short.std(0)]),
-        torch.stack([centre, psi * w.std(0)]),
-        atol=1e-12,
-        unlike={"towards 0, not the mean": torch.stack([towards_zero.mean(0), towards_zero.std(0)])},
+        torch.stack([centre, psi * w.std(0)]), atol=1e-12,
+        unlike={
+            "towards 0, not the mean": torch.stack(
+                [towards_zero.mean(0), towards_zero.std(0)]
+            )
+        },
     )
 
 # %% [markdown]
@@ -261,27 +317,39 @@ for gamma in (0.0, 0.3, 1.0):
 # of this lab, plays the eight steps of an interval at fixed weights, and compares with a discriminator that pays every time.
 
 # %%
-tiny = StyleGAN(StyleGenerator(8, 8, 2, (4, 4, 4)), adversarial.StyleDiscriminator((4, 4, 4), 8), gamma=3.0, interval=8)
+tiny = StyleGAN(
+    StyleGenerator(8, 8, 2, (4, 4, 4)), adversarial.StyleDiscriminator((4, 4, 4), 8),
+    gamma=3.0, interval=8,
+)
 always = StyleGAN(tiny.generator_net, tiny.discriminator, gamma=3.0, interval=1)
 real = torch.randn(5, 1, 16, 16, generator=g)
 
 
 def discriminator_gradient(game):
     loss = game.discriminator_loss(real, generator=torch.Generator().manual_seed(2))
-    return torch.cat([v.flatten() for v in torch.autograd.grad(loss, list(game.discriminator_parameters()))])
+    return torch.cat(
+        [
+            v.flatten()
+            for v in torch.autograd.grad(loss, list(game.discriminator_parameters()))
+        ]
+    )
 
 
 in_turn = []
 for step in range(8):
     tiny.at_step(step)
     in_turn.append(discriminator_gradient(tiny))
-no_penalty = discriminator_gradient(StyleGAN(tiny.generator_net, tiny.discriminator, gamma=0.0, interval=1))
-check(
-    "mean gradient of eight lazy steps = the full one", torch.stack(in_turn).mean(0), discriminator_gradient(always),
-    atol=1e-9, unlike={"weight 1 for weight 8": no_penalty + (in_turn[0] - no_penalty) / 64},
+no_penalty = discriminator_gradient(
+    StyleGAN(tiny.generator_net, tiny.discriminator, gamma=0.0, interval=1)
 )
 check(
-    "seven of them have no penalty at all", torch.stack(in_turn[1:]), no_penalty.expand(7, -1), atol=1e-12,
+    "mean gradient of eight lazy steps = the full one", torch.stack(in_turn).mean(0),
+    discriminator_gradient(always), atol=1e-9,
+    unlike={"weight 1 for weight 8": no_penalty + (in_turn[0] - no_penalty) / 64},
+)
+check(
+    "seven of them have no penalty at all", torch.stack(in_turn[1:]),
+    no_penalty.expand(7, -1), atol=1e-12,
     unlike={"the penalty in every step": discriminator_gradient(always).expand(7, -1)},
 )
 course.show_source(adversarial.lazy_weight)
@@ -297,7 +365,10 @@ x = real.clone().requires_grad_(True)
 for hold in (True, False):
     (slope,) = torch.autograd.grad(tiny.logits(x, hold=hold)[0], x)
     others = slope[1:].abs().max().item()
-    print(f"hold = {hold!s:<5}  first logit's slope at the other examples: {'none' if others == 0 else 'some'}")
+    print(
+        f"hold = {hold!s:<5}  first logit's slope at the other examples: "
+        f"{'none' if others == 0 else 'some'}"
+    )
     assert (others == 0) == hold
 
 # %% [markdown]
@@ -311,7 +382,8 @@ for hold in (True, False):
 # %%
 away = []
 for rate in (0.2, 0.1, 0.05):
-    step_matrix = torch.eye(2) + rate * torch.tensor([[0.0, 0.5], [-0.5, -1.0]])  # gamma = 1
+    # gamma = 1
+    step_matrix = torch.eye(2) + rate * torch.tensor([[0.0, 0.5], [-0.5, -1.0]])
     kron = torch.eye(4) - torch.kron(step_matrix, step_matrix)
     solved = torch.linalg.solve(kron, rate**2 * torch.eye(2).flatten()).reshape(2, 2)
     run = torch.zeros(2, 2)
@@ -319,10 +391,14 @@ for rate in (0.2, 0.1, 0.05):
         run = step_matrix @ run @ step_matrix.T + rate**2 * torch.eye(2)
     away.append(solved.trace().item())
     linear = torch.linalg.solve(kron, rate * torch.eye(2).flatten()).reshape(2, 2)
-    check(f"rate {rate}: where the players stay", solved, run, atol=1e-9, unlike={"rate not squared": linear})
+    check(
+        f"rate {rate}: where the players stay", solved, run, atol=1e-9,
+        unlike={"rate not squared": linear},
+    )
 kept = torch.tensor(away)
 check(
-    "distance squared, rate halved: halved, nearly", kept[:-1] / kept[1:], [2.0, 2.0], atol=0.08,
+    "distance squared, rate halved: halved, nearly", kept[:-1] / kept[1:], [2.0, 2.0],
+    atol=0.08,
     unlike={"quartered": (kept[:-1] / kept[1:]).square()},
 )
 
@@ -369,9 +445,17 @@ records = widgets.watch(short.train(live), total=50, label="loss (nats)")
 
 # %%
 after = distance(live)
-floor = kid(real_features[:300], gradient_histograms(load_captioned("judge", 16).grey[:300])).item()
-check_range("kernel distance, 50 steps over none", after / before, 0.1, 0.7, unlike={"real digits": floor / before})
-check_range("that of real digits, over none", floor / before, -0.05, 0.05, unlike={"50 steps": after / before})
+floor = kid(
+    real_features[:300], gradient_histograms(load_captioned("judge", 16).grey[:300])
+).item()
+check_range(
+    "kernel distance, 50 steps over none", after / before, 0.1, 0.7,
+    unlike={"real digits": floor / before},
+)
+check_range(
+    "that of real digits, over none", floor / before, -0.05, 0.05,
+    unlike={"50 steps": after / before},
+)
 
 # %% [markdown]
 # The shipped weights are `genlab train stylegan`, the same recipe to its end: 21,000 steps, of which the last 1,500 at falling rates; 28
@@ -380,10 +464,24 @@ check_range("that of real digits, over none", floor / before, -0.05, 0.05, unlik
 # %%
 gan = load_model("stylegan")
 net = gan.generator_net
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.4))
-show_images(axes[0], grey_digits("test")[:50], title="held-out digits")
-for ax, model, title in ((axes[1], gan, "samples, truncation 1"), (axes[2], live, "live, 50 steps")):
-    show_images(ax, grey(model.sample(50, generator=torch.Generator().manual_seed(1))), title=title)
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(3, 1, figsize=(9.4, 5.7))
+show_images(
+    axes[0], grey_digits("test")[:24], n_columns=12,
+    title="held-out digits",
+)
+for ax, model, title in (
+    (axes[1], gan, "samples, truncation 1"), (axes[2], live, "live, 50 steps"),
+):
+    x = grey(model.sample(50, generator=torch.Generator().manual_seed(1)))
+    show_images(ax, x[:24], n_columns=12, title=title)
+show(
+    figure,
+    "Three sets of 24 pictures: held-out digits; samples of the shipped painter, "
+    "which are digits of the same kinds and strokes; samples after 50 live steps, "
+    "grey clouds.",
+)
 
 # %% [markdown]
 # ## 5. Precision and recall, and the price of truncation
@@ -409,11 +507,24 @@ for name, value, bad in (
     check_range(f"1,000 other real digits: {name}", value, 0.82, 0.90, unlike=bad)
 psis = (0.4, 0.7, 1.0, 1.2)
 curve = [realism(drawn_at(gan, psi)) for psi in psis]
+
+# %%
 at_one, wide = curve[psis.index(1.0)], curve[psis.index(1.2)]
-check_range("truncation 1: precision", at_one.precision, 0.86, 0.93, unlike={"psi = 1.2": wide.precision})
-check_range("truncation 1: recall", at_one.recall, 0.60, 0.69, unlike={"real digits": ceiling.recall})
-check_range("truncation 1.2: precision", wide.precision, 0.80, 0.86, unlike={"psi = 1": at_one.precision})
-check_range("truncation 1.2: recall", wide.recall, 0.67, 0.76, unlike={"psi = 1": at_one.recall})
+check_range(
+    "truncation 1: precision", at_one.precision, 0.86, 0.93,
+    unlike={"psi = 1.2": wide.precision},
+)
+check_range(
+    "truncation 1: recall", at_one.recall, 0.60, 0.69,
+    unlike={"real digits": ceiling.recall},
+)
+check_range(
+    "truncation 1.2: precision", wide.precision, 0.80, 0.86,
+    unlike={"psi = 1": at_one.precision},
+)
+check_range(
+    "truncation 1.2: recall", wide.recall, 0.67, 0.76, unlike={"psi = 1": at_one.recall}
+)
 
 # %% [markdown]
 # Our aim was 0.7 for both. Precision is above it, and above the real digits' own: this painter paints the *usual*. Recall misses the aim
@@ -427,23 +538,43 @@ radius = knn_radius(features, 3)
 reached = inside_balls(real_features, features, radius).any(1)
 check(
     "the recall again", reached.double().mean().item(), at_one.recall, atol=1e-3,
-    unlike={"precision": inside_balls(features, real_features, knn_radius(real_features, 3)).any(1).double().mean()},
+    unlike={
+        "precision": inside_balls(features, real_features, knn_radius(real_features, 3))
+        .any(1)
+        .double()
+        .mean()
+    },
 )
 share = torch.bincount(judge(samples), minlength=10) / 1000
 more_real = gradient_histograms(load_captioned("judge", 16).grey[:1000])
 real_radius = knn_radius(real_features, 3).median()
 check_range(
-    "rarest class, fraction of the samples (even: 0.10)", share.min(), 0.04, 0.1, digits=2,
-    unlike={"a lost class": torch.bincount(judge(samples)[judge(samples) != 8], minlength=10).min() / 1000},
+    "rarest class, fraction of the samples (even: 0.10)", share.min(), 0.04, 0.1,
+    digits=2,
+    unlike={
+        "a lost class": torch.bincount(
+            judge(samples)[judge(samples) != 8], minlength=10
+        ).min()
+        / 1000
+    },
 )
 check_range(
-    "radius of a ball, samples over digits", radius.median() / real_radius, 0.75, 0.95, digits=2,
+    "radius of a ball, samples over digits", radius.median() / real_radius, 0.75, 0.95,
+    digits=2,
     unlike={"other real digits": knn_radius(more_real, 3).median() / real_radius},
 )
+
+# %%
 order = ink(held_out.grey).argsort()
 fifths = [reached[part].double().mean().item() for part in order.split(200)]
-check_range("recall of the thinnest fifth of the digits", fifths[0], 0.7, 0.95, digits=2, unlike={"boldest": fifths[-1]})
-check_range("recall of the boldest fifth", fifths[-1], 0.35, 0.65, digits=2, unlike={"thinnest": fifths[0]})
+check_range(
+    "recall of the thinnest fifth of the digits", fifths[0], 0.7, 0.95, digits=2,
+    unlike={"boldest": fifths[-1]},
+)
+check_range(
+    "recall of the boldest fifth", fifths[-1], 0.35, 0.65, digits=2,
+    unlike={"thinnest": fifths[0]},
+)
 
 # %% [markdown]
 # No class is lost. But samples lie closer to each other than digits do, so their balls are smaller and reach less; and the bold digits,
@@ -455,29 +586,57 @@ check_range("recall of the boldest fifth", fifths[-1], 0.35, 0.65, digits=2, unl
 # Now truncation. Styles nearer to their mean paint more ordinary digits, and fewer kinds of them: recall falls, at last to nothing.
 # Precision rises, *at first* (question 3).
 
-# %%
+# %% jupyter={"source_hidden": true}
 precision, recall = (np.array(v) for v in zip(*curve, strict=True))
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), width_ratios=[1, 1.25])
+figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), width_ratios=[1, 2.3])
 axes[0].plot(psis, precision, color=BLUE, marker="o", linestyle="-", label="precision")
 axes[0].plot(psis, recall, color=RED, marker="s", linestyle="-", label="recall")
 axes[0].axhline(ceiling.precision, color="#999999", linestyle=":", label="real digits")
 axes[0].set(xlabel=r"truncation $\psi$", ylabel="fraction", ylim=(0, 1))
-axes[0].legend()
+figure.legend(loc="outside lower left", ncols=3)
 g = torch.Generator().manual_seed(5)
 z_styles = gan.styles(10, g)
 with torch.no_grad():
-    rows = [net.every_layer(adversarial.truncate(z_styles, net.mean_style, psi)) for psi in (0.0, 0.3, 0.6, 1.0)]
-    film = net.synthesis(torch.cat(rows), net.no_noise(40))
-show_images(axes[1], grey(film), title=r"ten styles; from above $\psi$ = 0, 0.3, 0.6, 1")
+    rows = [
+        net.every_layer(adversarial.truncate(z_styles, net.mean_style, psi))
+        for psi in (0.0, 0.3, 0.6, 1.0)
+    ]
+    painted_at = net.synthesis(torch.cat(rows), net.no_noise(40))
+show_images(
+    axes[1], grey(painted_at), title=r"ten styles; from above $\psi$ = 0, 0.3, 0.6, 1"
+)
+show(
+    figure,
+    "Left: recall rises with the truncation from 0.15 at 0.4 to 0.7 at 1.2; precision "
+    "is highest, 0.92, at 0.7. Right: ten styles in four rows. At 0 all are one nine; "
+    "further down they part, and at 1 they are digits of many kinds.",
+)
+
+# %%
 by_psi = dict(zip(psis, curve, strict=True))
 for name, of, low, high in (
-    ("precision gained from psi 1 to 0.7", lambda c: c[0.7].precision - c[1.0].precision, 0.01, 0.2),
-    ("precision lost from psi 0.7 to 0.4", lambda c: c[0.7].precision - c[0.4].precision, 0.06, 0.3),
-    ("recall lost from psi 1 to 0.7", lambda c: c[1.0].recall - c[0.7].recall, 0.08, 0.5),
-    ("recall lost from psi 0.7 to 0.4", lambda c: c[0.7].recall - c[0.4].recall, 0.08, 0.6),
+    (
+        "precision gained from psi 1 to 0.7",
+        lambda c: c[0.7].precision - c[1.0].precision, 0.01, 0.2,
+    ),
+    (
+        "precision lost from psi 0.7 to 0.4",
+        lambda c: c[0.7].precision - c[0.4].precision, 0.06, 0.3,
+    ),
+    (
+        "recall lost from psi 1 to 0.7", lambda c: c[1.0].recall - c[0.7].recall, 0.08,
+        0.5,
+    ),
+    (
+        "recall lost from psi 0.7 to 0.4", lambda c: c[0.7].recall - c[0.4].recall,
+        0.08, 0.6,
+    ),
 ):
     backwards = dict(zip(psis, curve[::-1], strict=True))
-    check_range(name, of(by_psi), low, high, unlike={"the curve read from the other end": of(backwards)})
+    check_range(
+        name, of(by_psi), low, high,
+        unlike={"the curve read from the other end": of(backwards)},
+    )
 
 # %% [markdown]
 # The first row is the mean style: *one* picture, and not the mean of the pictures, which would be a grey cloud. The published curve, for
@@ -490,8 +649,12 @@ for name, of, low, high in (
 
 # %%
 passes = network_passes(gan, lambda: gan.sample(100, generator=g))
-one_by_one = network_passes(gan, lambda: [gan.sample(1, generator=g) for _ in range(100)])
-check("network passes for 100 samples", passes, 1, unlike={"drawn one by one": one_by_one})
+one_by_one = network_passes(
+    gan, lambda: [gan.sample(1, generator=g) for _ in range(100)]
+)
+check(
+    "network passes for 100 samples", passes, 1, unlike={"drawn one by one": one_by_one}
+)
 
 # %% [markdown]
 # ## 6. Whose digit, whose slant? Styles mixed
@@ -517,36 +680,72 @@ rows = {"digit": [], "slant": [], "ink": []}
 for x, d in zip(by_crossover, digits, strict=True):
     rows["digit"].append((d == digits[6])[differ].double().mean().item())
     for name, measure in (("slant", slant), ("ink", ink)):
-        alpha, _ = adversarial.followed(measure(x), measure(by_crossover[6]), measure(by_crossover[0]))
+        alpha, _ = adversarial.followed(
+            measure(x), measure(by_crossover[6]), measure(by_crossover[0])
+        )
         rows[name].append(alpha.item())
 for name in ("slant", "ink"):
     check(
-        f"{name}: alpha at crossovers 0 and 6", [rows[name][0], rows[name][6]], [0, 1], atol=1e-4,
+        f"{name}: alpha at crossovers 0 and 6", [rows[name][0], rows[name][6]], [0, 1],
+        atol=1e-4,
         unlike={"crossovers 1 and 5": [rows[name][1], rows[name][5]]},
     )
 
 # %%
 check_range(
-    "crossover 3, digit: fraction with the coarse style", rows["digit"][3], 0.9, 1.0, digits=2,
+    "crossover 3, digit: fraction with the coarse style", rows["digit"][3], 0.9, 1.0,
+    digits=2,
     unlike={"crossover 2": rows["digit"][2]},
 )
-check_range("crossover 2, digit", rows["digit"][2], 0.65, 0.88, digits=2, unlike={"crossover 3": rows["digit"][3]})
-check_range("crossover 2, slant: alpha", rows["slant"][2], 0.7, 0.98, digits=2, unlike={"ink": rows["ink"][2]})
-check_range("crossover 2, ink: alpha", rows["ink"][2], 0.3, 0.68, digits=2, unlike={"slant": rows["slant"][2]})
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[1, 1.1])
-for (name, values), colour, marker in zip(rows.items(), (BLUE, RED, GREEN), "osD", strict=True):
-    axes[0].plot(range(7), values, color=colour, marker=marker, linestyle="-", label=name)
-axes[0].set(xlabel="crossover: layers with the coarse style", ylabel="fraction that follows the coarse style")
-axes[0].legend()
+check_range(
+    "crossover 2, digit", rows["digit"][2], 0.65, 0.88, digits=2,
+    unlike={"crossover 3": rows["digit"][3]},
+)
+check_range(
+    "crossover 2, slant: alpha", rows["slant"][2], 0.7, 0.98, digits=2,
+    unlike={"ink": rows["ink"][2]},
+)
+check_range(
+    "crossover 2, ink: alpha", rows["ink"][2], 0.3, 0.68, digits=2,
+    unlike={"slant": rows["slant"][2]},
+)
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 2, figsize=(10, 5.1), width_ratios=[1, 1.2])
+for (name, values), colour, marker in zip(
+    rows.items(), (BLUE, RED, GREEN), "osD", strict=True
+):
+    axes[0].plot(
+        range(7), values, color=colour, marker=marker, linestyle="-", label=name
+    )
+axes[0].set(
+    xlabel="crossover: layers with the coarse style",
+    ylabel="fraction that follows the coarse style", title="three layers decide",
+)
+figure.legend(loc="outside lower left", ncols=3)
 with torch.no_grad():
     a, b = coarse[:5], fine[:6]
-    grid = [adversarial.mix_styles(a[k : k + 1].expand(6, -1), b, torch.full((6,), 2), 6) for k in range(5)]
+    grid = [
+        adversarial.mix_styles(a[k : k + 1].expand(6, -1), b, torch.full((6,), 2), 6)
+        for k in range(5)
+    ]
     table = net.synthesis(torch.cat(grid), net.no_noise(30)).reshape(5, 6, 1, 16, 16)
     left = net.synthesis(net.every_layer(a), net.no_noise(5))
     top = net.synthesis(net.every_layer(b), net.no_noise(6))
 corner = torch.full((1, 1, 16, 16), -1.0)
-lines = [torch.cat([corner, top])] + [torch.cat([left[k : k + 1], table[k]]) for k in range(5)]
-show_images(axes[1], grey(torch.cat(lines)), n_columns=7, title="first column: layers 1, 2; first row: layers 3 to 6")
+lines = [torch.cat([corner, top])] + [
+    torch.cat([left[k : k + 1], table[k]]) for k in range(5)
+]
+show_images(
+    axes[1], grey(torch.cat(lines)), n_columns=7,
+    title="first column: layers 1, 2; first row: layers 3 to 6",
+)
+show(
+    figure,
+    "Left: digit, slant and ink follow the coarse style from 0 at crossover 0 to 1 at "
+    "6; at 2 digit and slant already by 0.8, ink by 0.5; at 3 all by 0.87 or more. "
+    "Right: a table of mixed digits; along a row the shape of the first column stays.",
+)
 
 # %% [markdown]
 # Three layers, those at $4\times4$ and $8\times8$, decide nearly everything: digit, slant and most of the ink follow them (question 4).
@@ -567,7 +766,9 @@ show_images(axes[1], grey(torch.cat(lines)), n_columns=7, title="first column: l
 torch.set_default_dtype(torch.float64)
 g = torch.Generator().manual_seed(7)
 root = torch.tensor([[2.0, 0.0, 0.0], [1.5, 0.5, 0.0], [0.0, 0.3, 0.1]])
-weights, normal_w = torch.tensor([0.0, 1.0, -2.0]), torch.randn(200_000, 3, generator=g) @ root.T
+weights, normal_w = (
+    torch.tensor([0.0, 1.0, -2.0]), torch.randn(200_000, 3, generator=g) @ root.T,
+)
 attribute = normal_w @ weights
 cov = root @ root.T
 exact = cov @ weights / (weights @ cov @ weights).sqrt()
@@ -584,8 +785,13 @@ check(
 )
 step = (normal_w + found) @ weights - attribute
 check(
-    "one step along it: one standard deviation of a", step.mean() / attribute.std(correction=0), 1.0, atol=1e-9,
-    unlike={"Cov(w, a) not divided": weights @ torch.cov(torch.cat([normal_w, attribute[:, None]], 1).T)[:3, 3] / attribute.std()},
+    "one step along it: one standard deviation of a",
+    step.mean() / attribute.std(correction=0), 1.0, atol=1e-9,
+    unlike={
+        "Cov(w, a) not divided": weights
+        @ torch.cov(torch.cat([normal_w, attribute[:, None]], 1).T)[:3, 3]
+        / attribute.std()
+    },
 )
 course.show_source(adversarial.attribute_direction)
 
@@ -599,7 +805,12 @@ g = torch.Generator().manual_seed(8)
 z = torch.randn(3000, net.d_latent, generator=g)
 with torch.no_grad():
     w = net.mapping(z)
-    x = torch.cat([grey(net.synthesis(net.every_layer(v), net.draw_noise(500, g))) for v in w.split(500)])
+    x = torch.cat(
+        [
+            grey(net.synthesis(net.every_layer(v), net.draw_noise(500, g)))
+            for v in w.split(500)
+        ]
+    )
 measured = {"slant": slant(x), "ink": ink(x)}
 
 
@@ -615,7 +826,10 @@ sphere = adversarial.pixel_norm(z)
 more = {"slant": 0.05, "ink": 0.25}  # by how much w is ahead of z, at least
 for name, a in measured.items():
     in_w, in_z = explained(w, a), explained(sphere, a)
-    check_range(f"{name}: explained by a line in w", in_w, in_z + more[name], 0.95, digits=2, unlike={"in z": in_z})
+    check_range(
+        f"{name}: explained by a line in w", in_w, in_z + more[name], 0.95, digits=2,
+        unlike={"in z": in_z},
+    )
 
 # %% [markdown]
 # A line in $w$ says more than a line in $z$, and for ink far more. The mapping network has moved what matters into directions; how
@@ -625,7 +839,9 @@ for name, a in measured.items():
 # one, and whether the judge still reads the same digit.
 
 # %%
-directions = {name: adversarial.attribute_direction(w, a) for name, a in measured.items()}
+directions = {
+    name: adversarial.attribute_direction(w, a) for name, a in measured.items()
+}
 pushes = (-2.0, -1.0, 0.0, 1.0, 2.0)
 g = torch.Generator().manual_seed(9)
 start = gan.styles(200, g)
@@ -633,40 +849,76 @@ noise = net.draw_noise(200, g)
 found = {}
 with torch.no_grad():
     for name, d in directions.items():
-        x = [grey(net.synthesis(net.every_layer(start + float(s) * d), noise)) for s in pushes]
+        x = [
+            grey(net.synthesis(net.every_layer(start + float(s) * d), noise))
+            for s in pushes
+        ]
         digit = [judge(v) for v in x]
         found[name] = {
-            "slant": [(slant(v).mean() - slant(x[2]).mean()).item() / slant(x[2]).std().item() for v in x],
-            "ink": [(ink(v).mean() - ink(x[2]).mean()).item() / ink(x[2]).std().item() for v in x],
+            "slant": [
+                (slant(v).mean() - slant(x[2]).mean()).item() / slant(x[2]).std().item()
+                for v in x
+            ],
+            "ink": [
+                (ink(v).mean() - ink(x[2]).mean()).item() / ink(x[2]).std().item()
+                for v in x
+            ],
             "digit": [(v == digit[2]).double().mean().item() for v in digit],
         }
+
+# %%
 for name, values in found.items():
     other = "ink" if name == "slant" else "slant"
     check_range(
-        f"{name}: least rise from push to push", np.diff(values[name]).min(), 0.15, 1.5, digits=2,
+        f"{name}: least rise from push to push", np.diff(values[name]).min(), 0.15, 1.5,
+        digits=2,
         unlike={"along the other direction": np.diff(found[other][name]).min()},
     )
     check_range(
-        f"{name}: moved by pushes of 1, in its std", values[name][3], 0.3, 0.95, digits=2,
+        f"{name}: moved by pushes of 1, in its std", values[name][3], 0.3, 0.95,
+        digits=2,
         unlike={other: values[other][3]},
     )
     check_range(
-        f"{name}: pushed by 1, the digit is kept", values["digit"][3], 0.7, 0.97, digits=2,
+        f"{name}: pushed by 1, the digit is kept", values["digit"][3], 0.7, 0.97,
+        digits=2,
         unlike={"not pushed": values["digit"][2]},
     )
 
-# %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), width_ratios=[1, 1, 1.3])
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(10, 4.4), width_ratios=[1, 1, 1.35])
 for ax, (name, values) in zip(axes[:2], found.items(), strict=True):
-    ax.plot(pushes, values["slant"], color=RED, marker="s", linestyle="-", label="slant")
+    ax.plot(
+        pushes, values["slant"], color=RED, marker="s", linestyle="-", label="slant"
+    )
     ax.plot(pushes, values["ink"], color=GREEN, marker="D", linestyle="-", label="ink")
-    ax.plot(pushes, values["digit"], color=BLUE, marker="o", linestyle=":", label="same digit, fraction")
+    ax.plot(
+        pushes, values["digit"], color=BLUE, marker="o", linestyle=":",
+        label="same digit, fraction",
+    )
     ax.set(title=f"pushed along {name}", xlabel="push, standard deviations")
 axes[0].set_ylabel("change, standard deviations")
-axes[0].legend(fontsize=8)
+lines, names = axes[0].get_legend_handles_labels()
+figure.legend(lines, names, loc="outside lower left", ncols=3)
 with torch.no_grad():
-    film = [net.synthesis(net.every_layer(start[:8] + float(s) * directions["slant"]), [v[:8] for v in noise]) for s in pushes]
-show_images(axes[2], grey(torch.stack(film, 1).flatten(0, 1)), n_columns=5, title="slant, from -2 to 2")
+    pushed_by = [
+        net.synthesis(
+            net.every_layer(start[:5] + float(s) * directions["slant"]),
+            [v[:5] for v in noise],
+        )
+        for s in pushes
+    ]
+show_images(
+    axes[2], grey(torch.stack(pushed_by, 1).flatten(0, 1)), n_columns=5,
+    title="slant, from -2 to 2",
+)
+show(
+    figure,
+    "Pushed along slant, slant rises from -1.5 to 1.2 standard deviations and ink "
+    "hardly; along ink, ink rises from -0.7 to 0.9 and slant hardly. In both the "
+    "share that keeps its digit falls on either side of 0. Right: five digits, each "
+    "leaning further from column to column.",
+)
 
 # %% [markdown]
 # Both attributes rise with every push, at the ends too, and each leaves the other nearly alone. The promise of one standard deviation is
@@ -689,55 +941,82 @@ held = grey_digits("test")[:300]
 
 
 def play(start, gamma, n_steps, seed):
-    """Go on from a copy of a pair: the pair, and (steps, slope, distance) on the way."""
+    """Go on from a copy of a pair: the pair, (steps, slope, distance) on the way."""
     game = copy.deepcopy(start)
     game.gamma = gamma
     shown, average = copy.deepcopy(game), EMA(game.generator_net, 0.98)
     g = torch.Generator().manual_seed(seed)
     run = fit_adversarial(
-        game, minibatches(grey_digits(), 24, generator=g), n_steps=n_steps, lr=small.settings["lr"], betas=(0.0, 0.99),
-        generator=g, before=game.at_step, after=lambda _: average.update(game.generator_net),
-    )  # fmt: skip
+        game, minibatches(grey_digits(), 24, generator=g), n_steps=n_steps,
+        lr=small.settings["lr"], betas=(0.0, 0.99), generator=g, before=game.at_step,
+        after=lambda _: average.update(game.generator_net),
+    )
     seen = []
     for record in run:
         if record.step in (60, 120) or record.step == n_steps:
             average.copy_to(shown.generator_net)
-            seen.append((record.step, game.penalty(held).mean().item(), distance(shown)))
+            seen.append(
+                (record.step, game.penalty(held).mean().item(), distance(shown))
+            )
     return game, np.array(seen)
 
 
 fresh = small.untrained()
-games = {name: play(fresh, gamma, 240, seed=1) for name, gamma in (("with", 0.5), ("without", 0.0))}
+games = {
+    name: play(fresh, gamma, 240, seed=1)
+    for name, gamma in (("with", 0.5), ("without", 0.0))
+}
 later = {
     "with": play(games["with"][0], 0.5, 100, seed=2)[1],
     "without": play(games["without"][0], 0.0, 100, seed=2)[1],
     "repaired": play(games["without"][0], 0.5, 100, seed=2)[1],
 }
 
-# %%
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-for name, colour, label in (("with", BLUE, "with $R_1$"), ("without", RED, "without"), ("repaired", GREEN, "put back at 240")):
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.5))
+for name, colour, label in (
+    ("with", BLUE, "with $R_1$"), ("without", RED, "without"),
+    ("repaired", GREEN, "put back at 240"),
+):
     first = games.get(name, games["without"])[1]
     then = later[name] + np.array([240.0, 0.0, 0.0])
     line = np.concatenate([first[-1:] if name == "repaired" else first, then])
     for ax, column in zip(axes, (1, 2), strict=True):
-        ax.plot(line[:, 0], line[:, column], color=colour, marker="o", linestyle="-", label=label)
+        ax.plot(
+            line[:, 0], line[:, column], color=colour, marker="o", linestyle="-",
+            label=label,
+        )
 axes[0].set(xlabel="step", ylabel="discriminator's mean squared slope", ylim=0)
 axes[1].set(xlabel="step", ylabel="kernel distance, average", yscale="log")
-axes[0].legend()
+axes[0].set_title("the slope shows it first")
+axes[1].set_title("the distance later")
+lines, names = axes[0].get_legend_handles_labels()
+figure.legend(lines, names, loc="outside lower center", ncols=3)
+show(
+    figure,
+    "Left: without R1 the discriminator's mean squared slope grows from 3 to 10 in "
+    "340 steps, with it the slope stays below 1; put back at step 240, it falls to "
+    "1.4. Right: the kernel distance is alike at first and later lowest with R1; put "
+    "back, it rises and then falls below that without.",
+)
+
+# %%
 end = {name: values[-1] for name, values in later.items()}
 half = {name: values[-1] for name, (_, values) in games.items()}
 slopes, far = ({k: v[i] for k, v in half.items()} for i in (1, 2))
 check_range(
-    "slope at 240, without R1 over with", slopes["without"] / slopes["with"], 3.0, 100.0, digits=1,
+    "slope at 240, without R1 over with", slopes["without"] / slopes["with"], 3.0,
+    100.0, digits=1,
     unlike={"distance, without over with": far["without"] / far["with"]},
 )
 check_range(
-    "distance at 340, without R1 over with", end["without"][2] / end["with"][2], 1.2, 20.0, digits=1,
+    "distance at 340, without R1 over with", end["without"][2] / end["with"][2], 1.2,
+    20.0, digits=1,
     unlike={"put back over without": end["repaired"][2] / end["without"][2]},
 )
 check_range(
-    "slope at 340, penalty put back over without", end["repaired"][1] / end["without"][1], 0.0, 0.6, digits=2,
+    "slope at 340, penalty put back over without",
+    end["repaired"][1] / end["without"][1], 0.0, 0.6, digits=2,
     unlike={"distance": end["repaired"][2] / end["without"][2]},
 )
 
@@ -758,20 +1037,41 @@ centred = (w - w.mean(0)).double()
 a = (measured["slant"] - measured["slant"].mean()).double()
 b = torch.linalg.lstsq(centred, a[:, None]).solution[:, 0]
 shortest = (b * a.std() / b.square().sum()).float()
-spread = torch.linalg.eigh(torch.cov(centred.T) + 1e-6 * torch.eye(w.shape[1], dtype=torch.float64))
+spread = torch.linalg.eigh(
+    torch.cov(centred.T) + 1e-6 * torch.eye(w.shape[1], dtype=torch.float64)
+)
 promise = {}
-for name, d in {"mean style, given the slant": directions["slant"], "shortest push of a predictor": shortest}.items():
-    unusual = ((d.double() @ spread.eigenvectors) ** 2 / spread.eigenvalues).sum().sqrt().item()
+for name, d in {
+    "mean style, given the slant": directions["slant"],
+    "shortest push of a predictor": shortest,
+}.items():
+    unusual = (
+        ((d.double() @ spread.eigenvectors) ** 2 / spread.eigenvalues)
+        .sum()
+        .sqrt()
+        .item()
+    )
     with torch.no_grad():
         pushed = grey(net.synthesis(net.every_layer(start + 2 * d), noise))
         before_push = grey(net.synthesis(net.every_layer(start), noise))
-    moved = (slant(pushed) - slant(before_push)).mean().item() / slant(before_push).std().item()
+    moved = (slant(pushed) - slant(before_push)).mean().item() / slant(
+        before_push
+    ).std().item()
     kept = (judge(pushed) == judge(before_push)).double().mean().item()
     promise[name] = moved
-    print(f"{name}: length ~{d.norm():.2f}; in spreads of w ~{unusual:.2f}; digit kept ~{kept:.2f}")
+    print(
+        f"{name}: length ~{d.norm():.2f}; in spreads of w ~{unusual:.2f}; digit kept "
+        f"~{kept:.2f}"
+    )
 right, wrong = promise.values()
-check_range("slant moved by two units of the first, in std", right, 0.6, 2.0, digits=2, unlike={"the second": wrong})
-check_range("slant moved by two units of the second, in std", wrong, -0.4, 0.4, digits=2, unlike={"the first": right})
+check_range(
+    "slant moved by two units of the first, in std", right, 0.6, 2.0, digits=2,
+    unlike={"the second": wrong},
+)
+check_range(
+    "slant moved by two units of the second, in std", wrong, -0.4, 0.4, digits=2,
+    unlike={"the first": right},
+)
 
 # %% [markdown]
 # By the same line, the first promises about 0.8 of a standard deviation a unit, the second a whole one. One keeps its promise in part; the other changes nothing at all. The
@@ -793,13 +1093,21 @@ widgets.style_mixer(gan, directions)
 # %% [markdown]
 # For readers without a kernel, its picture at four positions of the crossover, three styles each:
 
-# %%
-figure, axes = plt.subplots(1, 4, figsize=(10, 1.5))
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 4, figsize=(9.4, 1.15))
 with torch.no_grad():
     for ax, crossover in zip(axes, (0, 2, 4, 6), strict=True):
         cuts = torch.full((3,), crossover)
         mixture = adversarial.mix_styles(coarse[:3], fine[:3], cuts, 6)
-        show_images(ax, grey(net.synthesis(mixture, net.no_noise(3))), n_columns=3, title=f"coarse layers: {crossover}")
+        show_images(
+            ax, grey(net.synthesis(mixture, net.no_noise(3))), n_columns=3,
+            title=f"coarse layers: {crossover}",
+        )
+show(
+    figure,
+    "Three mixed digits at crossovers 0, 2, 4 and 6: at 0 they are 6, 8 and 9, the "
+    "fine styles' digits; from 2 on they are the coarse styles' 0, 9 and 2.",
+)
 
 # %% [markdown]
 # ## Exercises
