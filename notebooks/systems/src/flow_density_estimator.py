@@ -38,6 +38,7 @@ import genlab_course as course
 from genlab import flow
 from genlab_course import widgets
 from genlab_course import check, check_close_mc, check_range
+from genlab_course.figures import show
 from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
 from genlab.metrics.cost import network_passes
 from genlab.metrics.calibration import (
@@ -49,13 +50,15 @@ from genlab.metrics.calibration import (
 )
 from genlab.zoo import load_model
 from genlab.systems.npe import (
-    NeuralPosterior, Rescale, calibration_ranks, conditional_flow, npe_loss, onto_box, simulated,
-)  # fmt: skip
+    NeuralPosterior, Rescale, calibration_ranks, conditional_flow, npe_loss, onto_box,
+    simulated,
+)
 from genlab.train import cosine, fit, minibatches
 
 course.begin("flow_density_estimator")
-torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-course.draw_map("flow_density_estimator");
+# exact numbers first; networks will be in float32
+torch.set_default_dtype(torch.float64)
+course.draw_map("flow_density_estimator", slim=True)
 
 # %% [markdown]
 # Much of science is a program that runs forwards: give it the parameters $\theta$ and it makes data $x$, with all the noise of the world
@@ -139,10 +142,17 @@ def gaussian_entropy(cov):
     return 0.5 * torch.logdet(2 * math.pi * math.e * cov)
 
 
-prior_entropy, floor = gaussian_entropy(torch.eye(2)).item(), gaussian_entropy(Sigma).item()
+# %%
+prior_entropy, floor = (
+    gaussian_entropy(torch.eye(2)).item(), gaussian_entropy(Sigma).item(),
+)
 information = prior_entropy - floor
-from_the_data = gaussian_entropy(A @ A.T + s**2 * torch.eye(3)) - gaussian_entropy(s**2 * torch.eye(3))
-root_forgotten = gaussian_entropy(A @ A.T + s * torch.eye(3)) - gaussian_entropy(s * torch.eye(3))
+from_the_data = gaussian_entropy(A @ A.T + s**2 * torch.eye(3)) - gaussian_entropy(
+    s**2 * torch.eye(3)
+)
+root_forgotten = gaussian_entropy(A @ A.T + s * torch.eye(3)) - gaussian_entropy(
+    s * torch.eye(3)
+)
 check(
     "the loss can fall by I(theta; x), nats",
     information,
@@ -160,10 +170,10 @@ check_close_mc(
     unlike={"one parameter only": gaussian_entropy(torch.eye(1)).item()},
 )
 check_close_mc(
-    "the floor, as the loss of the exact posterior",
-    -exact.log_prob(theta),
-    floor,
-    unlike={"no prior in Sigma": gaussian_entropy(torch.linalg.inv(A.T @ A / s**2)).item()},
+    "the floor, as the loss of the exact posterior", -exact.log_prob(theta), floor,
+    unlike={
+        "no prior in Sigma": gaussian_entropy(torch.linalg.inv(A.T @ A / s**2)).item()
+    },
 )
 
 # %% [markdown]
@@ -191,7 +201,8 @@ check(
     unlike={"the spread of the fitted values": W @ cov_x @ W.T},
 )
 fitted = torch.linalg.lstsq(x, theta).solution.T
-other_way = torch.linalg.lstsq(theta, x).solution  # the data on the parameters: A transposed
+# the data on the parameters: A transposed
+other_way = torch.linalg.lstsq(theta, x).solution
 check_range(
     "fitted to 50,000 pairs, largest error of W",
     (fitted - W).abs().max(),
@@ -227,8 +238,12 @@ def stirred(model, seed, spread=0.3):
 
 
 def on_square(seed, autoregressive=False):
-    layers = conditional_flow(2, 2, onto_box(2, BOX), autoregressive=autoregressive, n_affine=0, width=16)
-    return NeuralPosterior(stirred(layers, seed, 0.2), torch.zeros(2), torch.ones(2), box=BOX)
+    layers = conditional_flow(
+        2, 2, onto_box(2, BOX), autoregressive=autoregressive, n_affine=0, width=16
+    )
+    return NeuralPosterior(
+        stirred(layers, seed, 0.2), torch.zeros(2), torch.ones(2), box=BOX
+    )
 
 
 def my_log_q(bend, z, x):  # bend: the learned layers alone
@@ -272,7 +287,8 @@ check(
 line = torch.linspace(-5, 5, 301)
 z = torch.cartesian_prod(line, line)
 normal = torch.distributions.Normal(0.0, 1.0)
-area = (2 * normal.log_prob(z).exp() * (line[1] - line[0])).prod(1)  # d theta at each point
+# d theta at each point
+area = (2 * normal.log_prob(z).exp() * (line[1] - line[0])).prod(1)
 for name, masked in (("couplings", False), ("autoregressive", True)):
     q = on_square(3, autoregressive=masked)
     for value in (0.0, 2.0):
@@ -281,10 +297,10 @@ for name, masked in (("couplings", False), ("autoregressive", True)):
             density = q.log_prob(2 * normal.cdf(z) - 1, cond=x_row).exp()
         check(
             f"integral of q, {name}, x = ({value:.0f}, {value:.0f})",
-            (density * area).sum(),
-            1.0,
-            atol=2e-3,
-            unlike={"over z instead of theta": density.sum() * (line[1] - line[0]) ** 2},
+            (density * area).sum(), 1.0, atol=2e-3,
+            unlike={
+                "over z instead of theta": density.sum() * (line[1] - line[0]) ** 2
+            },
         )
 
 # %% [markdown]
@@ -332,8 +348,12 @@ def gap_to_exact(q):
 shipped = load_model("npe_linear_gaussian")
 first, last = records[0].loss, np.mean([r.loss for r in records[-50:]])
 untrained = gap_to_exact(new_posterior(theta, x, n_splines=1, width=32))
-check_range("loss at the first step, nats", first, 2.5, 3.2, unlike={"the floor": floor})
-check_range("loss at the end, nats", last, 0.72, 1.0, unlike={"the start": prior_entropy})
+check_range(
+    "loss at the first step, nats", first, 2.5, 3.2, unlike={"the floor": floor}
+)
+check_range(
+    "loss at the end, nats", last, 0.72, 1.0, unlike={"the start": prior_entropy}
+)
 check_range(
     "KL(exact || live), nats", gap_to_exact(live), -0.002, 0.05, digits=4,
     unlike={"untrained": untrained},
@@ -355,23 +375,38 @@ law = MultivariateNormal(mean[0], cov)
 side = torch.linspace(-2.2, 2.2, 161)
 places = mean + torch.cartesian_prod(side, side)
 cell = (side[1] - side[0]).item() ** 2
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.2))
-kl_here = {}
-for ax, (name, q) in zip(
-    axes, {"untrained": None, "400 steps": live, "shipped": shipped}.items(), strict=True
-):
+kl_here, densities = {}, {}
+for name, q in (("untrained", None), ("400 steps", live), ("shipped", shipped)):
     q = q or new_posterior(theta, x, n_splines=1, width=32)
     with torch.no_grad():
         log_q = q.log_prob(places, cond=x_seen.expand(len(places), -1))
     log_exact = law.log_prob(places)
     kl_here[name] = ((log_exact - log_q) * log_exact.exp()).sum().item() * cell
-    box = (*(mean[0, 0] + side[[0, -1]]).tolist(), *(mean[0, 1] + side[[0, -1]]).tolist())
-    ax.imshow(log_q.exp().reshape(161, 161).T, extent=box, origin="lower", cmap="Blues")
-    ax.contour(*places.T.reshape(2, 161, 161), log_exact.exp().reshape(161, 161), 4, colors="#D55E00")
-    ax.set(title=f"{name}: KL {kl_here[name]:.2g} nats", xlabel=r"$\theta_1$", ylabel=r"$\theta_2$")
+    densities[name] = log_q.exp().reshape(161, 161)
 check_range(
-    "KL at this observation, by quadrature", kl_here["shipped"], -0.0005, 0.01, digits=4,
+    "KL at this observation, by quadrature", kl_here["shipped"], -0.0005, 0.01,
+    digits=4,
     unlike={"untrained": kl_here["untrained"]},
+)
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(9.4, 4.0), sharey=True)
+box = (*(mean[0, 0] + side[[0, -1]]).tolist(), *(mean[0, 1] + side[[0, -1]]).tolist())
+for ax, (name, density) in zip(axes, densities.items(), strict=True):
+    ax.imshow(density.T, extent=box, origin="lower", cmap="Blues")
+    ax.contour(
+        *places.T.reshape(2, 161, 161), log_exact.exp().reshape(161, 161), 4,
+        colors="#D55E00",
+    )
+    ax.set(
+        title=f"{name}: KL {kl_here[name]:.2g} nats", xlabel=r"$\theta_1$",
+    )
+axes[0].set_ylabel(r"$\theta_2$")
+show(
+    figure,
+    "Contours of the exact posterior, an ellipse near (1, -0.1), over the flow's "
+    "density. Untrained, the density is a wide round cloud at the origin; after 400 "
+    "steps and in the shipped weights it fills the ellipse.",
 )
 
 # %% [markdown]
@@ -408,9 +443,13 @@ check(
 )
 g = torch.Generator().manual_seed(5)
 r = 0.1 + 0.01 * torch.randn(400_000, generator=g)
-moons_floor = (0.5 * math.log(2 * math.pi * math.e * 1e-4) + math.log(2 * math.pi) + r.log().mean()).item()
+moons_floor = (
+    0.5 * math.log(2 * math.pi * math.e * 1e-4) + math.log(2 * math.pi) + r.log().mean()
+).item()
 exact_draws = moons.posterior_sample(x_seen, 20_000, generator=g)
-log_posterior = moons.log_likelihood(x_seen.expand_as(exact_draws), exact_draws) - math.log(2)
+log_posterior = moons.log_likelihood(
+    x_seen.expand_as(exact_draws), exact_draws
+) - math.log(2)
 check_close_mc(
     "entropy of the two crescents, nats",
     -log_posterior,
@@ -442,25 +481,41 @@ for name, q in (("couplings", coupled), ("autoregressive", masked)):
         unlike={"the regression of step 4": regression_loss - moons_floor},
     )
 
-# %%
+# %% jupyter={"source_hidden": true}
 x_seen = torch.tensor([[0.0, 0.3]])
 g = torch.Generator().manual_seed(8)
 exact_draws = moons.posterior_sample(x_seen[0], 2000, generator=g)
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.0))
+figure, axes = plt.subplots(1, 4, figsize=(9.6, 3.0), sharey=True)
 axes[0].plot(*exact_draws.T, ".", markersize=1.5, color="#D55E00")
 axes[0].set(title="exact draws")
-for ax, (name, q) in zip(axes[1:3], {"couplings": coupled, "autoregressive": masked}.items(), strict=True):
-    ax.plot(*q.sample(2000, cond=x_seen, generator=g).T, ".", markersize=1.5, color="#0072B2")
+for ax, (name, q) in zip(
+    axes[1:3], {"couplings": coupled, "autoregressive": masked}.items(), strict=True
+):
+    ax.plot(
+        *q.sample(2000, cond=x_seen, generator=g).T, ".", markersize=1.5,
+        color="#0072B2",
+    )
     ax.set(title=name)
 side = torch.linspace(-1, 1, 400)
 places = torch.cartesian_prod(side, side)
 with torch.no_grad():
-    log_q = coupled.log_prob(places, cond=x_seen.expand(len(places), -1)).reshape(400, 400)
-axes[3].imshow(log_q.T.clamp(min=-8), extent=(-1, 1, -1, 1), origin="lower")
+    log_q = coupled.log_prob(places, cond=x_seen.expand(len(places), -1)).reshape(
+        400, 400
+    )
+seen = axes[3].imshow(log_q.T.clamp(min=-8), extent=(-1, 1, -1, 1), origin="lower")
 axes[3].set(title="log-density, couplings")
+figure.colorbar(seen, ax=axes[3], label="nats", shrink=0.7)
 for ax in axes:
     ax.set(xlim=(-0.65, 0.25), ylim=(-0.25, 0.65), xlabel=r"$\theta_1$", aspect="equal")
-axes[0].set_ylabel(r"$\theta_2$");
+axes[0].set_ylabel(r"$\theta_2$")
+show(
+    figure,
+    "Two crescents, one at the upper right and one at the lower left: exact draws lie "
+    "in them alone; draws of the couplings and of the autoregressive flow fill the "
+    "same crescents with a few points between. In the log-density thin threads join "
+    "the two.",
+)
+
 
 # %% [markdown]
 # Look at the last panel: two threads join the crescents. A flow is continuous in both directions and carries the connected normal onto
@@ -469,8 +524,6 @@ axes[0].set_ylabel(r"$\theta_2$");
 # threads begin; a few have a radius that is more than five standard deviations off.
 
 # %%
-
-
 def fraction_outside(draws):
     """Fraction of draws that lie in no crescent."""
     return (moons.log_likelihood(x_seen.expand_as(draws), draws) <= -10).double().mean()
@@ -480,7 +533,8 @@ anywhere = moons.prior(20_000, generator=torch.Generator().manual_seed(8))
 for name, q in (("couplings", coupled), ("autoregressive", masked)):
     draws = q.sample(20_000, cond=x_seen, generator=torch.Generator().manual_seed(8))
     check_range(
-        f"fraction of draws in no crescent, {name}", fraction_outside(draws), 0.005, 0.06,
+        f"fraction of draws in no crescent, {name}", fraction_outside(draws), 0.005,
+        0.06,
         unlike={"draws of the prior": fraction_outside(anywhere)},
     )
 
@@ -505,10 +559,13 @@ check(
     unlike={"TV without its one half": 0.5 + variation},
 )
 a, b = torch.randn(2, 3000, 1, generator=torch.Generator().manual_seed(9))
-verdict = c2st(a, b + delta, LogisticRegression(), generator=torch.Generator().manual_seed(0))
+verdict = c2st(
+    a, b + delta, LogisticRegression(), generator=torch.Generator().manual_seed(0)
+)
 alike = c2st(a, b, LogisticRegression(), generator=torch.Generator().manual_seed(0))
 check_range(
-    "c2st of their samples: 0.773", verdict.value, 0.745, 0.8, unlike={"no distance": alike.value}
+    "c2st of their samples: 0.773", verdict.value, 0.745, 0.8,
+    unlike={"no distance": alike.value},
 )
 torch.set_default_dtype(torch.float32)
 
@@ -521,15 +578,23 @@ torch.set_default_dtype(torch.float32)
 lattice = (torch.arange(1000) + 0.5) / 500 - 1
 places = torch.cartesian_prod(lattice, lattice)
 rows = x_seen.expand(len(places), -1)
-p_exact = moons.log_likelihood(rows, places).exp() / 2  # step 6: p(theta | x) = p(x | theta) / 2
+# step 6: p(theta | x) = p(x | theta) / 2
+p_exact = moons.log_likelihood(rows, places).exp() / 2
 for name, q in (("couplings", coupled), ("autoregressive", masked)):
     with torch.no_grad():
         density = torch.cat(
-            [q.log_prob(t, cond=r) for t, r in zip(places.split(100_000), rows.split(100_000), strict=True)]
+            [
+                q.log_prob(t, cond=r)
+                for t, r in zip(places.split(100_000), rows.split(100_000), strict=True)
+            ]
         ).exp()
-        draws = q.sample(20_000, cond=x_seen, generator=torch.Generator().manual_seed(8))
+        draws = q.sample(
+            20_000, cond=x_seen, generator=torch.Generator().manual_seed(8)
+        )
         seen = x_seen.expand_as(draws)
-        ratio = (moons.log_likelihood(seen, draws) - q.log_prob(draws, cond=seen)).exp() / 2
+        ratio = (
+            moons.log_likelihood(seen, draws) - q.log_prob(draws, cond=seen)
+        ).exp() / 2
     absolute = (p_exact - density).abs().sum().item() * (1 / 500) ** 2
     tv = 0.5 * absolute
     check_close_mc(
@@ -566,10 +631,16 @@ for row in observations:
         print(f"{where:<18} {judge:<18} {shown[0]:>16} {shown[1]:>16}")
 g = torch.Generator().manual_seed(12)
 null = [
-    c2st(*moons.posterior_sample(row, 2000, generator=g).split(1000), KNeighborsClassifier(30), generator=g)
+    c2st(
+        *moons.posterior_sample(row, 2000, generator=g).split(1000),
+        KNeighborsClassifier(30), generator=g,
+    )
     for row in observations for _ in range(2)
 ]
-check_range("c2st, network, mean of six", np.mean(scores["network"]), 0.49, 0.54, unlike={"of two normals": verdict.value})
+check_range(
+    "c2st, network, mean of six", np.mean(scores["network"]), 0.49, 0.54,
+    unlike={"of two normals": verdict.value},
+)
 check_range(
     "c2st, 30 neighbours, mean of six", np.mean(scores["30 neighbours"]), 0.508, 0.54,
     unlike={"exact against exact draws": np.mean([found.value for found in null])},
@@ -590,7 +661,9 @@ check_range(
 wide = {}
 for name, sequential in (("couplings", False), ("autoregressive", True)):
     torch.manual_seed(0)
-    layers = conditional_flow(16, 3, [], autoregressive=sequential, n_splines=2, n_affine=0)
+    layers = conditional_flow(
+        16, 3, [], autoregressive=sequential, n_splines=2, n_affine=0
+    )
     wide[name] = NeuralPosterior(layers, torch.zeros(3), torch.ones(3))
 cases = {
     "two moons, p = 2": ({"couplings": coupled, "autoregressive": masked}, 2),
@@ -601,7 +674,10 @@ for case, (models, d) in cases.items():
     for name, q in models.items():
         passes = network_passes(q, lambda q=q, d=d: q.sample(1000, cond=one_row[:, :d]))
         scoring = network_passes(
-            q, lambda q=q, d=d: q.log_prob(torch.zeros(10, *q.event_shape), cond=torch.zeros(10, d))
+            q,
+            lambda q=q, d=d: q.log_prob(
+                torch.zeros(10, *q.event_shape), cond=torch.zeros(10, d)
+            ),
         )
         times = []
         for _ in range(3):
@@ -613,8 +689,13 @@ for case, (models, d) in cases.items():
 for case in cases:
     quicker = rate[case, "couplings"] / rate[case, "autoregressive"]
     print(f"{case:<18} samples per second, couplings : autoregressive = ~{quicker:.1f}")
+
+# %%
 new_data = simulated(moons, 1000, torch.Generator().manual_seed(10))[1]
-one_by_one = sum(network_passes(coupled, lambda x=x: coupled.sample(1, cond=x[None])) for x in new_data[:20])
+one_by_one = sum(
+    network_passes(coupled, lambda x=x: coupled.sample(1, cond=x[None]))
+    for x in new_data[:20]
+)
 check(
     "passes for 1,000 different observations",
     network_passes(coupled, lambda: coupled.sample(1000, cond=new_data)),
@@ -644,12 +725,13 @@ town, estimate = Epidemic(), load_model("npe_epidemic")
 widgets.epidemic_posterior(estimate, town)
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(10, 5.4))
 mean, std = torch.tensor(town.prior_mean), torch.tensor(town.prior_std)
-a, b = (torch.linspace(m - 3 * s, m + 3 * s, 100) for m, s in zip(mean, std, strict=True))
-places, spread = torch.cartesian_prod(a, b), {}
-for column, (beta, gamma, name) in enumerate(
-    ((0.14, 0.125, "smoulders"), (0.4, 0.125, "a wave"), (0.9, 0.09, "a storm"))
+a, b = (
+    torch.linspace(m - 3 * s, m + 3 * s, 100) for m, s in zip(mean, std, strict=True)
+)
+places, spread, towns = torch.cartesian_prod(a, b), {}, []
+for beta, gamma, name in (
+    (0.14, 0.125, "smoulders"), (0.4, 0.125, "a wave"), (0.9, 0.09, "a storm"),
 ):
     g = torch.Generator().manual_seed(20)
     truth = torch.tensor([[math.log(beta), math.log(gamma)]])
@@ -657,24 +739,61 @@ for column, (beta, gamma, name) in enumerate(
     draws = estimate.sample(500, cond=seen, generator=g)
     again = town.simulate(draws, generator=g)
     spread[name] = draws.std(0) / std
-    low, high = torch.quantile(again, torch.tensor([0.05, 0.95]), dim=0)
-    top, below = axes[:, column]
-    top.bar(range(1, 9), seen[0], color="#BBBBBB")
-    top.fill_between(range(1, 9), low, high, color="#0072B2", alpha=0.3)
-    top.set(title=f"{name}: β = {beta}, γ = {gamma}", xlabel="week", ylabel="reported")
+    band = torch.quantile(again, torch.tensor([0.05, 0.95]), dim=0)
     with torch.no_grad():
         density = estimate.log_prob(places, cond=seen.expand(len(places), -1)).exp()
-    extent = (a[0].item(), a[-1].item(), b[0].item(), b[-1].item())
-    below.imshow(density.reshape(100, 100).T, extent=extent, origin="lower", aspect="auto", cmap="Blues")
-    below.plot(*truth.T, "*", color="#D55E00", markersize=13, linestyle="")
-    below.set(xlabel=r"$\log\beta$", ylabel=r"$\log\gamma$")
-bands = {"smoulders": ((0.2, 0.5), (0.6, 1.0)), "a wave": ((0.08, 0.25), (0.5, 1.0)), "a storm": ((0.08, 0.25), (0.5, 1.15))}
+    towns.append((f"{name}: β = {beta}, γ = {gamma}", seen[0], band, density, truth))
+bands = {
+    "smoulders": ((0.2, 0.5), (0.6, 1.0)),
+    "a wave": ((0.08, 0.25), (0.5, 1.0)),
+    "a storm": ((0.08, 0.25), (0.5, 1.15)),
+}
 for name, widths in spread.items():
     for k, rate_name in enumerate(("beta", "gamma")):
         check_range(
-            f"{name}: spread of log {rate_name}, posterior / prior", widths[k], *bands[name][k], digits=2,
+            f"{name}: spread of log {rate_name}, posterior / prior", widths[k],
+            *bands[name][k], digits=2,
             unlike={"the other rate": widths[1 - k]},
         )
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(2, 3, figsize=(9.4, 5.4))
+extent = (a[0].item(), a[-1].item(), b[0].item(), b[-1].item())
+for (top, below), (title, seen, band, density, truth) in zip(
+    axes.T, towns, strict=True
+):
+    top.bar(range(1, 9), seen, color="#BBBBBB", label="the register")
+    top.fill_between(
+        range(1, 9), *band, color="#0072B2", alpha=0.3,
+        label="90 % of registers run again from the posterior",
+    )
+    top.set(title=title, xlabel="week")
+    below.imshow(
+        density.reshape(100, 100).T, extent=extent, origin="lower", aspect="auto",
+        cmap="Blues",
+    )
+    below.plot(
+        *truth.T, "*", color="#D55E00", markersize=13, linestyle="",
+        label="the true rates, over the posterior",
+    )
+    below.set(xlabel=r"$\log\beta$ (per day)")
+axes[0, 0].set_ylabel("reported infections")
+axes[1, 0].set_ylabel(r"$\log\gamma$ (per day)")
+lines, names = (
+    first + second for first, second in zip(
+        axes[0, 0].get_legend_handles_labels(), axes[1, 0].get_legend_handles_labels(),
+        strict=True,
+    )
+)
+figure.legend(lines, names, loc="outside lower center", ncols=3)
+show(
+    figure,
+    "Three towns. Above, weekly infections: a smouldering town near ten a week, a "
+    "wave that peaks in weeks 3 and 4, a storm over in three weeks, each inside the "
+    "band of runs from the posterior. Below, the posteriors: narrow in log beta, long "
+    "in log gamma, a tilted ridge for the smouldering town; the true rates lie on it "
+    "or beside it.",
+)
 
 # %% [markdown]
 # The infection rate is what a register speaks of: after a wave, a seventh of its prior's spread is left, while the recovery rate keeps
@@ -720,12 +839,11 @@ theta, x = simulated(gaussian, 40_000, torch.Generator().manual_seed(12))
 mean, cov = gaussian.posterior(x)
 noise = torch.randn(40_000, L, 2, generator=torch.Generator().manual_seed(13))
 noise = noise @ torch.linalg.cholesky(cov).T
-figure, axes = plt.subplots(1, 3, figsize=(10, 2.7), sharey=True)
-for ax, (c, name) in zip(axes, ((0.7, "30 % too narrow"), (1.0, "exact"), (1.4, "40 % too wide")), strict=True):
+histograms = {}
+for c, name in ((0.7, "30 % too narrow"), (1.0, "exact"), (1.4, "40 % too wide")):
     ranks = sbc_ranks(theta, mean[:, None] + c * noise)[:, 0]
-    ax.bar(range(L + 1), torch.bincount(ranks, minlength=L + 1) / len(ranks), color="#56B4E9")
-    ax.plot(range(L + 1), rank_law(c), "o", color="#D55E00", linestyle="", label="predicted")
-    ax.set(title=name, xlabel="rank of the truth among 9 draws")
+    found = torch.bincount(ranks, minlength=L + 1) / len(ranks)
+    histograms[name] = found, rank_law(c)
     other = 1 / c if c != 1 else 1.4
     check_close_mc(
         f"{name}: fraction with rank 0",
@@ -733,8 +851,24 @@ for ax, (c, name) in zip(axes, ((0.7, "30 % too narrow"), (1.0, "exact"), (1.4, 
         rank_law(c)[0].item(),
         unlike={f"spread times {other:.2f}": rank_law(other)[0].item()},
     )
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.2), sharey=True)
+for ax, (name, (found, predicted)) in zip(axes, histograms.items(), strict=True):
+    ax.bar(range(L + 1), found, color="#56B4E9", label="found")
+    ax.plot(
+        range(L + 1), predicted, "o", color="#D55E00", linestyle="", label="predicted"
+    )
+    ax.set(title=name, xlabel="rank of the truth among 9 draws")
 axes[0].set_ylabel("fraction of 40,000")
-axes[0].legend();
+lines, names = axes[0].get_legend_handles_labels()
+figure.legend(lines, names, loc="outside lower center", ncols=2)
+show(
+    figure,
+    "Histograms of the truth's rank among nine draws, predictions as dots on every "
+    "bar: a U for an estimate that is too narrow, flat at 0.1 for the exact "
+    "posterior, a hill for one that is too wide.",
+)
 
 # %% [markdown]
 # Now the epidemic. A thousand new towns, each with rates from the prior; 99 posterior draws for each; two parameters. The test, stated
@@ -750,7 +884,10 @@ def calibration(q, simulator, seed=14, n=1000, n_draws=99):
     g = torch.Generator().manual_seed(seed)
     ranks = calibration_ranks(q, simulator, n, n_draws, g)
     chi = min(chi_square_test(column, n_draws).p_value for column in ranks.T)
-    steps = min(kolmogorov_smirnov_test(column, n_draws, generator=g).p_value for column in ranks.T)
+    steps = min(
+        kolmogorov_smirnov_test(column, n_draws, generator=g).p_value
+        for column in ranks.T
+    )
     return ranks, chi, steps
 
 
@@ -769,7 +906,8 @@ class Rescaled:
 ranks, shipped_chi, steps = calibration(estimate, town)
 narrow_ranks, narrow_chi, narrow_steps = calibration(Rescaled(estimate, 0.7), town)
 check_range(
-    "shipped: chi-square, smaller p-value", shipped_chi, 0.005, 1.0, unlike={"30 % narrower": narrow_chi}
+    "shipped: chi-square, smaller p-value", shipped_chi, 0.005, 1.0,
+    unlike={"30 % narrower": narrow_chi},
 )
 check_range(
     "shipped: Kolmogorov-Smirnov, smaller p-value", steps, 0.005, 1.0,
@@ -793,18 +931,26 @@ with torch.no_grad():
     middle = draws.reshape(1000, 99, 2).mean(1, keepdim=True)
     pulled = middle + 0.7 * (draws.reshape(1000, 99, 2) - middle)
     of_pulled = estimate.log_prob(pulled.reshape(-1, 2), cond=rows).reshape(1000, 99)
-joint_ranks = (of_draws > of_truth).sum(1)  # 0: no draw lies where the density is higher
+# 0: no draw lies where the density is higher
+joint_ranks = (of_draws > of_truth).sum(1)
 narrow_joint = (of_pulled > of_truth).sum(1)
 print("coverage             log beta          log gamma             joint")
 for level in (50, 80, 90):
     low, high = (100 - level) // 2, 100 - (100 - level) // 2
-    inside = [((low <= r) & (r < high)).double() for r in ranks.T] + [(joint_ranks < level).double()]
-    narrow = [((low <= r) & (r < high)).double() for r in narrow_ranks.T] + [(narrow_joint < level).double()]
+    inside = [((low <= r) & (r < high)).double() for r in ranks.T] + [
+        (joint_ranks < level).double()
+    ]
+    narrow = [((low <= r) & (r < high)).double() for r in narrow_ranks.T] + [
+        (narrow_joint < level).double()
+    ]
     shown = [f"~{v.mean():.3f} +- ~{v.std() / math.sqrt(1000):.3f}" for v in inside]
     print(f"{level} %      {shown[0]:>18} {shown[1]:>18} {shown[2]:>18}")
-    for v, wrong, name in zip(inside, narrow, ("log beta", "log gamma", "joint"), strict=True):
+    for v, wrong, name in zip(
+        inside, narrow, ("log beta", "log gamma", "joint"), strict=True
+    ):
         check_close_mc(
-            f"{level} % region, {name}", v, level / 100, n_sigma=4, unlike={"30 % narrower": wrong}
+            f"{level} % region, {name}", v, level / 100, n_sigma=4,
+            unlike={"30 % narrower": wrong},
         )
 
 # %% [markdown]
@@ -833,16 +979,24 @@ def epidemic_posterior(theta, x, n_steps, **options):
 
 
 eager = epidemic_posterior(few_theta, few_x, 500, lr=8e-3, batch_size=100)
-eager_nll, shipped_nll = nll(eager, held_theta, held_x), nll(estimate, held_theta, held_x)
+eager_nll, shipped_nll = (
+    nll(eager, held_theta, held_x), nll(estimate, held_theta, held_x),
+)
 check_range(
-    "200 simulations, 500 steps: NLL of the 200", nll(eager, few_theta, few_x), -9.0, -2.2, digits=2,
+    "200 simulations, 500 steps: NLL of the 200", nll(eager, few_theta, few_x), -9.0,
+    -2.2, digits=2,
     unlike={"shipped": nll(estimate, few_theta, few_x)},
 )
-check_range("NLL of new pairs", eager_nll, -0.9, 60.0, digits=2, unlike={"shipped": shipped_nll})
 check_range(
-    "shipped, 200,000 simulations: NLL of new pairs", shipped_nll, -1.85, -1.6, digits=2,
+    "NLL of new pairs", eager_nll, -0.9, 60.0, digits=2, unlike={"shipped": shipped_nll}
+)
+check_range(
+    "shipped, 200,000 simulations: NLL of new pairs", shipped_nll, -1.85, -1.6,
+    digits=2,
     unlike={"200 simulations": eager_nll},
 )
+
+# %%
 eager_ranks, eager_chi, steps = calibration(eager, town)
 
 
@@ -863,14 +1017,17 @@ check_range(
 stopped = epidemic_posterior(few_theta, few_x, 60, lr=4e-3, batch_size=100)
 stopped_ranks, chi, steps = calibration(stopped, town)
 check_range(
-    "stopped early: NLL of new pairs", nll(stopped, held_theta, held_x), -1.6, -0.5, digits=2,
+    "stopped early: NLL of new pairs", nll(stopped, held_theta, held_x), -1.6, -0.5,
+    digits=2,
     unlike={"500 steps": eager_nll, "shipped": shipped_nll},
 )
 check_range(
     "stopped early: log10 p of chi-square", log10(chi), -15, 0, digits=1,
     unlike={"500 steps": log10(eager_chi)},
 )
-figure, axes = plt.subplots(1, 3, figsize=(10, 2.9), sharey=True)
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.3), sharey=True)
 shown = {
     "shipped": ranks,
     "200 simulations, 500 steps": eager_ranks,
@@ -878,13 +1035,24 @@ shown = {
 }
 low, high = rank_band(1000, 20)
 for ax, (name, found) in zip(axes, shown.items(), strict=True):
-    for column, colour, label in ((0, "#0072B2", r"$\log\beta$"), (1, "#E69F00", r"$\log\gamma$")):
+    for column, colour, label in (
+        (0, "#0072B2", r"$\log\beta$"), (1, "#E69F00", r"$\log\gamma$"),
+    ):
         counts = torch.bincount(found[:, column] // 5, minlength=20)
-        ax.step(range(20), counts, where="mid", color=colour, linestyle="-", label=label)
+        ax.step(
+            range(20), counts, where="mid", color=colour, linestyle="-", label=label
+        )
     ax.axhspan(low, high, color="#CCCCCC", alpha=0.5)
     ax.set(title=name, xlabel="rank, in bins of 5")
-axes[0].set(ylabel="of 1,000 towns", ylim=(0, 200))
-axes[0].legend();
+axes[0].set(ylabel="of 1,000 towns", ylim=(0, 150))
+lines, names = axes[0].get_legend_handles_labels()
+figure.legend(lines, names, loc="outside lower center", ncols=2)
+show(
+    figure,
+    "Rank histograms of both rates for 1,000 towns. Shipped: all bars lie in the grey "
+    "band around 50. From 200 simulations after 500 steps: walls at both ends, up to "
+    "about 130. After 60 steps: nearly flat, a few bars just outside of the band.",
+)
 
 
 # %% [markdown]
@@ -904,9 +1072,12 @@ class Ignorant:
 
 _, chi, steps = calibration(Ignorant(), town)
 check_range(
-    "the prior as posterior: chi-square, smaller p", chi, 0.005, 1.0, unlike={"30 % narrower": narrow_chi}
+    "the prior as posterior: chi-square, smaller p", chi, 0.005, 1.0,
+    unlike={"30 % narrower": narrow_chi},
 )
-prior_law = torch.distributions.Normal(torch.tensor(town.prior_mean), torch.tensor(town.prior_std))
+prior_law = torch.distributions.Normal(
+    torch.tensor(town.prior_mean), torch.tensor(town.prior_std)
+)
 ignorance = prior_law.entropy().sum().item()
 check_close_mc(
     "its NLL is the entropy of the prior",
@@ -915,7 +1086,8 @@ check_close_mc(
     unlike={"one rate only": prior_law.entropy()[0].item()},
 )
 check_range(
-    "nats that the register tells, at least", ignorance - shipped_nll, 2.0, 2.6, digits=2,
+    "nats that the register tells, at least", ignorance - shipped_nll, 2.0, 2.6,
+    digits=2,
     unlike={"by 200 simulations": ignorance - eager_nll},
 )
 
@@ -931,7 +1103,9 @@ check_range(
 x_seen = torch.tensor([[1.2, -0.4, 1.0]])
 new_mean, new_std = torch.tensor([-0.5, 0.5]), 0.5
 precision = torch.eye(2) / new_std**2 + (A.T @ A / s**2).float()
-right = torch.linalg.solve(precision, new_mean / new_std**2 + (A.T.float() @ x_seen[0]) / s**2)
+right = torch.linalg.solve(
+    precision, new_mean / new_std**2 + (A.T.float() @ x_seen[0]) / s**2
+)
 draws = shipped.sample(20_000, cond=x_seen, generator=torch.Generator().manual_seed(17))
 log_ratio = (
     torch.distributions.Normal(new_mean, new_std).log_prob(draws)
@@ -968,8 +1142,9 @@ check_range(
 )
 for k, (rate_name, low, high) in enumerate((("beta", 38, 47), ("gamma", 10, 25))):
     check_range(
-        f"mean rank of log {rate_name}, of 99 (fair: 49.5)", other_ranks[:, k].double().mean(), low, high,
-        digits=0, unlike={"50 % reported": ranks[:, k].double().mean()},
+        f"mean rank of log {rate_name}, of 99 (fair: 49.5)",
+        other_ranks[:, k].double().mean(), low, high, digits=0,
+        unlike={"50 % reported": ranks[:, k].double().mean()},
     )
 
 # %% [markdown]
@@ -995,12 +1170,18 @@ def leak(q):
 side = (torch.arange(500) + 0.5) / 250 - 1
 places = torch.cartesian_prod(side, side)
 with torch.no_grad():
-    inside = leaky.log_prob(places, cond=x_corner.expand(len(places), -1)).exp().sum().item() / 250**2
+    inside = (
+        leaky.log_prob(places, cond=x_corner.expand(len(places), -1)).exp().sum().item()
+        / 250**2
+    )
 check_close_mc(
     "leak of the plane's flow: draws = 1 - integral", leak(leaky), 1 - inside,
     unlike={"the integral itself": inside, "the square's flow": leak(coupled)},
 )
-check("leak of the square's flow, 20,000 draws", leak(coupled).mean(), 0.0, unlike={"the plane's": leak(leaky).mean()})
+check(
+    "leak of the square's flow, 20,000 draws", leak(coupled).mean(), 0.0,
+    unlike={"the plane's": leak(leaky).mean()},
+)
 outside = torch.tensor([[1.01, 0.9]])
 check(
     "its density outside", coupled.log_prob(outside, cond=x_corner).exp(), 0.0,
