@@ -25,6 +25,7 @@
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
+from itertools import islice
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,14 +38,17 @@ from genlab import score, solvers
 from genlab_course import widgets
 from genlab.core import last, likelihood_kind, normal_log_prob, std_normal_log_prob
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.digits import load_digits
+from genlab_course.figures import show, show_images
+from genlab.data.digits import load_digits, to_unit
 from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
 from genlab.oracles import Gaussian, GaussianMixture
+from genlab.zoo import find
+from genlab.zoo.scores import denoise, fresh_samples
 
 course.begin(lesson=10)
-torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-course.draw_map(lesson=10);
+torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32
+course.draw_map(lesson=10, slim=True)
 
 # %% [markdown]
 # Every density so far was built so that it sums to one: a product of softmaxes, a bent Gaussian, an average over latents. That demand shaped
@@ -244,33 +248,18 @@ for d in range(2, 21):
     one_axis = score.log_partition(centres(m) ** 4, math.log(2 * a / m)).item()
     grid_error[d] = abs(math.exp(d * (one_axis - math.log(Z1))) - 1)
 dims = np.arange(1, 101)
-errors = {f"uniform in [-{a}, {a}]": r_uniform, "N(0, 1)": r_of(1.0), "best normal": r_of(s_best)}
+errors = {f"uniform in [-{a}, {a}]": r_uniform,
+          "N(0, 1)": r_of(1.0), "best normal": r_of(s_best)}
 
 # %%
-figure, (ax, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
-ax.plot(list(grid_error), np.clip(list(grid_error.values()), 1e-8, None), "o-", label="grid")
-for name, r in errors.items():
-    ax.plot(dims, np.sqrt((r**dims - 1) / budget), label=name)
-ax.axhline(0.01, color="#999999", linewidth=1, linestyle="-")
-ax.set(yscale="log", ylim=(1e-7, 1e7), xlabel="dimensions d", ylabel="relative error of Z")
-ax.set(title="a million evaluations; grey: one per cent")
-ax.legend(fontsize=8)
 shown = {d: f"{grid_error[d]:.1g}" for d in (5, 6, 7, 20)}
 print("grid, a million points: error", shown)
-
 share = {}
 for d in (1, 5, 10, 20, 40, 60):
     x = torch.randn(2000, 4, d, generator=generator)
-    weights = -(x**4).sum(2) - normal_log_prob(x.reshape(-1, d), 0.0, 1.0).reshape(2000, 4)
+    log_q = normal_log_prob(x.reshape(-1, d), 0.0, 1.0).reshape(2000, 4)
+    weights = -(x**4).sum(2) - log_q
     share[d] = score.effective_sample_size(weights.T).mean().item() / 2000
-measured = "measured, 2,000 draws of N(0, 1)"
-right.plot(*zip(*share.items(), strict=True), "o-", color="#E69F00", label=measured)
-right.plot(dims, r_of(1.0) ** -dims.astype(float), color="#222222", linestyle="--", label="$r^{-d}$")
-right.axhline(1 / 2000, color="#999999", linewidth=1, linestyle="-")
-right.set(yscale="log", ylim=(1e-4, 1.3), xlim=(0, 62), xlabel="dimensions d")
-right.set_ylabel("effective sample size / n")
-right.set(title="in the end one draw carries the sum")
-right.legend(fontsize=8)
 within = lambda errors: next(d for d in range(1, 101) if errors(d + 1) >= 0.01)
 uniform_error = lambda d: math.sqrt((r_uniform**d - 1) / budget)
 check(
@@ -280,6 +269,30 @@ check(
     unlike={"uniform draws": within(uniform_error)},
 )
 
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4))
+clipped = np.clip(list(grid_error.values()), 1e-8, None)
+left.plot(list(grid_error), clipped, "o-", markersize=4, label="grid")
+for name, r in errors.items():
+    left.plot(dims, np.sqrt((r**dims - 1) / budget), label=name)
+left.axhline(0.01, color="#999999", linewidth=1, linestyle="-")
+left.set(yscale="log", ylim=(1e-7, 1e7), xlabel="dimensions d",
+         ylabel="relative error of Z",
+         title="a million evaluations; grey: one per cent")  # fmt: skip
+measured = "2,000 draws of N(0, 1)"
+right.plot(*zip(*share.items(), strict=True), "o-", color="#CC79A7", label=measured)
+right.plot(dims, r_of(1.0) ** -dims.astype(float), color="#222222", linestyle="--",
+           label="$r^{-d}$")  # fmt: skip
+right.axhline(1 / 2000, color="#999999", linewidth=1, linestyle="-")
+right.set(yscale="log", ylim=(1e-4, 1.3), xlim=(0, 62), xlabel="dimensions d",
+          ylabel="effective sample size / n",
+          title="in the end one draw carries the sum")  # fmt: skip
+left.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.2), ncols=2)
+right.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
+show(figure, "Left: relative error of Z against the dimension; the grid's leaps above "
+     "one per cent at 7 and beyond every bound, uniform draws and draws of N(0, 1) "
+     "follow later, the best normal last. Right: the share of draws that count falls "
+     "to 1 in 2,000.")  # fmt: skip
 
 
 # %% [markdown]
@@ -326,7 +339,8 @@ check_range(
 
 # %%
 x = 0.8 * torch.randn(20_000, 20, generator=generator)
-log_w = -normal_log_prob(x, 0.0, 0.8).reshape(2000, 10) - math.log(10)  # 2,000 estimates by 10 draws
+# 2,000 estimates by 10 draws
+log_w = -normal_log_prob(x, 0.0, 0.8).reshape(2000, 10) - math.log(10)
 off = score.log_partition((x**4).sum(1).reshape(2000, 10), log_w) - 20 * math.log(Z1)
 check_range(
     "mean of log Z-hat - log Z, nats",
@@ -345,7 +359,9 @@ check_range(
 # energy, $E=-\log p+17$, and compare with the mixture's own formula for its score.
 
 # %%
-mixture = GaussianMixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.0, 0.5], [1.0, 0.0]]), torch.tensor([0.6, 0.9]))
+mixture = GaussianMixture(torch.tensor([0.3, 0.7]),
+                          torch.tensor([[-1.0, 0.5], [1.0, 0.0]]),
+                          torch.tensor([0.6, 0.9]))
 x = torch.randn(50, 2, generator=generator)
 found = score.score_from_energy(lambda x: -mixture.log_prob(x) + 17.0, x)
 check(
@@ -388,7 +404,8 @@ data = torch.tensor([-1.2, 0.4, 0.5, 2.0])
 energy = lambda x: theta @ torch.stack([x, x**2, x**4])
 nll = energy(data).mean() + score.log_partition(energy(grid), math.log(dx))
 weights = (-energy(grid)).softmax(0).detach()
-phases = score.contrastive_loss(energy(data), (weights * energy(grid)).sum().expand(4)).mean()
+phases = score.contrastive_loss(energy(data),
+                                (weights * energy(grid)).sum().expand(4)).mean()
 gradient = lambda loss: torch.autograd.grad(loss, theta, retain_graph=True)[0]
 check(
     "grad of the loss = grad of the exact NLL",
@@ -407,7 +424,7 @@ course.show_source(score.contrastive_loss)
 
 # %%
 def descend(positive, negative, n_steps=500, rate=0.1):
-    """Descend on log lambda and mu with these weights of the phases; keep the true NLL."""
+    """Descend on log lambda and mu with these weights of the phases; keep the NLL."""
     log_lam, mu, losses = 0.0, 0.0, []
     for _ in range(n_steps):
         lam, square = math.exp(log_lam), 0.25 + (1 - mu) ** 2  # E_data (x - mu)^2
@@ -417,14 +434,9 @@ def descend(positive, negative, n_steps=500, rate=0.1):
     return losses, math.exp(log_lam), mu
 
 
-runs = {"both phases": descend(1, 1), "Z as a constant": descend(1, 0), "phases exchanged": descend(-1, -1, 8)}
-figure, ax = plt.subplots(figsize=(6, 3))
-for name, (losses, _, _) in runs.items():
-    ax.plot(losses, label=name)
+runs = {"both phases": descend(1, 1), "Z as a constant": descend(1, 0),
+        "phases exchanged": descend(-1, -1, 8)}
 best = 0.5 + 0.5 * math.log(2 * math.pi * 0.25)
-ax.axhline(best, color="#999999", linewidth=1, linestyle="-")
-ax.set(xlabel="step", ylabel="true NLL (nats)", xlim=(0, 150), ylim=(0.5, 4), title="one of three learns")
-ax.legend()
 ended = {name: [lam, losses[-1]] for name, (losses, lam, _) in runs.items()}
 check(
     "both phases: lambda is 4, the NLL the entropy",
@@ -434,6 +446,18 @@ check(
     unlike={name: ended[name] for name in ("Z as a constant", "phases exchanged")},
 )
 print(f"lambda with Z as a constant: {ended['Z as a constant'][0]:.3f} after 500 steps")
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(6.6, 3.4))
+for name, (losses, _, _) in runs.items():
+    ax.plot(losses, label=name)
+ax.axhline(best, color="#999999", linewidth=1, linestyle="-")
+ax.set(xlabel="step", ylabel="true NLL (nats)", xlim=(0, 150), ylim=(0.5, 4),
+       title="one of three learns (grey: the entropy)")  # fmt: skip
+ax.legend(loc="upper right")
+show(figure, "True negative log-likelihood against steps: with both phases it falls to "
+     "the entropy and stays; with Z as a constant it turns and rises; with the phases "
+     "exchanged it leaves the picture within ten steps.")  # fmt: skip
 
 # %% [markdown]
 # Without the negative phase the energy at the data falls and falls, and so does the energy everywhere else: it becomes flat, which is the laziest way of being
@@ -573,24 +597,35 @@ check_close_mc(
 etas = np.array([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 1.9])
 plain, adjusted, accepted = [], [], []
 for eta in etas:
-    chain = solvers.langevin(lambda x: -x, torch.zeros(4000, 1), step_size=eta, n_steps=120, generator=generator)
+    chain = solvers.langevin(lambda x: -x, torch.zeros(4000, 1),
+                             step_size=eta, n_steps=120, generator=generator)
     plain.append(last(chain).var().item())
     x, rate = torch.randn(4000, 1, generator=generator), 0.0
     for _ in range(40):
-        z, u = torch.randn(4000, 1, generator=generator), torch.rand(4000, generator=generator)
-        x, yes = solvers.mala_step(std_normal_log_prob, lambda x: -x, x, z, u, step_size=eta)
+        z = torch.randn(4000, 1, generator=generator)
+        u = torch.rand(4000, generator=generator)
+        x, yes = solvers.mala_step(std_normal_log_prob,
+                                   lambda x: -x, x, z, u, step_size=eta)
         rate += yes.double().mean().item() / 40
     adjusted.append(x.var().item())
     accepted.append(rate)
+
+# %% jupyter={"source_hidden": true}
 fine = np.linspace(0.01, 1.92, 200)
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-left.plot(fine, 1 / (1 - fine / 2), color="#222222", linestyle="-", label="$1/(1-\\eta/2)$")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.3))
+left.plot(fine, 1 / (1 - fine / 2),
+          color="#222222", linestyle="-", label="$1/(1-\\eta/2)$")
 left.plot(etas, plain, "o", linestyle="", color="#D55E00", label="plain, 4,000 chains")
 left.plot(etas, adjusted, "s", linestyle="", color="#009E73", label="adjusted")
-left.set(yscale="log", xlabel="step size η", ylabel="variance (truth: 1)", title="the bias, and its removal")
-left.legend()
+left.set(yscale="log", xlabel="step size η", ylabel="variance (truth: 1)",
+         title="the bias, and its removal")  # fmt: skip
+left.legend(loc="upper left")
 right.plot(etas, accepted, "s-", color="#009E73")
-right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05), title="what the removal costs");
+right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05),
+          title="what the removal costs")  # fmt: skip
+show(figure, "Left: the variance of plain chains grows with the step along the "
+     "formula's curve, from 1 to 20; that of adjusted chains stays at 1. Right: the "
+     "share of accepted moves falls from 1 to one half.")  # fmt: skip
 
 # %% [markdown]
 # **A question for the figure.** All chains start from the target distribution. Press play to see what becomes of them; the lower panel shows their distribution, computed on a grid. On the two valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the width of each mode, or the fraction of the mass in it? Then choose *Metropolis* at the largest $\eta$: is the distribution right, and is the *chain* any good? Last, tap the right valley, so that all chains start there, and set $\eta$ to 0.032: how much of the mass is still there after 100 steps?
@@ -607,15 +642,18 @@ def right_valley(law):
     """Share of the mass right of 0, and the standard deviation of that part."""
     part = law * (x > 0)
     mean = (part * x).sum() / part.sum()
-    return part.sum().item(), ((part * (x - mean) ** 2).sum() / part.sum()).sqrt().item()
+    variance = (part * (x - mean) ** 2).sum() / part.sum()
+    return part.sum().item(), variance.sqrt().item()
 
 
 truth = right_valley((-energy).softmax(0))
 print(f"the law we want:    share right {truth[0]:.4f}, width {truth[1]:.4f}")
 for eta in (0.01, 0.02, 0.04):
-    share, width = right_valley(solvers.stationary(solvers.langevin_matrix(slope, x, step_size=eta)))
+    share, width = right_valley(
+        solvers.stationary(solvers.langevin_matrix(slope, x, step_size=eta)))
     print(f"plain, eta = {eta:.2f}:  share right {share:.4f}, width {width:.4f}")
-adjusted = right_valley(solvers.stationary(solvers.mala_matrix(-energy, slope, x, step_size=0.04)))
+adjusted = right_valley(
+    solvers.stationary(solvers.mala_matrix(-energy, slope, x, step_size=0.04)))
 check(
     "adjusted, eta = 0.04: both are right",
     adjusted,
@@ -650,7 +688,8 @@ check(
 
 # %%
 def valleys(b):
-    return (lambda x: b * (x**2 - 1) ** 2 + 0.5 * x), (lambda x: -(4 * b * x * (x**2 - 1) + 0.5))
+    energy = lambda x: b * (x**2 - 1) ** 2 + 0.5 * x
+    return energy, lambda x: -(4 * b * x * (x**2 - 1) + 0.5)
 
 
 def kramers(b, eta, both=True):
@@ -732,18 +771,20 @@ check(
 
 # %%
 x = torch.linspace(-4, 4, 161)
-bumps = GaussianMixture(torch.tensor([0.7, 0.3]), torch.tensor([[-1.2], [1.5]]), torch.tensor([0.5, 0.3]))
+bumps = GaussianMixture(torch.tensor([0.7, 0.3]),
+                        torch.tensor([[-1.2], [1.5]]), torch.tensor([0.5, 0.3]))
 data_law = bumps.log_prob(x[:, None]).softmax(0)
 phi = torch.stack([x, x**2, x**4 / 4], 1)
 law = lambda theta: (-(phi @ theta)).softmax(0)
 
 
 def pull(theta, k):
-    """E_model phi - E_data phi, with k chain steps for the model, or all of them if k is None."""
+    """E_model phi - E_data phi; k chain steps for the model, or all if k is None."""
     negative = law(theta)
     if k is not None:
         slope = -(theta[0] + 2 * theta[1] * x + theta[2] * x**3)
-        step, negative = solvers.mala_matrix(-(phi @ theta), slope, x, step_size=0.1), data_law
+        step = solvers.mala_matrix(-(phi @ theta), slope, x, step_size=0.1)
+        negative = data_law
         for _ in range(k):
             negative = negative @ step
     return (negative - data_law) @ phi
@@ -753,16 +794,20 @@ def resting_place(k):
     theta = torch.tensor([0.0, 0.5, 0.3])
     for _ in range(30):
         here = pull(theta, k)
-        jacobian = torch.stack([(pull(theta + 1e-5 * e, k) - here) / 1e-5 for e in torch.eye(3)], 1)
+        jacobian = torch.stack(
+            [(pull(theta + 1e-5 * e, k) - here) / 1e-5 for e in torch.eye(3)], 1)
         move = torch.linalg.solve(jacobian, -here)
         theta = theta + move * min(1.0, 0.5 / move.abs().max().item())
     return theta
 
 
+# %%
 fits = {k: resting_place(k) for k in (1, 2, 5, 10, 30, 100, None)}
-kl = {k: (data_law * (data_law / law(theta)).log()).sum().item() for k, theta in fits.items()}
+kl = {k: (data_law * (data_law / law(theta)).log()).sum().item()
+      for k, theta in fits.items()}
 for k, value in kl.items():
-    print(f"{'maximum likelihood' if k is None else f'CD-{k}':<19} KL(data || model) = {value:.6f}")
+    name = "maximum likelihood" if k is None else f"CD-{k}"
+    print(f"{name:<19} KL(data || model) = {value:.6f}")
 check(
     "exact likelihood rests where the moments agree",
     law(fits[None]) @ phi,
@@ -794,18 +839,26 @@ check_range(
     unlike={name: bumps_of[name][0] for name in ("data", "exact gradient")},
 )
 
-# %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3))
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
 left.fill_between(x, data_law / 0.05, color="#999999", alpha=0.4, label="data")
-for k, colour, dash in ((1, "#D55E00", ":"), (10, "#E69F00", "--"), (None, "#009E73", "-")):
-    left.plot(x, law(fits[k]) / 0.05, color=colour, linestyle=dash, label="exact gradient" if k is None else f"CD-{k}")
-left.set(xlim=(-3, 3), xlabel="x", ylabel="density", title="where each training comes to rest")
-left.legend(fontsize=8)
+for k, colour, dash in ((1, "#D55E00", ":"),
+                        (10, "#E69F00", "--"), (None, "#009E73", "-")):
+    label = "exact gradient" if k is None else f"CD-{k}"
+    left.plot(x, law(fits[k]) / 0.05, color=colour, linestyle=dash, label=label)
+left.set(xlim=(-3, 3), xlabel="x", ylabel="density",
+         title="where each training comes to rest")  # fmt: skip
 ks = [k for k in kl if k]
-right.plot(ks, [kl[k] for k in ks], "o-", color="#D55E00", label="CD-k")
-right.axhline(kl[None], color="#009E73", linestyle="-", label="exact gradient")
-right.set(xscale="log", xlabel="k, steps in each negative phase", ylabel="KL(data || model), nats", title="the bias, exactly")
-right.legend();
+right.plot(ks, [kl[k] for k in ks], "o-", color="#222222")
+right.axhline(kl[None], color="#009E73", linestyle="-")
+right.set(xscale="log", xlabel="k, steps in each negative phase",
+          ylabel="KL(data || model), nats",
+          title="the bias of CD-k, exactly")  # fmt: skip
+figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+show(figure, "Left: the data's two bumps and three fits; CD-1 puts too much on the "
+     "right, the exact gradient too little, CD-10 lies between. Right: the KL "
+     "divergence of CD-k falls with k to that of the exact gradient, at about "
+     "30 steps.")  # fmt: skip
 
 # %% [markdown]
 # Look at the numbers above the figure. Within either side CD-1 fits *better* than the exact gradient (a KL of 0.07 and 0.13 nats against 0.09 and 0.23). What it gets wrong are the masses: it puts 0.32 on the left, where
@@ -825,17 +878,20 @@ law = lambda theta: (-(4 * (x**2 - 1) ** 2 + lumps @ theta)).softmax(0)
 
 
 def train(negative_phase, k=1, rate=1.0, n_steps=400):
-    """Gradient steps on theta; return theta and, at each step, KL(data || model) and the left mass."""
+    """Gradient steps; return theta and, by step, KL(data || model) and left mass."""
     theta, trace = torch.zeros(25), []
     chains = law(theta)  # persistent chains begin everywhere
     for _ in range(n_steps):
         slope = -(16 * x * (x**2 - 1) + lump_slopes @ theta)
         step = solvers.mala_matrix(law(theta).log(), slope, x, step_size=0.02)
-        start = {"exact": law(theta), "data": data_law, "persistent": chains}[negative_phase]
-        chains = start if negative_phase == "exact" else start @ torch.linalg.matrix_power(step, k)
+        start = {"exact": law(theta), "data": data_law,
+                 "persistent": chains}[negative_phase]
+        many = torch.linalg.matrix_power(step, k)
+        chains = start if negative_phase == "exact" else start @ many
         theta = theta - rate * (data_law - chains) @ lumps
         now = law(theta)
-        trace.append([(data_law * (data_law / now).log()).sum().item(), now[x < 0].sum().item()])
+        trace.append([(data_law * (data_law / now).log()).sum().item(),
+                      now[x < 0].sum().item()])
     return theta, np.array(trace)
 
 
@@ -846,7 +902,8 @@ runs = {
     "persistent, rate 10": train("persistent", k=5, rate=10.0, n_steps=100),
 }
 for name, (_, trace) in runs.items():
-    print(f"{name:<20} after {len(trace):3d} updates: KL ~{trace[-1, 0]:.3f}, mass in the left valley ~{trace[-1, 1]:.3f}")
+    print(f"{name:<20} after {len(trace):3d} updates: KL ~{trace[-1, 0]:.3f}, "
+          f"mass in the left valley ~{trace[-1, 1]:.3f}")
 
 # %%
 left_of = {name: trace[-1, 1] for name, (_, trace) in runs.items()}
@@ -868,17 +925,23 @@ check_range(
     unlike={"rate 1": runs["persistent, 5 steps"][1][99, 0]},
 )
 
-# %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3))
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
 left.fill_between(x, data_law / 0.04, color="#999999", alpha=0.4, label="data")
-for (name, (theta, trace)), colour, dash in zip(runs.items(), ("#009E73", "#D55E00", "#0072B2", "#CC79A7"), ("-", ":", "--", "-."), strict=True):
+looks = (("#009E73", "-"), ("#D55E00", ":"), ("#0072B2", "--"), ("#CC79A7", "-."))
+for (name, (theta, trace)), (colour, dash) in zip(runs.items(), looks, strict=True):
     if "10" not in name:
         left.plot(x, law(theta) / 0.04, color=colour, linestyle=dash, label=name)
     right.plot(trace[:, 0], color=colour, linestyle=dash, label=name)
-left.set(xlabel="x", ylabel="density", title="CD-1 deepens the valley that it never visits")
-left.legend(fontsize=8)
-right.set(yscale="log", xlabel="update", ylabel="KL(data || model), nats", title="persistent chains, and too fast an update")
-right.legend(fontsize=8);
+left.set(xlabel="x", ylabel="density",
+         title="CD-1 deepens the valley that it never visits")
+right.set(yscale="log", xlabel="update", ylabel="KL(data || model), nats",
+          title="persistent chains, and too fast an update")  # fmt: skip
+figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+show(figure, "Left: the data's bump on the right; the exact gradient and persistent "
+     "chains lie on it, CD-1 has most of its mass in a peak on the left. Right: the KL "
+     "of these two falls, CD-1's rises, and with ten times the rate it swings "
+     "high up.")  # fmt: skip
 
 
 # %% [markdown]
@@ -899,7 +962,8 @@ def my_nce_loss(logits_data, logits_noise):
     return softplus(-logits_data) + softplus(logits_noise).sum(1)
 
 
-g, g_noise = torch.randn(50, generator=generator), torch.randn(50, 3, generator=generator)
+g = torch.randn(50, generator=generator)
+g_noise = torch.randn(50, 3, generator=generator)
 logits = torch.cat([g[:, None], g_noise], 1)
 labels = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(50, 4)
 cross_entropy = nn.functional.binary_cross_entropy_with_logits
@@ -957,10 +1021,12 @@ check(
 
 # %%
 cdf = (log_data.exp() * dx).cumsum(0)
-data = grid[torch.searchsorted(cdf, torch.rand(20_000, generator=generator)).clamp(max=len(grid) - 1)]
+place = torch.searchsorted(cdf, torch.rand(20_000, generator=generator))
+data = grid[place.clamp(max=len(grid) - 1)]
 noise = 1.5 * torch.randn(20_000, generator=generator)
 both = torch.cat([data, noise])[:, None] ** torch.tensor([2.0, 4.0])
-fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(both, np.repeat([1, 0], 20_000))
+regression = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
+fit = regression.fit(both, np.repeat([1, 0], 20_000))
 c_hat = math.log(1.5 * math.sqrt(2 * math.pi)) - fit.intercept_[0]
 check_range(
     "log Z from 20,000 draws, minus the truth",
@@ -994,7 +1060,8 @@ n, spread, without_2 = 200, {}, []
 for shift in (0.0, 1.0, 2.0, 3.0):
     x = torch.randn(300, n, generator=generator)  # data N(0, 1) with E = x^2 / 2
     y = shift + 1.2 * torch.randn(300, n, generator=generator)
-    log_q = lambda v: -((v - shift) ** 2) / (2 * 1.2**2) - math.log(1.2 * math.sqrt(2 * math.pi))
+    log_peak = -math.log(1.2 * math.sqrt(2 * math.pi))
+    log_q = lambda v: -((v - shift) ** 2) / (2 * 1.2**2) + log_peak
     c = fit_c(-(x**2) / 2 - log_q(x), -(y**2) / 2 - log_q(y))
     p, q = normal_log_prob(grid, 0.0, 1.0).exp(), log_q(grid).exp()
     overlap = (p * q / (p + q)).sum() * dx
@@ -1064,7 +1131,8 @@ sandwich = {}
 options = {"step_size": 0.03, "generator": generator}
 annealed = lambda x, at: last(ais(std_normal_log_prob, quartic, x, at, **options))
 for n_levels in (10, 30, 100, 300):
-    levels = torch.linspace(0, 1, n_levels + 1) ** 2  # smaller steps where q and f differ most
+    # smaller steps where q and f differ most
+    levels = torch.linspace(0, 1, n_levels + 1) ** 2
     up = annealed(torch.randn(200, d, generator=generator), levels)
     down = annealed(samples, levels.flip(0))
     low, high = up.log_w.mean().item(), -down.log_w.mean().item()
@@ -1094,7 +1162,8 @@ check_range(
 # %%
 energy, slope = valleys(6)
 truth = (-energy(line)).softmax(0)[line > 0].sum()
-step = torch.linalg.matrix_power(solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01), 300)
+step = torch.linalg.matrix_power(
+    solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01), 300)
 begin = (line - line[32]).abs().argmin()  # the place x = -1
 options = {"step_size": 0.01, "generator": generator}
 at_minus_1 = torch.full((4000, 1), line[32].item())
@@ -1164,23 +1233,20 @@ check(
     unlike={"curvature 1/sigma^2": [chain_variance(eta, 1 / sigma**2) for eta in both]},
 )
 for eta, lam in zip(both, curvatures, strict=True):
-    print(
-        f"eta = {eta}: variance of a white pixel {1 / lam:.4f}, in the data {sigma**2:.4f}"
-    )
+    print(f"eta = {eta}: variance of a white pixel {1 / lam:.4f}, ", end="")
+    print(f"in the data {sigma**2:.4f}")
 
 # %%
-from genlab.data.digits import to_unit
-from genlab.zoo import find
-from genlab.zoo.scores import denoise, fresh_samples
-
 torch.set_default_dtype(torch.float32)
 train, test = load_digits("train"), load_digits("test")
 recipe = find("digit_ebm")
 ebm, data_noise = recipe.untrained(), recipe.settings["data_noise"]
-records = widgets.watch(recipe.train(ebm), total=recipe.settings["n_steps"], label="phase difference")
+records = widgets.watch(recipe.train(ebm),
+                        total=recipe.settings["n_steps"], label="phase difference")
 judge = load_classifier()
 generator = torch.Generator().manual_seed(10)
-noisy = lambda images: to_unit(images) + data_noise * torch.randn(images.shape, generator=generator)
+noise_like = lambda images: torch.randn(images.shape, generator=generator)
+noisy = lambda images: to_unit(images) + data_noise * noise_like(images)
 features = lambda x: judge.features(8 * (x + 1))
 pool = ebm.chains.states
 losses = [r.loss for r in records]
@@ -1203,14 +1269,20 @@ pixels = to_unit(train.images).flatten(1)
 blurred = torch.cov(pixels.T) + data_noise**2 * torch.eye(64)
 base = Gaussian(pixels.mean(0), blurred)
 clean = denoise(ebm, pool, sigma=data_noise)
-figure, axes = plt.subplots(1, 3, figsize=(11, 2.9))
 pictures = {
     "digits with noise σ = 0.3": noisy(train.images[:24]),
     "states of the chains": pool[:24],
     "the same, denoised by the slope": clean[:24],
 }
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.3))
+figure.get_layout_engine().set(wspace=0.06)
 for ax, (title, x) in zip(axes, pictures.items(), strict=True):
-    course.show_images(ax, x.clamp(-1.3, 1.3), n_columns=6, title=title)
+    show_images(ax, x[:20].clamp(-1.3, 1.3), n_columns=5, title=title)
+show(figure, "Twenty noisy digits; twenty states of the chains, as noisy, most with "
+     "strokes like a digit's; and the same states denoised: pale digits, some of them "
+     "doubtful.")  # fmt: skip
 
 # %%
 distance = lambda a, b: frechet_distance(features(a), features(b)).item()
@@ -1261,14 +1333,8 @@ asked = {
 with torch.no_grad():
     energies = {name: ebm.energy(noisy(x)) for name, x in asked.items()}
     energies["chains"] = ebm.energy(pool)
-figure, ax = plt.subplots(figsize=(6.5, 3))
-for (name, e), dash in zip(energies.items(), ("-", "--", "-.", ":"), strict=True):
-    relative = (e - energies["test digits"].mean()).clamp(max=60)
-    ax.hist(relative, np.linspace(-25, 60, 40), density=True, histtype="step", linewidth=2, linestyle=dash, label=name)
-ax.set(xlabel="energy minus the mean of test digits (nats; beyond 60 at 60)", ylabel="density")
-ax.set(title="low energy where the digits are", ylim=(0, 0.09))
-ax.legend(fontsize=8)
-below = lambda other: (energies["test digits"][:, None] < energies[other]).double().mean()
+below = lambda other: (
+    energies["test digits"][:, None] < energies[other]).double().mean()
 print(f"pairs ranked right, against shuffled pixels: ~{below('pixels shuffled'):.3f}")
 check_range(
     "pairs ranked right, against upside down",
@@ -1277,6 +1343,20 @@ check_range(
     0.85,
     unlike={"against the chains": below("chains")},
 )
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(7, 3.8))
+for (name, e), dash in zip(energies.items(), ("-", "--", "-.", ":"), strict=True):
+    relative = (e - energies["test digits"].mean()).clamp(max=60)
+    ax.hist(relative, np.linspace(-25, 60, 40), density=True, histtype="step",
+            linewidth=2, linestyle=dash, label=name)  # fmt: skip
+ax.set(xlabel="energy minus the mean of test digits (nats; beyond 60 at 60)",
+       ylabel="density", title="low energy where the digits are",
+       ylim=(0, 0.09))  # fmt: skip
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+show(figure, "Histograms of the energy: test digits and the model's chains cover each "
+     "other around 0, digits upside down lie about ten nats higher, and all images of "
+     "shuffled pixels beyond 60.")  # fmt: skip
 
 # %% [markdown]
 # **Its likelihood, with its kind.** The type says *unnormalised*, and `log_likelihood` refuses. With $\log Z$ from annealed importance sampling we get an estimate. As $q$ we take the normal distribution with the mean and covariance of the noisy digits: a good start makes good weights.
@@ -1291,7 +1371,8 @@ end = last(score.annealed_importance(log_base, ebm.energy, x0, levels, **options
 log_z = score.log_mean_exp(end.log_w).item()
 held_out = noisy(test.images)
 estimate = (-ebm.energy(held_out) - log_z).mean().item()
-print(f"kind: {likelihood_kind(ebm)}; log Z-hat ~{log_z:.0f}, average of log w ~{end.log_w.mean():.0f}")
+print(f"kind: {likelihood_kind(ebm)}; log Z-hat ~{log_z:.0f}, "
+      f"average of log w ~{end.log_w.mean():.0f}")
 print(f"noisy test digits: estimated nats ~{estimate:.1f}")
 plain_weights = -ebm.energy(x0) - log_base(x0)
 check_range(
@@ -1310,17 +1391,15 @@ check_range(
     digits=1,
 )
 
+
 # %% [markdown]
 # Print such a number with its kind and its direction: *estimated, and if anything too high*. It concerns noisy digits, so it has no place beside the bits per dimension of lessons 02 to 06. And it is sobering: all this training buys about one nat over a single normal distribution (0.7 to 1.2 over training seeds and noise draws).
 #
 # **It fails, with the stabilisers off.** The first updates again (180, or 120 where the runs explode sooner), with the same network and the same rate: without the noise on the data; with one chain step for each update in place of twenty; and without either and without the quadratic.
 
 # %%
-from itertools import islice
-
-
 def first_updates(quadratic=True, n=120, **changes):
-    """The first `n` phase differences of a run with some stabilisers off, and its model."""
+    """The first `n` phase differences with some stabilisers off, and the model."""
     changed = recipe.but(**changes)
     model = changed.untrained()
     model.base_std = recipe.settings["base_std"] if quadratic else None
@@ -1333,15 +1412,10 @@ runs = {
     "one chain step": first_updates(chain_steps=1),
     "three off": first_updates(quadratic=False, chain_steps=1, data_noise=0.0),
 }
-figure, ax = plt.subplots(figsize=(6.5, 2.8))
-colours, dashes = ("#009E73", "#0072B2", "#E69F00", "#D55E00"), ("-", "-.", "--", ":")
 wildest = {}
-for (name, (curve, _)), colour, dash in zip(runs.items(), colours, dashes, strict=True):
-    ax.plot(np.abs(curve), color=colour, linestyle=dash, label=name)
+for name, (curve, _) in runs.items():
     wildest[name] = np.log10(np.abs(curve[60:]).max())
     print(f"log10 of the largest |loss| after update 60, {name}: ~{wildest[name]:.1f}")
-ax.set(yscale="log", xlabel="update", ylabel="|phase difference|", title="the same network, the same rate")
-ax.legend(fontsize=8)
 check_range(
     "log10 of the largest |loss|, all on",
     wildest.pop("all on"),
@@ -1352,6 +1426,18 @@ check_range(
 )
 far = runs["three off"][1].chains.states.abs().max()
 print(f"largest |x| of the last run's chains: ~{far:.0f}")
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(7, 3.6))
+looks = (("#009E73", "-"), ("#0072B2", "-."), ("#E69F00", "--"), ("#D55E00", ":"))
+for (name, (curve, _)), (colour, dash) in zip(runs.items(), looks, strict=True):
+    ax.plot(np.abs(curve), color=colour, linestyle=dash, label=name)
+ax.set(yscale="log", xlabel="update", ylabel="|phase difference|",
+       title="the same network, the same rate")  # fmt: skip
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+show(figure, "Size of the phase difference against updates, on a logarithmic scale: "
+     "with all stabilisers it stays near 1; with one chain step or three off it climbs "
+     "from update 60, without noise from 120, beyond ten million.")  # fmt: skip
 
 # %% [markdown]
 # Removing either one alone sends the loss up by seven orders of magnitude. Without noise the energy gets steeper and steeper where the paper is white, until the chain's step is too long for it, just as the curvature equation said; with one step the pool is left behind. (Which of the other stabilisers does this small run survive
@@ -1366,12 +1452,6 @@ for name, x in (("pool", pool[:1000]), ("fresh", fresh)):
     votes = judge(8 * (denoise(ebm, x, sigma=data_noise) + 1)).argmax(1)
     shares[name] = torch.bincount(votes, minlength=10) / len(x)
 shares["data"] = torch.bincount(train.labels, minlength=10) / len(train.labels)
-figure, ax = plt.subplots(figsize=(6.5, 2.6))
-for k, (name, s) in enumerate(shares.items()):
-    ax.bar(np.arange(10) + 0.27 * (k - 1), s, width=0.25, label=name)
-ax.set(xlabel="digit, as the classifier reads it", ylabel="fraction", xticks=range(10))
-ax.set(title="fresh chains fall into the nearest valleys")
-ax.legend(fontsize=8)
 few = train.labels[torch.randint(len(train.labels), (500,), generator=generator)]
 shares["500 of the data"] = torch.bincount(few, minlength=10) / 500
 off = lambda name: 0.5 * (shares[name] - shares["data"]).abs().sum()
@@ -1393,6 +1473,17 @@ check_range(
     unlike={"the noise they began in": above(start)},
 )
 
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(7, 3.4))
+for k, name in enumerate(("pool", "fresh", "data")):
+    ax.bar(np.arange(10) + 0.27 * (k - 1), shares[name], width=0.25, label=name)
+ax.set(xlabel="digit, as the classifier reads it", ylabel="fraction", xticks=range(10),
+       title="fresh chains fall into the nearest valleys")  # fmt: skip
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+show(figure, "Fractions of the ten digits: near one tenth each in the data and in the "
+     "pool; among fresh chains the ones are twice as frequent and some "
+     "digits rare.")  # fmt: skip
+
 # %% [markdown]
 # These fresh chains end at energies like the pool's: they have *not* found holes. But they end on the digits in the wrong proportions (a total variation of 0.20 to 0.33 over three training seeds, the pool's 0.05 to 0.11). Each slides into the valley nearest to its noise and stays there; 600 steps are nothing against the barriers between a one and an
 # eight. The pool has the proportions right because it was steered during training; the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
@@ -1413,7 +1504,8 @@ check(
     unlike={"volume of one axis": score.log_partition(as_energy, math.log(0.05)).exp()},
 )
 noise_model = score.NCE(nn.Linear(1, 1), Gaussian(torch.zeros(1), torch.eye(1)))
-print("kinds:", {type(m).__name__: likelihood_kind(m) for m in (mixture, ebm, noise_model)})
+print("kinds:",
+      {type(m).__name__: likelihood_kind(m) for m in (mixture, ebm, noise_model)})
 print("has log_prob:", [hasattr(m, "log_prob") for m in (mixture, ebm, noise_model)])
 
 # %% [markdown]
@@ -1477,7 +1569,7 @@ course.exercise("10.gradient-in-c", gradient_in_c)
 
 # %%
 def log_acceptance(x, y, energy, slope, eta):
-    """log min(1, ratio) of a Langevin move from x to y; slope is the energy's derivative."""
+    """log min(1, ratio) of a Langevin move from x to y; slope: the energy's slope."""
     ...
 
 
@@ -1486,7 +1578,7 @@ course.exercise("10.acceptance", log_acceptance)
 
 # %%
 def log_weight(betas, log_q, energy):
-    """log w of one annealed particle: k + 1 levels, and log q and E at the k places (numpy arrays)."""
+    """log w of an annealed particle: k + 1 levels, log q and E at k places."""
     ...
 
 
