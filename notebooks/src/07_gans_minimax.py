@@ -37,15 +37,20 @@ from genlab import adversarial
 from genlab_course import widgets
 from genlab.core import NoLikelihoodError, last, log_likelihood, normal_log_prob
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.digits import from_unit, load_digits, to_unit
+from genlab_course.figures import film, show, show_images
+from genlab.data.digits import from_unit, load_digits, load_mnist, to_unit
 from genlab.data.toys import GaussianRing
+from genlab.metrics.coverage import memorization_probe, precision_recall
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import load_classifier
 from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture, kl_gaussian
 from genlab.train import fit_adversarial, minibatches
+from genlab.zoo.lessons import binarize
 
 course.begin(lesson=7)
-torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-course.draw_map(lesson=7);
+torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32
+course.draw_map(lesson=7, slim=True)
 
 # %% [markdown]
 # Every model so far was trained by asking how probable the data are under it. This one is never asked. A *generator* turns noise into
@@ -194,8 +199,10 @@ for delta in (1.0, 3.0, 8.0):
     js = adversarial.jensen_shannon(on_grid(0.0), on_grid(delta)).item()
     log_ratio_real = delta**2 / 2 - delta * noise[:, 0]  # log p - log q at x ~ p
     log_ratio_fake = -(delta**2) / 2 - delta * noise[:, 1]  # and at x ~ q
-    pairs = math.log(2) - adversarial.discriminator_loss(log_ratio_real, log_ratio_fake) / 2
-    swapped = math.log(2) - adversarial.discriminator_loss(log_ratio_fake, log_ratio_real) / 2
+    pairs = math.log(2) - adversarial.discriminator_loss(
+        log_ratio_real, log_ratio_fake) / 2
+    swapped = math.log(2) - adversarial.discriminator_loss(
+        log_ratio_fake, log_ratio_real) / 2
     check_close_mc(
         f"JS of two Gaussians, distance {delta:g}",
         pairs,
@@ -216,7 +223,8 @@ for delta in (1.0, 3.0, 8.0):
 k = torch.arange(1, 9)
 q = (torch.arange(8) < k[:, None]) / k[:, None]
 p = torch.full((8, 8), 1 / 8)
-closed = 0.5 * (k / 8 * (2 * k / (k + 8)).log() + (1 - k / 8) * math.log(2) + (16 / (k + 8)).log())
+closed = 0.5 * (k / 8 * (2 * k / (k + 8)).log()
+                + (1 - k / 8) * math.log(2) + (16 / (k + 8)).log())
 without = 0.5 * (k / 8 * (2 * k / (k + 8)).log() + (16 / (k + 8)).log())
 check(
     "JS when k of 8 modes are covered",
@@ -246,7 +254,8 @@ fake = Gaussian(torch.zeros(1), 2.0 * torch.eye(1))
 discriminator = MLP(1, 1, 64, 2)
 adam = torch.optim.Adam(discriminator.parameters(), lr=5e-3)
 for _ in range(500):
-    l_real, l_fake = (discriminator(law.sample(512, generator=seed)).squeeze(1) for law in (real, fake))
+    l_real, l_fake = (discriminator(law.sample(512, generator=seed)).squeeze(1)
+                      for law in (real, fake))
     adam.zero_grad()
     adversarial.discriminator_loss(l_real, l_fake).mean().backward()
     adam.step()
@@ -264,10 +273,16 @@ check_range(
     0.15,
     unlike={"a discriminator that says 0 everywhere": untrained},
 )
-plt.plot(grid, truth, label=r"oracle: $\log p - \log q$")
-plt.plot(grid, learned, label="discriminator, from samples alone")
-plt.gca().set(xlabel="x", ylabel="logit", title="a trained discriminator is a density ratio")
-plt.legend();
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(6.6, 3.4))
+ax.plot(grid, truth, label=r"oracle: $\log p - \log q$")
+ax.plot(grid, learned, label="discriminator, from samples alone")
+ax.set(xlabel="x", ylabel="logit", title="a trained discriminator is a density ratio")
+ax.legend(loc="lower center")
+show(figure, "Logit against x: the trained discriminator's dashed curve, with two "
+     "humps and a dip between them, lies on the oracle's log p - log q; they part a "
+     "little at the left edge.")
 
 # %% [markdown]
 # ### Step 6. A sure discriminator leaves the generator without a slope
@@ -312,11 +327,13 @@ for loss, formula, exchanged in (
 
 # %%
 d = torch.tensor([0.01, 0.9])
-wishes = torch.tensor([1.0, -1.0])  # how each logit changes with the generator's parameter w
+# how each logit changes with the generator's parameter w
+wishes = torch.tensor([1.0, -1.0])
 w = torch.zeros((), requires_grad=True)
 logits = torch.log(d / (1 - d)) + wishes * w
 slopes = []
-for loss in (adversarial.minimax_generator_loss, adversarial.non_saturating_generator_loss):
+for loss in (adversarial.minimax_generator_loss,
+             adversarial.non_saturating_generator_loss):
     slopes.append(torch.autograd.grad(loss(logits).mean(), w, retain_graph=True)[0])
 by_hand = [-(d * wishes).mean(), -((1 - d) * wishes).mean()]
 check(
@@ -403,7 +420,8 @@ for mu in (1.0, 4.0):
 # %%
 mean, std = 0.5, 0.8
 P, Q = on_grid(mean, std), on_grid(0.0)
-log_ratio = normal_log_prob(x[:, None], mean, std) - normal_log_prob(x[:, None], 0.0, 1.0)
+log_p, log_q = normal_log_prob(x[:, None], mean, std), normal_log_prob(x[:, None], 0, 1)
+log_ratio = log_p - log_q
 u = log_ratio.exp()
 law_p, law_q = (
     Gaussian(torch.tensor([mean]), torch.tensor([[std**2]])),
@@ -415,7 +433,8 @@ rows = {
     "KL(p || q)": (adversarial.KL, kl_gaussian(law_p, law_q)),
     "KL(q || p)": (adversarial.REVERSE_KL, kl_gaussian(law_q, law_p)),
     "Pearson": (adversarial.PEARSON, pearson),
-    "JS": (adversarial.JENSEN_SHANNON, entropies[0] - (entropies[1] + entropies[2]) / 2),
+    "JS": (adversarial.JENSEN_SHANNON,
+           entropies[0] - (entropies[1] + entropies[2]) / 2),
     "the game": (adversarial.GAME, adversarial.best_value(P, Q)),
 }
 
@@ -571,7 +590,8 @@ check(
     unlike={"x and y swapped": swapped},
 )
 for name in ("simultaneous", "alternating"):
-    far, mean = orbits[name][-1].norm(), last(adversarial.running_mean(orbits[name])).norm()
+    far = orbits[name][-1].norm()
+    mean = last(adversarial.running_mean(orbits[name])).norm()
     print(f"{name}: distance of the last state {far:.3f}, of the average {mean:.3f}")
 
 # %% [markdown]
@@ -594,9 +614,11 @@ check(
 rates = {}
 for g in (0.0, gamma):
     step = partial(
-        adversarial.simultaneous_step, field=partial(adversarial.dirac_field, gamma=g), lr=lr
+        adversarial.simultaneous_step,
+        field=partial(adversarial.dirac_field, gamma=g), lr=lr
     )
-    path = torch.stack(list(adversarial.play(torch.tensor([1e-3, 0.0]), step, n_steps=steps)))
+    path = torch.stack(
+        list(adversarial.play(torch.tensor([1e-3, 0.0]), step, n_steps=steps)))
     rates[g] = torch.log(path[-1].norm() / path[0].norm()) / (lr * steps)
 leaving = math.log(1 + lr**2 / 4) / (2 * lr)  # by Pythagoras, at half the speed
 check(
@@ -614,22 +636,33 @@ check_range(
     unlike={"without R1": rates[0.0]},
 )
 
-# %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
-for name, orbit in orbits.items():
-    left.plot(*orbit.T, linewidth=1.3, label=name)
-    right.semilogy(orbit.norm(dim=1))
-left.plot(0, 0, "+", color="black", markersize=12)
-left.set(
-    xlim=(-3, 3),
-    ylim=(-3, 3),
-    aspect="equal",
-    xlabel="x (minimises)",
-    ylabel="y (maximises)",
-    title="one game, four ways to step",
-)
-left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-right.set(xlabel="step", ylabel="distance from the equilibrium", title="who arrives?");
+
+# %% jupyter={"source_hidden": true}
+def scene(k):
+    """The four orbits up to step k, and their distances from the equilibrium."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6))
+    for name, orbit in orbits.items():
+        (drawn,) = left.plot(*orbit[: k + 1].T, linewidth=1.3, label=name)
+        left.plot(*orbit[k], "o", color=drawn.get_color(), markersize=6)
+        right.semilogy(orbit[: k + 1].norm(dim=1))
+    left.plot(0, 0, "+", color="black", markersize=12)
+    left.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xlabel="x (minimises)",
+             ylabel="y (maximises)", title="one game, four ways to step")  # fmt: skip
+    right.set(xlabel="step", ylabel="distance from the equilibrium", xlim=(0, n),
+              ylim=(0.03, 30), title="who arrives?")  # fmt: skip
+    labels = left.get_legend_handles_labels()
+    figure.legend(*labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+film(
+    (scene(k) for k in range(0, n + 1, 6)),
+    "Four orbits from one start: simultaneous steps spiral outwards and leave the "
+    "picture, alternating ones stay on a ring, extragradient and optimistic ones "
+    "spiral into the equilibrium; beside them their distances from it: rising, level, "
+    "falling.",
+    seconds=5, width=688,
+)  # fmt: skip
 
 # %% [markdown]
 # Now play the smallest GAN yourself: four ways to step, from one start that you can drag; the line at the upper right is the discriminator's
@@ -658,7 +691,8 @@ check("no rate lets simultaneous steps settle", any(shrinking), False)
 gammas = np.arange(0.1, 2.05, 0.1)
 slowest = []
 for g in gammas:
-    J = torch.func.jacrev(partial(adversarial.dirac_field, gamma=float(g)))(torch.zeros(2))
+    J = torch.func.jacrev(partial(adversarial.dirac_field, gamma=float(g)))(
+        torch.zeros(2))
     slowest.append(torch.linalg.eigvals(J).real.max().item())
 fastest = gammas[np.argmin(slowest)]
 most_friction = gammas[np.argmin([-g / 2 for g in gammas])]
@@ -668,9 +702,8 @@ check(
     1.0,
     unlike={"-gamma/2 for every gamma": most_friction},
 )
-root = (
-    -1 + math.sqrt(3) / 2
-)  # of r^2 + 2 r + 1/4 = 0, the characteristic equation at gamma = 2
+# of r^2 + 2 r + 1/4 = 0, the characteristic equation at gamma = 2
+root = -1 + math.sqrt(3) / 2
 check(
     "beyond it: slowest rate at gamma = 2",
     slowest[-1],
@@ -688,7 +721,8 @@ check(
 
 # %%
 def my_discriminator_loss(l_real, l_fake):
-    return -torch.nn.functional.logsigmoid(l_real) - torch.nn.functional.logsigmoid(-l_fake)
+    log_sigmoid = torch.nn.functional.logsigmoid
+    return -log_sigmoid(l_real) - log_sigmoid(-l_fake)
 
 
 def my_generator_loss(l_fake):
@@ -696,10 +730,12 @@ def my_generator_loss(l_fake):
 
 
 def my_r1(discriminator, x):
-    slope = torch.func.vmap(torch.func.grad(lambda one: discriminator(one[None]).squeeze()))(x)
+    logit = lambda one: discriminator(one[None]).squeeze()
+    slope = torch.func.vmap(torch.func.grad(logit))(x)
     return slope.flatten(1).square().sum(1)
 
 
+# %%
 mine = torch.stack([my_discriminator_loss(v_real, v_fake), my_generator_loss(v_fake)])
 theirs = torch.stack(
     [
@@ -737,10 +773,6 @@ course.show_source(adversarial.r1_penalty)
 # precision and recall: what share of samples looks like data, and what share of the data the samples reach.
 
 # %%
-from genlab.metrics.features import load_classifier
-from genlab.metrics.distances import frechet_distance
-from genlab.metrics.coverage import precision_recall
-
 torch.set_default_dtype(torch.float32)
 train_images = load_digits("train").images
 held_out = torch.cat([load_digits("val").images, load_digits("test").images])
@@ -755,7 +787,8 @@ reference = describe(held_out)
 
 
 def draw(gan, n, seed=1):
-    return from_unit(gan.sample(n, generator=torch.Generator().manual_seed(seed)), whole=False)
+    return from_unit(gan.sample(n, generator=torch.Generator().manual_seed(seed)),
+                     whole=False)
 
 
 def distance(gan):
@@ -763,19 +796,22 @@ def distance(gan):
 
 
 gan = find("digit_gan").untrained()
-frechet, film = {}, {}
+frechet, shots = {}, {}
 
 
 def with_snapshots(records):
     for record in records:
         if record.step in (1, 100, 200, 400, 700, 1000, 1500):
-            frechet[record.step], film[record.step] = distance(gan), draw(gan, 8)
+            frechet[record.step] = distance(gan)
+        if record.step in (1, 20, 40, 60, 80) or record.step % 100 == 0:
+            shots[record.step] = draw(gan, 16, seed=2)  # with a generator of its own
         yield record
 
 
 # %%
 run = widgets.watch(
-    with_snapshots(find("digit_gan").train(gan, to_unit(train_images))), total=1500, label="loss, nats"
+    with_snapshots(find("digit_gan").train(gan, to_unit(train_images))),
+    total=1500, label="loss, nats"
 )
 check_range(
     "Frechet distance to held-out digits",
@@ -811,12 +847,24 @@ check_range(
 check_range("share of the rarest digit among samples", made.min() / 1000, 0.03, 0.1)
 print(f"precision of real images ~{real_quality.precision:.2f}: not 1, see lesson 09")
 
-# %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 2.9))
-frames = torch.cat([film[step] for step in (1, 100, 400, 1500)])
-course.show_images(axes[0], frames, n_columns=8, title="8 latent draws at steps 1, 100, 400, 1500")
-course.show_images(axes[1], draw(gan, 32, seed=2), n_columns=8, title="generated, one pass each")
-course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
+
+# %% jupyter={"source_hidden": true}
+def scene(step):
+    """The same 16 latent draws after so many steps, beside data."""
+    figure, axes = plt.subplots(1, 2, figsize=(10.6, 1.7))
+    figure.get_layout_engine().set(wspace=0.04)
+    show_images(axes[0], shots[step], n_columns=8,
+                title=f"generated, after step {step:,}")  # fmt: skip
+    show_images(axes[1], held_out[:16], n_columns=8, title="held-out data")
+    return figure
+
+
+film(
+    (scene(step) for step in shots),
+    "Sixteen generated images during training, beside sixteen digits that were held "
+    "out: grey noise becomes blots, then strokes, and in the end most of them digits.",
+    seconds=5, width=848,
+)  # fmt: skip
 
 # %% [markdown]
 # Strokes are crisp and all ten digits are there, but some images show no digit, and the precision is well below that of real images. A few
@@ -827,17 +875,15 @@ course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
 # For pictures, MNIST at $16\times16$. Convolutions know which pixels are neighbours; the loss, $R_1$ and its weight are those of above. Some minutes of
 # training, so the weights ship with their recipe: `genlab train mnist_gan`. There is no feature network for MNIST here, so the Fréchet
 # distance is taken between the first 32 principal components of the pixels, fitted to the training images. And a question that crisp samples always
-# raise: did the generator just store them? Beside each sample stands its nearest training image.
+# raise: did the generator just store them? Below each sample stands its nearest training image.
 
 # %%
-from genlab.data.digits import load_mnist
-from genlab.zoo.lessons import binarize
-from genlab.metrics.coverage import memorization_probe
-
 big = load_model("mnist_gan")
-known, unknown = (to_unit(load_mnist(part, size=16).images, 255) for part in ("train", "test"))
+known, unknown = (to_unit(load_mnist(part, size=16).images, 255)
+                  for part in ("train", "test"))
 made = big.sample(1000, generator=torch.Generator().manual_seed(1))
-axes32 = torch.linalg.svd(known.flatten(1) - known.flatten(1).mean(0), full_matrices=False).Vh[:32]
+axes32 = torch.linalg.svd(known.flatten(1) - known.flatten(1).mean(0),
+                          full_matrices=False).Vh[:32]
 project = lambda x: (x.flatten(1) @ axes32.T).double()
 far = frechet_distance(project(unknown), project(made)).item()
 same = frechet_distance(project(unknown), project(known[:1000])).item()
@@ -868,12 +914,20 @@ check_range(
 )
 print(f"the same for an honest generator: {probe.honest_share:.3f}")
 
-pick = made[:24]
+pick = made[:12]
 twin = known[torch.cdist(pick.flatten(1), known.flatten(1)).argmin(1)]
-figure, axes = plt.subplots(1, 3, figsize=(11, 2.4))
-shown = (pick, "generated"), (twin, "the nearest training image of each"), (unknown[:24], "held-out data")
-for ax, (images, title) in zip(axes, shown, strict=True):
-    course.show_images(ax, images, n_columns=8, title=title)
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(3, 1, figsize=(10, 2.5))
+rows = {"generated": pick, "the nearest\ntraining images": twin,
+        "held-out data": unknown[:12]}  # fmt: skip
+for ax, (name, images) in zip(axes, rows.items(), strict=True):
+    show_images(ax, images, n_columns=12)
+    ax.set_anchor("E")
+    ax.text(-4, 7.5, name, ha="right", va="center")
+show(figure, "Twelve generated digits, the training image nearest to each below it, "
+     "and twelve held-out digits: the nearest images are similar, "
+     "but others.")  # fmt: skip
 
 # %% [markdown]
 # The nearest images are other images, and the share is close to that of an honest generator (lesson 09 derives its $n/(n+m)$). Now compare
@@ -941,7 +995,9 @@ mus = torch.linspace(0.05, 8, 60)
 torch.set_default_dtype(torch.float64)
 flat = [frozen_slope(adversarial.minimax_generator_loss, m.item()) for m in mus]
 steep = [frozen_slope(adversarial.non_saturating_generator_loss, m.item()) for m in mus]
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
 left.plot(mus, [js_at(m.item()) for m in mus])
 left.axhline(math.log(2), color="black", linestyle=":", linewidth=1)
 left.set(
@@ -957,7 +1013,11 @@ right.set(
     title="at the best discriminator",
     ylim=(1e-4, 20),
 )
-right.legend();
+right.legend(loc="lower left")
+show(figure, "Left: JS rises with the distance of two Gaussians and reaches its "
+     "ceiling log 2 near 5. Right, on a logarithmic scale: the non-saturating slope "
+     "keeps rising, the minimax slope peaks near 1.6 and falls below "
+     "a thousandth.")  # fmt: skip
 
 # %% [markdown]
 # The figure answers the first three questions. The last one, with `std` at 0.4 and the mean at 2: the generator is now a narrow peak, and the
@@ -984,9 +1044,7 @@ check_range(
     0.04,
     unlike={"the other slope": other_at_6 / max(steep).item()},
 )
-side = torch.tensor(
-    [[2.0], [0.0]]
-)  # at the peak, and five standard deviations beside it
+side = torch.tensor([[2.0], [0.0]])  # at the peak, and five standard deviations beside
 sure = adversarial.optimal_logits(
     normal_log_prob(side, 0.0, 1.0), normal_log_prob(side, 2.0, 0.4)
 ).sigmoid()
@@ -1018,7 +1076,8 @@ at_8 = [
         adversarial.non_saturating_generator_loss,
     )
 ]
-print(f"distance 8, best discriminator: minimax {at_8[0]:.5f}, non-saturating {at_8[1]:.5f}")
+print(f"distance 8, best discriminator: minimax {at_8[0]:.5f}, "
+      f"non-saturating {at_8[1]:.5f}")
 
 torch.set_default_dtype(torch.float32)
 ring = GaussianRing()
@@ -1027,14 +1086,17 @@ ring = GaussianRing()
 def ring_gan(seed, *, gamma=0.0, batch_aware=False):
     torch.manual_seed(seed)
     discriminator = MLP(4 if batch_aware else 2, 1, 64, 2)
-    discriminator = adversarial.BatchAware(discriminator) if batch_aware else discriminator
-    return adversarial.GAN(MLP(2, 2, 64, 2), discriminator, latent_dim=2, event_shape=(2,), gamma=gamma)
+    if batch_aware:
+        discriminator = adversarial.BatchAware(discriminator)
+    return adversarial.GAN(MLP(2, 2, 64, 2), discriminator, latent_dim=2,
+                           event_shape=(2,), gamma=gamma)
 
 
 def slopes_of(gan):
     z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
     logits, found = gan.logits(gan.generator_net(z)), []
-    for loss in (adversarial.minimax_generator_loss, adversarial.non_saturating_generator_loss):
+    for loss in (adversarial.minimax_generator_loss,
+                 adversarial.non_saturating_generator_loss):
         weights = list(gan.generator_parameters())
         grads = torch.autograd.grad(loss(logits).mean(), weights, retain_graph=True)
         found.append(math.sqrt(sum(float(g.square().sum()) for g in grads)))
@@ -1043,13 +1105,15 @@ def slopes_of(gan):
 
 # %%
 still = ring_gan(0)
-adam, seed = torch.optim.Adam(still.discriminator_parameters(), lr=3e-3), torch.Generator().manual_seed(0)
+adam = torch.optim.Adam(still.discriminator_parameters(), lr=3e-3)
+seed = torch.Generator().manual_seed(0)
 slopes = {}
 for step in range(601):
     if step in (50, 200, 600):
         slopes[step] = slopes_of(still)
     adam.zero_grad()
-    still.discriminator_loss(ring.sample(128, generator=seed), generator=seed).backward()
+    still.discriminator_loss(ring.sample(128, generator=seed),
+                             generator=seed).backward()
     adam.step()
 print("discriminator's steps   generator's gradient: minimax   non-saturating")
 for step, (minimax, other) in slopes.items():
@@ -1099,13 +1163,14 @@ def modes(x):
 
 
 def play_ring(gan, lr, momentum, seed, n_steps=600, keep=()):
-    rng, film, losses = torch.Generator().manual_seed(seed), {}, []
+    rng, kept, losses = torch.Generator().manual_seed(seed), {}, []
     batches = minibatches(ring.sample(5000, generator=rng), 128, generator=rng)
-    for r in fit_adversarial(gan, batches, n_steps=n_steps, lr=lr, betas=momentum, generator=rng):
+    for r in fit_adversarial(gan, batches, n_steps=n_steps, lr=lr, betas=momentum,
+                             generator=rng):
         losses.append((r.losses["discriminator"], r.losses["generator"]))
         if r.step in keep:
-            film[r.step] = gan.sample(500, generator=torch.Generator().manual_seed(1))
-    return film, np.array(losses)
+            kept[r.step] = gan.sample(250, generator=torch.Generator().manual_seed(1))
+    return kept, np.array(losses)
 
 
 rng = torch.Generator().manual_seed(5)
@@ -1147,10 +1212,9 @@ for name, (change, lr, momentum) in games.items():
     rows = []
     for seed in (5, 4, 3):
         player = ring_gan(seed, **change)
-        film, losses[name] = play_ring(
-            player, lr, momentum, seed, keep=(300, 400, 500, 600)
+        final[name], losses[name] = play_ring(
+            player, lr, momentum, seed, keep=range(30, 601, 30)
         )
-        final[name] = film
         rows.append(
             modes(player.sample(2000, generator=torch.Generator().manual_seed(99)))
         )
@@ -1206,23 +1270,28 @@ for name in list(games)[-2:]:
         unlike={"a blob": blob_row[2], "data": data_row[2]},
     )
 
-# %%
-shots = [
-    (f"fast generator,\nstep {step}", x) for step, x in final["fast generator"].items()
-]
-shots += [(name.replace(", ", ",\n"), final[name][600]) for name in list(games)[-2:]]
-figure, axes = plt.subplots(1, 6, figsize=(12, 2.5), sharex=True, sharey=True)
-for ax, (title, sample) in zip(axes, shots, strict=True):
-    ax.plot(*sample.T, ".", color="#0072B2", markersize=3, linestyle="none")
-    ax.plot(*ring.means.T, "o", color="#E69F00", markersize=7, markerfacecolor="none", linestyle="none")
-    ax.set(
-        xlim=(-4.4, 4.4),
-        ylim=(-4.4, 4.4),
-        aspect="equal",
-        xticks=[-2, 0, 2],
-        yticks=[-2, 0, 2],
-    )
-    ax.set_title(title, fontsize=9)
+
+# %% jupyter={"source_hidden": true}
+def scene(step):
+    """Samples of three games after so many steps, and the eight modes."""
+    figure, axes = plt.subplots(1, 3, figsize=(8, 3), sharex=True, sharey=True)
+    for ax, name in zip(axes, (list(games)[0], *list(games)[-2:]), strict=True):
+        ax.plot(*final[name][step].T, ".", color="#0072B2", markersize=3)
+        ax.plot(*ring.means.T, "o", color="#E69F00", markersize=9, fillstyle="none")
+        ax.set(xlim=(-4.2, 4.2), ylim=(-4.2, 4.2), aspect="equal", title=name,
+               xticks=[-3, 0, 3], yticks=[-3, 0, 3], xlabel="$x_1$")  # fmt: skip
+    axes[0].set_ylabel("$x_2$")
+    figure.suptitle(f"step {step}")
+    return figure
+
+
+film(
+    (scene(step) for step in range(30, 601, 30)),
+    "Three generators on a ring of eight modes: samples of the fast generator are a "
+    "streak that keeps moving and never settles on the modes; with equal rates and R1, "
+    "or with light momentum, they spread over the whole ring.",
+    seconds=6, width=640,
+)  # fmt: skip
 
 # %% [markdown]
 # The fast generator is a streak that keeps moving: the discriminator learns to reject where it stands, and it goes elsewhere. That is the rotation
@@ -1241,16 +1310,21 @@ for ax, (title, sample) in zip(axes, shots, strict=True):
 #
 # Put the losses of the collapsed run beside those of the last row. If you had only these curves, which run would you keep?
 
-# %%
-figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
+# %% jupyter={"source_hidden": true}
 run_a, run_b = losses["fast generator"], losses["equal rates, light momentum"]
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 for ax, curves, title in ((axes[0], run_a, "run A"), (axes[1], run_b, "run B")):
     for curve, name in zip(curves.T, ("discriminator", "generator"), strict=True):
         ax.plot(curve, label=name, linewidth=1)
     for level in (math.log(4), math.log(2)):
         ax.axhline(level, color="black", linestyle=":", linewidth=1)
     ax.set(xlabel="step", ylabel="loss, nats", title=title, ylim=(0.3, 1.8))
-axes[0].legend(fontsize=8, ncols=2, loc="lower right")
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+show(figure, "Losses of two runs against steps: in both the discriminator's swings "
+     "about log 4 and the generator's about log 2, dotted; from the curves alone "
+     "neither run looks broken.")  # fmt: skip
+
+# %%
 late_a, late_b = run_a[300:], run_b[300:]
 check_range(
     "run A: discriminator's mean loss (equilibrium: 1.386)",
@@ -1278,7 +1352,8 @@ check_range(
 # %%
 discriminator_curve = np.array([r.losses["discriminator"] for r in run])
 early, late = discriminator_curve[100:300].mean(), discriminator_curve[1300:].mean()
-check_range("change of the discriminator's loss since step 200", late - early, -0.1, 0.12)
+check_range("change of the discriminator's loss since step 200",
+            late - early, -0.1, 0.12)
 check_range(
     "Frechet distance, step 200 over step 1500",
     frechet[200] / frechet[1500],
@@ -1287,17 +1362,22 @@ check_range(
     digits=1,
 )
 
-# %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
 for name in ("discriminator", "generator"):
     smooth = np.convolve([r.losses[name] for r in run], np.ones(25) / 25, "valid")
     left.plot(smooth, label=name, linewidth=1.3)
 left.axhline(math.log(4), color="black", linestyle=":", linewidth=1)
-left.set(xlabel="step", ylabel="loss, nats", title="the losses stand still (dotted: log 4)", ylim=(0, 2))
+left.set(xlabel="step", ylabel="loss, nats", ylim=(0, 2),
+         title="the losses stand still (dotted: log 4)")  # fmt: skip
 left.legend(loc="lower right")
 right.semilogy(list(frechet), list(frechet.values()), "o-")
 right.axhline(floor, color="black", linestyle=":", linewidth=1)
-right.set(xlabel="step", ylabel="Frechet distance", title="the samples improve (dotted: real images)");
+right.set(xlabel="step", ylabel="Fréchet distance",
+          title="the samples improve (dotted: real images)")  # fmt: skip
+show(figure, "Left: both losses stand almost still from step 200 on. Right, on a "
+     "logarithmic scale: the Fréchet distance of the samples falls from above 10 to "
+     "below 1; that of real images is 0.1.")  # fmt: skip
 
 # %% [markdown]
 # A loss of $\log 4$ means that *this* discriminator cannot tell, and no more. So one measures samples instead, or builds a discriminator whose loss is
