@@ -39,6 +39,7 @@ from genlab_course import widgets
 from genlab.core import integrate, kl_on_grid, last, std_normal_log_prob
 from genlab.core.capabilities import NoLikelihoodError, likelihood_kind, log_likelihood
 from genlab_course import check, check_close_mc, check_range
+from genlab_course.figures import film, show, show_images
 from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
@@ -48,8 +49,8 @@ from genlab.solvers import langevin, langevin_matrix, relaxation_time
 from genlab.train import cosine, fit, minibatches
 
 course.begin(lesson=11)
-torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-course.draw_map(lesson=11);
+torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32
+course.draw_map(lesson=11, slim=True)
 
 # %% [markdown]
 # Lesson 10 wrote $p = e^{-E}/Z$ and spent its effort on $Z$. Every remedy there had a price: chains inside the training loop, or a bias.
@@ -77,14 +78,17 @@ course.draw_map(lesson=11);
 
 # %%
 plane = GaussianMixture(
-    torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.5], [1.0, -0.5]]), torch.tensor([0.6, 0.9])
+    torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.5], [1.0, -0.5]]),
+    torch.tensor([0.6, 0.9])
 )
 generator = torch.Generator().manual_seed(11)
 x = torch.randn(6, 2, generator=generator)
-minus_energy = lambda x: plane.log_prob(x) + 5.0  # log p up to a constant that we pretend not to know
+# log p up to a constant that we pretend not to know
+minus_energy = lambda x: plane.log_prob(x) + 5.0
 h = 1e-5
 by_differences = torch.stack(
-    [(minus_energy(x + h * e) - minus_energy(x - h * e)) / (2 * h) for e in torch.eye(2)], 1
+    [(minus_energy(x + h * e) - minus_energy(x - h * e)) / (2 * h)
+     for e in torch.eye(2)], 1
 )
 one_sided = torch.stack(
     [(minus_energy(x + h * e) - minus_energy(x)) / (2 * h) for e in torch.eye(2)], 1
@@ -201,7 +205,8 @@ check(
 # %%
 half = torch.linspace(0, 60, 200_001)
 p_half = torch.exp(-half)
-s, s_slope = torch.cos(half), -torch.sin(half)  # the model s = cos x; the true score is -1
+# the model s = cos x; the true score is -1
+s, s_slope = torch.cos(half), -torch.sin(half)
 j_sm = integrate(p_half * 0.5 * (s + 1) ** 2, half)
 by_parts = integrate(p_half * (s_slope + 0.5 * s**2), half) + 0.5  # 1/2 E[(-1)^2] = 1/2
 check(
@@ -251,7 +256,8 @@ mix = torch.tensor([[1.0, 2.0, 0.0], [0.5, -1.0, 3.0], [0.0, 1.0, 1.0]])
 field = lambda x: torch.sin(x @ mix)
 at = torch.randn(1, 3, generator=generator)
 signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)
-slices = torch.stack([score.sliced_loss(field, at, v[None, None])[0].detach() for v in signs])
+slices = torch.stack(
+    [score.sliced_loss(field, at, v[None, None])[0].detach() for v in signs])
 check(
     "mean over all eight signs = exact trace",
     slices.mean(),
@@ -274,7 +280,7 @@ check(
 
 # %%
 def backward_passes(loss):
-    """How often one evaluation of a loss differentiates with respect to its 8 x 8 image."""
+    """How often one evaluation of a loss differentiates in its 8 x 8 image."""
     image, count = torch.zeros(1, 1, 8, 8, requires_grad=True), []
     image.register_hook(lambda gradient: count.append(1))
     net = nn.Sequential(nn.Flatten(), MLP(64, 64, 16, 1), nn.Unflatten(1, (1, 8, 8)))
@@ -390,8 +396,10 @@ print(f"C = {floor:.6f}")
 # With $s = \sigma = 1$ this is $\tfrac14$, at the optimum $s^*(\tilde x) = -\tilde x/2$. A model $s(x) = -ax$ has $J_{\mathrm{DSM}} = (a-\tfrac12)^2 + \tfrac14$.
 
 # %%
-joint = (normal.log_prob(x0) + std_normal_log_prob(eps)).exp() * (side[1] - side[0]) ** 2
-dsm_of = lambda slope: (joint * score.dsm_loss(lambda x: -slope * x, x0, eps, sigma=1.0)).sum()
+joint = (normal.log_prob(x0)
+         + std_normal_log_prob(eps)).exp() * (side[1] - side[0]) ** 2
+dsm_of = lambda slope: (
+    joint * score.dsm_loss(lambda x: -slope * x, x0, eps, sigma=1.0)).sum()
 check(
     "N(0,1), sigma = 1: J_DSM at a = 0.2, 0.5, 1",
     [dsm_of(a).item() for a in (0.2, 0.5, 1.0)],
@@ -416,7 +424,8 @@ check_close_mc(
 # $s(x) = -0.2\,x$, has the loss 0.34 and not 0.25. (That was question 1.)
 
 # %%
-posterior = (normal.log_prob(line) - (2.5 - line[:, 0]) ** 2 / 2).softmax(0)  # p(x | 2.5)
+# p(x | 2.5)
+posterior = (normal.log_prob(line) - (2.5 - line[:, 0]) ** 2 / 2).softmax(0)
 best = posterior @ -(2.5 - line[:, 0])
 check(
     "the best output for the input 2.5",
@@ -426,15 +435,20 @@ check(
     unlike={"score of the clean data": normal.score(torch.tensor([[2.5]]))},
 )
 
+# %% jupyter={"source_hidden": true}
 slopes = torch.linspace(-0.3, 2.0, 100)
-figure, ax = plt.subplots(figsize=(8.4, 3.2))
+figure, ax = plt.subplots(figsize=(7, 3.9))
 ax.plot(slopes, (1 - slopes) ** 2 / 2, label="explicit: $(1-a)^2/2$")
 ax.plot(slopes, -slopes + slopes**2 / 2, label="Hyvärinen: $-a + a^2/2$")
 ax.plot(slopes, (slopes - 0.5) ** 2 + 0.25, label="denoising, σ = 1: $(a-½)^2 + ¼$")
-ax.plot([1, 1, 0.5], [0, -0.5, 0.25], "o", color="#222222", linestyle="", label="the best $a$")
+ax.plot([1, 1, 0.5], [0, -0.5, 0.25], "o", color="#222222", label="the best $a$")
 ax.axhline(0, color="#999999", linewidth=0.8, linestyle="-")
-ax.set(xlabel="$a$ in the model $s(x) = -ax$", ylabel="mean loss", title="three objectives for N(0, 1) data", ylim=(-0.7, 1.3))
-ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9);
+ax.set(xlabel="$a$ in the model $s(x) = -ax$", ylabel="mean loss", ylim=(-0.7, 1.3),
+       title="three objectives for N(0, 1) data")  # fmt: skip
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+show(figure, "Three parabolas of the loss against the slope a: the explicit one has "
+     "its lowest point at a = 1 and height 0, Hyvärinen's at 1 and -0.5, the denoising "
+     "one at 0.5 and 0.25.")  # fmt: skip
 
 # %% [markdown]
 # Three parabolas, three stories. The first two have their bottom at the true slope 1, at different heights. The third has it at $\tfrac12$:
@@ -488,10 +502,12 @@ check(
 # %%
 points = Empirical(torch.randn(12, 2, generator=generator))
 at = torch.tensor([[0.3, -0.4]])
-weights = (-((at - points.points) ** 2).sum(1) / (2 * 0.8**2)).softmax(0)  # which point was it?
+# which point was it?
+weights = (-((at - points.points) ** 2).sum(1) / (2 * 0.8**2)).softmax(0)
 apart = points.points - weights @ points.points
 by_bayes = (weights[:, None, None] * apart[:, :, None] * apart[:, None, :]).sum(0)
-by_score = score.posterior_covariance(points.noised(1.0, 0.8).score, at, alpha=1.0, sigma=0.8)[0]
+by_score = score.posterior_covariance(points.noised(1.0, 0.8).score,
+                                      at, alpha=1.0, sigma=0.8)[0]
 check(
     "covariance by the score = by Bayes, 12 points",
     by_score,
@@ -549,7 +565,8 @@ course.show_source(score.dsm_loss)
 # %%
 def pair(share):
     """Two modes on a line, at -2 and 2, `share` of the mass in the left one."""
-    return GaussianMixture(torch.tensor([share, 1 - share]), torch.tensor([[-2.0], [2.0]]), torch.tensor([0.5, 0.5]))
+    return GaussianMixture(torch.tensor([share, 1 - share]),
+                           torch.tensor([[-2.0], [2.0]]), torch.tensor([0.5, 0.5]))
 
 
 uneven, even = pair(0.8), pair(0.5)
@@ -567,9 +584,8 @@ print(
 )
 depth = uneven.log_prob(torch.tensor([[-2.0], [0.0], [2.0]]))
 depth = (depth - depth[1]).tolist()
-print(
-    f"the valley seen from the left mode: {depth[0]:.2f} nats, from the right one {depth[2]:.2f}"
-)
+print(f"the valley seen from the left mode: {depth[0]:.2f} nats, "
+      f"from the right one {depth[2]:.2f}")
 
 # %% [markdown]
 # Score matching therefore hardly learns the weights (it is not charged for getting them wrong), and Langevin can use them only very slowly: a chain has
@@ -614,9 +630,8 @@ check_range(
     digits=0,
     unlike={"escapes from the heavy mode alone": kramers(-2.0)},
 )
-print(
-    f"Kramers, both modes: {kramers(-2.0, 2.0):.0f}; inside a mode: {1 / (0.02 / 0.25):.1f} steps"
-)
+print(f"Kramers, both modes: {kramers(-2.0, 2.0):.0f}; "
+      f"inside a mode: {1 / (0.02 / 0.25):.1f} steps")
 
 # %% [markdown]
 # Inside a mode a chain forgets its start in a dozen steps; the side it forgets in 17,000. The faster escape, the one from the *light* side, sets that time. After 600 steps about half of the
@@ -625,7 +640,8 @@ print(
 # %%
 torch.set_default_dtype(torch.float32)
 islands = GaussianMixture(
-    torch.tensor([0.8, 0.2]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.tensor([0.5, 0.5])
+    torch.tensor([0.8, 0.2]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]),
+    torch.tensor([0.5, 0.5])
 )
 generator = torch.Generator().manual_seed(11)
 
@@ -634,7 +650,8 @@ def walk(slope, step_size, n_steps=600):
     """Langevin chains from a wide start."""
     start = 5 * torch.randn(2000, 2, generator=generator)
     with torch.no_grad():
-        return last(langevin(slope, start, step_size=step_size, n_steps=n_steps, generator=generator))
+        return last(langevin(slope, start,
+                             step_size=step_size, n_steps=n_steps, generator=generator))
 
 
 share = lambda x: (x[:, 0] < 0).float().mean().item()
@@ -659,7 +676,7 @@ print(f"standard deviation across (true: 0.5): ~{by_exact_score[:, 1].std():.3f}
 
 # %%
 class OneLevel(nn.Module):
-    """A score network for a single noise level; its loss is multiplied by sigma squared."""
+    """A score network for a single noise level; its loss is times sigma squared."""
 
     def __init__(self, sigma):
         super().__init__()
@@ -673,8 +690,10 @@ class OneLevel(nn.Module):
 def trained(model, n_steps=800, lr=3e-3):
     """Train on 20,000 points of the islands."""
     generator = torch.Generator().manual_seed(11)
-    batches = minibatches(islands.sample(20_000, generator=generator), 256, generator=generator)
-    for _ in fit(model, batches, n_steps=n_steps, lr=cosine(lr, n_steps), generator=generator):
+    batches = minibatches(islands.sample(20_000, generator=generator),
+                          256, generator=generator)
+    for _ in fit(model, batches, n_steps=n_steps,
+                 lr=cosine(lr, n_steps), generator=generator):
         pass
     return model.eval()
 
@@ -727,27 +746,37 @@ print(f"sigma = 0.1: fraction of its chains on the left ~{share(by_fine):.2f}")
 # (That was question 3: 1.118, not 0.5.) The next picture shows the three failures side by side: the arrows of the coarse network, the error of
 # the fine one over the plane, and where the chains with the exact score ended.
 
-# %%
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.5, 3.4))
+# %% jupyter={"source_hidden": true}
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.6, 3.2))
 side = torch.linspace(-4.5, 4.5, 91)
 grid = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1).reshape(-1, 2)
 box = (-4.5, 4.5, -4.5, 4.5)
 for ax, law in ((left, islands), (middle, nearly)):
     density = law.log_prob(grid).reshape(91, 91)
-    ax.contour(side, side, density, levels=[-9, -6, -3], colors="#222222", linewidths=0.8)
+    ax.contour(side, side, density,
+               levels=[-9, -6, -3], colors="#222222", linewidths=0.8)
 some = grid.reshape(91, 91, 2)[::6, ::6].reshape(-1, 2)
 with torch.no_grad():
     arrows = coarse.net(some)
-    wrong = (fine.net(grid) - nearly.score(grid)).norm(dim=1) / (1 + nearly.score(grid).norm(dim=1))
+    true = nearly.score(grid)
+    wrong = (fine.net(grid) - true).norm(dim=1) / (1 + true.norm(dim=1))
 left.quiver(*some.T.numpy(), *arrows.T.numpy(), color="#0072B2", width=0.005)
 left.set(title="σ = 1: the arrows of wider modes")
-shown = middle.imshow(wrong.clamp(0.03, 3).log10().reshape(91, 91), extent=box, origin="lower", cmap="magma")
+shown = middle.imshow(wrong.clamp(0.03, 3).log10().reshape(91, 91), extent=box,
+                      origin="lower", cmap="magma")  # fmt: skip
 figure.colorbar(shown, ax=middle, label="log₁₀ of error / (1 + length)", shrink=0.85)
 middle.set(title="σ = 0.1: right only near the data")
-right.plot(*by_exact_score[:700].T.numpy(), ".", color="#D55E00", markersize=2, linestyle="")
-right.set(title=f"exact score, {100 * share(by_exact_score):.0f} : {100 - 100 * share(by_exact_score):.0f}", xlim=(-4.5, 4.5), ylim=(-4.5, 4.5))
+right.plot(*by_exact_score[:700].T.numpy(),
+           ".", color="#D55E00", markersize=2, linestyle="")
+on_left = 100 * share(by_exact_score)
+right.set(title=f"exact score, {on_left:.0f} : {100 - on_left:.0f}",
+          xlim=(-4.5, 4.5), ylim=(-4.5, 4.5))  # fmt: skip
 for ax in (left, middle, right):
-    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal");
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+show(figure, "Left: arrows of the network trained at σ = 1, pointing at two wide "
+     "modes. Middle: the error of the one trained at 0.1, dark (small) near the modes, "
+     "bright between and far from them. Right: chains with the exact score, about half "
+     "of them on either island.")  # fmt: skip
 
 # %% [markdown]
 # ## 8. A ladder of levels
@@ -795,7 +824,9 @@ def divergences(sigma):
 
 
 log_sigma = torch.linspace(math.log(0.01), math.log(300), 301)
-j, kl_at = (torch.stack(v) for v in zip(*[divergences(float(s)) for s in log_sigma.exp()], strict=True))
+j, kl_at = (torch.stack(v)
+            for v in zip(*[divergences(float(s)) for s in log_sigma.exp()],
+                         strict=True))
 near = [divergences(math.sqrt(1 + d))[1] for d in (1e-4, -1e-4)]
 check(
     "at sigma = 1: d KL / d sigma^2 = -J_SM",
@@ -819,13 +850,22 @@ check(
 )
 rungs = score.noise_ladder(20.0, 0.1, 16)
 
-figure, ax = plt.subplots(figsize=(6.4, 3.2))
-ax.fill_between(log_sigma.exp(), 2 * log_sigma.exp() ** 2 * j, color="#56B4E9", alpha=0.5, label="$2\\sigma^2 J_{SM}$: area = KL of the data")
-ax.plot(log_sigma.exp(), kl_at, color="#D55E00", linestyle="-", label="KL of the noised laws (nats)")
-ax.plot(rungs, [2 * s**2 * divergences(float(s))[0] for s in rungs], "|", color="#222222", markersize=9, linestyle="", label="16 rungs")
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(7, 3.9))
+levels = log_sigma.exp()
+ax.fill_between(levels, 2 * levels**2 * j, color="#56B4E9", alpha=0.5,
+                label="$2\\sigma^2 J_{SM}$: area = KL of the data")  # fmt: skip
+ax.plot(levels, kl_at, color="#D55E00", linestyle="-",
+        label="KL of the noised laws (nats)")  # fmt: skip
+at_rungs = [2 * s**2 * divergences(float(s))[0] for s in rungs]
+ax.plot(rungs, at_rungs, "|", color="#222222", markersize=9, label="16 rungs")
 ax.axvline(math.sqrt(3.75), color="#999999", linewidth=1, linestyle=":")
-ax.set(xscale="log", xlabel="noise level σ (dotted: two equal hills merge)", title="where the weights of the modes can be seen")
-ax.legend(fontsize=9);
+ax.set(xscale="log", xlabel="noise level σ (dotted: two equal hills merge)",
+       ylabel="nats", title="where the weights of the modes can be seen")  # fmt: skip
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+show(figure, "Against the noise level, logarithmic: the KL of the two noised laws "
+     "falls from 0.19 to 0, and the score's share of it is a hump around 1.9, where "
+     "the hills merge; sixteen rungs from 0.1 to 20 cover it.")  # fmt: skip
 
 # %% [markdown]
 # Almost everything that distinguishes $0.8:0.2$ from $0.5:0.5$ is visible around the level at which the hills merge, and nowhere else.
@@ -887,7 +927,8 @@ def rung(n_steps, noise=0.2):
 
 
 settled = 1 / (1 - 0.1 / 2)
-solved = (1 - 0.1) ** (2 * 10) * (1.35**2 - settled) + settled  # the recursion, solved for 10 steps
+# the recursion, solved for 10 steps
+solved = (1 - 0.1) ** (2 * 10) * (1.35**2 - settled) + settled
 check(
     "variance after 10 steps at a rung, and in the end",
     [solved, settled],
@@ -943,34 +984,63 @@ print(f"median relative error ~{np.median(errors):.4f}")
 # %%
 def exact_score(x, level):
     """The islands' score at any level, by their denoiser and Tweedie's formula."""
-    return score.score_from_x0(x, islands.denoiser(x, 1.0, level), torch.ones_like(level), level)
+    return score.score_from_x0(x, islands.denoiser(x, 1.0, level),
+                               torch.ones_like(level), level)
 
 
 start = ladder.sigmas[0] * torch.randn(4000, 2, generator=generator)
-options = {"rate": ladder.rate, "n_steps": ladder.n_steps, "denoise": True, "generator": generator}
+options = {"rate": ladder.rate,
+           "n_steps": ladder.n_steps, "denoise": True, "generator": generator}
 by_exact = last(score.annealed_langevin(exact_score, start, ladder.sigmas, **options))
-film = list(score.annealed_langevin(ladder.score, start, ladder.sigmas, **options))
+walked = list(score.annealed_langevin(ladder.score, start, ladder.sigmas, **options))
 single_level = {"one level, 600 steps": share(by_exact_score)}
 check_range(
     "left, exact scores, annealed", share(by_exact), 0.74, 0.83, unlike=single_level
 )
 check_range(
-    "left, one network, annealed", share(film[-1]), 0.73, 0.85, unlike=single_level
+    "left, one network, annealed", share(walked[-1]), 0.73, 0.85, unlike=single_level
 )
 check_range(
     "width of a mode (true: 0.5)",
-    film[-1][:, 1].std(),
+    walked[-1][:, 1].std(),
     0.46,
     0.54,
     unlike={"trained at sigma = 1 alone": wide[:, 1].std()},
 )
 
-figure, axes = plt.subplots(1, 5, figsize=(10.5, 2.5), sharey=True)
-for ax, rung in zip(axes, (0, 5, 8, 11, 15), strict=True):
-    x = film[20 * (rung + 1) - 1]
-    ax.plot(*x[:1200].T.numpy(), ".", color="#0072B2", markersize=1.5, linestyle="")
-    ax.set(title=f"σ = {ladder.sigmas[rung]:.2f}, left {100 * share(x):.0f} %", xlabel="$x_1$", xlim=(-9, 9), ylim=(-9, 9), aspect="equal")
-axes[0].set_ylabel("$x_2$");
+# %% jupyter={"source_hidden": true}
+shares = [share(x) for x in (start, *walked)]  # before and after each of the steps
+level_at = lambda k: float(ladder.sigmas[min(max(k - 1, 0) // 20, 15)])
+
+
+def scene(k):
+    """The chains after k of 320 steps, and the share on the left up to there."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.5), width_ratios=(1, 1.2))
+    x = (start, *walked)[k][:500]
+    for side, colour in ((x[:, 0] < 0, "#0072B2"), (x[:, 0] >= 0, "#E69F00")):
+        left.plot(*x[side].T.numpy(), ".", color=colour, markersize=2)
+    left.set(title=f"σ = {level_at(k):.2f}", xlabel="$x_1$", ylabel="$x_2$",
+             xlim=(-7, 7), ylim=(-7, 7), aspect="equal")  # fmt: skip
+    right.plot(shares[: k + 1], color="#0072B2", linestyle="-")
+    right.plot(k, shares[k], "o", color="#0072B2")
+    right.axhline(0.8, color="#999999", linestyle="-", linewidth=1)
+    right.text(4, 0.81, "the data", color="#666666")
+    right.axhline(share(by_exact_score), color="#D55E00", linestyle=":", linewidth=1)
+    right.text(150, share(by_exact_score) - 0.035,
+               "one level, 600 steps", color="#D55E00")
+    right.set(xlabel="step, 20 on each rung", ylabel="share of the chains on the left",
+              xlim=(0, 325), ylim=(0.4, 0.9),
+              title="the ladder finds 4 : 1")  # fmt: skip
+    return figure
+
+
+film(
+    (scene(k) for k in range(0, 321, 16)),
+    "Chains on the ladder: a wide cloud shrinks and parts into two islands as σ falls "
+    "from 6 to 0.1; their share on the left rises from one half to four fifths, the "
+    "data's, while chains on one level stayed near one half.",
+    seconds=6, width=640,
+)  # fmt: skip
 
 # %% [markdown]
 # The share of one half has become about four fifths. With the exact score the chains end a point short, because the ladder moves on before
@@ -994,21 +1064,27 @@ widgets.score_walk()
 # **The learned field against the exact one.** Broad black arrows are exact, thin orange ones learned: where the orange lies inside the black,
 # the two agree. All are multiplied by $\sigma$, and long ones are cut.
 
-# %%
-figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.3), sharey=True)
-axis = torch.linspace(-4, 4, 12)
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.7), sharey=True)
+axis = torch.linspace(-4, 4, 10)
 at = torch.cartesian_prod(axis, axis)
 for ax, rung in zip(axes, (12, 8, 4), strict=True):
     level = ladder.sigmas[rung]
     law = islands.noised(1.0, float(level))
-    ax.contourf(side, side, law.log_prob(grid).exp().sqrt().reshape(91, 91), levels=6, cmap="Greys", alpha=0.6)
+    density = law.log_prob(grid).exp().sqrt().reshape(91, 91)
+    ax.contourf(side, side, density, levels=6, cmap="Greys", alpha=0.6)
     with torch.no_grad():
         fields = level * law.score(at), level * ladder.score(at, level.expand(len(at)))
-    for arrows, colour, width in zip(fields, ("#222222", "#E69F00"), (0.009, 0.004), strict=True):
-        arrows = arrows / arrows.norm(dim=1, keepdim=True).clamp(min=1)  # cut the long ones
-        ax.quiver(*at.T.numpy(), *arrows.T.numpy(), color=colour, width=width, angles="xy", scale_units="xy", scale=2)
+    looks = (("#222222", 0.009), ("#E69F00", 0.004))
+    for arrows, (colour, width) in zip(fields, looks, strict=True):
+        arrows = arrows / arrows.norm(dim=1, keepdim=True).clamp(min=1)  # cut long ones
+        ax.quiver(*at.T.numpy(), *arrows.T.numpy(), color=colour, width=width,
+                  angles="xy", scale_units="xy", scale=2)  # fmt: skip
     ax.set(title=f"σ = {level:.2f}", xlabel="$x_1$", aspect="equal")
-axes[0].set_ylabel("$x_2$");
+axes[0].set_ylabel("$x_2$")
+show(figure, "Arrows of the exact and of the learned score on grey densities at σ = "
+     "0.23, 0.68 and 2.01: two islands at the smallest level, one hill at the largest; "
+     "the thin orange arrows lie inside the black ones almost everywhere.")  # fmt: skip
 
 # %% [markdown]
 # Move the noise yourself. Question before you do: the red line is the *watershed*, from where the arrows lead to either mode. At small noise it
@@ -1016,7 +1092,8 @@ axes[0].set_ylabel("$x_2$");
 # merge at 1.94.) Then choose the single-level network and look where its arrows are wrong.
 
 # %% tags=["keep-output"]
-widgets.score_field(islands, {"single level 0.1": lambda x, level: fine.net(x), "ladder": ladder.score})
+networks = {"single level 0.1": lambda x, level: fine.net(x), "ladder": ladder.score}
+widgets.score_field(islands, networks)
 
 # %% [markdown]
 # The watershed moves towards the *light* mode: the heavy one takes ground as soon as the two can see each other, and that is how the weights
@@ -1064,9 +1141,8 @@ digits = recipe.untrained()
 records = widgets.watch(recipe.train(digits, to_unit(train)), total=1500)
 n_weights = sum(p.numel() for p in digits.parameters())
 n_passes = len(digits.sigmas) * digits.n_steps + 1
-print(
-    f"{n_weights} weights, {len(digits.sigmas)} levels, {n_passes} network passes a sample"
-)
+print(f"{n_weights} weights, {len(digits.sigmas)} levels, "
+      f"{n_passes} network passes a sample")
 losses = [r.loss for r in records]
 check_range(
     "loss of the last 100 steps (64 numbers)",
@@ -1096,7 +1172,8 @@ def drawn(model, n=1000, **options):
     generator = torch.Generator().manual_seed(1)
     noise = model.sigmas[0] * torch.randn(n, 1, 8, 8, generator=generator)
     options = {"rate": model.rate, "n_steps": model.n_steps, **options}
-    return score.annealed_langevin(model.score, noise, model.sigmas, denoise=True, generator=generator, **options)
+    return score.annealed_langevin(model.score, noise, model.sigmas,
+                                   denoise=True, generator=generator, **options)
 
 
 samples = last(drawn(digits))
@@ -1111,18 +1188,48 @@ check_range(
     unlike={"of a normal distribution": frechet(normal_draws)},
 )
 percent = lambda x: (
-    100 * judge.probs(from_unit(x, whole=False)).argmax(1).bincount(minlength=10) / len(x)
+    100 * judge.probs(from_unit(x, whole=False)).argmax(1).bincount(minlength=10)
+    / len(x)
 )
 kinds = percent(samples)
 print(f"200 real test digits: {frechet(to_unit(held_out)):.2f}")
 print(f"rarest digit ~{kinds.min():.1f} %, most frequent ~{kinds.max():.1f} %")
 
-# %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
-course.show_images(left, torch.cat([to_unit(train[:20]), samples[:40].clamp(-1, 1)]), title="two rows of real digits, four rows of ours")
-states = list(drawn(digits, n=5))
-shown = [states[10 * rung + 9] / (1 + digits.sigmas[rung] / 3) for rung in (0, 2, 4, 6, 8, 9, 10, 11, 13)] + [states[-1]]
-course.show_images(right, torch.stack(shown, 1).flatten(0, 1).clamp(-1.5, 1.5), title="five chains down the ladder, last column denoised");
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(2, 1, figsize=(9.6, 4.3), height_ratios=(1, 4))
+show_images(axes[0], to_unit(train[:12]), n_columns=12, title="real digits")
+show_images(axes[1], samples[:48].clamp(-1, 1), n_columns=12, title="ours")
+show(figure, "A row of twelve real digits and four rows of ours: many of ours can be "
+     "read, with more grey in them than the real ones, and some are "
+     "no digit.")  # fmt: skip
+
+# %% [markdown]
+# And twelve chains on their way down the ladder, each state divided by $1+\sigma/3$ to be seen; the last frame is denoised.
+
+# %% jupyter={"source_hidden": true}
+states = list(drawn(digits, n=12))
+per_rung = len(states) // len(digits.sigmas)
+
+
+def scene(k):
+    """The twelve chains after k + 1 steps."""
+    rung = min(k // per_rung, len(digits.sigmas) - 1)
+    denoised = k == len(states) - 1
+    scale = 1.0 if denoised else float(1 + digits.sigmas[rung] / 3)
+    figure, ax = plt.subplots(figsize=(6, 2.3))
+    show_images(ax, (states[k] / scale).clamp(-1.5, 1.5), n_columns=6,
+                title="denoised" if denoised
+                else f"σ = {digits.sigmas[rung]:.2f}")  # fmt: skip
+    return figure
+
+
+ends = [*range(per_rung - 1, len(states) - 1, per_rung), len(states) - 1]
+film(
+    (scene(k) for k in ends),
+    "Twelve chains go down the ladder: static at σ = 10, blurred strokes below σ = 1, "
+    "and at the end, denoised, pale digits, not all of them legible.",
+    seconds=5, width=480,
+)  # fmt: skip
 
 # %% [markdown]
 # **What the network knows about digits it has never seen.** Tweedie's formula turns it into a denoiser for any level, so we may compare it with
@@ -1137,7 +1244,8 @@ def denoised(model, x_t, level):
     """Tweedie's guess of a score network."""
     sigma = torch.full((len(x_t),), level)
     with torch.no_grad():
-        return score.x0_from_score(x_t, model.score(x_t, sigma), torch.ones_like(sigma), sigma)
+        return score.x0_from_score(x_t, model.score(x_t, sigma),
+                                   torch.ones_like(sigma), sigma)
 
 
 def errors_at(images, level):
@@ -1186,14 +1294,26 @@ check_range(
     unlike={"sigma = 3": new[3.0][0] / new[3.0][1]},
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
 levels = (0.5, 1.0, 1.5, 2.2, 3.0)
 x0 = to_unit(held_out[5:6])
-noisy = torch.cat([x0 + level * torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(3)) for level in levels])
-guesses = torch.cat([denoised(digits, x_t[None], level) for x_t, level in zip(noisy, levels, strict=True)])
-figure, ax = plt.subplots(figsize=(6.4, 2.6))
+same = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(3))
+noisy = torch.cat([x0 + level * same for level in levels])
+guesses = torch.cat([
+    denoised(digits, x_t[None], level) for x_t, level in zip(noisy, levels, strict=True)
+])
 clipped = (noisy / noisy.abs().amax((1, 2, 3), keepdim=True)).clamp(-1, 1)
-course.show_images(ax, torch.cat([x0, clipped, x0, guesses.clamp(-1, 1)]), n_columns=6, title="a held-out digit; with noise 0.5, 1, 1.5, 2.2, 3; and Tweedie's guess below");
+figure, axes = plt.subplots(2, 1, figsize=(7.4, 2.8))
+rows = {"noisy": torch.cat([x0, clipped]),
+        "guess": torch.cat([x0, guesses.clamp(-1, 1)])}  # fmt: skip
+for ax, (name, row) in zip(axes, rows.items(), strict=True):
+    show_images(ax, row, n_columns=6)
+    ax.set_anchor("E")
+    ax.text(-1.5, 3.5, name, ha="right", va="center")
+for k, title in enumerate(("a new digit", *[f"σ = {level:g}" for level in levels])):
+    axes[0].text(9 * k + 3.5, -1.2, title, ha="center")
+show(figure, "A held-out one with noise of 0.5, 1, 1.5, 2.2 and 3 above, and Tweedie's "
+     "guess below: sharp at 0.5, a blurred average of digits at 3.")  # fmt: skip
 
 
 # %% [markdown]
@@ -1222,20 +1342,23 @@ class Classic(nn.Module):
     def loss(self, x, *, generator=None):
         rung = torch.randint(len(self.model.sigmas), (len(x),), generator=generator)
         eps = torch.randn(x.shape, generator=generator)
-        return score.ncsn_loss(self.model.score, x, eps, sigma=self.model.sigmas[rung]).mean()
+        return score.ncsn_loss(self.model.score,
+                               x, eps, sigma=self.model.sigmas[rung]).mean()
 
 
 def error_at_the_top(classic):
-    """Error of the guess at sigma = 10 after a short training, over that of the linear guess."""
+    """Error of the guess at sigma = 10 after a short training, over the linear one."""
     model = recipe.but(width=128, depth=2).untrained()
     generator = torch.Generator().manual_seed(11)
     batches = minibatches(to_unit(train), 128, generator=generator)
-    for _ in fit(Classic(model) if classic else model, batches, n_steps=400, lr=cosine(4e-3, 400), generator=generator):
+    for _ in fit(Classic(model) if classic else model,
+                 batches, n_steps=400, lr=cosine(4e-3, 400), generator=generator):
         pass
     x0 = to_unit(held_out)
     x_t = x0 + 10 * torch.randn(x0.shape, generator=torch.Generator().manual_seed(4))
     best = linear.denoiser(x_t.flatten(1), 1.0, 10.0).reshape(x0.shape)
-    return ((denoised(model, x_t, 10.0) - x0).square().mean() / (best - x0).square().mean()).item()
+    return ((denoised(model, x_t, 10.0) - x0).square().mean()
+            / (best - x0).square().mean()).item()
 
 
 check_range(
@@ -1261,9 +1384,8 @@ for n, x in sets.items():
         " ".join(f"~{d:.2f}" for d in distances[n]),
         end="",
     )
-    print(
-        f", digits ~{kinds.min():.0f} to ~{kinds.max():.0f} %, spread ~{kinds.std():.1f} %"
-    )
+    print(f", digits ~{kinds.min():.0f} to ~{kinds.max():.0f} %, "
+          f"spread ~{kinds.std():.1f} %")
 check_range(
     "Fréchet distance of 200, 40 steps a rung",
     np.mean(distances[40]),
@@ -1285,11 +1407,12 @@ check_range(
 
 # %%
 def spread_with(slope, n_steps=20):
-    """Root mean square of the second coordinate after annealing; its true value is 0.5."""
+    """Root mean square of the second coordinate after annealing; the truth is 0.5."""
     sigmas = score.noise_ladder(6.0, 0.1, 16)
     generator = torch.Generator().manual_seed(5)
     x = 6.0 * torch.randn(2000, 2, generator=generator)
-    run = score.annealed_langevin(slope, x, sigmas, rate=0.3, n_steps=n_steps, generator=generator)
+    run = score.annealed_langevin(slope, x, sigmas,
+                                  rate=0.3, n_steps=n_steps, generator=generator)
     return last(run)[:, 1].square().mean().sqrt().item()
 
 
@@ -1311,11 +1434,14 @@ check_range(
 # negative eigenvalue. A network that outputs 64 numbers promises neither. We ask ours for the covariance of its guess at $\sigma = 0.5$.
 
 # %%
-x_t = to_unit(held_out[:8]) + 0.5 * torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(6))
+x_t = to_unit(held_out[:8]) + 0.5 * torch.randn(
+    8, 1, 8, 8, generator=torch.Generator().manual_seed(6))
 level = torch.full((1,), 0.5)
-believed = score.posterior_covariance(lambda x: digits.score(x, level.expand(len(x))), x_t, alpha=1.0, sigma=0.5)
+believed = score.posterior_covariance(lambda x: digits.score(x, level.expand(len(x))),
+                                      x_t, alpha=1.0, sigma=0.5)
 crooked = (believed - believed.mT).norm() / (believed + believed.mT).norm()
-true = score.posterior_covariance(linear.noised(1.0, 0.5).score, x_t.flatten(1), alpha=1.0, sigma=0.5)
+true = score.posterior_covariance(linear.noised(1.0, 0.5).score,
+                                  x_t.flatten(1), alpha=1.0, sigma=0.5)
 check_range(
     "asymmetry of the network's Jacobian",
     crooked,
@@ -1326,7 +1452,8 @@ check_range(
 uncertainty = believed.diagonal(dim1=1, dim2=2).mean()
 makes = errors_at(held_out, 0.5)[0]
 print(
-    f"mean posterior variance it believes in ~{uncertainty:.4f}, error it makes ~{makes:.4f}"
+    f"mean posterior variance it believes in ~{uncertainty:.4f}, "
+    f"error it makes ~{makes:.4f}"
 )
 check_range(
     "variance it believes in over the error it makes",
@@ -1344,7 +1471,8 @@ check_range(
 # **No likelihood.** There is no $\log p$ to ask for, and the type says so.
 
 # %%
-print("likelihood kind:", likelihood_kind(digits), "| has log_prob:", hasattr(digits, "log_prob"))
+print("likelihood kind:", likelihood_kind(digits),
+      "| has log_prob:", hasattr(digits, "log_prob"))
 try:
     log_likelihood(digits, to_unit(held_out[:1]))
 except NoLikelihoodError as error:
@@ -1386,7 +1514,7 @@ course.exercise("11.floor", floor_of)
 
 # %%
 def dsm(score_model, x0, eps, sigma):
-    """Denoising score matching loss of each row; x0, eps (b, d), sigma a number; a half, and a sum."""
+    """Denoising loss of each row; x0, eps (b, d), sigma a number; a half, and a sum."""
     ...
 
 
@@ -1404,7 +1532,7 @@ course.exercise("11.tweedie", clean_guess)
 
 # %%
 def ladder_and_steps(sigma_max, sigma_min, n_levels, rate):
-    """Two rows: the noise levels, falling by one ratio, and the step size rate sigma^2 of each."""
+    """Two rows: the noise levels, falling by one ratio, and each one's step size."""
     ...
 
 
