@@ -41,17 +41,18 @@ from genlab.zoo import find
 from genlab.core import last
 from genlab.core.stats import entropy, kl_categorical
 from genlab_course import check, check_range
+from genlab_course.figures import show, show_images
 from genlab.data.digits import load_digits, to_unit
 from genlab.metrics.features import load_classifier
-from genlab.metrics.distances import frechet_distance
-from genlab.metrics.distances import transport_plan, transport_prices
-from genlab.metrics.distances import w1_by_cdf, wasserstein_1d
+from genlab.metrics.distances import (
+    frechet_distance, transport_plan, transport_prices, w1_by_cdf, wasserstein_1d,
+)  # fmt: skip
 from genlab.nn.layers import MLP
 from genlab.train import fit_adversarial, minibatches
 
 course.begin(lesson=8)
-torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-course.draw_map(lesson=8);
+torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32
+course.draw_map(lesson=8, slim=True)
 
 
 # %% [markdown]
@@ -119,26 +120,33 @@ check(
 
 # %%
 areas, apart = [], []
-figure, axes = plt.subplots(1, 3, figsize=(10, 2.6), sharey=True)
-for ax, (name, (a, b)) in zip(axes, examples.items(), strict=True):
+for a, b in examples.values():
     p, q = masses(places.tolist(), a), masses(places.tolist(), b)
-    edges = torch.cat([places, torch.tensor([5.0])]).numpy()
-    f, g = p.cumsum(0).numpy(), q.cumsum(0).numpy()
-    ax.stairs(f, edges, baseline=None, color="#0072B2", linewidth=2, label="$F_p$")
-    ax.stairs(g, edges, baseline=None, color="#E69F00", linewidth=2, linestyle="--", label="$F_q$")
-    ax.stairs(f, edges, baseline=g, fill=True, color="#009E73", alpha=0.3)
     gaps = (p - q).cumsum(0).abs()[:-1]
     areas.append(gaps.sum())
     apart.append((p - q).abs().sum() / 2)
-    ax.set(title=f"{name}: area {float(gaps.sum()):.0f}", xlabel="place", ylim=(-0.03, 1.05))
-axes[0].set_ylabel("mass to the left")
-axes[0].legend()
 check(
     "three areas = three cheapest plans",
     torch.stack(areas),
     costs,
     unlike={"gaps of the masses, not of their sums": torch.stack(apart)},
 )
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.2), sharey=True)
+edges = torch.cat([places, torch.tensor([5.0])]).numpy()
+for ax, (name, (a, b)), area in zip(axes, examples.items(), areas, strict=True):
+    f, g = (masses(places.tolist(), at).cumsum(0).numpy() for at in (a, b))
+    ax.stairs(f, edges, baseline=None, color="#0072B2", linewidth=2, label="$F_p$")
+    ax.stairs(g, edges, baseline=None, color="#E69F00", linewidth=2, linestyle="--",
+              label="$F_q$")  # fmt: skip
+    ax.stairs(f, edges, baseline=g, fill=True, color="#009E73", alpha=0.3)
+    ax.set(title=f"{name}: area {float(area):.0f}", xlabel="place", ylim=(-0.03, 1.05))
+axes[0].set_ylabel("mass to the left")
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+show(figure, "Three pairs of cumulative staircases with the area between them in "
+     "green: a block three wide and one high, two blocks of half the height, and a "
+     "band two wide; the areas are 3, 1 and 2.")  # fmt: skip
 
 # %% [markdown]
 # For $\{0,2\}$ against $\{1,3\}$ the gaps $|F_p - F_q|$ between neighbours are $\tfrac12, 0, \tfrac12$ and then 0; for the thirds they
@@ -228,7 +236,8 @@ check(
 random_f = torch.rand(1000, 1, generator=generator) * torch.cdist(
     3 * torch.randn(1000, 2, generator=generator), cloud
 )
-gaps = random_f @ (p - q)  # |x - centre| is 1-Lipschitz, and so is it times a number below 1
+# |x - centre| is 1-Lipschitz, and so is it times a number below 1
+gaps = random_f @ (p - q)
 check(
     "1000 functions of slope up to 1 stay below",
     bool((gaps <= plan.cost + 1e-12).all()),
@@ -310,7 +319,8 @@ shifts = torch.linspace(0, 3, 61)
 line = torch.linspace(-0.5, 4.5, 5001)[:-1] + 0.0005
 box = lambda shift: ((line > shift) & (line < shift + 1)).double() / 1000
 js_curve = torch.stack([js(box(0.0), box(float(s))) for s in shifts])
-w_curve = torch.stack([wasserstein_1d(line[box(0.0) > 0], line[box(float(s)) > 0]) for s in shifts])
+w_curve = torch.stack(
+    [wasserstein_1d(line[box(0.0) > 0], line[box(float(s)) > 0]) for s in shifts])
 check(
     "JS of shifted boxes",
     js_curve,
@@ -326,21 +336,22 @@ check(
     unlike={"a ceiling": shifts.clamp(max=1)},
 )
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.3))
 left.plot(shifts, js_curve, color="#D55E00", linestyle="-.", label="JS (nats)")
 left.plot(shifts, w_curve, color="#009E73", label="$W_1$ (units of x)")
-left.set(
-    xlabel="shift θ", ylabel="distance between the laws", title="beyond θ = 1 JS has nothing to say"
-)
-left.legend()
-right.plot(
-    shifts[1:], js_curve.diff() / shifts.diff(), color="#D55E00", linestyle="-.", label="dJS/dθ"
-)
-right.plot(shifts[1:], w_curve.diff() / shifts.diff(), color="#009E73", label="dW₁/dθ")
-right.set(
-    xlabel="shift θ", ylabel="slope that a generator feels", title="what there is to learn from"
-)
-right.legend();
+left.set(xlabel="shift θ", ylabel="distance between the laws",
+         title="beyond θ = 1 JS has nothing to say")  # fmt: skip
+left.legend(loc="upper left")
+js_slope, w_slope = js_curve.diff() / shifts.diff(), w_curve.diff() / shifts.diff()
+right.plot(shifts[1:], js_slope, color="#D55E00", linestyle="-.", label="dJS/dθ")
+right.plot(shifts[1:], w_slope, color="#009E73", label="dW₁/dθ")
+right.set(xlabel="shift θ", ylabel="slope that a generator feels", ylim=(-0.05, 1.1),
+          title="what there is to learn from")  # fmt: skip
+right.legend(loc="center right")
+show(figure, "Left: JS rises with the shift up to log 2 at θ = 1 and is level from "
+     "there on; W1 keeps rising. Right: the slope of JS drops to zero at θ = 1, that "
+     "of W1 is 1 everywhere.")  # fmt: skip
 
 # %% [markdown]
 # Question before you drag: at which shift does JS stop moving when pile and pit are twice as wide? Set `width` to 2, drag the pile and find out; then let
@@ -412,7 +423,8 @@ weights_p, weights_q = torch.full((4,), 0.25), torch.full((3,), 1 / 3)
 
 
 def w1_at(theta):
-    return transport_plan((ends[:, None] - (starts + theta)).abs(), weights_p, weights_q).cost
+    return transport_plan((ends[:, None] - (starts + theta)).abs(),
+                          weights_p, weights_q).cost
 
 
 def gap(x):  # F_p - F_q at the places x
@@ -434,7 +446,8 @@ check(
         "on the right": right.sign().mean(),
     },
 )
-print("-f' just left of the fakes:", left.sign().tolist(), "right:", right.sign().tolist())
+print("-f' just left of the fakes:",
+      left.sign().tolist(), "right:", right.sign().tolist())
 
 # %% [markdown]
 # So the rule is one for densities, or for samples at which the critic is smooth. Where it holds, the best critic in one dimension gives each
@@ -538,11 +551,15 @@ course.show_source(adversarial.gradient_penalty)
 # %%
 a = torch.tensor([0.5], requires_grad=True)
 optimizer = torch.optim.SGD([a], lr=0.02)
-at_data, at_fake, half = torch.full((4, 1), 3.0), torch.zeros(4, 1), torch.full((4,), 0.5)
+at_data = torch.full((4, 1), 3.0)
+at_fake = torch.zeros(4, 1)
+half = torch.full((4,), 0.5)
 for _ in range(200):
     line_critic = lambda x: a * x.squeeze(1)
-    loss = adversarial.wgan_critic_loss(line_critic(at_data), line_critic(at_fake)).mean()
-    loss = loss + 10 * adversarial.gradient_penalty(line_critic, at_data, at_fake, half).mean()
+    gap_loss = adversarial.wgan_critic_loss(line_critic(at_data), line_critic(at_fake))
+    loss = gap_loss.mean()
+    loss = loss + 10 * adversarial.gradient_penalty(
+        line_critic, at_data, at_fake, half).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -615,7 +632,7 @@ class Still(nn.Module):
 
 
 def leashed(name, shift=3.0, n_steps=50, seed=8):
-    """Train a critic for a fixed shift; return it after `n_steps` times 5 critic steps."""
+    """Train a critic for a fixed shift; return it after 5 times `n_steps` steps."""
     torch.manual_seed(seed)
     critic = MLP(2, 1, 64, 2, activation=nn.LeakyReLU)
     if name == "spectral":
@@ -626,7 +643,8 @@ def leashed(name, shift=3.0, n_steps=50, seed=8):
         model = adversarial.GAN(Still(shift), critic, gamma=float(strength), **sizes)
     else:
         option = {leash: float(strength)} if leash in ("clip", "penalty") else {}
-        model = adversarial.WGAN(Still(shift), critic, **sizes, **{"penalty": 0.0, **option})
+        option = {"penalty": 0.0, **option}
+        model = adversarial.WGAN(Still(shift), critic, **sizes, **option)
     generator = torch.Generator().manual_seed(seed)
     data = torch.randn(2048, 2, generator=generator)
     batches = minibatches(data, 128, generator=generator)
@@ -643,7 +661,8 @@ def leashed(name, shift=3.0, n_steps=50, seed=8):
 # %%
 def report(model, n=4000):
     """Return the critic's gap and its steepest slope on a lattice around both laws."""
-    f = getattr(model, "f", None) or model.logits  # a WGAN has a critic, the GAN its logits
+    # a WGAN has a critic, the GAN its logits
+    f = getattr(model, "f", None) or model.logits
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         real = torch.randn(n, 2, generator=generator)
@@ -656,7 +675,8 @@ def report(model, n=4000):
 torch.set_default_dtype(torch.float32)
 print("leash            reported gap   steepest slope   (the truth: 3 and 1)")
 measured = {"none, 25 steps": report(leashed("none", n_steps=25))}
-for name in ("none", "clip 0.01", "clip 0.3", "spectral", "penalty 10", "R1 0.1", "R1 1", "R1 10"):
+for name in ("none", "clip 0.01", "clip 0.3", "spectral", "penalty 10", "R1 0.1",
+             "R1 1", "R1 10"):
     measured[name] = report(leashed(name))
 for name in measured:
     print(f"{name:<16} ~{measured[name][0]:.3f}         ~{measured[name][1]:.3f}")
@@ -736,18 +756,24 @@ check("R1: the slope falls with γ", falls, True)
 # %%
 shifts = [0.5, 1.0, 2.0, 4.0]
 reported = [report(leashed("penalty 10", shift, n_steps=40))[0] for shift in shifts]
-figure, ax = plt.subplots(figsize=(4.6, 3.2))
-s = np.linspace(0, 4.2, 50)
-ax.plot(s, s, color="#222222", linestyle="-", label="the truth")
-ax.plot(s, s + s**2 / 20, color="#E69F00", linestyle="--", label="with the price of step 10")
-ax.plot(shifts, reported, "o", color="#009E73", markersize=8, linestyle="", label="trained critic")
-ax.set(xlabel="true $W_1$ = shift", ylabel="critic's gap", title="it tracks the distance")
 far = Still(shifts[-1]).shift.norm().item()
 check_range(
     "gap at shift 4 (step 10: 4.8)", reported[-1], 4.3, 5.2, unlike={"the truth": far}
 )
 check("the gap grows with the distance", bool((np.diff(reported) > 0).all()), True)
-ax.legend();
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(6, 3.6))
+s = np.linspace(0, 4.2, 50)
+ax.plot(s, s, color="#222222", linestyle="-", label="the truth")
+ax.plot(s, s + s**2 / 20, color="#E69F00", linestyle="--", label="with step 10's price")
+ax.plot(shifts, reported, "o", color="#009E73", markersize=8, label="trained critic")
+ax.set(xlabel="true $W_1$ = shift", ylabel="critic's gap",
+       title="it tracks the distance")  # fmt: skip
+ax.legend(loc="upper left")
+show(figure, "The critic's gap against the true distance: four points lie near the "
+     "dashed curve of step 10, which bends upwards from the diagonal, and rise with "
+     "the distance.")  # fmt: skip
 
 # %% [markdown]
 # ## 7. Training on real digits
@@ -769,7 +795,7 @@ real_features = judge.features(train)
 
 
 def frechet(model, n=1000):
-    """Fréchet distance of `n` samples to the training digits, in the judge's features."""
+    """Fréchet distance of `n` samples to the training digits, by the judge."""
     images = model.sample(n, generator=torch.Generator().manual_seed(0))
     return frechet_distance(real_features, judge.features(8 * (images + 1))).item()
 
@@ -781,7 +807,8 @@ def observed(records, every=75):
     """Pass the records on, and note the judge's verdict now and then."""
     for record in records:
         if record.step % every == 0 or record.step == 10:
-            history.append((record.step, -record.losses["discriminator"], frechet(wgan)))
+            history.append((record.step, -record.losses["discriminator"],
+                            frechet(wgan)))
         yield record
 
 
@@ -798,24 +825,26 @@ check_range(
 
 # %%
 steps, gaps, quality = zip(*history, strict=True)
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.4), width_ratios=[1.2, 1])
-samples = wgan.sample(40, generator=torch.Generator().manual_seed(3))
-course.show_images(
-    left, torch.cat([data[:20], samples]), title="two rows of real digits, four rows of ours"
-)
-right.plot(steps, quality, "o-", color="#0072B2", label="Fréchet distance")
-right.plot(steps, gaps, "s--", color="#009E73", label="minus the critic's loss")
-right.axhline(floor, color="#999999", linewidth=1, linestyle="-", label="real test digits")
-right.set(
-    xlabel="generator step",
-    yscale="log",
-    ylim=(0.1, None),
-    title="minus the critic's loss falls as the samples improve",
-)
 check_range(
     "minus the critic's loss, end over step 75", gaps[-1] / gaps[1], 0.1, 0.8, digits=2
 )
-right.legend();
+
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 5), width_ratios=[1.15, 1])
+samples = wgan.sample(40, generator=torch.Generator().manual_seed(3))
+show_images(left, torch.cat([data[:16], samples[:32]]), n_columns=8,
+            title="two rows of real digits, four rows of ours")  # fmt: skip
+right.plot(steps, quality, "o-", color="#0072B2", label="Fréchet distance")
+right.plot(steps, gaps, "s--", color="#009E73", label="minus the critic's loss")
+right.axhline(floor, color="#999999", linewidth=1, linestyle="-",
+              label="real test digits")  # fmt: skip
+right.set(xlabel="generator step", yscale="log", ylim=(0.1, None),
+          title="both fall as the samples improve")  # fmt: skip
+figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=3)
+show(figure, "Left: two rows of real digits above four rows of generated ones, many of "
+     "them legible. Right, logarithmic: the Fréchet distance falls from above 10 to "
+     "below 1, and minus the critic's loss falls with it, then "
+     "levels off.")  # fmt: skip
 
 
 # %% [markdown]
@@ -922,7 +951,7 @@ far = far + torch.tensor([5.0, 0.0])
 
 
 def steepest_between(penalise):
-    """Train a critic for `near` against `far`; return its steepest slope on the way between them."""
+    """Train a critic for `near` against `far`; return its steepest slope between."""
     torch.manual_seed(8)
     net = MLP(2, 1, 64, 2)
     f = lambda x: net(x).squeeze(1)
@@ -938,8 +967,10 @@ def steepest_between(penalise):
     return adversarial.slopes(f, way).max().item()
 
 
-right_place = steepest_between(lambda f, u: adversarial.gradient_penalty(f, near, far, u))
-wrong_place = steepest_between(lambda f, u: adversarial.gradient_penalty(f, near, near, u))
+right_place = steepest_between(
+    lambda f, u: adversarial.gradient_penalty(f, near, far, u))
+wrong_place = steepest_between(
+    lambda f, u: adversarial.gradient_penalty(f, near, near, u))
 check_range(
     "steepest slope, penalty between the pairs",
     right_place,
@@ -968,18 +999,6 @@ def input_slope(depth, c):
 
 
 depths = [2, 4, 6, 8]
-figure, ax = plt.subplots(figsize=(5.2, 3))
-for c, colour, marker in ((0.02, "#0072B2", "o"), (0.18, "#009E73", "s"), (0.4, "#D55E00", "^")):
-    ax.plot(
-        depths, [input_slope(k, c) for k in depths], marker=marker, color=colour, label=f"c = {c}"
-    )
-ax.axhline(1, color="#999999", linewidth=1, linestyle="-")
-ax.set(
-    yscale="log",
-    xlabel="hidden layers of the critic",
-    ylabel="slope at the input",
-    title="only one c is right, and it depends on the net",
-)
 sizes = np.array([0.02, 0.18, 0.4])
 decades = np.array(
     [math.log10(input_slope(8, c) / input_slope(2, c)) / 6 for c in sizes]
@@ -995,7 +1014,21 @@ check(
         "no ReLU": np.log10(sizes * np.sqrt(64)),
     },
 )
-ax.legend();
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(6.4, 3.8))
+colours = ("#0072B2", "#009E73", "#D55E00")
+for c, colour, marker in zip(sizes, colours, "os^", strict=True):
+    slopes_at = [input_slope(k, c) for k in depths]
+    ax.plot(depths, slopes_at, marker=marker, color=colour, label=f"c = {c}")
+ax.axhline(1, color="#999999", linewidth=1, linestyle="-")
+ax.set(yscale="log", xlabel="hidden layers of the critic", ylabel="slope at the input",
+       xticks=depths,
+       title="only one c is right, and it depends on the net")  # fmt: skip
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+show(figure, "Slope at the input against the number of layers, logarithmic: with c = "
+     "0.18 it stays below 1 and level, with 0.4 it grows to some hundreds, with 0.02 "
+     "it falls below a hundred-millionth.")  # fmt: skip
 
 # %% [markdown]
 # **Lost modes.** $W_1$ wants all modes, as JS did. Whether the *game* finds them is another question, and the answer of lesson 07 stands. Take
@@ -1102,7 +1135,8 @@ def seconds(model, n=30):
 
 plain = recipe.but(penalty=0.0).untrained()
 penalised = recipe.but(penalty=10.0).untrained()
-passes = [network_passes(m.critic, lambda m=m: m.discriminator_loss(data[:64])) for m in (plain, penalised)]
+passes = [network_passes(m.critic, lambda m=m: m.discriminator_loss(data[:64]))
+          for m in (plain, penalised)]
 check(
     "forward passes of the critic in one of its steps",
     passes,
@@ -1111,7 +1145,8 @@ check(
 )
 seconds(plain, 5), seconds(penalised, 5)  # warm up
 print(
-    f"a critic step costs ~{seconds(penalised) / seconds(plain):.1f} times as much with the penalty"
+    f"a critic step costs ~{seconds(penalised) / seconds(plain):.1f} times "
+    "as much with the penalty"
 )
 
 
