@@ -38,10 +38,12 @@ from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.metrics.coverage import histogram_log_probs
 from genlab.train import fit, minibatches
+from genlab_course.figures import show, show_images
 
 course.begin(lesson=3)
-torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-course.draw_map(lesson=3);
+# exact numbers first; training will switch to float32
+torch.set_default_dtype(torch.float64)
+course.draw_map(lesson=3, slim=True)
 
 # %% [markdown]
 # Lesson 02 trained a network by making $-\log p_\theta(x)$ small, and you may have taken that loss for granted. Why the logarithm? Why not
@@ -93,18 +95,32 @@ check(
 # %% [markdown]
 # Two directions, two numbers. They are close here because $p$ and $q$ are close. Move $q_1$ from 0 to 1 and they become very different.
 
-# %%
+# %% jupyter={"source_hidden": true}
 heads = torch.linspace(0.001, 0.999, 999)
 beliefs = torch.stack([heads, 1 - heads], 1)
 coin = torch.tensor([0.5, 0.5]).expand_as(beliefs)
+curves = {
+    r"forward, $\mathrm{KL}(p\,\|\,q)$": core.kl_categorical(coin, beliefs),
+    r"reverse, $\mathrm{KL}(q\,\|\,p)$": core.kl_categorical(beliefs, coin),
+}
 
 figure, ax = plt.subplots(figsize=(7.0, 3.0))
-ax.plot(heads, core.kl_categorical(coin, beliefs), label=r"forward, $\mathrm{KL}(p\,\|\,q)$")
-ax.plot(heads, core.kl_categorical(beliefs, coin), label=r"reverse, $\mathrm{KL}(q\,\|\,p)$")
+for name, values in curves.items():
+    ax.plot(heads, values, label=name)
 ax.axhline(math.log(2), color="#222222", linewidth=0.8, linestyle="-")
 ax.annotate(r"$\log 2$", (0.5, math.log(2)), xytext=(0.485, 0.74))
-ax.set(xlabel="believed probability of heads $q_1$", ylabel="divergence (nats)", ylim=(0, 2))
-ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.88));
+ax.set(
+    xlabel="believed probability of heads $q_1$",
+    ylabel="divergence (nats)",
+    ylim=(0, 2),
+    title="The forward KL has no ceiling; the reverse KL ends at log 2",
+)
+ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.92))
+show(
+    figure,
+    "Two curves over the believed probability of heads, both zero at one half. The "
+    "forward KL rises without bound at 0 and 1, the reverse KL stops at log 2.",
+)
 
 # %% [markdown]
 # The forward curve shoots to infinity at both ends: there, $q$ calls something impossible that happens half of the time. The reverse curve
@@ -125,7 +141,9 @@ ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.88));
 
 # %%
 rng = np.random.default_rng(3)
-many_p, many_q = (torch.tensor(rng.dirichlet(np.ones(5), size=10_000)) for _ in range(2))
+many_p, many_q = (
+    torch.tensor(rng.dirichlet(np.ones(5), size=10_000)) for _ in range(2)
+)
 
 kl = core.kl_categorical(many_p, many_q)
 ratio = many_q / many_p
@@ -158,7 +176,9 @@ check(
 # %%
 fair, quarter, tenth = (torch.tensor([h, 1 - h]) for h in (0.5, 0.25, 0.1))
 direct = core.kl_categorical(fair, tenth).item()
-detour = (core.kl_categorical(fair, quarter) + core.kl_categorical(quarter, tenth)).item()
+detour = (
+    core.kl_categorical(fair, quarter) + core.kl_categorical(quarter, tenth)
+).item()
 steps = (fair, quarter), (quarter, tenth), (fair, tenth)
 squared = [((a - b) ** 2).sum().item() for a, b in steps]
 check_range(
@@ -214,7 +234,7 @@ check(
 
 # %%
 def mean_nll(log_q, x):
-    """Left side of (5): average surprise over the examples. log_q (k,), x (N,) integers."""
+    """Left side of (5): the mean surprise. log_q (k,), x (N,) integers."""
     return -log_q[x].mean()
 
 
@@ -298,8 +318,9 @@ y = 1.3 + 0.7 * torch.randn(20_000, generator=core.make_generator(4))
 
 
 def fit_squared(weight):
-    """Gaussian that minimises the integral of q^2 minus `weight` times the mean of q(y)."""
-    v = torch.tensor([0.0, 0.0], requires_grad=True)  # mean, logarithm of the standard deviation
+    """Gaussian of least integral of q^2 minus `weight` times the mean of q(y)."""
+    # mean, logarithm of the standard deviation
+    v = torch.tensor([0.0, 0.0], requires_grad=True)
     optimiser = torch.optim.LBFGS([v], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure():
@@ -371,7 +392,9 @@ check(
     "its peak, 1 / (sigma sqrt(2 pi)), and its integral",
     torch.stack([log_p.exp().max(), core.integrate(log_p.exp(), grid)]),
     [1 / (0.01 * math.sqrt(2 * math.pi)), 1.0],
-    unlike={"sqrt(2 pi) forgotten": torch.stack([bell.max(), core.integrate(bell, grid)])},
+    unlike={
+        "sqrt(2 pi) forgotten": torch.stack([bell.max(), core.integrate(bell, grid)])
+    },
 )
 print(f"peak {log_p.exp().max():.1f} per metre")
 nll_metres = core.integrate(-log_p.exp() * log_p, grid)
@@ -399,8 +422,10 @@ check(
     unlike={"the unit of bits": math.log2(1000)},
 )
 
-off = oracles.Gaussian(torch.tensor([0.005]), torch.tensor([[0.02**2]]))  # some wrong model
-off_mm = oracles.Gaussian(torch.tensor([5.0]), torch.tensor([[20.0**2]]))  # the same in millimetres
+# some wrong model
+off = oracles.Gaussian(torch.tensor([0.005]), torch.tensor([[0.02**2]]))
+# the same in millimetres
+off_mm = oracles.Gaussian(torch.tensor([5.0]), torch.tensor([[20.0**2]]))
 kl_metres = oracles.kl_gaussian(narrow, off)
 log_q = off.log_prob(grid[:, None])
 squared = core.integrate((log_p.exp() - log_q.exp()) ** 2, grid)
@@ -408,7 +433,9 @@ unshifted = oracles.Gaussian(off.mean, off_mm.cov)
 p_mm, q_mm = (law.log_prob(1000 * grid[:, None]).exp() for law in (in_mm, off_mm))
 check(
     "KL in metres: in millimetres, by quadrature",
-    torch.stack([oracles.kl_gaussian(in_mm, off_mm), core.kl_on_grid(log_p, log_q, grid)]),
+    torch.stack(
+        [oracles.kl_gaussian(in_mm, off_mm), core.kl_on_grid(log_p, log_q, grid)]
+    ),
     kl_metres,
     unlike={"the shift left in metres": oracles.kl_gaussian(in_mm, unshifted)},
 )
@@ -426,7 +453,11 @@ check(
 # 90:10 coin is fair. Which of them has the smaller loss, and which is the better model of its data?
 
 # %%
-die, biased, fair = torch.full((8,), 1 / 8), torch.tensor([0.9, 0.1]), torch.tensor([0.5, 0.5])
+die, biased, fair = (
+    torch.full((8,), 1 / 8),
+    torch.tensor([0.9, 0.1]),
+    torch.tensor([0.5, 0.5]),
+)
 pairs = {"A: die, perfect model": (die, die), "B: coin, wrong model ": (biased, fair)}
 losses = torch.stack([core.cross_entropy(*pair) for pair in pairs.values()])
 floors = torch.stack([core.entropy(data) for data, _ in pairs.values()])
@@ -434,10 +465,15 @@ check(
     "loss = entropy of the data + KL, for A and B",
     losses,
     floors + torch.stack([my_kl(data, belief) for data, belief in pairs.values()]),
-    unlike={"KL reversed": floors + torch.stack([my_kl(b, a) for a, b in pairs.values()])},
+    unlike={
+        "KL reversed": floors + torch.stack([my_kl(b, a) for a, b in pairs.values()])
+    },
 )
 for name, loss, floor in zip(pairs, losses, floors, strict=True):
-    print(f"{name}: loss {loss:.4f} = entropy of the data {floor:.4f} + KL {loss - floor:.4f}")
+    print(
+        f"{name}: loss {loss:.4f} = entropy of the data {floor:.4f} "
+        f"+ KL {loss - floor:.4f}"
+    )
 
 # %% [markdown]
 # Model B has the smaller loss, and A is the better model. On different data two losses cannot be compared at all. On the same data their *difference* is a difference of KLs, and there
@@ -464,7 +500,8 @@ check_close_mc(
 )
 
 sizes = np.array([10, 30, 100, 300, 1000, 3000])
-estimates = {n: -log_q[rng.choice(3, (2000, n), p=p3)] for n in sizes}  # 2000 repetitions each
+# 2000 repetitions each
+estimates = {n: -log_q[rng.choice(3, (2000, n), p=p3)] for n in sizes}
 spread = np.array([estimates[n].mean(1).std() for n in sizes])
 check(
     "scatter of the estimates, six sizes: (7)",
@@ -472,7 +509,8 @@ check(
     sigma / np.sqrt(sizes),
     rtol=0.08,  # five standard errors of a standard deviation from 2000 repetitions
     unlike={
-        "the second moment for the variance": math.sqrt(np.sum(p3 * log_q**2)) / np.sqrt(sizes),
+        "the second moment for the variance": math.sqrt(np.sum(p3 * log_q**2))
+        / np.sqrt(sizes),
         "N for its root": sigma / sizes,
     },
 )
@@ -488,12 +526,23 @@ check_range(
     unlike={"one standard error": (distance < se).mean()},
 )
 
-# %%
-figure, ax = plt.subplots(figsize=(6.5, 3.0))
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(7.0, 3.0))
 ax.loglog(sizes, spread, "o", label="2000 repetitions of the estimate")
-ax.loglog(sizes, sigma / np.sqrt(sizes), label=r"$\sigma/\sqrt{N}$, $\sigma$ by enumeration")
-ax.set(xlabel="number of examples $N$", ylabel="standard error (nats)")
-ax.legend();
+label = r"$\sigma/\sqrt{N}$, $\sigma$ by enumeration"
+ax.loglog(sizes, sigma / np.sqrt(sizes), label=label)
+ax.set(
+    xlabel="number of examples $N$",
+    ylabel="standard error (nats)",
+    title="A hundred times the data, a tenth of the error",
+)
+ax.legend()
+show(
+    figure,
+    "Standard error against the number of examples, both axes logarithmic: six "
+    "measured points lie on a falling line of slope minus one half, from 0.11 to "
+    "0.006 nats.",
+)
 
 # %% [markdown]
 # Question 3 is answered: twice the data divides the error bar by $\sqrt 2\approx 1.41$. For one more digit you need a hundred times as many examples.
@@ -513,7 +562,9 @@ ax.legend();
 
 # %%
 two_modes = oracles.GaussianMixture(
-    weights=torch.tensor([0.6, 0.4]), means=torch.tensor([[-2.0], [2.0]]), stds=torch.tensor([0.6, 0.6])
+    weights=torch.tensor([0.6, 0.4]),
+    means=torch.tensor([[-2.0], [2.0]]),
+    stds=torch.tensor([0.6, 0.6]),
 )
 line = torch.linspace(-16, 16, 1601)
 log_p = two_modes.log_prob(line[:, None])
@@ -525,7 +576,7 @@ def log_normal(mean, std):
 
 
 def minimise(objective, mean, std):
-    """Best (mean, std) of a normal, from a given start, by L-BFGS on (mean, log std)."""
+    """Best (mean, std) of a normal from a start; L-BFGS on (mean, log std)."""
     v = torch.tensor([mean, math.log(std)], requires_grad=True)
     optimiser = torch.optim.LBFGS(
         [v], max_iter=200, tolerance_change=1e-14, line_search_fn="strong_wolfe"
@@ -541,7 +592,10 @@ def minimise(objective, mean, std):
     return v[0].item(), v[1].exp().item()
 
 
-forward_fit = minimise(lambda log_q: core.kl_on_grid(log_p, log_q, line), mean=1.0, std=1.0)
+# %%
+forward_fit = minimise(
+    lambda log_q: core.kl_on_grid(log_p, log_q, line), mean=1.0, std=1.0
+)
 match = two_modes.moment_match()
 check(
     "forward: mean and width = those of the data",
@@ -585,7 +639,9 @@ check(
     torch.stack([averages(*left), averages(*right)]),
     [[0.0, -1.0], [0.0, -1.0]],
     atol=1e-5,
-    unlike={"q = a component of p": torch.stack([averages(m, s) for m, s in components])},
+    unlike={
+        "q = a component of p": torch.stack([averages(m, s) for m, s in components])
+    },
 )
 
 # %% [markdown]
@@ -594,7 +650,11 @@ check(
 # What does the forward KL say about the same two fits?
 
 # %%
-fits = {"forward fit": forward_fit, "reverse fit, left": left, "reverse fit, right": right}
+fits = {
+    "forward fit": forward_fit,
+    "reverse fit, left": left,
+    "reverse fit, right": right,
+}
 print("                      mean   width   KL(p || q)   KL(q || p)")
 for name, (m, s) in fits.items():
     log_q = log_normal(m, s)
@@ -628,7 +688,9 @@ between = (means > left[0]) & (means < right[0])
 lowest = reverse_cost[:, between].min(0)  # over all widths, for each mean on the way
 pass_height, where = lowest.values.max(0)
 summit = means[between][where], widths[lowest.indices[where]]
-narrow = torch.stack([reverse_objective(log_normal(m, 0.6)) for m in means[between]]).max()
+narrow = torch.stack(
+    [reverse_objective(log_normal(m, 0.6)) for m in means[between]]
+).max()
 check_range(
     "height of the pass between the valleys (nats)",
     pass_height,
@@ -636,26 +698,39 @@ check_range(
     1.40,
     unlike={"width kept at 0.6": narrow},
 )
-print(f"pass at mean {summit[0]:.2f}, width {summit[1]:.2f}; {narrow:.2f} nats if the width stays 0.6")
+print(
+    f"pass at mean {summit[0]:.2f}, width {summit[1]:.2f}; "
+    f"{narrow:.2f} nats if the width stays 0.6"
+)
 
-# %%
-figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), width_ratios=(1.25, 1, 1))
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.5), width_ratios=(1.25, 1, 1))
 axes[0].fill_between(line, log_p.exp(), color="#BBBBBB", label="data $p$")
 for (name, (m, s)), style in zip(fits.items(), ("-", "--", ":"), strict=True):
     axes[0].plot(line, log_normal(m, s).exp(), linestyle=style, label=name)
-axes[0].set(xlim=(-6, 6), ylim=(0, 1.05), xlabel="$x$", ylabel="density")
-axes[0].legend(loc="upper left", fontsize=8, ncols=2)
+title = "one Gaussian, two modes"
+axes[0].set(xlim=(-6, 6), ylim=(0, 0.72), xlabel="$x$", ylabel="density", title=title)
+figure.legend(loc="outside lower left", ncols=4, fontsize=9)
 for ax, (name, values) in zip(axes[1:], landscape.items(), strict=True):
     levels = np.array([0.55, 0.7, 0.95, 1.2, 1.6, 2.2, 3.2, 5, 8, 13, 25])
     look = {"cmap": "viridis_r", "norm": "log", "linewidths": 1.2, "linestyles": "-"}
-    ax.contour(means, widths, torch.stack(values), levels=levels, **look)
+    lines = ax.contour(means, widths, torch.stack(values), levels=levels, **look)
+    ax.clabel(lines, levels[[4, 6, 8]], fontsize=8)
     for m, s in [forward_fit] if "forward" in name else [left, right]:
         ax.plot(m, s, "*", color="#D55E00", markersize=12)
-    ax.set(xlabel="mean $m$", ylabel="width $s$", title=name)
+    title = name + " (nats)"
+    ax.set(xlabel="mean $m$", ylabel="width $s$", title=title)
 axes[2].plot(*summit, "x", color="#D55E00", markersize=9, markeredgewidth=2)
 for (m, s), value in ((left, keep_left), (right, keep_right), (summit, pass_height)):
     look = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
     axes[2].annotate(f"{value:.2f}", (m, s), **look)
+show(
+    figure,
+    "Left: data with modes at -2 and 2; the forward fit spans both, each reverse fit "
+    "sits on one. Middle: contours of the forward KL over mean and width, one "
+    "minimum. Right: contours of the reverse KL, minima of 0.51 and 0.91 nats with a "
+    "pass of 1.38 between.",
+)
 
 # %% [markdown]
 # In the third panel the stars mark the two valleys and the cross marks the pass between them, with their reverse KL in nats.
@@ -726,7 +801,8 @@ check(
 worlds = {}
 limit = rng.standard_normal(200_000)
 for n in (5, 50, 500):
-    total = rng.gamma(n, 1 / rate, size=200_000)  # the sum of n waiting times is a gamma
+    # the sum of n waiting times is a gamma
+    total = rng.gamma(n, 1 / rate, size=200_000)
     z = math.sqrt(n) / rate * (n / total - rate)
     worlds[n] = z
     if n == 500:  # too close to its limit for this many worlds to tell
@@ -739,7 +815,9 @@ for n in (5, 50, 500):
     )
     squares = (z - math.sqrt(n) / (n - 1)) ** 2  # about its exact mean
     exact = n**3 / ((n - 1) ** 2 * (n - 2))
-    check_close_mc(f"N = {n}: variance of z", squares, exact, unlike={"its limit": limit**2})
+    check_close_mc(
+        f"N = {n}: variance of z", squares, exact, unlike={"its limit": limit**2}
+    )
 
 # %% [markdown]
 # How good is that? No unbiased estimate has a smaller variance than $1/(NI)$, a theorem that we do not prove here (**Cramér and Rao**), and maximum likelihood reaches it as $N$
@@ -748,7 +826,8 @@ for n in (5, 50, 500):
 # variance $\frac{8}{3\sqrt3}\,\frac{s^2}{N}$: it needs half as many examples again for the same error.
 
 # %%
-samples = torch.from_numpy(rng.standard_normal((3_000, 400)))  # 3,000 worlds, N = 400, s = 1
+# 3,000 worlds, N = 400, s = 1
+samples = torch.from_numpy(rng.standard_normal((3_000, 400)))
 m = samples.mean(1, keepdim=True)
 by_likelihood = m.squeeze(1)
 for _ in range(30):  # the condition as a weighted average, repeated until it holds
@@ -761,14 +840,25 @@ check_close_mc(
     unlike={"maximum likelihood": 400 * by_likelihood**2},
 )
 
-# %%
-figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.7), sharey=True)
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.0), sharey=True)
 z = np.linspace(-4, 6, 300)
+normal = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
 for ax, (n, values) in zip(axes, worlds.items(), strict=True):
-    ax.hist(values, bins=np.linspace(-4, 6, 61), density=True, color="#56B4E9")
-    ax.plot(z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi), color="#D55E00", linestyle="-")
-    ax.set(xlabel=r"$\sqrt{N I}\,(\hat\lambda-\lambda^\star)$", title=f"$N = {n}$", xlim=(-4, 6))
-axes[0].set_ylabel("density");
+    bins = np.linspace(-4, 6, 61)
+    ax.hist(values, bins=bins, density=True, color="#56B4E9", label="200,000 worlds")
+    ax.plot(z, normal, color="#D55E00", linestyle="-", label="standard normal")
+    label = r"$\sqrt{N I}\,(\hat\lambda-\lambda^\star)$"
+    ax.set(xlabel=label, title=f"$N = {n}$", xlim=(-4, 6))
+axes[0].set_ylabel("density")
+handles = axes[0].get_legend_handles_labels()
+figure.legend(*handles, loc="outside lower center", ncols=2)
+show(
+    figure,
+    "Three histograms of the scaled error of the estimate with the standard normal "
+    "curve: skewed to the right for N = 5, hardly skewed for 50, on the curve for "
+    "500.",
+)
 
 # %% [markdown]
 # At $N=5$ the estimate leans to the right; at $N=500$ the histogram looks like the limit.
@@ -787,7 +877,8 @@ axes[0].set_ylabel("density");
 truth, n = np.array([0.3, 0.2, 0.2, 0.1, 0.1, 0.1]), 200
 p_hat = rng.multinomial(n, truth, size=20_000) / n
 p_hat = p_hat[(p_hat > 0).all(1)]  # what a zero would do comes in part 6
-flatter = torch.special.entr(torch.tensor(p_hat)).sum(1).numpy()  # training NLL of the fit
+# training NLL of the fit
+flatter = torch.special.entr(torch.tensor(p_hat)).sum(1).numpy()
 of_truth = -p_hat @ np.log(truth)  # training NLL of the truth
 honest = -np.log(p_hat) @ truth  # NLL on infinitely many fresh examples
 floor = -np.sum(truth * np.log(truth))
@@ -818,15 +909,20 @@ for label, nats in (("training: truth - fit", gain), ("fresh data: fit - truth",
 
 # %%
 class Prototypes(nn.Module):
-    """A mixture of tables of pixels, equation (12); exact likelihood of discrete images."""
+    """A mixture of tables of pixels, (12); exact likelihood of discrete images."""
 
     def __init__(self, n_prototypes, *, generator):
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(n_prototypes))
-        self.tables = nn.Parameter(0.3 * torch.randn(n_prototypes, 64, 17, generator=generator))
+        self.tables = nn.Parameter(
+            0.3 * torch.randn(n_prototypes, 64, 17, generator=generator)
+        )
 
     def log_prob(self, x):
-        picked = nn.functional.one_hot(x.flatten(1), 17).to(self.tables.dtype).flatten(1)  # (b, 64 * 17)
+        # (b, 64 * 17)
+        picked = (
+            nn.functional.one_hot(x.flatten(1), 17).to(self.tables.dtype).flatten(1)
+        )
         tables = self.tables.log_softmax(-1).flatten(1)  # (K, 64 * 17)
         return (self.weights.log_softmax(0) + picked @ tables.T).logsumexp(1)
 
@@ -834,6 +930,7 @@ class Prototypes(nn.Module):
         return core.bits_per_dim(-self.log_prob(x), 64).mean()
 
 
+# %%
 torch.set_default_dtype(torch.float32)
 images = {part: load_digits(part).images for part in ("train", "val", "test")}
 generator = core.make_generator(0)
@@ -875,32 +972,52 @@ curve, best = [], {"val": math.inf}
 
 
 def with_validation(records):
-    """Pass the records on; every ten steps, measure on data that the model has not seen."""
+    """Pass the records on; every ten steps, measure on data not seen in training."""
     for record in records:
         if record.step % 10 == 0:
             with torch.no_grad():
-                losses = {part: model.loss(images[part]).item() for part in ("train", "val")}
+                losses = {
+                    part: model.loss(images[part]).item() for part in ("train", "val")
+                }
             curve.append((record.step, losses["train"], losses["val"]))
             if losses["val"] < best["val"]:
-                weights = {name: value.clone() for name, value in model.state_dict().items()}
+                weights = {
+                    name: value.clone() for name, value in model.state_dict().items()
+                }
                 best.update(val=losses["val"], step=record.step, weights=weights)
         yield record
 
 
 batches = minibatches(images["train"], 256, generator=generator)
 records = widgets.watch(
-    with_validation(fit(model, batches, n_steps=250, lr=0.06)), total=250, label="bits per dimension"
+    with_validation(fit(model, batches, n_steps=250, lr=0.06)),
+    total=250,
+    label="bits per dimension",
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
 steps, on_train, on_val = zip(*curve, strict=True)
-figure, ax = plt.subplots(figsize=(7.0, 3.0))
+figure, ax = plt.subplots(figsize=(8.0, 3.2))
 ax.plot(steps, on_train, label="training")
 ax.plot(steps, on_val, label="validation")
-ax.axhline(histogram, color="#222222", linewidth=1, linestyle=":", label="pixel histogram, validation")
-ax.plot(best["step"], best["val"], "*", color="#D55E00", markersize=13, label="where we should have stopped")
-ax.set(xlabel="step", ylabel="bits per dimension", ylim=(1.7, 2.7))
-ax.legend(fontsize=9);
+look = {"color": "#222222", "linewidth": 1, "linestyle": ":"}
+ax.axhline(histogram, label="pixel histogram,\nvalidation", **look)
+look = {"linestyle": "", "color": "#D55E00", "markersize": 13}
+label = "where we should\nhave stopped"
+ax.plot(best["step"], best["val"], marker="*", label=label, **look)
+ax.set(
+    xlabel="step",
+    ylabel="bits per dimension",
+    ylim=(1.7, 2.7),
+    title="Training goes on falling; validation turns around",
+)
+figure.legend(loc="outside right center", fontsize=9)
+show(
+    figure,
+    "Bits per dimension over 250 steps: training falls from 2.7 towards 1.8; "
+    "validation reaches its minimum of 2.3 near step 60, at the star, and climbs "
+    "towards the dotted line of the pixel histogram at 2.44.",
+)
 
 # %% [markdown]
 # The training loss falls to the end. The validation loss turns around early and climbs: from there on the model learns these 1,397 images and no longer digits. The training curve shows no sign of it.
@@ -909,7 +1026,11 @@ ax.legend(fontsize=9);
 
 # %%
 check_range(
-    "best validation loss (bits/dim)", best["val"], 2.29, 2.36, unlike={"K = 1": histogram}
+    "best validation loss (bits/dim)",
+    best["val"],
+    2.29,
+    2.36,
+    unlike={"K = 1": histogram},
 )
 check_range(
     "best step",
@@ -924,7 +1045,9 @@ check_range(
     on_val[-1] - best["val"],
     0.04,
     0.15,
-    unlike={"training: end - there": on_train[-1] - on_train[steps.index(best["step"])]},
+    unlike={
+        "training: end - there": on_train[-1] - on_train[steps.index(best["step"])]
+    },
 )
 
 # %%
@@ -950,11 +1073,16 @@ check_range(
 )
 print(f"    ... with a standard error of ~{bits.std() / math.sqrt(len(bits)):.3f}")
 
-# %%
+# %% jupyter={"source_hidden": true}
 prototypes = (model.tables.softmax(-1) * torch.arange(17)).sum(-1).reshape(-1, 8, 8)
 order = model.weights.argsort(descending=True)[:20]
-figure, ax = plt.subplots(figsize=(8.0, 2.0))
-course.show_images(ax, prototypes[order], title="mean image of the 20 heaviest prototypes")
+figure, ax = plt.subplots(figsize=(8.0, 1.9))
+show_images(ax, prototypes[order], title="mean image of the 20 heaviest prototypes")
+show(
+    figure,
+    "Twenty grey images of 8 x 8 pixels in two rows: blurred but readable handwritten "
+    "digits, several ones, threes and zeros among them.",
+)
 
 # %% [markdown]
 # ## 6 · It fails
@@ -976,10 +1104,14 @@ def histogram_nll(log_table, part):
 
 raw = (counts / counts.sum(1, keepdim=True)).log()
 for part in ("train", "val"):
-    print(f"{part:<6} {core.bits_per_dim(histogram_nll(raw, part), 64).mean():.4f} bits per dimension")
+    bits = core.bits_per_dim(histogram_nll(raw, part), 64).mean()
+    print(f"{part:<6} {bits:.4f} bits per dimension")
 
-seen = [set(column.tolist()) for column in pixels["train"].T]  # second route: sets of levels
-unseen = [[v not in seen[j] for j, v in enumerate(image)] for image in pixels["val"].tolist()]
+# second route: sets of levels
+seen = [set(column.tolist()) for column in pixels["train"].T]
+unseen = [
+    [v not in seen[j] for j, v in enumerate(image)] for image in pixels["val"].tolist()
+]
 lost = int(histogram_nll(raw, "val").isinf().sum())
 check(
     "validation images with probability 0",
@@ -987,7 +1119,10 @@ check(
     sum(any(image) for image in unseen),
     unlike={"pixels, not images": sum(map(sum, unseen))},
 )
-print(f"{sum(map(sum, unseen))} pixels of 12,800 show a grey level that was never seen at that place")
+print(
+    f"{sum(map(sum, unseen))} pixels of 12,800 show a grey level "
+    "that was never seen at that place"
+)
 
 
 # %% [markdown]
@@ -1007,7 +1142,10 @@ check(
 )
 alphas = np.geomspace(1e-60, 30, 123)
 by_part = {
-    part: [core.bits_per_dim(histogram_nll(smoothed(counts, a), part), 64).mean().item() for a in alphas]
+    part: [
+        core.bits_per_dim(histogram_nll(smoothed(counts, a), part), 64).mean().item()
+        for a in alphas
+    ]
     for part in ("train", "val")
 }
 chosen = int(np.argmin(by_part["val"]))
@@ -1017,15 +1155,30 @@ check_range(
     repaired,
     2.42,
     2.46,
-    unlike={"too much smoothing": by_part["val"][-1], "training": by_part["train"][chosen]},
+    unlike={
+        "too much smoothing": by_part["val"][-1],
+        "training": by_part["train"][chosen],
+    },
 )
 
-figure, ax = plt.subplots(figsize=(6.5, 2.8))
-for part in by_part:
-    ax.semilogx(alphas, by_part[part], label={"train": "training", "val": "validation"}[part])
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(7.0, 3.0))
+for part, label in (("train", "training"), ("val", "validation")):
+    ax.semilogx(alphas, by_part[part], label=label)
 ax.plot(alphas[chosen], repaired, "*", color="#D55E00", markersize=13)
-ax.set(xlabel=r"pseudo-count $\alpha$", ylabel="bits per dimension", ylim=(2.39, 2.55))
-ax.legend();
+ax.set(
+    xlabel=r"pseudo-count $\alpha$",
+    ylabel="bits per dimension",
+    ylim=(2.39, 2.55),
+    title="A tiny pseudo-count hides the infinity; only validation sees it",
+)
+ax.legend(loc="upper left", bbox_to_anchor=(0.45, 1.0))
+show(
+    figure,
+    "Bits per dimension against the pseudo-count from 1e-60 to 30, logarithmic: "
+    "training is flat at 2.41 and rises only at the right; validation falls slowly "
+    "from 2.50 to a minimum of 2.44 at the star, then rises as steeply.",
+)
 
 # %% [markdown]
 # The training loss is best at $\alpha\to0$ and would never have told you to smooth. The validation loss grows to infinity on the left, but as slowly as $-\log\alpha$. Code that hides a tiny constant inside the logarithm
@@ -1060,12 +1213,15 @@ check_close_mc(
 )
 
 # %%
-v = torch.tensor([0.0, -0.5, 0.5, 0.0, 0.0], requires_grad=True)  # logit, two means, two log widths
+# logit, two means, two log widths
+v = torch.tensor([0.0, -0.5, 0.5, 0.0, 0.0], requires_grad=True)
 
 
 def two_components(v):
     share = torch.sigmoid(v[0])
-    return oracles.GaussianMixture(torch.stack([share, 1 - share]), v[1:3, None], v[3:5].exp())
+    return oracles.GaussianMixture(
+        torch.stack([share, 1 - share]), v[1:3, None], v[3:5].exp()
+    )
 
 
 optimiser = torch.optim.Adam([v], lr=0.05)
@@ -1096,12 +1252,15 @@ print(f"    ... by step 11 it should be of the order of k/2N = {5 / 8000:.5f}")
 
 # %%
 generator = core.make_generator(1)
-y = {part: core.dequantize(pixels[part], 17, generator=generator) for part in ("train", "val")}
+y = {
+    part: core.dequantize(pixels[part], 17, generator=generator)
+    for part in ("train", "val")
+}
 squared = {part: torch.cdist(y[part], y["train"]) ** 2 for part in y}  # (n, 1397)
 
 
 def kde_bits(squared, h, n_points):
-    """Bits per dimension of a kernel density estimate, from squared distances (n, points)."""
+    """Bits per dimension of a KDE, from squared distances (n, points)."""
     log_kernel = -squared / (2 * h**2) - 32 * math.log(2 * math.pi * h**2)
     log_density = log_kernel.logsumexp(1) - math.log(n_points)
     return core.bits_per_dim(-log_density, 64, levels=17).mean().item()
@@ -1120,7 +1279,9 @@ check(
 widths = np.geomspace(0.01, 0.4, 25)
 on_train = [kde_bits(squared["train"], h, 1397) for h in widths]
 on_val = [kde_bits(squared["val"], h, 1397) for h in widths]
-others = squared["train"] + torch.diag(torch.full((1397,), math.inf))  # leave each image's own spike out
+others = squared["train"] + torch.diag(
+    torch.full((1397,), math.inf)
+)  # leave each image's own spike out
 left_out = [kde_bits(others, h, 1396) for h in widths]
 check(
     "leave-one-out and validation: width, to a step",
@@ -1138,15 +1299,25 @@ check_range(
 )
 print(f"validation loss at the best width ~{min(on_val):.2f} bits per dimension")
 
-# %%
-figure, ax = plt.subplots(figsize=(7.0, 3.0))
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(7.0, 3.2))
 ax.semilogx(widths, on_train, label="training")
 ax.semilogx(widths, on_val, label="validation")
 ax.semilogx(widths, left_out, label="training, own spike left out")
 ax.axhline(0, color="#222222", linewidth=0.8, linestyle="-")
-ax.set(xlabel="width of the spikes $h$ (pixels scaled to [0, 1])", ylabel="bits per dimension")
-ax.set(ylim=(-2, 7))
-ax.legend();
+ax.set(
+    xlabel="width of the spikes $h$ (pixels scaled to [0, 1])",
+    ylabel="bits per dimension",
+    ylim=(-2, 7),
+    title="Training dives through zero; held-out images see a best width",
+)
+ax.legend(loc="upper left")
+show(
+    figure,
+    "Bits per dimension against the width of the spikes, logarithmic: training falls "
+    "below zero at small widths; validation and leave-one-out lie on each other, with "
+    "a minimum of 3.4 near 0.12 and a steep rise to the left.",
+)
 
 # %% [markdown]
 # On the training data the loss dives through zero and has no minimum: the "best" model is a set of spikes that could not produce a new image. Validation has a minimum. So has the **leave-one-out** loss, which needs no
@@ -1227,7 +1398,7 @@ course.exercise("03.kl-value", ...)
 
 # %%
 def nll_from_counts(counts, q):
-    """counts (k,): how often each outcome was seen; q (k,): the model. Mean NLL in nats."""
+    """counts (k,): how often each outcome was seen; q (k,): the model. In nats."""
     ...
 
 
@@ -1239,7 +1410,7 @@ course.exercise("03.nll-from-counts", nll_from_counts)
 
 # %%
 def best_gaussian(weights, means, stds):
-    """Three arrays (k,). Return (mean, width) of argmin KL(mixture || N(mean, width^2))."""
+    """Three arrays (k,). Return (mean, width) of the N closest in forward KL."""
     ...
 
 
@@ -1250,8 +1421,7 @@ course.exercise("03.forward-fit", best_gaussian)
 # **4. Derive.** The number of photons in a second is Poisson, $p_\lambda(n)=e^{-\lambda}\lambda^n/n!$. Its Fisher information about $\lambda$?
 
 # %%
-def fisher_poisson(rate):
-    ...
+def fisher_poisson(rate): ...
 
 
 course.exercise("03.fisher-poisson", fisher_poisson)
@@ -1262,7 +1432,7 @@ course.exercise("03.fisher-poisson", fisher_poisson)
 
 # %%
 def report(log_probs, n_dims):
-    """log_probs (N,) in nats. Return (mean bits per dimension, standard error of that mean)."""
+    """log_probs (N,) in nats. Return (mean bits per dimension, its standard error)."""
     ...
 
 
@@ -1273,8 +1443,7 @@ course.exercise("03.error-bar", report)
 # **6. Build.** Additive smoothing of a table of counts `(d, k)` with pseudo-count `alpha`. Each row must be a distribution.
 
 # %%
-def smooth(counts, alpha):
-    ...
+def smooth(counts, alpha): ...
 
 
 course.exercise("03.smoothing", smooth)
