@@ -120,7 +120,6 @@ for row in (0, 2):
 # relative mean square of one draw, $\mathbb E\,p(x\mid z)^2/p(x)^2$, is a product over coordinates, $r^k$; so $n$ draws leave a relative error of
 # $\sqrt{(r^k-1)/n}$. The closed form of $r$ (a square of a normal density is a normal density again) is checked by integrating over $z$:
 
-
 # %%
 def normal(x, variance):
     return math.exp(-(x**2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
@@ -273,7 +272,6 @@ print("gaps:", "  ".join(f"{value:.6f}" for value in gap_as_kl))
 # So question 1: 0.03 nats. Let $p$ be the posterior probability of $z=1$. A guess that is off by $\delta$ costs about $\frac{\delta^2}{2p(1-p)}$, a
 # *squared* error: being roughly right is cheap. That is a statement about the curvature of the ELBO at its top, and finite differences can test it.
 
-
 # %%
 def elbo_of(q1, row=0):
     guess = torch.tensor([1 - q1, q1])
@@ -349,7 +347,6 @@ check(
 # %% [markdown]
 # **From equation to code.** The displayed formula is one line. Yours and the package's must agree on every row, and on a guess that excludes a
 # value of $z$, where $0\log 0$ has to be $0$.
-
 
 # %%
 def my_elbo(q, log_joint):
@@ -521,7 +518,6 @@ check(
 # %% [markdown]
 # **The bound depends on a choice that the likelihood cannot see.** Rotate the latent space, $W\to WR$: $WW^\top$, and with it every $p(x)$, stays as
 # it is. The posterior turns, and a mean-field $q$ fits it well or badly. At the principal axes ($W^\top W$ diagonal) the gap is zero.
-
 
 # %%
 def rotated(angle):
@@ -786,7 +782,6 @@ check_range(
 # In row 1 the number of ones among $K$ draws is binomial, so the expectation is a sum with $K+1$ terms: *no sampling*, and the claims can be
 # checked to the last digit. For small $K$ a second route lists all $2^K$ outcomes.
 
-
 # %%
 def expected_bound(n_draws, row=0):
     ones = torch.arange(n_draws + 1.0)
@@ -873,6 +868,7 @@ def weights_of(
     log_w = latent.log_weight(*args, **options)
     return log_w.reshape(n_draws, n_times)
 
+
 # %%
 exact = model.log_prob(x[:1]).item()
 remaining, scatter, estimates = {}, {}, {}
@@ -915,7 +911,6 @@ check_range(
 # This is the **doubly reparameterised** gradient (Tucker et al. 2018): the same mean, other noise. Before you run the cell: of the decoder's gradient, the plain one of $q$ and the doubly
 # reparameterised one of $q$, which curve falls?
 
-
 # %%
 def gradients(n_draws, what, n=4000):
     m = wrong_mean.expand(n, 2).clone().requires_grad_()  # one copy for each estimate
@@ -935,6 +930,7 @@ def gradients(n_draws, what, n=4000):
         else latent.log_mean_weight(log_w)
     )
     return torch.autograd.grad(value.sum(), shift if what == "decoder" else m)[0]
+
 
 # %%
 KS = (1, 4, 16, 64)
@@ -1347,7 +1343,6 @@ check_range(
 # So the model with the higher ELBO need not be the better model: two bounds with unknown gaps cannot be ranked, and question 2 has no answer. What
 # you may say is that each likelihood is *at least* its ELBO. What helps is to take many draws (step 9) and to watch how far the bound still rises as $K$ grows.
 
-
 # %%
 def tightened(m, n_draws):
     mean, cov = m.posterior(fresh)
@@ -1374,7 +1369,6 @@ check_range(
 # **Posterior collapse.** $q(z\mid x)$ becomes the prior, and $z$ says nothing about $x$. Two images, $00$ and $11$, equally frequent, binary $z$. The *weak*
 # decoder draws the two pixels independently given $z$. The *strong* one has a table of all four images for each $z$, so it can hold the whole data
 # distribution in one table and has no need of $z$. Both can reach $\log p(x)=-\log2$. The diagnosis is the mutual information, not the loss.
-
 
 # %%
 def train_tiny(images, n_levels, *, betas=(1.0,), seed=0):
@@ -1528,7 +1522,6 @@ course.exercise("05.other-side", my_row)
 # %% [markdown]
 # **2. Derive.** The ELBO for a latent with $k$ values from `log_lik` ($\log p(x\mid z)$), `prior` and `q`, three arrays of length $k$.
 
-
 # %%
 def split(log_lik, prior, q):
     return ...
@@ -1541,7 +1534,6 @@ course.exercise("05.split", split)
 # **3. Derive.** The posterior is normal with covariance matrix `cov`; $q$ is normal with the same mean and variances `v` that *you may choose*. Return the
 # gap of the best choice.
 
-
 # %%
 def mean_field_gap(cov):
     return ...
@@ -1552,7 +1544,6 @@ course.exercise("05.mean-field", mean_field_gap)
 
 # %% [markdown]
 # **4. Build.** The importance-weighted bound from `log_w`, an array `(K, b)`, one number for each example. Real log-weights are around $-1000$.
-
 
 # %%
 def many_draws(log_w):
@@ -1565,7 +1556,6 @@ course.exercise("05.log-mean-weight", many_draws)
 # %% [markdown]
 # **5. Build.** The M-step of a mixture: from data `x` `(n, d)` and responsibilities `q` `(n, k)` the component means `(k, d)`.
 
-
 # %%
 def component_means(x, q):
     return ...
@@ -1576,7 +1566,6 @@ course.exercise("05.m-step", component_means)
 
 # %% [markdown]
 # **6. Diagnose.** Codes `q` `(n, k)` of $n$ equally frequent images. Return the mutual information $I_q(x;z)$ in nats.
-
 
 # %%
 def information(q):
