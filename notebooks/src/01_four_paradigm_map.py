@@ -36,6 +36,7 @@ import genlab_course as course
 from genlab_course import widgets
 from genlab.core import NoLikelihoodError, last, log_likelihood, make_generator
 from genlab_course import check, check_close_mc, check_range, lesson_01, show_source
+from genlab_course.figures import show
 from genlab_course.lesson_01 import COLOURS, draw_first_map
 from genlab.data.toys import GaussianRing, plane
 from genlab.metrics.cost import network_passes
@@ -43,11 +44,15 @@ from genlab.metrics.distances import energy_distance
 from genlab.oracles import GaussianMixture
 
 course.begin(lesson=1)
-torch.set_default_dtype(
-    torch.float64
-)  # exact numbers first; training will switch to float32
+# exact numbers first; training will switch to float32
+torch.set_default_dtype(torch.float64)
 course.hero()
-course.draw_map(lesson=1);
+show(
+    course.draw_map(lesson=1),
+    "The map of the course: autoregressive, flow, latent-variable, adversarial and "
+    "score / diffusion, each with its formula, what it learns, how it samples, its "
+    "network evaluations, its likelihood and its price.",
+)
 
 # %% [markdown]
 # The film shows what you will have made by the end: five models learned one ring of points, and each turns noise into samples in its own way.
@@ -432,9 +437,8 @@ check(
         "variance of the distance": -math.log(2 * math.pi * (1.5**2 + 2 * 0.15**2)) - 1
     },
 )
-print(
-    f"ceiling {-entropy:.3f} nats, one Gaussian {-math.log(2 * math.pi * v) - 1:.3f} nats"
-)
+one_gaussian = -math.log(2 * math.pi * v) - 1
+print(f"ceiling {-entropy:.3f} nats, one Gaussian {one_gaussian:.3f} nats")
 
 
 # %% [markdown]
@@ -625,12 +629,10 @@ noise_floor = energy_distance(ring.sample(4_000, generator=g), reference).item()
 
 print(f"{'model':24s} {'passes':>6s}   {'log-likelihood / nats':24s} distance")
 for name, row in rows.items():
-    print(
-        f"{lesson_01.RECIPES[name].title:24s} {row.passes:6d}   {row.likelihood_text:24s} ~{row.distance:.4f}"
-    )
-print(
-    f"{'the data itself':24s} {'':6s}   {-entropy:.2f} {'(ceiling)':18s} ~{noise_floor:.4f}"
-)
+    title, likelihood = lesson_01.RECIPES[name].title, row.likelihood_text
+    print(f"{title:24s} {row.passes:6d}   {likelihood:24s} ~{row.distance:.4f}")
+ceiling = f"{-entropy:.2f} {'(ceiling)':18s}"
+print(f"{'the data itself':24s} {'':6s}   {ceiling} ~{noise_floor:.4f}")
 
 # %%
 round_one = math.sqrt(v) * torch.randn(4_000, 2, generator=g)
@@ -668,7 +670,15 @@ except NoLikelihoodError as error:
 # Here is the whole lesson in one picture. Above, samples; in the middle, all that the model can say about $p(x)$; below, the numbers.
 
 # %%
-draw_first_map(ring, models, rows);
+figure = draw_first_map(ring, models, rows)
+figure.set_size_inches(11.2, 4.7)
+show(
+    figure,
+    "The data, a ring of eight blobs, and five models. Above, samples: the VAE's and "
+    "the GAN's blobs are joined by bridges. In the middle, two exact densities, the "
+    "exponential of a bound, none for the GAN, and the slope of log p for diffusion. "
+    "Below, passes, log-likelihood and distance to the data.",
+)
 
 # %% [markdown]
 # Look for the signatures, because you will meet them again at every scale:
@@ -763,7 +773,10 @@ check_range(
     (exact - bound) / (best - bound),
     0.5,
     0.8,
-    unlike={"2,000 draws": (values[:200] - tighter).mean() / (ring.log_prob(some[:200]) - tighter).mean()},
+    unlike={
+        "2,000 draws": (values[:200] - tighter).mean()
+        / (ring.log_prob(some[:200]) - tighter).mean()
+    },
 )
 ahead = other - values
 check_range(
@@ -817,7 +830,8 @@ modes, inside = {}, {}
 clouds = {"momentum 0.9": collapsed, "no momentum": steady}
 angle = torch.linspace(0, 2 * math.pi, 4_001)[1:]
 ring_only = 1.5 * torch.stack([angle.cos(), angle.sin()], 1)
-clouds |= {"one Gaussian": [round_one], "bare ring": [ring_only], "the data": [reference]}
+clouds |= {"one Gaussian": [round_one], "bare ring": [ring_only]}
+clouds |= {"the data": [reference]}
 for name, runs in clouds.items():
     modes[name], inside[name] = zip(*map(coverage, runs), strict=True)
     shares = ", ".join(f"~{f:.2f}" for f in inside[name])
@@ -835,7 +849,10 @@ check_range(
     min(inside["no momentum"]),
     0.8,
     1.0,
-    unlike={"bare ring": max(inside["bare ring"]), "one Gaussian": max(inside["one Gaussian"])},
+    unlike={
+        "bare ring": max(inside["bare ring"]),
+        "one Gaussian": max(inside["one Gaussian"]),
+    },
 )
 
 # %% [markdown]
@@ -880,8 +897,8 @@ check_range(
     unlike={"with 20 / with 50": quality["DDIM"][4] / quality["DDIM"][5]},
 )
 
-# %%
-figure, axes = plt.subplots(1, 4, figsize=(11.5, 2.9), width_ratios=[1, 1, 1, 1.6])
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 4, figsize=(11.0, 3.2), width_ratios=[1, 1, 1, 1.6])
 pictures = {
     "GAN, momentum 0.9": (collapsed[0], COLOURS["gan"]),
     "GAN, no momentum": (steady[0], COLOURS["gan"]),
@@ -903,7 +920,14 @@ grey = {"color": "#888888", "linewidth": 1, "linestyle": "--"}
 axes[3].axhline(noise_floor, **grey, label="two samples of the data")
 axes[3].set(xlabel="network passes for a sample", ylabel="energy distance to the data")
 axes[3].legend(fontsize=7.5, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
-plt.show()
+show(
+    figure,
+    "Three clouds over the eight rings of the data: a GAN with momentum 0.9, "
+    "collapsed to a band at the top, one without, on the whole ring, and two steps of "
+    "diffusion, a lump in the middle. Right: the distance of diffusion falls with the "
+    "passes, from 0.4 to 0.003; the flow and the autoregressive model are lower, with "
+    "1 and 2 passes.",
+)
 
 # %% [markdown]
 # The right panel is the trade-off in one curve: the models that need one or two passes stand at the left edge, and the diffusion model comes
@@ -1031,9 +1055,8 @@ course.exercise("01.score", score)
 # Name the family of each; decompose (e) into the families of its stages; count the network passes for one new output of each.
 
 # %%
-families = (
-    None  # for example ("AR", "AR", "AR", "AR", "AR"): AR, VAE, GAN, diffusion, flow or hybrid
-)
+# each of them AR, VAE, GAN, diffusion, flow or hybrid
+families = None  # for example ("AR", "AR", "AR", "AR", "AR")
 stages_of_e = None  # a set of names
 passes = None  # a list of five whole numbers
 
