@@ -4,12 +4,15 @@ import html
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
+import webbrowser
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +62,7 @@ TEMPLATE = Path(__file__).with_name("demo_pages")
 NAME = "genlab_demo"  # of the template, as Voila knows it
 WIDGETS = ("@jupyter-widgets/jupyterlab-manager", "anywidget", "@voila-dashboards/widgets-manager8")
 MARK = "genlab-demo.json"  # stands in a folder that this module has written
+IDLE = 120  # seconds that a kernel outlives its page
 BEGIN = (
     "import torch\nimport genlab_course as course\nfrom genlab_course import widgets\n"
     "course.begin({key!r})\nwidgets.project()"
@@ -130,10 +134,11 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
     return written
 
 
-def voila_command(folder: Path, port: int, *, browser: bool = False) -> list[str]:
+def voila_command(folder: Path, port: int, *, idle: int = IDLE) -> list[str]:
     """The command that serves a folder of pages on this machine, at this port and no other.
 
-    FileNotFoundError where Voila is not installed, or the folder holds no pages.
+    It asks for a token, refuses the name of another machine, and ends a kernel whose page has been
+    closed for `idle` seconds. FileNotFoundError where Voila or the pages are missing.
     """
     if importlib.util.find_spec("voila") is None:
         raise FileNotFoundError("the demo pages need Voila: pip install 'genlab[demo]'")
@@ -144,15 +149,21 @@ def voila_command(folder: Path, port: int, *, browser: bool = False) -> list[str
         *(f"--port={port}", "--Voila.port_retries=0", "--Voila.ip=127.0.0.1"),
         *(f"--template={NAME}", "--strip_sources=True"),
         *(f"--VoilaConfiguration.extension_allowlist={name}" for name in WIDGETS),
-        *([] if browser else ["--no-browser"]),
+        *("--Voila.auto_token=True", "--Voila.tornado_settings=allow_remote_access="),  # "": no
+        f"--MappingKernelManager.cull_idle_timeout={idle}",
+        f"--MappingKernelManager.cull_interval={max(1, idle // 4)}",
+        *("--no-browser", "--Voila.log_level=WARN"),
     ]
 
 
-def voila_environment(folder: Path) -> dict[str, str]:
-    """The environment in which Voila finds the template of a folder of pages."""
+def voila_environment(folder: Path, token: str) -> dict[str, str]:
+    """The environment in which Voila finds the template of a folder of pages, and its token.
+
+    In a command line every user of the machine could read the token.
+    """
     own = str((folder / "jupyter").resolve())
     path = os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_PATH")]))
-    return {**os.environ, "JUPYTER_PATH": path}
+    return {**os.environ, "JUPYTER_PATH": path, "JUPYTER_TOKEN": token}
 
 
 def require_free(port: int) -> None:
@@ -166,11 +177,19 @@ def require_free(port: int) -> None:
             raise OSError(f"port {port}: {error.strerror}; --port names another") from None
 
 
+def show(page: Path, url: str) -> None:
+    """Open an address in a browser, by a page that only its owner reads: it holds the token."""
+    page.touch(0o600)
+    page.write_text(f'<meta http-equiv="refresh" content="0; url={url}">', encoding="utf-8")
+    webbrowser.open(page.absolute().as_uri())
+
+
 def serve(folder: Path, port: int, *, browser: bool = True) -> int:
     """Serve a folder of pages until it is interrupted; return the exit status."""
-    command = voila_command(folder, port, browser=browser)
+    command, token = voila_command(folder, port), secrets.token_hex(16)
     require_free(port)
-    print(f"http://127.0.0.1:{port}/   (Ctrl-C ends it)", flush=True)
+    url = f"http://127.0.0.1:{port}/?token={token}"
+    print(f"{url}   (Ctrl-C ends it)", flush=True)
     running: list[subprocess.Popen[bytes]] = []
 
     def end(*_: object) -> None:
@@ -179,7 +198,13 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
 
     before = signal.signal(signal.SIGTERM, end)
     try:
-        running.append(subprocess.Popen(command, env=voila_environment(folder)))
+        running.append(subprocess.Popen(command, env=voila_environment(folder, token)))
+        while browser and running[0].poll() is None:
+            with socket.socket() as probe:
+                browser = probe.connect_ex(("127.0.0.1", port)) != 0
+            time.sleep(0.2)
+            if not browser:
+                show(folder / "open.html", url)
         return running[0].wait()
     except KeyboardInterrupt:
         return 0

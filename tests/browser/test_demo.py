@@ -14,7 +14,7 @@ from tests.browser.test_lessons import press, save_picture
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("demo pages")]
 
 READY = demos.ready()
-N_MOVES = 6
+N_MOVES, TOKEN = 6, "of-this-test"
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +24,13 @@ def address(browser, tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("demo") / "site", lab._free_port()
     demos.write_demos(folder)
     places = {f"JUPYTER_{k}_DIR": str(folder.parent / k) for k in ("CONFIG", "RUNTIME")}
-    environment = {**demos.voila_environment(folder), **places, "PYTHONPATH": str(lab.ROOT)}
+    environment = {**demos.voila_environment(folder, TOKEN), **places, "PYTHONPATH": str(lab.ROOT)}
     with (folder.parent / "server.log").open("w") as log:
         command = demos.voila_command(folder, port)
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}/"
-        ask = lambda: urllib.request.urlopen(url, timeout=10)
+        ask = lambda: urllib.request.urlopen(f"{url}?token={TOKEN}", timeout=10)
         lab.wait_until_up(ask, process, folder.parent / "server.log")
         yield url
     finally:
@@ -39,10 +39,12 @@ def address(browser, tmp_path_factory):
 
 
 @pytest.fixture
-def window(browser):
-    """A page of the size of a projector."""
+def window(browser, address):
+    """A page of the size of a projector, which has been let in."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    yield lab.Window(context.new_page())
+    shown = lab.Window(context.new_page())
+    shown.page.goto(f"{address}?token={TOKEN}")
+    yield shown
     context.close()
 
 

@@ -87,7 +87,24 @@ def test_what_is_missing_is_said(tmp_path, monkeypatch):
 
 def test_only_this_machine_is_served(site, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)  # without Voila, too
-    assert "--Voila.ip=127.0.0.1" in demos.voila_command(site[0], 1234)
+    command = demos.voila_command(site[0], 1234)
+    assert "--Voila.ip=127.0.0.1" in command
+    assert "--Voila.auto_token=True" in command
+    assert "JUPYTER_TOKEN" in demos.voila_environment(site[0], "x")
+
+
+def test_the_browser_gets_the_address_by_a_file_that_nobody_else_reads(site, monkeypatch, capfd):
+    port, opened = 18867, []
+    listen = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(2)"
+    monkeypatch.setattr(demos, "voila_command", lambda *_, **__: [*SLEEP[:2], listen])
+    monkeypatch.setattr(demos.webbrowser, "open", opened.append)
+    assert demos.serve(site[0], port) == 0
+    page = site[0] / "open.html"
+    assert opened == [page.as_uri()]
+    assert page.stat().st_mode & 0o077 == 0 or sys.platform == "win32"
+    said = capfd.readouterr().out.split()[0]
+    assert re.fullmatch(rf"http://127.0.0.1:{port}/\?token=[0-9a-f]{{32}}", said)
+    assert f'url={said}"' in page.read_text()
 
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]

@@ -1,0 +1,134 @@
+"""The server of the demo pages: who is let in, what it gives away, and when its kernels end."""
+
+import http.client
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from genlab_course import demos
+
+psutil = pytest.importorskip("psutil")
+pytest.importorskip("voila", reason="Voila is not installed")
+pytestmark = pytest.mark.slow
+
+TOKEN = "of-this-test"
+PAGE = "/voila/render/03.ipynb"
+CODE = "widgets.kl_fit"  # stands in the source of that page
+IDLE = 3  # seconds, for the test
+OUTSIDE = [
+    f"{root}/{up * 9}{file}"
+    for root in ("/voila/static", "/voila/templates", "/voila/files", "/voila/labextensions",
+                 "/voila/api/themes", "/voila/render", "/voila/api/contents")
+    for up in ("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..%5c", "....//")
+    for file in ("etc/passwd", "etc%2fpasswd")
+]  # fmt: skip
+SOURCES = [
+    "/voila/files/03.ipynb", "/voila/api/contents/03.ipynb",
+    "/voila/api/contents/03.ipynb?content=1",
+    "/voila/static/03.ipynb", "/voila/templates/genlab_demo/index.html.j2", "/files/03.ipynb",
+    "/api/contents/03.ipynb", "/nbconvert/script/03.ipynb", "/voila/files/../genlab-demo.json",
+]  # fmt: skip
+
+
+class Server:
+    """A running server and its port."""
+
+    def __init__(self, process, port):
+        self.process, self.port = process, port
+
+    def ask(self, path, token=TOKEN, **headers):
+        """Send one path as it stands; return the answer's status and text."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        known = {"Authorization": f"token {token}"} if token else {}
+        link.request("GET", path, headers=known | headers)
+        answer = link.getresponse()
+        self.cookies = answer.headers.get_all("Set-Cookie") or []
+        text = answer.read().decode(errors="replace")
+        link.close()
+        return answer.status, text
+
+    def kernels(self):
+        """The processes that it has started."""
+        return psutil.Process(self.process.pid).children()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "site"
+    demos.write_demos(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = demos.voila_command(folder, port, idle=IDLE)
+    environment = demos.voila_environment(folder, TOKEN)
+    running = Server(subprocess.Popen(command, env=environment), port)
+    for _ in range(240):
+        try:
+            running.ask("/login")
+            break
+        except OSError:
+            time.sleep(0.25)
+    yield running
+    running.process.terminate()
+    running.process.wait(15)
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])
+def test_nobody_enters_without_the_token_and_no_kernel_starts_for_them(server, token):
+    for path in ("/", "/voila/tree", PAGE, f"{PAGE}?token={token}"):
+        status, _ = server.ask(path, token)
+        assert status == 302  # to the form that asks for it
+    assert server.ask("/voila/api/contents", token)[0] == 403
+    assert server.kernels() == []
+
+
+def test_the_address_with_the_token_opens_every_page_by_a_cookie(server):
+    status, text = server.ask(f"/?token={TOKEN}", token="")
+    assert status == 200
+    assert "03 " in text
+    cookie = "; ".join(c.partition(";")[0] for c in server.cookies)
+    assert server.ask("/voila/tree", token="", Cookie=cookie)[0] == 200
+
+
+def test_another_machines_name_is_refused_whatever_it_knows(server):
+    for host in ("evil.example", f"evil.example:{server.port}", "169.254.169.254"):
+        assert server.ask("/", Host=host)[0] == 403
+        assert server.ask(PAGE, Host=host)[0] == 403
+    assert server.ask("/", Host=f"localhost:{server.port}")[0] == 200
+    assert server.kernels() == []
+
+
+def test_no_file_outside_and_no_source_is_served(server):
+    for path in OUTSIDE + SOURCES:
+        _, text = server.ask(path)
+        assert "root:" not in text, path
+        assert CODE not in text, path
+        assert "extends" not in text, path
+
+
+def test_a_page_shows_no_code_and_its_kernel_ends_when_nobody_is_there(server):
+    status, text = server.ask(PAGE)
+    assert status == 200
+    assert CODE not in text
+    (kernel,) = server.kernels()  # this visitor never says goodbye
+    psutil.wait_procs([kernel], timeout=IDLE + 30)
+    assert server.kernels() == []
+
+
+def test_another_site_or_name_cannot_reach_a_kernel(server):
+    server.ask(PAGE)
+    (kernel,) = server.kernels()
+    (file,) = [part for part in kernel.cmdline() if part.endswith(".json")]
+    ident = Path(file).stem.removeprefix("kernel-")
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+               "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
+    path = f"/api/kernels/{ident}/channels"
+    assert server.ask(path, "", **upgrade)[0] == 403
+    assert server.ask(path, Host="evil.example", Origin="http://evil.example", **upgrade)[0] == 403
+
+
+def test_the_token_stands_in_no_command_line(server):
+    assert TOKEN not in " ".join(psutil.Process(server.process.pid).cmdline())
