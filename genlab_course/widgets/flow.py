@@ -96,7 +96,7 @@ def flow_warp(flow: Flow | None = None) -> Explorer:
         return said + f"{states.entropies[done]:.2f} nats = entropy of the base + mean log|det|."
 
     end = float(n_layers)
-    return explore(figure, update, layers=slider("layers", end, 0.0, end, 0.1))
+    return explore(figure, update, play="layers", layers=slider("layers", end, 0.0, end, 0.1))
 
 
 SIDE, N_DRAWS = 41, 200

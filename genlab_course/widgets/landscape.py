@@ -195,4 +195,4 @@ def five_samplers(models: Mapping[str, Any]) -> Explorer:
             titles[name].set_text(f"{done} of {len(frames) - 1} {word}")
 
     done = slider("done", 0.0, 0.0, 1.0, 0.02, readout_format=".0%")
-    return explore(figure, update, share=done)
+    return explore(figure, update, play="share", share=done)

@@ -94,7 +94,7 @@ def score_field(
         return f"σ = {sigma:.2f}: {where}{said}"
 
     names = ["exact", *learned]
-    return explore(figure, update, sigma=powers("noise σ", 0.3, -1.3, 0.78, 0.02),
+    return explore(figure, update, play="sigma", sigma=powers("noise σ", 0.3, -1.3, 0.78, 0.02),
                    arrows=menu("arrows", names, names[-1]))  # fmt: skip
 
 

@@ -175,7 +175,7 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
         first = f"Measured: {seen}. The best of seven motions leaves "
         return first + f"{100 * float(motion_residual(grey)):.0f} % of the next frame unexplained."
 
-    return explore(figure, update, frame=slider("frame", 0, 0, n_frames - 1, 1),
+    return explore(figure, update, play="frame", frame=slider("frame", 0, 0, n_frames - 1, 1),
                    seed=slider("seed", 1, 1, 30, 1),
                    how=menu("frames made", (TOGETHER, ALONE, SHARED), TOGETHER),
                    prompt=entry("prompt", prompt))  # fmt: skip

@@ -43,6 +43,42 @@ def test_an_error_in_the_update_is_not_swallowed():
         widget.set(slope=0.2)
 
 
+LOG = ipywidgets.FloatLogSlider(value=0.1, min=-2, max=0, step=0.5, description="noise")
+PLAYED = [
+    (ipywidgets.FloatSlider(value=0.5, min=0, max=2, step=0.5), 1, (3, 1.5), (2.0, 4)),
+    (ipywidgets.IntSlider(value=2, min=2, max=8, step=2), 0, (2, 6), (8, 3)),
+    (LOG, 2, (0, 0.01), (10**-0.4, 3)),
+]
+
+
+@pytest.mark.parametrize(("control", "at", "played", "by_hand"), PLAYED)
+def test_a_play_button_walks_its_slider_and_follows_a_hand(control, at, played, by_hand):
+    figure, ax = plt.subplots(figsize=(2, 1))
+    (line,) = ax.plot([0, 1], [0, 1])
+    other = ipywidgets.FloatSlider(description="not time")
+    widget = explore(
+        figure, lambda t, x: line.set_ydata([t, x]), play="t", t=control, x=other
+    )  # fmt: skip
+    row, plain, *_ = widget.children
+    button = row.children[1]
+    assert (row.children[0], plain) == (control, other)
+    assert isinstance(button, ipywidgets.Play)
+    assert (button.min, button.value, button.repeat) == (0, at, False)
+    before = widget.picture
+    button.value = played[0]
+    assert control.value == pytest.approx(played[1])
+    assert widget.picture != before
+    control.value = by_hand[0]  # between two stops it is not pulled to one of them
+    assert (control.value, button.value) == (pytest.approx(by_hand[0]), by_hand[1])
+    button.value = button.max
+    assert control.value == pytest.approx(control.base**control.max if control is LOG else control.max)
+
+
+def test_only_a_slider_that_is_there_is_played():
+    with pytest.raises(ValueError, match="no control 'time' to play; there are: slope"):
+        explore(plt.figure(), lambda slope: None, play="time", slope=ipywidgets.FloatSlider())
+
+
 STANDS = [(make, "image/png"), (lambda: quiz(3), "text/markdown")]
 STANDS += [(release_reader, "text/html"), (clinic, "text/html")]
 
