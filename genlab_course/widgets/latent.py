@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from matplotlib.patches import Ellipse
 
-from genlab.core.tensors import last
-from genlab.data.digits import load_digits
+from genlab.data.digits import load_digits, load_mnist
 from genlab.latent import CategoricalVAE
 from genlab.latent.elbo import mean_field_gap
 from genlab.oracles import LinearLatent
-from genlab.zoo import find
+from genlab.zoo import load_model
+from genlab.zoo.lessons import binarize
 from genlab_course.figures import BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
@@ -71,20 +71,19 @@ def posterior_ellipse() -> Explorer:
 
 
 REACH = 3.0  # the sliders' range, in standard deviations of the prior
-PLANE = find("digit_vae").but(latent_dim=2, depth=2, n_steps=700)
 
 
 def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
     """Move a code, in standard deviations of the prior: the digit decoded there, and others' codes.
 
-    Without a VAE of two latents one is trained, which takes some seconds.
+    A VAE of 8 x 8 digits or of 16 x 16 in black and white; without one, the plane that ships.
     """
-    if vae is None:
-        vae = PLANE.untrained()
-        last(PLANE.train(vae))
+    vae = vae or load_model("mnist_plane")
     if vae.latent_dim != 2:
         raise ValueError(f"latent_plane: the VAE has {vae.latent_dim} latents, expected 2")
-    images, labels = load_digits("test")
+    side, top = vae.event_shape[-1], vae.head.out_features - 1
+    images, labels = load_digits("test") if side == 8 else load_mnist("test", side)
+    images, labels = binarize(images[:200]) if top == 1 else images, labels[:200]
     with torch.no_grad():
         mu, _ = vae.encode(images)
     figure, (plane, picture) = panels(8.4, 3.9, width_ratios=[1.35, 1])
@@ -96,7 +95,7 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
     edge = 1.1 * REACH  # so that the cross is whole in the corners too
     plane.set(xlim=(-edge, edge), ylim=(-edge, edge), xlabel="$z_1$", ylabel="$z_2$",
               title="codes of 200 test digits", aspect="equal")  # fmt: skip
-    look = {"cmap": "gray", "vmin": 0, "vmax": 16, "interpolation": "nearest"}
+    look = {"cmap": "gray", "vmin": 0, "vmax": top, "interpolation": "nearest"}
     shown = picture.imshow(images[0, 0].numpy(), **look)
     picture.set(xticks=[], yticks=[], title="mean image decoded at the cross")
 

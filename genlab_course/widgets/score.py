@@ -1,6 +1,7 @@
 """Noise, scores and samplers: what is lost on the way to noise, and how one comes back from it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import matplotlib.pyplot as plt
@@ -166,7 +167,7 @@ def sde_paths() -> Explorer:
     times = torch.linspace(0, 0.98, 80, dtype=torch.float64)
     grid = torch.linspace(-TOP, TOP, 120, dtype=torch.float64)
     backgrounds = {name: shade(name, times, grid).numpy() for name in PATHS}
-    known = {(path, noise): descend(path, noise) for path in PATHS for noise in NOISE}
+    known = lru_cache(maxsize=None)(descend)  # each when it is first asked for
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(8.4, 3.8), layout="none", width_ratios=[2.4, 1], sharey=True
     )
@@ -188,7 +189,7 @@ def sde_paths() -> Explorer:
     right.set_xticks([0.0, 0.25, 0.5, 0.75])
 
     def update(path: str, noise: float) -> str:
-        d = known[path, noise]
+        d = known(path, noise)
         image.set_data(backgrounds[path])
         shown = np.stack([np.broadcast_to(d.ts[:, None], d.heights.shape), d.heights], -1)
         lines.set_segments(list(shown[:, :N_SHOWN].swapaxes(0, 1)))

@@ -17,13 +17,9 @@ from genlab_course.widgets.explorer import Explorer, Later
 from genlab_course.widgets.living import Living
 from genlab_course.widgets.releases import Clinic, ReleaseReader
 
-TRAIN = {"04", "06"}  # some seconds each: tests/widgets makes the same two
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "page", [p for p in demos.ready() if p.name not in TRAIN], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", demos.ready(), ids=lambda page: page.name)
 def test_a_page_runs_from_its_own_cells_alone(page, monkeypatch):
     monkeypatch.setattr(explorer, "_dpi", explorer._dpi)  # put back afterwards
     names = {}

@@ -7,7 +7,7 @@ import pytest
 
 from genlab_course import widgets
 
-SLOW = {"flow_warp", "latent_plane"}  # they train a model first
+SLOW = {"flow_warp"}  # it trains a model first
 
 
 def alone(make):

@@ -48,6 +48,15 @@ def test_a_page_without_a_kernel_holds_the_settings_and_nothing_from_elsewhere()
     assert "http" not in page
 
 
+def test_settings_that_a_figure_has_not_are_named():
+    said = r"kl_fit has no setting 'maen', 'wide'; there are: mean, width, minimise, steps, shape"
+    with pytest.raises(ValueError, match=said):
+        widgets.kl_fit(wide=1.0, maen=2.0, mean=0.0)
+    with pytest.raises(ValueError, match=said):
+        living.page("kl_fit", "here", settings={"maen": 2.0, "wide": 1.0})
+    assert "from" in widgets.latent_walk(**{"from": [0.0, 0.0]}).settings
+
+
 def test_unknown_figures_are_named():
     with pytest.raises(ValueError, match=r"no living figure 'kl'; there are: .*kl_fit"):
         living.source("kl")

@@ -1,10 +1,8 @@
 // Log evidence = ELBO + KL: one latent number, and a normal q that is dragged onto its posterior.
-import { figure, grid } from "./stage.js";
+import { figure, grid, integral, logNormal } from "./stage.js";
 
 const Z = grid(-16, 16, 801), DZ = Z[1] - Z[0], NOISE = 0.6, REACH = 3, TOP = 2.2, LOW = -8;
 const MEAN = 2.5, WIDTH = [0.2, 1.5]; // how far q may be dragged
-const logNormal = (x, m, s) => -0.5 * ((x - m) / s) ** 2 - Math.log(s * Math.sqrt(2 * Math.PI));
-const integral = (f) => (f.reduce((a, b) => a + b, 0) - (f[0] + f[f.length - 1]) / 2) * DZ;
 const logPrior = Z.map((z) => logNormal(z, 0, 1)), prior = logPrior.map(Math.exp);
 
 const DECODE = { straight: (z) => z, folded: (z) => z * z };
@@ -31,10 +29,10 @@ function compute({ mean, width, x, decoder, steps }) {
   const reconstruction = logNormal(0, 0, NOISE) - MISS[decoder](x, m, s)[0] / (2 * NOISE ** 2);
   const toPrior = (m * m + s * s - 1) / 2 - Math.log(s), elbo = reconstruction - toPrior;
   const logJoint = Z.map((z, i) => logPrior[i] + logNormal(x, DECODE[decoder](z), NOISE));
-  const evidence = Math.log(integral(logJoint.map(Math.exp)));
+  const evidence = Math.log(integral(logJoint.map(Math.exp), DZ));
   const posterior = logJoint.map((v) => Math.exp(v - evidence));
   const logQ = Z.map((z) => logNormal(z, m, s)), q = logQ.map(Math.exp);
-  const gap = integral(q.map((v, i) => v * (logQ[i] - logJoint[i] + evidence)));
+  const gap = integral(q.map((v, i) => v * (logQ[i] - logJoint[i] + evidence)), DZ);
   return { at, reconstruction, toPrior, elbo, evidence, gap, posterior, q };
 }
 

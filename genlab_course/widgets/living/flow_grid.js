@@ -119,16 +119,16 @@ const say = ({ logDet, here, before }, { walked }) =>
   `${logDet.toFixed(2).replace("-", "−")}, so the density went ` +
   `from ${before.toFixed(3)} to ${here.toFixed(3)}. Tap the grid to mark another place.`;
 
-function touch(px, py, settings, pen) {
+function touch(px, py, settings, pen, kind, [left, top]) {
   const { walked } = settings, knobs = [...knobsOf(settings)];
-  if (py > row(pen)) {
-    const k = Math.max(0, Math.min(LAYERS - 1, Math.floor((LAYERS * px) / pen.width)));
+  if (top > row(pen)) {
+    const k = Math.max(0, Math.min(LAYERS - 1, Math.floor((LAYERS * left) / pen.width)));
     pad(pen, k).at(px, py).forEach((v, j) => {
       knobs[2 * k + j] = Math.max(-MOST, Math.min(MOST, v));
     });
     return { knobs, shape: "yours", walked: Math.max(walked, k + 1) };
   }
-  const place = panel(pen, px > pen.width / 2 ? 1 : 0).at(px, py);
+  const place = panel(pen, left > pen.width / 2 ? 1 : 0).at(px, py);
   const at = Array.from(backward(place, parts(walked, knobs)).out);
   return Math.max(...at.map(Math.abs)) < SIDE ? { at } : null;
 }

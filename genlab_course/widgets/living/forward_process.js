@@ -1,5 +1,5 @@
 // There and back: points dissolve into noise step by step, and the exact score brings noise back.
-import { figure, grid, normals } from "./stage.js";
+import { every, figure, grid, noise } from "./stage.js";
 
 const T = 100, N = 480, WIDE = 5.9, HIGH = 3.4;
 const SHOWN = [4, 75, 146, 217, 288, 359, 430]; // points whose path is drawn
@@ -22,7 +22,6 @@ const WAYS = ["ancestral sampling", "probability-flow ODE"];
 // variance of the noise that each step adds.
 const BAR = [1, ...Array.from(grid(7, -8, T), (ratio) => 1 / (1 + Math.exp(-ratio)))];
 const BETA = BAR.map((a, t) => (t ? 1 - a / BAR[t - 1] : 0));
-const noise = (seed, n) => Float64Array.from({ length: n }, normals(seed));
 const DATA = noise(1, 2 * N), THERE = noise(2, 2 * N * T);
 const BACK = noise(3, 2 * N * T), OWN = noise(4, 2 * T);
 
@@ -108,7 +107,6 @@ const plane = (pen) => pen.axes({ box: [0, 0, pen.width, split(pen)], bare: true
   x: [-WIDE, WIDE], y: [-HIGH, HIGH] });
 const strip = (pen) => pen.axes({ box: [8, split(pen), pen.width - 16, pen.height - split(pen) - 18],
   bare: true, x: [0, 2 * T], y: [0, 1.2] });
-const every = (points, j) => points.filter((_, i) => i % 2 === j);
 
 function draw(pen, { t, signal, cloud, density, own, group, trail, guess }, { time, way }) {
   const { ink, soft, faint, paper, blue, orange, green, pink } = pen.colours, forward = time <= T;
@@ -158,8 +156,8 @@ const say = ({ t, signal, noise: sigma, home }, { time, way }) => time <= T
     `${(100 * home).toFixed(0)} % land in the colour they came from. ` +
     "Drag in the plane to send a point of your own.";
 
-function touch(px, py, { time }, pen) {
-  if (py > split(pen)) {
+function touch(px, py, { time }, pen, kind, [, top]) {
+  if (top > split(pen)) {
     const at = Math.round(strip(pen).at(px, py)[0]);
     return { time: Math.max(0, Math.min(2 * T, at)) };
   }

@@ -1,7 +1,7 @@
 // The smallest GAN: a sample chases a slope, the slope runs after the sample; who ever arrives?
 import { figure } from "./stage.js";
 
-const STEPS = 150, REACH = 2.4, LOW = -2, HIGH = 1; // of the distance, as powers of ten
+const STEPS = 150, REACH = 2.7, LOW = -2, HIGH = 1; // of the distance, as powers of ten
 const COLOURS = { simultaneous: "red", alternating: "blue", extragradient: "green",
   optimistic: "orange" };
 const METHODS = Object.keys(COLOURS);
@@ -62,7 +62,7 @@ const players = (pen) => pen.axes({ box: boxes(pen).plane, x: [-REACH, REACH], y
 function orbits(pen, computed, { start, gamma, method }) {
   const plane = players(pen), { soft, ink, paper } = pen.colours;
   const look = { color: soft, width: 1, head: 4, alpha: 0.45 };
-  for (let a = -2.2; a < 2.3; a += 0.4) for (let b = -2.2; b < 2.3; b += 0.4) {
+  for (let a = -2.4; a < 2.5; a += 0.4) for (let b = -2.4; b < 2.5; b += 0.4) {
     const [u, v] = field([a, b], gamma), scale = 0.26 / (0.6 + Math.hypot(u, v));
     plane.arrow(a, b, a + scale * u, b + scale * v, look);
   }
@@ -130,11 +130,10 @@ function say(computed, { rate, gamma, steps, start }) {
     `distance ${Math.hypot(...start).toFixed(2)}, after ${steps} steps: ${words.join(", ")}.`;
 }
 
-function touch(px, py, settings, pen) {
-  const clip = (v) => +Math.max(-REACH, Math.min(REACH, v)).toFixed(3);
-  const [theta, psi] = players(pen).at(px, py);
-  return Math.abs(theta) > REACH + 0.3 || Math.abs(psi) > REACH + 0.3 ? null
-    : { start: [clip(theta), clip(psi)] };
+function touch(px, py, settings, pen, kind, begun) {
+  const clip = (v) => +Math.max(-REACH, Math.min(REACH, v)).toFixed(3), plane = players(pen);
+  return plane.at(...begun).some((v) => Math.abs(v) > REACH + 0.3) ? null
+    : { start: plane.at(px, py).map(clip) };
 }
 
 export const { about, controls, compute: mathematics, render } = figure({

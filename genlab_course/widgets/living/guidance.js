@@ -1,5 +1,5 @@
 // Guidance in the plane: samples pushed towards a class, against the law that one had in mind.
-import { figure, grid, normals } from "./stage.js";
+import { every, figure, grid, normals, sunflower } from "./stage.js";
 
 const N = 220, LEVELS = 40, REACH = 3.3, SIDE = grid(-REACH, REACH, 49), WEIGHTS = [0, 0.5, 1, 2, 3, 4, 6, 8];
 const CLASSES = ["blue", "green", "pink"], STD = 0.42, PER = 3; // three parts make a class
@@ -8,11 +8,7 @@ const AXES = CLASSES.map((_, c) => [Math.sin((2 * Math.PI * c) / 3), Math.cos((2
 const SIGMA = [...Array.from(grid(-9, 9, LEVELS), (ratio) => Math.exp(-ratio / 2)), 0];
 const GX = Float64Array.from({ length: SIDE.length ** 2 }, (_, i) => SIDE[i % SIDE.length]);
 const GY = GX.map((_, i) => SIDE[Math.floor(i / SIDE.length)]);
-// A sunflower of starts: the radii are even quantiles of those of normal points in the plane.
-const STARTS = Float64Array.from({ length: 2 * N }, (_, i) => {
-  const k = Math.floor(i / 2), angle = Math.PI * (3 - Math.sqrt(5)) * k;
-  return Math.sqrt(-2 * Math.log(1 - (k + 0.5) / N)) * (i % 2 ? Math.sin(angle) : Math.cos(angle));
-});
+const STARTS = sunflower(N);
 
 // Centres of the parts: each class is an arm, all arms begin near the middle.
 const arms = (gap) => AXES.flatMap(([a, b]) => [0, 1, 2].map((k) => {
@@ -81,7 +77,6 @@ function moments(xs, ys, masses, chosen) {
   return [mx * AXES[chosen][0] + my * AXES[chosen][1], Math.sqrt(square / total)];
 }
 const ONES = new Float64Array(N).fill(1);
-const every = (points, j) => points.filter((_, i) => i % 2 === j);
 const ofSamples = (points, chosen) => moments(every(points, 0), every(points, 1), ONES, chosen);
 
 // At a few weights: moments of the samples and of the sharpened law, once for each gap and class.

@@ -1,11 +1,9 @@
 // Covering and seeking: one normal distribution under a target that the reader may draw.
-import { figure, grid } from "./stage.js";
+import { figure, grid, integral, logNormal } from "./stage.js";
 
 const X = grid(-22, 22, 881), DX = X[1] - X[0], SEEN = 6, BINS = 25;
 const FLOOR = 1e-6; // of a drawn target: a density that is zero nowhere
-const logNormal = (x, m, s) => -0.5 * ((x - m) / s) ** 2 - Math.log(s * Math.sqrt(2 * Math.PI));
 const normal = (x, m, s) => Math.exp(logNormal(x, m, s));
-const integral = (f) => (f.reduce((a, b) => a + b, 0) - (f[0] + f[f.length - 1]) / 2) * DX;
 
 // The lesson's two modes, the left one heavier; or heights at 25 places, joined by lines.
 function target({ shape, drawn }) {
@@ -15,7 +13,7 @@ function target({ shape, drawn }) {
     const at = ((x + SEEN) / (2 * SEEN)) * (BINS - 1), k = Math.min(BINS - 2, Math.floor(at));
     return FLOOR + drawn[k] * (k + 1 - at) + drawn[k + 1] * (at - k);
   });
-  const total = integral(p);
+  const total = integral(p, DX);
   return p.map((v) => v / total);
 }
 
@@ -24,7 +22,7 @@ function costs(p, m, s) {
   const logP = p.map(Math.log), logQ = X.map((x) => logNormal(x, m, s)), q = logQ.map(Math.exp);
   const forwardAt = p.map((v, i) => v * (logP[i] - logQ[i]));
   const reverseAt = q.map((v, i) => v * (logQ[i] - logP[i]));
-  return { q, forwardAt, reverseAt, forward: integral(forwardAt), reverse: integral(reverseAt) };
+  return { q, forwardAt, reverseAt, forward: integral(forwardAt, DX), reverse: integral(reverseAt, DX) };
 }
 
 // One clipped natural-gradient step on (mean, log standard deviation) of either divergence.
@@ -32,8 +30,8 @@ function descend(p, m, s, which) {
   const z = X.map((x) => (x - m) / s);
   const weight = X.map((x, i) => which === "forward" ? -p[i]
     : normal(x, m, s) * (1 + logNormal(x, m, s) - Math.log(p[i])));
-  const dMean = integral(weight.map((w, i) => (w * z[i]) / s)); // d log q / dm = z / s
-  const dLog = integral(weight.map((w, i) => w * (z[i] ** 2 - 1))); // d log q / d log s
+  const dMean = integral(weight.map((w, i) => (w * z[i]) / s), DX); // d log q / dm = z / s
+  const dLog = integral(weight.map((w, i) => w * (z[i] ** 2 - 1)), DX); // d log q / d log s
   const clip = (v, low, high) => Math.max(low, Math.min(high, v));
   return [clip(m - clip(0.2 * s * s * dMean, -0.1, 0.1), -SEEN, SEEN),
     clip(s * Math.exp(-clip(0.1 * dLog, -0.1, 0.1)), 0.2, 4)];
@@ -73,11 +71,11 @@ const say = ({ at: [m, s], forward, reverse }) =>
   `Mean ${m.toFixed(2)}, standard deviation ${s.toFixed(2)}: forward KL(p‖q) = ${forward.toFixed(3)} nats, ` +
   `reverse KL(q‖p) = ${reverse.toFixed(3)} nats. Drag in the upper panel to draw a target of your own.`;
 
-function touch(px, py, { drawn }, pen) {
-  const [x, y] = densities(pen).at(px, py);
-  if (y < -0.1 || y > 1) return null;
+function touch(px, py, { drawn }, pen, kind, begun) {
+  const plot = densities(pen), [x, y] = plot.at(px, py), [, first] = plot.at(...begun);
+  if (first < -0.1 || first > 1) return null;
   const k = Math.max(0, Math.min(BINS - 1, Math.round(((x + 6) / 12) * (BINS - 1))));
-  return { drawn: drawn.map((h, i) => (i === k ? Math.max(0, y) : h)), shape: "drawn by you" };
+  return { drawn: drawn.map((h, i) => (i === k ? Math.max(0, Math.min(1, y)) : h)), shape: "drawn by you" };
 }
 
 export const { about, controls, compute: mathematics, render } = figure({

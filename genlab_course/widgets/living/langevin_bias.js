@@ -175,14 +175,14 @@ function say(found, { chain, target }) {
 }
 
 // On the energy: all chains begin there; on the law: they begin right; on the curve: the step.
-function touch(px, py, settings, pen) {
-  const [top, low, right] = panels(pen, settings);
+function touch(px, py, settings, pen, kind, [x, y]) {
+  const [top, low, right] = panels(pen, settings), clip = (v, a, b) => Math.max(a, Math.min(b, v));
   const inside = ({ left, top: above, width, height }) =>
-    px >= left && px <= left + width && py >= above && py <= above + height;
-  const { far, dx } = TARGETS[settings.target];
-  if (inside(top)) return { start: Math.round((top.at(px, py)[0] + far) / dx) };
+    x >= left && x <= left + width && y >= above && y <= above + height;
+  const { far, dx, seen } = TARGETS[settings.target];
+  if (inside(top)) return { start: Math.round((clip(top.at(px, py)[0], -seen, seen) + far) / dx) };
   if (inside(low)) return { start: null };
-  const log = Math.round(right.at(px, py)[0] / 0.05) * 0.05;
+  const log = Math.round(clip(right.at(px, py)[0], -2, 0.2) / 0.05) * 0.05;
   return inside(right) ? { log_eta: round(log, 2) } : null;
 }
 

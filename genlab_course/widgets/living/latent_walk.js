@@ -92,10 +92,10 @@ const say = ({ here, bits: own, blendBits }, { walk }) =>
   "Drag the blue ends; the circles hold 39 % and 86 % of the prior.";
 
 let held = "to"; // the end that a drag has taken
-function touch(px, py, settings, pen, kind) {
+function touch(px, py, settings, pen, kind, [left, top]) {
   const plot = plane(pen, settings.reach);
   const far = ([x, y]) => Math.hypot(plot.X(x) - px, plot.Y(y) - py);
-  if (px > plot.left + plot.width + 8 || py > plot.top + plot.height + 8) return null;
+  if (left > plot.left + plot.width + 8 || top > plot.top + plot.height + 8) return null;
   if (kind === "pointerdown") held = far(settings.from) < far(settings.to) ? "from" : "to";
   const z = plot.at(px, py).map((v) => Math.max(-settings.reach, Math.min(settings.reach, v)));
   return { [held]: z, walk: held === "from" ? 0 : 100 };

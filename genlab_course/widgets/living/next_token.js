@@ -133,11 +133,12 @@ function write(pen, { tokens, start, cost }) {
   c.fillRect(8 + column * wide + 1, 18 + (line - skip) * high - high / 2 + 2, 2, high - 4);
 }
 
-function draw(pen, found) {
+function draw(pen, found, settings) {
   write(pen, found);
   const { p, plain } = found, { ink, soft, blue } = pen.colours, c = pen.context;
   const { n, top, step } = rows(pen), left = pen.small ? 92 : 130, room = pen.width - left - 64;
   bars = ranked(plain).slice(0, n);
+  bars.of = found.tokens.length - found.start === settings.length && JSON.stringify(settings);
   const most = Math.max(0.2, ...bars.map((k) => Math.max(p[k], plain[k])));
   pen.text("the next token", 8, top - 14, { bold: true });
   const note = pen.small ? "" : "blue: drawn from, grey: before temperature and top-p";
@@ -166,8 +167,10 @@ const say = ({ plain, p, bits, cost }, { temperature, top }) => {
     "Tap a bar to write its token.";
 };
 
-// A tap on a bar writes its token.
-function touch(px, py, { length, chosen, prompt }, pen, kind) {
+// A tap on a bar writes its token, once the bars are those of the text so far.
+function touch(px, py, settings, pen, kind) {
+  const { length, chosen, prompt } = settings;
+  if (bars.of !== JSON.stringify(settings)) return null;
   const { top, step } = rows(pen), token = bars[Math.floor((py - top) / step)];
   if (kind !== "pointerdown" || py < top || token === undefined || length >= LONGEST) return null;
   const earlier = chosen.filter(([at, , when]) => at < length && when === prompt);

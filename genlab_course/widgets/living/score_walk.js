@@ -1,12 +1,11 @@
 // Walking by the score: Langevin chains in the plane, at one level of noise or down a ladder.
-import { figure, grid, normals } from "./stage.js";
+import { figure, grid, noise, normals } from "./stage.js";
 
 const T = 120, N = 300, PER = 5, WIDE = 6.4, HIGH = 3.7, RATE = 0.25, TOP = Math.log10(4);
 const ISLANDS = [[-3.9, 1.4], [0.2, -1.7], [4.1, 1.2]], MASS = [0.6, 0.3, 0.1], STD = 0.4;
 const WAYS = ["one level", "annealing"], HUES = ["blue", "green", "pink"];
 const GX = grid(-WIDE, WIDE, 61), GY = grid(-HIGH, HIGH, 35); // pixels of the density
 const AX = grid(-6, 6, 17), AY = grid(-3.3, 3.3, 10); // where arrows stand
-const noise = (seed, n) => Float64Array.from({ length: n }, normals(seed));
 const FRESH = noise(11, 2 * N * T), OWN = noise(12, 2 * PER * T);
 const even = normals(13).uniform; // walkers start anywhere in the picture
 const STARTS = Float64Array.from({ length: 2 * N }, (_, i) =>

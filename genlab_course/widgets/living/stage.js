@@ -57,6 +57,19 @@ export function normals(seed) {
 export const grid = (low, high, n) =>
   Float64Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
 
+export const noise = (seed, n) => Float64Array.from({ length: n }, normals(seed));
+
+// Of points [x, y, x, y, ...]: one coordinate of all; and n of a sunflower, spread as normal ones are.
+export const every = (points, j) => points.filter((_, i) => i % 2 === j);
+export const sunflower = (n) => Float64Array.from({ length: 2 * n }, (_, i) => {
+  const k = Math.floor(i / 2), angle = Math.PI * (3 - Math.sqrt(5)) * k;
+  return Math.sqrt(-2 * Math.log(1 - (k + 0.5) / n)) * (i % 2 ? Math.sin(angle) : Math.cos(angle));
+});
+
+export const logNormal = (x, m, s) => -0.5 * ((x - m) / s) ** 2 - Math.log(s * Math.sqrt(2 * Math.PI));
+// By the trapezoidal rule, on places dx apart.
+export const integral = (f, dx) => (f.reduce((a, b) => a + b, 0) - (f[0] + f[f.length - 1]) / 2) * dx;
+
 // Standard normal distribution function (Marsaglia's series), and a root of a rising function.
 export function below(z) {
   if (Math.abs(z) > 8) return z > 0 ? 1 : 0;
@@ -324,8 +337,8 @@ const SLICE = 24; // milliseconds that a long computation takes of a frame
 // A figure: `controls` (name, label, then min, max, step or options, and value; `play`: seconds; a
 // control without a label is set by `touch`), `compute(settings)` (its mathematics: numbers and
 // arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
-// settings, pen)` (pixels under a pointer; returns settings to change), `aspect` (height / width),
-// `tall` (the same on a phone).
+// settings, pen, kind, begun)` (pixels under a pointer, its event, and where its drag began; returns
+// settings to change), `aspect` (height / width), `tall` (the same on a phone).
 // A `compute` that takes long is a generator: what it yields is drawn, and before each piece of work
 // stands an empty yield. `load(data)` is told the weights of a network once, before anything is computed.
 export function figure({ about, controls, compute, draw, say, touch = null, load = null,
@@ -395,9 +408,16 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
       rows.append(make("div", {}, ...(spec.play ? [players.at(-1).button] : []), row));
     }
     if (touch) {
+      let begun = null, last = null; // of a drag: it stays with the region where it began
       const poke = (x, y, kind) => {
-        const values = touch(x, y, state(), pen, kind);
-        if (!values) return;
+        if (kind === "pointerdown" || !begun) begun = last = [x, y];
+        const [a, b] = last, n = Math.max(1, Math.ceil(Math.hypot(x - a, y - b) / 6)), values = {};
+        for (let k = 1; k <= n; k++) { // a quick stroke leaves no holes
+          const at = [a + (k / n) * (x - a), b + (k / n) * (y - b)];
+          Object.assign(values, touch(...at, { ...state(), ...values }, pen, kind, begun));
+        }
+        last = [x, y];
+        if (!Object.keys(values).length) return;
         players.forEach((p) => p.stop());
         change(values);
       };
@@ -419,9 +439,10 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
         const move = ARROWS[event.key];
         if (!pen || !(move || event.key === " ")) return;
         event.preventDefault();
-        const far = [pen.width, pen.height];
-        ring = (ring ?? far.map((v) => v / 2)).map((v, i) =>
-          Math.max(0, Math.min(far[i], v + 10 * (move?.[i] ?? 0))));
+        if (!ring || (move && !event.shiftKey)) begun = null;
+        const far = [pen.width, pen.height], from = ring ?? far.map((v) => v / 2);
+        ring = from.map((v, i) => Math.max(0, Math.min(far[i], v + 10 * (move?.[i] ?? 0))));
+        if (!begun) begun = last = from;
         if (!move || event.shiftKey) poke(...ring, move ? "pointermove" : "pointerdown");
         repaint();
       });

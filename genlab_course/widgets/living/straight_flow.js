@@ -1,13 +1,10 @@
 // Straight against curved: the same starts and ends, joined by two flows, followed in few steps.
-import { below, figure, grid, root } from "./stage.js";
+import { below, every, figure, grid, root, sunflower } from "./stage.js";
 
 const N = 240, FRAMES = 60, REACH = 2.9, SHOWN = 20;
 const TIMES = grid(1, 0, 17); // 1 is noise, 0 is data
 const LAW = [[0.45, -1.7, 0.32], [0.55, 1.7, 0.32]]; // weight, mean, deviation: along either axis
-const STARTS = Float64Array.from({ length: 2 * N }, (_, i) => { // a sunflower of normal points
-  const k = Math.floor(i / 2), angle = Math.PI * (3 - Math.sqrt(5)) * k;
-  return Math.sqrt(-2 * Math.log(1 - (k + 0.5) / N)) * (i % 2 ? Math.sin(angle) : Math.cos(angle));
-});
+const STARTS = sunflower(N);
 
 // Where the exact flow of independent pairs is at time t: it keeps the share u of mass on its left.
 const quantile = (u, t) => root((x) => LAW.reduce((sum, [w, m, s]) =>
@@ -38,7 +35,6 @@ function euler(starts, ends, n, straight) {
 const ENDS = flow(STARTS, 0), EACH = N / SHOWN;
 const some = (points) => points.filter((_, i) => Math.floor(i / 2) % EACH === 0);
 const EXACT = Array.from(TIMES, (t) => flow(some(STARTS), t));
-const every = (points, j) => points.filter((_, i) => i % 2 === j);
 function apart(p, q) { // mean distance of points
   const gaps = p.map((x, i) => (i % 2 ? 0 : Math.hypot(x - q[i], p[i + 1] - q[i + 1])));
   return gaps.reduce((a, b) => a + b, 0) / (p.length / 2);
@@ -101,9 +97,9 @@ const say = ({ curvedMiss, straightMiss }, { steps }) =>
   `${curvedMiss.toFixed(2)} on average, the straight one by ${straightMiss.toFixed(2)}. ` +
   "Drag to start a path of your own.";
 
-function touch(px, py, settings, pen) {
+function touch(px, py, settings, pen, kind, [left]) {
   const clip = (v) => Math.max(-2.8, Math.min(2.8, v));
-  return { start: panel(pen, px > pen.width / 2 ? 1 : 0).at(px, py).map(clip) };
+  return { start: panel(pen, left > pen.width / 2 ? 1 : 0).at(px, py).map(clip) };
 }
 
 export const { about, controls, compute: mathematics, render } = figure({

@@ -438,6 +438,82 @@ def test_an_end_of_the_walk_is_dragged_over_the_plane(sheet):
     assert shown(page) != before
 
 
+def drag(page, *places, hold=120):
+    """Press at the first place and move in one step to each other: shares of the canvas."""
+    box = page.locator("canvas").bounding_box()
+    for k, (across, down) in enumerate(places):
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.wait_for_timeout(hold)
+    return page.evaluate(SETTINGS)
+
+
+def test_a_drag_stays_with_the_region_where_it_began(sheet):
+    sheet.show("flow_grid")
+    first = [0.1, -1.8, 1, 0.2, 0.2, 1.35, 0, -1.15]
+    now = drag(sheet, (0.125, 0.87), (0.625, 0.87), (0.625, 0.3))  # out of the first layer's pad
+    assert now["knobs"][2:] == first[2:]
+    assert now["knobs"][:2] == [1.9, 1.9]
+    assert now.get("at", [-1.3, 0.3]) == [-1.3, 0.3]
+
+    sheet.show("forward_process")
+    now = drag(sheet, (0.4, 0.3), (0.9, 0.93))  # from the plane into the strip
+    assert now["time"] == 100
+    assert now["start"][0] > 3
+
+    sheet.show("straight_flow")
+    now = drag(sheet, (0.3, 0.5), (0.55, 0.5))  # over the middle line
+    assert now["start"][0] == 2.8
+
+    sheet.show("langevin_bias")
+    now = drag(sheet, (0.3, 0.3), (0.42, 0.8))  # from the energy into the distribution
+    assert now["start"] is not None
+    now = drag(sheet, (0.9, 0.5), (0.3, 0.3))  # from the curve to the left of its axis
+    assert now["log_eta"] == -2
+
+
+def test_a_quick_stroke_leaves_no_holes(sheet):
+    page = sheet.show("kl_fit")
+    drawn = drag(page, (0.12, 0.1), (0.95, 0.1))["drawn"]
+    assert min(drawn[1:-1]) > 0.6
+    page = sheet.show("causal_mask", settings={"preset": "nothing"})
+    box = page.locator("canvas").bounding_box()
+    at = [((44 + 36 * (j + 0.5)) / box["width"], 70 / box["height"]) for j in (0, 7)]
+    assert drag(page, *at)["mask"][:8] == [1] * 8
+
+
+def test_a_drag_by_keyboard_stays_with_its_region_too(sheet):
+    page = sheet.show("straight_flow")
+    canvas = page.locator("canvas")
+    canvas.focus()
+    canvas.press("ArrowLeft")
+    for _ in range(4):
+        canvas.press("Shift+ArrowRight")
+    page.wait_for_timeout(120)
+    assert page.evaluate(SETTINGS)["start"][0] == 2.8  # of the left panel, where it began
+
+
+def test_a_bar_of_an_earlier_text_is_not_written(sheet):
+    page = sheet.show("next_token", settings={"length": 0})
+    tap = """() => { const canvas = document.querySelector('canvas');
+        const box = canvas.getBoundingClientRect();
+        const at = {clientX: box.left + 200, clientY: box.top + 112 + 38, button: 0, pointerId: 1};
+        canvas.setPointerCapture = () => {};
+        for (let k = 0; k < 2; k++) canvas.dispatchEvent(new PointerEvent('pointerdown', at)); }"""
+    page.evaluate(tap)  # the second tap comes before a picture of the first
+    assert page.evaluate(SETTINGS)["length"] == 1
+
+
+def test_the_orbit_that_is_drawn_strongly_stays_in_the_frame(sheet):
+    text = living.source("game_orbit")
+    first = {c["name"]: c["value"] for c in sheet.evaluate(replay.IMPORT, [text, ""])}
+    (found,) = sheet.evaluate(replay.REPLAY, [first])
+    reach = float(text.split("REACH = ")[1].split(",")[0])
+    assert np.abs(found[first["method"]]).max() < reach
+
+
 def test_weights_may_stand_beside_the_page_and_without_them_the_still_stays(sheet, tmp_path):
     path = tmp_path / "beside.html"
     path.write_text(HEAD + living.page("digits_live", "figure", beside=True), encoding="utf-8")
