@@ -1,4 +1,4 @@
-"""Seconds from asking for a demo page to its last widget: python benchmarks/demo_pages.py [NAME ...].
+"""Seconds from asking for a demo page to its last widget: python benchmarks/demo_pages.py [NAME].
 
 One after the other, on a server of its own, in headless Chromium of a projector's size; the first
 page is opened once before, since it also loads the scripts that all pages share.
@@ -41,15 +41,14 @@ if __name__ == "__main__":
             server = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         try:
             home = f"http://127.0.0.1:{port}/"
-            ask = lambda: urllib.request.urlopen(f"{home}?token={TOKEN}", timeout=10)
-            lab.wait_until_up(ask, server, log)
+            lab.wait_until_up(lambda: urllib.request.urlopen(f"{home}login"), server, log)
             chromium = driver.chromium.launch(executable_path=str(lab.CHROMIUM), args=lab.FLAGS)
             window = chromium.new_page(viewport={"width": 1280, "height": 800})
             window.goto(f"{home}?token={TOKEN}")
             for k, page in enumerate([wanted[0], *wanted]):
                 url = f"{home}voila/render/{page.name}.ipynb"
                 took = seconds(window, url, len(page.demos))
-                print(f"{page.name:<24} {took:>5.1f} s" + "   (first of all)" * (k == 0), flush=True)
+                print(f"{page.name:<24} {took:>5.1f} s" + " (first)" * (k == 0), flush=True)
                 window.goto(home)  # its kernel ends
                 time.sleep(1)
         finally:

@@ -4,7 +4,6 @@ import html
 import importlib.util
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -157,10 +156,7 @@ def voila_command(folder: Path, port: int, *, idle: int = IDLE) -> list[str]:
 
 
 def voila_environment(folder: Path, token: str) -> dict[str, str]:
-    """The environment in which Voila finds the template of a folder of pages, and its token.
-
-    In a command line every user of the machine could read the token.
-    """
+    """Where Voila finds its template, and the token, which all could read in a command line."""
     own = str((folder / "jupyter").resolve())
     path = os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_PATH")]))
     return {**os.environ, "JUPYTER_PATH": path, "JUPYTER_TOKEN": token}
@@ -177,16 +173,9 @@ def require_free(port: int) -> None:
             raise OSError(f"port {port}: {error.strerror}; --port names another") from None
 
 
-def show(page: Path, url: str) -> None:
-    """Open an address in a browser, by a page that only its owner reads: it holds the token."""
-    page.touch(0o600)
-    page.write_text(f'<meta http-equiv="refresh" content="0; url={url}">', encoding="utf-8")
-    webbrowser.open(page.absolute().as_uri())
-
-
 def serve(folder: Path, port: int, *, browser: bool = True) -> int:
     """Serve a folder of pages until it is interrupted; return the exit status."""
-    command, token = voila_command(folder, port), secrets.token_hex(16)
+    command, token = voila_command(folder, port), os.urandom(16).hex()
     require_free(port)
     url = f"http://127.0.0.1:{port}/?token={token}"
     print(f"{url}   (Ctrl-C ends it)", flush=True)
@@ -204,7 +193,10 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
                 browser = probe.connect_ex(("127.0.0.1", port)) != 0
             time.sleep(0.2)
             if not browser:
-                show(folder / "open.html", url)
+                page = folder / "open.html"
+                page.touch(0o600)  # it holds the token
+                page.write_text(f'<meta http-equiv="refresh" content="0; url={url}">')
+                webbrowser.open(page.absolute().as_uri())
         return running[0].wait()
     except KeyboardInterrupt:
         return 0

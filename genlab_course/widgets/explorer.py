@@ -90,29 +90,28 @@ def entry(name: str, value: str) -> Any:
     return ipywidgets.Text(value=value, description=name, continuous_update=False)
 
 
-def play_button(control: Any, seconds: float = 5.0) -> ipywidgets.Play:
-    """A button that walks a slider of time to its end in some seconds; a hand may go on with it.
-
-    Its stops are counted: what is linked to `Play` can have neither tenths nor powers for values.
-    """
+def played(control: Any, seconds: float = 5.0) -> ipywidgets.HBox:
+    """A slider beside a button that walks it to its end, by its stops: `Play` has whole numbers."""
     n = round((control.max - control.min) / control.step)
     places = [round(control.min + k * control.step, 10) for k in range(n + 1)]
     if hasattr(control, "base"):
         places = [control.base**v for v in places]
+    pause = max(60, round(1000 * seconds / n))
+    button = ipywidgets.Play(max=n, interval=pause, show_repeat=False)
 
     def nearest() -> int:
         return min(range(n + 1), key=lambda k: abs(places[k] - control.value))
 
     def move(change: Any) -> None:
-        if change["new"] != nearest():
+        if change["new"] != nearest():  # a hand may stop between two of them
             control.value = places[change["new"]]
 
-    pause, layout = max(60, round(1000 * seconds / n)), ipywidgets.Layout(width="auto")
-    about: dict[str, Any] = {"interval": pause, "show_repeat": False, "layout": layout}
-    button = ipywidgets.Play(max=n, value=nearest(), **about)
+    button.value = nearest()
     button.observe(move, names="value")
     control.observe(lambda _: button.set_trait("value", nearest()), names="value")
-    return button
+    control.layout.flex, button.layout.width = "1 1 300px", "auto"
+    beside = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+    return ipywidgets.HBox([control, button], layout=beside)
 
 
 DPI = 80  # on a reader's screen
@@ -163,18 +162,12 @@ class Explorer(Stored):
 
     `update` gets the value of every control by name, moves the figure's artists, and may return a
     caption (HTML, maths between dollar signs); its errors are not swallowed. The figure is closed,
-    so that it does not show twice; `set(name=value)` drives the widget without a browser. Beside the
-    slider that `play` names, which is of time, stands a button that moves it.
+    so that it does not show twice; `set(name=value)` drives the widget without a browser. A button
+    beside the slider that `play` names, which is of time, moves it.
     """
 
-    def __init__(
-        self,
-        figure: Figure,
-        update: Callable[..., str | None],
-        *,
-        play: str = "",
-        **controls: ipywidgets.Widget,
-    ) -> None:
+    def __init__(self, figure: Figure, update: Callable[..., str | None], *, play: str = "",
+                 **controls: ipywidgets.Widget) -> None:  # fmt: skip
         if not controls:
             raise ValueError("explore needs at least one control, such as x=FloatSlider(...)")
         if play and play not in controls:
@@ -194,12 +187,7 @@ class Explorer(Stored):
             control.observe(lambda _: self._redraw(), names="value")
         plt.close(figure)  # or the notebook would show it a second time
         style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
-        rows = list(controls.values())
-        if play:
-            at, time = list(controls).index(play), controls[play]
-            time.layout.flex = "1 1 300px"
-            beside = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-            rows[at] = ipywidgets.HBox([time, play_button(time)], layout=beside)
+        rows = [c if name != play else played(c) for name, c in controls.items()]
         super().__init__([*rows, self._image, self._text, style])
 
     def _redraw(self) -> None:

@@ -10,20 +10,21 @@ from genlab.metrics.coverage import density_coverage, nearest_distance, precisio
 from genlab.metrics.distances import frechet_distance, kid
 from genlab.metrics.features import degrade, load_classifier, only_classes, repeat_few
 from genlab_course.figures import BLUE, GREEN, ORANGE, RED
+from genlab_course.widgets import explorer
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 N = 300  # samples, and images of the reference: enough to see, few enough to follow a slider
 NAMES = ("precision", "recall", "density", "coverage", "nearest is a training image")
 
 
-def _grid(samples: Tensor, n_rows: int = 3, n_columns: int = 5) -> Tensor:
+def _grid(samples: Tensor, n_rows: int, n_columns: int) -> Tensor:
     chosen = samples[: n_rows * n_columns, 0].reshape(n_rows, n_columns, 8, 8)
     padded = torch.nn.functional.pad(chosen, (0, 1, 0, 1))
     return padded.transpose(1, 2).reshape(n_rows * 9, n_columns * 9)[:-1, :-1]
 
 
 def metric_room() -> Explorer:
-    """Sliders that spoil 300 real digits, and the metrics' answer.
+    """Sliders that spoil 300 real digits, and the metrics' answer; a projector shows 60 of them.
 
     Green marks show the values of the unspoilt digits; for the last bar, the proportion that an
     honest generator would have.
@@ -55,7 +56,9 @@ def metric_room() -> Explorer:
 
     honest_frechet, honest_kid, *honest = score(spoil(0.0, 0.0, 10, N, 0.0))
     figure, (left, right) = panels(7.6, 2.8, width_ratios=(1, 1.6))
-    picture = left.imshow(_grid(torch.zeros(15, 1, 8, 8)).numpy(), cmap="gray", vmin=0, vmax=16)
+    wall = (6, 10) if explorer._dpi > explorer.DPI else (3, 5)
+    blank = _grid(torch.zeros(60, 1, 8, 8), *wall).numpy()
+    picture = left.imshow(blank, cmap="gray", vmin=0, vmax=16)
     left.set_axis_off()
     left.set_title("samples")
     bars = list(right.barh(NAMES, honest, color=(BLUE, ORANGE, BLUE, ORANGE, RED)))
@@ -69,7 +72,7 @@ def metric_room() -> Explorer:
     def update(**sliders: Any) -> str:
         samples = spoil(**sliders)
         frechet, kid_now, *rates = score(samples)
-        picture.set_data(_grid(samples).numpy())
+        picture.set_data(_grid(samples, *wall).numpy())
         for bar, value in zip(bars, rates, strict=True):
             bar.set_width(min(value, 1.6))
         right.set_title(f"Frechet {frechet:.2f}     KID {kid_now:+.3f}")

@@ -31,7 +31,7 @@ SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # every cell in the page
     "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 4},
 }
-WORDS = {"later", "quiz", "clinic", "release_reader", "watch"}  # widgets without a picture that one moves
+WORDS = {"later", "quiz", "clinic", "release_reader", "watch"}  # without a picture that one moves
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
 
 

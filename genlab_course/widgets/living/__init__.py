@@ -52,13 +52,13 @@ def source(name: str) -> str:
     return "\n".join([*shared, SHARED.sub(r"const \1 = \2_js;\n", text)])
 
 
-def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings as they are; ValueError that names those that the figure has not."""
+def _state(name: str, settings: dict[str, Any], autoplay: bool = False) -> dict[str, Any]:
+    """What a figure begins with; ValueError that names settings which it has not."""
     there = re.findall(r'\{ name: "(\w+)"', source(name))
     if strange := sorted(settings.keys() - set(there)):
-        said = f"{name} has no setting {', '.join(map(repr, strange))}"
-        raise ValueError(f"{said}; there are: {', '.join(there)}")
-    return settings
+        said = ", ".join(map(repr, strange))
+        raise ValueError(f"{name} has no setting {said}; there are: {', '.join(there)}")
+    return {"settings": settings, "autoplay": autoplay}
 
 
 def _scope(module: str) -> str:
@@ -79,21 +79,13 @@ def data_script(name: str) -> str:
     return f'globalThis.living_{name} = "{base64.b64encode(weights(name)).decode()}";\n'
 
 
-def page(
-    name: str,
-    ident: str,
-    *,
-    beside: bool = False,
-    autoplay: bool = False,
-    settings: dict[str, Any] | None = None,
-) -> str:
+def page(name: str, ident: str, *, beside: bool = False, **state: Any) -> str:
     """HTML that shows a figure where no kernel is; without scripts, its still picture.
 
     A network's weights stand in it, or `beside` it in a file NAME.data.js (`data_script`); where
     that file is missing the still picture stays.
     """
-    state = {"autoplay": autoplay, "settings": _known(name, settings or {})}
-    script, data = "", "true"
+    script, data, state = "", "true", _state(name, **{"settings": {}} | state)
     if name in NETWORKS:
         held = f'src="{name}.data.js" defer>' if beside else f">{data_script(name)}"
         script, data = f"<script {held}</script>\n", f"globalThis.living_{name}"
@@ -120,7 +112,7 @@ class Living(anywidget.AnyWidget):
 
     def __init__(self, name: str, *, autoplay: bool = False, **settings: Any) -> None:
         self.name, self._esm = name, source(name)
-        super().__init__(settings=_known(name, settings), autoplay=autoplay, data=weights(name))
+        super().__init__(**_state(name, settings, autoplay), data=weights(name))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Add the still picture, for a notebook that is read and not run."""

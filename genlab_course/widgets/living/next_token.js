@@ -169,9 +169,8 @@ const say = ({ plain, p, bits, cost }, { temperature, top }) => {
 
 // A tap on a bar writes its token, once the bars are those of the text so far.
 function touch(px, py, settings, pen, kind) {
-  const { length, chosen, prompt } = settings;
-  if (bars.of !== JSON.stringify(settings)) return null;
-  const { top, step } = rows(pen), token = bars[Math.floor((py - top) / step)];
+  const { length, chosen, prompt } = settings, { top, step } = rows(pen);
+  const token = bars.of === JSON.stringify(settings) ? bars[Math.floor((py - top) / step)] : undefined;
   if (kind !== "pointerdown" || py < top || token === undefined || length >= LONGEST) return null;
   const earlier = chosen.filter(([at, , when]) => at < length && when === prompt);
   return { length: length + 1, chosen: [...earlier, [length, token, prompt]] };

@@ -65,10 +65,8 @@ export const sunflower = (n) => Float64Array.from({ length: 2 * n }, (_, i) => {
   const k = Math.floor(i / 2), angle = Math.PI * (3 - Math.sqrt(5)) * k;
   return Math.sqrt(-2 * Math.log(1 - (k + 0.5) / n)) * (i % 2 ? Math.sin(angle) : Math.cos(angle));
 });
-
 export const logNormal = (x, m, s) => -0.5 * ((x - m) / s) ** 2 - Math.log(s * Math.sqrt(2 * Math.PI));
-// By the trapezoidal rule, on places dx apart.
-export const integral = (f, dx) => (f.reduce((a, b) => a + b, 0) - (f[0] + f[f.length - 1]) / 2) * dx;
+export const integral = (f, dx) => /* trapezoids */ (f.reduce((a, b) => a + b, 0) - (f[0] + f[f.length - 1]) / 2) * dx;
 
 // Standard normal distribution function (Marsaglia's series), and a root of a rising function.
 export function below(z) {
@@ -417,9 +415,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
           Object.assign(values, touch(...at, { ...state(), ...values }, pen, kind, begun));
         }
         last = [x, y];
-        if (!Object.keys(values).length) return;
-        players.forEach((p) => p.stop());
-        change(values);
+        if (Object.keys(values).length) { players.forEach((p) => p.stop()); change(values); }
       };
       const hand = (event) => {
         const held = canvas.hasPointerCapture(event.pointerId); // a drag that began here
