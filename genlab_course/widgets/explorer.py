@@ -97,7 +97,7 @@ def played(control: Any, seconds: float = 5.0) -> ipywidgets.HBox:
     if hasattr(control, "base"):
         places = [control.base**v for v in places]
     pause = max(60, round(1000 * seconds / n))
-    button = ipywidgets.Play(max=n, interval=pause, show_repeat=False)
+    button = ipywidgets.Play(max=n, interval=pause, show_repeat=False, tooltip="play or stop")
 
     def nearest() -> int:
         return min(range(n + 1), key=lambda k: abs(places[k] - control.value))
