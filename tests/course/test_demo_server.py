@@ -65,7 +65,7 @@ def server(tmp_path_factory):
     command = demos.voila_command(folder, port, idle=IDLE)
     environment = demos.voila_environment(folder, TOKEN)
     running = Server(subprocess.Popen(command, env=environment), port)
-    for _ in range(240):
+    for _ in range(720):  # a busy machine
         try:
             running.ask("/login")
             break
