@@ -95,25 +95,3 @@ def test_a_page_shows_pictures_and_no_code_and_follows_the_keys(window, address,
     counts = f"{n_formulas:>8}  {len(names):>8}  {0:>4}"
     report_row(f"{'demo ' + demo.name:<32}  {seconds:>9.1f}  {counts}  {ms}")
     assert (n_unreadable, window.outside, window.errors) == (0, [], [])
-
-
-def test_a_play_button_moves_its_slider_and_a_key_goes_on(window, address):
-    page = window.page
-    page.goto(f"{address}voila/render/11.ipynb", timeout=240_000)
-    page.wait_for_selector("#rendered_cells img[src^='blob:']", timeout=240_000)
-    window.controls()
-    window.watch(0)
-    value = "() => parseFloat(window.genlab.control.getAttribute('aria-valuenow'))"
-    first, before = window.picture(), page.evaluate(value)
-    page.locator(".widget-play button").first.press("Enter")
-    page.wait_for_function(f"v => ({value})() > v + 0.3", arg=before, timeout=60_000)
-    page.locator(".widget-play button").first.press("Enter")
-    page.wait_for_timeout(3000)  # what was on its way has arrived
-    assert window.picture() != first
-    reached = page.evaluate(value)
-    page.wait_for_timeout(1000)
-    assert page.evaluate(value) == reached
-    window.watch(0)
-    page.keyboard.press("ArrowLeft")
-    page.wait_for_function(f"v => ({value})() < v", arg=reached, timeout=60_000)
-    assert window.errors == []
