@@ -8,12 +8,14 @@ misunderstanding and never gives the answer away.
 import contextlib
 import functools
 import hashlib
+import html
 import importlib.util
 import inspect
 import linecache
 import math
 import os
 import pkgutil
+import re
 import textwrap
 import tomllib
 import traceback
@@ -137,7 +139,37 @@ def exercise(id: str, answer: Any) -> None:
         named = [mistake_id(id, m.says) for m in task.mistakes if reply == f"not yet: {m.says}"]
         told = named and os.environ.get("GENLAB_MISTAKES") != "0"
         record(id, reply == "right", mistake=named[0] if told else "")
-    print(f"[{id}] {reply}")
+    display(Reply(id, reply))
+
+
+LOOKS = {  # of a reply in a notebook: a sign, and a colour for white words and light or dark pages
+    "right": ("✓", "#00805E"),
+    "not yet": ("✗", "#B35900"),
+    "not attempted": ("○", "#666666"),
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is said of an answer: a line where text is printed, a coloured box in a notebook."""
+
+    id: str
+    says: str
+
+    def __repr__(self) -> str:
+        return f"[{self.id}] {self.says}"
+
+    def _repr_html_(self) -> str:
+        verdict, _, why = self.says.partition(": ")
+        sign, colour = LOOKS[verdict]
+        why = re.sub(r"`([^`]+)`|(course\.hint\([^)]*\))", r"<code>\1\2</code>", html.escape(why))
+        why = f'<p style="margin:8px 0 0 0">{why}</p>' if why else ""
+        chip = f"color:white;background-color:{colour};padding:1px 8px;border-radius:4px"
+        return (
+            f'<div class="genlab-reply" style="border-left:5px solid {colour};padding:6px 12px;'
+            f'margin:2px 0"><p style="margin:0"><b style="{chip}">{sign} {verdict}</b> '
+            f"<code>[{self.id}]</code></p>{why}</div>"
+        )
 
 
 def mistake_id(id: str, says: str) -> str:

@@ -54,7 +54,8 @@ ASK = """async code => {
 }"""
 PRINTED = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter(cell => cell.model.type === 'code').flatMap(cell => cell.model.outputs.toJSON())
-    .map(output => [output.text ?? ''].flat().join('')).join('')"""
+    .map(output => [output.text ?? output.data?.['text/plain'] ?? ''].flat().join(''))
+    .join('\\n')"""
 
 
 @pytest.mark.parametrize(("path", "id", "body", "least"), NOTEBOOKS)

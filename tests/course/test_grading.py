@@ -362,7 +362,7 @@ def test_an_answer_in_lists_stays_whole_where_the_solution_counts(monkeypatch):
 @pytest.mark.parametrize("way", ["hints", "answer"])
 def test_the_worked_solution_opens_after_three_hints_or_a_right_answer(way, capsys, monkeypatch):
     opened = []
-    monkeypatch.setattr(grading, "display", lambda page: opened.append(page.data))
+    monkeypatch.setattr(grading, "display", lambda page: opened.append(getattr(page, "data", "")))
     grading.solution("00.double")
     grading.hint("00.double")
     grading.hint("00.double")
@@ -374,7 +374,9 @@ def test_the_worked_solution_opens_after_three_hints_or_a_right_answer(way, caps
     else:
         grading.hint("00.double")
     grading.solution("00.double")
-    assert opened == ["```python\ndef _double(x):\n    return 2 * x\n```"]
+    assert [page for page in opened if page] == [
+        "```python\ndef _double(x):\n    return 2 * x\n```"
+    ]
 
 
 def test_a_number_in_quotes_is_told_from_a_wrong_number():
@@ -384,3 +386,34 @@ def test_a_number_in_quotes_is_told_from_a_wrong_number():
 def test_an_answer_without_a_hint_in_reach_names_the_command_that_works():
     said = assess(Exercise("00.number", right=0.76), 3.0)
     assert "course.hint('00.number')" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "parts"),
+    [
+        (3.0, ("✗", "not yet"), ("3.", "<code>course.hint(&#x27;00.number&#x27;)</code>")),
+        (0.76, ("✓", "right"), ()),
+        (None, ("○", "not attempted"), ()),
+        ("<b>", ("✗", "not yet"), ("&#x27;&lt;b&gt;&#x27; is text",)),
+        (1.0, ("✗", "not yet"), ("one <code>minus</code> &lt; 1",)),
+    ],
+)
+def test_a_notebook_shows_the_verdict_in_a_box_and_the_reason_set_apart(
+    answer, words, parts, capsys, monkeypatch
+):
+    mistake = Mistake(1.0, "one `minus` < 1")
+    task = Exercise("00.number", right=0.76, mistakes=(mistake,), hints="a")
+    monkeypatch.setattr(grading, "find_exercise", {"00.number": task}.get)
+    monkeypatch.setattr(grading, "_right_answers", {})
+    shown = []
+    monkeypatch.setattr(grading, "display", shown.append)
+    exercise("00.number", answer)
+    text, box = repr(shown[0]), shown[0]._repr_html_()
+    assert text == f"[00.number] {assess(task, answer)}"
+    reason = box.partition("</b>")[2]
+    assert all(word in box for word in (*words, "[00.number]"))
+    assert all(part in reason for part in parts)
+    assert box.count("<p") == (2 if parts else 1)  # the reason is a paragraph of its own
+    monkeypatch.setattr(grading, "display", print)
+    exercise("00.number", answer)
+    assert capsys.readouterr().out == f"{text}\n"

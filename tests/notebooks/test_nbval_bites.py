@@ -157,6 +157,17 @@ def test_the_state_of_a_widget_may_change_but_not_the_widget(tmp_path):
     assert [passed[f"Cell {i}"] for i in range(3)] == [True, False, True], printed
 
 
+def test_the_words_of_a_reply_are_compared_and_its_box_is_not(tmp_path):
+    reply = "import genlab_course as course; course.exercise('02.sequence-nll', {})"
+    notebook = built([reply.format(3)] * 3 + [reply.format("...")], tmp_path)
+    shown = [cell.outputs[0].data for cell in notebook.cells]
+    shown[1]["text/html"] = shown[1]["text/html"].replace("solid", "dotted")
+    shown[2]["text/plain"] = shown[2]["text/plain"].replace("expected", "found")
+    shown[3]["text/plain"] = shown[3]["text/plain"].replace("not attempted", "right")
+    passed, printed = run_nbval(notebook, tmp_path)
+    assert [passed[f"Cell {i}"] for i in range(4)] == [True, True, False, False], printed
+
+
 def test_the_kernel_of_nbval_has_no_network(tmp_path):
     notebook = built(["print(1)"], tmp_path)
     notebook.cells[0].source = "import socket; socket.create_connection(('192.0.2.1', 80))"
