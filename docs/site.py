@@ -7,9 +7,7 @@ questions with the explanations folded away. `index.html` shows and searches the
 has the documentation of every module.
 """
 
-import base64
 import html
-import io
 import json
 import posixpath
 import re
@@ -22,13 +20,12 @@ import pdoc
 from math_core import LatexToMathML
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from genlab.map import FRONTIER
 from genlab_course import questions
 from genlab_course.demos import PAGES
-from genlab_course.learner import slug
+from genlab_course.learner import GROUPS, HERO, THUMBNAILS, key_of, slug
 from genlab_course.widgets import living
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,15 +34,8 @@ DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
 ASSETS = ROOT / "docs/site"
-HERO = ROOT / "genlab_course/data/hero.webp"
 LATEX = LatexToMathML(fancy_error=False)
 PICTURES = ("image/png", "image/gif", "image/webp")
-GROUPS = {  # of the first page: a heading, and how the names of its pages begin
-    "One map, and likelihood": ("01_", "02_", "03_", "04_"),
-    "Latent variables, and the adversarial game": ("05_", "06_", "07_", "08_", "09_"),
-    "Energies, scores and diffusion": ("10_", "11_", "12_", "13_", "14_"),
-    "The landscape": ("15_",),
-}
 LIVING = {  # on the first page: what is asked of the reader
     "forward_process": "Diffusion turns data into noise, then noise back into data. Drag a point.",
     "game_orbit": "Each player follows its own gradient, and they spiral apart. Drag the start.",
@@ -169,25 +159,6 @@ def with_explanations(notebook, books):
     return notebook
 
 
-def thumbnail(notebook):
-    """Return the picture that stands for a notebook, 432 pixels wide, as WebP bytes.
-
-    It is the first that is not the map, which every lesson shows; None where there is no picture.
-    """
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []) if "draw_map" not in cell.source else []:
-            for kind in PICTURES:
-                if kind in output.get("data", {}):
-                    drawn = Image.open(io.BytesIO(base64.b64decode(output["data"][kind])))
-                    drawn.seek(getattr(drawn, "n_frames", 1) - 1)  # the last of a film
-                    small = drawn.convert("RGB")
-                    small.thumbnail((432, 243), Image.Resampling.LANCZOS)
-                    buffer = io.BytesIO()
-                    small.save(buffer, "WEBP", quality=70)
-                    return buffer.getvalue()
-    return None
-
-
 def contents(body):
     """Return the list of a page's sections, "" where there are fewer than three."""
     found = re.findall(
@@ -260,20 +231,27 @@ def copy_assets(folder):
         FONT.with_name("GUST-FONT-LICENSE.txt"),
     ):
         shutil.copyfile(path, folder / path.name)
+    for path in THUMBNAILS.iterdir():
+        shutil.copyfile(path, folder / path.name)
     for name in living.NETWORKS:
         (folder / f"{name}.data.js").write_text(living.data_script(name), encoding="utf-8")
 
 
-def cards(pages, thumbnails):
+def cards(pages):
     """Return links to some pages, each with its picture."""
     items = []
     for title, name, *_ in pages:
-        image = f'<img src="{name}.webp" alt="" loading="lazy">' if name in thumbnails else ""
+        image = f'<img src="{key_of(name)}.webp" alt="" loading="lazy">'
         items.append(f'<li><a href="{name}.html">{image}<span>{html.escape(title)}</span></a></li>')
     return f'<ul class="cards">{"".join(items)}</ul>'
 
 
-def landing(pages, thumbnails):
+def place(path):
+    """Return where a page's source lies, for a notebook as the learner's copy does."""
+    return path.relative_to(ROOT).as_posix().removeprefix("notebooks/")
+
+
+def landing(pages):
     """Return the first page: what moves, where to begin, the search, and everything by groups."""
     parts = [
         "<h1>Generative models from first principles</h1>",
@@ -282,7 +260,7 @@ def landing(pages, thumbnails):
         "laptop's CPU, and checked by a second route.</p>",
         f'<img class="hero" src="{HERO.name}" alt="Five families of generative models turn noise '
         'into the same ring of eight clusters, each in its own number of network evaluations">',
-        '<p class="buttons"><a href="01_four_paradigm_map.html">Begin with lesson 01</a>'
+        '<p class="buttons"><a href="01_four_paradigm_map.html">▶ Start: lesson 01</a>'
         f'<a href="{SOURCE}README.md">Run it yourself</a>'
         '<a href="api/genlab.html">The library</a>'
         '<input id="search" type="search" placeholder="Search" aria-label="Search all pages"></p>',
@@ -293,13 +271,10 @@ def landing(pages, thumbnails):
         figure = living.page(name, name, beside=True, autoplay=k == 0)
         figures.append(f"<section><h3>{question}</h3>{figure}</section>")
     parts += [f'<div class="living">{"".join(figures)}</div>']
-    groups, left = {}, list(pages)
+    left = list(pages)
     for heading, starts in GROUPS.items():
-        groups[heading] = [row for row in pages if row[1].startswith(starts)]
-    groups["Labs: the systems in use"] = [r for r in pages if r[2].parent.name == "systems"]
-    groups["Frontier"] = [r for r in pages if r[2].parent.name == "frontier"]
-    for heading, rows in groups.items():
-        parts += [f"<h2>{heading}</h2>", cards(rows, thumbnails)] if rows else []
+        rows = [row for row in left if place(row[2]).startswith(starts)]
+        parts += [f"<h2>{heading}</h2>", cards(rows)] if rows else []
         left = [row for row in left if row not in rows]
     links = "".join(f'<li><a href="{n}.html">{html.escape(t)}</a></li>' for t, n, *_ in left)
     parts += ["<h2>Reference and solutions</h2>", f'<ul class="plain">{links}</ul>']
@@ -312,13 +287,10 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
     `books` has the flip-books of widgets by their calls (docs/flipbooks.py); without one, a widget
     is a picture.
     """
-    exporter, pages, thumbnails = Exporter(template_name="basic"), [], {}
+    exporter, pages = Exporter(template_name="basic"), []
     folder.mkdir(parents=True, exist_ok=True)
     for title, name, path in notebooks:
         notebook = nbformat.read(path, as_version=4)
-        if path.parent.name != "solutions" and (small := thumbnail(notebook)):
-            thumbnails[name] = small
-            (folder / f"{name}.webp").write_bytes(small)
         notebook = with_explanations(notebook, books or {})
         notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
         pages.append((title, name, path, exporter.from_notebook_node(notebook)[0]))
@@ -339,7 +311,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
     copy_assets(folder)
     table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, _, b in pages]
     (folder / "pages.js").write_text(f"const PAGES = {json.dumps(table)};\n", encoding="utf-8")
-    (folder / "index.html").write_text(landing(pages, thumbnails), encoding="utf-8")
+    (folder / "index.html").write_text(landing(pages), encoding="utf-8")
     return len(pages)
 
 

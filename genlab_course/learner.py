@@ -10,6 +10,7 @@ import ast
 import base64
 import contextlib
 import hashlib
+import html
 import importlib
 import json
 import os
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from genlab.map import FRONTIER, LESSONS, SYSTEMS
@@ -354,12 +355,31 @@ PAGE = "START.ipynb"
 HEAD = re.compile(
     r"About (\d+) minutes(?: to read, about|, exercises included; the cells run in) (\d+) seconds"
 )
+LAYOUTS = (
+    ".jupyterlab"  # in a folder of copies: which panels JupyterLab has open, first the contents
+)
+LAYOUT = Path(__file__).parent / "data" / "default-37a8.jupyterlab-workspace"
 HELLO = (Path(__file__).parent / "data" / "start.md").read_text(encoding="utf-8").strip()
 HERO = Path(__file__).parent / "data" / "hero.webp"
+THUMBNAILS = HERO.with_name("thumbnails")  # written by docs/images/thumbnails.py
 HERO_ALT = (
     "Film: five families of generative models turn noise into the same ring of eight clusters, "
     "each in its own number of network evaluations"
 )
+GROUPS = {  # on start page and site: a heading, and how the names of its notebooks begin
+    "One map, and likelihood": ("01_", "02_", "03_", "04_"),
+    "Latent variables, and the adversarial game": ("05_", "06_", "07_", "08_", "09_"),
+    "Energies, scores and diffusion": ("10_", "11_", "12_", "13_", "14_"),
+    "The landscape": ("15_",),
+    "Labs: the systems in use": ("systems/",),
+    "Frontier": ("frontier/",),
+}
+BUTTON = (
+    "display:inline-block;padding:12px 28px;margin-right:12px;border-radius:8px;font-size:22px;"
+    "font-weight:bold;color:white;background-color:#0072B2;text-decoration:none"
+)
+GRID = "display:flex;flex-wrap:wrap;gap:12px"
+CARD = "width:155px;padding:6px;border-radius:8px;line-height:1.35"
 SAYS = {  # what was done with some copies: the sentence about them
     "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "
     "answers were carried over into fresh ones; the old ones are kept beside them, with the date.",
@@ -437,30 +457,33 @@ def counts(ids: Sequence[str], right: set[str]) -> tuple[int, int]:
 
 
 def table(rows: list[Standing]) -> str:
-    """Write the standings as Markdown: what is next, then the lessons and the labs."""
+    """Write the standings as HTML: a button for what is next, then a card for each notebook."""
     following = next((row for row in rows if not row.done), None)
     hours = max(1, round(sum(row.minutes for row in rows if not row.done) / 60))
-    say = "Everything is answered. What would you build now?"
+    parts = ["<p>Everything is answered. What would you build now?</p>"]
     if following is not None:
-        verb = "Go on with" if following.begun else "Next"
-        say = f"## ▶ {verb}: [{following.title}]({following.name})\n\n{following.minutes} minutes"
-        begun = any(row.begun for row in rows)
-        say += f"; about {hours} hour{'s' if hours > 1 else ''} are left" if begun else ""
-    lines = [say]
-    for heading, folder in (("Lessons", "."), ("Labs", "systems"), ("Frontier", "frontier")):
-        lines += [
-            "",
-            f"### {heading}",
-            "",
-            "| | | minutes | exercises | quiz |",
-            "|---|---|---|---|---|",
-        ]
-        for row in rows:
-            if str(PurePosixPath(row.name).parent) == folder:
-                sign = "✓" if row.done else "…" if row.begun else ""
-                parts = " | ".join(f"{right} of {n}" for right, n in (row.exercises, row.quiz))
-                lines.append(f"| {sign} | [{row.title}]({row.name}) | {row.minutes} | {parts} |")
-    return "\n".join(lines)
+        say = f"▶ {'Go on with' if following.begun else 'Next'}: {html.escape(following.title)}"
+        left = f"; about {hours} hour{'s' if hours > 1 else ''} are left"
+        left = f"{following.minutes} minutes{left if any(row.begun for row in rows) else ''}"
+        parts = [f'<p><a href="{following.name}" style="{BUTTON}">{say}</a> {left}</p>']
+    for heading, starts in GROUPS.items():
+        cards = [_card(r, r is following) for r in rows if r.name.startswith(starts)]
+        parts += [f"<h3>{heading}</h3>", f'<div style="{GRID}">', *cards, "</div>"] if cards else []
+    return "\n".join(parts)
+
+
+def _card(row: Standing, following: bool) -> str:
+    picture, sign = "", "✓ " if row.done else "… " if row.begun else ""
+    if (small := THUMBNAILS / f"{key_of(row.name)}.webp").is_file():
+        data = base64.b64encode(small.read_bytes()).decode()
+        picture = f'<img src="data:image/webp;base64,{data}" alt="" style="width:100%">'
+    parts = ("{} of {}".format(*counted) for counted in (row.exercises, row.quiz))
+    counted = "{} min<br>exercises {}<br>quiz {}".format(row.minutes, *parts)
+    edge = "3px solid #0072B2" if following else "1px solid #999999"
+    return (
+        f'<div style="{CARD};border:{edge}"><a href="{row.name}" style="text-decoration:none">'
+        f"{picture}<br><b>{sign}{html.escape(row.title)}</b></a><br><small>{counted}</small></div>"
+    )
 
 
 def notices(prepared: Prepared) -> list[str]:
@@ -472,7 +495,7 @@ def notices(prepared: Prepared) -> list[str]:
 def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Path:
     """Write the start page into a folder of working copies."""
     head = "\n\n".join(["# genlab: generative models from first principles", *notices(prepared)])
-    shown = {"text/markdown": table(standings(mine, source)), "text/plain": "the table"}
+    shown = {"text/html": table(standings(mine, source)), "text/plain": "the table"}
     picture = {"image/webp": base64.b64encode(HERO.read_bytes()).decode(), "text/plain": HERO_ALT}
     width = {"image/webp": {"width": 880, "alt": HERO_ALT}}
     how = HELLO.replace("SLUG", slug())
@@ -500,7 +523,9 @@ def slug() -> str:
 
 def begin(mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Prepared]:
     """Make or renew the working copies, then the start page that lists them."""
-    prepared = prepare(mine, source)
+    prepared, layout = prepare(mine, source), mine / LAYOUTS / LAYOUT.name
+    if not layout.exists():  # later it is the learner's own
+        replace_file(layout, LAYOUT.read_bytes())
     return write_start(mine, prepared, source), prepared
 
 
@@ -509,9 +534,9 @@ def progress() -> None:
     mine = folder()
     if mine is None:
         raise FileNotFoundError("progress is kept for working copies: `genlab start` makes them")
-    from IPython.display import Markdown, display  # not for `genlab start`, which is to be quick
+    from IPython.display import HTML, display  # not for `genlab start`, which is to be quick
 
-    display(Markdown(table(standings(mine))))
+    display(HTML(table(standings(mine))))
 
 
 def reset_here(lesson: str | int) -> None:

@@ -18,7 +18,7 @@ from genlab.flow.transforms import push_forward
 from genlab_course.lesson_01 import COLOURS, EXTENT, RECIPES, film, learn
 
 PANEL, GAP, TOP, FOOT = 168, 10, 30, 28
-N_POINTS, N_FRAMES, FPS, HOLD_S = 160, 30, 6, 1.2
+N_POINTS, N_FRAMES, FPS, HOLD_S = 110, 30, 6, 1.2
 INK = "#333333"
 
 
@@ -84,7 +84,7 @@ def main():
     times = [600] + [1000 // FPS] * (N_FRAMES - 2) + [round(1000 * HOLD_S)]
     target = Path(genlab_course.__file__).parent / "data" / "hero.webp"
     more = {"save_all": True, "append_images": frames[1:], "duration": times, "loop": 0}
-    frames[0].save(target, quality=22, method=6, **more)
+    frames[0].save(target, quality=13, method=6, **more)
     print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
 
 

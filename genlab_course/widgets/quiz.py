@@ -20,7 +20,9 @@ STYLE = """<style>
 .genlab-option .widget-toggle-button { position: static; flex: none; }
 .genlab-option .widget-toggle-button::after {
   content: ""; position: absolute; inset: 0; z-index: 1; }
-</style>"""
+.genlab-right, .genlab-wrong { box-shadow: inset 5px 0 RIGHT; background: rgba(0, 128, 94, 0.15); }
+.genlab-wrong { box-shadow: inset 5px 0 WRONG; background: rgba(213, 94, 0, 0.15); }
+</style>""".replace("RIGHT", RIGHT).replace("WRONG", WRONG)
 
 
 def as_html(text: str) -> str:
@@ -47,7 +49,7 @@ class QuizCard(ipywidgets.VBox):
             for letter in LETTERS[: len(question.options)]
         ]
         self.reply = ipywidgets.HTMLMath(value="", layout=layout)
-        rows = [
+        self.rows = rows = [
             ipywidgets.HBox(
                 [button, ipywidgets.HTMLMath(value=as_html(option.text), layout=layout)],
                 layout=ipywidgets.Layout(align_items="baseline"),
@@ -65,9 +67,11 @@ class QuizCard(ipywidgets.VBox):
     def _chosen(self, pressed: bool, index: int) -> None:
         if not pressed:
             return
-        for other, button in enumerate(self.buttons):
-            button.value = other == index
         option = self.question.options[index]
+        look = "genlab-right" if option.right else "genlab-wrong"
+        for other, (button, row) in enumerate(zip(self.buttons, self.rows, strict=True)):
+            button.value = other == index
+            row._dom_classes = ("genlab-option", look)[: 1 + (other == index)]
         record(self.id, option.right)
         verdict = "Right." if option.right else "Not this one."
         style = CHIP.format(RIGHT if option.right else WRONG)

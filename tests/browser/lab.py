@@ -85,12 +85,12 @@ def server(folder):
         "JUPYTER_DATA_DIR": "data",
         "JUPYTER_RUNTIME_DIR": "runtime",
         "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
         "GENLAB_MY": "root/my",
     }
     environment = {**os.environ, **{k: str(folder / v) for k, v in places.items()}}
     environment["PYTHONPATH"] = str(ROOT)
+    environment.pop("JUPYTERLAB_WORKSPACES_DIR", None)  # `genlab lab` sets it
     running = Server(_free_port(), secrets.token_hex(16), root)
     arguments = (
         f"--no-browser --ip=127.0.0.1 --port={running.url.rpartition(':')[2]} "

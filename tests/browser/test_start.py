@@ -13,6 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("sm
 
 CLEAN = "() => window.jupyterapp.shell.currentWidget.context.model.dirty === false"
 SHOWN = "path => window.jupyterapp.shell.currentWidget?.context?.path === path"
+BUTTON = """() => [
+    getComputedStyle(document.querySelector('.jp-OutputArea a')).backgroundColor,
+    getComputedStyle(document.querySelector('.jp-OutputArea h3 + div')).display]"""
 # What stands on the screen of the terminal, its lines joined: a narrow window breaks them.
 SCREEN = """() => {
     const buffer = window.jupyterapp.shell.currentWidget.content._term.buffer.active;
@@ -23,7 +26,7 @@ SCREEN = """() => {
 
 def test_the_start_page_leads_to_ones_own_copy_of_lesson_01(page, server):
     start = lab.Lesson(page, server, "my/START.ipynb")
-    first = page.locator(".jp-RenderedMarkdown a", has_text="01 The four-paradigm map").first
+    first = page.locator(".jp-OutputArea a", has_text="01 The four-paradigm map").first
     page.wait_for_function("() => document.querySelector('.jp-OutputArea img')?.naturalWidth")
     page.wait_for_timeout(1000)  # what would pop up or be changed on opening
     save_picture(page, "start")
@@ -35,6 +38,26 @@ def test_the_start_page_leads_to_ones_own_copy_of_lesson_01(page, server):
     page.wait_for_timeout(1000)
     assert page.evaluate(CLEAN), "a lesson opens as if it were not saved"
     assert (start.outside, start.errors) == ([], [])
+
+
+OPEN = "() => [...document.querySelectorAll('.jp-SideBar .lm-mod-current')].map(e => e.dataset.id)"
+
+
+def test_the_contents_are_open_at_the_first_start_and_stay_as_one_leaves_them(page, server):
+    door, there = f"{server.url}/?token={server.token}", ".jp-NotebookPanel .jp-Cell"
+    page.goto(door)
+    page.wait_for_selector(there, timeout=60_000)
+    page.wait_for_function(f"() => ({OPEN})().includes('table-of-contents')", timeout=20_000)
+    assert page.locator(".jp-TableOfContents", has_text="One map, and likelihood").count() == 1
+    cards = page.locator(".jp-OutputArea img[alt='']")
+    assert cards.count() == len(learner.shipped())
+    assert page.evaluate(BUTTON) == ["rgb(0, 114, 178)", "flex"], "the sanitiser took the styles"
+    page.locator(".jp-SideBar [data-id='filebrowser']").click()
+    page.wait_for_function(f"() => ({OPEN})().includes('filebrowser')")
+    page.wait_for_timeout(3000)  # until it is kept
+    page.goto(door)
+    page.wait_for_selector(there, timeout=60_000)
+    page.wait_for_function(f"() => ({OPEN})().includes('filebrowser')", timeout=20_000)
 
 
 def test_a_copy_that_jupyterlab_has_saved_is_renewed_by_the_next_update(page, server, tmp_path):

@@ -328,6 +328,7 @@ def jupyterlab(monkeypatch, tmp_path):
     """What JupyterLab would be started with, and the path on which its terminals look."""
     monkeypatch.setenv("GENLAB_MY", str(tmp_path / "a class" / "my own"))
     monkeypatch.setenv("PATH", "elsewhere")
+    monkeypatch.delenv("JUPYTERLAB_WORKSPACES_DIR", raising=False)
     started = []
     note = lambda arguments: started.append((arguments, os.environ["PATH"].split(os.pathsep)))
     monkeypatch.setattr("jupyterlab.labapp.main", note)
@@ -342,11 +343,18 @@ def test_lab_opens_jupyterlab_at_the_copies_and_passes_the_rest_on(jupyterlab, t
     assert given["ServerApp.root_dir"] == str(tmp_path / "a class")
     assert given["LabApp.default_url"] == "/lab/tree/my%20own/START.ipynb"
     assert (tmp_path / "a class" / "my own" / "START.ipynb").is_file()
+    assert list(Path(given["LabApp.workspaces_dir"]).glob("default-*.jupyterlab-workspace"))
     settings = Path(given["LabApp.app_settings_dir"]) / "overrides.json"
     shown = json.loads(settings.read_text(encoding="utf-8"))
     assert shown["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
     assert shutil.which("genlab", path=path[0])
     assert path[-1] == "elsewhere"
+
+
+def test_a_place_of_ones_own_for_jupyterlabs_layouts_is_kept(jupyterlab, monkeypatch):
+    monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", "/mine")
+    assert run("lab").exit_code == 0
+    assert not any("workspaces_dir" in argument for argument in jupyterlab[0][0])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has neither")

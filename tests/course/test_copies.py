@@ -1,5 +1,7 @@
 """The course's own notebooks as working copies: they open, are handed out, and are counted."""
 
+import importlib.util
+import json
 import re
 from base64 import b64decode
 from pathlib import Path
@@ -14,6 +16,7 @@ from genlab_course.learner import (
     NOTEBOOKS,
     Prepared,
     as_bytes,
+    begin,
     fresh,
     handout,
     prepare,
@@ -100,20 +103,64 @@ def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
     page = write_start(mine_start, odd)
     notebook = nbformat.read(page, as_version=4)
     nbformat.validate(notebook)
-    head, code, how, work = notebook.cells
+    head, code, _, work = notebook.cells
     picture, standing = code.outputs
     assert b64decode(picture.data["image/webp"])[8:12] == b"WEBP"
-    shown = standing.data["text/markdown"]
+    shown = standing.data["text/html"]
     assert shown == table(standings(mine_start))
-    text = "\n".join((head.source, shown, how.source))
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert len(links) == len(shipped()) + 1  # what is next
+    links = re.findall(r'<a href="([^"]+)"', shown)
+    assert links[0] == links[1]  # what is next, then all
+    assert sorted(links[1:]) == sorted(shipped())
+    pictures = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt=""', shown)
+    assert len(set(pictures)) == len(shipped())
+    assert all(b64decode(data)[8:12] == b"WEBP" for data in pictures)
+    assert all(f"<h3>{heading}</h3>" in shown for heading in learner.GROUPS)
+    assert page.stat().st_size < 400_000
     assert all((mine_start / link).exists() for link in links)
     assert "newer versions of: `04`" in head.source
     assert "no notebook that can be read: `glide`" in head.source
     assert "course.progress()" in code.source
     assert "course.download()" in work.source
     assert str(mine_start.parent) not in page.read_text()
+
+
+def test_the_page_says_what_is_done_and_what_is_next(mine_start):
+    first, second, *_ = learner.asked().values()
+    for id in (*first.exercises, *first.quiz, second.quiz[0]):
+        learner.record(id, True, mine_start)
+    button, done, begun, *others = table(standings(mine_start)).split("<a href=")[1:]
+    assert f"▶ Go on with: {second.title}" in button
+    assert "hours are left" in button
+    n = len(first.quiz)
+    assert f"<b>✓ {first.title}</b>" in done
+    assert f"exercises {len(first.exercises)} of {len(first.exercises)}<br>quiz {n} of {n}" in done
+    assert f"<b>… {second.title}</b>" in begun
+    assert not any("✓" in card or "…" in card for card in others)
+    assert [card.count("3px solid") for card in (button, done, begun)] == [0, 1, 0]  # of the next
+
+
+def test_each_notebook_has_a_thumbnail_that_can_be_cut_again():
+    spec = importlib.util.spec_from_file_location(
+        "thumbnails", NOTEBOOKS.parent / "docs/images/thumbnails.py"
+    )
+    thumbnails = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(thumbnails)
+    paths = {learner.key_of(name): path for name, path in shipped().items()}
+    assert set(paths) == set(thumbnails.CHOSEN) == {p.stem for p in learner.THUMBNAILS.iterdir()}
+    for key, path in paths.items():
+        assert thumbnails.cut(path, *thumbnails.CHOSEN[key]).size == thumbnails.SIZE
+
+
+def test_the_contents_are_open_at_first_and_what_a_learner_changes_stays(mine_start):
+    begin(mine_start)
+    (layout,) = (mine_start / learner.LAYOUTS).iterdir()
+    first = json.loads(layout.read_text())
+    panels = first["data"]["layout-restorer:data"]["left"]
+    assert panels["current"] in panels["widgets"]
+    assert layout.name == f"{first['metadata']['id']}-37a8.jupyterlab-workspace"
+    layout.write_text("mine")
+    begin(mine_start)
+    assert layout.read_text() == "mine"
 
 
 def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch, capsys):

@@ -32,6 +32,9 @@ def test_every_option_can_be_chosen_and_replies(lesson):
             assert as_html(option.why) in card.reply.value
             assert ("Right." in card.reply.value) == option.right
             assert [b.value for b in card.buttons].count(True) == 1
+            looks = [set(row._dom_classes) - {"genlab-option"} for row in card.rows]
+            assert looks.pop(index) == {"genlab-right" if option.right else "genlab-wrong"}
+            assert not any(looks)
 
 
 WRITTEN = """# Quiz of a lesson

@@ -52,9 +52,12 @@ def test_the_server_starts_with_working_copies_or_else_without(tmp_path):
     for name in ("my", "blocked"):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "GENLAB_MY": str(tmp_path / name), "PATH": path}
-        command = [ROOT / "binder" / "start", "echo", "the server"]
+        environment.pop("JUPYTERLAB_WORKSPACES_DIR", None)
+        said = 'echo "panels: ${JUPYTERLAB_WORKSPACES_DIR:-}"; echo the server'
+        command = [ROOT / "binder" / "start", "bash", "-c", said]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        assert run.stdout.splitlines()[-1] == "the server"
+        panels = f"panels: {tmp_path / 'my/.jupyterlab'}" if name == "my" else "panels: "
+        assert run.stdout.splitlines()[-2:] == [panels, "the server"]
     assert (tmp_path / "my" / "START.ipynb").exists()
 
 
