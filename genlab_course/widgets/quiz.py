@@ -15,13 +15,13 @@ RIGHT, WRONG = "#00664B", "#A04400"
 LETTERS = "abcdefgh"
 # The button of an option answers for its whole row.
 STYLE = """<style>
-.genlab-option { position: relative; border-radius: 3px; }
+.genlab-option { position: relative; border-left: 5px solid transparent; border-radius: 3px; }
 .genlab-option:hover { background: rgba(128, 128, 128, 0.15); }
 .genlab-option .widget-toggle-button { position: static; flex: none; }
 .genlab-option .widget-toggle-button::after {
   content: ""; position: absolute; inset: 0; z-index: 1; }
-.genlab-right, .genlab-wrong { box-shadow: inset 5px 0 RIGHT; background: rgba(0, 128, 94, 0.15); }
-.genlab-wrong { box-shadow: inset 5px 0 WRONG; background: rgba(213, 94, 0, 0.15); }
+.genlab-option.genlab-right { border-color: RIGHT; background: rgba(0, 128, 94, 0.2); }
+.genlab-option.genlab-wrong { border-color: WRONG; background: rgba(213, 94, 0, 0.2); }
 </style>""".replace("RIGHT", RIGHT).replace("WRONG", WRONG)
 
 
@@ -62,7 +62,8 @@ class QuizCard(ipywidgets.VBox):
             button.tooltip = f"choose option {button.description}"
             button.observe(lambda change, i=index: self._chosen(change["new"], i), names="value")
         asked = f"<b>{number}.</b> {as_html(question.text)}"
-        super().__init__([ipywidgets.HTMLMath(value=asked, layout=layout), *rows, self.reply])
+        parts = [ipywidgets.HTMLMath(value=asked, layout=layout), *rows, self.reply]
+        super().__init__(parts, layout=ipywidgets.Layout(margin="0 0 14px 0"))
 
     def _chosen(self, pressed: bool, index: int) -> None:
         if not pressed:
