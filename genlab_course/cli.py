@@ -114,8 +114,8 @@ def lab(
         f"--LabApp.default_url=/lab/tree/{quote(mine.name)}/{learner.PAGE}",
         f"--LabApp.app_settings_dir={Path(__file__).with_name('data')}",
     ]
-    if "JUPYTERLAB_WORKSPACES_DIR" not in os.environ:
-        said += [f"--LabApp.workspaces_dir={mine / learner.LAYOUTS}"]
+    layouts = [f"--LabApp.workspaces_dir={mine / learner.LAYOUTS}"]
+    said += [] if "JUPYTERLAB_WORKSPACES_DIR" in os.environ else layouts
     if os.name == "posix":  # a shell that is named is no login shell, which sets the path afresh
         said += [f"--ServerApp.terminado_settings=shell_command={[os.environ.get('SHELL', 'sh')]}"]
         said += ["--allow-root"] if os.geteuid() == 0 else []  # the usual user in a container

@@ -142,11 +142,8 @@ def exercise(id: str, answer: Any) -> None:
     display(Reply(id, reply))
 
 
-LOOKS = {  # of a reply in a notebook: a sign, and a colour for white words and light or dark pages
-    "right": ("✓", "#00805E"),
-    "not yet": ("✗", "#B35900"),
-    "not attempted": ("○", "#666666"),
-}
+# Of a reply in a notebook: a sign, and a colour for white words and light or dark pages.
+LOOKS = {"right": ("✓", "#00805E"), "not yet": ("✗", "#B35900"), "not attempted": ("○", "#666666")}
 
 
 @dataclass(frozen=True)

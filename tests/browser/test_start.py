@@ -48,7 +48,7 @@ def test_the_contents_are_open_at_the_first_start_and_stay_as_one_leaves_them(pa
     page.goto(door)
     page.wait_for_selector(there, timeout=60_000)
     page.wait_for_function(f"() => ({OPEN})().includes('table-of-contents')", timeout=20_000)
-    assert page.locator(".jp-TableOfContents", has_text="One map, and likelihood").count() == 1
+    page.locator(".jp-TableOfContents", has_text="One map, and likelihood").first.wait_for()
     cards = page.locator(".jp-OutputArea a img")
     assert cards.count() == len(learner.shipped())
     assert page.evaluate(BUTTON) == ["rgb(0, 114, 178)", "flex"], "the sanitiser took the styles"
