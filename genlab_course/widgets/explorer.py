@@ -27,9 +27,9 @@ class Stored(ipywidgets.VBox):
         """What stands in its place, by MIME type."""
         raise NotImplementedError
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        view = {"application/vnd.jupyter.widget-view+json": self.get_view_spec()}
-        return view | self._still()
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        still = {"application/vnd.jupyter.widget-view+json": self.get_view_spec()} | self._still()
+        return still, {"image/png": {"alt": still["text/plain"]}}
 
 
 class Later(ipywidgets.VBox):

@@ -123,7 +123,8 @@ class Living(anywidget.AnyWidget):
             "text/plain": words,
         }
         about = {"name": self.name, "settings": self.settings}
-        return data, {"image/png": {"width": WIDTH}, "living": about}  # drawn at twice its size
+        size = {"width": WIDTH, "alt": words}  # drawn at twice its size
+        return data, {"image/png": size, "living": about}
 
 
 def __getattr__(name: str) -> Any:
