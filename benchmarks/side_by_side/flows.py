@@ -36,13 +36,15 @@ def both(kind: str):
         theirs = zuko.flows.NSF(D, transforms=LAYERS, bins=BINS, **net)
     alike(ours, theirs)
     generator = torch.Generator().manual_seed(0)
-    for p in ours.parameters():  # ours starts as the identity, where every spline is a straight line
+    for (
+        p
+    ) in ours.parameters():  # ours starts as the identity, where every spline is a straight line
         p.data += 0.1 * torch.randn(p.shape, generator=generator)
     return ours, theirs
 
 
 def scoring(kind: str) -> Runs:
-    """log p of a batch, and its gradients."""
+    """Log p of a batch, and its gradients."""
     ours, theirs = both(kind)
     x = torch.randn(N, D, generator=torch.Generator().manual_seed(1))
 

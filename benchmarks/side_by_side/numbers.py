@@ -1,9 +1,7 @@
 """The likelihood of an ODE, distances between samples, and the time of an import."""
 
-import statistics
 import subprocess
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -100,7 +98,9 @@ def frechet() -> Runs:
         root = scipy.linalg.sqrtm(s @ t).real
         return ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s + t - 2 * root)
 
-    torch.testing.assert_close(frechet_distance(x, y).item(), float(by_scipy()), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(
+        frechet_distance(x, y).item(), float(by_scipy()), atol=1e-3, rtol=1e-3
+    )
     torch.testing.assert_close(frechet_distance(x, y).item(), peer().item(), atol=1e-3, rtol=1e-3)
     return {"ours": lambda: frechet_distance(x, y), "torchmetrics": peer, "SciPy": by_scipy}
 
@@ -164,8 +164,12 @@ def imports(what: str) -> Runs:
     """Each in a process of its own, whose start is taken off."""
 
     def run(module):
-        code = f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        code = (
+            f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
+        )
+        out = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
         return 1000 * float(out.stdout)
 
     return {"ours": partial(run, what), "torch": partial(run, "torch")}

@@ -51,11 +51,13 @@ def keep_top_p(logits: Float[Tensor, " b k"], top_p: float) -> Tensor:
     """
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p must be in (0, 1], got {top_p}")
+    if top_p == 1:
+        return logits
     ordered, index = logits.sort(dim=-1, descending=True, stable=True)
     probs = ordered.softmax(dim=-1)
     before = probs.cumsum(dim=-1) - probs
     dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, index, before >= top_p)
-    return logits.masked_fill(dropped & (top_p < 1), -torch.inf)
+    return logits.masked_fill(dropped, -torch.inf)
 
 
 def reshape_logits(

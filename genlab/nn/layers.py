@@ -166,6 +166,10 @@ def rotate(x: Float[Tensor, " *b t d"], angles: Float[Tensor, " t half"]) -> Ten
     Inner products depend on differences of positions only. Su et al. 2021 (arXiv:2104.09864), eq.
     34.
     """
+    return turn(x, angles.cos(), angles.sin())
+
+
+def turn(x: Float[Tensor, " *b t d"], cos: Tensor, sin: Tensor) -> Tensor:
+    """`rotate` by angles whose cosines and sines, `(t, half)`, are known."""
     first, second = x.chunk(2, dim=-1)
-    cos, sin = angles.cos(), angles.sin()
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)

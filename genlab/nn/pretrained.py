@@ -50,6 +50,7 @@ def from_llama(config: Config, weights: Weights) -> Transformer:
         rope_base=rope.get("rope_theta") or config.get("rope_theta") or 10_000.0,
         norm_eps=config["rms_norm_eps"],
         tied=bool(config.get("tie_word_embeddings")),
+        fused=True,
     )
     renamed = {_renamed(name, LLAMA_NAMES): w for name, w in weights.items()}
     return _filled(config["vocab_size"], ours, renamed)
@@ -72,6 +73,7 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
         tied=config.get("tie_word_embeddings") is not False,
         n_positions=config["n_positions"],
         gpt2=True,
+        fused=True,
     )
     renamed: dict[str, Tensor] = {}
     for name, w in weights.items():

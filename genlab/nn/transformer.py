@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genlab.nn.layers import rope_angles, rotate
+from genlab.nn.layers import rope_angles, turn
 
 Queries = Float[Tensor, " b h t d"]
 Keys = Float[Tensor, " b g s d"]
 Values = Float[Tensor, " b g s e"]
 Mask = Bool[Tensor, " t s"] | None  # true where a query may look at a key
-Angles = Float[Tensor, " t half"] | None
+Turns = tuple[Float[Tensor, " t half"], Float[Tensor, " t half"]] | None  # cosines and sines
 Stream = Float[Tensor, " b t c"]
 Tokens = Int[Tensor, " b t"]
 
@@ -41,7 +41,7 @@ def attention_weights(q: Queries, k: Keys, mask: Mask = None) -> Float[Tensor, "
 
 
 def attention(
-    q: Queries, k: Keys, v: Values, mask: Mask = None, *, fused: bool = False
+    q: Queries, k: Keys, v: Values, mask: Mask = None, *, fused: bool = False, causal: bool = False
 ) -> Float[Tensor, " b h t e"]:
     r"""Scaled dot-product attention with grouped queries.
 
@@ -49,16 +49,18 @@ def attention(
 
     With `g` < `h` key-value heads, `h / g` query heads share one (Ainslie et al. 2023,
     arXiv:2305.13245, section 2.2). `fused` is torch's kernel: equal values without the table of
-    weights.
+    weights. `causal` stands for the mask of that name, and skips what it would hide.
     """
     n_head, n_group = q.shape[1], k.shape[1]
     if n_head % n_group:
         raise ValueError(f"{n_group} key-value heads do not divide {n_head} query heads")
-    k, v = (a.repeat_interleave(n_head // n_group, dim=1) for a in (k, v))
+    if n_group < n_head:
+        k, v = (a.repeat_interleave(n_head // n_group, dim=1) for a in (k, v))
     if not fused:
+        mask = causal_mask(q.shape[2], k.shape[2], q.device) if causal else mask
         return attention_weights(q, k, mask) @ v
     _require_keys(mask)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
 
 
 def _require_keys(mask: Tensor | None) -> None:
@@ -80,11 +82,31 @@ def join_heads(x: Queries) -> Stream:
     return x.transpose(1, 2).flatten(-2)
 
 
+class Room:
+    """Memory for keys and values of more positions than `n` that are filled."""
+
+    def __init__(self, k: Keys, capacity: int) -> None:
+        b, g, self.n, d = k.shape
+        self.k, self.v = k.new_empty(2, b, g, capacity, d)
+
+
 class KeyValue(NamedTuple):
     """Keys and values of the positions that one attention layer has already seen."""
 
     k: Float[Tensor, " b g t d"]
     v: Float[Tensor, " b g t d"]
+    room: Room | None = None  # where both lie, if there is place behind them
+
+    def then(self, k: Keys, v: Keys) -> "KeyValue":
+        """These and the new ones; nothing is copied but these, until the room has to double."""
+        n, end, room = self.k.shape[2], self.k.shape[2] + k.shape[2], self.room
+        if torch.is_grad_enabled():
+            return KeyValue(torch.cat([self.k, k], dim=2), torch.cat([self.v, v], dim=2))
+        if room is None or room.n > n or end > room.k.shape[2]:  # none, or another text went on
+            room = Room(self.k, 2 * end)
+            room.k[:, :, :n], room.v[:, :, :n] = self.k, self.v
+        room.k[:, :, n:end], room.v[:, :, n:end], room.n = k, v, end
+        return KeyValue(room.k[:, :, :end], room.v[:, :, :end], room)
 
 
 Cache = tuple[KeyValue, ...]  # one entry per layer; () means nothing seen yet
@@ -106,7 +128,7 @@ class SelfAttention(nn.Module):
         self, d_model: int, n_head: int, n_kv_head: int, *, bias: bool = False, fused: bool = False
     ) -> None:
         super().__init__()
-        self.n_head, self.n_kv_head, self.fused = n_head, n_kv_head, fused
+        self.n_head, self.n_kv_head, self.fused, self.causal = n_head, n_kv_head, fused, False
         d_kv = d_model // n_head * n_kv_head
         self.w_q = nn.Linear(d_model, d_model, bias=bias)
         self.w_k = nn.Linear(d_model, d_kv, bias=bias)
@@ -114,16 +136,17 @@ class SelfAttention(nn.Module):
         self.w_o = nn.Linear(d_model, d_model, bias=bias)
 
     def forward(
-        self, x: Stream, angles: Angles, mask: Mask, past: KeyValue | None = None
+        self, x: Stream, turns: Turns, mask: Mask, past: KeyValue | None = None
     ) -> tuple[Tensor, KeyValue]:
         q, k = split_heads(self.w_q(x), self.n_head), split_heads(self.w_k(x), self.n_kv_head)
-        if angles is not None:
-            q, k = rotate(q, angles), rotate(k, angles)
+        if turns is not None:
+            q, k = turn(q, *turns), turn(k, *turns)
         v = split_heads(self.w_v(x), self.n_kv_head)
-        if past is not None:  # what was computed for earlier positions is used as it stands
-            k, v = torch.cat([past.k, k], dim=2), torch.cat([past.v, v], dim=2)
-        out = self.w_o(join_heads(attention(q, k, v, mask, fused=self.fused)))
-        return out, KeyValue(k, v)
+        # what was computed for earlier positions is used as it stands
+        seen = KeyValue(k, v) if past is None else past.then(k, v)
+        causal = self.causal and past is None
+        heads = attention(q, seen.k, seen.v, mask, fused=self.fused, causal=causal)
+        return self.w_o(join_heads(heads)), seen
 
 
 class CrossAttention(nn.Module):
@@ -211,14 +234,15 @@ class Block(nn.Module):
         self.attention = SelfAttention(
             config.d_model, config.n_head, config.n_kv_head, bias=config.gpt2, fused=config.fused
         )
+        self.attention.causal = config.causal
         self.norm_2 = _norm(config)
         self.mlp = FeedForward(config.d_model, config.d_hidden, gpt2=config.gpt2)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, h: Stream, angles: Angles, mask: Mask, past: KeyValue | None = None
+        self, h: Stream, turns: Turns, mask: Mask, past: KeyValue | None = None
     ) -> tuple[Tensor, KeyValue]:
-        out, seen = self.attention(self.norm_1(h), angles, mask, past)
+        out, seen = self.attention(self.norm_1(h), turns, mask, past)
         h = h + self.dropout(out)
         return h + self.dropout(self.mlp(self.norm_2(h))), seen
 
@@ -235,15 +259,17 @@ class TransformerBody(nn.Module):
     def forward(self, h: Stream, cache: Cache = ()) -> tuple[Tensor, Cache]:
         if cache and not self.config.causal:
             raise ValueError("a cache needs a causal body: without the mask, old keys would change")
-        n_past, n_new, angles = n_seen(cache), h.shape[1], None
+        n_past, n_new, turns, mask = n_seen(cache), h.shape[1], None, None
         if not self.config.n_positions:
             positions = torch.arange(n_past, n_past + n_new, device=h.device)
             head_dim = self.config.d_model // self.config.n_head
             angles = rope_angles(positions, head_dim, h, base=self.config.rope_base)
-        mask = causal_mask(n_new, n_past + n_new, h.device) if self.config.causal else None
+            turns = angles.cos(), angles.sin()
+        if self.config.causal and n_past and n_new > 1:  # one new query may look at all keys
+            mask = causal_mask(n_new, n_past + n_new, h.device)
         seen: list[KeyValue] = []
         for i, block in enumerate(self.blocks):
-            h, kv = block(h, angles, mask, cache[i] if cache else None)
+            h, kv = block(h, turns, mask, cache[i] if cache else None)
             seen.append(kv)
         return self.norm(h), tuple(seen)
 
