@@ -47,7 +47,7 @@ def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
         raise ValueError(f"k must be in 1..{len(x) - 1} (one less than the points), got {k}")
     distance = _distances(x, x)
     distance.fill_diagonal_(-1.0)  # itself comes first, even among copies
-    return distance.kthvalue(k + 1, dim=1).values
+    return distance.topk(k + 1, dim=1, largest=False).values[:, -1]
 
 
 def inside_balls(
@@ -64,8 +64,9 @@ def precision_recall(real: Features, fake: Float[Tensor, " m d"], k: int = 3) ->
     B\big(x_i, r_k(x_i)\big)\Big], \quad
     \text{recall} = \tfrac1n\sum_i \mathbb 1\Big[x_i \in \bigcup_j B\big(y_j, r_k(y_j)\big)\Big]$$
     """
-    looks_real = inside_balls(fake, real, knn_radius(real, k)).any(1)
-    reached = inside_balls(real, fake, knn_radius(fake, k)).any(1)
+    across = _distances(fake, real)
+    looks_real = (across <= knn_radius(real, k)).any(1)
+    reached = (across <= knn_radius(fake, k)[:, None]).any(0)
     return PrecisionRecall(_share(looks_real), _share(reached))
 
 

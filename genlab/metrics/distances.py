@@ -133,7 +133,7 @@ def cubic_kernel(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, " n m"]
     $$k(x, y) = \Big(\frac{x^\top y}{d} + 1\Big)^3$$
     """
     x, y = as_real(x), as_real(y)
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    return torch.addmm(x.new_ones(1), x, y.T, alpha=1 / x.shape[1]) ** 3
 
 
 def rbf_kernel(
@@ -209,10 +209,16 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
         raise ValueError(f"need values on both sides and p >= 1, got {len(x)}, {len(y)}, p={p}")
     n, m = len(x), len(y)
     # both quantile functions are constant between the steps i/n and j/m: integers, so no rounding
-    steps = torch.unique(torch.cat([torch.arange(n + 1) * m, torch.arange(m + 1) * n]))
+    steps = _sorted(torch.cat([torch.arange(n + 1) * m, torch.arange(1, m) * n]))
     left = steps[:-1]
-    gaps: Tensor = (x.sort().values[left // m] - y.sort().values[left // n]).abs() ** p
+    gaps: Tensor = (_sorted(x)[left // m] - _sorted(y)[left // n]).abs() ** p
     return (gaps * (steps[1:] - left)).sum() / (n * m)
+
+
+def _sorted(x: Tensor) -> Tensor:
+    """NumPy's sort takes a tenth of torch's, but knows no gradient."""
+    plain = not x.requires_grad and x.device.type == "cpu"
+    return torch.from_numpy(np.sort(x.numpy())) if plain else x.sort().values
 
 
 def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
