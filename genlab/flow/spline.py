@@ -6,6 +6,7 @@ $$x = x^k + \frac{h^k\,[s\,\xi^2 + \delta^k\,\xi(1-\xi)]}
 Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8 and appendix A.
 """
 
+import math
 from collections import namedtuple
 from typing import TypeAlias
 
@@ -27,19 +28,13 @@ Bin = namedtuple("Bin", "left bottom w h s d0 d1")
 
 def find_bin(a: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes, *, by_height: bool) -> Bin:
     """Look up the piece that holds `a`, counted along z (or along x, `by_height`) from -B."""
-    bound = widths.sum(-1, keepdim=True) / 2
-    z_right, x_right = (torch.cumsum(sizes, -1) - bound for sizes in (widths, heights))
-    right = x_right if by_height else z_right
-    k = (a[..., None] >= right[..., :-1]).sum(-1, keepdim=True)
-    parts = (
-        z_right - widths,
-        x_right - heights,
-        widths,
-        heights,
-        slopes[..., :-1],
-        slopes[..., 1:],
-    )
-    left, bottom, w, h, d0, d1 = (t.gather(-1, k)[..., 0] for t in parts)
+    sizes = torch.stack([widths, heights], -2)
+    right = torch.cumsum(sizes, -1) - sizes.sum(-1, keepdim=True) / 2
+    k = (a[..., None] >= right[..., int(by_height), :-1]).sum(-1, keepdim=True)
+    both = k[..., None].expand(*k.shape[:-1], 2, 1)
+    w, h = sizes.gather(-1, both)[..., 0].unbind(-1)
+    left, bottom = (right - sizes).gather(-1, both)[..., 0].unbind(-1)
+    d0, d1 = slopes.gather(-1, torch.cat([k, k + 1], -1)).unbind(-1)
     return Bin(left, bottom, w, h, h / w, d0, d1)
 
 
@@ -54,8 +49,9 @@ def rq_spline_forward(
     inside = ~(z.abs() >= widths.sum(-1) / 2)  # NaN is not outside, where it would vanish
     b = find_bin(torch.where(inside, z, 0.0), widths, heights, slopes, by_height=False)
     xi = (torch.where(inside, z, b.left) - b.left) / b.w
-    x = b.bottom + b.h * (b.s * xi**2 + b.d0 * xi * (1 - xi)) / _denominator(b, xi)
-    return torch.where(inside, x, z), torch.where(inside, _log_slope(b, xi), 0.0)
+    below, log_slope = _rise(b, xi)
+    x = b.bottom + b.h * below
+    return torch.where(inside, x, z), torch.where(inside, log_slope, 0.0)
 
 
 def rq_spline_inverse(
@@ -74,16 +70,18 @@ def rq_spline_inverse(
     eta = rise * (k.d1 + k.d0 - 2 * k.s)
     a, b, c = k.h * (k.s - k.d0) + eta, k.h * k.d0 - eta, -k.s * rise
     xi = 2 * c / (-b - torch.sqrt((b**2 - 4 * a * c).clamp(min=0.0)))
-    return torch.where(inside, k.left + xi * k.w, x), torch.where(inside, -_log_slope(k, xi), 0.0)
+    z, log_slope = k.left + xi * k.w, _rise(k, xi)[1]
+    return torch.where(inside, z, x), torch.where(inside, -log_slope, 0.0)
 
 
-def _denominator(b: Bin, xi: Tensor) -> Tensor:
-    return b.s + (b.d1 + b.d0 - 2 * b.s) * xi * (1 - xi)
-
-
-def _log_slope(b: Bin, xi: Tensor) -> Tensor:
-    numerator = b.d1 * xi**2 + 2 * b.s * xi * (1 - xi) + b.d0 * (1 - xi) ** 2
-    return 2 * torch.log(b.s) + torch.log(numerator) - 2 * torch.log(_denominator(b, xi))
+def _rise(b: Bin, xi: Tensor) -> tuple[Tensor, Tensor]:
+    """How far up its bin the curve is at xi, from 0 to 1, and its log-slope."""
+    rest, square = 1 - xi, xi**2
+    mixed = xi * rest
+    denominator = b.s + (b.d1 + b.d0 - 2 * b.s) * mixed
+    numerator = b.d1 * square + 2 * b.s * mixed + b.d0 * rest**2
+    log_slope = torch.log(numerator * (b.s / denominator) ** 2)
+    return (b.s * square + b.d0 * mixed) / denominator, log_slope
 
 
 def spline_parameters(
@@ -95,11 +93,10 @@ def spline_parameters(
         raise ValueError(f"spline_parameters: {raw.shape[-1]} parameters, expected 3 k - 1")
     require_positive(bound=bound)
     require_between(0, 1 / n_bins, floor=floor)
-    w, h, d = torch.split(raw, [n_bins, n_bins, n_bins - 1], dim=-1)
-    widths, heights = (
-        2 * bound * (floor + (1 - floor * n_bins) * softmax(sizes, -1)) for sizes in (w, h)
-    )
-    at_one = torch.log(torch.expm1(torch.tensor(1 - floor, dtype=raw.dtype)))
+    sizes, d = torch.split(raw, [2 * n_bins, n_bins - 1], dim=-1)
+    shares = floor + (1 - floor * n_bins) * softmax(sizes.unflatten(-1, (2, n_bins)), -1)
+    widths, heights = (2 * bound * shares).unbind(-2)
+    at_one = math.log(math.expm1(1 - floor))
     return widths, heights, pad(floor + softplus(d + at_one), (1, 1), value=1.0)
 
 

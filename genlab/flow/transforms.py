@@ -224,10 +224,10 @@ class Permutation(nn.Module):
         self.register_buffer("order", order)
 
     def forward(self, z: Vector, cond: Cond = None) -> Moved:
-        return z[:, self.order], z.new_zeros(len(z))
+        return z.index_select(1, self.order), z.new_zeros(len(z))
 
     def inverse(self, x: Vector, cond: Cond = None) -> Moved:
-        return x[:, self.order.argsort()], x.new_zeros(len(x))
+        return torch.zeros_like(x).index_copy(1, self.order, x), x.new_zeros(len(x))
 
 
 class HistogramMarginals(nn.Module):
