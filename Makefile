@@ -28,6 +28,7 @@ PART ?= 1/1
 WORKERS ?= 2
 BROWSERS ?= $(shell expr $(WORKERS) + 1)
 THREADS ?= 1
+ROWS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -127,6 +128,10 @@ lock: ## Write constraints.txt again: the newest versions, with their hashes (ne
 	    --override <(echo "torch; sys_platform == 'none'") --no-emit-package torch --no-emit-package setuptools \
 	    $(LOCK_ARGS) pyproject.toml <(printf 'sympy\nnetworkx\n'); } > $(VENV)/lock.txt
 	mv $(VENV)/lock.txt constraints.txt
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Time ours beside other libraries, a quarter of an hour (ROWS=decoding for some rows)
+	OMP_NUM_THREADS=$(THREADS) $(PY) benchmarks/bench.py $(ROWS)
 
 .PHONY: clean
 clean: ## Remove the environment and every cache, and nothing of yours

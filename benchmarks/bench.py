@@ -1,7 +1,7 @@
 """Ours beside the library that one would take instead: milliseconds, ratios and aims.
 
-    make bench                      # all rows, at most a quarter of an hour; writes what follows
-    python benchmarks/bench.py decoding   # only the rows whose names hold this word; prints them
+    make bench                  # all rows, at most a quarter of an hour; writes what follows
+    make bench ROWS=decoding    # only the rows whose names hold a word; prints them
 
 Ours and every peer take turns in one process, and who goes first changes from turn to turn; the
 ratio is that of the medians. Written are results.json, the table in README.md, and results.svg.
@@ -24,7 +24,7 @@ from benchmarks.side_by_side import flows, images, numbers, text  # noqa: E402
 from benchmarks.side_by_side.row import Row  # noqa: E402
 
 ROWS = (*text.ROWS, *flows.ROWS, *images.ROWS, *numbers.ROWS)
-LEAST, MOST = 7, 200  # turns
+LEAST, MOST = int(os.environ.get("BENCH_TURNS", 7)), 200  # turns of a row
 SECONDS = float(os.environ.get("BENCH_SECONDS", 20))  # for the turns of one row
 
 
@@ -168,9 +168,7 @@ def main() -> None:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     print(f"threads: {torch.get_num_threads()}; torch {torch.__version__}", flush=True)
-    stored = HERE / "results.json"
-    old = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else []
-    found = {r["name"]: r for r in old} if options.words else {}
+    found = {}
     for row in ROWS:
         if options.words and not any(word in row.name for word in options.words):
             continue
@@ -182,6 +180,9 @@ def main() -> None:
             flush=True,
         )
     if not options.words or options.keep:
+        stored = HERE / "results.json"
+        old = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else []
+        found = {r["name"]: r for r in old} | found
         write([found[row.name] for row in ROWS if row.name in found])
 
 

@@ -36,9 +36,7 @@ def both(kind: str):
         theirs = zuko.flows.NSF(D, transforms=LAYERS, bins=BINS, **net)
     alike(ours, theirs)
     generator = torch.Generator().manual_seed(0)
-    for (
-        p
-    ) in ours.parameters():  # ours starts as the identity, where every spline is a straight line
+    for p in ours.parameters():  # ours starts as the identity, whose splines are straight
         p.data += 0.1 * torch.randn(p.shape, generator=generator)
     return ours, theirs
 

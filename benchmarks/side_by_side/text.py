@@ -84,7 +84,8 @@ ROWS = (
     *(
         Row(
             f"transformer training step, {layout} layout", 0.7, ("transformers",),
-            "loss, gradients and AdamW on 16 rows of 128 tokens, 0.9 M weights copied from the peer, equal losses",
+            "loss, gradients and AdamW on 16 rows of 128 tokens; 0.9 M weights copied from the "
+            "peer, equal losses",
             partial(training, layout),
         )
         for layout in ("GPT-2", "Llama")

@@ -55,6 +55,22 @@ def test_the_cache_gives_the_same_logits_however_the_sequence_is_cut(name, cuts)
 
 
 @pytest.mark.parametrize("name", DECODERS)
+@torch.no_grad()
+def test_two_texts_may_go_on_from_one_cache_which_keeps_its_values(name):
+    torch.set_default_dtype(torch.float64)
+    net = make(DECODERS[name])
+    x = torch.randint(7, (2, 12), generator=torch.Generator().manual_seed(1))
+    y = torch.cat([x[:, :5], (x[:, 5:] + 1) % 7], 1)
+    cache = net.extend(x[:, 3:5], net.extend(x[:, :3])[1])[1]
+    for text in (x, y, x):  # one token at a time, in the memory that the first text has filled
+        grown, parts = cache, []
+        for j in range(5, 12):
+            logits, grown = net.extend(text[:, [j]], grown)
+            parts.append(logits)
+        torch.testing.assert_close(torch.cat(parts, 1), net(text)[:, 5:], atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", DECODERS)
 def test_logits_depend_on_every_earlier_token_and_on_no_later_one(name):
     net = make(DECODERS[name])
     x = torch.zeros(1, 6, dtype=torch.int64)
