@@ -24,11 +24,12 @@ def couple(
 
     Returns $b$ and log|det db/da|, nats (RealNVP, eq. 4 to 8).
     """
-    moves = (~stays).nonzero()[:, 0]
-    a_A, a_B = a.index_select(1, stays.nonzero()[:, 0]), a.index_select(1, moves)
+    a_A, a_B = a[:, stays], a[:, ~stays]
     read = a_A if cond is None else torch.cat([a_A, cond], dim=1)
     b_B, log_deriv = move(a_B, conditioner(read).reshape(*a_B.shape, -1))
-    return a.index_copy(1, moves, b_B), sum_event(log_deriv)
+    b = a.clone()
+    b[:, ~stays] = b_B
+    return b, sum_event(log_deriv)
 
 
 def alternating_mask(d: int, parity: int = 0) -> Bool[Tensor, " d"]:
