@@ -126,20 +126,21 @@ def draw(results: list[dict], path: Path) -> None:
     fig = Figure(figsize=(8, 0.3 * len(results) + 1.1), layout="constrained")
     ax = fig.subplots()
     for y, r in enumerate(reversed(results)):
+        x = max(r["ratio"], 0.05)
         reached = r["ratio"] <= r["aim"]
         colour = "#0072b2" if reached else "#d55e00"
-        ax.plot([r["ratio"], 1], [y, y], color=colour, alpha=0.35, lw=3, solid_capstyle="butt")
-        ax.plot(r["ratio"], y, "o" if reached else "s", color=colour, ms=7, zorder=3)
+        ax.plot([x, 1], [y, y], color=colour, alpha=0.35, lw=3, solid_capstyle="butt")
+        ax.plot(x, y, "o" if reached else "s", color=colour, ms=7, zorder=3)
         ax.plot([r["aim"]] * 2, [y - 0.38, y + 0.38], color="black", lw=1.6, zorder=2)
         ax.annotate(
-            f"{r['ratio']:.2f}", (r["ratio"], y), (-8, 0), textcoords="offset points",
+            f"{r['ratio']:.2f}", (x, y), (-8, 0), textcoords="offset points",
             ha="right", va="center", fontsize=8,
         )  # fmt: skip
     ax.set_xscale("log")
-    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2]
+    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5]
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
-    ax.set_xlim(min(0.04, *(0.6 * r["ratio"] for r in results)), 2.2)
+    ax.set_xlim(0.035, 1.2 * max(2, *(r["ratio"] for r in results)))
     ax.axvline(1, color="black", lw=0.8)
     ax.set_yticks(range(len(results)), [r["name"] for r in reversed(results)])
     ax.set_xlabel("our time / the peer's (circle: aim reached, square: missed, bar: the aim)")
