@@ -103,11 +103,9 @@ def conditions(results: list[dict]) -> str:
     found = {name: v for r in results for name, v in r["versions"].items()}
     libraries = ", ".join(f"{name} {found[name]}" for name in sorted(found))
     first = results[0]
-    loads = [float(r["load"] or 0) for r in results]
-    return (
-        f"Threads: {first['threads']}. Machine: {first['machine']}, its load {min(loads):.1f} to "
-        f"{max(loads):.1f} while this ran. {libraries}."
-    )
+    loads = [float(r["load"]) for r in results if r["load"]]
+    load = f", its load {min(loads):.1f} to {max(loads):.1f} while this ran" if loads else ""
+    return f"Threads: {first['threads']}. Machine: {first['machine']}{load}. {libraries}."
 
 
 def between_marks(page: str, text: str) -> str:
