@@ -130,10 +130,8 @@ def draw(results: list[dict], path: Path) -> None:
         ax.plot([x, 1], [y, y], color=colour, alpha=0.35, lw=3, solid_capstyle="butt")
         ax.plot(x, y, "o" if reached else "s", color=colour, ms=7, zorder=3)
         ax.plot([r["aim"]] * 2, [y - 0.38, y + 0.38], color="black", lw=1.6, zorder=2)
-        ax.annotate(
-            f"{r['ratio']:.2f}", (x, y), (-8, 0), textcoords="offset points",
-            ha="right", va="center", fontsize=8,
-        )  # fmt: skip
+        at = ax.get_yaxis_transform()
+        ax.text(1.02, y, f"{r['ratio']:.2f}", transform=at, va="center", color=colour, fontsize=9)
     ax.set_xscale("log")
     ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5]
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
@@ -141,7 +139,7 @@ def draw(results: list[dict], path: Path) -> None:
     ax.set_xlim(0.035, 1.2 * max(2, *(r["ratio"] for r in results)))
     ax.axvline(1, color="black", lw=0.8)
     ax.set_yticks(range(len(results)), [r["name"] for r in reversed(results)])
-    ax.set_xlabel("our time / the peer's (circle: aim reached, square: missed, bar: the aim)")
+    ax.set_xlabel("our time / the peer's\ncircle: aim reached, square: missed, bar: the aim")
     ax.grid(axis="x", alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
     fig.savefig(path, metadata={"Date": None})
