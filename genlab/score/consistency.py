@@ -215,13 +215,6 @@ class Distillation(nn.Module):
             cond = drop_condition(cond, u, p_drop=self.p_drop, null=null)
         average = self.target.average.function(cond)
         return consistency_distillation_loss(
-            self.student.function(cond),
-            average,
-            self.teacher(cond),
-            x,
-            eps,
-            self.sigmas[i],
-            self.sigmas[i + 1],
-            order=self.order,
-            distance=self.distance,
-        ).mean()
+            self.student.function(cond), average, self.teacher(cond), x, eps,
+            self.sigmas[i], self.sigmas[i + 1], order=self.order, distance=self.distance,
+        ).mean()  # fmt: skip

@@ -183,14 +183,9 @@ class TextToVideo(nn.Module):
             captions, guidance_scale=guidance_scale, joined=joined, times=times
         )
         states = multistep_sample(
-            denoiser,
-            noise,
-            sigma_min=self.SIGMA_MIN,
-            sigma_max=self.SIGMA_MAX,
-            n_steps=n_steps,
-            order=order,
-            clip=lambda x: scale(to_colours(x)),
-        )
+            denoiser, noise, sigma_min=self.SIGMA_MIN, sigma_max=self.SIGMA_MAX,
+            n_steps=n_steps, order=order, clip=lambda x: scale(to_colours(x)),
+        )  # fmt: skip
         return to_colours(last(states))
 
 
