@@ -1,0 +1,438 @@
+"""A valid call of every public function of genlab: what hostile arguments are made from.
+
+Shapes are read off the annotations, values off the names of the arguments; what neither says stands
+in `CALLS`. A function without a call stands in `WITHOUT`, with the reason.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import types
+import typing
+from collections.abc import Callable
+
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
+
+import genlab
+from genlab.adversarial.games import KL
+from genlab.data import captions
+from genlab.flow.autoregressive import MAF
+from genlab.flow.spline import spline_parameters
+from genlab.flow.transforms import Affine, Permutation
+from genlab.nn.transformer import TransformerConfig
+from genlab.oracles import Gaussian, GaussianMixture, LinearLatent
+from genlab.score.diffusion import Bins
+from genlab.score.sde import VP
+
+NOT_KERNELS = ("cli", "map", "systems", "zoo")
+SIZES = dict(
+    b=4, n=6, m=5, k=3, d=3, h=8, w=8, t=5, T=10, s=5, l=5, v=7, c=2, i=2, o=3, r=4, g=2, e=3, p=3,
+    f=8, q=4, latent=3, layers=3, half=2, nu=2,
+)  # fmt: skip
+MANY = {"event": (3,), "latent": (3,), "k": (2,), "p": (3,), "n": (4,), "b": (4,)}
+
+
+def public():
+    """Return every public function of the kernels by its name without `genlab.`."""
+    found = {}
+    for module in pkgutil.walk_packages(genlab.__path__, "genlab."):
+        if module.name.split(".")[1] in NOT_KERNELS:
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            own = getattr(value, "__module__", None) == module.name
+            if own and inspect.isfunction(value) and not name.startswith("_"):
+                found[f"{module.name.removeprefix('genlab.')}.{name}"] = value
+    return found
+
+
+def shape_of(dims, sizes):
+    shape = []
+    for dim in dims.split():
+        if dim.startswith("*"):
+            shape += sizes.get(dim, MANY.get(dim[1:], (3,)))
+        else:
+            shape.append(int(dim) if dim.isdigit() else sizes.get(dim, SIZES.get(dim, 3)))
+    return tuple(shape)
+
+
+def hint_of(annotation):
+    """Return (kind, dims): a tensor's Float, Int, Bool or Shaped with its dims; or a scalar's."""
+    if hasattr(annotation, "dim_str"):
+        return annotation.dtype.__name__, annotation.dim_str
+    if annotation is Tensor:
+        return "Float", None
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        parts = [a for a in typing.get_args(annotation) if a is not type(None)]
+        return hint_of(parts[0])
+    if annotation in (float, int, bool):
+        return annotation.__name__, None
+    if typing.get_origin(annotation) is Callable or annotation is Callable:
+        return "call", None
+    return "other", None
+
+
+def noise(*shape):
+    return torch.randn(shape)
+
+
+def uniform(*shape):
+    return 0.1 + 0.8 * torch.rand(shape)
+
+
+def probabilities(*shape):
+    return torch.randn(shape).softmax(-1)
+
+
+def falling(*shape):
+    return torch.linspace(0.95, 0.05, shape[-1]).expand(shape).clone()
+
+
+def rising(*shape):
+    return torch.linspace(0.05, 0.95, shape[-1]).expand(shape).clone()
+
+
+def covariance(*shape):
+    root = torch.randn(shape)
+    return root @ root.mT / shape[-1] + torch.eye(shape[-1])
+
+
+def log_probabilities(*shape):
+    return torch.randn(shape).log_softmax(-1)
+
+
+VALUES = {  # what an argument of this name holds
+    **dict.fromkeys(
+        "u u_when u_what u_keep u_draw alpha confidence images grey videos a_t strength".split(),
+        uniform,
+    ),
+    **dict.fromkeys("sigma sigma1 sigma2 radii spread variance s std".split(), uniform),
+    **dict.fromkeys("p q probs weights p_c base_p".split(), probabilities),
+    **dict.fromkeys("log_p log_q log_joint".split(), log_probabilities),
+    **dict.fromkeys("alphas_bar sigmas".split(), falling),
+    **dict.fromkeys("betas variances ts x_grid".split(), rising),
+    **dict.fromkeys("cov cov1 cov2 precision".split(), covariance),
+}
+
+
+def first(*arguments):
+    """The first argument with an event: what fields and networks are asked about."""
+    return max(
+        (a for a in arguments if isinstance(a, Tensor) and a.is_floating_point()),
+        key=lambda a: a.ndim,
+    )
+
+
+def pull(*arguments):
+    return -0.5 * first(*arguments)
+
+
+def energy(x, *_):
+    return (0.5 * x**2).flatten(1).sum(1)
+
+
+def density(x, *_):
+    return -energy(x)
+
+
+def token_logits(x, *_):
+    x = x.to(torch.get_default_dtype())
+    return torch.stack([(k + 1.3 * x).sin() for k in range(7)], -1)
+
+
+FUNCTIONS = {
+    **dict.fromkeys("energy critic".split(), energy),
+    **dict.fromkeys("log_base log_prob prior_log_prob base_log_prob f".split(), density),
+    **dict.fromkeys("model logits_of".split(), token_logits),
+    "f": density,
+    "diffusion": lambda t: 0.5,
+    "decoder_log_prob": lambda x, z: density(z),
+    "kernel": lambda x, y: (x @ y.mT / 3 + 1) ** 3,
+    "move": lambda a, p: (a + p.mean(-1) if p.ndim > a.ndim else a + p, torch.zeros_like(a)),
+    "inverse": lambda x: (x / 2, x.new_zeros(len(x))),
+    "step_size": lambda *_: 0.05,
+    "step": lambda z: 0.9 * z,
+    "field": lambda z: torch.stack([z[..., 1], -z[..., 0]], -1),
+}
+
+NUMBERS = dict(
+    n_steps=4, n_dims=3, levels=17, n_levels=17, n_tokens=3, top_k=2, top_p=0.9, temperature=0.7,
+    n_new=2, guidance_scale=2.0, sigma_data=0.5, sigma_min=0.1, sigma_max=10.0, rate=0.5,
+    step_size=0.05, n_bins=4, p_drop=0.1, null=3, mask=99, n_bytes=4, level=0.9, size=4, k=2,
+    n_layers=3, lr=0.05, n_train=100, answers_each=5, bound=4.0, limit=3.0, context=4, stride=2,
+    ratio=0.5, bandwidth=1.0, n_head=2, dim=8, max_period=100.0, head_dim=4, n_blocks=2,
+    correlation=0.3, eta=0.5, t=0.7, s=0.4, alpha=0.6, sigma=0.5, std=0.5, snr=0.2, p_two=0.5,
+    n_draws=9, n=20, m=5, d=3, interval=4,
+)  # fmt: skip
+
+
+def mixture(d=1):
+    means = torch.linspace(-1, 1, 2 * d).reshape(2, d)
+    return GaussianMixture(torch.tensor([0.3, 0.7]), means, torch.full((2,), 0.5))
+
+
+def gaussian(d=3):
+    return Gaussian(torch.zeros(d), torch.eye(d))
+
+
+def attributes():
+    return captions.Attributes(*torch.tensor([[0, 1, 2], [0, 1, 2], [0, 1, 2], [2, 1, 0]]))
+
+
+def cost(n=6, m=5):
+    return uniform(n, m)
+
+
+def chain(n=6):
+    return torch.randn(n, n).softmax(-1)
+
+
+def level(value):
+    return torch.tensor(value)
+
+
+def spline(name, n=4):
+    raw = torch.randn(n, 8)
+    widths, heights, slopes = spline_parameters(raw, 4.0)
+    return {name: torch.randn(n), "widths": widths, "heights": heights, "slopes": slopes}
+
+
+def drafted(b=4):
+    return {"drafted": torch.randint(0, 7, (b, 3)), "q": probabilities(b, 3, 7),
+            "p": probabilities(b, 4, 7), "u_keep": uniform(b, 3), "u_draw": uniform(b)}
+
+
+def tokens(b=4):
+    return torch.randint(0, 7, (b, 3))
+
+
+def of_tokens(x, cache):
+    return token_logits(x), cache
+
+
+def draft(x, length):
+    return token_logits(length).softmax(-1)
+
+
+def to_lower(b=4):
+    return {"sigma": 0.6 + uniform(b), "sigma_next": 0.5 * uniform(b)}
+
+
+def of_masked(b=4, **rest):
+    return {"x0": torch.randint(0, 7, (b, 3)), "mask": 99} | rest
+
+
+STEPS = torch.tensor([9, 5, 0])
+GREY = torch.randint(0, 17, (12, 6))
+SDE = {"sde": VP(), "ts": torch.linspace(1, 0.1, 5)}
+CONFIG = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=1)
+
+CALLS = {
+    "adversarial.games.running_mean": lambda: {"states": list(noise(3, 4, 2))},
+    "adversarial.games.f_gan_bound": lambda: {"row": KL},
+    "autoregressive.decoding.generate_cached": lambda b=4: {"extend": of_tokens, "tokens": tokens(b)},
+    "autoregressive.decoding.generate_naive": lambda b=4: {"tokens": tokens(b)},
+    "autoregressive.decoding.write_until": lambda b=4: {
+        "read": of_tokens, "head": lambda h: h, "prompt": torch.randint(0, 3, (b, 3)), "stop": 6},
+    **{f"autoregressive.decoding.{name}": lambda: {"config": CONFIG, "n_tokens": 7, "n_prompt": 2,
+       "n_new": 3, "n_positions": 4} for name in
+       ("multiplications", "naive_cost", "cached_cost", "cache_numbers")},
+    "autoregressive.likelihood.seen_pixels": lambda: {"stack": lambda x: x},
+    "autoregressive.speculative.verify": drafted,
+    "autoregressive.speculative.speculative_round": lambda b=4: {
+        "draft": draft, "tokens": torch.randint(0, 7, (b, 8)), "length": torch.full((b,), 3), "k": 2},
+    "autoregressive.speculative.speculative_sample": lambda b=4: {"draft": draft, "tokens": tokens(b)},
+    "core.stats.normal_log_prob": lambda: {"mean": 0.3, "std": 0.7},
+    "core.stats.integrate": lambda: {"x": torch.linspace(-1, 1, 6)},
+    "core.stats.kl_on_grid": lambda: {
+        "log_p": torch.zeros(4, 6), "log_q": torch.zeros(4, 6), "x": torch.linspace(0, 1, 6)},
+    "core.stats.dequantize": lambda: {"levels": 5},
+    "core.tensors.expand": lambda b=4: {"a": noise(b), "x": noise(b, 3)},
+    "core.tensors.randn": lambda: {"shape": (4, 3), "like": noise(2)},
+    "data.scenes.held_out_pair": lambda: {"digit": torch.arange(4), "colour": torch.arange(4) % 3},
+    "data.toys.plane": lambda: {"extent": 2.0, "n_side": 4},
+    "data.moving.animate": lambda b=4: {"motion": torch.arange(b) % 4, "grey": uniform(b, 14, 14)},
+    "flow.coupling.couple": lambda b=4: {
+        "a": noise(b, 4), "stays": torch.tensor([True, False, True, False]),
+        "conditioner": lambda a: 0.5 * a[:, :2], "move": lambda a, p: (a + p[..., 0], torch.zeros_like(a))},
+    "flow.autoregressive.masked_flow": lambda: {"layer": MAF},
+    "flow.coupling.coupling_flow": lambda: {"element": Affine()},
+    "flow.dequantization.pixel_flow": lambda: {"train": torch.randint(0, 17, (12, 6))},
+    "flow.spline.find_bin": lambda: spline("a"),
+    "flow.spline.rq_spline_forward": lambda: spline("z"),
+    "flow.spline.rq_spline_inverse": lambda: spline("x"),
+    "flow.spline.spline_parameters": lambda: {"raw": noise(4, 8)},
+    "flow.transforms.dense_log_det": lambda b=4: {"f": lambda a: 2 * a + a.sin(), "a": noise(b, 3)},
+    "flow.transforms.push_forward": lambda: {"layers": [Permutation(torch.tensor([2, 0, 1]))]},
+    "flow.transforms.pull_back": lambda: {"layers": [Permutation(torch.tensor([2, 0, 1]))]},
+    "flow.transforms.lu_forward": lambda: {"lower": covariance(3, 3), "upper": covariance(3, 3)},
+    "flow.transforms.lu_inverse": lambda: {
+        "lower": covariance(3, 3).tril(-1) + torch.eye(3), "upper": covariance(3, 3).triu()},
+    "latent.elbo.refine": lambda: {"n_steps": 2},
+    "latent.em.ppca_elbo": lambda: {"model": LinearLatent(covariance(3, 3), torch.zeros(3), 0.5)},
+    "latent.em.ppca_ml": lambda: {"x": noise(12, 3), "n_latent": 1},
+    "latent.em.one_hot_levels": lambda: {"n_levels": 5},
+    "latent.em.categorical_m_step": lambda: {"n_levels": 5},
+    "latent.vae.bernoulli_log_prob": lambda b=4: {"x": torch.randint(0, 2, (b, 3)).float()},
+    "latent.vae.gaussian_log_prob": lambda: {"log_scale": level(0.1)},
+    "metrics.calibration.chi_square_test": lambda: {
+        "ranks": torch.randint(0, 10, (30,)), "n_draws": 9, "n_bins": 5},
+    "metrics.calibration.c2st": lambda: {
+        "x": noise(10, 3), "y": noise(10, 3), "classifier": KNeighborsClassifier(1)},
+    "metrics.calibration.classifier_two_sample_test": lambda: {
+        "x": noise(10, 3), "y": noise(10, 3), "classifier": KNeighborsClassifier(1)},
+    "metrics.calibration.mmd_permutation_test": lambda: {"n_permutations": 5},
+    "metrics.cost.new_positions": lambda b=4: {"before": noise(b, 3), "now": noise(b, 3)},
+    "metrics.coverage.pixel_histogram": lambda: {"train": GREY, "val": GREY[:6], "test": GREY[6:]},
+    "metrics.coverage.kernel_density": lambda: {"train": GREY, "val": GREY[:6], "test": GREY[6:]},
+    "metrics.distances.sqrt_psd": lambda: {"a": covariance(3, 3)},
+    "metrics.distances.eigh_psd": lambda: {"a": covariance(3, 3)},
+    "metrics.distances.frechet_by_size": lambda: {
+        "x": noise(12, 2), "y": noise(12, 2), "sizes": [4, 6], "n_repeats": 2},
+    "metrics.distances.extrapolate": lambda: {"sizes": [4, 6, 8, 10, 12]},
+    "metrics.distances.transport_prices": lambda: {"distance": torch.cdist(GREY.float(), GREY.float()), "p": probabilities(12), "q": probabilities(12)},
+    "metrics.features.haar_details": lambda: {"grey": uniform(6, 8, 8)},
+    "metrics.features.upright": lambda: {"grey": uniform(6, 8, 8)},
+    "metrics.features.gradient_histograms": lambda: {"grey": uniform(6, 8, 8)},
+    "metrics.features.degrade": lambda: {"images": uniform(6, 1, 8, 8)},
+    "metrics.features.repeat_few": lambda: {"n": 6, "n_distinct": 2},
+    "nn.transformer.attention_weights": lambda b=4: {"q": noise(b, 2, 5, 3), "k": noise(b, 2, 5, 3)},
+    "nn.transformer.attention": lambda b=4: {
+        "q": noise(b, 4, 5, 3), "k": noise(b, 2, 5, 3), "v": noise(b, 2, 5, 3)},
+    "nn.transformer.split_heads": lambda: {"x": noise(4, 5, 6)},
+    "oracles.continuous.kl_gaussian": lambda: {"p": gaussian(), "q": gaussian()},
+    "oracles.discrete.total_correlation": lambda: {
+        "joint": torch.rand(2, 3, 2, dtype=torch.float64).flatten().softmax(0).reshape(2, 3, 2)},
+    "score.consistency.consistency_distillation_loss": to_lower,
+    "score.consistency.consistency_sample": lambda: {"levels": [0.8, 0.4]},
+    "score.consistency.exact_consistency_1d": lambda b=4: {"data": mixture(), "x": noise(b, 1)},
+    "score.consistency.mean_flow_loss": lambda b=4: {"r": 0.5 * uniform(b), "t": uniform(b)},
+    "score.diffusion.ddpm_loss": lambda b=4: {"t": torch.arange(b)},
+    "score.diffusion.ddpm_step": lambda: {
+        "beta": level(0.1), "alpha_bar": level(0.5), "variance": level(0.1)},
+    "score.diffusion.bin_log_prob": lambda: {"bins": Bins(0.5, -1.0, 1.0), "std": level(0.5), "x": torch.linspace(-1, 1, 5)[torch.randint(0, 5, (4, 3))]},
+    "score.diffusion.ddpm_vlb_terms": lambda b=4: {"eps": noise(10, b, 3)},
+    "score.diffusion.ddpm_vlb": lambda b=4: {"eps": noise(10, b, 3)},
+    "score.edm.edm_step": to_lower,
+    "score.edm.guided_eps_model": lambda: {"null": 3},
+    "score.exact.exact_eps_model": lambda: {"data": gaussian()},
+    "score.exact.exact_flow_1d": lambda: {"data": mixture()},
+    "score.flow_matching.flow_matching_loss": lambda b=4: {"t": uniform(b)},
+    "score.guidance.tilted_density": lambda: {
+        "p": Gaussian(torch.zeros(1), torch.eye(1)), "p_c": Gaussian(torch.ones(1), torch.eye(1)), "x": torch.linspace(-9, 9, 99)},
+    "score.masked.mask_count": lambda b=4: of_masked(b, u=uniform(b, 3)),
+    "score.masked.masked_nll": lambda b=4: {"t": uniform(b), "x0": torch.randint(0, 3, (b, 3)), "logits": noise(b, 3, 3), "hidden": torch.ones(b, 3) > 0},
+    "score.masked.turns_log_prob": lambda b=4: of_masked(b, turn=torch.randint(0, 3, (b, 3))),
+    "score.masked.unmask_step": lambda b=4: {
+        "u_when": uniform(b, 3), "u_what": uniform(b, 3), "x_t": torch.tensor([[0, 99, 99]] * b), "logits": noise(b, 3, 7)},
+    "score.masked.within_budget": lambda b=4: {"hidden": torch.ones(b, 3) > 0},
+    "score.masked.masked_sample": lambda b=4: {"x_T": torch.full((b, 3), 99)},
+    "score.matching.ladder_overlap": lambda: {"ratio": 1.5},
+    "score.matching.noise_ladder": lambda: {"n_levels": 5},
+    "score.samplers.ddim_step": lambda: {"a_t": level(0.4), "a_s": level(0.7)},
+    "score.samplers.ddim_invert_step": lambda: {"a_t": level(0.4), "a_s": level(0.7)},
+    "score.samplers.dpm_solver_step": lambda: {"a_t": level(0.4), "a_s": level(0.7)},
+    "score.samplers.dpm_solver_2m_step": lambda: {
+        "a_r": level(0.2), "a_t": level(0.4), "a_s": level(0.7)},
+    **{f"score.samplers.{name}": lambda: {"timesteps": STEPS} for name in
+       ("ddim_sample", "dpm_solver_sample")},
+    "score.samplers.ddim_invert": lambda: {"timesteps": STEPS, "n_refine": 1},
+    **{f"score.sde.{name}": lambda b=4: SDE | {"t": uniform(b)} for name in
+       ("reverse_drift", "probability_flow", "reverse_sde_sample", "probability_flow_sample", "predictor_corrector_sample")},
+    "score.samplers.half_log_snr": lambda: {"a": uniform(4)},
+    "solvers.mcmc.langevin_matrix": lambda: {"x": torch.linspace(-1, 1, 9), "score": torch.linspace(1, -1, 9), "step_size": 0.5},
+    "solvers.mcmc.mala_matrix": lambda: {"x": torch.linspace(-1, 1, 9), "score": torch.linspace(1, -1, 9), "step_size": 0.5, "log_prob": -torch.linspace(-1, 1, 9) ** 2 / 2},
+    "solvers.mcmc.stationary": lambda: {"matrix": chain()},
+    "solvers.mcmc.relaxation_time": lambda: {"matrix": chain()},
+    **{f"solvers.ode.{name}_step": lambda: {"t": level(0.0), "s": level(0.2), "y": noise(4, 3)}
+       for name in ("euler", "heun", "rk4")},
+    "solvers.sde.euler_maruyama_step": lambda: {"t": level(0.0), "s": level(0.2), "x": noise(4, 3), "z": noise(4, 3)},
+    **{f"solvers.ode.{name}": lambda: {"y0": noise(4, 3)} for name in ("euler", "heun", "rk4")},
+    "solvers.sde.euler_maruyama": lambda: {"x0": noise(4, 3)},
+    "solvers.ode.rademacher": lambda: {"shape": (4, 3), "like": noise(2)},
+}  # fmt: skip
+
+WORDS = "reads or writes words, no numbers"
+FILES = "reads or writes a file: tests/core/test_weights.py, tests/data"
+MODULE = "changes a network, which is no number"
+WITHOUT = {
+    "adversarial.gan.r1_penalty": "its logits must depend on its x",
+    "adversarial.gan.spectral_normalize": MODULE,
+    "autoregressive.speculative.draft_from_ngram": "returns a function of a model",
+    **dict.fromkeys(
+        "autoregressive.tokens.words autoregressive.tokens.merge autoregressive.tokens.train_bpe "
+        "data.captions.write data.captions.read data.captions.next_word data.captions.encode "
+        "data.captions.caption_distribution data.captions.next_word_probs data.captions.chance "
+        "data.moving.read_moving data.scenes.read_scenes data.text.unique_paragraphs "
+        "data.text.part_of".split(), WORDS),
+    **dict.fromkeys(
+        "core.weights.replace_file core.weights.replace_files core.weights.require_room "
+        "core.weights.save_weights core.weights.load_weights core.weights.read_card "
+        "data.captions.load_captioned data.digits.load_digits data.digits.load_mnist "
+        "data.digits.split_indices data.moving.load_moving data.moving.small_digits "
+        "data.scenes.load_objects data.text.load_text metrics.features.load_classifier "
+        "nn.pretrained.from_llama nn.pretrained.from_gpt2 nn.pretrained.load_pretrained "
+        "train.resume.store train.resume.restore".split(), FILES),
+    **dict.fromkeys(
+        "core.capabilities.likelihood_kind core.capabilities.log_likelihood latent.em.em "
+        "metrics.cost.network_passes metrics.cost.multiply_adds metrics.cost.read_positions "
+        "train.fit.fit train.fit.fit_adversarial".split(), "asks a model: see METHODS"),
+    **dict.fromkeys("flow.coupling.start_at_zero nn.transformer.init_weights".split(), MODULE),
+    **dict.fromkeys(
+        "core.tensors.require_alike core.tensors.require_rows core.tensors.require_finite "
+        "core.tensors.require_positive core.tensors.require_between core.tensors.require_index "
+        "core.tensors.last solvers.ode.require_times core.tensors.make_generator "
+        "train.fit.keep_freed_memory".split(),
+        "is itself a guard, or takes no number"),
+    "data.scenes.compose": "takes pictures of objects from a file: tests/data/test_scenes.py",
+    "data.scenes.draw_scenes": "takes pictures of objects from a file: tests/data/test_scenes.py",
+    "metrics.coverage.gaussian_mixture": "fits for seconds: tests/metrics/test_coverage.py",
+    "nn.transformer.n_seen": "counts what a cache holds",
+    "score.exact.exact_score": "returns a function of a law",
+    "score.exact.exact_velocity": "returns a function of a law",
+}  # fmt: skip
+
+
+def example(name, function, seed=0, **sizes):
+    """Return the arguments of a valid call of `function` by name."""
+    torch.manual_seed(seed)
+    make = CALLS.get(name, lambda: {})
+    own = inspect.signature(make).parameters
+    given = make(**{dim: size for dim, size in sizes.items() if dim in own})
+    arguments = {}
+    for key, parameter in inspect.signature(function).parameters.items():
+        if key in given:
+            arguments[key] = given[key]
+            continue
+        kind, dims = hint_of(parameter.annotation)
+        has_default = parameter.default is not inspect.Parameter.empty
+        if key == "generator":
+            arguments[key] = torch.Generator().manual_seed(seed)
+        elif dims is not None or (kind == "Float" and not has_default):
+            shape = shape_of(dims if dims is not None else "b", sizes)
+            if has_default:
+                continue
+            if kind == "Int":
+                arguments[key] = torch.randint(0, 3, shape)
+            elif kind == "Bool":
+                arguments[key] = torch.rand(shape) < 0.5
+            else:
+                arguments[key] = VALUES.get(key, noise)(*shape)
+        elif has_default:
+            if kind in ("float", "int") and parameter.default is not None:
+                arguments[key] = parameter.default
+        elif kind == "call":
+            arguments[key] = FUNCTIONS.get(key, pull)
+        elif kind in ("float", "int"):
+            arguments[key] = NUMBERS.get(key, 0.5 if kind == "float" else 3)
+        elif kind == "bool":
+            arguments[key] = True
+        else:
+            raise LookupError(f"{name}: no value for {key}: {parameter.annotation}")
+    return arguments
+
+
+def annotation(function, key):
+    return inspect.signature(function).parameters[key].annotation
