@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
 from genlab.adversarial.gan import append_spread
-from genlab.core.tensors import PerExample, randn, require_between
+from genlab.core.tensors import PerExample, randn, require_alike, require_between, require_finite
 
 Styles = Float[Tensor, " b layers d"]
 Images = Float[Tensor, " b c h w"]
@@ -260,6 +260,8 @@ def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[T
     $$\min_{\alpha, \beta, c}\ \sum_i
     \big(a_i^{\text{mixed}} - \alpha\,a_i^{\text{coarse}} - \beta\,a_i^{\text{fine}} - c\big)^2$$
     """
+    require_alike(mixed=mixed, coarse=coarse, fine=fine)
+    require_finite(mixed=mixed, coarse=coarse, fine=fine)
     sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
     weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution
     return weights[:, 0]

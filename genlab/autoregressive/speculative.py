@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import LogitsOf, Reshape, draw, reshape_logits
 from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
-from genlab.core.tensors import last, require_between
+from genlab.core.tensors import last, require_alike, require_between, require_finite
 
 Probs = Float[Tensor, " *b v"]
 Draft = Callable[[Tensor, Tensor], Tensor]  # padded tokens (b, t), lengths (b,) to probs (b, v)
@@ -40,7 +40,7 @@ def residual(p: Probs, q: Probs) -> Probs:
     """
     left = (p - q).clamp(min=0)
     mass = left.sum(-1, keepdim=True)
-    return torch.where(mass > 0, left / mass.clamp(min=torch.finfo(p.dtype).tiny), p)
+    return torch.where(mass == 0, p, left / mass.clamp(min=torch.finfo(p.dtype).tiny))
 
 
 def verify(
@@ -60,6 +60,8 @@ def verify(
     b, k = drafted.shape
     if p.shape[1] != k + 1:
         raise ValueError(f"{k} drafted tokens need {k + 1} rows of the target, got {p.shape[1]}")
+    require_alike(drafted=drafted, u_keep=u_keep)
+    require_finite(p=p, q=q, u_keep=u_keep)
     chosen = drafted[..., None]
     p_chosen, q_chosen = p[:, :k].gather(-1, chosen), q.gather(-1, chosen)
     keep = u_keep * q_chosen[..., 0] < p_chosen[..., 0]

@@ -27,11 +27,12 @@ def require_alike(**values: Tensor | torch.Size) -> None:
         raise ValueError(f"shapes are {found}, expected one and the same")
 
 
-def require_rows(least: int = 1, /, **values: Tensor) -> None:
-    """Refuse a batch with fewer than `least` rows."""
+def require_rows(least: int = 1, /, axes: int = 0, **values: Tensor) -> None:
+    """Refuse a batch with fewer than `least` rows, or with other than `axes` axes."""
+    wanted = f"expected {least} rows or more" + (f" and {axes} axes" if axes else "")
     for name, x in values.items():
-        if x.ndim == 0 or len(x) < least:
-            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected {least} rows or more")
+        if x.ndim == 0 or len(x) < least or axes not in (0, x.ndim):
+            raise ValueError(f"{name} has shape {tuple(x.shape)}, {wanted}")
 
 
 def require_finite(**values: Tensor | float) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from genlab.core.stats import ink, slant
-from genlab.core.tensors import require_between, require_finite
+from genlab.core.tensors import require_between, require_finite, require_index
 from genlab.data.digits import load_mnist
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -211,6 +211,7 @@ def encode(captions: Sequence[str]) -> Int[Tensor, " n 6"]:
 
 def decode(rows: Int[Tensor, " n w"]) -> list[str]:
     """Turn rows of word numbers back into captions; padding is left out."""
+    require_index(len(WORDS), rows=rows)
     return [" ".join(WORDS[k] for k in row if k) for row in rows.tolist()]
 
 

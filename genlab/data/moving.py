@@ -126,6 +126,9 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
 
 def write_moving(digit: Labels, colour: Labels, motion: Labels) -> list[str]:
     """Describe videos in words."""
+    require_index(len(DIGITS), digit=digit)
+    require_index(len(COLOURS), colour=colour)
+    require_index(len(MOTIONS), motion=motion)
     colours = list(COLOURS)
     rows = zip(digit.tolist(), colour.tolist(), motion.tolist(), strict=True)
     return [f"a {colours[c]} {DIGITS[d]} {MOTIONS[m]}" for d, c, m in rows]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from genlab.core.tensors import require_between
+from genlab.core.tensors import require_between, require_index
 from genlab.data.captions import DIGITS, next_word
 from genlab.data.digits import load_mnist
 
@@ -159,6 +159,9 @@ def draw_scenes(
 
 def write_scenes(facts: Facts) -> list[str]:
     """Describe scenes in words."""
+    require_index(len(DIGITS), digit=facts[:, ::3])
+    require_index(len(INKS), colour=facts[:, 1::3])
+    require_index(ALONE + 1, relation=facts[:, 2])
     inks, captions = list(INKS), []
     for d, c, relation, e, k in facts.tolist():
         first, second = f"a {inks[c]} {DIGITS[d]}", f"a {inks[k]} {DIGITS[e]}"

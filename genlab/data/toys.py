@@ -43,6 +43,7 @@ def plane(extent: float, n_side: int) -> tuple[Points, float]:
 
     $$\int f(x)\,dx \approx h^2 \sum_{ij} f(x_{ij}), \qquad h = 2a / n$$
     """
+    require_positive(extent=extent, n_side=n_side)
     h = 2 * extent / n_side
     ticks = -extent + h * (torch.arange(n_side, dtype=torch.float64) + 0.5)
     second, first = torch.meshgrid(ticks, ticks, indexing="ij")

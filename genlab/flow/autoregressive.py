@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from genlab.core.tensors import last, sum_event
+from genlab.core.tensors import last, require_positive, sum_event
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Permutation, Vector
@@ -75,6 +75,7 @@ def masked_flow(
     layer: type[MAF] | type[IAF], d: int, *, n_layers: int = 4, width: int = 64
 ) -> Flow:
     """A standard normal pushed through affine layers of MAF or IAF, the order reversed between."""
+    require_positive(d=d, width=width)
     layers: list[MAF | IAF | Permutation] = []
     for _ in range(n_layers):
         layers += [layer(d, Affine(), width=width), Permutation(torch.arange(d).flip(0))]

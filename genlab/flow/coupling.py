@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from genlab.core.tensors import sum_event
+from genlab.core.tensors import require_positive, sum_event
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Shift, Vector
 from genlab.nn.layers import MLP
@@ -34,6 +34,7 @@ def couple(
 
 def alternating_mask(d: int, parity: int = 0) -> Bool[Tensor, " d"]:
     """Every other coordinate stays; the next layer, of other parity, moves those."""
+    require_positive(d=d)
     return torch.arange(d) % 2 == parity % 2
 
 

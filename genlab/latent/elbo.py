@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Generator, Tensor
 
 from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
-from genlab.core.tensors import PerExample, randn, require_between, require_rows
+from genlab.core.tensors import PerExample, randn, require_between, require_finite, require_rows
 from genlab.oracles.continuous import Gaussian, kl_gaussian
 
 Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
@@ -227,6 +227,7 @@ def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Floa
     $$\mathrm{KL}\big(\mathcal N(0, s^2\,\mathrm{diag}(1/\Lambda_{ii})) \,\|\,
     \mathcal N(0, \Lambda^{-1})\big)$$
     """
+    require_finite(precision=precision, scale=scale)
     zero = torch.zeros_like(precision[0])
     guess = Gaussian(zero, scale**2 * (1 / precision.diagonal()).diag())
     return kl_gaussian(guess, Gaussian(zero, torch.linalg.inv(precision)))

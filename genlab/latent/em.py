@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import PerExample, require_between, require_index, require_rows
+from genlab.core import PerExample
+from genlab.core.tensors import require_between, require_finite, require_index, require_rows
 from genlab.latent.elbo import LogJoint, discrete_elbo, log_marginal
 from genlab.oracles import GaussianMixture, LinearLatent
 
@@ -195,10 +196,11 @@ def ppca_ml(x: Data, n_latent: int, *, std: float | None = None) -> LinearLatent
     $$W = U_k(\Lambda_k - \sigma^2 I)_+^{1/2}, \qquad
       \sigma^2 = \frac{1}{d-k}\sum_{j>k}\lambda_j \ \text{ unless given}$$
     """
+    require_rows(axes=2, x=x)
+    require_finite(x=x)
     d = x.shape[1]
     if not 1 <= n_latent <= (d if std else d - 1):
         raise ValueError(f"ppca_ml: n_latent is {n_latent}, expected 1..{d if std else d - 1}")
-    require_rows(x=x)
     mean = x.mean(0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
     noise = std**2 if std else float(values[: d - n_latent].mean())

@@ -223,6 +223,7 @@ def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n
     $$I_q(x; z) = \frac1n\sum_i \mathbb E_{q(z|x_i)}\Big[\log q(z\mid x_i)
       - \log\frac1n\sum_j q(z\mid x_j)\Big] \le \log n$$
     """
+    require_alike(mu=mu, log_var=log_var, eps=eps)
     z = reparameterize(mu, log_var, eps)
     distance = (z[:, None] - mu) ** 2 * (-log_var).exp()  # of draw i from the centre of q j
     log_q = -0.5 * (distance + log_var).sum(-1)  # the constant cancels
@@ -235,6 +236,7 @@ def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
     $$\sum_j \max\Big(\lambda,\ \frac1n\sum_i \mathrm{KL}_{ij}\Big)$$
     """
     require_between(0, math.inf, floor=floor)
+    require_rows(axes=2, kl=kl)
     return kl.mean(0).clamp_min(floor).sum()
 
 

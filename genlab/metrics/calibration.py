@@ -72,6 +72,7 @@ def reliability(
 ) -> Reliability:
     """Group predictions by stated confidence; compare with how often they were right."""
     require_rows(confidence=confidence)
+    require_between(1, math.inf, n_bins=n_bins)
     require_between(0, 1, confidence=confidence)
     bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
     count = torch.bincount(bins, minlength=n_bins).to(confidence)
@@ -214,6 +215,7 @@ def kolmogorov_smirnov_test(
 
 def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float]:
     """Counts between which a bar stays, Binomial(n, 1/B) (Talts et al. 2018, section 4.1)."""
+    require_between(1, math.inf, n_bins=n_bins)
     low, high = scipy.stats.binom.interval(level, n, 1 / n_bins)
     return float(low), float(high)
 

@@ -54,6 +54,7 @@ def inside_balls(
     query: Float[Tensor, " m d"], centres: Features, radii: Float[Tensor, " n"]
 ) -> Bool[Tensor, " m n"]:
     r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$."""
+    require_finite(radii=radii)
     return _distances(query, centres) <= radii
 
 
@@ -115,7 +116,8 @@ class CopyProbe(NamedTuple):
 
 def nearest_distance(x: Features, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"]:
     r"""Distance of each point to the nearest point of another set, $\min_s\lVert x_i - s\rVert$."""
-    require_rows(to=to)
+    require_rows(axes=2, to=to)
+    require_rows(0, axes=2, x=x)
     x, to = as_real(x), as_real(to)
     return torch.cdist(x, to, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
 
@@ -157,7 +159,7 @@ def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
 
     $$\mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big)$$
     """
-    require_rows(probs=probs)
+    require_rows(axes=2, probs=probs)
     probs = as_real(probs)
     return kl_categorical(probs, probs.mean(0).expand_as(probs))
 

@@ -14,6 +14,7 @@ from genlab.core.tensors import (
     as_real,
     require_alike,
     require_between,
+    require_finite,
     require_positive,
     require_rows,
 )
@@ -65,7 +66,7 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
     $$\hat\mu = \tfrac1n\sum_i x_i, \qquad
     \hat\Sigma = \tfrac1{n-1}\sum_i (x_i-\hat\mu)(x_i-\hat\mu)^\top$$
     """
-    require_rows(2, x=x)
+    require_rows(2, axes=2, x=x)
     x = as_real(x)
     mean = x.mean(0)
     centred = x - mean
@@ -80,6 +81,8 @@ def frechet_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]
 def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
     """Eigenvalues (never negative) and eigenvectors of a positive semi-definite matrix."""
     a = as_real(a)
+    require_rows(axes=2, matrix=a)
+    require_finite(matrix=a)
     scale = float(a.abs().max())
     gap = float((a - a.T).abs().max())
     tolerance = 100 * len(a) * torch.finfo(a.dtype).eps * scale
@@ -100,6 +103,7 @@ def frechet_by_size(
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " s r"]:
     """Frechet distance between random subsets of n rows of each side, for several n."""
+    require_positive(n_repeats=n_repeats)
     limit = min(len(x), len(y))
     if min(sizes) < 2 or max(sizes) > limit:
         raise ValueError(f"sizes must be in 2..{limit}, got {list(sizes)}")
@@ -119,6 +123,7 @@ def extrapolate(sizes: Sequence[int], values: Float[Tensor, " s"]) -> Float[Tens
     """
     if len(set(sizes)) < 2 or len(sizes) != len(values):
         raise ValueError(f"need a value for each of two or more different sizes, got {list(sizes)}")
+    require_finite(values=values)
     inverse = 1 / torch.tensor(sizes, dtype=values.dtype)
     design = torch.stack([torch.ones_like(inverse), inverse], 1)
     return torch.linalg.lstsq(design, values[:, None]).solution[:, 0]
@@ -132,6 +137,7 @@ def cubic_kernel(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, " n m"]
 
     $$k(x, y) = \Big(\frac{x^\top y}{d} + 1\Big)^3$$
     """
+    require_rows(0, axes=2, x=x, y=y)
     x, y = as_real(x), as_real(y)
     return torch.addmm(x.new_ones(1), x, y.T, alpha=1 / x.shape[1]) ** 3
 
@@ -205,6 +211,7 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
 
     Villani 2003, Topics in Optimal Transportation, theorem 2.18 and remark 2.19.
     """
+    require_rows(0, axes=1, x=x, y=y)
     if min(len(x), len(y)) == 0 or p < 1:
         raise ValueError(f"need values on both sides and p >= 1, got {len(x)}, {len(y)}, p={p}")
     n, m = len(x), len(y)

@@ -72,7 +72,7 @@ def _require_keys(mask: Tensor | None) -> None:
 def split_heads(x: Stream, n_head: int) -> Queries:
     """Cut the features into heads: `(b, t, h * d)` to `(b, h, t, d)`."""
     b, t, c = x.shape
-    if c % n_head:
+    if n_head < 1 or c % n_head:
         raise ValueError(f"{n_head} heads do not divide {c} features")
     return x.reshape(b, t, n_head, c // n_head).transpose(1, 2)
 

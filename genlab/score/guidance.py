@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core import Event, expand
 from genlab.core.stats import integrate
-from genlab.core.tensors import Event, expand, require_between, require_positive, require_rows
+from genlab.core.tensors import require_alike, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian
 
 
@@ -42,7 +43,8 @@ def drop_condition(
 
     $$c_i \leftarrow \varnothing \quad\text{where}\quad u_i < p_{\text{drop}}$$
     """
-    require_between(0, 1, p_drop=p_drop)
+    require_alike(cond=cond, u=u)
+    require_between(0, 1, p_drop=p_drop, u=u)
     return torch.where(u < p_drop, null, cond)
 
 

@@ -30,6 +30,7 @@ def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) ->
     A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1).
     """
     _require_unmasked(x0, mask)
+    require_finite(u=u)
     rank = u.flatten(1).argsort(1).argsort(1).reshape(x0.shape)
     return torch.where(rank < expand(count, rank), mask, x0)
 
@@ -109,6 +110,7 @@ def within_budget(
     """
     log_p = logits.double().log_softmax(-1)
     entropy = -torch.special.xlogy(log_p.exp(), log_p.exp()).sum(-1)
+    require_between(0, math.inf, entropy=entropy, budget=budget)
     rising, order = torch.where(hidden, entropy, math.inf).flatten(1).sort(dim=1, stable=True)
     before = torch.cat([torch.zeros_like(rising[:, :1]), rising[:, :-1].cumsum(1)], 1)
     chosen = (before <= budget) & rising.isfinite()

@@ -119,10 +119,7 @@ VALUES = {  # what an argument of this name holds
 
 def first(*arguments):
     """The first argument with an event: what fields and networks are asked about."""
-    return max(
-        (a for a in arguments if isinstance(a, Tensor) and a.is_floating_point()),
-        key=lambda a: a.ndim,
-    )
+    return max((a for a in arguments if isinstance(a, Tensor)), key=lambda a: a.ndim)
 
 
 def pull(*arguments):
@@ -148,7 +145,7 @@ FUNCTIONS = {
     **dict.fromkeys("model logits_of".split(), token_logits),
     "f": density,
     "diffusion": lambda t: 0.5,
-    "decoder_log_prob": lambda x, z: density(z),
+    "decoder_log_prob": lambda x, z: density(z) + density(x),
     "kernel": lambda x, y: (x @ y.mT / 3 + 1) ** 3,
     "move": lambda a, p: (a + p.mean(-1) if p.ndim > a.ndim else a + p, torch.zeros_like(a)),
     "inverse": lambda x: (x / 2, x.new_zeros(len(x))),
@@ -341,6 +338,7 @@ CALLS = {
     "score.samplers.ddim_invert": lambda: {"timesteps": STEPS, "n_refine": 1},
     **{f"score.sde.{name}": lambda b=4: SDE | {"t": uniform(b)} for name in
        ("reverse_drift", "probability_flow", "reverse_sde_sample", "probability_flow_sample", "predictor_corrector_sample")},
+    "score.matching.posterior_covariance": lambda: {"score": lambda x: -(x**3)},
     "score.samplers.half_log_snr": lambda: {"a": uniform(4)},
     "solvers.mcmc.langevin_matrix": lambda: {"x": torch.linspace(-1, 1, 9), "score": torch.linspace(1, -1, 9), "step_size": 0.5},
     "solvers.mcmc.mala_matrix": lambda: {"x": torch.linspace(-1, 1, 9), "score": torch.linspace(1, -1, 9), "step_size": 0.5, "log_prob": -torch.linspace(-1, 1, 9) ** 2 / 2},
@@ -432,6 +430,16 @@ def example(name, function, seed=0, **sizes):
         else:
             raise LookupError(f"{name}: no value for {key}: {parameter.annotation}")
     return arguments
+
+
+READS_PART = {  # what a NaN may stand in without being read
+    "core.tensors.expand.x": "its shape alone",
+    "flow.transforms.lu_forward.lower": "one triangle",
+    "flow.transforms.lu_inverse.lower": "one triangle",
+    "score.samplers.ddim_sample.alphas_bar": "the levels that it visits",
+    "score.samplers.ddim_invert.alphas_bar": "the levels that it visits",
+    "score.samplers.dpm_solver_sample.alphas_bar": "the levels that it visits",
+}
 
 
 def annotation(function, key):
