@@ -25,6 +25,7 @@ from genlab.core.tensors import (
     require_alike,
     require_between,
     require_positive,
+    require_rows,
     sum_event,
 )
 
@@ -309,6 +310,7 @@ def feature_matching_loss(
 
     $$\big(\tfrac1n\textstyle\sum_i \phi_j(x_i) - \tfrac1m\sum_i \phi_j(G(z_i))\big)^2$$
     """
+    require_rows(axes=2, real=real, fake=fake)
     return (real.mean(0) - fake.mean(0)) ** 2
 
 

@@ -28,7 +28,7 @@ def pixel_norm(z: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
 
     $$z_j \Big/ \sqrt{\tfrac1d \textstyle\sum_k z_k^2}$$
     """
-    return z * (z.square().mean(1, keepdim=True) + EPS).rsqrt()
+    return z * (z.square().mean(-1, keepdim=True) + EPS).rsqrt()
 
 
 def modulated_weight(
@@ -76,6 +76,7 @@ def mix_styles(
     $$w_l = \begin{cases} w_{\text{coarse}} & l < c \\ w_{\text{fine}} & l \ge c \end{cases}$$
     """
     require_between(0, n_layers, crossover=crossover)
+    require_alike(coarse=coarse, fine=fine)
     layer = torch.arange(n_layers, device=coarse.device)
     first = (layer < crossover[:, None])[..., None]
     return torch.where(first, coarse[:, None], fine[:, None])

@@ -114,7 +114,7 @@ def paint(grey: Grey, colour: Labels) -> Float[Tensor, " n 3 h w"]:
 
 def grey_of(images: Float[Tensor, " n 3 h w"]) -> Grey:
     """Grey digit under the colour: the largest of the three channels."""
-    return images.amax(1)
+    return images.amax(-3)
 
 
 def load_captioned(part: str = "painter", size: int = 32, *, seed: int = 0) -> CaptionedDigits:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from genlab.core.tensors import require_between, require_index
+from genlab.core.tensors import as_real, require_between, require_index
 from genlab.data.captions import DIGITS, next_word
 from genlab.data.digits import load_mnist
 
@@ -129,8 +129,8 @@ def _corners(relation: Labels, generator: Generator) -> Int[Tensor, " n 2 2"]:
 
 def print_ink(grey: Float[Tensor, " n h w"], colour: Labels) -> Float[Tensor, " n 3 h w"]:
     r"""Print grey objects on paper: $x = (1 - g)\,\text{paper} + g\,\text{ink}$."""
-    inks = torch.tensor(list(INKS.values()), dtype=grey.dtype)[colour][:, :, None, None]
-    paper = torch.tensor(PAPER, dtype=grey.dtype)[:, None, None]
+    inks = torch.tensor(list(INKS.values()), dtype=as_real(grey).dtype)[colour][:, :, None, None]
+    paper = torch.tensor(PAPER, dtype=as_real(grey).dtype)[:, None, None]
     return paper + grey[:, None] * (inks - paper)
 
 

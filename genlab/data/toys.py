@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from genlab.core.tensors import as_real, require_positive
+from genlab.core.tensors import as_real, require_positive, require_rows
 
 Points = Float[Tensor, " n 2"]
 
@@ -28,6 +28,7 @@ def blurred_log_prob(
       - \log(2\pi s^2)$$
     """
     require_positive(std=std)
+    require_rows(0, axes=2, x=x)
     x = as_real(x)
     centres, log_w = centres.to(x), weights.to(x).log()
 

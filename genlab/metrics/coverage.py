@@ -93,6 +93,7 @@ def expected_coverage(n: int, m: int, k: int) -> float:
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
+    require_rows(0, axes=2, x=x, y=y)
     require_finite(features=x)  # NaN lies in no ball and has none, which looks like a bad sample
     require_finite(features=y)
     x, y = as_real(x), as_real(y)

@@ -54,6 +54,7 @@ def frechet_gaussian(
 
     Zero exactly when means and covariances agree. Heusel et al. 2017 (arXiv:1706.08500), eq. 6.
     """
+    require_alike(mu1=mu1, mu2=mu2)
     root1 = sqrt_psd(cov1)
     inner, _ = eigh_psd(root1 @ cov2 @ root1)
     trace = cov1.trace() + cov2.trace() - 2 * inner.sqrt().sum()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genlab.core.stats import slant
-from genlab.core.tensors import randn, require_between
+from genlab.core.tensors import randn, require_alike, require_between
 from genlab.core.weights import load_weights
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
@@ -206,6 +206,7 @@ def degrade(
     images: Pictures, eps: Pictures, *, blur_std: float = 0.0, noise_std: float = 0.0
 ) -> Pictures:
     """Blur, add noise, and return to grey levels 0..16."""
+    require_alike(images=images, eps=eps)
     require_between(0, math.inf, noise_std=noise_std)
     return (blur(images, blur_std) + noise_std * eps).round().clamp(0, 16)
 

@@ -79,7 +79,7 @@ def alphas_bar_from_betas(betas: Table) -> Table:
     """
     if not betas.is_meta and not bool(((betas > 0) & (betas < 1)).all()):
         raise ValueError(f"betas must lie in (0, 1), got {betas.min()} to {betas.max()}")
-    return (1 - betas).cumprod(0)
+    return (1 - betas).cumprod(-1)
 
 
 def log_snr(alphas_bar: Float[Tensor, " *n"]) -> Float[Tensor, " *n"]:

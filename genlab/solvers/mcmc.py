@@ -166,7 +166,7 @@ def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
 
 
 def _require_chain(matrix: Tensor, least: int = 1) -> None:
-    require_rows(least, matrix=matrix)
+    require_rows(least, axes=2, matrix=matrix)
     total = matrix.sum(1)
     worst = float(total[(total - 1).abs().argmax()])  # argmax takes NaN for the largest
     if not abs(worst - 1) < 1e-3:

@@ -4,7 +4,6 @@ Shapes are read off the annotations, values off the names of the arguments; what
 in `CALLS`. A function without a call stands in `WITHOUT`, with the reason.
 """
 
-import functools
 import importlib
 import inspect
 import pkgutil
@@ -28,7 +27,7 @@ from genlab.score.diffusion import Bins
 from genlab.score.sde import VP
 
 NOT_KERNELS = ("cli", "map", "systems", "zoo")
-SIZES = dict(
+SIZES = dict(  # noqa: C408
     b=4, n=6, m=5, k=3, d=3, h=8, w=8, t=5, T=10, s=5, l=5, v=7, c=2, i=2, o=3, r=4, g=2, e=3, p=3,
     f=8, q=4, latent=3, layers=3, half=2, nu=2,
 )  # fmt: skip
@@ -105,15 +104,30 @@ def log_probabilities(*shape):
 
 VALUES = {  # what an argument of this name holds
     **dict.fromkeys(
-        "u u_when u_what u_keep u_draw alpha confidence images grey videos a_t strength".split(),
+        [
+            "u",
+            "u_when",
+            "u_what",
+            "u_keep",
+            "u_draw",
+            "alpha",
+            "confidence",
+            "images",
+            "grey",
+            "videos",
+            "a_t",
+            "strength",
+        ],
         uniform,
     ),
-    **dict.fromkeys("sigma sigma1 sigma2 radii spread variance s std".split(), uniform),
-    **dict.fromkeys("p q probs weights p_c base_p".split(), probabilities),
-    **dict.fromkeys("log_p log_q log_joint".split(), log_probabilities),
-    **dict.fromkeys("alphas_bar sigmas".split(), falling),
-    **dict.fromkeys("betas variances ts x_grid".split(), rising),
-    **dict.fromkeys("cov cov1 cov2 precision".split(), covariance),
+    **dict.fromkeys(
+        ["sigma", "sigma1", "sigma2", "radii", "spread", "variance", "s", "std"], uniform
+    ),
+    **dict.fromkeys(["p", "q", "probs", "weights", "p_c", "base_p"], probabilities),
+    **dict.fromkeys(["log_p", "log_q", "log_joint"], log_probabilities),
+    **dict.fromkeys(["alphas_bar", "sigmas"], falling),
+    **dict.fromkeys(["betas", "variances", "ts", "x_grid"], rising),
+    **dict.fromkeys(["cov", "cov1", "cov2", "precision"], covariance),
 }
 
 
@@ -140,9 +154,9 @@ def token_logits(x, *_):
 
 
 FUNCTIONS = {
-    **dict.fromkeys("energy critic".split(), energy),
-    **dict.fromkeys("log_base log_prob prior_log_prob base_log_prob f".split(), density),
-    **dict.fromkeys("model logits_of".split(), token_logits),
+    **dict.fromkeys(["energy", "critic"], energy),
+    **dict.fromkeys(["log_base", "log_prob", "prior_log_prob", "base_log_prob", "f"], density),
+    **dict.fromkeys(["model", "logits_of"], token_logits),
     "f": density,
     "diffusion": lambda t: 0.5,
     "decoder_log_prob": lambda x, z: density(z) + density(x),
@@ -154,7 +168,7 @@ FUNCTIONS = {
     "field": lambda z: torch.stack([z[..., 1], -z[..., 0]], -1),
 }
 
-NUMBERS = dict(
+NUMBERS = dict(  # noqa: C408
     n_steps=4, n_dims=3, levels=17, n_levels=17, n_tokens=3, top_k=2, top_p=0.9, temperature=0.7,
     n_new=2, guidance_scale=2.0, sigma_data=0.5, sigma_min=0.1, sigma_max=10.0, rate=0.5,
     step_size=0.05, n_bins=4, p_drop=0.1, null=3, mask=99, n_bytes=4, level=0.9, size=4, k=2,
@@ -197,8 +211,13 @@ def spline(name, n=4):
 
 
 def drafted(b=4):
-    return {"drafted": torch.randint(0, 7, (b, 3)), "q": probabilities(b, 3, 7),
-            "p": probabilities(b, 4, 7), "u_keep": uniform(b, 3), "u_draw": uniform(b)}
+    return {
+        "drafted": torch.randint(0, 7, (b, 3)),
+        "q": probabilities(b, 3, 7),
+        "p": probabilities(b, 4, 7),
+        "u_keep": uniform(b, 3),
+        "u_draw": uniform(b),
+    }
 
 
 def tokens(b=4):
@@ -229,22 +248,46 @@ CONFIG = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=1)
 CALLS = {
     "adversarial.games.running_mean": lambda: {"states": list(noise(3, 4, 2))},
     "adversarial.games.f_gan_bound": lambda: {"row": KL},
-    "autoregressive.decoding.generate_cached": lambda b=4: {"extend": of_tokens, "tokens": tokens(b)},
+    "autoregressive.decoding.generate_cached": lambda b=4: {
+        "extend": of_tokens,
+        "tokens": tokens(b),
+    },
     "autoregressive.decoding.generate_naive": lambda b=4: {"tokens": tokens(b)},
     "autoregressive.decoding.write_until": lambda b=4: {
-        "read": of_tokens, "head": lambda h: h, "prompt": torch.randint(0, 3, (b, 3)), "stop": 6},
-    **{f"autoregressive.decoding.{name}": lambda: {"config": CONFIG, "n_tokens": 7, "n_prompt": 2,
-       "n_new": 3, "n_positions": 4} for name in
-       ("multiplications", "naive_cost", "cached_cost", "cache_numbers")},
+        "read": of_tokens,
+        "head": lambda h: h,
+        "prompt": torch.randint(0, 3, (b, 3)),
+        "stop": 6,
+    },
+    **{
+        f"autoregressive.decoding.{name}": lambda: {
+            "config": CONFIG,
+            "n_tokens": 7,
+            "n_prompt": 2,
+            "n_new": 3,
+            "n_positions": 4,
+        }
+        for name in ("multiplications", "naive_cost", "cached_cost", "cache_numbers")
+    },
     "autoregressive.likelihood.seen_pixels": lambda: {"stack": lambda x: x},
     "autoregressive.speculative.verify": drafted,
     "autoregressive.speculative.speculative_round": lambda b=4: {
-        "draft": draft, "tokens": torch.randint(0, 7, (b, 8)), "length": torch.full((b,), 3), "k": 2},
-    "autoregressive.speculative.speculative_sample": lambda b=4: {"draft": draft, "tokens": tokens(b)},
+        "draft": draft,
+        "tokens": torch.randint(0, 7, (b, 8)),
+        "length": torch.full((b,), 3),
+        "k": 2,
+    },
+    "autoregressive.speculative.speculative_sample": lambda b=4: {
+        "draft": draft,
+        "tokens": tokens(b),
+    },
     "core.stats.normal_log_prob": lambda: {"mean": 0.3, "std": 0.7},
     "core.stats.integrate": lambda: {"x": torch.linspace(-1, 1, 6)},
     "core.stats.kl_on_grid": lambda: {
-        "log_p": torch.zeros(4, 6), "log_q": torch.zeros(4, 6), "x": torch.linspace(0, 1, 6)},
+        "log_p": torch.zeros(4, 6),
+        "log_q": torch.zeros(4, 6),
+        "x": torch.linspace(0, 1, 6),
+    },
     "core.stats.dequantize": lambda: {"levels": 5},
     "core.tensors.expand": lambda b=4: {"a": noise(b), "x": noise(b, 3)},
     "core.tensors.randn": lambda: {"shape": (4, 3), "like": noise(2)},
@@ -252,8 +295,11 @@ CALLS = {
     "data.toys.plane": lambda: {"extent": 2.0, "n_side": 4},
     "data.moving.animate": lambda b=4: {"motion": torch.arange(b) % 4, "grey": uniform(b, 14, 14)},
     "flow.coupling.couple": lambda b=4: {
-        "a": noise(b, 4), "stays": torch.tensor([True, False, True, False]),
-        "conditioner": lambda a: 0.5 * a[:, :2], "move": lambda a, p: (a + p[..., 0], torch.zeros_like(a))},
+        "a": noise(b, 4),
+        "stays": torch.tensor([True, False, True, False]),
+        "conditioner": lambda a: 0.5 * a[:, :2],
+        "move": lambda a, p: (a + p[..., 0], torch.zeros_like(a)),
+    },
     "flow.autoregressive.masked_flow": lambda: {"layer": MAF},
     "flow.coupling.coupling_flow": lambda: {"element": Affine()},
     "flow.dequantization.pixel_flow": lambda: {"train": torch.randint(0, 17, (12, 6))},
@@ -266,7 +312,9 @@ CALLS = {
     "flow.transforms.pull_back": lambda: {"layers": [Permutation(torch.tensor([2, 0, 1]))]},
     "flow.transforms.lu_forward": lambda: {"lower": covariance(3, 3), "upper": covariance(3, 3)},
     "flow.transforms.lu_inverse": lambda: {
-        "lower": covariance(3, 3).tril(-1) + torch.eye(3), "upper": covariance(3, 3).triu()},
+        "lower": covariance(3, 3).tril(-1) + torch.eye(3),
+        "upper": covariance(3, 3).triu(),
+    },
     "latent.elbo.refine": lambda: {"n_steps": 2},
     "latent.em.ppca_elbo": lambda: {"model": LinearLatent(covariance(3, 3), torch.zeros(3), 0.5)},
     "latent.em.ppca_ml": lambda: {"x": noise(12, 3), "n_latent": 1},
@@ -275,41 +323,76 @@ CALLS = {
     "latent.vae.bernoulli_log_prob": lambda b=4: {"x": torch.randint(0, 2, (b, 3)).float()},
     "latent.vae.gaussian_log_prob": lambda: {"log_scale": level(0.1)},
     "metrics.calibration.chi_square_test": lambda: {
-        "ranks": torch.randint(0, 10, (30,)), "n_draws": 9, "n_bins": 5},
+        "ranks": torch.randint(0, 10, (30,)),
+        "n_draws": 9,
+        "n_bins": 5,
+    },
     "metrics.calibration.c2st": lambda: {
-        "x": noise(10, 3), "y": noise(10, 3), "classifier": KNeighborsClassifier(1)},
+        "x": noise(10, 3),
+        "y": noise(10, 3),
+        "classifier": KNeighborsClassifier(1),
+    },
     "metrics.calibration.classifier_two_sample_test": lambda: {
-        "x": noise(10, 3), "y": noise(10, 3), "classifier": KNeighborsClassifier(1)},
+        "x": noise(10, 3),
+        "y": noise(10, 3),
+        "classifier": KNeighborsClassifier(1),
+    },
     "metrics.calibration.mmd_permutation_test": lambda: {"n_permutations": 5},
     "metrics.cost.new_positions": lambda b=4: {"before": noise(b, 3), "now": noise(b, 3)},
     "metrics.coverage.pixel_histogram": lambda: {"train": GREY, "val": GREY[:6], "test": GREY[6:]},
     "metrics.coverage.kernel_density": lambda: {"train": GREY, "val": GREY[:6], "test": GREY[6:]},
+    "metrics.distances.transport_plan": lambda: {
+        "p": torch.tensor([2, 2, 1, 1, 1, 1]) / 8,
+        "q": torch.tensor([2, 2, 2, 1, 1]) / 8,
+    },
     "metrics.distances.sqrt_psd": lambda: {"a": covariance(3, 3)},
     "metrics.distances.eigh_psd": lambda: {"a": covariance(3, 3)},
     "metrics.distances.frechet_by_size": lambda: {
-        "x": noise(12, 2), "y": noise(12, 2), "sizes": [4, 6], "n_repeats": 2},
+        "x": noise(12, 2),
+        "y": noise(12, 2),
+        "sizes": [4, 6],
+        "n_repeats": 2,
+    },
     "metrics.distances.extrapolate": lambda: {"sizes": [4, 6, 8, 10, 12]},
-    "metrics.distances.transport_prices": lambda: {"distance": torch.cdist(GREY.float(), GREY.float()), "p": probabilities(12), "q": probabilities(12)},
+    "metrics.distances.transport_prices": lambda: {
+        "distance": torch.cdist(GREY.float(), GREY.float()),
+        "p": probabilities(12),
+        "q": probabilities(12),
+    },
     "metrics.features.haar_details": lambda: {"grey": uniform(6, 8, 8)},
     "metrics.features.upright": lambda: {"grey": uniform(6, 8, 8)},
     "metrics.features.gradient_histograms": lambda: {"grey": uniform(6, 8, 8)},
     "metrics.features.degrade": lambda: {"images": uniform(6, 1, 8, 8)},
     "metrics.features.repeat_few": lambda: {"n": 6, "n_distinct": 2},
-    "nn.transformer.attention_weights": lambda b=4: {"q": noise(b, 2, 5, 3), "k": noise(b, 2, 5, 3)},
+    "nn.transformer.attention_weights": lambda b=4: {
+        "q": noise(b, 2, 5, 3),
+        "k": noise(b, 2, 5, 3),
+    },
     "nn.transformer.attention": lambda b=4: {
-        "q": noise(b, 4, 5, 3), "k": noise(b, 2, 5, 3), "v": noise(b, 2, 5, 3)},
+        "q": noise(b, 4, 5, 3),
+        "k": noise(b, 2, 5, 3),
+        "v": noise(b, 2, 5, 3),
+    },
     "nn.transformer.split_heads": lambda: {"x": noise(4, 5, 6)},
     "oracles.continuous.kl_gaussian": lambda: {"p": gaussian(), "q": gaussian()},
     "oracles.discrete.total_correlation": lambda: {
-        "joint": torch.rand(2, 3, 2, dtype=torch.float64).flatten().softmax(0).reshape(2, 3, 2)},
+        "joint": torch.rand(2, 3, 2, dtype=torch.float64).flatten().softmax(0).reshape(2, 3, 2)
+    },
     "score.consistency.consistency_distillation_loss": to_lower,
     "score.consistency.consistency_sample": lambda: {"levels": [0.8, 0.4]},
     "score.consistency.exact_consistency_1d": lambda b=4: {"data": mixture(), "x": noise(b, 1)},
-    "score.consistency.mean_flow_loss": lambda b=4: {"r": 0.5 * uniform(b), "t": uniform(b)},
+    "score.consistency.mean_flow_loss": lambda b=4: {"r": 0.1 * uniform(b), "t": uniform(b)},
     "score.diffusion.ddpm_loss": lambda b=4: {"t": torch.arange(b)},
     "score.diffusion.ddpm_step": lambda: {
-        "beta": level(0.1), "alpha_bar": level(0.5), "variance": level(0.1)},
-    "score.diffusion.bin_log_prob": lambda: {"bins": Bins(0.5, -1.0, 1.0), "std": level(0.5), "x": torch.linspace(-1, 1, 5)[torch.randint(0, 5, (4, 3))]},
+        "beta": level(0.1),
+        "alpha_bar": level(0.5),
+        "variance": level(0.1),
+    },
+    "score.diffusion.bin_log_prob": lambda: {
+        "bins": Bins(0.5, -1.0, 1.0),
+        "std": level(0.5),
+        "x": torch.linspace(-1, 1, 5)[torch.randint(0, 5, (4, 3))],
+    },
     "score.diffusion.ddpm_vlb_terms": lambda b=4: {"eps": noise(10, b, 3)},
     "score.diffusion.ddpm_vlb": lambda b=4: {"eps": noise(10, b, 3)},
     "score.edm.edm_step": to_lower,
@@ -318,12 +401,24 @@ CALLS = {
     "score.exact.exact_flow_1d": lambda: {"data": mixture()},
     "score.flow_matching.flow_matching_loss": lambda b=4: {"t": uniform(b)},
     "score.guidance.tilted_density": lambda: {
-        "p": Gaussian(torch.zeros(1), torch.eye(1)), "p_c": Gaussian(torch.ones(1), torch.eye(1)), "x": torch.linspace(-9, 9, 99)},
+        "p": Gaussian(torch.zeros(1), torch.eye(1)),
+        "p_c": Gaussian(torch.ones(1), torch.eye(1)),
+        "x": torch.linspace(-9, 9, 99),
+    },
     "score.masked.mask_count": lambda b=4: of_masked(b, u=uniform(b, 3)),
-    "score.masked.masked_nll": lambda b=4: {"t": uniform(b), "x0": torch.randint(0, 3, (b, 3)), "logits": noise(b, 3, 3), "hidden": torch.ones(b, 3) > 0},
+    "score.masked.masked_nll": lambda b=4: {
+        "t": uniform(b),
+        "x0": torch.randint(0, 3, (b, 3)),
+        "logits": noise(b, 3, 3),
+        "hidden": torch.ones(b, 3) > 0,
+    },
     "score.masked.turns_log_prob": lambda b=4: of_masked(b, turn=torch.randint(0, 3, (b, 3))),
     "score.masked.unmask_step": lambda b=4: {
-        "u_when": uniform(b, 3), "u_what": uniform(b, 3), "x_t": torch.tensor([[0, 99, 99]] * b), "logits": noise(b, 3, 7)},
+        "u_when": uniform(b, 3),
+        "u_what": uniform(b, 3),
+        "x_t": torch.tensor([[0, 99, 99]] * b),
+        "logits": noise(b, 3, 7),
+    },
     "score.masked.within_budget": lambda b=4: {"hidden": torch.ones(b, 3) > 0},
     "score.masked.masked_sample": lambda b=4: {"x_T": torch.full((b, 3), 99)},
     "score.matching.ladder_overlap": lambda: {"ratio": 1.5},
@@ -332,25 +427,54 @@ CALLS = {
     "score.samplers.ddim_invert_step": lambda: {"a_t": level(0.4), "a_s": level(0.7)},
     "score.samplers.dpm_solver_step": lambda: {"a_t": level(0.4), "a_s": level(0.7)},
     "score.samplers.dpm_solver_2m_step": lambda: {
-        "a_r": level(0.2), "a_t": level(0.4), "a_s": level(0.7)},
-    **{f"score.samplers.{name}": lambda: {"timesteps": STEPS} for name in
-       ("ddim_sample", "dpm_solver_sample")},
+        "a_r": level(0.2),
+        "a_t": level(0.4),
+        "a_s": level(0.7),
+    },
+    **{
+        f"score.samplers.{name}": lambda: {"timesteps": STEPS}
+        for name in ("ddim_sample", "dpm_solver_sample")
+    },
     "score.samplers.ddim_invert": lambda: {"timesteps": STEPS, "n_refine": 1},
-    **{f"score.sde.{name}": lambda b=4: SDE | {"t": uniform(b)} for name in
-       ("reverse_drift", "probability_flow", "reverse_sde_sample", "probability_flow_sample", "predictor_corrector_sample")},
+    **{
+        f"score.sde.{name}": lambda b=4: SDE | {"t": uniform(b)}
+        for name in (
+            "reverse_drift",
+            "probability_flow",
+            "reverse_sde_sample",
+            "probability_flow_sample",
+            "predictor_corrector_sample",
+        )
+    },
     "score.matching.posterior_covariance": lambda: {"score": lambda x: -(x**3)},
     "score.samplers.half_log_snr": lambda: {"a": uniform(4)},
-    "solvers.mcmc.langevin_matrix": lambda: {"x": torch.linspace(-1, 1, 9), "score": torch.linspace(1, -1, 9), "step_size": 0.5},
-    "solvers.mcmc.mala_matrix": lambda: {"x": torch.linspace(-1, 1, 9), "score": torch.linspace(1, -1, 9), "step_size": 0.5, "log_prob": -torch.linspace(-1, 1, 9) ** 2 / 2},
+    "solvers.mcmc.langevin_matrix": lambda: {
+        "x": torch.linspace(-1, 1, 9),
+        "score": torch.linspace(1, -1, 9),
+        "step_size": 0.5,
+    },
+    "solvers.mcmc.mala_matrix": lambda: {
+        "x": torch.linspace(-1, 1, 9),
+        "score": torch.linspace(1, -1, 9),
+        "step_size": 0.5,
+        "log_prob": -(torch.linspace(-1, 1, 9) ** 2) / 2,
+    },
     "solvers.mcmc.stationary": lambda: {"matrix": chain()},
     "solvers.mcmc.relaxation_time": lambda: {"matrix": chain()},
-    **{f"solvers.ode.{name}_step": lambda: {"t": level(0.0), "s": level(0.2), "y": noise(4, 3)}
-       for name in ("euler", "heun", "rk4")},
-    "solvers.sde.euler_maruyama_step": lambda: {"t": level(0.0), "s": level(0.2), "x": noise(4, 3), "z": noise(4, 3)},
+    **{
+        f"solvers.ode.{name}_step": lambda: {"t": level(0.0), "s": level(0.2), "y": noise(4, 3)}
+        for name in ("euler", "heun", "rk4")
+    },
+    "solvers.sde.euler_maruyama_step": lambda: {
+        "t": level(0.0),
+        "s": level(0.2),
+        "x": noise(4, 3),
+        "z": noise(4, 3),
+    },
     **{f"solvers.ode.{name}": lambda: {"y0": noise(4, 3)} for name in ("euler", "heun", "rk4")},
     "solvers.sde.euler_maruyama": lambda: {"x0": noise(4, 3)},
     "solvers.ode.rademacher": lambda: {"shape": (4, 3), "like": noise(2)},
-}  # fmt: skip
+}
 
 WORDS = "reads or writes words, no numbers"
 FILES = "reads or writes a file: tests/core/test_weights.py, tests/data"
@@ -360,37 +484,101 @@ WITHOUT = {
     "adversarial.gan.spectral_normalize": MODULE,
     "autoregressive.speculative.draft_from_ngram": "returns a function of a model",
     **dict.fromkeys(
-        "autoregressive.tokens.words autoregressive.tokens.merge autoregressive.tokens.train_bpe "
-        "data.captions.write data.captions.read data.captions.next_word data.captions.encode "
-        "data.captions.caption_distribution data.captions.next_word_probs data.captions.chance "
-        "data.moving.read_moving data.scenes.read_scenes data.text.unique_paragraphs "
-        "data.text.part_of".split(), WORDS),
+        [
+            "autoregressive.tokens.words",
+            "autoregressive.tokens.merge",
+            "autoregressive.tokens.train_bpe",
+            "data.captions.write",
+            "data.captions.read",
+            "data.captions.next_word",
+            "data.captions.encode",
+            "data.captions.caption_distribution",
+            "data.captions.next_word_probs",
+            "data.captions.chance",
+            "data.moving.read_moving",
+            "data.scenes.read_scenes",
+            "data.text.unique_paragraphs",
+            "data.text.part_of",
+        ],
+        WORDS,
+    ),
     **dict.fromkeys(
-        "core.weights.replace_file core.weights.replace_files core.weights.require_room "
-        "core.weights.save_weights core.weights.load_weights core.weights.read_card "
-        "data.captions.load_captioned data.digits.load_digits data.digits.load_mnist "
-        "data.digits.split_indices data.moving.load_moving data.moving.small_digits "
-        "data.scenes.load_objects data.text.load_text metrics.features.load_classifier "
-        "nn.pretrained.from_llama nn.pretrained.from_gpt2 nn.pretrained.load_pretrained "
-        "train.resume.store train.resume.restore".split(), FILES),
+        [
+            "core.weights.replace_file",
+            "core.weights.replace_files",
+            "core.weights.require_room",
+            "core.weights.save_weights",
+            "core.weights.load_weights",
+            "core.weights.read_card",
+            "data.captions.load_captioned",
+            "data.digits.load_digits",
+            "data.digits.load_mnist",
+            "data.digits.split_indices",
+            "data.moving.load_moving",
+            "data.moving.small_digits",
+            "data.scenes.load_objects",
+            "data.text.load_text",
+            "metrics.features.load_classifier",
+            "nn.pretrained.from_llama",
+            "nn.pretrained.from_gpt2",
+            "nn.pretrained.load_pretrained",
+            "train.resume.store",
+            "train.resume.restore",
+        ],
+        FILES,
+    ),
     **dict.fromkeys(
-        "core.capabilities.likelihood_kind core.capabilities.log_likelihood latent.em.em "
-        "metrics.cost.network_passes metrics.cost.multiply_adds metrics.cost.read_positions "
-        "train.fit.fit train.fit.fit_adversarial".split(), "asks a model: see METHODS"),
-    **dict.fromkeys("flow.coupling.start_at_zero nn.transformer.init_weights".split(), MODULE),
+        [
+            "core.capabilities.likelihood_kind",
+            "core.capabilities.log_likelihood",
+            "latent.em.em",
+            "metrics.cost.network_passes",
+            "metrics.cost.multiply_adds",
+            "metrics.cost.read_positions",
+            "train.fit.fit",
+            "train.fit.fit_adversarial",
+        ],
+        "asks a model: see METHODS",
+    ),
+    **dict.fromkeys(["flow.coupling.start_at_zero", "nn.transformer.init_weights"], MODULE),
     **dict.fromkeys(
-        "core.tensors.require_alike core.tensors.require_rows core.tensors.require_finite "
-        "core.tensors.require_positive core.tensors.require_between core.tensors.require_index "
-        "core.tensors.last solvers.ode.require_times core.tensors.make_generator "
-        "train.fit.keep_freed_memory".split(),
-        "is itself a guard, or takes no number"),
+        [
+            "core.tensors.require_alike",
+            "core.tensors.require_rows",
+            "core.tensors.require_finite",
+            "core.tensors.require_positive",
+            "core.tensors.require_between",
+            "core.tensors.require_index",
+            "core.tensors.last",
+            "solvers.ode.require_times",
+            "core.tensors.make_generator",
+            "train.fit.keep_freed_memory",
+        ],
+        "is itself a guard, or takes no number",
+    ),
     "data.scenes.compose": "takes pictures of objects from a file: tests/data/test_scenes.py",
     "data.scenes.draw_scenes": "takes pictures of objects from a file: tests/data/test_scenes.py",
     "metrics.coverage.gaussian_mixture": "fits for seconds: tests/metrics/test_coverage.py",
     "nn.transformer.n_seen": "counts what a cache holds",
     "score.exact.exact_score": "returns a function of a law",
     "score.exact.exact_velocity": "returns a function of a law",
-}  # fmt: skip
+}
+
+
+def _value(key, parameter, seed, sizes):
+    """Return a value for one argument; None leaves it to its default."""
+    kind, dims = hint_of(parameter.annotation)
+    if key == "generator":
+        return torch.Generator().manual_seed(seed)
+    if parameter.default is not inspect.Parameter.empty:
+        return parameter.default if kind in ("float", "int") else None
+    if dims is None and kind != "Float":
+        known = {"call": FUNCTIONS.get(key, pull), "float": 0.5, "int": 3, "bool": True}
+        return NUMBERS.get(key, known[kind]) if kind in ("float", "int") else known[kind]
+    shape = shape_of("b" if dims is None else dims, sizes)
+    if kind == "Int":
+        return torch.randint(0, 3, shape)
+    return torch.rand(shape) < 0.5 if kind == "Bool" else VALUES.get(key, noise)(*shape)
 
 
 def example(name, function, seed=0, **sizes):
@@ -401,34 +589,9 @@ def example(name, function, seed=0, **sizes):
     given = make(**{dim: size for dim, size in sizes.items() if dim in own})
     arguments = {}
     for key, parameter in inspect.signature(function).parameters.items():
-        if key in given:
-            arguments[key] = given[key]
-            continue
-        kind, dims = hint_of(parameter.annotation)
-        has_default = parameter.default is not inspect.Parameter.empty
-        if key == "generator":
-            arguments[key] = torch.Generator().manual_seed(seed)
-        elif dims is not None or (kind == "Float" and not has_default):
-            shape = shape_of(dims if dims is not None else "b", sizes)
-            if has_default:
-                continue
-            if kind == "Int":
-                arguments[key] = torch.randint(0, 3, shape)
-            elif kind == "Bool":
-                arguments[key] = torch.rand(shape) < 0.5
-            else:
-                arguments[key] = VALUES.get(key, noise)(*shape)
-        elif has_default:
-            if kind in ("float", "int") and parameter.default is not None:
-                arguments[key] = parameter.default
-        elif kind == "call":
-            arguments[key] = FUNCTIONS.get(key, pull)
-        elif kind in ("float", "int"):
-            arguments[key] = NUMBERS.get(key, 0.5 if kind == "float" else 3)
-        elif kind == "bool":
-            arguments[key] = True
-        else:
-            raise LookupError(f"{name}: no value for {key}: {parameter.annotation}")
+        value = given[key] if key in given else _value(key, parameter, seed, sizes)
+        if value is not None:
+            arguments[key] = value
     return arguments
 
 
@@ -436,6 +599,27 @@ READS_PART = {  # what a NaN may stand in without being read
     "core.tensors.expand.x": "its shape alone",
     "flow.transforms.lu_forward.lower": "one triangle",
     "flow.transforms.lu_inverse.lower": "one triangle",
+    **dict.fromkeys(
+        [
+            f"flow.spline.{f}.{key}"
+            for f in ("find_bin", "rq_spline_forward", "rq_spline_inverse")
+            for key in ("widths", "heights", "slopes")
+        ],
+        "the bin in which a number lies",
+    ),
+    "adversarial.stylegan.mix_styles.coarse": "the layers that take it",
+    "adversarial.stylegan.mix_styles.fine": "the layers that take it",
+    "metrics.distances.frechet_by_size.x": "the rows that are drawn",
+    "metrics.distances.frechet_by_size.y": "the rows that are drawn",
+    "metrics.distances.kid_blocks.x": "the rows that are drawn",
+    "metrics.distances.kid_blocks.y": "the rows that are drawn",
+    "flow.spline.find_bin.a": "the spline makes it NaN: tests/repository/test_hostile_input.py",
+    "metrics.cost.new_positions.before": "a NaN is a new position",
+    "metrics.cost.new_positions.now": "a NaN is a new position",
+    "score.masked.unmask_step.u_when": "a step: masked_sample draws it",
+    "score.masked.unmask_step.u_what": "a step: masked_sample draws it",
+    "solvers.mcmc.mala_step.z": "a step: mala draws it",
+    "solvers.mcmc.mala_step.u": "a step: mala draws it",
     "score.samplers.ddim_sample.alphas_bar": "the levels that it visits",
     "score.samplers.ddim_invert.alphas_bar": "the levels that it visits",
     "score.samplers.dpm_solver_sample.alphas_bar": "the levels that it visits",

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import sys
 import tempfile
 import time
@@ -32,7 +33,7 @@ KERNELS = (
     "score", "solvers", "train",
 )  # fmt: skip
 HELD_BY_ALL = "tests/repository/test_hostile_input.py"
-TIMEOUT_S = 300
+CPU_S = 120  # a round of tests may compute for so long, however busy the machine
 LEAST_KILLED, MOST_EXCUSED = 0.95, 0.05
 KILLED, SURVIVED, STILLBORN = "killed", "SURVIVED", "stillborn"
 
@@ -345,7 +346,8 @@ def main():
     to_try = [(key, change) for key, change in named if key not in known]
     print(f"seed {chosen.seed}: {len(named)} mistakes, {len(to_try)} still to try", flush=True)
     run.prepare()
-    run.TIMEOUT_S = TIMEOUT_S
+    run.TIMEOUT_S = 60 * CPU_S
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, resource.getrlimit(resource.RLIMIT_CPU)[1]))
     with tempfile.TemporaryDirectory(prefix="genlab-mutants-") as folder:
         tree = Path(folder, "tree")
         if to_try:
