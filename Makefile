@@ -7,7 +7,8 @@
 #   DEMO_ARGS  passed to `genlab demo`, for example "--no-browser --port 9000"
 #   LOCK_ARGS  with `make lock`: passed to uv, for example "-c old.txt"
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
-#   PART       with `make mutants`: only one part of them, as in 2/4
+#   PART       with `make mutants` or `make random-mutants`: only one part of them, as in 2/4
+#   SEED       with `make random-mutants`: which sample
 #   WORKERS    how many tests run at a time (2)
 #   BROWSERS   how many browser tests run at a time (one more than WORKERS: they wait a lot)
 #   THREADS    how many threads torch has in each of them (1); results must hold with 1 and with 2
@@ -25,6 +26,7 @@ DEMO_ARGS ?=
 LOCK_ARGS ?=
 MUTANTS ?=
 PART ?= 1/1
+SEED ?= 21
 WORKERS ?= 2
 BROWSERS ?= $(shell expr $(WORKERS) + 1)
 THREADS ?= 1
@@ -92,6 +94,10 @@ demo-check: $(VENV)/.dev ## Only the demo pages of `make browser`; WORKERS=1 whe
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)
 	$(PY) tests/mutants/run.py --workers $(WORKERS) --part $(PART) $(MUTANTS)
 
+.PHONY: random-mutants
+random-mutants: $(VENV)/.dev ## Plant machine-made mistakes, a sample (SEED=22 for another); print how many die, and the survivors
+	$(PY) tests/mutants/random_mutants.py --seed $(SEED) --part $(PART)
+
 .PHONY: bite
 bite: $(VENV)/.dev ## Plant mistakes in every lesson and lab and see the check that names each fail
 	$(PYTEST) -n $(WORKERS) -m planted tests/notebooks
@@ -141,7 +147,7 @@ clean: ## Remove the environment and every cache, and nothing of yours
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	     /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	     /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
 # --- The environment. Each stamp says which extras are installed; a changed pyproject.toml or constraints.txt renews it.

@@ -93,3 +93,14 @@ def test_completion_keeps_the_given_pixels_and_ignores_the_rest(generator):
     a, b = (last(model.steps(z, 32, generator=g)) for z, g in zip((x, y), draws, strict=True))
     assert torch.equal(a, b)
     assert torch.equal(a[:, :, :4], x[:, :, :4])
+
+
+def test_the_offset_of_a_pixel_is_added_to_its_logits():
+    model = PixelCNN(TwoStacks(1, 8, 3), 8)
+    x = torch.randint(17, (2, 1, 8, 8))
+    before = model.logits(x)
+    with torch.no_grad():
+        model.offset[3, 2, 5] = 0.5
+    added = model.logits(x) - before
+    assert added[:, 8 * 2 + 5, 3].tolist() == pytest.approx([0.5, 0.5])
+    assert int((added.abs() > 1e-9).sum()) == 2

@@ -13,6 +13,7 @@ from genlab.data.moving import (
     load_moving,
     measure_motion,
     read_moving,
+    small_digits,
     write_moving,
 )
 
@@ -83,3 +84,12 @@ def test_captions_are_read_back_for_every_combination():
 def test_what_is_no_caption_motion_or_part_is_refused(call, named):
     with pytest.raises(ValueError, match=named):
         call()
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (2, -1), (-2, 2)])
+def test_a_turned_digit_is_read_wherever_it_stands(shift):
+    grey = small_digits("test")[0][:50]
+    zero = torch.zeros(len(grey))
+    to = [torch.full_like(zero, k) for k in shift]
+    videos = torch.stack([draw(grey, *to, torch.full_like(zero, a)) for a in (0, 20)], 1)
+    assert (measure_motion(videos) == MOTIONS.index("turning")).all()

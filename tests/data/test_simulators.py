@@ -80,3 +80,9 @@ def test_two_moons_likelihood_is_zero_behind_the_crescent_and_nothing_explains_f
     assert TwoMoons().log_likelihood(behind, theta).item() == -math.inf
     with pytest.raises(ValueError, match=r"\[5\.0, 0\.0\]"):
         TwoMoons().posterior_sample(torch.tensor([5.0, 0.0]), 10)
+
+
+def test_two_moons_parameters_fill_the_square_around_zero(generator):
+    theta = TwoMoons().prior(2000, generator=generator)
+    assert theta.abs().max() <= 1
+    assert (theta.mean(0).abs() < 0.06).all()  # of a uniform on [-1, 1]: 4.6 standard errors

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch.autograd.functional import jacobian
 
 from genlab.nn.layers import (
+    MLP,
     MaskedConv2d,
     MaskedMLP,
     raster_mask,
@@ -90,3 +91,10 @@ def test_rotation_is_complex_multiplication():
 def test_the_second_frequency_is_the_base_to_the_minus_two_over_d():
     angles = rope_angles(torch.tensor([1]), 8, torch.zeros(1))
     assert float(angles[0, 1]) == pytest.approx(10_000.0 ** (-2 / 8), abs=1e-15)
+
+
+def test_without_hidden_layers_it_is_a_linear_map():
+    mlp = MLP(3, 2, depth=0)
+    x = torch.randn(5, 3)
+    (linear,) = mlp.net
+    assert torch.equal(mlp(x), linear(x))

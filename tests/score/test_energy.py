@@ -278,3 +278,10 @@ ONE = torch.zeros(1, 1)
 def test_impossible_requests_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_samples_go_on_from_stored_chains():
+    ebm = tiny()
+    x = ebm.sample(4, generator=seeded(1))
+    _, start = ebm.chains.take(4, generator=(again := seeded(1)))
+    assert torch.equal(x, ebm.walk(start, 3, again))
