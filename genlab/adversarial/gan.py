@@ -15,19 +15,9 @@ from torch.nn.functional import softplus
 from torch.nn.utils import parametrize
 
 from genlab.adversarial.games import jensen_shannon
+from genlab.core import Event, PerExample, drawn, expand, randn, sum_event
 from genlab.core.stats import normal_log_prob
-from genlab.core.tensors import (
-    Event,
-    PerExample,
-    drawn,
-    expand,
-    randn,
-    require_alike,
-    require_between,
-    require_positive,
-    require_rows,
-    sum_event,
-)
+from genlab.core.tensors import require_alike, require_between, require_positive, require_rows
 
 
 def discriminator_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:

@@ -13,14 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import (
-    PerExample,
-    drawn,
-    randn,
-    require_between,
-    require_index,
-    require_positive,
-)
+from genlab.core import PerExample, drawn, randn
+from genlab.core.tensors import require_between, require_index, require_positive
 from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic

@@ -14,21 +14,9 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
+from genlab.core import Event, PerExample, drawn, expand, last, mean_event, randn, sum_event
 from genlab.core.stats import kl_diag_normal
-from genlab.core.tensors import (
-    Event,
-    PerExample,
-    drawn,
-    expand,
-    last,
-    mean_event,
-    randn,
-    require_alike,
-    require_between,
-    require_index,
-    require_positive,
-    sum_event,
-)
+from genlab.core.tensors import require_alike, require_between, require_index, require_positive
 
 Table = Float[Tensor, " T"]  # one number for each step
 Level = Float[Tensor, " *b"]  # one number, or one for each example

@@ -15,18 +15,8 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import (
-    Event,
-    PerExample,
-    drawn,
-    expand,
-    last,
-    mean_event,
-    randn,
-    require_alike,
-    require_between,
-    require_positive,
-)
+from genlab.core import Event, PerExample, drawn, expand, last, mean_event, randn
+from genlab.core.tensors import require_alike, require_between, require_positive
 from genlab.score.diffusion import EpsModel, Level, Table, add_noise
 from genlab.score.guidance import cfg_eps, drop_condition
 

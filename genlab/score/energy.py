@@ -15,19 +15,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn.functional import softplus
 
-from genlab.core.tensors import (
-    Event,
-    PerExample,
-    drawn,
-    expand,
-    last,
-    randn,
-    require_alike,
-    require_between,
-    require_positive,
-    require_rows,
-    sum_event,
-)
+from genlab.core import Event, PerExample, drawn, expand, last, randn, sum_event
+from genlab.core.tensors import require_alike, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.solvers.mcmc import langevin, mala
 

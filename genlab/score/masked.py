@@ -11,14 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core import PerExample, expand, last, sum_event
-from genlab.core.tensors import (
-    drawn,
-    require_alike,
-    require_between,
-    require_finite,
-    require_positive,
-)
+from genlab.core import PerExample, drawn, expand, last, sum_event
+from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
 Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (b, *event, v)

@@ -12,19 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import (
-    Event,
-    PerExample,
-    as_real,
-    drawn,
-    expand,
-    last,
-    randn,
-    require_alike,
-    require_between,
-    require_positive,
-    sum_event,
-)
+from genlab.core import Event, PerExample, drawn, expand, last, randn, sum_event
+from genlab.core.tensors import as_real, require_alike, require_between, require_positive
 from genlab.nn.layers import time_embedding
 from genlab.score.diffusion import Level
 from genlab.solvers.mcmc import langevin_step

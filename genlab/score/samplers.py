@@ -11,14 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from genlab.core.tensors import (
-    Event,
-    randn,
-    require_between,
-    require_finite,
-    require_index,
-    require_positive,
-)
+from genlab.core import Event, randn
+from genlab.core.tensors import require_between, require_finite, require_index, require_positive
 from genlab.score.diffusion import EpsModel, Table, log_snr, x0_from_eps
 
 Scalar = Float[Tensor, ""]  # an entry of alphas_bar
