@@ -13,7 +13,7 @@ from typing import TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad, softmax, softplus
+from torch.nn.functional import pad, softplus
 
 from genlab.core.tensors import require_between, require_positive
 from genlab.flow.transforms import Scalars
@@ -94,7 +94,7 @@ def spline_parameters(
     require_positive(bound=bound)
     require_between(0, 1 / n_bins, floor=floor)
     sizes, d = torch.split(raw, [2 * n_bins, n_bins - 1], dim=-1)
-    shares = floor + (1 - floor * n_bins) * softmax(sizes.unflatten(-1, (2, n_bins)), -1)
+    shares = floor + (1 - floor * n_bins) * sizes.reshape(*sizes.shape[:-1], 2, n_bins).softmax(-1)
     widths, heights = (2 * bound * shares).unbind(-2)
     at_one = math.log(math.expm1(1 - floor))
     return widths, heights, pad(floor + softplus(d + at_one), (1, 1), value=1.0)

@@ -182,7 +182,8 @@ class CategoricalVAE(VAE):
         x = z.new_zeros(len(z), *self.event_shape, dtype=torch.int64)
         for j in range(x[0].numel()):
             probs = self.logits(z, x).flatten(1, -2).softmax(-1)
-            flat = probs.flatten(0, 1).to(generator.device if generator else z.device)
+            at = generator.device if generator and not z.is_meta else z.device
+            flat = probs.flatten(0, 1).to(at)
             draws = torch.multinomial(flat, 1, generator=generator).view(len(z), -1).to(z.device)
             if self.causal is None:
                 return draws.view_as(x)

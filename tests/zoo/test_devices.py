@@ -14,7 +14,7 @@ from genlab.zoo import MODELS, find, train
 from genlab.zoo.train import Model
 from tests.support.elsewhere import GPU, Elsewhere
 
-QUICK = ("digit_vae", "digit_gan", "digit_edm", "digit_ncsn", "mnist16_diffusion")
+QUICK = ("digit_vae", "digit_gan", "digit_ncsn")
 slow_but_for_a_few = [
     pytest.param(row, id=row.name, marks=() if row.name in QUICK else pytest.mark.slow)
     for row in MODELS
@@ -73,7 +73,7 @@ def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:
             x + torch.ones(3)
         with pytest.raises(RuntimeError, match="generator of the CPU"):
             torch.rand(3, device=GPU, generator=noise)
-        with pytest.raises(RuntimeError, match="indexed"):
+        with pytest.raises(RuntimeError, match="index"):
             torch.ones(3)[torch.zeros(2, dtype=torch.int64, device=GPU)]
         assert drawn(torch.rand, 3, device=GPU, generator=noise).device == GPU
 
@@ -101,6 +101,7 @@ def test_losses_and_samplers_of_the_lessons_run_without_values(row: Model) -> No
 def test_bfloat16_changes_the_loss_by_rounding_and_the_weights_stay_single() -> None:
     row, losses = find("digit_edm"), []
     x, cond = row.data()
+    torch.set_default_dtype(torch.float32)  # autocast leaves double precision as it is
     for half in (False, True):
         noise = torch.Generator().manual_seed(0)
         batches = minibatches(x, 64, cond=cond, generator=noise)
