@@ -346,11 +346,12 @@ with torch.no_grad():
         layer.weight.copy_(weight)
 h, mask = torch.randn(2, 10, 32, generator=make_generator(4)), genlab_mask(10, 10)
 angles = rope_angles(torch.arange(10), 8, h, base=100.0)
+turns = angles.cos(), angles.sin()
 check(
     "(7) and (8): my attention = genlab's",
-    mine(h), theirs(h, angles, mask)[0], atol=1e-5,
+    mine(h), theirs(h, turns, mask)[0], atol=1e-5,
     unlike={
-        "no mask": theirs(h, angles, None)[0], "no rotation": theirs(h, None, mask)[0],
+        "no mask": theirs(h, turns, None)[0], "no rotation": theirs(h, None, mask)[0],
     },
 )  # fmt: skip
 

@@ -100,8 +100,8 @@ def test_losses_and_samplers_of_the_lessons_run_without_values(row: Model) -> No
 
 def test_bfloat16_changes_the_loss_by_rounding_and_the_weights_stay_single() -> None:
     row, losses = find("digit_edm"), []
-    x, cond = row.data()
     torch.set_default_dtype(torch.float32)  # autocast leaves double precision as it is
+    x, cond = row.data()
     for half in (False, True):
         noise = torch.Generator().manual_seed(0)
         batches = minibatches(x, 64, cond=cond, generator=noise)
