@@ -143,7 +143,7 @@ def exercise(id: str, answer: Any) -> None:
 
 
 # Of a reply in a notebook: a sign, and a colour for white words and light or dark pages.
-LOOKS = {"right": ("✓", "#00805E"), "not yet": ("✗", "#B35900"), "not attempted": ("○", "#666666")}
+LOOKS = {"right": ("✓", "#00664B"), "not yet": ("✗", "#A04400"), "not attempted": ("○", "#666666")}
 
 
 @dataclass(frozen=True)

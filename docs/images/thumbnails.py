@@ -25,7 +25,7 @@ CHOSEN = {
     "06": ("widgets.latent_walk()", 0, (0.0, 0.13, 0.57, 0.72)),
     "07": ("widgets.game_orbit()", 0, (0.07, 0.17, 0.58, 0.73)),
     "08": ("widgets.earth_mover()", 0, (0.0, 0.14, 1.0, 0.56)),
-    "09": ("plt.subplots(2, 5, figsize=(9.8, 3.0)", 0, (0.0, 0.0, 0.4, 1.0)),
+    "09": ("plt.subplots(5, 2, figsize=(11.0, 5.0)", 0, (0.0, 0.0, 0.5, 0.6)),
     "10": ("widgets.langevin_bias()", 0, (0.0, 0.195, 0.64, 0.55)),
     "11": ("widgets.score_walk()", 0, (0.0, 0.14, 1.0, 0.82)),
     "12": ("widgets.forward_process()", 0, (0.03, 0.165, 0.97, 0.80)),
