@@ -71,7 +71,7 @@ unit: $(VENV)/.dev
 	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted"
 
 .PHONY: verify
-verify: $(VENV)/.dev ## Measure the figures on every system's card again (some minutes)
+verify: $(VENV)/.dev ## Measure the figures on every system's card again, and try each on another device
 	$(PYTEST) -n $(WORKERS) -m verify tests/zoo
 
 .PHONY: notebooks

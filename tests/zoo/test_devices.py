@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from elsewhere import GPU, Elsewhere
 
 from genlab.cli import app
 from genlab.core.tensors import drawn
@@ -12,13 +13,23 @@ from genlab.train import minibatches
 from genlab.train.fit import fit
 from genlab.zoo import MODELS, find, train
 from genlab.zoo.train import Model
-from tests.support.elsewhere import GPU, Elsewhere
 
 QUICK = ("digit_vae", "digit_gan", "digit_ncsn")
-slow_but_for_a_few = [
-    pytest.param(row, id=row.name, marks=() if row.name in QUICK else pytest.mark.slow)
-    for row in MODELS
-]
+SLOW = (
+    "digit_transformer",
+    "digit_flow",
+    "digit_ebm",
+    "digit_masked_diffusion",
+    "latent_diffusion",
+)
+
+
+def when(name: str) -> Any:
+    """The others are tried by `make verify`."""
+    return () if name in QUICK else pytest.mark.slow if name in SLOW else pytest.mark.verify
+
+
+EVERY_MODEL = [pytest.param(row, id=row.name, marks=when(row.name)) for row in MODELS]
 
 
 def first(row: Model, model: Any) -> dict[str, float]:
@@ -26,7 +37,7 @@ def first(row: Model, model: Any) -> dict[str, float]:
         return next(row.train(model)).losses
 
 
-@pytest.mark.parametrize("row", slow_but_for_a_few)
+@pytest.mark.parametrize("row", EVERY_MODEL)
 def test_a_step_of_training_elsewhere_is_the_step_here(row: Model) -> None:
     here = first(row, row.untrained())
     with Elsewhere():
@@ -49,7 +60,7 @@ def sampled(model: Any, name: str, to: Any = "cpu") -> torch.Tensor:
 
 
 DRAWING = [
-    p for p in slow_but_for_a_few
+    p for p in EVERY_MODEL
     if hasattr(p.values[0].untrained(), "sample") and CAPTIONS.get(p.id, 2) is not None
 ]  # fmt: skip
 
@@ -82,9 +93,7 @@ def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:
 VALUES_DECIDE = {"digit_ncsn": ("sample",), "digit_flow": ("loss", "sample")}  # a step, a mask
 
 
-@pytest.mark.parametrize(
-    "row", [p.values[0] for p in slow_but_for_a_few[:19]], ids=lambda r: r.name
-)
+@pytest.mark.parametrize("row", [p.values[0] for p in EVERY_MODEL[:19]], ids=lambda r: r.name)
 def test_losses_and_samplers_of_the_lessons_run_without_values(row: Model) -> None:
     data = [x[:4].to("meta") for x in row.data()]
     model, noise = row.untrained().to("meta"), torch.Generator().manual_seed(0)
@@ -129,7 +138,7 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Any) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.gpu
-@pytest.mark.parametrize("row", slow_but_for_a_few)
+@pytest.mark.parametrize("row", EVERY_MODEL)
 def test_a_step_on_a_gpu_is_the_step_here_up_to_rounding(row: Model) -> None:
     there = first(row, row.untrained().to("cuda"))
     assert there == pytest.approx(first(row, row.untrained()), rel=1e-3)
