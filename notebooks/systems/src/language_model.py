@@ -1082,7 +1082,8 @@ def cached_bits(rows, right):
         h, seen = net.embedding(tokens[:, [t]]), []
         angles = rope_angles(torch.tensor([t if right else 0]), head, h)
         for i, block in enumerate(net.body.blocks):
-            h, kv = block(h, angles, None, cache[i] if cache else None)
+            turns = angles.cos(), angles.sin()
+            h, kv = block(h, turns, None, cache[i] if cache else None)
             seen.append(kv)
         cache = tuple(seen)
         logits = net.head(net.body.norm(h))[:, 0, :1024]
