@@ -165,7 +165,7 @@ def edm_step(
     if not bool(((sigma_next >= 0) & (sigma_next < sigma)).all()):
         raise ValueError(f"a step must lower the noise: from {sigma} to {sigma_next}")
     to_data = not bool(sigma_next.any())
-    sigma, sigma_next = (level.to(x).expand(len(x)) for level in (sigma, sigma_next))
+    sigma, sigma_next = (level.to(x.device).expand(len(x)) for level in (sigma, sigma_next))
     step, slope = expand(sigma_next - sigma, x), (x - denoiser(x, sigma)) / expand(sigma, x)
     ahead = x + step * slope
     if order == 1 or to_data:
@@ -179,7 +179,7 @@ def edm_sample(
 ) -> Iterator[Event]:
     """Sampler: yield the state after each step (algorithm 1), 2n - 1 evaluations; order 1: n."""
     x = x_T
-    for sigma, sigma_next in pairwise(sigmas):
+    for sigma, sigma_next in pairwise(sigmas.to(x_T.dtype)):
         with torch.no_grad():
             x = edm_step(denoiser, x, sigma, sigma_next, order=order)
         yield x

@@ -373,6 +373,7 @@ CALLS = {
         "k": noise(b, 2, 5, 3),
         "v": noise(b, 2, 5, 3),
     },
+    "nn.layers.turn": lambda: {"x": noise(2, 3, 8), "cos": noise(3, 4), "sin": noise(3, 4)},
     "nn.transformer.split_heads": lambda: {"x": noise(4, 5, 6)},
     "oracles.continuous.kl_gaussian": lambda: {"p": gaussian(), "q": gaussian()},
     "oracles.discrete.total_correlation": lambda: {
@@ -380,7 +381,6 @@ CALLS = {
     },
     "score.consistency.consistency_distillation_loss": to_lower,
     "score.consistency.consistency_sample": lambda: {"levels": [0.8, 0.4]},
-    "score.consistency.exact_consistency_1d": lambda b=4: {"data": mixture(), "x": noise(b, 1)},
     "score.consistency.mean_flow_loss": lambda b=4: {"r": 0.1 * uniform(b), "t": uniform(b)},
     "score.diffusion.ddpm_loss": lambda b=4: {"t": torch.arange(b)},
     "score.diffusion.ddpm_step": lambda: {
@@ -400,11 +400,6 @@ CALLS = {
     "score.exact.exact_eps_model": lambda: {"data": gaussian()},
     "score.exact.exact_flow_1d": lambda: {"data": mixture()},
     "score.flow_matching.flow_matching_loss": lambda b=4: {"t": uniform(b)},
-    "score.guidance.tilted_density": lambda: {
-        "p": Gaussian(torch.zeros(1), torch.eye(1)),
-        "p_c": Gaussian(torch.ones(1), torch.eye(1)),
-        "x": torch.linspace(-9, 9, 99),
-    },
     "score.masked.mask_count": lambda b=4: of_masked(b, u=uniform(b, 3)),
     "score.masked.masked_nll": lambda b=4: {
         "t": uniform(b),
@@ -552,6 +547,7 @@ WITHOUT = {
             "core.tensors.last",
             "solvers.ode.require_times",
             "core.tensors.make_generator",
+            "core.tensors.drawn",
             "train.fit.keep_freed_memory",
         ],
         "is itself a guard, or takes no number",
