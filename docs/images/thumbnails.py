@@ -34,7 +34,7 @@ CHOSEN = {
     "15": ("import MARK", 0, (0.0, 0.0, 1.0, 1.0)),
     "flow_density_estimator": ("x_seen = torch.tensor([[0.0, 0.3]])", 0, (0.5, 0.0, 1.0, 1.0)),
     "glide": ('"columns: " + ', 0, (0.24, 0.13, 1.0, 1.0)),
-    "language_and_image": ("def show(ax, picture, title", 0, (0.0, 0.0, 1.0, 1.0)),
+    "language_and_image": ("widgets.write_and_draw(model)", 0, (0.0, 0.0, 1.0, 0.86)),
     "language_model": ("widgets.next_token()", 0, (0.0, 0.17, 1.0, 0.585)),
     "latent_diffusion": ("card('latent_diffusion')['metrics'][key]", -1, (0.0, 0.03, 1.0, 0.57)),
     "stylegan": ("widgets.style_mixer(gan", 0, (0.0, 0.0, 1.0, 0.49)),
