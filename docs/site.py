@@ -327,15 +327,19 @@ def write_api(folder, *modules):
         path.write_text(text, encoding="utf-8")
 
 
-if __name__ == "__main__":
+def main(folder):
+    """Write the whole site anew."""
     from flipbooks import flipbooks  # it makes every widget, which the tests of the pages need not
 
-    place = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/site")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     found = list(found_notebooks())
     cells = (c for *_, path in found for c in nbformat.read(path, as_version=4).cells)
-    books = flipbooks(place, rendered, {last_line(cell) for cell in cells})
-    written = write_site(place, found, books=books)
-    print(f"{written} pages: {place / 'index.html'}")
-    write_api(place, "genlab")
+    books = flipbooks(folder, rendered, {last_line(cell) for cell in cells})
+    written = write_site(folder, found, books=books)
+    print(f"{written} pages: {folder / 'index.html'}")
+    write_api(folder, "genlab")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/site"))
