@@ -100,7 +100,7 @@ random-mutants: $(VENV)/.dev ## Plant machine-made mistakes, a sample (SEED=22 f
 
 .PHONY: bite
 bite: $(VENV)/.dev ## Plant mistakes in every lesson and lab and see the check that names each fail
-	$(PYTEST) -n $(WORKERS) -m planted tests/notebooks
+	$(PYTEST) -n $(WORKERS) -m planted tests/notebooks tests/mutants
 
 ##@ Upkeep
 

@@ -184,7 +184,7 @@ class MaskedDiffusion(nn.Module):
     def sample(
         self, n: int, *, generator: Generator | None = None, n_steps: int | None = None
     ) -> Tensor:
-        like = next(self.parameters())
+        like = next(self.parameters(), torch.empty(()))  # a table has none
         hidden = like.new_full((n, *self.event_shape), self.n_tokens, dtype=torch.int64)
         n_steps = n_steps or self.n_steps
         steps = masked_sample(self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator)
