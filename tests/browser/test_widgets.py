@@ -71,7 +71,7 @@ def test_widgets_are_pictures_until_they_run_and_fit_a_narrow_window(browser, se
     card = page.locator(".widget-vbox:has(> .genlab-option)").first
     row = card.locator(".genlab-option").nth(1)
     row.scroll_into_view_if_needed()
-    row.click(position={"x": row.bounding_box()["width"] - 5, "y": 8})  # far from its letter
+    row.click(position={"x": row.bounding_box()["width"] - 15, "y": 8})  # far from its letter
     reply = card.get_by_text("Right.").or_(card.get_by_text("Not this one."))
     reply.first.wait_for(timeout=20_000)
 
