@@ -922,7 +922,7 @@ axes[3].set(xlabel="network passes for a sample", ylabel="energy distance to the
 axes[3].legend(fontsize=7.5, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
 show(
     figure,
-    "Three clouds over the eight rings of the data: a GAN with momentum 0.9, "
+    "Three clouds over eight circles, the data's blobs: a GAN with momentum 0.9, "
     "collapsed to a band at the top, one without, on the whole ring, and two steps of "
     "diffusion, a lump in the middle. Right: the distance of diffusion falls with the "
     "passes, from 0.4 to 0.003; the flow and the autoregressive model are lower, with "

@@ -1237,9 +1237,9 @@ with torch.no_grad():
     frames = [sheet(e_halves[k]) for k in (0, 1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 29)]
 film(
     frames,
-    "Twenty images of 8 x 8 pixels, all the same grey blur at first, turn within five "
-    "steps of EM into twenty different digits, while the bits per dimension fall from "
-    "2.43 to 2.04.",
+    "Twenty images of 8 x 8 pixels, all the same grey blur at first, turn within a few "
+    "steps of EM into blurred templates, many of them like digits; over 29 steps the "
+    "bits per dimension fall from 2.43 to 2.04.",
 )
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.2))
 figure.get_layout_engine().set(w_pad=0.12)

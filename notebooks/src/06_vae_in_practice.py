@@ -541,7 +541,7 @@ check_range(
 # Both are upper bounds on the bits, and we print them as such. The second is the better one to compare by; still, the exact number of lesson 02's PixelCNN beside
 # an "at most" of a VAE leaves open by how much the VAE really loses. So never quote an ELBO *as* the likelihood.
 #
-# The figure has data, the decoder's means at their codes, and samples: $z\sim\mathcal N(0,I)$, then each pixel from its table. The pixels' own draws are independent
+# The figure has data, the decoder's means at their codes, its means at codes from the prior, and samples: $z\sim\mathcal N(0,I)$, then each pixel from its table. The pixels' own draws are independent
 # *given* $z$, hence the speckle.
 
 # %% jupyter={"source_hidden": true}
@@ -1028,7 +1028,7 @@ show(
     figure,
     "Mean energy of five rings of frequency on a logarithmic axis, all falling from "
     "280: at the fastest ring the samples keep 8, the data 4, and the means at codes "
-    "and at prior codes fewer than 2.",
+    "and at prior codes less than 2.",
 )
 
 

@@ -927,7 +927,7 @@ for ax, (name, images) in zip(axes, rows.items(), strict=True):
     ax.text(-4, 7.5, name, ha="right", va="center")
 show(figure, "Twelve generated digits, the training image nearest to each below it, "
      "and twelve held-out digits: the nearest images are similar, "
-     "but others.")  # fmt: skip
+     "but not the same.")  # fmt: skip
 
 # %% [markdown]
 # The nearest images are other images, and the share is close to that of an honest generator (lesson 09 derives its $n/(n+m)$). Now compare

@@ -959,7 +959,7 @@ widgets.metric_room()
 
 
 # %% [markdown]
-# The static picture beside it: four ways to spoil 400 real digits, and what four metrics say. The leftmost points are the unspoilt digits.
+# The next figure shows four ways to spoil 400 real digits, and what four metrics say. The leftmost points are the unspoilt digits.
 
 # %%
 def curve(spoil, amounts):

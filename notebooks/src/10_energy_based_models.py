@@ -855,8 +855,8 @@ right.set(xscale="log", xlabel="k, steps in each negative phase",
           ylabel="KL(data || model), nats",
           title="the bias of CD-k, exactly")  # fmt: skip
 figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-show(figure, "Left: the data's two bumps and three fits; CD-1 puts too much on the "
-     "right, the exact gradient too little, CD-10 lies between. Right: the KL "
+show(figure, "Left: the data's two bumps and three fits; CD-1 puts far too much on "
+     "the right, the exact gradient a little; CD-10 lies between. Right: the KL "
      "divergence of CD-k falls with k to that of the exact gradient, at about "
      "30 steps.")  # fmt: skip
 

@@ -451,8 +451,9 @@ for ax, w in zip(axes, (0.0, 1.0, 3.0, 8.0), strict=True):
 figure.suptitle("columns: " + "; ".join(o[2:] for o in orders), fontsize=9)
 show(
     figure,
-    "Fifteen samples at each of four guidance scales. Without guidance, w = 0, digits "
-    "and colours are anything; at 1 most are a red seven, a green three and a cyan "
+    "Fifteen samples at each of four guidance scales. At w = 0 the caption has "
+    "no effect: any digit, any colour; at 1 most are a red seven, "
+    "a green three and a cyan "
     "nine; at 3 all are, and more alike; at 8 threes are thick and nines are blue.",
 )
 
@@ -618,7 +619,7 @@ check_range(
 )
 
 # %% [markdown]
-# From $w = 1$ to $w = 3$ three tenths of the variance that real digits have are lost, from there to $w = 8$ less than half as much again: this curve flattens, too.
+# From $w = 1$ to $w = 3$ three tenths of the variance that real digits have are lost, from there to $w = 8$ less than half as much again: the loss slows down.
 #
 # Now a control: the same kind of pictures compared with *other* captions. Digit, colour and slant fall to chance level, so the evaluators respond to pictures and not to captions.
 
@@ -1229,8 +1230,8 @@ for name, (painter, denoiser) in samplers.items():
 # %% jupyter={"source_hidden": true}
 strips(
     shown,
-    "Ten digits in five rows. At w = 12, left alone or cut off, strokes break up into "
-    "single pixels; with dynamic thresholds grey squares hide the digits; guided in "
+    "Ten digits in five rows. At w = 12, left alone or cut off, some strokes break up "
+    "into pixels; with dynamic thresholds grey haze hides most digits; guided in "
     "the interval the pictures look like those of w = 3.",
 )
 

@@ -895,8 +895,8 @@ figure.legend(loc="outside lower center", ncols=2)
 course.show(
     figure,
     "Fraction of texts with an image token against the temperature: nearly 1 up to "
-    "1.5, then falling through 0.65 at 3 towards the dotted limit of 0.21, reached at "
-    "100.",
+    "1.5, then falling through 0.65 at 3 towards the dotted limit of 0.21, nearly "
+    "reached at 100.",
 )
 
 

@@ -85,7 +85,7 @@ course.draw_map("stylegan", slim=True)
 torch.set_default_dtype(torch.float64)
 
 # %% [markdown]
-# Above, ten latent draws go round ten circles (at truncation 0.8), and this lab's generator paints what it is told on the way. An ordinary generator is handed its latent draw once, at the bottom, and whatever the upper layers need to know must be carried through
+# Above, ten latent draws go round ten circles (at truncation 0.8), and this lab's generator turns each point on the way into a picture. An ordinary generator is handed its latent draw once, at the bottom, and whatever the upper layers need to know must be carried through
 # all layers below. A *style-based* generator begins with a constant, the same for every picture. The latent draw is first turned into a
 # *style* $w$, and every layer reads that style directly: it sets how much each of its input channels counts. Two things follow that no
 # other generator of this course offers. Layers can be given *different* styles, so that one picture's shape can be had with another's
@@ -914,9 +914,10 @@ show_images(
 )
 show(
     figure,
-    "Pushed along slant, slant rises from -1.5 to 1.2 standard deviations and ink "
-    "hardly; along ink, ink rises from -0.7 to 0.9 and slant hardly. In both the "
-    "share that keeps its digit falls on either side of 0. Right: five digits, each "
+    "Left: along slant, slant rises from -1.5 to 1.2 standard deviations and ink "
+    "hardly changes. Middle: along ink, ink rises from -0.7 to 0.9 and slant hardly "
+    "changes. In both, the fraction that keeps its digit falls on either side of 0. "
+    "Right: five digits, each "
     "leaning further from column to column.",
 )
 
