@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from genlab.core.tensors import require_alike
 from genlab.nn.layers import rope_angles, turn
 
 Queries = Float[Tensor, " b h t d"]
@@ -100,9 +101,13 @@ class KeyValue(NamedTuple):
     def then(self, k: Keys, v: Keys) -> "KeyValue":
         """These and the new ones; nothing is copied but these, until the room has to double."""
         n, end, room = self.k.shape[2], self.k.shape[2] + k.shape[2], self.room
+        require_alike(past=self.k[:, :, 0], new=k[:, :, 0])  # one row would broadcast to many
         if torch.is_grad_enabled():
             return KeyValue(torch.cat([self.k, k], dim=2), torch.cat([self.v, v], dim=2))
-        if room is None or room.n > n or end > room.k.shape[2]:  # none, or another text went on
+        frozen = (
+            room is not None and room.k.is_inference() and not torch.is_inference_mode_enabled()
+        )
+        if room is None or frozen or room.n > n or end > room.k.shape[2]:  # or another text went on
             room = Room(self.k, 2 * end)
             room.k[:, :, :n], room.v[:, :, :n] = self.k, self.v
         room.k[:, :, n:end], room.v[:, :, n:end], room.n = k, v, end

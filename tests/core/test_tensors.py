@@ -82,3 +82,9 @@ def test_noise_follows_its_seed_and_the_dtype_of_like_and_leaves_the_global_stat
     assert not torch.equal(a, other)
     assert torch.equal(before, torch.random.get_rng_state())
     assert randn((2,), like=torch.zeros(1, dtype=torch.float32)).dtype == torch.float32
+
+
+def test_drawn_takes_its_noise_from_the_generator():
+    a, b = make_generator(0), make_generator(0)
+    found = tensors.drawn(torch.rand, 3, device=torch.device("cpu"), generator=a)
+    torch.testing.assert_close(found, torch.rand(3, generator=b), rtol=0, atol=0)

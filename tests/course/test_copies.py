@@ -188,3 +188,15 @@ def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkey
         assert kept.read_text() == "my answers"
     with pytest.raises(ValueError, match="no lesson or lab '40'"):
         course.reset("40")
+
+
+def test_the_cards_escape_titles_and_count_each_thing_in_its_place():
+    first = learner.Standing("a < b", "01_a.ipynb", 120, (3, 3), (4, 4))
+    second = learner.Standing("c & d", "02_b.ipynb", 90, (1, 5), (2, 7))
+    page = learner.table([first, second])
+    assert (page.count("a &lt; b"), page.count("c &amp; d")) == (1, 2)
+    assert "a < b" not in page
+    assert "c & d" not in page
+    assert "exercises 1 of 5<br>quiz 2 of 7" in page
+    assert "about 2 hours are left" in page  # of the second alone, 1.5 rounded to even
+    assert "left" not in learner.table([learner.Standing("c", "02_b.ipynb", 90, (0, 5), (0, 7))])

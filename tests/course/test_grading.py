@@ -417,3 +417,9 @@ def test_a_notebook_shows_the_verdict_in_a_box_and_the_reason_set_apart(
     monkeypatch.setattr(grading, "display", print)
     exercise("00.number", answer)
     assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_right_is_green_and_not_yet_is_brown():
+    said = [grading.Reply("a", says)._repr_html_() for says in ("right", "not yet: b")]
+    assert ["#00664B" in box for box in said] == [True, False]
+    assert ["#A04400" in box for box in said] == [False, True]

@@ -165,3 +165,10 @@ def test_an_honest_generator_has_the_honest_share_and_a_score_around_zero(genera
     values = torch.tensor(probes)
     # five standard errors
     assert bool((values.mean(0).abs() < 5 * values.std(0) / 200**0.5).all())
+
+
+def test_the_surface_of_a_ball_belongs_to_it():
+    # radii 1, 1 and 3, 3: |2 - 1| = 1 just reaches a real radius; |1 - 5| and |0 - 2| reach none
+    real, fake = torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [5.0]])
+    assert precision_recall(real, fake, k=1) == (0.5, 1.0)
+    assert precision_recall(fake, real, k=1) == (1.0, 0.5)

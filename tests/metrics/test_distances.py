@@ -157,3 +157,11 @@ def test_subsets_are_drawn_of_both_sides(generator):
     torch.testing.assert_close(by_size, frechet_distance(x[a], y[b]).expand(1, 1))
     blocks = kid_blocks(x, y, size=20, n_blocks=1, generator=g.manual_seed(1))
     torch.testing.assert_close(blocks, kid(x[a], y[b]).expand(1))
+
+
+def test_the_gradient_of_the_wasserstein_distance_goes_through_the_sort():
+    x, y = numbers(3, 1, 2).requires_grad_(), numbers(0, 5, 2)
+    value = wasserstein_1d(x, y)  # 1 -> 0, 2 -> 2, 3 -> 5
+    torch.testing.assert_close(value.detach(), torch.tensor(1.0))
+    (slope,) = torch.autograd.grad(value, x)
+    torch.testing.assert_close(slope[:2], numbers(-1 / 3, 1 / 3))  # 3 is moved to 5, 1 to 0

@@ -199,3 +199,37 @@ def test_hidden_captions_are_all_alike_and_the_others_are_left_alone():
     seen = nothing(states, torch.tensor([True, False, True]))
     torch.testing.assert_close(seen[[0, 2]], nothing.state.expand(2, 4, 8))
     torch.testing.assert_close(seen[1], states[1])
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@torch.no_grad()
+def test_two_texts_that_grow_in_turn_do_not_write_into_each_other(name):
+    torch.set_default_dtype(torch.float64)
+    net = make(DECODERS[name])
+    x = torch.randint(7, (2, 12), generator=torch.Generator().manual_seed(1))
+    texts = x, torch.cat([x[:, :5], (x[:, 5:] + 1) % 7], 1)
+    cache = net.extend(x[:, 3:5], net.extend(x[:, :3])[1])[1]
+    grown = [cache, cache]
+    for j in range(5, 12):
+        for i, text in enumerate(texts):
+            logits, grown[i] = net.extend(text[:, [j]], grown[i])
+            torch.testing.assert_close(logits[:, 0], net(text)[:, j], atol=1e-10, rtol=1e-10)
+
+
+@torch.no_grad()
+def test_the_memory_doubles_and_is_not_copied_at_every_token():
+    net, cache, rooms = make(), (), []
+    for _ in range(32):
+        cache = net.extend(torch.zeros(1, 1, dtype=torch.int64), cache)[1]
+        rooms.append(cache[0].room)
+    assert len({id(room) for room in rooms}) <= 6  # kept alive, so that no address comes twice
+
+
+def test_a_text_read_in_inference_mode_goes_on_outside_it_and_one_row_is_not_many():
+    net, tokens = make(), torch.zeros(2, 1, dtype=torch.int64)
+    with torch.inference_mode():
+        cache = net.extend(tokens, net.extend(tokens)[1])[1]
+    with torch.no_grad():
+        assert net.extend(tokens, cache)[1][0].k.shape[2] == 3
+        with pytest.raises(ValueError, match=r"past .2, .*new .1, "):
+            net.extend(tokens[:1], cache)

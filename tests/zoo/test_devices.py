@@ -7,6 +7,7 @@ import pytest
 import torch
 from elsewhere import GPU, Elsewhere
 
+from genlab import cli
 from genlab.cli import app
 from genlab.core.tensors import drawn
 from genlab.train import minibatches
@@ -123,6 +124,15 @@ def test_bfloat16_changes_the_loss_by_rounding_and_the_weights_stay_single() -> 
 def test_a_game_has_no_loss_to_compute_in_half_precision(tmp_path: Any) -> None:
     with pytest.raises(ValueError, match="digit_gan is not"):
         train.train(find("digit_gan"), tmp_path / "a.safetensors", n_steps=1, bfloat16=True)
+
+
+@pytest.mark.parametrize(("cuda", "mps", "best"), [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
+def test_auto_is_the_fastest_that_is_there(
+    cuda: int, mps: int, best: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(cuda))
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: bool(mps))
+    assert cli._device("auto") == best
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path: Any) -> None:
