@@ -71,8 +71,8 @@ unit: $(VENV)/.dev
 	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted"
 
 .PHONY: verify
-verify: $(VENV)/.dev ## Measure the figures on every system's card again, and try each on another device
-	$(PYTEST) -n $(WORKERS) -m verify tests/zoo
+verify: $(VENV)/.dev ## Measure every card again, train the reader again, try each model on another device
+	$(PYTEST) -n $(WORKERS) -m verify tests/zoo tests/course
 
 .PHONY: notebooks
 notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints time and memory

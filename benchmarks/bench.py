@@ -85,7 +85,7 @@ def machine() -> dict:
 def table(results: list[dict]) -> str:
     """The table of README.md."""
     lines = [
-        "| what | ours, ms | peer, ms | ours / peer | aim | peer | compared is |",
+        "| what | ours, ms | peer, ms | ours / peer | aim | peer | what is compared |",
         "|---|---:|---:|---:|---:|---|---|",
     ]
     says = {row.name: row.says for row in ROWS}

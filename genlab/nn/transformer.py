@@ -101,7 +101,7 @@ class KeyValue(NamedTuple):
     def then(self, k: Keys, v: Keys) -> "KeyValue":
         """These and the new ones; nothing is copied but these, until the room has to double."""
         n, end, room = self.k.shape[2], self.k.shape[2] + k.shape[2], self.room
-        require_alike(past=self.k[:, :, 0], new=k[:, :, 0])  # one row would broadcast to many
+        require_alike(past=self.k[:, :, :0], new=k[:, :, :0])  # one row would broadcast to many
         if torch.is_grad_enabled():
             return KeyValue(torch.cat([self.k, k], dim=2), torch.cat([self.v, v], dim=2))
         frozen = (

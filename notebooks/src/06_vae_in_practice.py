@@ -921,7 +921,7 @@ for place, row in zip(places, everything.values(), strict=True):
     ax.text(row[1] + 0.2, place, f"{row[0]:.2f} bits", va="center", fontsize=9)
 ax.set(yticks=places, yticklabels=list(everything), xlim=(0, 19.5))
 ax.invert_yaxis()
-title = "upper four: plain decoder; lower four: it sees earlier pixels"
+title = "upper four: plain decoder; lower four: decoder sees earlier pixels"
 ax.set(xlabel="nats per image", title=title)
 ax.legend(loc="lower right")
 show(

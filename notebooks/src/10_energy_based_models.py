@@ -289,7 +289,7 @@ right.set(yscale="log", ylim=(1e-4, 1.3), xlim=(0, 62), xlabel="dimensions d",
           title="in the end one draw carries the sum")  # fmt: skip
 left.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.2), ncols=2)
 right.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
-show(figure, "Left: relative error of Z against the dimension; the grid's leaps above "
+show(figure, "Left: relative error of Z against the dimension; the grid's jumps above "
      "one per cent at 7 and beyond every bound, uniform draws and draws of N(0, 1) "
      "follow later, the best normal last. Right: the share of draws that count falls "
      "to 1 in 2,000.")  # fmt: skip

@@ -411,7 +411,7 @@ ax.set_xticks([20, 40, 80, 160, 320, 640],
               labels=["20", "40", "80", "160", "320", "640"], minor=False)
 ax.minorticks_off()
 ax.set(xlabel="network passes", ylabel="mean error of a quantile",
-       title="a perfect network: order is what you buy")
+       title="exact network: the error falls as the order says")
 ax.legend(loc="lower left")
 show(figure,
      "Mean error against network passes, both axes logarithmic: DDIM's line falls "

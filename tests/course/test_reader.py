@@ -197,7 +197,7 @@ def test_the_card_names_the_data_and_the_weights():
     assert (reader.DATA / "reader.safetensors").stat().st_size < 1_500_000
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_the_recipe_gives_the_shipped_weights():
     fitted, shipped = reader.fit_reader(CARD["seed"]), reader.model()
     same = np.isin(fitted.hashes, shipped.hashes)

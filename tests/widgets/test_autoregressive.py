@@ -1,6 +1,5 @@
 """The decoding explorer, driven without a browser."""
 
-import itertools
 import re
 
 import pytest
@@ -96,8 +95,8 @@ def test_marks_of_html_in_a_prompt_are_written_as_they_are(box):
     assert "&lt;b&gt;5 &amp; $x$&lt;/b&gt;" in box.text
 
 
-def test_every_corner_of_the_controls_works_prompt_box(box):
-    for temperature, top_k, top_p in itertools.product((0.05, 2.0), (1, 264), (0.05, 1.0)):
+def test_every_two_ends_of_the_controls_work_together(box):
+    for temperature, top_k, top_p in ((0.05, 1, 1.0), (0.05, 264, 0.05), (2, 1, 0.05), (2, 264, 1)):
         box.set(temperature=temperature, top_k=top_k, top_p=top_p, prompt="")
         assert box.picture.startswith(b"\x89PNG")
         assert not re.search(r"\b(nan|inf)\b", box.text)

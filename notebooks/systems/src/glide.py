@@ -476,7 +476,7 @@ for kind, colour in colours.items():
         [3, 5], [measured[f"{kind}_limited_w{w}"] for w in (3, 5)], "*", color=colour,
         markersize=11, linestyle="",
     )
-left.set(xlabel="guidance scale w", ylabel="share of words kept", ylim=(0, 1.02))
+left.set(xlabel="guidance scale w", ylabel="fraction of words kept", ylim=(0, 1.02))
 distance = right.twinx()
 for ax, kind, line, colour in (
     (right, "precision", "s-", "#0072B2"), (right, "recall", "o-", "#D55E00"),
@@ -490,12 +490,12 @@ for ax, kind, line, colour in (
         [3, 5], [measured[f"{kind}_limited_w{w}"] for w in (3, 5)], "*", color=colour,
         markersize=11, linestyle="",
     )
-right.set(xlabel="guidance scale w", ylabel="share", ylim=(0, 1.02))
+right.set(xlabel="guidance scale w", ylabel="fraction", ylim=(0, 1.02))
 distance.set(ylabel="Fréchet distance (dashed)", ylim=(0, None))
 left.plot(
     [], [], "*", color="#000000", markersize=11, linestyle="", label="limited interval"
 )
-left.set_title("words: level from w = 3, then lost")
+left.set_title("words: most are kept near w = 3")
 right.set_title("likeness: best at w = 1")
 left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
 lines = right.get_lines()[:4:2] + distance.get_lines()[:1]
@@ -505,7 +505,7 @@ right.legend(
 )
 show(
     figure,
-    "Left: the share of words kept rises from chance at guidance scale 0 to nearly 1 "
+    "Left: the fraction of words kept rises from chance at guidance scale 0 to nearly 1 "
     "at 2 or 3 and falls again, stroke first; stars, guided in the interval, stay "
     "high. Right: recall is highest and the Fréchet distance lowest at 1; the "
     "distance then rises to 20 at scale 8.",

@@ -308,7 +308,7 @@ check_range(
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.4), width_ratios=(1.2, 2, 1.2))
 for ax, (prompt, names, bars, dots) in zip(axes, panels, strict=True):
-    ax.bar(range(len(names)), bars, color="#BBBBBB", label="the law")
+    ax.bar(range(len(names)), bars, color="#BBBBBB", label="true distribution")
     ax.plot(
         range(len(names)), dots, "o", color="#0072B2", linestyle="", label="the model"
     )
@@ -320,7 +320,7 @@ figure.legend(lines, names, loc="outside lower center", ncols=2)
 course.show(
     figure,
     "Probabilities of the next word after 'a', 'a thin red' and 'a thin red seven': "
-    "the model's dots stand near the tops of the law's bars, for colours and strokes, "
+    "the model's dots stand near the tops of the true distribution's bars, for colours and strokes, "
     "for the ten digits, and for leaning, upright or the image token.",
 )
 
@@ -580,7 +580,7 @@ for kind, colour in (
 ):
     ax.plot(scales, [s[kind] for s in scores], "o-", color=colour, label=kind)
 ax.set(xlabel="guidance scale w", ylabel="fraction of words kept", ylim=(0.2, 1.02))
-ax.set_title("guidance keeps more words, up to a point")
+ax.set_title("guidance keeps more words")
 figure.legend(loc="outside right upper")
 course.show(
     figure,
@@ -671,7 +671,7 @@ for i, (name, colour) in enumerate(
 axes[0].set(ylabel="read rightly by a linear map", ylim=(0, 1.05))
 axes[0].set_title("every word can be read in both")
 axes[1].set(ylabel="fraction of the state's variance")
-axes[1].set_title("the painter makes the colour large")
+axes[1].set_title("the denoiser's gradient makes the colour large")
 lines, names = axes[0].get_legend_handles_labels()
 figure.legend(lines, names, loc="outside lower center", ncols=2)
 course.show(

@@ -603,7 +603,7 @@ with torch.no_grad():
     ]
     painted_at = net.synthesis(torch.cat(rows), net.no_noise(40))
 show_images(
-    axes[1], grey(painted_at), title=r"ten styles; from above $\psi$ = 0, 0.3, 0.6, 1"
+    axes[1], grey(painted_at), title=r"ten styles; top to bottom $\psi$ = 0, 0.3, 0.6, 1"
 )
 show(
     figure,
