@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.nn.utils import parametrize
 
 from genlab.adversarial.games import jensen_shannon
 from genlab.core import Event, PerExample, drawn, expand, randn, sum_event
 from genlab.core.stats import normal_log_prob
-from genlab.core.tensors import require_alike, require_between, require_positive, require_rows
+from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
 
 
 def discriminator_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:
@@ -101,7 +101,7 @@ class _TwoPlayers(nn.Module):
         self.generator_net = generator_net
         self.latent_dim, self.event_shape = latent_dim, event_shape
 
-    def _fake(self, n: int, generator: Generator | None) -> Event:
+    def _fake(self, n: int, generator: Rng) -> Event:
         like = next(self.generator_net.parameters())
         return self.generator_net(randn((n, self.latent_dim), like=like, generator=generator))
 
@@ -109,7 +109,7 @@ class _TwoPlayers(nn.Module):
         return self.generator_net.parameters()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, generator: Rng = None) -> Event:
         """Draw `n` examples: one latent draw, one network evaluation."""
         return self._fake(n, generator)
 
@@ -134,9 +134,7 @@ class GAN(_TwoPlayers):
         """The discriminator's logit of "this example is real"."""
         return self.discriminator(x).squeeze(1)
 
-    def discriminator_loss(
-        self, x: Event, *, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def discriminator_loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Loss of the discriminator, mean over the batch; moves no parameter of the generator."""
         with torch.no_grad():
             fake = self._fake(len(x), generator)
@@ -147,7 +145,7 @@ class GAN(_TwoPlayers):
             loss = loss + 0.5 * self.gamma * r1_penalty(real, x)
         return loss.mean()
 
-    def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def generator_loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Loss of the generator, mean over as many fresh draws as `x` has examples."""
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
@@ -210,9 +208,7 @@ class WGAN(_TwoPlayers):
         """The critic's value of each example; only differences mean anything."""
         return self.critic(x).squeeze(1)
 
-    def discriminator_loss(
-        self, x: Event, *, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def discriminator_loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Minus the critic's estimate of the distance plus the penalty, mean over the batch."""
         with torch.no_grad():
             if self.clip is not None:  # Arjovsky et al. 2017, algorithm 1, line 7
@@ -225,7 +221,7 @@ class WGAN(_TwoPlayers):
             loss = loss + self.penalty * gradient_penalty(self.f, x, fake, u)
         return loss.mean()
 
-    def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def generator_loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         return wgan_generator_loss(self.f(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:

@@ -11,11 +11,12 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from genlab.adversarial.gan import append_spread
-from genlab.core.tensors import PerExample, randn, require_alike, require_between, require_finite
+from genlab.core import PerExample, Rng, randn
+from genlab.core.tensors import require_alike, require_between, require_finite
 
 Styles = Float[Tensor, " b layers d"]
 Images = Float[Tensor, " b c h w"]
@@ -207,7 +208,7 @@ class StyleGenerator(nn.Module):
     def every_layer(self, w: Float[Tensor, " b d"]) -> Styles:
         return w[:, None].expand(-1, self.n_layers, -1)
 
-    def draw_noise(self, n: int, generator: Generator | None = None) -> list[Tensor]:
+    def draw_noise(self, n: int, generator: Rng = None) -> list[Tensor]:
         shapes = [(n, 1, side, side) for side in self.sides]
         return [randn(shape, like=self.constant, generator=generator) for shape in shapes]
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor
+from torch import Tensor
 
-from genlab.core.tensors import drawn, require_alike, require_between, require_finite
+from genlab.core.tensors import Rng, drawn, require_alike, require_between, require_finite
 from genlab.nn.transformer import TransformerConfig
 
 Reshape = Callable[[Tensor], Tensor]  # logits (b, k) to logits (b, k)
@@ -84,7 +84,7 @@ def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, "
     return (cumulative <= threshold).sum(dim=-1)
 
 
-def _uniform(tokens: Tensor, generator: Generator | None) -> Tensor:
+def _uniform(tokens: Tensor, generator: Rng) -> Tensor:
     where: dict[str, Any] = {"device": tokens.device, "generator": generator}
     return drawn(torch.rand, len(tokens), dtype=torch.float64, **where)
 
@@ -96,7 +96,7 @@ def generate_naive(
     n_new: int,
     *,
     reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Tensor]:
     r"""Draw $x_{t+1} \sim p(\cdot \mid x_{\le t})$ in turn, reading the whole text for each."""
     require_between(0, math.inf, n_new=n_new)
@@ -114,7 +114,7 @@ def generate_cached(
     n_new: int,
     *,
     reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Tensor]:
     """The same draws, reading each token once: only what is new goes through the network."""
     require_between(0, math.inf, n_new=n_new)
@@ -151,7 +151,7 @@ def write_until(
     stop: int,
     pad: int = 0,
     reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Written]:
     """Continue texts until each has drawn `stop` (`pad` follows) or has `n_new` more tokens."""
     if prompt.shape[1] == 0 or bool((prompt == stop).any()):

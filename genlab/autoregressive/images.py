@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
-from genlab.core.tensors import drawn
+from genlab.core.tensors import Rng, drawn
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
@@ -66,11 +66,11 @@ class GridAutoregressive(nn.Module):
         inside = (x.abs() <= self.extent).all(1)
         return torch.where(inside, chosen - 2 * math.log(self.bin_width), -math.inf)
 
-    def loss(self, x: Points, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Points, *, generator: Rng = None) -> Float[Tensor, ""]:
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Generator | None = None) -> Points:
+    def sample(self, n: int, *, generator: Rng = None) -> Points:
         """Draw `n` points: the bin of the first coordinate, then of the second, then a place."""
         first = torch.multinomial(self.log_p_first(n).exp(), 1, generator=generator)[:, 0]
         second = torch.multinomial(self.log_p_second(first).exp(), 1, generator=generator)[:, 0]
@@ -158,14 +158,12 @@ class PixelCNN(nn.Module):
     def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
         return sequence_log_prob(self.logits(x), x.flatten(1))
 
-    def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Grey, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Mean negative log-probability per pixel, nats."""
         return -self.log_prob(x).mean() / (self.event_shape[1] * self.event_shape[2])
 
     @torch.no_grad()
-    def steps(
-        self, x: Grey, start: int = 0, *, generator: Generator | None = None
-    ) -> Iterator[Tensor]:
+    def steps(self, x: Grey, start: int = 0, *, generator: Rng = None) -> Iterator[Tensor]:
         """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one."""
         flat = x.flatten(1).clone()
         for i in range(start, flat.shape[1]):
@@ -173,7 +171,7 @@ class PixelCNN(nn.Module):
             flat[:, i] = draw(self.logits(flat.reshape(x.shape))[:, i], u)
             yield flat.reshape(x.shape).clone()
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
+    def sample(self, n: int, *, generator: Rng = None) -> Grey:
         blank = torch.zeros(n, *self.event_shape, dtype=torch.int64, device=self.place.device)
         return last(self.steps(blank, generator=generator))
 
@@ -239,16 +237,16 @@ class ImageTransformer(nn.Module):
     def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
         return sequence_log_prob(self.logits(x), self.sequence(x))
 
-    def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Grey, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Mean negative log-probability per pixel, nats."""
         return -self.log_prob(x).mean() / len(self.order)
 
     def steps(
-        self, n: int, *, reshape: Reshape = reshape_logits, generator: Generator | None = None
+        self, n: int, *, reshape: Reshape = reshape_logits, generator: Rng = None
     ) -> Iterator[Tensor]:
         """Draw `n` images pixel by pixel, cached; yields the tokens so far, "begin" first."""
         begun, n_new = self.begin(n), len(self.order)
         return generate_cached(self.extend, begun, n_new, reshape=reshape, generator=generator)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
+    def sample(self, n: int, *, generator: Rng = None) -> Grey:
         return self.image(last(self.steps(n, generator=generator))[:, 1:])

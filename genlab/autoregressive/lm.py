@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from genlab.autoregressive.decoding import Reshape, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
-from genlab.core import last
+from genlab.core import Rng, last
 from genlab.nn.transformer import Cache, Transformer, TransformerConfig
 
 Sequences = Int[Tensor, " b n"]
@@ -45,7 +45,7 @@ class TransformerLM(nn.Module):
     def log_prob(self, x: Sequences) -> Float[Tensor, " b"]:
         return sequence_log_prob(self.logits(x), x)
 
-    def loss(self, x: Sequences, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Sequences, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Next-token cross-entropy: mean negative log-probability per token, nats."""
         return -self.log_prob(x).mean() / x.shape[1]
 
@@ -55,13 +55,13 @@ class TransformerLM(nn.Module):
         n_new: int,
         *,
         reshape: Reshape = reshape_logits,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Iterator[Tensor]:
         """Add tokens to prompts one at a time, with the cache; yields `(b, t + 1)` and longer."""
         tokens = torch.cat([self.begin(len(prompt)), prompt], dim=1)
         grown = generate_cached(self.extend, tokens, n_new, reshape=reshape, generator=generator)
         yield from (text[:, 1:] for text in grown)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n length"]:
         empty = self.begin(n)[:, :0]
         return last(self.continue_text(empty, self.event_shape[0], generator=generator))

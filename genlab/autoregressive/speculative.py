@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from genlab.autoregressive.decoding import LogitsOf, Reshape, draw, reshape_logits
 from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
-from genlab.core.tensors import last, require_alike, require_between, require_finite
+from genlab.core.tensors import Rng, last, require_alike, require_between, require_finite
 
 Probs = Float[Tensor, " *b v"]
 Draft = Callable[[Tensor, Tensor], Tensor]  # padded tokens (b, t), lengths (b,) to probs (b, v)
@@ -106,7 +106,7 @@ def speculative_round(
     k: int,
     *,
     reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Round:
     """Draft k tokens one by one, read them in one pass of the target, keep what may be kept."""
     b, device = len(tokens), tokens.device
@@ -134,7 +134,7 @@ def speculative_sample(
     *,
     k: int,
     reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Round]:
     """Continue texts by rounds, one pass of the target each, until each has `n_new` more tokens."""
     if tokens.shape[1] == 0 or k < 0:
@@ -164,12 +164,12 @@ class SpeculativeLM(nn.Module):
         """Exact log-probability in nats: the target's."""
         return self.target.log_prob(x)
 
-    def rounds(self, n: int, *, generator: Generator | None = None) -> Iterator[Round]:
+    def rounds(self, n: int, *, generator: Rng = None) -> Iterator[Round]:
         """Draw `n` sequences, each begun with the begin token; yields the texts after each pass."""
         target, length = self.target, self.event_shape[0]
         return speculative_sample(
             target.next_logits, self.draft, target.begin(n), length, k=self.k, generator=generator
         )
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n length"]:
         return last(self.rounds(n, generator=generator)).tokens[:, 1 : 1 + self.event_shape[0]]

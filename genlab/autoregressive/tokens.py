@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor
+from torch import Tensor
 
 from genlab.autoregressive.likelihood import token_log_probs
-from genlab.core.tensors import require_between
+from genlab.core.tensors import Rng, require_between
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,7 @@ class BPE:
             tokens[i : i + 2] = [N_BYTES + k]
         return tokens
 
-    def encode(
-        self, text: str, *, drop: float = 0.0, generator: Generator | None = None
-    ) -> Int[Tensor, " n"]:
+    def encode(self, text: str, *, drop: float = 0.0, generator: Rng = None) -> Int[Tensor, " n"]:
         """Spell a text word by word, each merge overlooked with probability `drop`."""
         require_between(0, 1, drop=drop)
         tokens: list[int] = []

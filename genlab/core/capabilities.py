@@ -5,11 +5,10 @@
 
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core.tensors import PerExample
+from genlab.core.tensors import PerExample, Rng
 
 Kind: TypeAlias = Literal["exact", "bound", "unnormalised", "none"]
 
@@ -21,27 +20,23 @@ class Sampleable(Protocol):
     @property
     def event_shape(self) -> tuple[int, ...]: ...  # of one example
 
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor: ...
+    def sample(self, n: int, *, generator: Rng = None) -> Tensor: ...
 
 
 @runtime_checkable
 class Trainable(Protocol):
     """Has one loss to minimise, a mean over the batch. Its unit is not promised."""
 
-    def loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Float[Tensor, ""]: ...
+    def loss(self, x: Tensor, *, generator: Rng = None) -> Float[Tensor, ""]: ...
 
 
 @runtime_checkable
 class Adversarial(Protocol):
     """Two losses that pull against each other: a game, hence not `Trainable`."""
 
-    def discriminator_loss(
-        self, x: Tensor, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, ""]: ...
+    def discriminator_loss(self, x: Tensor, *, generator: Rng = None) -> Float[Tensor, ""]: ...
 
-    def generator_loss(
-        self, x: Tensor, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, ""]: ...
+    def generator_loss(self, x: Tensor, *, generator: Rng = None) -> Float[Tensor, ""]: ...
 
 
 @runtime_checkable
@@ -55,7 +50,7 @@ class HasLogProb(Protocol):
 class HasElbo(Protocol):
     """Knows a lower bound on the log-likelihood, in nats: E[elbo(x)] <= log p(x)."""
 
-    def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> PerExample: ...
+    def elbo(self, x: Tensor, *, generator: Rng = None) -> PerExample: ...
 
 
 @runtime_checkable
@@ -82,9 +77,7 @@ def likelihood_kind(model: object) -> Kind:
     return "unnormalised" if isinstance(model, HasEnergy) else "none"
 
 
-def log_likelihood(
-    model: object, x: Tensor, *, generator: torch.Generator | None = None
-) -> tuple[Kind, PerExample]:
+def log_likelihood(model: object, x: Tensor, *, generator: Rng = None) -> tuple[Kind, PerExample]:
     """Log-likelihood of each example in nats, or a bound on it, together with its kind.
 
     NoLikelihoodError: the model has only an energy, or no density at all.

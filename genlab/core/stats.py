@@ -12,6 +12,7 @@ from torch import Tensor
 from genlab.core.tensors import (
     Event,
     PerExample,
+    Rng,
     as_real,
     require_alike,
     require_between,
@@ -99,9 +100,7 @@ def bits_per_dim(
     return nll_nats / (n_dims * math.log(2)) + (0.0 if levels is None else math.log2(levels))
 
 
-def dequantize(
-    x: Int[Tensor, " b *event"], levels: int, *, generator: torch.Generator | None = None
-) -> Event:
+def dequantize(x: Int[Tensor, " b *event"], levels: int, *, generator: Rng = None) -> Event:
     r"""Spread each grey level evenly over its bin (Theis et al. 2015, section 3.1).
 
     $$y = \frac{x + u}{L}, \qquad u \sim \mathcal U[0, 1), \qquad

@@ -72,6 +72,7 @@ def _require(
 
 Event: TypeAlias = Float[Tensor, " b *event"]
 PerExample: TypeAlias = Float[Tensor, " b"]
+Rng: TypeAlias = torch.Generator | None  # random numbers; None: those of torch's own generator
 
 
 def expand(a: Tensor, x: Tensor) -> Tensor:
@@ -109,9 +110,7 @@ def make_generator(seed: int, device: str | torch.device = "cpu") -> torch.Gener
     return torch.Generator(device=device).manual_seed(seed)
 
 
-def randn(
-    shape: Sequence[int], like: Tensor | None = None, generator: torch.Generator | None = None
-) -> Tensor:
+def randn(shape: Sequence[int], like: Tensor | None = None, generator: Rng = None) -> Tensor:
     """Standard normal noise, drawn where the generator lives and then moved to `like`."""
     dtype = torch.get_default_dtype() if like is None else like.dtype
     target = torch.device("cpu") if like is None else like.device
@@ -122,11 +121,7 @@ def randn(
 
 
 def drawn(
-    how: Callable[..., Tensor],
-    *args: Any,
-    device: torch.device,
-    generator: torch.Generator | None = None,
-    **more: Any,
+    how: Callable[..., Tensor], *args: Any, device: torch.device, generator: Rng = None, **more: Any
 ) -> Tensor:
     """What `torch.rand`, `randint`, ... draw, where the generator lives, then moved to `device`."""
     source = device if generator is None else generator.device

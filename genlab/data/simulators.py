@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
+
+from genlab.core.tensors import Rng
 
 Theta = Float[Tensor, " n p"]
 Data = Float[Tensor, " n d"]
@@ -29,10 +31,10 @@ class LinearGaussian:
     def _a(self) -> Tensor:
         return torch.tensor(self.matrix)
 
-    def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
+    def prior(self, n: int, *, generator: Rng = None) -> Theta:
         return torch.randn(n, len(self.matrix[0]), generator=generator)
 
-    def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
+    def simulate(self, theta: Theta, *, generator: Rng = None) -> Data:
         noise = torch.randn(len(theta), len(self.matrix), generator=generator)
         return theta @ self._a().T + self.noise * noise
 
@@ -58,15 +60,15 @@ class TwoMoons:
     radius: float = 0.1
     spread: float = 0.01
 
-    def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
+    def prior(self, n: int, *, generator: Rng = None) -> Theta:
         return 2 * torch.rand(n, 2, generator=generator) - 1
 
-    def _crescent(self, n: int, generator: Generator | None) -> Data:
+    def _crescent(self, n: int, generator: Rng) -> Data:
         angle = math.pi * (torch.rand(n, generator=generator) - 0.5)
         r = self.radius + self.spread * torch.randn(n, generator=generator)
         return torch.stack([r * angle.cos() + 0.25, r * angle.sin()], 1)
 
-    def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
+    def simulate(self, theta: Theta, *, generator: Rng = None) -> Data:
         first, second = theta.T / math.sqrt(2)
         shift = torch.stack([-(first + second).abs(), second - first], 1)
         return self._crescent(len(theta), generator) + shift
@@ -84,9 +86,7 @@ class TwoMoons:
         density = log_r - math.log(math.pi) - r.log()
         return torch.where(across > 0, density, torch.full_like(density, -math.inf))
 
-    def posterior_sample(
-        self, x: Float[Tensor, " 2"], n: int, *, generator: Generator | None = None
-    ) -> Theta:
+    def posterior_sample(self, x: Float[Tensor, " 2"], n: int, *, generator: Rng = None) -> Theta:
         """Draw exactly from the posterior of one observation.
 
         A crescent point p explains the data by the shift x - p if one of the two parameters behind
@@ -122,11 +122,11 @@ class Epidemic:
     prior_mean: tuple[float, float] = (math.log(0.4), math.log(0.125))
     prior_std: tuple[float, float] = (0.5, 0.2)
 
-    def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
+    def prior(self, n: int, *, generator: Rng = None) -> Theta:
         noise = torch.randn(n, 2, generator=generator)
         return torch.tensor(self.prior_mean) + torch.tensor(self.prior_std) * noise
 
-    def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
+    def simulate(self, theta: Theta, *, generator: Rng = None) -> Data:
         """Draw the reported infections of each week, `(n, weeks)`, whole numbers as floats."""
         beta, gamma = theta.exp().T
         ill = torch.full_like(beta, self.infected)
@@ -143,5 +143,5 @@ class Epidemic:
         return torch.stack(weeks, 1)
 
 
-def _binomial(count: Tensor, p: Tensor, generator: Generator | None) -> Tensor:
+def _binomial(count: Tensor, p: Tensor, generator: Rng) -> Tensor:
     return torch.binomial(count, p.clamp(0, 1), generator=generator)

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core.tensors import require_between
+from genlab.core.tensors import Rng, require_between
 
 SPLITS = ("train", "val", "test")
 
@@ -149,9 +149,7 @@ class Grammar:
         texts = [[self.words[i] for i in row] for row in x.tolist()]
         return [" ".join(t[: t.index(END) + 1] if END in t else t) for t in texts]
 
-    def sample(
-        self, n: int, *, generator: torch.Generator | None = None
-    ) -> Int[Tensor, " n max_length"]:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n max_length"]:
         uniform = iter(torch.rand(n * 8 * self.max_length, generator=generator).tolist())
 
         def rewrite(symbol: str) -> list[str]:

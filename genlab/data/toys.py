@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
-from genlab.core.tensors import as_real, require_positive, require_rows
+from genlab.core.tensors import Rng, as_real, require_positive, require_rows
 
 Points = Float[Tensor, " n 2"]
 
@@ -59,18 +59,18 @@ def _nodes(low: float, high: float, length: float, std: float) -> tuple[Tensor, 
     return torch.from_numpy(low + (high - low) * (x + 1) / 2), torch.from_numpy(w / 2)
 
 
-def _blur(centres: Tensor, std: float, generator: Generator | None) -> Tensor:
+def _blur(centres: Tensor, std: float, generator: Rng) -> Tensor:
     noise = torch.randn(
         centres.shape, generator=generator, dtype=centres.dtype, device=centres.device
     )
     return centres + std * noise
 
 
-def _uniform(n: int, generator: Generator | None) -> Tensor:
+def _uniform(n: int, generator: Rng) -> Tensor:
     return torch.rand(n, generator=generator, device=generator.device if generator else None)
 
 
-def _choice(k: int, n: int, generator: Generator | None) -> Tensor:
+def _choice(k: int, n: int, generator: Rng) -> Tensor:
     device = generator.device if generator else None
     return torch.randint(k, (n,), generator=generator, device=device)
 
@@ -100,7 +100,7 @@ class GaussianRing:
         """The standard deviations, all equal: with `weights` and `means`, an oracle's arguments."""
         return torch.full((self.n_modes,), self.std)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Points:
+    def sample(self, n: int, *, generator: Rng = None) -> Points:
         label = _choice(self.n_modes, n, generator)
         return _blur(self.means.to(label.device)[label], self.std, generator)
 
@@ -121,7 +121,7 @@ class Moons:
     def _curve(self, u: Tensor) -> Tensor:
         return _polar(self.radius, u) - self.radius * u.new_tensor([0.5, 0.25])
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Points:
+    def sample(self, n: int, *, generator: Rng = None) -> Points:
         sign = 2 * _choice(2, n, generator) - 1
         centres = sign[:, None] * self._curve(math.pi * _uniform(n, generator))
         return _blur(centres, self.std, generator)

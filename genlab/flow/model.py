@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from genlab.core.stats import std_normal_log_prob
-from genlab.core.tensors import Event, PerExample, last, randn
+from genlab.core.tensors import Event, PerExample, Rng, last, randn
 from genlab.flow.transforms import Cond, Moved, Transform, flow_log_prob, pull_back, push_forward
 
 
@@ -25,7 +25,7 @@ class StandardNormal(nn.Module):
     def log_prob(self, x: Event) -> PerExample:
         return std_normal_log_prob(x)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, generator: Rng = None) -> Event:
         return randn((n, *self.event_shape), like=self.origin, generator=generator)
 
 
@@ -49,14 +49,12 @@ class Flow(nn.Module):
     def log_prob(self, x: Event, *, cond: Cond = None) -> PerExample:
         return flow_log_prob(self.base.log_prob, lambda x: self.inverse(x, cond), x)
 
-    def loss(
-        self, x: Event, *, cond: Cond = None, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Event, *, cond: Cond = None, generator: Rng = None) -> Float[Tensor, ""]:
         """Negative log-likelihood, mean over the batch, nats; nothing random in it."""
         return -self.log_prob(x, cond=cond).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, cond: Cond = None, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, cond: Cond = None, generator: Rng = None) -> Event:
         return self.forward(self.base.sample(n, generator=generator), cond)[0]
 
     def sample_with_log_prob(self, z: Event, cond: Cond = None) -> Moved:

@@ -10,10 +10,11 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Generator, Tensor
+from torch import Tensor
 
+from genlab.core import PerExample, Rng, randn
 from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
-from genlab.core.tensors import PerExample, randn, require_between, require_finite, require_rows
+from genlab.core.tensors import require_between, require_finite, require_rows
 from genlab.oracles.continuous import Gaussian, kl_gaussian
 
 Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
@@ -152,7 +153,7 @@ def refine(
     n_steps: int,
     lr: float = 0.05,
     n_draws: int = 2,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Proposal]:
     r"""Climb the bound of each example by Adam on its own q (Cremer et al. 2018, section 5.1).
 

@@ -10,10 +10,10 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from genlab.core import PerExample
-from genlab.core.tensors import require_between, require_finite, require_index, require_rows
+from genlab.core.tensors import Rng, require_between, require_finite, require_index, require_rows
 from genlab.latent.elbo import LogJoint, discrete_elbo, log_marginal
 from genlab.oracles import GaussianMixture, LinearLatent
 
@@ -98,12 +98,12 @@ class CategoricalMixture(nn.Module):
     def log_prob(self, x: Levels) -> PerExample:
         return log_marginal(self.log_joint(x))
 
-    def loss(self, x: Levels, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Levels, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Negative log-likelihood, mean over the batch, nats."""
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Generator | None = None) -> Levels:
+    def sample(self, n: int, *, generator: Rng = None) -> Levels:
         """Draw a component, then each pixel by itself."""
         z = torch.multinomial(self.log_prior().exp(), n, True, generator=generator)
         probs = self.log_probs.softmax(-1)[z].flatten(0, -2)
@@ -126,17 +126,17 @@ class AmortizedMixture(nn.Module):
         r"""Guess $q(z\mid x)$: probabilities, `(n, k)`."""
         return self.encoder(one_hot_levels(x, self.mixture.n_levels)).softmax(-1)
 
-    def elbo(self, x: Levels, *, generator: Generator | None = None) -> PerExample:
+    def elbo(self, x: Levels, *, generator: Rng = None) -> PerExample:
         """Bound on log p(x), nats; the expectation over z is a sum, so nothing is drawn."""
         return discrete_elbo(self.encode(x), self.mixture.log_joint(x))
 
-    def loss(self, x: Levels, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Levels, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Negative bound with the divergence weighted by beta, mean over the batch, nats."""
         q = self.encode(x)
         recon = (q * self.mixture.cond_log_prob(x)).sum(-1)
         return (self.beta * (recon - discrete_elbo(q, self.mixture.log_joint(x))) - recon).mean()
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Levels:
+    def sample(self, n: int, *, generator: Rng = None) -> Levels:
         """Draw from the mixture: the encoder plays no part in sampling."""
         return self.mixture.sample(n, generator=generator)
 

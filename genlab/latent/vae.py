@@ -11,20 +11,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
+from genlab.core import Event, PerExample, Rng, randn, sum_event
 from genlab.core.stats import kl_diag_normal, normal_log_prob
 from genlab.core.tensors import (
-    Event,
-    PerExample,
-    randn,
     require_alike,
     require_between,
     require_finite,
     require_index,
     require_positive,
     require_rows,
-    sum_event,
 )
 from genlab.latent.elbo import Data, Latent, elbo, importance_bound, reparameterize
 
@@ -103,31 +100,29 @@ class VAE(nn.Module):
         r"""$\log p(x\mid z)$, summed over the event, nats."""
         return normal_log_prob(x, self.decoder(z), self.scale())
 
-    def elbo(self, x: Data, *, generator: Generator | None = None) -> PerExample:
+    def elbo(self, x: Data, *, generator: Rng = None) -> PerExample:
         """One-draw bound on log p(x), nats; its expectation never exceeds log p(x)."""
         mu, log_var = self.encode(x)
         eps = randn(mu.shape, like=mu, generator=generator)
         return elbo(x, mu, log_var, eps, decoder_log_prob=self.decoder_log_prob)
 
-    def importance_bound(
-        self, x: Data, n_draws: int, *, generator: Generator | None = None
-    ) -> PerExample:
+    def importance_bound(self, x: Data, n_draws: int, *, generator: Rng = None) -> PerExample:
         """Tighter bound from `n_draws` weighted draws for each example, nats."""
         mu, log_var = self.encode(x)
         eps = randn((n_draws, *mu.shape), like=mu, generator=generator)
         return importance_bound(x, mu, log_var, eps, decoder_log_prob=self.decoder_log_prob)
 
-    def loss(self, x: Data, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Data, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Negative ELBO, mean over the batch, nats."""
         return -self.elbo(x, generator=generator).mean()
 
-    def draw(self, z: Latent, *, generator: Generator | None = None) -> Data:
+    def draw(self, z: Latent, *, generator: Rng = None) -> Data:
         """Draw x given codes: the decoder's mean and the pixels' own noise."""
         mean = self.decoder(z)
         return mean + self.scale() * randn(mean.shape, like=mean, generator=generator)
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Generator | None = None) -> Data:
+    def sample(self, n: int, *, generator: Rng = None) -> Data:
         like = next(self.parameters())
         z = randn((n, *self.latent_shape), like=like, generator=generator)
         return self.draw(z, generator=generator)
@@ -169,7 +164,7 @@ class CategoricalVAE(VAE):
         r"""$\log p(x\mid z)$, summed over the pixels, nats."""
         return categorical_log_prob(x, self.logits(z, x))
 
-    def loss(self, x: Data, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Data, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Minus reconstruction plus `beta` times the divergence above `floor`, batch mean, nats."""
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
@@ -177,7 +172,7 @@ class CategoricalVAE(VAE):
         return self.beta * free_bits(kl_per_unit(mu, log_var), self.floor) - recon
 
     @torch.no_grad()
-    def draw(self, z: Latent, *, generator: Generator | None = None) -> Data:
+    def draw(self, z: Latent, *, generator: Rng = None) -> Data:
         """Draw images given codes: all pixels at once, or one after another if causal."""
         x = z.new_zeros(len(z), *self.event_shape, dtype=torch.int64)
         for j in range(x[0].numel()):
@@ -325,7 +320,7 @@ class ImageVAE(VAE):
     def scale(self) -> float:
         return self.config.pixel_std
 
-    def loss(self, x: Data, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Data, *, generator: Rng = None) -> Float[Tensor, ""]:
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
         return weighted_error(x, self.decoder(z), mu, log_var, pixel_std=self.scale()).mean()

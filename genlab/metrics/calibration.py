@@ -7,9 +7,9 @@ import numpy as np
 import scipy  # its parts load when they are used
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor
+from torch import Tensor
 
-from genlab.core.tensors import as_real, require_between, require_finite, require_rows
+from genlab.core.tensors import Rng, as_real, require_between, require_finite, require_rows
 from genlab.metrics.distances import Features, Kernel
 
 
@@ -109,7 +109,7 @@ def mmd_permutation_test(
     kernel: Kernel,
     *,
     n_permutations: int = 200,
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> TwoSampleResult:
     r"""Is the discrepancy larger than chance? Shuffle who belongs to which side and look.
 
@@ -142,11 +142,7 @@ def mmd_permutation_test(
 
 
 def classifier_two_sample_test(
-    x: Features,
-    y: Float[Tensor, " m d"],
-    classifier: Classifier,
-    *,
-    generator: torch.Generator | None = None,
+    x: Features, y: Float[Tensor, " m d"], classifier: Classifier, *, generator: Rng = None
 ) -> TwoSampleResult:
     r"""Train a classifier on half of the pool; count how often it is right on the other half.
 
@@ -202,7 +198,7 @@ def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20)
 
 
 def kolmogorov_smirnov_test(
-    ranks: Int[Tensor, " n"], n_draws: int, *, generator: Generator | None = None
+    ranks: Int[Tensor, " n"], n_draws: int, *, generator: Rng = None
 ) -> TwoSampleResult:
     r"""The same question without bins: the largest distance between two distribution functions.
 
@@ -227,7 +223,7 @@ def c2st(
     classifier: Classifier | None = None,
     *,
     n_folds: int = 5,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Accuracy:
     r"""Classifier two-sample test: how often can a network tell x from y, on points held out?
 

@@ -15,11 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
-from torch import Generator, Tensor
+from torch import Tensor
 
 from genlab.core import bits_per_dim, dequantize
 from genlab.core.stats import kl_categorical
-from genlab.core.tensors import as_real, require_finite, require_positive, require_rows
+from genlab.core.tensors import Rng, as_real, require_finite, require_positive, require_rows
 
 Features = Float[Tensor, " n d"]
 
@@ -214,10 +214,7 @@ def pixel_histogram(train: Tensor, val: Tensor, test: Tensor) -> Baseline:
 
 
 def _best_density(
-    name: str,
-    models: Sequence[tuple[str, Any]],
-    parts: Sequence[Tensor],
-    generator: Generator | None,
+    name: str, models: Sequence[tuple[str, Any]], parts: Sequence[Tensor], generator: Rng
 ) -> Baseline:
     """Fit every model to the dequantised training part and keep the best on the validation part."""
     train, val, test = (
@@ -242,7 +239,7 @@ def kernel_density(
     test: Tensor,
     *,
     bandwidths: Sequence[float] = (0.07, 0.085, 0.1, 0.12),
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Baseline:
     """scikit-learn's `KernelDensity` at its best bandwidth: an upper bound on bits."""
     models = [(f"bandwidth {h:g}", KernelDensity(bandwidth=h)) for h in bandwidths]
@@ -256,7 +253,7 @@ def gaussian_mixture(
     *,
     shapes: Sequence[tuple[str, int]] = (("diag", 40), ("diag", 80), ("diag", 120), ("full", 5)),
     floors: Sequence[float] = (1e-4, 3e-4),
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Baseline:
     """scikit-learn's `GaussianMixture` at its best setting: an upper bound on bits."""
     models = [

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from scipy.optimize import linprog
 from torch import Tensor
 
+from genlab.core import Rng
 from genlab.core.tensors import (
     as_real,
     require_alike,
@@ -101,7 +102,7 @@ def frechet_by_size(
     sizes: Sequence[int],
     *,
     n_repeats: int = 10,
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> Float[Tensor, " s r"]:
     """Frechet distance between random subsets of n rows of each side, for several n."""
     require_positive(n_repeats=n_repeats)
@@ -182,12 +183,7 @@ def kid(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
 
 
 def kid_blocks(
-    x: Features,
-    y: Float[Tensor, " m d"],
-    *,
-    size: int,
-    n_blocks: int,
-    generator: torch.Generator | None = None,
+    x: Features, y: Float[Tensor, " m d"], *, size: int, n_blocks: int, generator: Rng = None
 ) -> Float[Tensor, " k"]:
     """KID of random subsets, so that the value comes with its spread (Binkowski, section 4)."""
     limit = min(len(x), len(y))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core import expand, kl_diag_normal, mean_event, normal_log_prob, randn, sum_event
-from genlab.core.tensors import require_alike, require_positive, require_rows
+from genlab.core.tensors import Rng, require_alike, require_positive, require_rows
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Gaussian:
         pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
         return -pull.T
 
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Float[Tensor, " n d"]:
+    def sample(self, n: int, *, generator: Rng = None) -> Float[Tensor, " n d"]:
         r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$."""
         eps = randn((n, self.mean.numel()), like=self.mean, generator=generator)
         root: Tensor = torch.linalg.cholesky(self.cov)
@@ -133,7 +133,7 @@ class GaussianMixture:
         return (self.responsibilities(x)[..., None] * pulls).sum(1)
 
     def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+        self, n: int, *, cond: Tensor | None = None, generator: Rng = None
     ) -> Float[Tensor, " n d"]:
         r"""Choose a component by its weight (or take `cond`, `(n,)`, as the choice), then draw."""
         k = cond
@@ -196,7 +196,7 @@ class Empirical:
         return tuple(self.points.shape[1:])
 
     def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+        self, n: int, *, cond: Tensor | None = None, generator: Rng = None
     ) -> Float[Tensor, " n *event"]:
         """Draw points with replacement (or take `cond`, `(n,)`, as their indices)."""
         if cond is None:
@@ -288,7 +288,7 @@ class LinearLatent:
         return self.cond_log_prob(x, mu) - spread - kl_diag_normal(mu, log_var)
 
     def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+        self, n: int, *, cond: Tensor | None = None, generator: Rng = None
     ) -> Float[Tensor, " n d"]:
         r"""Draw `z` (or take `cond`, `(n, k)`, as the latent), then `x` given `z`."""
         z = cond

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core.stats import entropy
+from genlab.core.tensors import Rng
 
 
 def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
@@ -54,7 +55,7 @@ class TokenTable:
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
         return self.joint[tuple(x.T)].log()
 
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Int[Tensor, " n k"]:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n k"]:
         p = self.joint.flatten()
         return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.func import jvp
 
 from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_event
-from genlab.core.tensors import drawn, require_between
+from genlab.core.tensors import Rng, drawn, require_between
 from genlab.score.diffusion import add_noise
 from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
 from genlab.score.guidance import drop_condition
@@ -98,7 +98,7 @@ def consistency_sample(
     levels: Sequence[float],
     *,
     sigma_min: float,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Event]:
     r"""Sampler: jump to the end of the path; noise that up again, and jump once more (algorithm 1).
 
@@ -168,7 +168,7 @@ class ConsistencyModel(nn.Module):
         n: int,
         *,
         cond: Int[Tensor, " n"] | None = None,
-        generator: Generator | None = None,
+        generator: Rng = None,
         levels: Sequence[float] | None = None,
     ) -> Event:
         levels, f = self.levels if levels is None else levels, self.function(cond)
@@ -204,7 +204,7 @@ class Distillation(nn.Module):
         self.register_buffer("sigmas", sigmas)
 
     def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
+        self, x: Event, *, cond: Tensor | None = None, generator: Rng = None
     ) -> Float[Tensor, ""]:
         """Distance at random neighbouring levels, mean over the batch; not nats."""
         here: dict[str, Any] = {"device": x.device, "generator": generator}

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from genlab.core import Event, PerExample, drawn, expand, last, mean_event, randn, sum_event
 from genlab.core.stats import kl_diag_normal
-from genlab.core.tensors import require_alike, require_between, require_index, require_positive
+from genlab.core.tensors import Rng, require_alike, require_between, require_index, require_positive
 
 Table = Float[Tensor, " T"]  # one number for each step
 Level = Float[Tensor, " *b"]  # one number, or one for each example
@@ -167,12 +167,7 @@ def ddpm_step(
 
 
 def ddpm_sample(
-    eps_model: EpsModel,
-    x_T: Event,
-    *,
-    betas: Table,
-    variances: Table,
-    generator: Generator | None = None,
+    eps_model: EpsModel, x_T: Event, *, betas: Table, variances: Table, generator: Rng = None
 ) -> Iterator[Event]:
     """Ancestral sampler: yield the state after each of T steps (DDPM, algorithm 2)."""
     require_alike(betas=betas, variances=variances)
@@ -326,7 +321,7 @@ class DDPM(nn.Module):
         return lambda x_t, t: self.eps_net(x_t, t, cond)
 
     def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
+        self, x: Event, *, cond: Tensor | None = None, generator: Rng = None
     ) -> Float[Tensor, ""]:
         """Noise-prediction loss at random steps, mean over the batch; not nats."""
         rows = len(self.betas), (len(x),)
@@ -335,9 +330,7 @@ class DDPM(nn.Module):
         model = self.eps_model(cond)
         return ddpm_loss(model, x, t, eps, alphas_bar=self.alphas_bar).mean()
 
-    def elbo(
-        self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> PerExample:
+    def elbo(self, x: Event, *, cond: Tensor | None = None, generator: Rng = None) -> PerExample:
         """Bound on log p(x), or log p(x | cond), of the ancestral chain in nats; T passes."""
         eps = randn((len(self.betas), *x.shape), like=x, generator=generator)
         return ddpm_vlb(
@@ -345,9 +338,7 @@ class DDPM(nn.Module):
         )
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Event:
+    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Event:
         x_T = randn((n, *self.event_shape), like=self.betas, generator=generator)
         chain = partial(ddpm_sample, betas=self.betas, variances=self.variances)
         return last(chain(self.eps_model(cond), x_T, generator=generator))

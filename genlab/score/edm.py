@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float, Int, Shaped
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, drawn, expand, last, mean_event, randn
-from genlab.core.tensors import require_alike, require_between, require_positive
+from genlab.core.tensors import Rng, require_alike, require_between, require_positive
 from genlab.score.diffusion import EpsModel, Level, Table, add_noise
 from genlab.score.guidance import cfg_eps, drop_condition
 
@@ -247,9 +247,7 @@ class EDM(nn.Module):
         )
         return guided_denoiser(free, given, guidance_scale=guidance_scale)
 
-    def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Scalar:
+    def loss(self, x: Event, *, cond: Tensor | None = None, generator: Rng = None) -> Scalar:
         """Weighted denoising loss, mean over the batch; not nats. Drops labels in training."""
         sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
@@ -264,7 +262,7 @@ class EDM(nn.Module):
         n: int,
         *,
         cond: Int[Tensor, " n"] | None = None,
-        generator: Generator | None = None,
+        generator: Rng = None,
         guidance_scale: float = 1.0,
     ) -> Event:
         """Draw `n` examples by Heun's method: 2 n_steps - 1 evaluations, twice that if guided."""

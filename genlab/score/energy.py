@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from genlab.core import Event, PerExample, drawn, expand, last, randn, sum_event
-from genlab.core.tensors import require_alike, require_between, require_positive, require_rows
+from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.solvers.mcmc import langevin, mala
 
@@ -71,7 +71,7 @@ def contrastive_loss(energy_data: PerExample, energy_model: PerExample) -> PerEx
 
 
 def contrastive_negatives(
-    score: Score, x: Event, *, step_size: float, n_steps: int, generator: Generator | None = None
+    score: Score, x: Event, *, step_size: float, n_steps: int, generator: Rng = None
 ) -> Event:
     """Negative samples of CD-k, detached: k Langevin steps that start at the data (Hinton 2002)."""
     require_between(1, math.inf, n_steps=n_steps)
@@ -94,7 +94,7 @@ class PersistentChains(nn.Module):
         *,
         start_std: float = 1.0,
         p_restart: float = 0.0,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> None:
         super().__init__()
         require_between(1, math.inf, n_chains=n_chains)
@@ -103,9 +103,7 @@ class PersistentChains(nn.Module):
         states = start_std * randn((n_chains, *event_shape), generator=generator)
         self.register_buffer("states", states)
 
-    def take(
-        self, n: int, *, generator: Generator | None = None
-    ) -> tuple[Int[Tensor, " n"], Event]:
+    def take(self, n: int, *, generator: Rng = None) -> tuple[Int[Tensor, " n"], Event]:
         """Draw `n` different rows: their numbers, and their states after any restarts."""
         require_between(0, len(self.states), n=n)
         here: dict[str, Any] = {"device": self.states.device, "generator": generator}
@@ -148,12 +146,12 @@ class EBM(nn.Module):
         out = self.energy_net(x).squeeze(1)
         return out if self.base_std is None else out + sum_event(x**2) / (2 * self.base_std**2)
 
-    def walk(self, x: Event, n_steps: int, generator: Generator | None = None) -> Event:
+    def walk(self, x: Event, n_steps: int, generator: Rng = None) -> Event:
         """Take `n_steps` Langevin steps from `x`, without gradient."""
         chain = partial(contrastive_negatives, step_size=self.step_size, n_steps=n_steps)
         return chain(partial(score_from_energy, self.energy), x.detach(), generator=generator)
 
-    def loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Contrastive loss, mean over the batch, without a unit; moves the chains."""
         x = x + self.data_noise * randn(x.shape, like=x, generator=generator)
         rows, states = self.chains.take(len(x), generator=generator)
@@ -162,7 +160,7 @@ class EBM(nn.Module):
         return contrastive_loss(self.energy(x), self.energy(negatives)).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, generator: Rng = None) -> Event:
         """Draw `n` approximate examples: `n_steps` more steps of stored chains."""
         _, start = self.chains.take(n, generator=generator)
         return self.walk(start, self.n_steps, generator)
@@ -214,7 +212,7 @@ class NCE(nn.Module):
         log_model = -self.energy(x) - self.log_z
         return nce_logits(log_model, self.noise.log_prob(x), ratio=self.ratio)
 
-    def loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Logistic loss against fresh noise, mean over the batch; nats of the label."""
         noise = self.noise.sample(self.ratio * len(x), generator=generator).to(x)
         return nce_loss(self.logits(x), self.logits(noise).reshape(len(x), self.ratio)).mean()
@@ -238,7 +236,7 @@ def annealed_importance(
     *,
     step_size: float,
     n_mcmc: int = 1,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Annealed]:
     r"""Walk particles along $\log f_\beta = (1-\beta)\log q - \beta E$; yield them at each level.
 

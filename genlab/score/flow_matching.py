@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, last, mean_event, randn, std_normal_log_prob, sum_event
-from genlab.core.tensors import drawn, require_alike, require_between, require_rows
+from genlab.core.tensors import Rng, drawn, require_alike, require_between, require_rows
 from genlab.nn.layers import MLP
 from genlab.score.diffusion import add_noise
 from genlab.score.sde import Solver, Velocity, as_field, ode_log_prob
@@ -96,7 +96,7 @@ class FlowMatching(nn.Module):
         return self.velocity_net(x, t)
 
     def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
+        self, x: Event, *, cond: Tensor | None = None, generator: Rng = None
     ) -> Float[Tensor, ""]:
         """Flow-matching loss at random times, mean over the batch; `cond` is the paired noise."""
         t = drawn(torch.rand, len(x), dtype=x.dtype, device=x.device, generator=generator)
@@ -108,7 +108,7 @@ class FlowMatching(nn.Module):
         ts = torch.linspace(0, 1, self.n_steps + 1, dtype=x.dtype, device=x.device)
         return ode_log_prob(self.velocity, x, ts, prior_log_prob=std_normal_log_prob)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, generator: Rng = None) -> Event:
         like = next(self.parameters())
         x_1 = randn((n, *self.event_shape), like=like, generator=generator)
         return last(flow_sample(self.velocity, x_1, torch.linspace(1, 0, self.n_steps + 1)))

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from genlab.core import PerExample, drawn, expand, last, sum_event
+from genlab.core import PerExample, Rng, drawn, expand, last, sum_event
 from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
@@ -113,7 +113,7 @@ def within_budget(
 
 @torch.no_grad()
 def masked_sample(
-    model: Filler, x_T: Tokens, n_steps: int, *, mask: int, generator: Generator | None = None
+    model: Filler, x_T: Tokens, n_steps: int, *, mask: int, generator: Rng = None
 ) -> Iterator[Tokens]:
     """Sampler: yield the state after each of K even steps; no token of the last one is hidden."""
     require_between(1, math.inf, n_steps=n_steps)
@@ -159,7 +159,7 @@ class MaskedDiffusion(nn.Module):
         self.filler, self.event_shape = filler, event_shape
         self.n_tokens, self.n_steps = n_tokens, n_steps
 
-    def nll_term(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
+    def nll_term(self, x: Tensor, *, generator: Rng = None) -> PerExample:
         """One random term of the bound for each example, nats; counts spread over the batch."""
         n, b = x[0].numel(), len(x)
         here: dict[str, Any] = {"device": x.device, "generator": generator}
@@ -171,19 +171,17 @@ class MaskedDiffusion(nn.Module):
         logits = self.filler(x_t)
         return masked_nll(logits, x, x_t == self.n_tokens, count.to(logits) / n)
 
-    def loss(self, x: Tensor, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Tensor, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Minus the bound per token, in nats, mean over the batch."""
         return self.nll_term(x, generator=generator).mean() / x[0].numel()
 
-    def elbo(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
+    def elbo(self, x: Tensor, *, generator: Rng = None) -> PerExample:
         """Bound on log p(x) in nats, over 4 masks, of the sampler that reveals token by token."""
         terms = [self.nll_term(x, generator=generator) for _ in range(4)]
         return -torch.stack(terms).mean(0)
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, generator: Generator | None = None, n_steps: int | None = None
-    ) -> Tensor:
+    def sample(self, n: int, *, generator: Rng = None, n_steps: int | None = None) -> Tensor:
         like = next(self.parameters(), torch.empty(()))  # a table has none
         hidden = like.new_full((n, *self.event_shape), self.n_tokens, dtype=torch.int64)
         n_steps = n_steps or self.n_steps

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from genlab.core import Event, PerExample, drawn, expand, last, randn, sum_event
-from genlab.core.tensors import as_real, require_alike, require_between, require_positive
+from genlab.core.tensors import Rng, as_real, require_alike, require_between, require_positive
 from genlab.nn.layers import time_embedding
 from genlab.score.diffusion import Level
 from genlab.solvers.mcmc import langevin_step
@@ -250,7 +250,7 @@ class NCSN(nn.Module):
         v = sigma**2 + self.data_std**2
         return self.data_std / (sigma * v.sqrt()) * self.net(x / v.sqrt(), t) - x / v
 
-    def loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Weighted denoising loss at random levels, mean over the batch; not nats."""
         rows = len(self.sigmas), (len(x),)
         rung = drawn(torch.randint, *rows, device=x.device, generator=generator)
@@ -259,7 +259,7 @@ class NCSN(nn.Module):
         return ncsn_loss(self.score, x, eps, sigma=sigma, data_std=self.data_std).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, generator: Rng = None) -> Event:
         """Draw `n` examples: one network pass for each step at each level, and one to denoise."""
         noise = randn((n, *self.event_shape), like=self.sigmas, generator=generator)
         chain = partial(annealed_langevin, rate=self.rate, n_steps=self.n_steps, denoise=True)

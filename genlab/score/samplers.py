@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor
+from torch import Tensor
 
-from genlab.core import Event, randn
+from genlab.core import Event, Rng, randn
 from genlab.core.tensors import require_between, require_finite, require_index, require_positive
 from genlab.score.diffusion import EpsModel, Table, log_snr, x0_from_eps
 
@@ -58,7 +58,7 @@ def ddim_sample(
     *,
     alphas_bar: Table,
     eta: float = 0.0,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Event]:
     r"""Sampler: yield the state after each step; the last, at $\bar\alpha = 1$, is the sample."""
     require_index(len(alphas_bar), timesteps=timesteps)

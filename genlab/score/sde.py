@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from genlab.core import Event, PerExample, expand, last, normal_log_prob, randn, sum_event
-from genlab.core.tensors import require_between, require_positive
+from genlab.core.tensors import Rng, require_between, require_positive
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.score.diffusion import Level
 from genlab.solvers.mcmc import langevin_step
@@ -199,7 +199,7 @@ def reverse_sde_sample(
     ts: Float[Tensor, " n"],
     *,
     noise: float = 1.0,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Event]:
     r"""Sampler: yield the states of Euler-Maruyama at each of the falling times, `x_T` first.
 
@@ -236,7 +236,7 @@ def predictor_corrector_sample(
     n_corrector: int = 1,
     step_size: StepRule = lambda t, s, z: snr_step_size(s, z, snr=0.16),
     predict: bool = True,
-    generator: Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Event]:
     r"""Sampler: a reverse-time step to each next time, then k Langevin steps there (appendix G).
 
@@ -331,7 +331,7 @@ class NormalPrior:
     def log_prob(self, x: Event) -> PerExample:
         return normal_log_prob(x, self.mean.to(x), self.std.to(x))
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, generator: Rng = None) -> Event:
         eps = randn((n, *self.mean.shape), like=self.mean, generator=generator)
         return self.mean + self.std * eps
 
@@ -358,7 +358,7 @@ class ProbabilityFlow:
             probes = rademacher((self.n_probes, *x.shape), like=x, generator=seeded)
         return ode_log_prob(self.velocity, x, self.ts, prior_log_prob=prior, probes=probes)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+    def sample(self, n: int, *, generator: Rng = None) -> Event:
         """Draw `n` examples by RK4, from the prior down to the data."""
         x_T, ts = self.prior.sample(n, generator=generator), self.ts.flip(0)
         return last(probability_flow_sample(self.sde, self.score, x_T, ts, method=rk4))

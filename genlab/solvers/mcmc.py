@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genlab.core import expand, randn, sum_event
+from genlab.core import Event, PerExample, Rng, drawn, expand, randn, sum_event
 from genlab.core.tensors import (
-    drawn,
     require_alike,
     require_between,
     require_finite,
@@ -26,13 +25,8 @@ LogDensity: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def langevin_step(
-    x: Float[Tensor, " b *event"],
-    score: Float[Tensor, " b *event"],
-    z: Float[Tensor, " b *event"],
-    *,
-    step_size: float,
-    temperature: float = 1.0,
-) -> Float[Tensor, " b *event"]:
+    x: Event, score: Event, z: Event, *, step_size: float, temperature: float = 1.0
+) -> Event:
     r"""One unadjusted step: up the slope, then noise.
 
     $$x' = x + \eta\,\nabla\log p(x) + \sqrt{2\eta T}\; z$$
@@ -47,12 +41,12 @@ def langevin_step(
 
 def langevin(
     score: Slope,
-    x0: Float[Tensor, " b *event"],
+    x0: Event,
     *,
     step_size: float,
     n_steps: int,
     temperature: float = 1.0,
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Tensor]:
     r"""Unadjusted Langevin chains, one a row of `x0` (Welling and Teh, $\epsilon = 2\eta$)."""
     require_between(0, math.inf, n_steps=n_steps)
@@ -64,14 +58,8 @@ def langevin(
 
 
 def mala_step(
-    log_prob: LogDensity,
-    score: Slope,
-    x: Float[Tensor, " b *event"],
-    z: Float[Tensor, " b *event"],
-    u: Float[Tensor, " b"],
-    *,
-    step_size: float,
-) -> tuple[Float[Tensor, " b *event"], Bool[Tensor, " b"]]:
+    log_prob: LogDensity, score: Slope, x: Event, z: Event, u: PerExample, *, step_size: float
+) -> tuple[Event, Bool[Tensor, " b"]]:
     r"""One Langevin step that is kept or refused, so that p is exactly stationary.
 
     $$a = \min\Big(1,\ \frac{p(x')\, q(x \mid x')}{p(x)\, q(x' \mid x)}\Big), \qquad
@@ -92,11 +80,11 @@ def mala_step(
 def mala(
     log_prob: LogDensity,
     score: Slope,
-    x0: Float[Tensor, " b *event"],
+    x0: Event,
     *,
     step_size: float,
     n_steps: int,
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Tensor]:
     """Metropolis-adjusted Langevin chains, one for each row of `x0`: no bias of the step."""
     require_between(0, math.inf, n_steps=n_steps)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core import Event, PerExample, sum_event
-from genlab.core.tensors import drawn
+from genlab.core.tensors import Rng, drawn
 
 Field: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Step: TypeAlias = Callable[[Field, Tensor, Tensor, Tensor], Tensor]
@@ -122,9 +122,7 @@ def hutchinson_divergence(
     return (value, trace) if keep else (value.detach(), trace.detach())
 
 
-def rademacher(
-    shape: Sequence[int], *, like: Tensor, generator: torch.Generator | None = None
-) -> Tensor:
+def rademacher(shape: Sequence[int], *, like: Tensor, generator: Rng = None) -> Tensor:
     r"""Probes with entries +1 or -1, $\mathbb E[vv^\top] = I$ (Hutchinson 1990, proposition 1)."""
     bits = drawn(torch.randint, 0, 2, tuple(shape), device=like.device, generator=generator)
     return 2 * bits.to(like.dtype) - 1

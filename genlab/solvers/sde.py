@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core import randn
+from genlab.core import Rng, randn
 from genlab.solvers.ode import require_times
 
 Drift: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -34,7 +34,7 @@ def euler_maruyama(
     x0: Tensor,
     ts: Float[Tensor, " n"],
     *,
-    generator: torch.Generator | None = None,
+    generator: Rng = None,
 ) -> Iterator[Tensor]:
     r"""Euler-Maruyama paths of $dx = f(t, x)\,dt + g(t)\,dW$; their end errs by $O(h)$.
 
@@ -52,7 +52,7 @@ def euler_maruyama(
 
 
 def _walk(
-    drift: Drift, diffusion: Diffusion, x: Tensor, ts: Tensor, generator: torch.Generator | None
+    drift: Drift, diffusion: Diffusion, x: Tensor, ts: Tensor, generator: Rng
 ) -> Iterator[Tensor]:
     yield x
     for i in range(len(ts) - 1):

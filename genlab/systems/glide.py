@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, drawn, expand, randn, require_between
+from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, randn, require_between
 from genlab.nn.layers import time_embedding
 from genlab.nn.unet import ResBlock
 from genlab.score.edm import Denoiser
@@ -70,9 +70,7 @@ class Upsampler(nn.Module):
         seen = enlarge(small + expand(s, small) * eps)
         return torch.cat([seen, expand(s, seen).expand_as(seen[:, :1])], 1)
 
-    def loss(
-        self, x: Large, *, cond: Rows, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Large, *, cond: Rows, generator: Rng = None) -> Float[Tensor, ""]:
         """Denoising loss of large pictures, given their own noisy small ones."""
         small = shrink(x)
         s = self.s_max * drawn(torch.rand, len(x), device=x.device, generator=generator).to(x)
@@ -89,7 +87,7 @@ class Upsampler(nn.Module):
         s: float = 0.0,
         guidance_scale: float = 1.0,
         n_steps: int = 6,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Large:
         """Draw one large picture in [-1, 1] for each small one, noise of strength s put on it."""
         require_between(0, self.s_max, s=s)
@@ -118,7 +116,7 @@ class Glide:
         n_steps: int = 12,
         n_steps_up: int = 6,
         s: float = 0.0,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> tuple[Small, Large]:
         """Draw a small and a large picture in [0, 1] for each caption."""
         small = self.base.sample(
@@ -168,11 +166,7 @@ class NoisyClassifier(nn.Module):
         return total
 
     def loss(
-        self,
-        x: Float[Tensor, " b 3 16 16"],
-        *,
-        cond: Int[Tensor, " b 4"],
-        generator: Generator | None = None,
+        self, x: Float[Tensor, " b 3 16 16"], *, cond: Int[Tensor, " b 4"], generator: Rng = None
     ) -> Float[Tensor, ""]:
         """Cross-entropy of pictures at log-normal noise levels, summed over kinds, in nats."""
         sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()

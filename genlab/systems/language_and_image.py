@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from genlab.autoregressive.decoding import Reshape, Written, reshape_logits, used, write_until
 from genlab.autoregressive.likelihood import token_log_probs
 from genlab.autoregressive.lm import TransformerLM
-from genlab.core.tensors import drawn, last, randn
+from genlab.core.tensors import Rng, drawn, last, randn
 from genlab.data.captions import MAX_WORDS, PAD, WORDS, encode
 from genlab.nn.transformer import Cache, TransformerConfig
 from genlab.score.diffusion import Bins, ddpm_vlb, posterior_variances
@@ -121,11 +121,7 @@ class CaptionLM(nn.Module):
         return (token_log_probs(self.head(after), rows) * used(rows, END)).sum(1)
 
     def write(
-        self,
-        prompts: Sequence[str],
-        *,
-        reshape: Reshape = reshape_logits,
-        generator: Generator | None = None,
+        self, prompts: Sequence[str], *, reshape: Reshape = reshape_logits, generator: Rng = None
     ) -> Iterator[Written]:
         """Complete prompts, token by token; a text ends with `<image>`, or at seven tokens."""
         lengths = {len(p.split()) for p in prompts}
@@ -139,11 +135,7 @@ class CaptionLM(nn.Module):
 
     @torch.no_grad()
     def describe(
-        self,
-        images: Pictures,
-        *,
-        reshape: Reshape = reshape_logits,
-        generator: Generator | None = None,
+        self, images: Pictures, *, reshape: Reshape = reshape_logits, generator: Rng = None
     ) -> Int[Tensor, " b t"]:
         """Say what pictures show: texts drawn from the model, or greedy ones with top_k = 1."""
         seen, cache = self.encode_images(images)
@@ -244,7 +236,7 @@ class LanguageAndImage(nn.Module):
         guidance_scale: float = 3.0,
         guided_above: float = GUIDED_ABOVE,
         n_steps: int = 10,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Pictures:
         """Draw one picture in [-1, 1] for each row of states, guided down to `guided_above`."""
         x = self.painter.sample(
@@ -261,7 +253,7 @@ class LanguageAndImage(nn.Module):
         reshape: Reshape = reshape_logits,
         guidance_scale: float = 3.0,
         n_steps: int = 10,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Drawn:
         """Complete equally long prompts, and draw where the image token comes; paper elsewhere."""
         written = last(self.lm.write(prompts, reshape=reshape, generator=generator))
@@ -275,9 +267,7 @@ class LanguageAndImage(nn.Module):
         return Drawn(texts, images, written)
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Pictures:
+    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Pictures:
         """Draw `n` pictures of captions of its own, or of the rows of word numbers in `cond`."""
         if cond is None:
             return self.complete([""] * n, generator=generator).images
@@ -285,12 +275,7 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def picture_bound(
-        self,
-        x: Pictures,
-        states: States | None,
-        *,
-        n_levels: int = 100,
-        generator: Generator | None = None,
+        self, x: Pictures, states: States | None, *, n_levels: int = 100, generator: Rng = None
     ) -> Float[Tensor, " b"]:
         r"""Bound on $\log P(x\mid h)$ of 1,021 grey levels by `n_levels` steps, nats."""
         levels = edm_sigmas(n_levels, sigma_min=FINEST, sigma_max=self.painter.sigma_max)
@@ -306,7 +291,7 @@ class LanguageAndImage(nn.Module):
         return ddpm_vlb(eps_model, x, eps, betas=betas, variances=v, bins=GREY)
 
     def elbo(
-        self, x: Pictures, *, cond: Int[Tensor, " b w"], generator: Generator | None = None
+        self, x: Pictures, *, cond: Int[Tensor, " b w"], generator: Rng = None
     ) -> Float[Tensor, " b"]:
         r"""Bound on $\log p(w, x)$ in nats: the text's part exact, the picture's a bound."""
         states, log_p = self.lm.states_and_log_probs(rows_of(cond))

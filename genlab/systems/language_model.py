@@ -15,6 +15,7 @@ from genlab.autoregressive.decoding import Reshape, reshape_logits
 from genlab.autoregressive.likelihood import bits_per_byte
 from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import BPE, N_BYTES, Pair, windowed_log_probs
+from genlab.core.tensors import Rng
 from genlab.nn.transformer import TransformerConfig
 
 
@@ -39,9 +40,7 @@ class LanguageModel(nn.Module):
     def tokenizer(self) -> BPE:
         return _tokenizer(tuple((a, b) for a, b in self.merges.tolist()))
 
-    def loss(
-        self, x: Int[Tensor, " b n"], *, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " b n"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Next-token cross-entropy, nats per token; each piece begins with the begin token."""
         return self.lm.loss(x.reshape(-1, self.train_length))
 
@@ -49,7 +48,7 @@ class LanguageModel(nn.Module):
         """Exact log-probability of token sequences, each from its beginning, nats."""
         return self.lm.log_prob(x)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n length"]:
         return self.lm.sample(n, generator=generator)
 
     def token_nats(self, text: str, *, stride: int | None = None) -> Float[Tensor, " n"]:
@@ -73,12 +72,7 @@ class LanguageModel(nn.Module):
         return self.lm.next_logits(tokens)[0, -1]
 
     def complete(
-        self,
-        text: str,
-        n_new: int,
-        *,
-        reshape: Reshape = reshape_logits,
-        generator: Generator | None = None,
+        self, text: str, n_new: int, *, reshape: Reshape = reshape_logits, generator: Rng = None
     ) -> Iterator[str]:
         """Go on with a text by `n_new` tokens, with the cache: yields it with one more, two, ..."""
         if n_new >= self.context:

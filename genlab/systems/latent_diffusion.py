@@ -14,9 +14,9 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, drawn, expand, last, randn
+from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
 from genlab.data.scenes import MAX_WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE
 from genlab.nn.transformer import TextEncoder
@@ -115,9 +115,7 @@ class LatentDiffusion(nn.Module):
             return out
         return (out - z_t) / expand((1 - t).clamp(min=NARROWEST), z_t)
 
-    def loss(
-        self, x: Codes, *, cond: Rows, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Codes, *, cond: Rows, generator: Rng = None) -> Float[Tensor, ""]:
         r"""Squared error of the target for scaled codes, a mean over batch and event; not nats.
 
         Times: $t = 1/(1 + e^{-u})$, $u \sim \mathcal N(0.8, 1)$ (Esser et al. 2024, section 3.1).
@@ -158,7 +156,7 @@ class LatentDiffusion(nn.Module):
         *,
         guidance_scale: float = 1.0,
         n_steps: int = 20,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Iterator[Codes]:
         """DDIM on n codes, from noise: yields every state, the last one a finished scaled code."""
         ts = sampling_times(n_steps).to(self.spread)
@@ -173,7 +171,7 @@ class LatentDiffusion(nn.Module):
         *,
         guidance_scale: float = 1.0,
         n_steps: int = 20,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Images:
         """Draw one picture for each caption, `(n, 3, h, w)` in [0, 1]."""
         states = self.codes(
@@ -183,8 +181,6 @@ class LatentDiffusion(nn.Module):
         return self.decode(last(states))
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Rows | None = None, generator: Generator | None = None
-    ) -> Event:
+    def sample(self, n: int, *, cond: Rows | None = None, generator: Rng = None) -> Event:
         """Draw `n` pictures, of the captions whose rows of word numbers `cond` holds, or of any."""
         return self.decode(last(self.codes(cond, n, generator=generator)))

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import PerExample, sum_event
+from genlab.core.tensors import PerExample, Rng, sum_event
 from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
 from genlab.flow import (
     MAF,
@@ -154,14 +154,12 @@ class NeuralPosterior(nn.Module):
         log_q = self.flow.log_prob(allowed, cond=self.standardise(cond))
         return torch.where(inside, log_q, -torch.inf)
 
-    def loss(
-        self, theta: Theta, *, cond: Data, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, theta: Theta, *, cond: Data, generator: Rng = None) -> Float[Tensor, ""]:
         return npe_loss(lambda theta, x: self.log_prob(theta, cond=x), theta, cond).mean()
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, cond: Float[Tensor, " k d"], generator: Generator | None = None
+        self, n: int, *, cond: Float[Tensor, " k d"], generator: Rng = None
     ) -> Float[Tensor, " n p"]:
         """Draw n parameters: one for each of n rows of data, or all for a single row."""
         return self.flow.sample(n, cond=self.standardise(cond).expand(n, -1), generator=generator)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
+from genlab.core.tensors import Rng
 from genlab.data.scenes import (
     ALONE,
     INKS,
@@ -104,9 +105,7 @@ class SceneEvaluator(nn.Module):
         )  # fmt: skip
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(36 * w, 10))
 
-    def loss(
-        self, x: Windows, *, cond: Labels, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Windows, *, cond: Labels, generator: Rng = None) -> Float[Tensor, ""]:
         """Cross-entropy with a twentieth of the probability spread over all digits, nats."""
         return F.cross_entropy(self.head(self.body(x)), cond, label_smoothing=0.05)
 

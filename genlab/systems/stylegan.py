@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from genlab.adversarial.gan import (
     discriminator_loss,
@@ -23,7 +23,7 @@ from genlab.adversarial.stylegan import (
     mix_styles,
     truncate,
 )
-from genlab.core.tensors import Event, PerExample, drawn, randn
+from genlab.core.tensors import Event, PerExample, Rng, drawn, randn
 
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
 
@@ -59,17 +59,17 @@ class StyleGAN(nn.Module):
     def logits(self, x: Event, *, hold: bool = False) -> PerExample:
         return self.discriminator(x, hold=hold).squeeze(1)
 
-    def styles(self, n: int, generator: Generator | None = None) -> Float[Tensor, " n d"]:
+    def styles(self, n: int, generator: Rng = None) -> Float[Tensor, " n d"]:
         like = self.generator_net.constant
         z = randn((n, self.generator_net.d_latent), like=like, generator=generator)
         return self.generator_net.mapping(z)
 
-    def synthesise(self, styles: Styles, generator: Generator | None = None) -> Event:
+    def synthesise(self, styles: Styles, generator: Rng = None) -> Event:
         """Pictures of these styles, with fresh noise."""
         noise = self.generator_net.draw_noise(len(styles), generator)
         return self.generator_net.synthesis(styles, noise)
 
-    def _fake(self, n: int, generator: Generator | None) -> Event:
+    def _fake(self, n: int, generator: Rng) -> Event:
         """Training samples, a fraction of them with two styles."""
         layers = self.generator_net.n_layers
         two = self.styles(2 * n, generator)
@@ -85,9 +85,7 @@ class StyleGAN(nn.Module):
         with torch.enable_grad():
             return r1_penalty(self.logits(x, hold=True), x)
 
-    def discriminator_loss(
-        self, x: Event, *, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def discriminator_loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Loss of the discriminator, mean over the batch, with the penalty where it is due."""
         with torch.no_grad():
             fake = self._fake(len(x), generator)
@@ -96,7 +94,7 @@ class StyleGAN(nn.Module):
             loss = loss + 0.5 * self.gamma * self.lazy * self.penalty(x)
         return loss.mean()
 
-    def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def generator_loss(self, x: Event, *, generator: Rng = None) -> Float[Tensor, ""]:
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:
@@ -106,13 +104,13 @@ class StyleGAN(nn.Module):
         return (p for p in self.generator_net.parameters() if p.requires_grad)
 
     @torch.no_grad()
-    def set_mean_style(self, generator: Generator | None = None) -> None:
+    def set_mean_style(self, generator: Rng = None) -> None:
         """Store the mean style of 10,000 draws, which truncation needs."""
         self.generator_net.mean_style.copy_(self.styles(N_MEAN, generator).mean(0))
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, generator: Generator | None = None, truncation: float = 1.0
+        self, n: int, *, generator: Rng = None, truncation: float = 1.0
     ) -> Float[Tensor, " n 1 16 16"]:
         """Draw `n` pictures, about -1 (paper) to 1 (ink); `psi` pulls styles towards their mean."""
         w = truncate(self.styles(n, generator), self.generator_net.mean_style, truncation)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, drawn, expand, last, randn
+from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
 from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
 from genlab.nn.transformer import NoCaption
 from genlab.nn.unet import UNet
@@ -153,7 +153,7 @@ class TextDiffusion(nn.Module):
         *,
         cond: Captions,
         concatenated: Concatenated | None = None,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Float[Tensor, ""]:
         """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
         sigma = (self.p_mean + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
@@ -196,7 +196,7 @@ class TextDiffusion(nn.Module):
         *,
         n_steps: int = 12,
         order: int = 2,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Iterator[Event]:
         """Draw `n` examples with any guess of the data: `multistep_sample` from seeded noise."""
         x_T = randn((n, *self.event_shape), like=self.no_caption.state, generator=generator)
@@ -216,7 +216,7 @@ class TextDiffusion(nn.Module):
         n_steps: int = 12,
         order: int = 2,
         concatenated: Concatenated | None = None,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Event:
         """Draw one example for each caption; w other than 0 and 1 doubles the cost of a step."""
         text = self.encode(captions)

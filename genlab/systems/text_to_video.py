@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import PerExample, drawn, last, randn, require_between
+from genlab.core.tensors import PerExample, Rng, drawn, last, randn, require_between
 from genlab.data.captions import COLOURS, DIGITS, MAX_WORDS, encode
 from genlab.data.moving import MOTIONS, animate, frames_in_colour, write_moving
 from genlab.nn.transformer import NoCaption, TextEncoder
@@ -121,9 +121,7 @@ class TextToVideo(nn.Module):
         """The network for a text: `joined` videos (None: all) see all their frames."""
         return lambda x, c_noise: self.net(x, c_noise, text, joined=joined, times=times)
 
-    def loss(
-        self, x: Videos, *, cond: Captions, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Videos, *, cond: Captions, generator: Rng = None) -> Float[Tensor, ""]:
         """Weighted error of the predicted noise, mean over the batch; not nats."""
         n, (mean, std), times, joined = len(x), self.log_sigma, None, None
         if self.stills:  # one frame of each video
@@ -173,7 +171,7 @@ class TextToVideo(nn.Module):
         order: int = 2,
         noise: Videos | None = None,
         times: Float[Tensor, " f"] | None = None,
-        generator: Generator | None = None,
+        generator: Rng = None,
     ) -> Videos:
         """Draw one video in [0, 1] for each caption by DPM-Solver++ 2M, or DDIM at order 1."""
         if noise is None:
