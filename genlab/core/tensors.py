@@ -72,6 +72,7 @@ def _require(
 
 Event: TypeAlias = Float[Tensor, " b *event"]
 PerExample: TypeAlias = Float[Tensor, " b"]
+Scalar: TypeAlias = Float[Tensor, ""]
 Rng: TypeAlias = torch.Generator | None  # random numbers; None: those of torch's own generator
 
 

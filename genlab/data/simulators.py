@@ -28,19 +28,16 @@ class LinearGaussian:
     matrix: tuple[tuple[float, ...], ...] = ((1.0, 0.5), (-0.5, 1.0), (0.3, -0.8))
     noise: float = 0.5
 
-    def _a(self) -> Tensor:
-        return torch.tensor(self.matrix)
-
     def prior(self, n: int, *, generator: Rng = None) -> Theta:
         return torch.randn(n, len(self.matrix[0]), generator=generator)
 
     def simulate(self, theta: Theta, *, generator: Rng = None) -> Data:
         noise = torch.randn(len(theta), len(self.matrix), generator=generator)
-        return theta @ self._a().T + self.noise * noise
+        return theta @ torch.tensor(self.matrix).T + self.noise * noise
 
     def posterior(self, x: Data) -> tuple[Theta, Float[Tensor, " p p"]]:
         """Mean for each row of data, and the covariance that they share."""
-        a = self._a()
+        a = torch.tensor(self.matrix)
         precision = torch.eye(a.shape[1]) + a.T @ a / self.noise**2
         cov = torch.linalg.inv(precision)
         return x @ a @ cov / self.noise**2, cov
@@ -73,9 +70,7 @@ class TwoMoons:
         shift = torch.stack([-(first + second).abs(), second - first], 1)
         return self._crescent(len(theta), generator) + shift
 
-    def log_likelihood(
-        self, x: Float[Tensor, " n 2"], theta: Float[Tensor, " n 2"]
-    ) -> Float[Tensor, " n"]:
+    def log_likelihood(self, x: Data, theta: Theta) -> Float[Tensor, " n"]:
         r"""$\log p(x\mid\theta)$ in nats: the crescent's density where the shift leaves $x$."""
         first, second = theta.T / math.sqrt(2)
         across = x[:, 0] - 0.25 + (first + second).abs()

@@ -131,13 +131,6 @@ class Grammar:
             return 0.0
         return math.fsum(p * (sum(map(self.entropy, body)) - math.log(p)) for p, body in choices)
 
-    def mean_length(self, symbol: str | None = None) -> float:
-        """Expected number of words that a symbol generates; of whole sentences by default."""
-        choices = self.rules.get(self.start if symbol is None else symbol)
-        if choices is None:
-            return 1.0
-        return math.fsum(p * sum(map(self.mean_length, body)) for p, body in choices)
-
     def encode(self, sentences: list[str]) -> Int[Tensor, " b n"]:
         """Sentences as rows of word numbers, filled up with "." (number 0)."""
         number = {w: i for i, w in enumerate(self.words)}

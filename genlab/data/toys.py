@@ -5,13 +5,14 @@ $$x = c(u) + s\,\epsilon, \qquad p(x) = \mathbb E_u\,\mathcal N\big(x;\, c(u),\,
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core.tensors import Rng, as_real, require_positive, require_rows
+from genlab.core.tensors import Rng, as_real, randn, require_positive, require_rows
 
 Points = Float[Tensor, " n 2"]
 
@@ -59,20 +60,8 @@ def _nodes(low: float, high: float, length: float, std: float) -> tuple[Tensor, 
     return torch.from_numpy(low + (high - low) * (x + 1) / 2), torch.from_numpy(w / 2)
 
 
-def _blur(centres: Tensor, std: float, generator: Rng) -> Tensor:
-    noise = torch.randn(
-        centres.shape, generator=generator, dtype=centres.dtype, device=centres.device
-    )
-    return centres + std * noise
-
-
-def _uniform(n: int, generator: Rng) -> Tensor:
-    return torch.rand(n, generator=generator, device=generator.device if generator else None)
-
-
-def _choice(k: int, n: int, generator: Rng) -> Tensor:
-    device = generator.device if generator else None
-    return torch.randint(k, (n,), generator=generator, device=device)
+def _here(generator: Rng) -> dict[str, Any]:
+    return {"generator": generator, "device": generator.device if generator else None}
 
 
 def _polar(radius: Tensor | float, angle: Tensor) -> Tensor:
@@ -101,8 +90,9 @@ class GaussianRing:
         return torch.full((self.n_modes,), self.std)
 
     def sample(self, n: int, *, generator: Rng = None) -> Points:
-        label = _choice(self.n_modes, n, generator)
-        return _blur(self.means.to(label.device)[label], self.std, generator)
+        label = torch.randint(self.n_modes, (n,), **_here(generator))
+        centres = self.means.to(label.device)[label]
+        return centres + self.std * randn(centres.shape, centres, generator)
 
     def log_prob(self, x: Points) -> Float[Tensor, " n"]:
         return blurred_log_prob(x, self.means, self.weights, std=self.std)
@@ -122,9 +112,9 @@ class Moons:
         return _polar(self.radius, u) - self.radius * u.new_tensor([0.5, 0.25])
 
     def sample(self, n: int, *, generator: Rng = None) -> Points:
-        sign = 2 * _choice(2, n, generator) - 1
-        centres = sign[:, None] * self._curve(math.pi * _uniform(n, generator))
-        return _blur(centres, self.std, generator)
+        sign = 2 * torch.randint(2, (n,), **_here(generator)) - 1
+        centres = sign[:, None] * self._curve(math.pi * torch.rand(n, **_here(generator)))
+        return centres + self.std * randn(centres.shape, centres, generator)
 
     def log_prob(self, x: Points) -> Float[Tensor, " n"]:
         u, w = _nodes(0, math.pi, math.pi * self.radius, self.std)

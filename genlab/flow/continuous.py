@@ -3,41 +3,17 @@ r"""Continuous flows, from the base at $t = 1$ to the data at $t = 0$, by a solv
 $$\frac{dx_t}{dt} = v(x_t, t), \qquad
 \log\Big|\det\frac{\partial x_0}{\partial x_1}\Big| = \int_1^0 \nabla\cdot v(x_t, t)\,dt$$
 
-Chen et al. 2018 (arXiv:1806.07366), eq. 8; FFJORD = Grathwohl et al. 2019 (arXiv:1810.01367).
+Chen et al. 2018 (arXiv:1806.07366), eq. 8; FFJORD: Grathwohl et al. 2019 (arXiv:1810.01367).
 """
 
-from collections.abc import Callable
-
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from genlab.core.tensors import last
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Cond, Moved, Vector
 from genlab.nn.layers import MLP
-from genlab.solvers.ode import exact_divergence, rk4
-
-Velocity = Callable[[Tensor, Tensor], Tensor]
-
-
-def ride(velocity: Velocity, a: Vector, ts: Float[Tensor, " n"]) -> Moved:
-    r"""Carry points and the logarithm of their volume along a velocity, by RK4.
-
-    $$\frac{d}{dt}\begin{pmatrix} x_t \\ \ell_t \end{pmatrix} =
-    \begin{pmatrix} v(x_t, t) \\ \nabla\cdot v(x_t, t) \end{pmatrix}, \qquad
-    \ell = 0 \text{ at the start}$$
-
-    Where they arrive, $b$, and log|det db/da|, nats; error $O(h^4)$ in the step (FFJORD, eq. 4).
-    """
-
-    def slope(t: Tensor, state: Tensor) -> Tensor:
-        v, div = exact_divergence(lambda x: velocity(x, t.expand(len(x))), state[:, :-1])
-        return torch.cat([v, div[:, None]], 1)
-
-    state = last(rk4(slope, torch.cat([a, torch.zeros_like(a[:, :1])], 1), ts.to(a)))
-    return state[:, :-1], state[:, -1]
+from genlab.solvers.ode import Velocity, ride
 
 
 class Continuous(nn.Module):

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genlab.core.tensors import Rng, as_real, require_between, require_finite, require_rows
-from genlab.metrics.distances import Features, Kernel
+from genlab.metrics.distances import Features, Kernel, Others
 
 
 class Interval(NamedTuple):
@@ -19,14 +19,6 @@ class Interval(NamedTuple):
     low: float
     estimate: float
     high: float
-
-
-class Reliability(NamedTuple):
-    """One row for each bin of confidence that holds a prediction."""
-
-    confidence: Float[Tensor, " k"]  # mean stated probability
-    accuracy: Float[Tensor, " k"]  # proportion that was right
-    n_predictions: Float[Tensor, " k"]  # in the bin
 
 
 def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
@@ -67,21 +59,6 @@ def reviewer_interval(right: Bool[Tensor, " r m"], level: float = 0.95) -> Inter
     return Interval(mean - half, mean, mean + half)
 
 
-def reliability(
-    confidence: Float[Tensor, " n"], right: Bool[Tensor, " n"], n_bins: int = 10
-) -> Reliability:
-    """Group predictions by stated confidence; compare with how often they were right."""
-    require_rows(confidence=confidence)
-    require_between(1, math.inf, n_bins=n_bins)
-    require_between(0, 1, confidence=confidence)
-    bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
-    count = torch.bincount(bins, minlength=n_bins).to(confidence)
-    full = count > 0
-    stated = torch.bincount(bins, confidence, minlength=n_bins).to(confidence)
-    hits = torch.bincount(bins, right.to(confidence), minlength=n_bins).to(confidence)
-    return Reliability(stated[full] / count[full], hits[full] / count[full], count[full])
-
-
 def expected_calibration_error(
     confidence: Float[Tensor, " n"], right: Bool[Tensor, " n"], n_bins: int = 10
 ) -> Float[Tensor, ""]:
@@ -89,8 +66,17 @@ def expected_calibration_error(
 
     $$\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\lvert \text{accuracy}_b-\text{confidence}_b\rvert$$
     """
-    table = reliability(confidence, right, n_bins)
-    return (table.n_predictions * (table.accuracy - table.confidence).abs()).sum() / len(confidence)
+    require_rows(confidence=confidence)
+    require_between(1, math.inf, n_bins=n_bins)
+    require_between(0, 1, confidence=confidence)
+    bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
+    count, stated, hits = (
+        torch.bincount(bins, weights, minlength=n_bins).to(confidence)
+        for weights in (None, confidence, right.to(confidence))
+    )
+    full = count > 0
+    gap = hits[full] / count[full] - stated[full] / count[full]
+    return (count[full] * gap.abs()).sum() / len(confidence)
 
 
 class TwoSampleResult(NamedTuple):
@@ -104,12 +90,7 @@ Classifier = Any  # of scikit-learn: `fit` and `predict`
 
 
 def mmd_permutation_test(
-    x: Features,
-    y: Float[Tensor, " m d"],
-    kernel: Kernel,
-    *,
-    n_permutations: int = 200,
-    generator: Rng = None,
+    x: Features, y: Others, kernel: Kernel, *, n_permutations: int = 200, generator: Rng = None
 ) -> TwoSampleResult:
     r"""Is the discrepancy larger than chance? Shuffle who belongs to which side and look.
 
@@ -142,7 +123,7 @@ def mmd_permutation_test(
 
 
 def classifier_two_sample_test(
-    x: Features, y: Float[Tensor, " m d"], classifier: Classifier, *, generator: Rng = None
+    x: Features, y: Others, classifier: Classifier, *, generator: Rng = None
 ) -> TwoSampleResult:
     r"""Train a classifier on half of the pool; count how often it is right on the other half.
 
@@ -218,8 +199,8 @@ def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float
 
 
 def c2st(
-    x: Float[Tensor, " n d"],
-    y: Float[Tensor, " m d"],
+    x: Features,
+    y: Others,
     classifier: Classifier | None = None,
     *,
     n_folds: int = 5,

@@ -21,15 +21,12 @@ from genlab.core.tensors import (
 )
 
 Features = Float[Tensor, " n d"]
+Others = Float[Tensor, " m d"]  # a second set, of another size
+Numbers = Float[Tensor, " *b"]
 Covariance = Float[Tensor, " d d"]
 
 
-def frechet_1d(
-    mu1: Float[Tensor, " *b"],
-    sigma1: Float[Tensor, " *b"],
-    mu2: Float[Tensor, " *b"],
-    sigma2: Float[Tensor, " *b"],
-) -> Float[Tensor, " *b"]:
+def frechet_1d(mu1: Numbers, sigma1: Numbers, mu2: Numbers, sigma2: Numbers) -> Numbers:
     r"""Squared distance of normal distributions on the line (Dowson and Landau 1982, eq. 4).
 
     $$d^2 = (\mu_1-\mu_2)^2 + (\sigma_1-\sigma_2)^2$$
@@ -75,7 +72,7 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
     return mean, centred.T @ centred / (len(x) - 1)
 
 
-def frechet_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
+def frechet_distance(x: Features, y: Others) -> Float[Tensor, ""]:
     """`frechet_gaussian` of two sets of features: the FID, biased upwards by about $c/n$."""
     return frechet_gaussian(*mean_and_cov(x), *mean_and_cov(y))
 
@@ -97,12 +94,7 @@ def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
 
 
 def frechet_by_size(
-    x: Features,
-    y: Float[Tensor, " m d"],
-    sizes: Sequence[int],
-    *,
-    n_repeats: int = 10,
-    generator: Rng = None,
+    x: Features, y: Others, sizes: Sequence[int], *, n_repeats: int = 10, generator: Rng = None
 ) -> Float[Tensor, " s r"]:
     """Frechet distance between random subsets of n rows of each side, for several n."""
     require_positive(n_repeats=n_repeats)
@@ -134,7 +126,7 @@ def extrapolate(sizes: Sequence[int], values: Float[Tensor, " s"]) -> Float[Tens
 Kernel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
-def cubic_kernel(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, " n m"]:
+def cubic_kernel(x: Features, y: Others) -> Float[Tensor, " n m"]:
     r"""The polynomial kernel of KID (Binkowski et al. 2018 (arXiv:1801.01401), section 3.1).
 
     $$k(x, y) = \Big(\frac{x^\top y}{d} + 1\Big)^3$$
@@ -144,9 +136,7 @@ def cubic_kernel(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, " n m"]
     return torch.addmm(x.new_ones(1), x, y.T, alpha=1 / x.shape[1]) ** 3
 
 
-def rbf_kernel(
-    x: Features, y: Float[Tensor, " m d"], bandwidth: float = 1.0
-) -> Float[Tensor, " n m"]:
+def rbf_kernel(x: Features, y: Others, bandwidth: float = 1.0) -> Float[Tensor, " n m"]:
     r"""The Gaussian kernel, which tells any two distributions apart (Gretton et al. 2012, 8.1).
 
     $$k(x, y) = \exp\Big(-\frac{\lVert x-y\rVert^2}{2h^2}\Big)$$
@@ -155,7 +145,7 @@ def rbf_kernel(
     return torch.exp(-(torch.cdist(as_real(x), as_real(y)) ** 2) / (2 * bandwidth**2))
 
 
-def median_bandwidth(x: Features, y: Float[Tensor, " m d"]) -> float:
+def median_bandwidth(x: Features, y: Others) -> float:
     """The median distance between points of the pooled samples (Gretton et al. 2012, section 8)."""
     median = float(torch.pdist(as_real(torch.cat([x, y]))).median())
     if median == 0:
@@ -163,7 +153,7 @@ def median_bandwidth(x: Features, y: Float[Tensor, " m d"]) -> float:
     return median
 
 
-def mmd2(x: Features, y: Float[Tensor, " m d"], kernel: Kernel) -> Float[Tensor, ""]:
+def mmd2(x: Features, y: Others, kernel: Kernel) -> Float[Tensor, ""]:
     r"""Unbiased estimate of the squared discrepancy (Gretton et al. 2012, eq. 3).
 
     $$\widehat{\mathrm{MMD}}^2 = \frac{\sum_{i\ne j}k(x_i,x_j)}{n(n-1)}
@@ -177,13 +167,13 @@ def mmd2(x: Features, y: Float[Tensor, " m d"], kernel: Kernel) -> Float[Tensor,
     return off_x + off_y - 2 * kernel(x, y).mean()
 
 
-def kid(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
+def kid(x: Features, y: Others) -> Float[Tensor, ""]:
     """Kernel inception distance: `mmd2` with the cubic kernel (Binkowski et al. 2018, 3.1)."""
     return mmd2(x, y, cubic_kernel)
 
 
 def kid_blocks(
-    x: Features, y: Float[Tensor, " m d"], *, size: int, n_blocks: int, generator: Rng = None
+    x: Features, y: Others, *, size: int, n_blocks: int, generator: Rng = None
 ) -> Float[Tensor, " k"]:
     """KID of random subsets, so that the value comes with its spread (Binkowski, section 4)."""
     limit = min(len(x), len(y))
@@ -237,7 +227,7 @@ def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
     return ((f - g).abs() * t.diff()).sum()
 
 
-def energy_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
+def energy_distance(x: Features, y: Others) -> Float[Tensor, ""]:
     r"""Energy distance (squared) between two samples (Szekely and Rizzo 2013, eq. 5).
 
     $$\mathcal E = 2\,\mathbb E\lVert x-y\rVert - \mathbb E\lVert x-x'\rVert

@@ -7,8 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core import expand, kl_diag_normal, mean_event, normal_log_prob, randn, sum_event
-from genlab.core.tensors import Rng, require_alike, require_positive, require_rows
+from genlab.core import Event, PerExample, Rng, expand, mean_event, randn, sum_event
+from genlab.core.stats import kl_diag_normal, normal_log_prob
+from genlab.core.tensors import require_alike, require_positive, require_rows
+
+Points = Float[Tensor, " b d"]
+Codes = Float[Tensor, " b k"]  # one number for each component, or for each latent
+Scale = Tensor | float  # one, or one for each example
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Gaussian:
     def event_shape(self) -> tuple[int, ...]:
         return (self.mean.numel(),)
 
-    def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Points) -> PerExample:
         r"""Log-density in nats.
 
         $$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
@@ -45,12 +50,12 @@ class Gaussian:
         log_det = 2 * root.diagonal().log().sum()
         return -0.5 * ((white**2).sum(0) + log_det + self.mean.numel() * math.log(2 * math.pi))
 
-    def score(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
+    def score(self, x: Points) -> Points:
         r"""Slope of the log-density: $\nabla_x \log p(x) = -\Sigma^{-1}(x - \mu)$."""
         pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
         return -pull.T
 
-    def sample(self, n: int, *, generator: Rng = None) -> Float[Tensor, " n d"]:
+    def sample(self, n: int, *, generator: Rng = None) -> Points:
         r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$."""
         eps = randn((n, self.mean.numel()), like=self.mean, generator=generator)
         root: Tensor = torch.linalg.cholesky(self.cov)
@@ -66,9 +71,7 @@ class Gaussian:
         eye = torch.eye(self.mean.numel(), dtype=self.cov.dtype, device=self.cov.device)
         return Gaussian(alpha * self.mean, alpha**2 * self.cov + sigma**2 * eye)
 
-    def denoiser(
-        self, x_t: Float[Tensor, " b d"], alpha: Tensor | float, sigma: Tensor | float
-    ) -> Float[Tensor, " b d"]:
+    def denoiser(self, x_t: Points, alpha: Scale, sigma: Scale) -> Points:
         r"""Best guess of the clean example from the noisy one (Tweedie's formula).
 
         $$\mathbb E[x_0 \mid x_t] = \mu + \alpha\,\Sigma\,(\alpha^2\Sigma + \sigma^2 I)^{-1}
@@ -119,22 +122,20 @@ class GaussianMixture:
     def event_shape(self) -> tuple[int, ...]:
         return (self.means.shape[1],)
 
-    def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Points) -> PerExample:
         r"""Log-density in nats: logsumexp over the components."""
         return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).logsumexp(-1)
 
-    def responsibilities(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b k"]:
+    def responsibilities(self, x: Points) -> Codes:
         r"""Which component made `x`: $p(k \mid x)$, rows sum to 1."""
         return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).softmax(-1)
 
-    def score(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
+    def score(self, x: Points) -> Points:
         r"""Slope of the log-density: $\sum_k p(k \mid x)\,(m_k - x) / s_k^2$."""
         pulls = (self.means - x[:, None, :]) / self.stds[:, None] ** 2
         return (self.responsibilities(x)[..., None] * pulls).sum(1)
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Rng = None
-    ) -> Float[Tensor, " n d"]:
+    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Points:
         r"""Choose a component by its weight (or take `cond`, `(n,)`, as the choice), then draw."""
         k = cond
         if k is None:
@@ -147,9 +148,7 @@ class GaussianMixture:
         stds = (alpha**2 * self.stds**2 + sigma**2).sqrt()
         return GaussianMixture(self.weights, alpha * self.means, stds)
 
-    def denoiser(
-        self, x_t: Float[Tensor, " b d"], alpha: Tensor | float, sigma: Tensor | float
-    ) -> Float[Tensor, " b d"]:
+    def denoiser(self, x_t: Points, alpha: Scale, sigma: Scale) -> Points:
         r"""Best guess of the clean example from the noisy one.
 
         $$\mathbb E[x_0\mid x_t] = \sum_k p_t(k\mid x_t)\Big[m_k +
@@ -174,9 +173,7 @@ class GaussianMixture:
         within = (self.weights @ self.stds**2) * torch.eye(len(mean)).to(mean)
         return Gaussian(mean, between + within)
 
-    def _joint_log_prob(
-        self, x: Float[Tensor, " b d"], means: Tensor, stds: Float[Tensor, " b k"]
-    ) -> Float[Tensor, " b k"]:
+    def _joint_log_prob(self, x: Points, means: Tensor, stds: Codes) -> Codes:
         d = self.means.shape[1]
         squared = ((x[:, None, :] - means) ** 2).sum(-1) / stds**2
         return self.weights.log() - 0.5 * squared - d * (stds.log() + 0.5 * math.log(2 * math.pi))
@@ -195,9 +192,7 @@ class Empirical:
     def event_shape(self) -> tuple[int, ...]:
         return tuple(self.points.shape[1:])
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Rng = None
-    ) -> Float[Tensor, " n *event"]:
+    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Event:
         """Draw points with replacement (or take `cond`, `(n,)`, as their indices)."""
         if cond is None:
             cond = torch.randint(len(self.points), (n,), generator=generator)
@@ -209,9 +204,7 @@ class Empirical:
         ones = torch.ones(len(flat), dtype=flat.dtype, device=flat.device)
         return GaussianMixture(ones / len(flat), alpha * flat, sigma * ones)
 
-    def denoiser(
-        self, x_t: Float[Tensor, " b *event"], alpha: Tensor | float, sigma: Tensor | float
-    ) -> Float[Tensor, " b *event"]:
+    def denoiser(self, x_t: Event, alpha: Scale, sigma: Scale) -> Event:
         r"""Average of the points, each weighted by how well it explains the noisy example.
 
         $$\mathbb E[x_0 \mid x_t] = \sum_i w_i x_i, \qquad
@@ -223,7 +216,7 @@ class Empirical:
         weights = (-torch.stack(gaps, 1) / (2 * sigma**2)).softmax(1)
         return (weights @ self.points.flatten(1)).reshape(x_t.shape)
 
-    def nearest(self, x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
+    def nearest(self, x: Event) -> PerExample:
         """Root mean square distance to the closest point, `(b,)`: zero for a copy."""
         gaps = torch.stack([mean_event((x - point) ** 2) for point in self.points], 1)
         return gaps.min(1).values.sqrt()
@@ -247,25 +240,21 @@ class LinearLatent:
     def event_shape(self) -> tuple[int, ...]:
         return (self.mean.numel(),)
 
-    def decode(self, z: Float[Tensor, " b k"]) -> Float[Tensor, " b d"]:
+    def decode(self, z: Codes) -> Points:
         r"""Mean of the conditional: $Wz + \mu$."""
         return z @ self.weight.T + self.mean
 
-    def cond_log_prob(
-        self, x: Float[Tensor, " b d"], z: Float[Tensor, " b k"]
-    ) -> Float[Tensor, " b"]:
+    def cond_log_prob(self, x: Points, z: Codes) -> PerExample:
         return normal_log_prob(x, self.decode(z), self.std)
 
     def marginal(self) -> Gaussian:
         eye = torch.eye(len(self.mean), dtype=self.mean.dtype, device=self.mean.device)
         return Gaussian(self.mean, self.weight @ self.weight.T + self.std**2 * eye)
 
-    def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Points) -> PerExample:
         return self.marginal().log_prob(x)
 
-    def posterior(
-        self, x: Float[Tensor, " b d"]
-    ) -> tuple[Float[Tensor, " b k"], Float[Tensor, " k k"]]:
+    def posterior(self, x: Points) -> tuple[Codes, Float[Tensor, " k k"]]:
         r"""Mean and covariance of $p(z \mid x)$.
 
         $$\Sigma = (I + \sigma^{-2} W^\top W)^{-1}, \qquad
@@ -276,9 +265,7 @@ class LinearLatent:
         cov = torch.linalg.inv(eye + self.weight.T @ self.weight / self.std**2)
         return (x - self.mean) @ self.weight @ cov / self.std**2, cov
 
-    def elbo_of(
-        self, x: Float[Tensor, " b d"], mu: Float[Tensor, " b k"], log_var: Float[Tensor, " b k"]
-    ) -> Float[Tensor, " b"]:
+    def elbo_of(self, x: Points, mu: Codes, log_var: Codes) -> PerExample:
         r"""The bound for a normal q with deviations $\sigma_q$, in closed form, nats.
 
         $$\log \mathcal N(x; W\mu_q + \mu, \sigma^2 I) - \frac{1}{2\sigma^2}
@@ -287,9 +274,7 @@ class LinearLatent:
         spread = (log_var.exp() * (self.weight**2).sum(0)).sum(1) / (2 * self.std**2)
         return self.cond_log_prob(x, mu) - spread - kl_diag_normal(mu, log_var)
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Rng = None
-    ) -> Float[Tensor, " n d"]:
+    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Points:
         r"""Draw `z` (or take `cond`, `(n, k)`, as the latent), then `x` given `z`."""
         z = cond
         if z is None:

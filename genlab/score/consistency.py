@@ -7,7 +7,6 @@ arXiv:2505.13447) jumps between any two times of the straight path of flow match
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import jvp
 
-from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_event
+from genlab.core import Event, PerExample, Scalar, expand, last, mean_event, randn, sum_event
 from genlab.core.tensors import Rng, drawn, require_between
 from genlab.score.diffusion import add_noise
 from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
@@ -137,19 +136,6 @@ def mean_flow_loss(
     return mean_event((u - target.detach()) ** 2)
 
 
-def mean_flow_sample(average: Average, x_1: Event, ts: Float[Tensor, " n"]) -> Iterator[Event]:
-    r"""Sampler: yield the state at each of the falling times, one evaluation for each jump.
-
-    $$x_r = x_t - (t-r)\,u(x_t, r, t)$$
-    """
-    x = x_1
-    yield x
-    for t, r in pairwise(ts):
-        with torch.no_grad():
-            x = x - (t - r) * average(x, r.expand(len(x)), t.expand(len(x)))
-        yield x
-
-
 class ConsistencyModel(nn.Module):
     """A generator of one evaluation, or a few: EDM's network inside the scales of consistency."""
 
@@ -203,9 +189,7 @@ class Distillation(nn.Module):
         self.order, self.p_drop, self.distance = order, p_drop, distance
         self.register_buffer("sigmas", sigmas)
 
-    def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Rng = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Event, *, cond: Tensor | None = None, generator: Rng = None) -> Scalar:
         """Distance at random neighbouring levels, mean over the batch; not nats."""
         here: dict[str, Any] = {"device": x.device, "generator": generator}
         i = drawn(torch.randint, len(self.sigmas) - 1, (len(x),), **here)

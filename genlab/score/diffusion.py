@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from genlab.core import Event, PerExample, drawn, expand, last, mean_event, randn, sum_event
+from genlab.core import Event, PerExample, Scalar, drawn, expand, last, mean_event, randn, sum_event
 from genlab.core.stats import kl_diag_normal
 from genlab.core.tensors import Rng, require_alike, require_between, require_index, require_positive
 
@@ -23,8 +23,6 @@ Level = Float[Tensor, " *b"]  # one number, or one for each example
 Index = Int[Tensor, " b"]  # a step for each example
 Draws = Float[Tensor, " n b *event"]  # noise: one draw for each step
 EpsModel = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) to the noise predicted in x_t
-
-# Schedules
 
 
 def linear_betas(n_steps: int, *, first: float = 1e-4, last: float = 0.02) -> Table:
@@ -129,9 +127,6 @@ def score_from_eps(eps: Event, sigma: Level) -> Event:
 def eps_from_score(score: Event, sigma: Level) -> Event:
     r"""Noise prediction of a score, $\hat\epsilon = -\sigma\,\nabla\log p_t(x_t)$."""
     return -expand(sigma, score) * score
-
-
-# The loss and the sampler
 
 
 def ddpm_loss(
@@ -281,9 +276,6 @@ def ddpm_vlb(
     return -terms.sum(0)
 
 
-# The model
-
-
 class DDPM(nn.Module):
     r"""A noise predictor with its schedule: samples by the ancestral chain, bounds its likelihood.
 
@@ -320,9 +312,7 @@ class DDPM(nn.Module):
             raise ValueError("this DDPM is unconditional: cond must be None")
         return lambda x_t, t: self.eps_net(x_t, t, cond)
 
-    def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Rng = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Event, *, cond: Tensor | None = None, generator: Rng = None) -> Scalar:
         """Noise-prediction loss at random steps, mean over the batch; not nats."""
         rows = len(self.betas), (len(x),)
         t = drawn(torch.randint, *rows, device=x.device, generator=generator)

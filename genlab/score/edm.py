@@ -15,13 +15,12 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from genlab.core import Event, PerExample, drawn, expand, last, mean_event, randn
+from genlab.core import Event, PerExample, Scalar, drawn, expand, last, mean_event, randn
 from genlab.core.tensors import Rng, require_alike, require_between, require_positive
 from genlab.score.diffusion import EpsModel, Level, Table, add_noise
 from genlab.score.guidance import cfg_eps, drop_condition
 
 Denoiser: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, sigma of each row) to a guess of x0
-Scalar = Float[Tensor, ""]
 
 
 class Preconditioning(NamedTuple):

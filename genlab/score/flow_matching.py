@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, last, mean_event, randn, std_normal_log_prob, sum_event
-from genlab.core.tensors import Rng, drawn, require_alike, require_between, require_rows
+from genlab.core.tensors import Rng, Scalar, drawn, require_alike, require_between, require_rows
 from genlab.nn.layers import MLP
 from genlab.score.diffusion import add_noise
 from genlab.score.sde import Solver, Velocity, as_field, ode_log_prob
@@ -95,9 +95,7 @@ class FlowMatching(nn.Module):
     def velocity(self, x: Event, t: Float[Tensor, " b"]) -> Event:
         return self.velocity_net(x, t)
 
-    def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Rng = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Event, *, cond: Tensor | None = None, generator: Rng = None) -> Scalar:
         """Flow-matching loss at random times, mean over the batch; `cond` is the paired noise."""
         t = drawn(torch.rand, len(x), dtype=x.dtype, device=x.device, generator=generator)
         eps = randn(x.shape, like=x, generator=generator) if cond is None else cond

@@ -24,8 +24,6 @@ LevelScore = Callable[[Tensor, Tensor], Tensor]  # (x, sigma) to the slope at ea
 Sigma = Level | float
 Ladder = Float[Tensor, " l"]  # falling noise levels
 
-# The objectives
-
 
 def esm_loss(score: Score, true_score: Score, x: Event) -> PerExample:
     r"""Explicit score matching, a sum over the event without a unit (Hyvarinen 2005, eq. 2).
@@ -176,9 +174,6 @@ def annealed_langevin(
         with torch.no_grad():
             x = x0_from_score(x, score(x, level), torch.ones_like(level), level)
         yield x
-
-
-# The noise-conditional score network
 
 
 def ncsn_loss(

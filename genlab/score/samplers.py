@@ -11,11 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core import Event, Rng, randn
+from genlab.core import Event, Rng, Scalar, randn
 from genlab.core.tensors import require_between, require_finite, require_index, require_positive
 from genlab.score.diffusion import EpsModel, Table, log_snr, x0_from_eps
 
-Scalar = Float[Tensor, ""]  # an entry of alphas_bar
 Steps = Int[Tensor, " s"]  # decreasing indices of the training schedule
 
 

@@ -23,21 +23,12 @@ from genlab.core.tensors import Rng, require_between, require_positive
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.score.diffusion import Level
 from genlab.solvers.mcmc import langevin_step
-from genlab.solvers.ode import (
-    Field,
-    exact_divergence,
-    heun,
-    hutchinson_divergence,
-    rademacher,
-    require_times,
-    rk4,
-)
+from genlab.solvers.ode import Field, Solver, Velocity, heun, rademacher, require_times, rk4
+from genlab.solvers.ode import ride as ode_ride
 from genlab.solvers.sde import euler_maruyama, euler_maruyama_step
 
 Time: TypeAlias = Float[Tensor, " *b"]
 ScoreModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, t), t (b,), to grad log p_t(x)
-Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, t), t (b,), to dx/dt
-Solver: TypeAlias = Callable[[Field, Tensor, Tensor], Iterator[Tensor]]
 StepRule: TypeAlias = Callable[[Tensor, Tensor, Tensor], float]  # (t, score, z) to a step size
 
 
@@ -263,32 +254,7 @@ def predictor_corrector_sample(
 # The likelihood of an ODE
 
 
-@torch.no_grad()  # the divergence switches gradients on where it needs them
-def ride(
-    velocity: Velocity,
-    x0: Event,
-    ts: Float[Tensor, " n"],
-    *,
-    probes: Float[Tensor, " k b *event"] | None = None,
-    method: Solver = rk4,
-) -> tuple[Event, PerExample]:
-    r"""Carry points along a velocity; return where they arrive, and log|det| of the way in nats.
-
-    $$\frac{d}{dt}\begin{pmatrix} x_t \\ \ell_t\end{pmatrix} =
-    \begin{pmatrix} v(x_t, t) \\ \nabla\cdot v(x_t, t)\end{pmatrix}, \qquad \ell = 0
-    \text{ at the start}$$
-
-    With `probes` by Hutchinson's trace (Grathwohl et al. 2019, arXiv:1810.01367, eq. 4).
-    """
-    trace = exact_divergence if probes is None else partial(hutchinson_divergence, probes=probes)
-
-    def slope(t: Tensor, state: Tensor) -> Tensor:
-        x = state[:, :-1].reshape(x0.shape)
-        v, div = trace(lambda x: velocity(x, t.expand(len(x))), x)
-        return torch.cat([v.flatten(1), div[:, None]], 1)
-
-    state = last(method(slope, torch.cat([x0.flatten(1), x0.new_zeros(len(x0), 1)], 1), ts))
-    return state[:, :-1].reshape(x0.shape), state[:, -1]
+ride = torch.no_grad()(ode_ride)  # the divergence switches gradients on where it needs them
 
 
 def ode_log_prob(

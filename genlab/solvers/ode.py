@@ -4,17 +4,20 @@ Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2nd ed., 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core import Event, PerExample, sum_event
-from genlab.core.tensors import Rng, drawn
+from genlab.core import Event, PerExample, Rng, drawn, last, sum_event
 
 Field: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Step: TypeAlias = Callable[[Field, Tensor, Tensor, Tensor], Tensor]
+Solver: TypeAlias = Callable[[Field, Tensor, Tensor], Iterator[Tensor]]
+Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, t), t (b,), to dx/dt
 
 
 def euler_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
@@ -70,13 +73,14 @@ def require_times(ts: Tensor) -> None:
 
 def _integrate(step: Step, func: Field, y0: Tensor, ts: Tensor) -> Iterator[Tensor]:
     require_times(ts)
-    return _walk(step, func, y0, ts)
+    return walk(partial(step, func), y0, ts)
 
 
-def _walk(step: Step, func: Field, y: Tensor, ts: Tensor) -> Iterator[Tensor]:
+def walk(step: Callable[..., Tensor], y: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
+    """Yield `y`, then what `step(t, s, y)` makes of it from each time to the next."""
     yield y
-    for i in range(len(ts) - 1):
-        y = step(func, ts[i], ts[i + 1], y)
+    for t, s in pairwise(ts):
+        y = step(t, s, y)
         yield y
 
 
@@ -143,3 +147,31 @@ def _backward(scalar: Tensor, x: Tensor, keep: bool) -> Tensor:
         scalar, x, create_graph=keep, retain_graph=True, allow_unused=True
     )
     return torch.zeros_like(x) if slope is None else slope
+
+
+def ride(
+    velocity: Velocity,
+    x0: Event,
+    ts: Float[Tensor, " n"],
+    *,
+    probes: Float[Tensor, " k b *event"] | None = None,
+    method: Solver = rk4,
+) -> tuple[Event, PerExample]:
+    r"""Carry points along a velocity; return where they arrive, and log|det| of the way in nats.
+
+    $$\frac{d}{dt}\begin{pmatrix} x_t \\ \ell_t\end{pmatrix} =
+    \begin{pmatrix} v(x_t, t) \\ \nabla\cdot v(x_t, t)\end{pmatrix}, \qquad \ell = 0
+    \text{ at the start}$$
+
+    With `probes` by Hutchinson's trace (Grathwohl et al. 2019, arXiv:1810.01367, eq. 4).
+    """
+    trace = exact_divergence if probes is None else partial(hutchinson_divergence, probes=probes)
+
+    def slope(t: Tensor, state: Tensor) -> Tensor:
+        x = state[:, :-1].reshape(x0.shape)
+        v, div = trace(lambda x: velocity(x, t.expand(len(x))), x)
+        return torch.cat([v.flatten(1), div[:, None]], 1)
+
+    start = torch.cat([x0.flatten(1), x0.new_zeros(len(x0), 1)], 1)
+    state = last(method(slope, start, ts.to(x0)))
+    return state[:, :-1].reshape(x0.shape), state[:, -1]

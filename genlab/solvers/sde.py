@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core import Rng, randn
-from genlab.solvers.ode import require_times
+from genlab.solvers.ode import require_times, walk
 
 Drift: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Diffusion: TypeAlias = Callable[[Tensor], Tensor | float]
@@ -48,14 +48,9 @@ def euler_maruyama(
             f"{second.flatten()[0].item()} for the same time, expected a function without "
             f"randomness: the solver draws the noise, a second draw would multiply it"
         )
-    return _walk(drift, diffusion, x0, ts, generator)
 
-
-def _walk(
-    drift: Drift, diffusion: Diffusion, x: Tensor, ts: Tensor, generator: Rng
-) -> Iterator[Tensor]:
-    yield x
-    for i in range(len(ts) - 1):
+    def step(t: Tensor, s: Tensor, x: Tensor) -> Tensor:
         z = randn(x.shape, like=x, generator=generator)
-        x = euler_maruyama_step(drift, diffusion, ts[i], ts[i + 1], x, z)
-        yield x
+        return euler_maruyama_step(drift, diffusion, t, s, x, z)
+
+    return walk(step, x0, ts)

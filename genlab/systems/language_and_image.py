@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from genlab.autoregressive.decoding import Reshape, Written, reshape_logits, used, write_until
 from genlab.autoregressive.likelihood import token_log_probs
 from genlab.autoregressive.lm import TransformerLM
-from genlab.core.tensors import Rng, drawn, last, randn
+from genlab.core.tensors import PerExample, Rng, drawn, last, randn
 from genlab.data.captions import MAX_WORDS, PAD, WORDS, encode
 from genlab.nn.transformer import Cache, TransformerConfig
 from genlab.score.diffusion import Bins, ddpm_vlb, posterior_variances
@@ -290,9 +290,7 @@ class LanguageAndImage(nn.Module):
         v = torch.cat([v[1:2], v[1:]])  # the last step's would be zero
         return ddpm_vlb(eps_model, x, eps, betas=betas, variances=v, bins=GREY)
 
-    def elbo(
-        self, x: Pictures, *, cond: Int[Tensor, " b w"], generator: Rng = None
-    ) -> Float[Tensor, " b"]:
+    def elbo(self, x: Pictures, *, cond: Int[Tensor, " b w"], generator: Rng = None) -> PerExample:
         r"""Bound on $\log p(w, x)$ in nats: the text's part exact, the picture's a bound."""
         states, log_p = self.lm.states_and_log_probs(rows_of(cond))
         return log_p.sum(1) + self.picture_bound(x, states, generator=generator)

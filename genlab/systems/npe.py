@@ -15,20 +15,10 @@ from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import PerExample, Rng, sum_event
 from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
-from genlab.flow import (
-    MAF,
-    Affine,
-    Coupling,
-    Flow,
-    HistogramMarginals,
-    Permutation,
-    RationalQuadratic,
-    StandardNormal,
-    Transform,
-    affine_forward,
-    affine_inverse,
-    alternating_mask,
-)
+from genlab.flow import MAF, Affine, Coupling, Flow, HistogramMarginals, Permutation, StandardNormal
+from genlab.flow.coupling import alternating_mask
+from genlab.flow.spline import RationalQuadratic
+from genlab.flow.transforms import Transform, affine_forward, affine_inverse
 from genlab.metrics.calibration import sbc_ranks
 
 Theta = Float[Tensor, " b p"]
@@ -158,9 +148,7 @@ class NeuralPosterior(nn.Module):
         return npe_loss(lambda theta, x: self.log_prob(theta, cond=x), theta, cond).mean()
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Float[Tensor, " k d"], generator: Rng = None
-    ) -> Float[Tensor, " n p"]:
+    def sample(self, n: int, *, cond: Float[Tensor, " k d"], generator: Rng = None) -> Theta:
         """Draw n parameters: one for each of n rows of data, or all for a single row."""
         return self.flow.sample(n, cond=self.standardise(cond).expand(n, -1), generator=generator)
 

@@ -10,19 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genlab.adversarial.gan import (
-    discriminator_loss,
-    lazy_weight,
-    non_saturating_generator_loss,
-    r1_penalty,
-)
-from genlab.adversarial.stylegan import (
-    StyleDiscriminator,
-    StyleGenerator,
-    Styles,
-    mix_styles,
-    truncate,
-)
+from genlab.adversarial import StyleDiscriminator, StyleGenerator, mix_styles, r1_penalty, truncate
+from genlab.adversarial.gan import discriminator_loss, lazy_weight, non_saturating_generator_loss
+from genlab.adversarial.stylegan import Styles
 from genlab.core.tensors import Event, PerExample, Rng, drawn, randn
 
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
