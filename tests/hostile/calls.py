@@ -477,6 +477,7 @@ MODULE = "changes a network, which is no number"
 WITHOUT = {
     "adversarial.gan.r1_penalty": "its logits must depend on its x",
     "adversarial.gan.spectral_normalize": MODULE,
+    "solvers.ode.walk": "euler, heun, rk4 and euler_maruyama are tried, which check its times",
     "autoregressive.speculative.draft_from_ngram": "returns a function of a model",
     **dict.fromkeys(
         [
