@@ -7,6 +7,7 @@ stay where they are, and the pictures become files beside the pages.
 import html
 import io
 import json
+import re
 
 import numpy as np
 from PIL import Image
@@ -18,7 +19,10 @@ from genlab_course.widgets.explorer import Later
 N_FRAMES = 9  # along a control at most
 
 
-LATER = "widgets.five_samplers(models)"  # what the page of lesson 01 makes when it is asked to
+LATER = {  # what a page makes when it is asked to, and the notebook's call of the same
+    "five": "widgets.five_samplers(models)",
+    "widgets.flow_warp": "widgets.flow_warp(spline_flow)",
+}
 
 
 def widgets(calls):
@@ -30,7 +34,8 @@ def widgets(calls):
     for page in PAGES:
         for demo in page.demos:
             *before, last = demo.code.strip().splitlines()
-            call = LATER if last.startswith("widgets.later(") else last
+            waiting = re.fullmatch(r"widgets\.later\(.*, (\S+)\)", last)
+            call = LATER[waiting[1]] if waiting else last
             name = call.partition("widgets.")[2].partition("(")[0]
             if name in living.NAMES or call not in calls:
                 continue
@@ -85,12 +90,23 @@ def flipbook(name, widget, folder, render):
         widget.set(**{key: value})
         if len(frames) > 1:
             given, at = html.escape(json.dumps(frames)), [stop for _, stop in found].index(value)
-            slider = f'<input type="range" min="0" max="{len(frames) - 1}" value="{at}"'
             said = html.escape(control.description)
-            slider += f' data-frames="{given}" aria-label="{said}">'
-            rows.append(f"<label>{said} {slider}<output></output></label>")
+            about = f'data-frames="{given}" data-start="{at}" aria-label="{said}"'
+            if hasattr(control, "options"):
+                labels = [html.escape(frame["label"]) for frame in frames]
+                choices = "".join(
+                    f'<option value="{k}"{" selected" * (k == at)}>{label}</option>'
+                    for k, label in enumerate(labels)
+                )
+                moved = f"<select {about}>{choices}</select>"
+            else:
+                last = len(frames) - 1
+                moved = f'<input type="range" min="0" max="{last}" value="{at}" {about}>'
+            rows.append(f"<label><span>{said}</span>{moved}<output></output></label>")
     image = f'<img src="{first["src"]}" alt="{html.escape(name)}: one frame a stop of each slider">'
-    return f'<figure class="flip">{"".join(rows)}{image}<div>{first["text"]}</div></figure>'
+    one = "<small>One control at a time: the others return to where they began.</small>"
+    more = one if len(rows) > 1 else ""
+    return f'<figure class="flip">{"".join(rows)}{more}{image}<div>{first["text"]}</div></figure>'
 
 
 def flipbooks(folder, render, calls):

@@ -31,11 +31,11 @@ from genlab_course.widgets import living
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
+HERE = re.compile(r", or \[read it on the site\]\([^)]*\)\.")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
 ASSETS = ROOT / "docs/site"
 LATEX = LatexToMathML(fancy_error=False)
-PICTURES = ("image/png", "image/gif", "image/webp")
 LIVING = {  # on the first page: what is asked of the reader
     "forward_process": "Diffusion turns data into noise, then noise back into data. Drag a point.",
     "game_orbit": "Each player follows its own gradient, and they spiral apart. Drag the start.",
@@ -130,6 +130,28 @@ def last_line(cell):
     return (cell.source.strip().splitlines() or [""])[-1]
 
 
+def film(kind, output):
+    """Return a film or a picture as HTML; the hero, which is webp, lies beside the pages."""
+    data, about = output["data"], output.get("metadata", {}).get(kind, {})
+    width = f' width="{about["width"]}"' if "width" in about else ""
+    source = HERO.name if kind == "image/webp" else f"data:{kind};base64,{data[kind]}"
+    return f'<img alt="{html.escape(data.get("text/plain", ""))}"{width} src="{source}">'
+
+
+def alive(output, number, call, books):
+    """Return HTML for what nbconvert cannot show: living figures, widgets, films; or ""."""
+    data, about = output.get("data", {}), output.get("metadata", {})
+    words = data.get("text/plain", "")
+    if "living" in about:
+        name, settings = about["living"]["name"], about["living"]["settings"]
+        return living.page(name, f"living-{number}", beside=True, settings=settings)
+    if words.startswith("Still picture. Run"):
+        said = html.escape(words.replace("Run", "In the notebook, run", 1))
+        return books.get(call) or f"{film('image/png', output)}<p><small>{said}</small></p>"
+    moving = data.keys() & {"image/webp", "image/gif"}
+    return film(*moving, output) if moving else ""
+
+
 def with_explanations(notebook, books):
     """Let living figures live, turn widgets into flip-books, put explanations into the quiz.
 
@@ -139,19 +161,12 @@ def with_explanations(notebook, books):
         for output in cell.get("outputs", []):
             data, about = output.get("data", {}), output.get("metadata", {})
             words = data.get("text/plain", "")
-            if "living" in about:
-                name, settings = about["living"]["name"], about["living"]["settings"]
-                shown = living.page(name, f"living-{number}", beside=True, settings=settings)
+            if shown := alive(output, number, last_line(cell), books):
                 output["data"] = nbformat.from_dict({"text/html": shown})
-            call = last_line(cell)
-            if words.startswith("Still picture. Run") and call in books:
-                output["data"] = nbformat.from_dict({"text/html": books[call]})
-            if "image/webp" in data:  # which nbconvert does not know
-                film = f'<img alt="{html.escape(words)}" src="{HERO.name}">'
-                output["data"] = nbformat.from_dict({"text/html": film})
-            for kind in PICTURES:
-                if kind in data and words and not words.startswith("<"):
-                    about.setdefault(kind, {})["alt"] = words
+            elif "image/png" in data and words and not words.startswith("<"):
+                about.setdefault("image/png", {})["alt"] = words
+        if cell.cell_type == "markdown":
+            cell.source = HERE.sub(".", cell.source)
         asked = cell.cell_type == "code" and QUIZ.search(cell.source)
         for output in cell.outputs if asked else []:
             key = int(asked[1]) if asked[1] else asked[2]
@@ -167,7 +182,7 @@ def contents(body):
     if len(found) < 3:
         return ""
     items = "".join(f'<li><a href="#{ident}">{words}</a></li>' for ident, words in found)
-    return f'<details open class="contents"><summary>Contents</summary><ul>{items}</ul></details>'
+    return f'<details class="contents"><summary>Contents</summary><ul>{items}</ul></details>'
 
 
 def ways(pages, k):
@@ -204,14 +219,16 @@ def plain(body):
 
 def found_notebooks():
     """Yield (title, name of the page, path) of every notebook, the solutions last."""
+    titles = {}
     for row in PAGES:
         pattern = f"{row.name}_*.ipynb" if isinstance(row.key, int) else f"systems/{row.name}.ipynb"
         for path in sorted((ROOT / "notebooks").glob(pattern)):
+            titles[path.stem] = row.title
             yield row.title, path.stem, path
     for name, (title, _) in FRONTIER.items():
         yield title, name, ROOT / f"notebooks/frontier/{name}.ipynb"
     for path in sorted((ROOT / "notebooks/solutions").glob("*.ipynb")):
-        yield f"Solutions: {path.stem.replace('_', ' ')}", f"solution_{path.stem}", path
+        yield f"Solutions: {titles[path.stem]}", f"solution_{path.stem}", path
 
 
 def copy_assets(folder):
@@ -261,7 +278,7 @@ def landing(pages):
         f'<img class="hero" src="{HERO.name}" alt="Five families of generative models turn noise '
         'into the same ring of eight clusters, each in its own number of network evaluations">',
         '<p class="buttons"><a href="01_four_paradigm_map.html">▶ Start: lesson 01</a>'
-        f'<a href="{SOURCE}README.md">Run it yourself</a>'
+        f'<a href="{SOURCE}README.md">Run it yourself</a><a href="teaching.html">Teach it</a>'
         '<a href="api/genlab.html">The library</a>'
         '<input id="search" type="search" placeholder="Search" aria-label="Search all pages"></p>',
         '<ul id="found"></ul>',
@@ -276,8 +293,13 @@ def landing(pages):
         rows = [row for row in left if place(row[2]).startswith(starts)]
         parts += [f"<h2>{heading}</h2>", cards(rows)] if rows else []
         left = [row for row in left if row not in rows]
-    links = "".join(f'<li><a href="{n}.html">{html.escape(t)}</a></li>' for t, n, *_ in left)
-    parts += ["<h2>Reference and solutions</h2>", f'<ul class="plain">{links}</ul>']
+    for heading, solved in (("Reference", False), ("Solutions", True)):
+        rows = [(t, n) for t, n, *_ in left if n.startswith("solution_") == solved]
+        links = "".join(
+            f'<li><a href="{n}.html">{html.escape(t.removeprefix("Solutions: "))}</a></li>'
+            for t, n in rows
+        )
+        parts += [f"<h2>{heading}</h2>", f'<ul class="plain">{links}</ul>'] if rows else []
     return page("genlab", "\n".join(parts), wide=True)
 
 

@@ -10,6 +10,9 @@ for (const block of document.querySelectorAll(".highlight")) {
   block.append(button);
 }
 
+const beside = document.querySelector(".contents");
+if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room beside the text
+
 const box = document.getElementById("search"), found = document.getElementById("found");
 let pages = null; // their words are loaded when the first letter is typed
 
@@ -45,19 +48,21 @@ box?.addEventListener("input", async () => {
 });
 
 // A flip-book: each slider shows the frames along one control of a widget.
-for (const slider of document.querySelectorAll(".flip input")) {
+const say = (control, frame) => { // a list says by itself what is chosen
+  control.nextElementSibling.textContent = control.matches("select") ? "" : frame.label;
+};
+for (const slider of document.querySelectorAll(".flip input, .flip select")) {
   const frames = JSON.parse(slider.dataset.frames), book = slider.closest(".flip");
-  const said = slider.nextElementSibling;
-  said.textContent = frames[slider.value].label;
+  say(slider, frames[slider.value]);
   slider.addEventListener("input", () => {
-    for (const other of book.querySelectorAll("input")) {
+    for (const other of book.querySelectorAll("input, select")) {
       if (other === slider) continue; // the frames of one control show the others as they began
-      other.value = other.defaultValue;
-      other.nextElementSibling.textContent = JSON.parse(other.dataset.frames)[other.value].label;
+      other.value = other.dataset.start;
+      say(other, JSON.parse(other.dataset.frames)[other.value]);
     }
-    const { src, text, label } = frames[slider.value];
+    const { src, text } = frames[slider.value];
     book.querySelector("img").src = src;
     book.querySelector("div").innerHTML = text;
-    said.textContent = label;
+    say(slider, frames[slider.value]);
   });
 }

@@ -112,6 +112,30 @@ def test_a_page_lists_its_sections_and_leads_to_its_neighbours(folder):
     assert first.count("▶ Start") == 1
 
 
+def test_every_picture_and_film_of_a_notebook_is_on_its_page(folder):
+    for path in (DOCS.parent / "notebooks/05_latent_variables_and_elbo.ipynb",):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        data = [o.get("data", {}) for c in notebook["cells"] for o in c.get("outputs", [])]
+        films = [d["image/gif"] for d in data if "image/gif" in d]
+        text = (folder / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert len(films) >= 1
+        assert [film[:200] in text for film in films] == [True] * len(films)
+        pictures = [d["image/png"] for d in data if "image/png" in d and "text/html" not in d]
+        alone = [p.replace("\n", "") for p in pictures]
+        assert sum(p[:200] in text.replace("\n", "") for p in alone) >= len(alone) - 1  # one lives
+
+
+def test_every_widget_of_the_notebooks_that_waits_on_its_demo_page_has_a_flip_book():
+    spec = importlib.util.spec_from_file_location("flipbooks", DOCS / "flipbooks.py")
+    books = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(books)
+    code = "\n".join(p.read_text(encoding="utf-8") for p in DOCS.parent.glob("notebooks/src/*.py"))
+    waiting = [d.code for page in site.PAGES for d in page.demos if "widgets.later(" in d.code]
+    made = [re.search(r"widgets\.later\(.*, (\S+)\)$", code)[1] for code in waiting]
+    assert sorted(made) == sorted(books.LATER)
+    assert all(f"\n{call}\n" in code for call in books.LATER.values())
+
+
 def test_every_picture_says_what_is_on_it(folder):
     for path in folder.glob("*.html"):
         text = path.read_text(encoding="utf-8")
