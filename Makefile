@@ -9,6 +9,7 @@
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
 #   PART       with `make mutants` or `make random-mutants`: only one part of them, as in 2/4
 #   SEED       with `make random-mutants`: which sample
+#   NOTEBOOKS  with `make notebooks`: only these
 #   WORKERS    how many tests run at a time (2)
 #   BROWSERS   how many browser tests run at a time (one more than WORKERS: they wait a lot)
 #   THREADS    how many threads torch has in each of them (1); results must hold with 1 and with 2
@@ -31,6 +32,7 @@ WORKERS ?= 2
 BROWSERS ?= $(shell expr $(WORKERS) + 1)
 THREADS ?= 1
 ROWS ?=
+NOTEBOOKS ?= notebooks
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +42,7 @@ PY := $(BIN)/python
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
          --nbval-sanitize-with tests/notebooks/sanitize.cfg
+PORTABLE := $(wildcard $(addprefix notebooks/,03_* 05_* 09_* 12_* 15_*))
 # What Voila starts finds the environment's commands, as what `genlab lab` starts does.
 IN_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
@@ -64,11 +67,11 @@ test: $(VENV)/.dev lint types unit notebooks browser ## Everything: lint, types,
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; three minutes
-	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not planted"
+	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not planted and not statistics"
 
 .PHONY: unit
 unit: $(VENV)/.dev
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted"
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted and not statistics"
 
 .PHONY: verify
 verify: $(VENV)/.dev ## Measure every card again, train the reader again, try each model on another device
@@ -76,7 +79,7 @@ verify: $(VENV)/.dev ## Measure every card again, train the reader again, try ea
 
 .PHONY: notebooks
 notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints time and memory
-	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile notebooks
+	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile $(NOTEBOOKS)
 
 .PHONY: browser
 browser: $(VENV)/.dev ## Open four notebooks and three demo pages in headless Chromium; the start page, the site
@@ -97,6 +100,15 @@ mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test ca
 .PHONY: random-mutants
 random-mutants: $(VENV)/.dev ## Plant machine-made mistakes, a sample (SEED=22 for another); print how many die, and the survivors
 	$(PY) tests/mutants/random_mutants.py --seed $(SEED) --part $(PART)
+
+.PHONY: statistics
+statistics: $(VENV)/.dev ## Samplers against their exact distributions over 200 seeds, estimators against theory
+	$(PYTEST) -m statistics tests/statistics
+
+.PHONY: portability
+portability: $(VENV)/.dev ## The fast tests and five notebooks without vector instructions, then with two threads
+	ATEN_CPU_CAPABILITY=default $(MAKE) test-fast notebooks NOTEBOOKS="$(PORTABLE)"
+	$(MAKE) test-fast notebooks NOTEBOOKS="$(PORTABLE)" THREADS=2
 
 .PHONY: bite
 bite: $(VENV)/.dev ## Plant mistakes in every lesson and lab and see the check that names each fail

@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
-from genlab.core.tensors import Rng, drawn
+from genlab.core.tensors import Rng, drawn, require_between, require_index, require_rows
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
@@ -59,6 +59,7 @@ class GridAutoregressive(nn.Module):
 
     def log_prob(self, x: Points) -> Float[Tensor, " b"]:
         """Exact log-density in nats; minus infinity outside the square."""
+        require_between(-math.inf, math.inf, x=x)  # NaN lies nowhere
         cell = self.cells(x)
         first = self.log_p_first(1).expand(len(x), -1)
         log_p = torch.stack([first, self.log_p_second(cell[:, 0])], 1)
@@ -235,6 +236,8 @@ class ImageTransformer(nn.Module):
         return self.extend(tokens)[0]
 
     def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
+        require_rows(0, axes=4, x=x)
+        require_index(self.n_levels, x=x)
         return sequence_log_prob(self.logits(x), self.sequence(x))
 
     def loss(self, x: Grey, *, generator: Rng = None) -> Float[Tensor, ""]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from genlab.autoregressive.decoding import Reshape, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import Rng, last
+from genlab.core.tensors import require_index
 from genlab.nn.transformer import Cache, Transformer, TransformerConfig
 
 Sequences = Int[Tensor, " b n"]
@@ -43,6 +44,7 @@ class TransformerLM(nn.Module):
         return out[..., : self.n_tokens], cache
 
     def log_prob(self, x: Sequences) -> Float[Tensor, " b"]:
+        require_index(self.n_tokens, x=x)
         return sequence_log_prob(self.logits(x), x)
 
     def loss(self, x: Sequences, *, generator: Rng = None) -> Float[Tensor, ""]:

@@ -45,6 +45,7 @@ class Gaussian:
         $$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
         - \tfrac12 \log\det \Sigma - \tfrac d2 \log 2\pi$$
         """
+        require_rows(0, axes=2, x=x)
         root: Tensor = torch.linalg.cholesky(self.cov)
         white: Tensor = torch.linalg.solve_triangular(root, (x - self.mean).T, upper=False)
         log_det = 2 * root.diagonal().log().sum()
@@ -52,6 +53,7 @@ class Gaussian:
 
     def score(self, x: Points) -> Points:
         r"""Slope of the log-density: $\nabla_x \log p(x) = -\Sigma^{-1}(x - \mu)$."""
+        require_rows(0, axes=2, x=x)
         pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
         return -pull.T
 
@@ -174,6 +176,7 @@ class GaussianMixture:
         return Gaussian(mean, between + within)
 
     def _joint_log_prob(self, x: Points, means: Tensor, stds: Codes) -> Codes:
+        require_rows(0, axes=2, x=x)
         d = self.means.shape[1]
         squared = ((x[:, None, :] - means) ** 2).sum(-1) / stds**2
         return self.weights.log() - 0.5 * squared - d * (stds.log() + 0.5 * math.log(2 * math.pi))

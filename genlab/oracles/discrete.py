@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core.stats import entropy
-from genlab.core.tensors import Rng
+from genlab.core.tensors import Rng, require_rows
 
 
 def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
@@ -53,6 +53,7 @@ class TokenTable:
         )
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
+        require_rows(0, axes=2, x=x)
         return self.joint[tuple(x.T)].log()
 
     def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n k"]:

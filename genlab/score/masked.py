@@ -161,6 +161,7 @@ class MaskedDiffusion(nn.Module):
 
     def nll_term(self, x: Tensor, *, generator: Rng = None) -> PerExample:
         """One random term of the bound for each example, nats; counts spread over the batch."""
+        require_between(0, self.n_tokens - 1, x=x)
         n, b = x[0].numel(), len(x)
         here: dict[str, Any] = {"device": x.device, "generator": generator}
         place = (drawn(torch.rand, (), **here) + torch.arange(b, device=x.device) / b) % 1

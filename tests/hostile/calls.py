@@ -25,6 +25,7 @@ from genlab.nn.transformer import TransformerConfig
 from genlab.oracles import Gaussian, GaussianMixture, LinearLatent
 from genlab.score.diffusion import Bins
 from genlab.score.sde import VP
+from tests.hostile.models import METHODS
 
 NOT_KERNELS = ("cli", "map", "systems", "zoo")
 SIZES = dict(  # noqa: C408
@@ -534,7 +535,7 @@ WITHOUT = {
             "train.fit.fit",
             "train.fit.fit_adversarial",
         ],
-        "asks a model: see METHODS",
+        "asks a model: tests/hostile/models.py",
     ),
     **dict.fromkeys(["flow.coupling.start_at_zero", "nn.transformer.init_weights"], MODULE),
     **dict.fromkeys(
@@ -581,7 +582,7 @@ def _value(key, parameter, seed, sizes):
 def example(name, function, seed=0, **sizes):
     """Return the arguments of a valid call of `function` by name."""
     torch.manual_seed(seed)
-    make = CALLS.get(name, lambda: {})
+    make = METHODS[name][1] if name in METHODS else CALLS.get(name, lambda: {})
     own = inspect.signature(make).parameters
     given = make(**{dim: size for dim, size in sizes.items() if dim in own})
     arguments = {}
@@ -593,6 +594,8 @@ def example(name, function, seed=0, **sizes):
 
 
 READS_PART = {  # what a NaN may stand in without being read
+    "GAN.generator_loss.x": "how many there are",
+    "WGAN.generator_loss.x": "how many there are",
     "core.tensors.expand.x": "its shape alone",
     "flow.transforms.lu_forward.lower": "one triangle",
     "flow.transforms.lu_inverse.lower": "one triangle",

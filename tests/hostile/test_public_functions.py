@@ -1,4 +1,4 @@
-"""Every public function with one spoiled argument: a right answer, or a sentence that names it.
+"""Every public function and method with one spoiled argument: a right answer, or a sentence that names it.
 
 What counts as a defect: NaN goes in and finite numbers come out; another layout, precision or
 `requires_grad` changes the numbers; a row or an axis too few or too many broadcasts to others; an
@@ -19,16 +19,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.hostile import calls
+from tests.hostile import calls, models
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
 
-PUBLIC = calls.public()
+PUBLIC = calls.public() | {name: method for name, (method, _) in models.METHODS.items()}
 CALLED = [name for name in PUBLIC if name not in calls.WITHOUT]
 NAMES_IT = re.compile(  # torch's own sentences that say which sizes or types do not fit
     r"size|shape|dtype|type|not implemented for|dimension|too many indices|'Half'|'Long'"
     r"|number of columns|square matri|expected a matrix|only supports|on matrices|same length"
-    r"|at least 1D|one `x` value|\.dim\(\)|floating point|Class values",
+    r"|at least 1D|n_sample|one `x` value|\.dim\(\)|floating point|Class values",
     re.IGNORECASE,
 )
 
@@ -63,7 +63,7 @@ def outcome(function, arguments):
 
 
 def is_sentence(error):
-    if type(error) in (ValueError, TypeError, NotImplementedError):
+    if type(error) in (ValueError, TypeError, NotImplementedError, FloatingPointError):
         return True
     of_torch = type(error) in (RuntimeError, IndexError) and "INTERNAL" not in str(error)
     return of_torch and bool(NAMES_IT.search(str(error)))

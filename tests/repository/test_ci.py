@@ -35,11 +35,23 @@ def test_the_pythons_are_those_of_the_classifiers_and_the_ones_that_are_only_tri
 
 def test_every_command_is_one_of_the_makefile():
     called = {t for run in COMMANDS if run.startswith("make ") for t in run.split()[1:]}
+    called -= {"${{", "matrix.part", "}}"}
     assert called == {"lint", "types", "unit", "notebooks"}
+    parts = {part.split()[0] for part in JOBS["proof"]["strategy"]["matrix"]["part"]}
+    assert parts == {"statistics", "portability", "verify", "mutants", "bite", "random-mutants"}
+    called |= parts
     assert called <= set(re.findall(r"^\.PHONY: (\S+)$", MAKEFILE, re.MULTILINE))
     fast = re.search(r"^test-fast:.*\n.*-m (\".*\")$", MAKEFILE, re.MULTILINE)[1]
     (tests,) = [run for run in COMMANDS if "-m pytest" in run]
     assert tests.endswith(f"-m {fast}")
+
+
+def test_every_night_a_new_sample_of_random_mistakes_in_all_its_parts():
+    sample = [run for run in COMMANDS if "random-mutants PART" in run]
+    assert [run for run in sample if 'SEED="$(date -u +%Y%m%d)"' in run] == sample != []
+    parts = [p.split()[1] for p in JOBS["proof"]["strategy"]["matrix"]["part"] if " " in p]
+    assert parts == [f"{k}/{len(parts)}" for k in range(1, len(parts) + 1)]
+    assert "schedule" in JOBS["proof"]["if"]
 
 
 def test_it_may_only_read_its_actions_have_a_version_and_old_runs_stop():

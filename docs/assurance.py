@@ -1,0 +1,136 @@
+"""Write docs/assurance.md: what is claimed, what holds it, what was planted, what is not covered.
+
+python docs/assurance.py. All counts are read from the repository; only the paragraphs of `CLAIMS`
+and `NEVER` are typed. tests/repository/test_assurance.py compares the page with what comes out.
+"""
+
+import ast
+import re
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests/mutants"))
+import random_mutants  # noqa: E402
+import run  # noqa: E402
+
+from tests.hostile import calls, models  # noqa: E402
+from tests.notebooks import bite  # noqa: E402
+
+CLAIMS = [  # what is claimed, by what it is held, how it is run again
+    ("A function computes the equation of its docstring", "closed forms, independent mathematics, properties, other libraries: the test file of its module, `tests/reference`", "`make unit`"),
+    ("The tests would notice a mistake", "mistakes that people make, in `tests/mutants/*.toml`; machine-made ones, a seeded sample of 300, of which 95 % of those that are not equivalent must die", "`make mutants`, `make random-mutants`"),
+    ("A sampler samples its distribution; an estimator has its mean and variance", "`tests/statistics`: 200 seeds, Holm's procedure over the whole table, one false alarm in 1,000; planted mistakes are rejected at the same level", "`make statistics`"),
+    ("A number in a lesson is right, or lies in the range that its text states", "the notebook's own checks, each with the mistakes that it tells apart", "`make notebooks`, `make bite`"),
+    ("A wrong input gets a sentence, never a silent wrong number", "`tests/hostile`: every public function, and the methods of a small model of each family", "`make unit`"),
+    ("The figures on a model's card are those of the shipped weights", "`tests/zoo`", "`make verify`"),
+    ("Results hold with one thread and two, and without the processor's vector instructions", "the fast tests and four notebooks", "`make portability`"),
+    ("Lessons, labs and demo pages work in a browser", "`tests/browser`, headless Chromium", "`make browser`, `make tour`"),
+]  # fmt: skip
+NEVER = [
+    "**Never tried**: a GPU (tests marked `gpu` wait for one), MPS, Google Colab, Binder, Safari and Firefox. macOS and Windows, and the matrix of Pythons on other machines, stand in the workflow; its runs are what they are worth.",
+    "**One machine**: the intervals of notebooks behind a training were taken on x86 processors. Another instruction set may leave them.",
+    "**Not bit for bit**: the same seed gives the same numbers on one machine with one version of torch, not on all of them.",
+    "**What is not numbers**: whether an explanation is understood is not tested by any of this.",
+    "**The random sample** is drawn and judged on demand; its verdicts lie in `build/`, not in the repository, so this page gives its threshold and no result.",
+]  # fmt: skip
+
+
+def laws():
+    """Return the names of the rows of tests/statistics/cases.py, {} for what a loop fills in."""
+    tree = ast.parse((ROOT / "tests/statistics/cases.py").read_text(encoding="utf-8"))
+    found = [n.value.elts[0] for n in ast.walk(tree) if isinstance(n, ast.Yield)]
+    looped = [k.value for n in ast.walk(tree) if isinstance(n, ast.Dict) for k in n.keys
+              if isinstance(k, ast.Constant) and re.fullmatch(r"[a-z]+\.\w+", str(k.value))]  # fmt: skip
+    rows = [bite.label_of(name) for name in found]
+    return sorted({*(row for row in rows if not row.startswith("{}")), *looped})
+
+
+def functions(path):
+    """Return (name, first line, last line) of the public functions and classes of a module."""
+    kinds = ast.FunctionDef | ast.ClassDef
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return [(n.name, n.lineno, n.end_lineno) for n in body
+            if isinstance(n, kinds) and not n.name.startswith("_")]  # fmt: skip
+
+
+def modules():
+    """Yield a row for each module: tests, planted mistakes, and names without one."""
+    planted = defaultdict(list)
+    for mutant in run.load(ROOT / "tests/mutants"):
+        planted[mutant.file].append(mutant.old)
+    for path in sorted((ROOT / "genlab").rglob("*.py")):
+        file, own = path.relative_to(ROOT).as_posix(), functions(path)
+        if path.name == "__init__.py" or not own:
+            continue
+        text = path.read_text(encoding="utf-8")
+        lines = [text.count("\n", 0, text.index(old)) + 1 for old in planted[file] if old in text]
+        bare = [name for name, first, last in own
+                if not any(first <= line <= last for line in lines)]  # fmt: skip
+        tests = [Path(test).as_posix() for test in random_mutants.mirrors(file, ROOT)]
+        tests += [t for t in random_mutants.further(file, ROOT) if t.startswith("tests/reference")]
+        yield file.removeprefix("genlab/"), tests, len(planted[file]), len(own), bare
+
+
+def lessons():
+    """Yield (name, checks, of these with `unlike`, mistakes in its ledger)."""
+    for key, path in bite.texts().items():
+        ledger = bite.MISTAKES / f"{key}.toml"
+        entries = tomllib.loads(ledger.read_text(encoding="utf-8")) if ledger.is_file() else {}
+        every = bite.checks(path)
+        told = sum(bool(check.unlike) for check in every)
+        yield key, len(every), told, len(entries.get("mistake", []))
+
+
+def table(head, rows):
+    rule = ["---" if i == 0 else "---:" for i in range(len(head))]
+    return [f"| {' | '.join(map(str, row))} |" for row in (head, rule, *rows)]
+
+
+def page():
+    """Return the page."""
+    found, names = list(modules()), laws()
+    mutants = run.load(ROOT / "tests/mutants")
+    text = ["<!-- written by docs/assurance.py -->", "# Assurance", "",
+            "What this course claims of itself, which tests hold it, which mistakes were planted to see them fail, and what nothing covers.",
+            "", "| claim | held by | run again |", "|---|---|---|",
+            *(f"| {' | '.join(row)} |" for row in CLAIMS), ""]  # fmt: skip
+    text += ["## Modules", "",
+             f"{len(mutants)} mistakes are planted by hand in `tests/mutants`; {sum(n for _, _, n, _, _ in found)} of them in the package, the others in the course. *With one* counts the public functions and classes in which at least one is planted; *reference* the files of `tests/reference` that compare with another library.", ""]  # fmt: skip
+    text += table(["module", "test file", "reference", "planted", "public", "with one"], [
+        [f"`{file}`", next((f"`{t}`" for t in tests if "reference" not in t), "none"),
+         sum("reference" in t for t in tests), n, size, size - len(bare)]
+        for file, tests, n, size, bare in found])  # fmt: skip
+    text += ["", "## Lessons and labs", "",
+             "*Told apart*: checks that name the value a plausible mistake would give. The others have a reason in `tests/notebooks/mistakes`. *Planted*: mistakes put into the notebook's own code.", ""]  # fmt: skip
+    rows = list(lessons())
+    text += table(["notebook", "checks", "told apart", "planted"], rows)
+    totals = [sum(row[i] for row in rows) for i in (1, 2, 3)]
+    text += ["", f"Together {totals[0]} checks, {totals[1]} told apart, {totals[2]} planted.", ""]
+    text += ["## Distributions", "",
+             f"{len(names)} kinds of rows in `tests/statistics/cases.py` have an exact distribution, or an exact mean: {', '.join(f'`{n}`' for n in names)}."]  # fmt: skip
+    return "\n".join(text + gaps(found)) + "\n"
+
+
+def gaps(found):
+    """Return the last part of the page."""
+    known = tomllib.loads((ROOT / "tests/hostile/known.toml").read_text(encoding="utf-8"))[
+        "defects"
+    ]
+    kinds = Counter(how.partition(": ")[2] or how.partition("=")[0] + " out of range" for hows in known.values() for how in hows)  # fmt: skip
+    reasons = Counter(calls.WITHOUT.values())
+    equal = tomllib.loads((ROOT / "tests/mutants/equivalent.toml").read_text(encoding="utf-8"))
+    text = ["", "## What is not covered", "", *(f"- {line}" for line in NEVER)]
+    text += [f"- **Hostile input**: {sum(kinds.values())} known defects of {len(known)} functions, listed in `tests/hostile/known.toml`: {', '.join(f'{how} ({n})' for how, n in kinds.most_common())}. Functions that are not called there: {', '.join(f'{n} ({why})' for why, n in sorted(reasons.items()))}. Methods that are: {len(models.METHODS)}, each of one small model."]  # fmt: skip
+    text += ["- **Machine-made mistakes that no test can see**, and why:"]
+    text += [f"    - `{e['file']}`: `{e['new']}`. {e['argument']}." for e in equal["equivalent"]]
+    text += ["- **No mistake planted by hand** (the random sample may still reach them):"]
+    text += [f"    - `{file}`: {', '.join(f'`{name}`' for name in bare)}" for file, _, _, _, bare in found if bare]  # fmt: skip
+    return text
+
+
+if __name__ == "__main__":
+    (ROOT / "docs/assurance.md").write_text(page(), encoding="utf-8")
