@@ -12,8 +12,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests/mutants"))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/mutants")]
 import random_mutants  # noqa: E402
 import run  # noqa: E402
 
@@ -27,7 +26,7 @@ CLAIMS = [  # what is claimed, by what it is held, how it is run again
     ("A number in a lesson is right, or lies in the range that its text states", "the notebook's own checks, each with the mistakes that it tells apart", "`make notebooks`, `make bite`"),
     ("A wrong input gets a sentence, never a silent wrong number", "`tests/hostile`: every public function, and the methods of a small model of each family", "`make unit`"),
     ("The figures on a model's card are those of the shipped weights", "`tests/zoo`", "`make verify`"),
-    ("Results hold with one thread and two, and without the processor's vector instructions", "the fast tests and four notebooks", "`make portability`"),
+    ("Results hold with one thread and two, and without the processor's vector instructions", "the fast tests and five notebooks", "`make portability`"),
     ("Lessons, labs and demo pages work in a browser", "`tests/browser`, headless Chromium", "`make browser`, `make tour`"),
 ]  # fmt: skip
 NEVER = [
@@ -57,8 +56,19 @@ def functions(path):
             if isinstance(n, kinds) and not n.name.startswith("_")]  # fmt: skip
 
 
+def used(path):
+    """Return what a test takes from genlab: names imported, and attributes of such names."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    froms = [n for n in nodes if isinstance(n, ast.ImportFrom) and "genlab" in str(n.module)]
+    names = {alias.name for n in froms for alias in n.names}
+    dotted = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+    return names | {n.attr for n in dotted if n.value.id in names}
+
+
 def modules():
     """Yield a row for each module: tests, planted mistakes, and names without one."""
+    reference = sorted((ROOT / "tests/reference").glob("test_*.py"))
+    theirs = {p.relative_to(ROOT).as_posix(): used(p) for p in reference}
     planted = defaultdict(list)
     for mutant in run.load(ROOT / "tests/mutants"):
         planted[mutant.file].append(mutant.old)
@@ -71,7 +81,7 @@ def modules():
         bare = [name for name, first, last in own
                 if not any(first <= line <= last for line in lines)]  # fmt: skip
         tests = [Path(test).as_posix() for test in random_mutants.mirrors(file, ROOT)]
-        tests += [t for t in random_mutants.further(file, ROOT) if t.startswith("tests/reference")]
+        tests += [test for test, names in theirs.items() if names & {name for name, *_ in own}]
         yield file.removeprefix("genlab/"), tests, len(planted[file]), len(own), bare
 
 
@@ -86,6 +96,7 @@ def lessons():
 
 
 def table(head, rows):
+    """Return the lines of a table."""
     rule = ["---" if i == 0 else "---:" for i in range(len(head))]
     return [f"| {' | '.join(map(str, row))} |" for row in (head, rule, *rows)]
 
@@ -99,7 +110,7 @@ def page():
             "", "| claim | held by | run again |", "|---|---|---|",
             *(f"| {' | '.join(row)} |" for row in CLAIMS), ""]  # fmt: skip
     text += ["## Modules", "",
-             f"{len(mutants)} mistakes are planted by hand in `tests/mutants`; {sum(n for _, _, n, _, _ in found)} of them in the package, the others in the course. *With one* counts the public functions and classes in which at least one is planted; *reference* the files of `tests/reference` that compare with another library.", ""]  # fmt: skip
+             f"{len(mutants)} mistakes are planted by hand in `tests/mutants`; {sum(n for _, _, n, _, _ in found)} of them in the package, the others in the course. *With one* counts the public functions and classes in which at least one is planted; *reference* the files of `tests/reference`, which compare with other libraries, that call something of it; *test file* is the one of its name.", ""]  # fmt: skip
     text += table(["module", "test file", "reference", "planted", "public", "with one"], [
         [f"`{file}`", next((f"`{t}`" for t in tests if "reference" not in t), "none"),
          sum("reference" in t for t in tests), n, size, size - len(bare)]
@@ -107,6 +118,9 @@ def page():
     text += ["", "## Lessons and labs", "",
              "*Told apart*: checks that name the value a plausible mistake would give. The others have a reason in `tests/notebooks/mistakes`. *Planted*: mistakes put into the notebook's own code.", ""]  # fmt: skip
     rows = list(lessons())
+    solved = [row for row in rows if row[0].startswith("solutions/")]
+    rows = [row for row in rows if row not in solved]
+    rows.append(("worked solutions", *(sum(row[i] for row in solved) for i in (1, 2, 3))))
     text += table(["notebook", "checks", "told apart", "planted"], rows)
     totals = [sum(row[i] for row in rows) for i in (1, 2, 3)]
     text += ["", f"Together {totals[0]} checks, {totals[1]} told apart, {totals[2]} planted.", ""]

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genlab.core import PerExample, drawn, randn
-from genlab.core.tensors import Rng, require_between, require_index, require_positive
+from genlab.core.tensors import Rng, require_between, require_index, require_positive, require_rows
 from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
@@ -42,6 +42,7 @@ def tightened_bound(bounds: Float[Tensor, " k b"]) -> PerExample:
 
     $$\log \frac1K \sum_{k=1}^K \frac{p(y_k)\,L^{-D}}{q(u_k \mid x)} \;\nearrow\; \log P(x)$$
     """
+    require_rows(axes=2, bounds=bounds)
     return torch.logsumexp(bounds, 0) - math.log(len(bounds))
 
 

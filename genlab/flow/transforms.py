@@ -186,6 +186,7 @@ def lu_inverse(x: Vector, lower: Square, upper: Square) -> Moved:
 
 
 def _log_abs_diagonal(lower: Tensor, upper: Tensor) -> Tensor:
+    require_alike(lower=lower, upper=upper)
     return (lower.diagonal().abs().log() + upper.diagonal().abs().log()).sum()
 
 

@@ -218,6 +218,7 @@ def ddpm_vlb_term(
     A divergence for t > 0, a negative log-density for t = 0. ValueError for t outside 0..T-1.
     """
     require_index(len(betas), t=t)
+    require_alike(betas=betas, variances=variances)
     alphas_bar, v = alphas_bar_from_betas(betas), variances
     a = alphas_bar[t]
     eps_hat = eps_model(add_noise(x0, a.sqrt(), (1 - a).sqrt(), eps), t)

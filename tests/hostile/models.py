@@ -99,7 +99,10 @@ def models():
         "FlowMatching": (FlowMatching(TimedMLP(2, width=8), n_steps=3, **two), vector),
         "NCSN": (NCSN(LevelMLP(2, width=8), torch.tensor([2.0, 1.0]), n_steps=2, **two), vector),
         "ProbabilityFlow": (ProbabilityFlow(straight_score, VP(), prior, ts, (2,)), vector),
-        "MaskedDiffusion": (MaskedDiffusion(Filler(), n_tokens=3, n_steps=2, event_shape=(3,)), tokens),
+        "MaskedDiffusion": (
+            MaskedDiffusion(Filler(), n_tokens=3, n_steps=2, event_shape=(3,)),
+            tokens,
+        ),
         "EBM": (EBM(MLP(2, 1, 8, 1), step_size=0.1, n_steps=2, chains=chains, **two), vector),
         "NCE": (NCE(MLP(2, 1, 8, 1), Gaussian(torch.zeros(2), torch.eye(2))), vector),
         "GAN": (GAN(nn.Linear(2, 2), nn.Linear(2, 1), latent_dim=2, **two), vector),
@@ -112,7 +115,10 @@ def models():
         "GaussianMixture": (straight, vector),
         "Empirical": (Empirical(vector(4)), vector),
         "LinearLatent": (LinearLatent(torch.eye(2), torch.zeros(2), 0.5), vector),
-        "TokenTable": (TokenTable(torch.rand(3, 3, 3).flatten().softmax(0).reshape(3, 3, 3)), tokens),
+        "TokenTable": (
+            TokenTable(torch.rand(3, 3, 3).flatten().softmax(0).reshape(3, 3, 3)),
+            tokens,
+        ),
         "Grammar": (Grammar(), None),
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Every public function and method with one spoiled argument: a right answer, or a sentence that names it.
+"""Every public function, and methods of models, with one spoiled argument: right, or a sentence.
 
 What counts as a defect: NaN goes in and finite numbers come out; another layout, precision or
 `requires_grad` changes the numbers; a row or an axis too few or too many broadcasts to others; an
