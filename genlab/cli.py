@@ -4,6 +4,7 @@ Each command imports what it needs when it is called: `genlab --help` waits for 
 """
 
 import json
+import os
 import signal
 import sys
 import warnings
@@ -34,6 +35,7 @@ class _Group(TyperGroup):
             said = str(error)
             if isinstance(error, OSError) and error.strerror and error.filename:
                 said = f"{error.strerror}: {error.filename}"
+            err.quiet = False
             complain(f"genlab: {said}")
             raise typer.Exit(1) from None
 
@@ -51,9 +53,9 @@ def complain(sentence: str) -> None:
 
 
 def _rows() -> list[Any]:
-    from genlab.zoo import MODELS
+    from genlab.zoo.models import ROWS
 
-    return [*MODELS, *(row for more in MORE for row in more())]
+    return [*ROWS, *(row for more in MORE for row in more())]
 
 
 def _print_version(asked: bool) -> bool:
@@ -84,11 +86,15 @@ def train(
     every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 10.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "cpu",
     bfloat16: Annotated[bool, typer.Option("--bfloat16", help="half the bits in the loss")] = False,
+    size: Annotated[str | None, typer.Option(help="S, M, L or XL, where a row has sizes")] = None,
 ) -> None:
     """Train a model of the course from its row, and write its weights with a card.
 
-    Killed and repeated, it goes on where it was and ends with the same bits.
+    Killed and repeated, it goes on where it was and ends with the same bits. A row with sizes is
+    trained by all processes that `torchrun` or `accelerate launch` starts.
     """
+    several = os.environ.get("WORLD_SIZE", "1") != "1"
+    out.quiet = err.quiet = several and os.environ.get("RANK") != "0"
     from genlab.zoo import find
     from genlab.zoo import train as zoo
 
@@ -100,6 +106,10 @@ def train(
         out.print(listed)
         return
     row = find(name, _rows())
+    if (several or size is not None) and not getattr(row, "dial", {}):
+        having = ", ".join(m.name for m in _rows() if getattr(m, "dial", {}))
+        raise ValueError(f"{name} has one size, and one process trains it; sizes has {having}")
+    row = row if size is None else row.at(size)
     if place.suffix not in ("", ".safetensors") and not place.is_dir():
         raise ValueError(f"expected a folder or a file that ends in .safetensors, got {place}")
     path = place if place.suffix == ".safetensors" else place / f"{name}.safetensors"
@@ -112,7 +122,8 @@ def train(
     if card is None:
         err.print(f"stopped at step {bar.step}; the same command goes on from there")
         raise typer.Exit(130)
-    out.print(f"wrote {path} and its card: {_figures(card['metrics'])}", soft_wrap=True)
+    if card:
+        out.print(f"wrote {path} and its card: {_figures(card['metrics'])}", soft_wrap=True)
 
 
 @app.command(help="List the models that ship, with the held-out figures on their cards.")
@@ -127,7 +138,8 @@ def systems(
 
     listed = table("name", "held-out figures", "kB", "minutes", *(["again"] if verify else []))
     rows = []
-    for model in _rows() if name is None else [find(name, _rows())]:
+    shipped = [model for model in _rows() if model.path.exists()]
+    for model in shipped if name is None else [find(name, _rows())]:
         card = model.card()
         metrics, minutes = card["metrics"], round(card["seconds"] / 60, 2)
         row = {"name": model.name, "metrics": metrics, "minutes": minutes, "bytes": card["bytes"]}

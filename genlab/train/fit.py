@@ -110,11 +110,12 @@ class EMA:
     def update(self, module: nn.Module) -> None:
         """Move the average a little towards the weights of `module`: once after each step."""
         keep = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        now, seen = module.state_dict(), set[int]()
+        now, seen = module.state_dict(), set[int | str]()
         for name, mean in self.average.state_dict().items():
-            if mean.data_ptr() in seen:
+            place = mean.data_ptr() or name  # a part of a weight in many processes has none
+            if place in seen:
                 continue  # a second name of a tied weight: once is enough
-            seen.add(mean.data_ptr())
+            seen.add(place)
             if mean.is_floating_point():
                 mean.lerp_(now[name], 1 - keep)
             else:
@@ -138,7 +139,8 @@ class Run(Iterator[Record]):
     """The steps of a training, taken one by one as their records are asked for.
 
     `advance(k)` changes the `parts`, by name, and the `generator`; `average` is the decay of an
-    `EMA`. Hooks: `before(k)`, `after(k)`, `finish()`; `keep`: what else a resumed run needs back.
+    `EMA`. Hooks: `before(k)`, `after(k)`, `finish()`; `keep`: what else a resumed run needs back;
+    `pack` changes the state on its way out, `unpack` on its way in.
     """
 
     def __init__(
@@ -149,18 +151,21 @@ class Run(Iterator[Record]):
         generator: Generator | None = None,
         module: Any = None,
         *,
-        average: float | None = None,
+        average: float | EMA | None = None,
         before: Callable[[int], object] = lambda _: None,
         after: Callable[[int], object] = lambda _: None,
         finish: Callable[[], object] = lambda: None,
         keep: dict[str, Any] | None = None,
+        pack: Callable[[Any], Any] = lambda state: state,
+        unpack: Callable[[Any], Any] = lambda state: state,
     ) -> None:
         self.step, self.n_steps = 0, n_steps  # steps taken, and of how many
         self._advance, self._parts, self._generator = advance, parts | (keep or {}), generator
         self._before, self._after, self._finish = before, after, finish
-        self._module, self._average = module, None
+        self._module, self._average, self._pack, self._unpack = module, None, pack, unpack
         if average is not None:
-            self._average = self._parts["average"] = EMA(module, average)
+            made = average if isinstance(average, EMA) else EMA(module, average)
+            self._average = self._parts["average"] = made
 
     def __next__(self) -> Record:
         if self.step >= self.n_steps:
@@ -192,15 +197,17 @@ class Run(Iterator[Record]):
                 f"{', '.join(stuck)} cannot be resumed: batches must come from minibatches(...), "
                 "and everything kept needs state_dict and load_state_dict"
             )
-        return {
+        state = {
             "step": self.step,
             "parts": copy.deepcopy({name: p.state_dict() for name, p in self._parts.items()}),
             "generator": None if self._generator is None else self._generator.get_state(),
             "noise": torch.get_rng_state(),
         }
+        return self._pack(state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where `state_dict` was called on a run that was built in the same way."""
+        state_dict = self._unpack(state_dict)
         if (found := set(state_dict["parts"])) != set(self._parts):
             raise ValueError(f"the stored run has the parts {sorted(found)}, not this run's")
         for name, part in self._parts.items():
@@ -222,29 +229,30 @@ def fit(
     weight_decay: float = 0.0,
     optimizer: torch.optim.Optimizer | None = None,
     bfloat16: bool = False,
+    loss: Callable[..., Tensor] | None = None,
     **hooks: Any,
 ) -> Run:
     """Minimise `model.loss(x, generator=...)`, with `cond=...` for pairs, by AdamW.
 
     Batches are moved to the model's device; with `bfloat16` the loss is computed under autocast.
     `clip` is the largest gradient norm; `average=0.99` leaves averaged weights; other hooks: `Run`.
-    Nothing happens until the records are consumed, and stopping early keeps what was learned
-    (arXiv:1711.05101).
+    Nothing happens until the records are consumed, and stopping early keeps what was learned;
+    `loss` may stand in for the model's (arXiv:1711.05101).
     """
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
     parameters = [p for p in model.parameters() if p.requires_grad]
     chosen = optimizer or torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
-    stream, device = iter(batches), parameters[0].device
+    stream, device, loss_of = iter(batches), parameters[0].device, loss or model.loss
 
     def advance(step: int) -> Record:
         batch, extra = next(stream), {}
         if isinstance(batch, tuple):
             batch, extra["cond"] = batch[0], batch[1].to(device)
         with torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext():
-            loss = model.loss(batch.to(device), **extra, generator=generator)
-        norm = _step(chosen, loss, parameters, lr, step, clip)
-        return Record(step + 1, {"loss": loss.item()}, norm)
+            value = loss_of(batch.to(device), **extra, generator=generator)
+        norm = _step(chosen, value, parameters, lr, step, clip)
+        return Record(step + 1, {"loss": value.item()}, norm)
 
     parts = {"model": model, "optimizer": chosen, "batches": stream}
     return Run(advance, n_steps, parts, generator, model, **hooks)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,8 @@ def store(run: Run, path: Path, identity: Mapping[str, Any], seconds: float) -> 
     buffer = io.BytesIO()
     torch.save({"identity": _plain(identity), "seconds": seconds, "run": run.state_dict()}, buffer)
     data = buffer.getvalue()
-    replace_file(path, hashlib.sha256(data).digest() + data)
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first writes
+        replace_file(path, hashlib.sha256(data).digest() + data)
 
 
 def restore(run: Run, path: Path, identity: Mapping[str, Any]) -> float:

@@ -8,14 +8,15 @@ from typing import Any
 import torch
 
 from genlab.zoo.lessons import LESSONS
-from genlab.zoo.scores import SCORES
+from genlab.zoo.scores import DIGITS16, SCORES
 from genlab.zoo.systems import SYSTEMS
 from genlab.zoo.train import Model
 
 MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS)
+ROWS = (*MODELS, DIGITS16)  # what can be trained
 
 
-def find(name: str, rows: Sequence[Any] = MODELS) -> Any:
+def find(name: str, rows: Sequence[Any] = ROWS) -> Any:
     """The row of a name; ValueError with the nearest name if there is none."""
     by_name = {row.name: row for row in rows}
     if name not in by_name:

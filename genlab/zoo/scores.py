@@ -1,6 +1,7 @@
 """The models of lessons 10 to 15, a row each: energy, score, diffusion, consistency, masking."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -192,9 +193,9 @@ SIGMA_MIN, SIGMA_MAX = 0.02, 20.0  # a grey level is 0.125 wide; the digits' dev
 LEVELS = {1: (SIGMA_MAX,), 2: (SIGMA_MAX, 0.4), 4: (SIGMA_MAX, 1.0, 0.4, 0.2)}
 
 
-def edm(size: int, width: int, mults: tuple[int, ...], sigma_data: float, p_drop: float) -> EDM:
+def edm(size: int, sigma_data: float, p_drop: float, depth: int = 1, **sizes: Any) -> EDM:
     """A class-conditional U-Net in EDM's preconditioning (Karras et al. 2022, table 1)."""
-    net = UNet(UNetConfig(width=width, mults=mults, n_classes=N_CLASSES, time_scale=250.0))
+    net = UNet(UNetConfig(n_block=depth, n_classes=N_CLASSES, time_scale=250.0, **sizes))
     shape = (1, size, size)
     return EDM(net, event_shape=shape, sigma_data=sigma_data, null=NO_CLASS, p_drop=p_drop)
 
@@ -416,3 +417,25 @@ SCORES: tuple[Model, ...] = (
         measure=_measure_masked,
     ),
 )  # fmt: skip
+
+
+# A row in four sizes, from a laptop to several GPUs, without weights that ship. To the next size
+# width, batch and steps double, and depth grows by one: examples grow four times and parameters
+# about six (alike: Hoffmann et al. 2022, arXiv:2203.15556, table 2). The rate, in two digits, is
+# 3e-3 (24 / width) sqrt(batch / 64): that of mnist16_diffusion, over the width (Yang et al. 2022,
+# arXiv:2203.03466, table 3), times the root of the batch (Malladi et al. 2022, arXiv:2205.10287).
+# It rises for a tenth of the steps, and the average looks back a fifth of them.
+KNOBS = ("width", "depth", "n_steps", "batch_size", "lr", "warmup", "average")
+DIAL = {
+    "S": (16, 1, 1000, 64, 4.5e-3, 100, 0.995),
+    "M": (32, 2, 2000, 128, 3.2e-3, 200, 0.9975),
+    "L": (64, 3, 4000, 256, 2.2e-3, 400, 0.99875),
+    "XL": (128, 4, 8000, 512, 1.6e-3, 800, 0.999375),
+}
+_PICTURES = next(row for row in SCORES if row.name == "mnist16_diffusion")
+DIGITS16 = replace(
+    _PICTURES, name="digits16", what="mnist16_diffusion in sizes S, M, L and XL; no weights ship",
+    seconds=120, sizes=_PICTURES.sizes | {"depth": 1},
+    fit=dict.fromkeys(KNOBS[2:]) | {"clip": 1.0},
+    dial={size: dict(zip(KNOBS, values, strict=True)) for size, values in DIAL.items()},
+).at("S")  # fmt: skip

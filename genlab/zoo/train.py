@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from genlab.core.weights import load_weights, read_card, require_room, save_weig
 from genlab.train import Record, Run, cosine, fit, fit_adversarial, minibatches
 from genlab.train.fit import keep_freed_memory
 from genlab.train.resume import restore, store
+from genlab.train.team import Team
 from genlab.zoo.cards import Figures, default_dtype
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -80,6 +81,8 @@ class Model:
     measure: Callable[[Any], Figures]  # trained model in double precision -> held-out figures
     loop: Callable[..., Run] = by_loss  # (model, *data, seed=seed, **fit) -> the run that trains it
     dtype: torch.dtype = torch.float16  # of the file
+    dial: dict[str, dict[str, Any]] = field(default_factory=dict)  # settings of "S", "M", ...
+    turned: str = ""  # to which of them
 
     @property
     def path(self) -> Path:
@@ -101,6 +104,12 @@ class Model:
             raise ValueError(f"{self.name} has no {', '.join(sorted(unknown))}")
         sizes, fit = ({k: changes.get(k, v) for k, v in d.items()} for d in (self.sizes, self.fit))
         return replace(self, sizes=sizes, fit=fit, seed=changes.get("seed", self.seed))
+
+    def at(self, size: str) -> "Model":
+        """The same in another size of its dial."""
+        if size not in self.dial:
+            raise ValueError(f"{self.name} has the sizes {', '.join(self.dial)}, not {size}")
+        return replace(self.but(**self.dial[size]), turned=size)
 
     def untrained(self) -> Any:
         """The model before training; torch's global noise is left as it was."""
@@ -145,7 +154,8 @@ def train(
     `NAME.checkpoint` is written beside `path` every `every` processor seconds. If `watch(record,
     n_steps, seconds)` returns True no card comes, and the next call continues. With `force`, or if
     a killed process left it without its card, a file that is there is replaced. The noise is drawn
-    on the CPU, and so the same on every `device`; `bfloat16` is for models with one loss.
+    on the CPU, and so the same on every `device`; `bfloat16` is for models with one loss. Of
+    several processes the first writes, and the others return {}.
     """
     stand, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
     unfinished = stand.exists() and not card_path.exists()
@@ -157,23 +167,32 @@ def train(
         raise ValueError(f"bfloat16 is for models that are trained by one loss; {row.name} is not")
     used = row if n_steps is None else row.but(n_steps=n_steps)
     used = replace(used, fit=used.fit | {"bfloat16": True}) if bfloat16 else used
-    identity = {"name": row.name, **used.settings, "data": row.digest(), "torch": torch.__version__}
-    identity |= {} if str(device) == "cpu" else {"device": str(device)}
+    identity, team = {"name": row.name, **used.settings}, Team(device)
+    identity |= {"data": row.digest(), "torch": torch.__version__}
+    more = {"device": str(device), "--size": row.turned, "processes": team.n}
+    identity |= {name: value for name, value in more.items() if value not in ("cpu", "", 1)}
     with _one_thread(), seeded(row.seed):  # dropout draws from torch's global noise
-        model = used.untrained().to(device)
-        run = used.train(model)
+        model = used.untrained().to(team.device)
+        hooks = team.hooks(model, used.fit.get("average"))
+        run = replace(used, fit=used.fit | hooks).train(model)
         width = torch.finfo(row.dtype).bits // 8
         require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
         seconds, start = restore(run, stand, identity), time.process_time()
         written, start = start, start - seconds
         for record in run:
             seconds = (now := time.process_time()) - start
-            stopped = watch(record, run.n_steps, seconds) is True
-            if stopped or now - written >= every or run.step == run.n_steps:
+            due = team.rank == 0 and now - written >= every
+            stopped, due = team.agree(watch(record, run.n_steps, seconds) is True, due)
+            if stopped or due or run.step == run.n_steps:
                 _keep(run, stand, identity, seconds, stopped)
                 written = time.process_time()
             if stopped:
                 return None
+        if team.n > 1:
+            weights = run.state_dict()["parts"]["model"]  # whole, where each held a part
+            (model := used.untrained()).load_state_dict(weights)
+        if team.rank > 0:
+            return {}
         try:
             save_weights(model, path, _card(used, row, model, seconds), dtype=row.dtype)
         except OSError as error:
@@ -195,9 +214,10 @@ def _keep(run: Run, path: Path, identity: dict[str, Any], seconds: float, stoppe
 
 def _card(used: Model, row: Model, model: nn.Module, seconds: float) -> dict[str, Any]:
     """What the card says, less what `save_weights` adds."""
+    size = f" --size {row.turned}" if row.turned else ""
     steps = "" if used.settings == row.settings else f" --steps {used.fit['n_steps']}"
     card = {
-        "name": row.name, "what": row.what, "recipe": f"genlab train {row.name}{steps}",
+        "name": row.name, "what": row.what, "recipe": f"genlab train {row.name}{size}{steps}",
         "settings": used.settings, "seed": row.seed, "data": row.source,
         "data_sha256": row.digest(), "metrics": row.figures(model), "seconds": round(seconds, 1),
     }  # fmt: skip
