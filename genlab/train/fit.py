@@ -112,7 +112,7 @@ class EMA:
         keep = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
         now, seen = module.state_dict(), set[int | str]()
         for name, mean in self.average.state_dict().items():
-            place = mean.data_ptr() or name  # a part of a weight in many processes has none
+            place = mean.data_ptr() or name  # a sharded weight has no place
             if place in seen:
                 continue  # a second name of a tied weight: once is enough
             seen.add(place)
@@ -311,7 +311,9 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = lr(step) if callable(lr) else lr
     optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]  # the other player's: unneeded
+    sharded = hasattr(parameters[0], "full_tensor")  # then the graph has their gathered copies
+    inputs = None if sharded else parameters  # the other player's gradients are unneeded
+    loss.backward(inputs=inputs)  # type: ignore[no-untyped-call]
     norm = float(nn.utils.clip_grad_norm_(parameters, math.inf if clip is None else clip))
     if not math.isfinite(norm):
         raise FloatingPointError(

@@ -14,9 +14,9 @@ from torch import Generator, Tensor, nn
 
 from genlab.core.weights import load_weights, read_card, require_room, save_weights
 from genlab.train import Record, Run, cosine, fit, fit_adversarial, minibatches
+from genlab.train.distributed import World
 from genlab.train.fit import keep_freed_memory
 from genlab.train.resume import restore, store
-from genlab.train.team import Team
 from genlab.zoo.cards import Figures, default_dtype
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -167,31 +167,34 @@ def train(
         raise ValueError(f"bfloat16 is for models that are trained by one loss; {row.name} is not")
     used = row if n_steps is None else row.but(n_steps=n_steps)
     used = replace(used, fit=used.fit | {"bfloat16": True}) if bfloat16 else used
-    identity, team = {"name": row.name, **used.settings}, Team(device)
+    identity, world = {"name": row.name, **used.settings}, World(device)
     identity |= {"data": row.digest(), "torch": torch.__version__}
-    more = {"device": str(device), "--size": row.turned, "processes": team.n}
-    identity |= {name: value for name, value in more.items() if value not in ("cpu", "", 1)}
+    identity |= {} if str(device) == "cpu" else {"device": str(device)}
+    identity |= {"--size": row.turned} if row.turned else {}
+    identity |= {"processes": world.size} if world.size > 1 else {}
     with _one_thread(), seeded(row.seed):  # dropout draws from torch's global noise
-        model = used.untrained().to(team.device)
-        hooks = team.hooks(model, used.fit.get("average"))
+        model = used.untrained().to(world.device)
+        hooks = world.hooks(model, used.fit.get("average"))
         run = replace(used, fit=used.fit | hooks).train(model)
         width = torch.finfo(row.dtype).bits // 8
         require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
         seconds, start = restore(run, stand, identity), time.process_time()
         written, start = start, start - seconds
+        if all(world.any(run.step > 0, run.step == 0)):
+            raise ValueError(f"not all processes see {stand}: --out must be a shared folder")
         for record in run:
             seconds = (now := time.process_time()) - start
-            due = team.rank == 0 and now - written >= every
-            stopped, due = team.agree(watch(record, run.n_steps, seconds) is True, due)
+            due = world.rank == 0 and now - written >= every
+            stopped, due = world.any(watch(record, run.n_steps, seconds) is True, due)
             if stopped or due or run.step == run.n_steps:
                 _keep(run, stand, identity, seconds, stopped)
                 written = time.process_time()
             if stopped:
                 return None
-        if team.n > 1:
-            weights = run.state_dict()["parts"]["model"]  # whole, where each held a part
+        if world.size > 1:
+            weights = run.state_dict()["parts"]["model"]  # gathered
             (model := used.untrained()).load_state_dict(weights)
-        if team.rank > 0:
+        if world.rank > 0:
             return {}
         try:
             save_weights(model, path, _card(used, row, model, seconds), dtype=row.dtype)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Generator
 
 from genlab.core.weights import read_card
-from genlab.train import team
+from genlab.train import distributed
 from genlab.zoo import find
 from genlab.zoo.train import train
 
@@ -32,7 +32,7 @@ ROUNDING = {"rtol": 1e-9, "atol": 1e-12}  # of sums in double precision, in anot
 
 
 def together(work, n=2):
-    """Fork `n` processes that do `work()` as one team; return their numbers."""
+    """Fork `n` processes that do `work()` as one process group; return their numbers."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -52,8 +52,8 @@ def ended(pids):
 
 def gradients(place, shard):
     """Store loss and whole gradients of a step as every process has them."""
-    team.SHARD = 0 if shard else team.SHARD
-    group, model, noise = team.Team("cpu"), ROW.untrained(), Generator().manual_seed(7)
+    distributed.SHARD = 0 if shard else distributed.SHARD
+    group, model, noise = distributed.World("cpu"), ROW.untrained(), Generator().manual_seed(7)
     for p in model.parameters():  # outputs that start at 0 would hide most gradients
         p.data.add_(torch.linspace(-0.1, 0.1, p.numel()).reshape(p.shape))
     hooks = group.hooks(model)
@@ -62,7 +62,7 @@ def gradients(place, shard):
     loss.backward()
     grads = hooks.get("pack", lambda g: g)({n: p.grad for n, p in model.named_parameters()})
     torch.save({"loss": loss.item(), "noise": noise.get_state(), "grads": grads},
-               place / f"{group.n}-{group.rank}")  # fmt: skip
+               place / f"{group.size}-{group.rank}")  # fmt: skip
 
 
 @SHARDED
@@ -78,7 +78,7 @@ def test_the_gradient_of_two_processes_is_that_of_one(tmp_path, shard):
 
 
 def run(path, shard=False, slowly=0.0, seen=None):
-    team.SHARD = 0 if shard else team.SHARD
+    distributed.SHARD = 0 if shard else distributed.SHARD
 
     def watch(record, n_steps, seconds):
         time.sleep(slowly)
@@ -141,9 +141,12 @@ def test_one_process_that_is_told_to_stop_stops_all(tmp_path):
 
 
 def test_a_batch_without_equal_parts_and_noise_of_another_kind_are_refused():
-    with team.Rows(slice(2, 4), 4), pytest.raises(ValueError, match="noise of multinomial"):
+    with (
+        distributed.LocalRows(slice(2, 4), 4),
+        pytest.raises(ValueError, match="the noise of multinomial"),
+    ):
         torch.multinomial(torch.ones(3), 1, generator=Generator())
-    with team.Rows(slice(2, 4), 4):
+    with distributed.LocalRows(slice(2, 4), 4):
         a = torch.randint(9, (2, 3), generator=Generator().manual_seed(0))
         b = torch.rand(2, generator=Generator().manual_seed(0))
         c = torch.rand((), generator=Generator().manual_seed(0))
@@ -162,12 +165,13 @@ def test_several_processes_without_accelerate_are_told_what_is_missing(monkeypat
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(ValueError, match=r"pip install 'genlab\[scale\]'"):
-        team.Team("cpu")
+        distributed.World("cpu")
 
 
 def test_one_process_imports_nothing_for_several():
     program = (
-        "import sys; from genlab.train.team import Team; assert Team('cpu').hooks(None) == {}\n"
+        "import sys; from genlab.train.distributed import World\n"
+        "assert World('cpu').hooks(None) == {}\n"
         "print([m for m in ('accelerate', 'torch.distributed.fsdp') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
