@@ -58,6 +58,12 @@ class World:
         raised = torch.tensor(flags, dtype=torch.float32, device=self.device)
         return self._all.reduce(raised).bool().tolist()
 
+    def same(self, seconds: float) -> float:
+        """The number itself; ValueError where some processes have 0 and others not."""
+        if all(self.any(seconds > 0, seconds == 0)):
+            raise ValueError("not all processes see the checkpoint: --out must be a shared folder")
+        return seconds
+
     def hooks(self, model: Any, average: float | None = None) -> dict[str, Any]:
         r"""What makes `fit` follow the gradient of the global batch, computed on n equal parts.
 

@@ -178,10 +178,8 @@ def train(
         run = replace(used, fit=used.fit | hooks).train(model)
         width = torch.finfo(row.dtype).bits // 8
         require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
-        seconds, start = restore(run, stand, identity), time.process_time()
+        seconds, start = world.same(restore(run, stand, identity)), time.process_time()
         written, start = start, start - seconds
-        if all(world.any(run.step > 0, run.step == 0)):
-            raise ValueError(f"not all processes see {stand}: --out must be a shared folder")
         for record in run:
             seconds = (now := time.process_time()) - start
             due = world.rank == 0 and now - written >= every

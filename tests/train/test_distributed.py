@@ -179,14 +179,15 @@ def test_one_process_imports_nothing_for_several():
 
 
 PROGRAM = """
+import os
 import genlab.zoo.train as zoo
 from genlab.cli import app
-zoo.Model.figures = lambda *_: {"test_loss": 1.0}
+zoo.Model.figures = lambda *_: {"processes": int(os.environ["WORLD_SIZE"])}
 app()
 """
 LAUNCHERS = {
     "torchrun": ["torch.distributed.run", "--nproc-per-node", "2"],
-    "accelerate": ["accelerate.commands.launch", "--cpu", "--num_processes", "2"],
+    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"],
 }
 
 
@@ -202,6 +203,7 @@ def test_both_launchers_train_from_the_command_line(tmp_path, launcher):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("wrote") == 1
+    assert "processes 2" in done.stdout
     assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".json", ".safetensors"]
     refused = subprocess.run(
         [*call, "digit_gan", *options[2:]], capture_output=True, text=True, env=environment
