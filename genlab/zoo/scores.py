@@ -419,12 +419,8 @@ SCORES: tuple[Model, ...] = (
 )  # fmt: skip
 
 
-# A row in four sizes, from a laptop to several GPUs, without weights that ship. To the next size
-# width, batch and steps double, and depth grows by one: examples grow four times and parameters
-# about six (alike: Hoffmann et al. 2022, arXiv:2203.15556, table 2). The rate, in two digits, is
-# 3e-3 (24 / width) sqrt(batch / 64): that of mnist16_diffusion, over the width (Yang et al. 2022,
-# arXiv:2203.03466, table 3), times the root of the batch (Malladi et al. 2022, arXiv:2205.10287).
-# It rises for a tenth of the steps, and the average looks back a fifth of them.
+# A row in four sizes (docs/scale.md says why so): from one to the next width, batch and steps double
+# and depth grows by one; the rate is 3e-3 (24 / width) sqrt(batch / 64).
 KNOBS = ("width", "depth", "n_steps", "batch_size", "lr", "warmup", "average")
 DIAL = {
     "S": (16, 1, 1000, 64, 4.5e-3, 100, 0.995),
@@ -436,6 +432,6 @@ _PICTURES = next(row for row in SCORES if row.name == "mnist16_diffusion")
 DIGITS16 = replace(
     _PICTURES, name="digits16", what="mnist16_diffusion in sizes S, M, L and XL; no weights ship",
     seconds=120, sizes=_PICTURES.sizes | {"depth": 1},
-    fit=dict.fromkeys(KNOBS[2:]) | {"clip": 1.0},
+    fit=dict.fromkeys(KNOBS[2:]) | {"clip": 1.0}, loop=by_loss,
     dial={size: dict(zip(KNOBS, values, strict=True)) for size, values in DIAL.items()},
 ).at("S")  # fmt: skip
