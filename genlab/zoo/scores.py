@@ -419,7 +419,7 @@ SCORES: tuple[Model, ...] = (
 )  # fmt: skip
 
 
-# A row in four sizes (docs/scale.md says why so): from one to the next width, batch and steps double
+# A row in four sizes (docs/scale.md says why): from one to the next width, batch and steps double,
 # and depth grows by one; the rate is 3e-3 (24 / width) sqrt(batch / 64).
 KNOBS = ("width", "depth", "n_steps", "batch_size", "lr", "warmup", "average")
 DIAL = {
