@@ -30,9 +30,12 @@ class DigitClassifier(nn.Module):
     N_CLASSES = 10
     NOISE = 0.2  # standard deviation added to the pixels in training
 
-    def __init__(self, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self, dtype: torch.dtype | None = None, body: nn.Module | None = None, top: int = 16
+    ) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        self.top = top  # the largest grey level; another `body` ends in 32 features too
+        self.body = body or nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1, dtype=dtype),
             nn.SiLU(),
             nn.Conv2d(16, 32, 3, stride=2, padding=1, dtype=dtype),
@@ -55,14 +58,14 @@ class DigitClassifier(nn.Module):
             self.scale.fill_(float(self._hidden(images).square().mean()) ** -0.5)
 
     def forward(self, images: Images) -> Float[Tensor, " n 10"]:
-        """Logits of the ten digits, `(n, 10)`, for grey levels 0..16."""
+        """Logits of the ten digits, `(n, 10)`, for grey levels 0..`top`."""
         return self.head(self._hidden(images))
 
     def probs(self, images: Images) -> Float[Tensor, " n 10"]:
         return self(images).softmax(1)
 
     def _hidden(self, images: Tensor) -> Tensor:
-        return self.body(images.to(self.head.weight.dtype) / 16)
+        return self.body(images.to(self.head.weight.dtype) / self.top)
 
     def loss(
         self,
@@ -76,7 +79,7 @@ class DigitClassifier(nn.Module):
             raise ValueError("a classifier's loss needs labels: pass cond=labels")
         clean = x.to(self.head.weight.dtype)
         noise = randn(clean.shape, like=clean, generator=generator)
-        return nn.functional.cross_entropy(self(clean + 16 * self.NOISE * noise), cond)
+        return nn.functional.cross_entropy(self(clean + self.top * self.NOISE * noise), cond)
 
 
 def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64) -> DigitClassifier:

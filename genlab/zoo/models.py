@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
+from genlab.zoo.evaluators import EVALUATORS
 from genlab.zoo.lessons import LESSONS
 from genlab.zoo.scores import DIGITS16, SCORES
 from genlab.zoo.systems import SYSTEMS
 from genlab.zoo.train import Model
 
-MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS)
+MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS, *EVALUATORS)
 ROWS = (*MODELS, DIGITS16)  # what can be trained
 
 

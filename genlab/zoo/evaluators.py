@@ -1,0 +1,93 @@
+"""Two frozen judges of 16 x 16 MNIST digits: recipes are tuned by A, and reported by B."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genlab.data.digits import load_mnist
+from genlab.metrics.coverage import precision_recall
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import DigitClassifier
+from genlab.zoo.cards import Figures, default_dtype
+from genlab.zoo.lessons import MNIST16, scaled_features
+from genlab.zoo.train import Model
+
+
+class Residual(nn.Module):
+    r"""$h + \mathrm{conv}\,\phi(\mathrm{norm}\,h)$, at one resolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.conv = nn.GroupNorm(4, width), nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, h: Float[Tensor, " n c s s"]) -> Tensor:
+        return h + self.conv(nn.functional.gelu(self.norm(h)))
+
+
+def plain(a: int, b: int, c: int) -> DigitClassifier:
+    """Three convolutions, and every place of the last one counts."""
+    layers: list[nn.Module] = []
+    for c_in, c_out, stride in ((1, a, 1), (a, b, 2), (b, c, 2)):
+        layers += [nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1), nn.SiLU()]
+    body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * c, 32), nn.SiLU())
+    return DigitClassifier(body=body, top=255)
+
+
+def residual(a: int, b: int) -> DigitClassifier:
+    """Strided patches, residual blocks, and means over quarters of the picture."""
+    stem, down = nn.Conv2d(1, a, 5, stride=2, padding=2), nn.Conv2d(a, b, 3, stride=2, padding=1)
+    deep = (stem, Residual(a), Residual(a), down, Residual(b), nn.AvgPool2d(2))
+    body = nn.Sequential(*deep, nn.Flatten(), nn.Linear(4 * b, 32), nn.GELU())
+    return DigitClassifier(body=body, top=255)
+
+
+def judge(net: DigitClassifier, images: Tensor, split: str = "test") -> Figures:
+    """Frechet distance, precision and recall of grey levels 0..255 against a held-out part.
+
+    As many held-out images as there are `images`, at most 1,000; the others of the 2,000 are the
+    floor: `judge(net, load_mnist("val", 16).images)`.
+    """
+    real = load_mnist(split, 16).images[: len(images)]
+    with torch.no_grad():
+        a, b = net.features(real).double(), net.features(images).double()
+    near = precision_recall(a, b)
+    return {"frechet": frechet_distance(a, b).item(), **near._asdict()}
+
+
+def _measure(net: DigitClassifier) -> Figures:
+    """How many held-out digits are recognised, and what real digits get from this judge."""
+    images, labels = load_mnist("val", 16)
+    with torch.no_grad(), default_dtype(torch.float32):
+        right = (net(images).argmax(1) == labels).double().mean()
+    floor = {f"{name}_of_real": value for name, value in judge(net, images).items()}
+    return {"accuracy_val": float(right), **floor}
+
+
+def _part(first: int) -> tuple[Tensor, Tensor]:
+    images, labels = load_mnist("train", 16)
+    return images[first : first + 4000], labels[first : first + 4000]
+
+
+def _row(letter: str, first: int, **row: Any) -> Model:
+    where = f"4,000 of them, from number {first:,}"
+    return Model(
+        f"digit16_evaluator_{letter}",
+        f"judge {letter.upper()} of 16 x 16 digits: 32 features of a classifier, frozen",
+        lesson=9, data=partial(_part, first), dtype=torch.float32, loop=scaled_features,
+        measure=_measure, **(MNIST16 | {"source": f"{MNIST16['source']}; {where}"}), **row,
+    )  # fmt: skip
+
+
+EVALUATORS: tuple[Model, ...] = (
+    _row(
+        "a", 0, seconds=30, seed=31, build=plain, sizes={"a": 16, "b": 24, "c": 32},
+        fit={"n_steps": 1200, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.01, "warmup": 50},
+    ),
+    _row(
+        "b", 4000, seconds=30, seed=47, build=residual, sizes={"a": 20, "b": 32},
+        fit={"n_steps": 1200, "batch_size": 64, "lr": 3e-3, "weight_decay": 0.01, "warmup": 50},
+    ),
+)  # fmt: skip
