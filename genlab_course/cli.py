@@ -187,6 +187,27 @@ def gift(lesson: Lesson, file: Annotated[Path, typer.Argument(help="a new file")
     out.print(f"{len(asked)} questions: {file}", soft_wrap=True, markup=False)
 
 
+@app.command()
+def speedrun(
+    task: Annotated[str, typer.Argument(help="digits16: 16 x 16 digits of MNIST")],
+    seed: Annotated[int, typer.Option(min=0, help="of weights, batches and noise")] = 0,
+    seconds: Annotated[float, typer.Option(min=1e-3, help="processor seconds to train")] = 180.0,
+    n: Annotated[int, typer.Option("-n", min=40, max=1000, help="digits to be judged")] = 1000,
+    report: Annotated[bool, typer.Option("--report", help="ask judge B too")] = False,
+    place: Annotated[Path, typer.Option("--out", help="file")] = Path("speedrun.safetensors"),
+) -> None:
+    """Train the course's fastest recipe for a given time, and say what its judge thinks of it.
+
+    Seconds are the processor's: 180 are 90 on two cores. Tune with judge A; B is for reports.
+    """
+    from genlab_course import speedrun
+
+    if task != "digits16":
+        raise ValueError(f"the only speed-run is digits16, got {task!r}")
+    for line in speedrun.play(seed, seconds, place, n, "ab" if report else "a"):
+        out.print(line, soft_wrap=True, highlight=False)
+
+
 @app.command("class", help="Show what each learner has done, and how often each mistake was made.")
 def of_class(
     folder: Annotated[Path, typer.Argument(help="of learners' folders, .zip or .jsonl files")],

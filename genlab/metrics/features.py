@@ -17,7 +17,7 @@ from genlab.core.weights import load_weights
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
 RECIPE = "genlab train digit_classifier"  # the command that makes them
 
-Images = Float[Tensor, " n 1 8 8"] | Int[Tensor, " n 1 8 8"]
+Images = Float[Tensor, " n 1 s s"] | Int[Tensor, " n 1 s s"]
 
 
 class DigitClassifier(nn.Module):

@@ -11,7 +11,7 @@ from genlab.data.digits import load_mnist
 from genlab.metrics.coverage import precision_recall
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import DigitClassifier
-from genlab.zoo.cards import Figures, default_dtype
+from genlab.zoo.cards import Figures
 from genlab.zoo.lessons import MNIST16, scaled_features
 from genlab.zoo.train import Model
 
@@ -60,7 +60,7 @@ def judge(net: DigitClassifier, images: Tensor, split: str = "test") -> Figures:
 def _measure(net: DigitClassifier) -> Figures:
     """How many held-out digits are recognised, and what real digits get from this judge."""
     images, labels = load_mnist("val", 16)
-    with torch.no_grad(), default_dtype(torch.float32):
+    with torch.no_grad():
         right = (net(images).argmax(1) == labels).double().mean()
     floor = {f"{name}_of_real": value for name, value in judge(net, images).items()}
     return {"accuracy_val": float(right), **floor}

@@ -18,7 +18,7 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 QUICK = (  # measured in some seconds
     *(row.name for row in LESSONS),
     *(name for name in NAMES if name.startswith("npe_")),
-    *("digit_ebm", "digit_ncsn"),
+    *("digit_ebm", "digit_ncsn", "digit16_evaluator_a", "digit16_evaluator_b"),
 )
 
 
@@ -89,6 +89,7 @@ UNCONDITIONAL = [
     n
     for n in NAMES
     if n not in ("digit_classifier", "scene_evaluator", "text_to_video")
+    and not n.startswith("digit16_evaluator")
     and not n.startswith(("npe_", "glide_"))
 ]
 

@@ -1,0 +1,256 @@
+"""Ours beside diffusers: how good are 16 x 16 digits after 240 processor-seconds of training?
+
+    make bench-quality                           # what quality.json lacks, at most an hour
+    python benchmarks/quality.py --fresh         # forget it, and run everything
+    python benchmarks/quality.py --only ours:0   # one run
+
+The clock is the processor's, which other programs do not lengthen: 240 s are 120 s of two cores.
+Each run is written when it ends, so that the command can be stopped and goes on from there.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent)]
+
+from genlab.data.digits import from_unit, load_mnist, to_unit  # noqa: E402
+from genlab.train.fit import keep_freed_memory  # noqa: E402
+from genlab_course import speedrun  # noqa: E402
+
+SECONDS, SEEDS, N = 240.0, (0, 1, 2), 1000
+RATES, TRIAL = (1e-3, 2e-3, 4e-3), 60.0  # the peer's grid: by judge A after so many seconds, seed 0
+AIM = 1 / 3  # of the peer's Frechet distance
+WHO = {
+    "ours": "the speed-run's recipe",
+    "peer": "diffusers: UNet2DModel, cosine noise, v-prediction, AdamW",
+    "today": "the recipe of the zoo's mnist16_diffusion",
+}
+BATCH, WARMUP = 64, 100
+LABELS = torch.arange(N) % 10
+
+
+class Clock:
+    """The part of the time that is over: 0 at the start, 1 when the training must end."""
+
+    def __init__(self, seconds):
+        self.start, self.seconds = time.process_time(), seconds
+
+    def __call__(self):
+        return (time.process_time() - self.start) / self.seconds
+
+    def cosine(self, lr, step):
+        """A rise over the first steps, then a fall to nothing at the end of the time."""
+        return lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * min(1, self())))
+
+
+def digits():
+    """All training digits in [-1, 1], and their labels."""
+    images, labels = load_mnist("train", 16)
+    return to_unit(images, 255), labels
+
+
+def today(seed, seconds, rate=None):
+    """The recipe of `genlab train mnist16_diffusion`, its rate stretched to the time."""
+    from genlab.zoo import find
+    from genlab.zoo.train import by_loss
+
+    row = find("mnist16_diffusion").but(seed=seed)
+    model, (x, cond), clock = row.untrained(), digits(), Clock(seconds)
+    lr = rate or row.fit["lr"]
+    how = row.fit | {"n_steps": 10**9, "lr": lambda step: clock.cosine(lr, step), "seed": seed}
+    run = by_loss(model, x, cond, **how)
+    for _ in run:
+        if clock() >= 1:
+            run.n_steps = run.step  # the next call leaves averaged weights
+    return speedrun.draw(model, N, seed), run.step
+
+
+def network():
+    """The peer's U-Net of as many parameters, told the class."""
+    import diffusers
+
+    return diffusers.UNet2DModel(
+        sample_size=16, in_channels=1, out_channels=1, block_out_channels=(24, 32, 40),
+        layers_per_block=1, norm_num_groups=8, attention_head_dim=10, num_class_embeds=10,
+        down_block_types=("DownBlock2D",) * 3, up_block_types=("UpBlock2D",) * 3,
+    )  # fmt: skip
+
+
+def peer(seed, seconds, rate=None):
+    """diffusers: cosine noise, v-prediction, AdamW, averaged weights, DDIM in 50 passes."""
+    import diffusers
+    from diffusers.training_utils import EMAModel
+
+    torch.manual_seed(seed)
+    kind = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
+    net, noise = network(), diffusers.DDPMScheduler(**kind)
+    lr = rate or best_rate(load())
+    adam = torch.optim.AdamW(net.parameters(), lr=lr)
+    average = EMAModel(net.parameters(), use_ema_warmup=True, power=0.75, foreach=True)
+    (x, cond), step, clock = digits(), 0, Clock(seconds)
+    while clock() < 1:
+        rows, t = torch.randint(len(x), (BATCH,)), torch.randint(1000, (BATCH,))
+        eps = torch.randn(BATCH, 1, 16, 16)
+        said = net(noise.add_noise(x[rows], eps, t), t, class_labels=cond[rows]).sample
+        loss = (said - noise.get_velocity(x[rows], eps, t)).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        adam.param_groups[0]["lr"] = clock.cosine(lr, step)
+        adam.step()
+        average.step(net.parameters())
+        step += 1
+    average.copy_to(net.parameters())
+    ddim = diffusers.DDIMScheduler(**kind)
+    ddim.set_timesteps(50)
+    made, generator = [], torch.Generator().manual_seed(1000 + seed)
+    for c in LABELS.split(100):
+        x = torch.randn(len(c), 1, 16, 16, generator=generator)
+        for t in ddim.timesteps:
+            with torch.no_grad():
+                said = net.eval()(x, t.expand(len(c)), class_labels=c).sample
+            x = ddim.step(said, t, x).prev_sample
+        made.append(x)
+    return from_unit(torch.cat(made), 255), step
+
+
+def ours(seed, seconds, rate=None):
+    """The recipe of `genlab speedrun digits16`."""
+    edm = speedrun.untrained(speedrun.RECORD, seed)
+    steps = sum(1 for _ in speedrun.run(edm, speedrun.RECORD, seed, seconds))
+    return speedrun.draw(edm, N, seed), steps
+
+
+def load(name="quality"):
+    """What was measured so far."""
+    path = HERE / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def store(found, name="quality"):
+    """Write it, a run a line."""
+    text = json.dumps(found, indent=1).replace("{\n  ", "{").replace("\n  }", "}")
+    text = text.replace(",\n   ", ", ").replace("{ ", "{")
+    (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def best_rate(found):
+    """The rate of the grid with the least distance by judge A."""
+    return min(found["grid"], key=lambda trial: trial["frechet_a"])["rate"]
+
+
+def measured(make, seed, seconds, letters, **options):
+    """One run, and what the judges say."""
+    images, steps = make(seed, seconds, **options)
+    found = {"seed": seed, "seconds": seconds, "steps": steps}
+    for letter in letters:
+        says = speedrun.judged(images, letter)
+        found |= {f"{name}_{letter}": round(value, 4) for name, value in says.items()}
+    return found
+
+
+def mean_and_error(values):
+    """Mean, and its standard error where there are several."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
+    return statistics.mean(values), error
+
+
+def table(found):
+    """The table of README.md."""
+    lines = [
+        "| what | parameters | runs | steps | Frechet by B | precision | recall |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for who, says in WHO.items():
+        if not (runs := [r for r in found["runs"] if r["who"] == who]):
+            continue
+        cells = []
+        for name in ("frechet_b", "precision_b", "recall_b"):
+            mean, error = mean_and_error([r[name] for r in runs])
+            cells.append(f"{mean:.3f}" + ("" if math.isnan(error) else f" ± {error:.3f}"))
+        steps = statistics.median(r["steps"] for r in runs)
+        size = found["parameters"][who]
+        lines.append(f"| {says} | {size:,} | {len(runs)} | {steps:g} | {' | '.join(cells)} |")
+    floor = found["runs"][0]["floor_b"]
+    lines.append(f"| real digits against real digits | | | | {floor:.3f} | | |")
+    return "\n".join(lines)
+
+
+def verdict(found):
+    """The sentence under the table."""
+    mean = {
+        who: statistics.mean([r["frechet_b"] for r in found["runs"] if r["who"] == who])
+        for who in ("ours", "peer")
+    }
+    ratio = mean["ours"] / mean["peer"]
+    reached = "reached" if ratio <= AIM else "missed"
+    rates = ", ".join(f"{rate:g}" for rate in RATES)
+    return (
+        f"Ours over the peer's: **{ratio:.2f}**; the aim, a third, is {reached}. "
+        f"{found['seconds']:g} processor-seconds a run, one thread, {N:,} digits, "
+        f"every class alike; the peer's rate {best_rate(found):g}, the best of {rates}. "
+        + ", ".join(f"{name} {v}" for name, v in found["versions"].items())
+        + "."
+    )
+
+
+def between_marks(page, name, text):
+    """The page with `text` between two marks that bear a name."""
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    return page.split(start)[0] + start + text + "\n" + end + page.split(end)[1]
+
+
+def parameters():
+    """How many numbers each of them trains."""
+    from genlab.zoo import find
+
+    sizes = {"ours": speedrun.untrained(speedrun.RECORD, 0), "peer": network()}
+    sizes = {who: sum(p.numel() for p in net.parameters()) for who, net in sizes.items()}
+    return sizes | {"today": find("mnist16_diffusion").size}
+
+
+def main():
+    """Run what is missing, and write after each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured")
+    parser.add_argument("--only", nargs="*", default=[], help="runs, as in ours:0 grid:0.002")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    empty = {"seconds": SECONDS, "grid": [], "runs": []}
+    found = empty if options.fresh else empty | load()
+    found |= {"versions": {name: version(name) for name in ("torch", "diffusers")}}
+    found |= {"parameters": parameters()}
+    tasks = [("grid", rate) for rate in RATES]
+    tasks += [(who, seed) for seed in SEEDS for who in WHO]
+    done = {("grid", r["rate"]) for r in found["grid"]}
+    done |= {(r["who"], r["seed"]) for r in found["runs"]}
+    for what, number in tasks:
+        if (what, number) in done or (options.only and f"{what}:{number}" not in options.only):
+            continue
+        if what == "grid":
+            run = {"rate": number} | measured(peer, 0, TRIAL, "a", rate=number)
+        else:
+            run = {"who": what} | measured(globals()[what], number, SECONDS, "ab")
+        print(run, flush=True)
+        fresh = load() if not options.fresh else found  # others may have written since
+        found = found | {key: fresh.get(key, found[key]) for key in ("grid", "runs")}
+        found["grid" if what == "grid" else "runs"].append(run)
+        store(found)
+    if {r["who"] for r in found["runs"]} >= {"ours", "peer"}:
+        page = (HERE / "README.md").read_text(encoding="utf-8")
+        text = f"{table(found)}\n\n{verdict(found)}"
+        (HERE / "README.md").write_text(between_marks(page, "quality", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

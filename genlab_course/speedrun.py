@@ -1,0 +1,137 @@
+"""The speed-run: 16 x 16 digits from a network that trains for 180 processor-seconds.
+
+The clock is the processor's, which other programs do not lengthen: 180 s are 90 s of two cores.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from genlab.core.weights import require_room, save_weights
+from genlab.data.digits import N_CLASSES, from_unit, load_mnist, to_unit
+from genlab.nn.unet import UNet, UNetConfig
+from genlab.score.edm import EDM
+from genlab.train import Record
+from genlab.train.fit import keep_freed_memory
+from genlab.train.muon import Muon
+from genlab.zoo import load_model
+from genlab.zoo.cards import Figures
+from genlab.zoo.evaluators import judge
+from genlab.zoo.lessons import MNIST16
+from genlab.zoo.train import by_loss, seeded
+
+SECONDS, N = 180.0, 1000  # of the training; images that are judged
+
+
+class Recipe(NamedTuple):
+    """What the record is made of; `TODAY` is the recipe of the zoo's mnist16_diffusion."""
+
+    patch: int = 2  # pixels on a side that one place of the network holds
+    width: int = 48
+    mults: tuple[int, ...] = (1, 2)
+    lr: float = 5e-3
+    muon: bool = True  # orthogonal steps for kernels and matrices; AdamW takes the rest
+    fall: float = 0.5  # the last part of the time, in which the rate falls; 0: along a cosine
+    p_drop: float = 0.0  # labels that are dropped, for guidance
+    p_mean: float = -0.8  # of log sigma in training
+    average: float = 0.998
+    batch_size: int = 64
+
+
+RECORD = Recipe()
+TODAY = Recipe(1, 24, (1, 2, 2), 3e-3, False, 0.0, 0.1, -1.2, 0.995, 64)
+
+
+class Blocks(nn.Module):
+    """A network that sees each block of `patch` x `patch` pixels as the channels of one place."""
+
+    def __init__(self, net: UNet, patch: int) -> None:
+        super().__init__()
+        self.net, self.patch = net, patch
+
+    def forward(self, x: Float[Tensor, " b 1 s s"], t: Tensor, label: Tensor | None) -> Tensor:
+        rows = pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
+        return pixel_shuffle(self.net(rows, t, label), self.patch)
+
+
+def untrained(recipe: Recipe, seed: int) -> EDM:
+    """A class-conditional U-Net on blocks of pixels, in EDM's preconditioning."""
+    c, null = recipe.patch**2, N_CLASSES
+    sizes = UNetConfig(c, c, recipe.width, recipe.mults, n_classes=N_CLASSES, time_scale=250.0)
+    with seeded(seed):
+        net = Blocks(UNet(sizes), recipe.patch).to(memory_format=torch.channels_last)
+    edm = EDM(net, event_shape=(1, 16, 16), sigma_data=0.5, null=null, p_drop=recipe.p_drop)
+    edm.P_MEAN = recipe.p_mean
+    return edm
+
+
+def kernels(net: UNet) -> list[nn.Parameter]:
+    """Matrices and kernels between hidden features: neither the first nor the last layer."""
+    ends = {id(p) for part in (net.stem, net.conv_out, net.embed_class) for p in part.parameters()}
+    return [p for p in net.parameters() if p.ndim in (2, 4) and id(p) not in ends]
+
+
+def run(edm: EDM, recipe: Recipe, seed: int, seconds: float) -> Iterator[tuple[Record, float]]:
+    """Train until the time is over: each record, and the part of the time that is over."""
+    keep_freed_memory()
+    images, labels = load_mnist("train", 16)
+    hidden = kernels(edm.net.net)
+    others = [p for p in edm.parameters() if not any(p is h for h in hidden)]
+    how: dict[str, Any] = {"batch_size": recipe.batch_size, "average": recipe.average}
+    if recipe.muon:
+        how["optimizer"] = Muon(hidden, others, betas=(0.9, 0.99))
+    start, part = time.process_time(), 0.0
+
+    def rate(step: int) -> float:
+        if recipe.fall:
+            return recipe.lr * min(1.0, part / 0.03, (1 - part) / recipe.fall)
+        return recipe.lr * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * part))
+
+    steps = by_loss(edm, to_unit(images, 255), labels, n_steps=10**9, lr=rate, seed=seed, **how)
+    for record in steps:
+        part = (time.process_time() - start) / seconds
+        yield record, part
+        if part >= 1:
+            steps.n_steps = steps.step  # the next call leaves averaged weights
+
+
+def draw(edm: EDM, n: int, seed: int) -> Int[Tensor, " n 1 16 16"]:
+    """Grey levels of every class alike, by Heun's method in 18 steps, 35 passes."""
+    noise, labels = Generator().manual_seed(1000 + seed), torch.arange(n) % N_CLASSES
+    made = [edm.sample(len(c), cond=c, generator=noise) for c in labels.split(100)]
+    return from_unit(torch.cat(made), 255)
+
+
+def judged(images: Tensor, letter: str) -> Figures:
+    """What judge A or B says, and in `floor` its Frechet distance of as many real digits."""
+    net = load_model(f"digit16_evaluator_{letter}", dtype=torch.float32)
+    mine, other = {"a": ("val", "test"), "b": ("test", "val")}[letter]
+    floor = judge(net, load_mnist(other, 16).images[: len(images)], mine)["frechet"]
+    return judge(net, images, mine) | {"floor": floor}
+
+
+def play(seed: int, seconds: float, path: Path, n: int = N, letters: str = "a") -> Iterator[str]:
+    """The command: train, write the weights, and say in lines what was reached."""
+    if path.suffix != ".safetensors":
+        raise ValueError(f"expected a path that ends in .safetensors, got {path.name}")
+    edm = untrained(RECORD, seed)
+    require_room(path, 4 * sum(p.numel() for p in edm.parameters()))
+    n_steps = sum(1 for _ in run(edm, RECORD, seed, seconds))
+    yield f"{n_steps} steps in {seconds:g} processor-seconds"
+    images = draw(edm, n, seed)
+    found = {letter: judged(images, letter) for letter in letters}
+    for letter, says in found.items():
+        near = "precision {precision:.2f}, recall {recall:.2f}".format(**says)
+        frechet = "Frechet {frechet:.3f} (real digits {floor:.3f})".format(**says)
+        yield f"judge {letter.upper()}: {frechet}, {near}"
+    recipe = f"genlab speedrun digits16 --seed {seed} --seconds {seconds:g}"
+    card = {"recipe": recipe, "seed": seed, "data": MNIST16["source"], "metrics": found}
+    save_weights(edm, path, card | {"seconds": seconds, "steps": n_steps})
+    yield f"wrote {path} and its card"
