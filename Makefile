@@ -151,6 +151,10 @@ lock: ## Write constraints.txt again: the newest versions, with their hashes (ne
 bench: $(VENV)/.dev ## Time ours beside other libraries, a quarter of an hour (ROWS=decoding for some rows)
 	OMP_NUM_THREADS=$(THREADS) $(PY) benchmarks/bench.py $(ROWS)
 
+.PHONY: bench-quality
+bench-quality: $(VENV)/.dev ## Train ours and diffusers for 240 processor-seconds each, three seeds: an hour; goes on where it was stopped
+	OMP_NUM_THREADS=1 $(PY) benchmarks/quality.py
+
 .PHONY: clean
 clean: ## Remove the environment and every cache, and nothing of yours
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -38,42 +38,6 @@ BATCH, WARMUP = 64, 100
 LABELS = torch.arange(N) % 10
 
 
-class Clock:
-    """The part of the time that is over: 0 at the start, 1 when the training must end."""
-
-    def __init__(self, seconds):
-        self.start, self.seconds = time.process_time(), seconds
-
-    def __call__(self):
-        return (time.process_time() - self.start) / self.seconds
-
-    def cosine(self, lr, step):
-        """A rise over the first steps, then a fall to nothing at the end of the time."""
-        return lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * min(1, self())))
-
-
-def digits():
-    """All training digits in [-1, 1], and their labels."""
-    images, labels = load_mnist("train", 16)
-    return to_unit(images, 255), labels
-
-
-def today(seed, seconds, rate=None):
-    """The recipe of `genlab train mnist16_diffusion`, its rate stretched to the time."""
-    from genlab.zoo import find
-    from genlab.zoo.train import by_loss
-
-    row = find("mnist16_diffusion").but(seed=seed)
-    model, (x, cond), clock = row.untrained(), digits(), Clock(seconds)
-    lr = rate or row.fit["lr"]
-    how = row.fit | {"n_steps": 10**9, "lr": lambda step: clock.cosine(lr, step), "seed": seed}
-    run = by_loss(model, x, cond, **how)
-    for _ in run:
-        if clock() >= 1:
-            run.n_steps = run.step  # the next call leaves averaged weights
-    return speedrun.draw(model, N, seed), run.step
-
-
 def network():
     """The peer's U-Net of as many parameters, told the class."""
     import diffusers
@@ -96,16 +60,18 @@ def peer(seed, seconds, rate=None):
     lr = rate or best_rate(load())
     adam = torch.optim.AdamW(net.parameters(), lr=lr)
     average = EMAModel(net.parameters(), use_ema_warmup=True, power=0.75, foreach=True)
-    (x, cond), step, clock = digits(), 0, Clock(seconds)
-    while clock() < 1:
+    (images, labels), step = load_mnist("train", 16), 0
+    x, start = to_unit(images, 255), time.process_time()
+    while (part := (time.process_time() - start) / seconds) < 1:
         rows, t = torch.randint(len(x), (BATCH,)), torch.randint(1000, (BATCH,))
         eps = torch.randn(BATCH, 1, 16, 16)
-        said = net(noise.add_noise(x[rows], eps, t), t, class_labels=cond[rows]).sample
+        said = net(noise.add_noise(x[rows], eps, t), t, class_labels=labels[rows]).sample
         loss = (said - noise.get_velocity(x[rows], eps, t)).square().mean()
         adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.param_groups[0]["lr"] = clock.cosine(lr, step)
+        rise, fall = min(1, (step + 1) / WARMUP), 0.5 * (1 + math.cos(math.pi * part))
+        adam.param_groups[0]["lr"] = lr * rise * fall
         adam.step()
         average.step(net.parameters())
         step += 1
@@ -123,11 +89,18 @@ def peer(seed, seconds, rate=None):
     return from_unit(torch.cat(made), 255), step
 
 
-def ours(seed, seconds, rate=None):
-    """The recipe of `genlab speedrun digits16`."""
-    edm = speedrun.untrained(speedrun.RECORD, seed)
-    steps = sum(1 for _ in speedrun.run(edm, speedrun.RECORD, seed, seconds))
-    return speedrun.draw(edm, N, seed), steps
+def trained(recipe):
+    """Make digits by one of our recipes."""
+
+    def make(seed, seconds):
+        edm = speedrun.untrained(recipe, seed)
+        steps = sum(1 for _ in speedrun.run(edm, recipe, seed, seconds))
+        return speedrun.draw(edm, N, seed), steps
+
+    return make
+
+
+MAKE = {"ours": trained(speedrun.RECORD), "peer": peer, "today": trained(speedrun.TODAY)}
 
 
 def load(name="quality"):
@@ -203,6 +176,13 @@ def verdict(found):
     )
 
 
+def summary(found):
+    """What stands between the marks of README.md: nothing before both sides have run."""
+    if not {r["who"] for r in found["runs"]} >= {"ours", "peer"}:
+        return "Not measured yet."
+    return f"{table(found)}\n\n{verdict(found)}"
+
+
 def between_marks(page, name, text):
     """The page with `text` between two marks that bear a name."""
     start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
@@ -211,11 +191,9 @@ def between_marks(page, name, text):
 
 def parameters():
     """How many numbers each of them trains."""
-    from genlab.zoo import find
-
-    sizes = {"ours": speedrun.untrained(speedrun.RECORD, 0), "peer": network()}
-    sizes = {who: sum(p.numel() for p in net.parameters()) for who, net in sizes.items()}
-    return sizes | {"today": find("mnist16_diffusion").size}
+    ours, peer = speedrun.untrained(speedrun.RECORD, 0), network()
+    sizes = [sum(p.numel() for p in net.parameters()) for net in (ours, peer)]
+    return dict(zip(WHO, (*sizes, sizes[0]), strict=True))
 
 
 def main():
@@ -240,16 +218,15 @@ def main():
         if what == "grid":
             run = {"rate": number} | measured(peer, 0, TRIAL, "a", rate=number)
         else:
-            run = {"who": what} | measured(globals()[what], number, SECONDS, "ab")
+            run = {"who": what} | measured(MAKE[what], number, SECONDS, "ab")
         print(run, flush=True)
         fresh = load() if not options.fresh else found  # others may have written since
         found = found | {key: fresh.get(key, found[key]) for key in ("grid", "runs")}
         found["grid" if what == "grid" else "runs"].append(run)
         store(found)
-    if {r["who"] for r in found["runs"]} >= {"ours", "peer"}:
-        page = (HERE / "README.md").read_text(encoding="utf-8")
-        text = f"{table(found)}\n\n{verdict(found)}"
-        (HERE / "README.md").write_text(between_marks(page, "quality", text), encoding="utf-8")
+    page = (HERE / "README.md").read_text(encoding="utf-8")
+    filled = between_marks(page, "quality", summary(found))
+    (HERE / "README.md").write_text(filled, encoding="utf-8")
 
 
 if __name__ == "__main__":

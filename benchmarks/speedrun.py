@@ -15,23 +15,17 @@ import torch
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from benchmarks.quality import N, load, measured, store  # noqa: E402
-from genlab_course.speedrun import RECORD, SECONDS, TODAY, draw, run, untrained  # noqa: E402
+from benchmarks.quality import load, measured, store, trained  # noqa: E402
+from genlab_course.speedrun import RECORD, SECONDS, TODAY  # noqa: E402
 
 TRIAL, SEEDS, OF_STEPS = 60.0, range(5), range(2)
 IDEAS = (
-    ("today", "the recipe of the zoo's mnist16_diffusion, stretched to the time", ()),
-    (
-        "blocks",
-        "a network that sees blocks of 2 x 2 pixels has a quarter of the places to compute, and "
-        "wider products",
-        ("patch", "width", "mults"),
-    ),
+    ("today", "the recipe of the zoo's mnist16_diffusion, channels last", ()),
     ("labels", "nobody asks for guidance, so no label is dropped", ("p_drop",)),
     (
         "muon",
         "steps of kernels and matrices are made orthogonal: every direction learns alike",
-        ("muon", "lr"),
+        ("muon", "lr", "clip"),
     ),
     ("late", "the rate stays high, and falls to nothing in the second half", ("fall",)),
     ("levels", "more of the training is spent at noise in which digits are decided", ("p_mean",)),
@@ -45,17 +39,6 @@ def recipes():
     for name, _, settings in IDEAS:
         recipe = recipe._replace(**{key: getattr(RECORD, key) for key in settings})
         yield name, recipe
-
-
-def trained(recipe):
-    """Make digits by one recipe."""
-
-    def make(seed, seconds):
-        edm = untrained(recipe, seed)
-        steps = sum(1 for _ in run(edm, recipe, seed, seconds))
-        return draw(edm, N, seed), steps
-
-    return make
 
 
 def goal(floor, today):

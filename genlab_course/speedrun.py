@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Generator, Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from genlab.core.weights import require_room, save_weights
 from genlab.data.digits import N_CLASSES, from_unit, load_mnist, to_unit
-from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import EDM
 from genlab.train import Record
 from genlab.train.fit import keep_freed_memory
 from genlab.train.muon import Muon
-from genlab.zoo import load_model
+from genlab.zoo import find, load_model
 from genlab.zoo.cards import Figures
 from genlab.zoo.evaluators import judge
 from genlab.zoo.lessons import MNIST16
-from genlab.zoo.train import by_loss, seeded
+from genlab.zoo.train import by_loss
 
 SECONDS, N = 180.0, 1000  # of the training; images that are judged
 
@@ -33,48 +31,29 @@ SECONDS, N = 180.0, 1000  # of the training; images that are judged
 class Recipe(NamedTuple):
     """What the record is made of; `TODAY` is the recipe of the zoo's mnist16_diffusion."""
 
-    patch: int = 2  # pixels on a side that one place of the network holds
-    width: int = 48
-    mults: tuple[int, ...] = (1, 2)
     lr: float = 5e-3
     muon: bool = True  # orthogonal steps for kernels and matrices; AdamW takes the rest
     fall: float = 0.5  # the last part of the time, in which the rate falls; 0: along a cosine
     p_drop: float = 0.0  # labels that are dropped, for guidance
     p_mean: float = -0.8  # of log sigma in training
     average: float = 0.998
-    batch_size: int = 64
+    clip: float | None = None  # the largest norm of a gradient
 
 
-RECORD = Recipe()
-TODAY = Recipe(1, 24, (1, 2, 2), 3e-3, False, 0.0, 0.1, -1.2, 0.995, 64)
-
-
-class Blocks(nn.Module):
-    """A network that sees each block of `patch` x `patch` pixels as the channels of one place."""
-
-    def __init__(self, net: UNet, patch: int) -> None:
-        super().__init__()
-        self.net, self.patch = net, patch
-
-    def forward(self, x: Float[Tensor, " b 1 s s"], t: Tensor, label: Tensor | None) -> Tensor:
-        rows = pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
-        return pixel_shuffle(self.net(rows, t, label), self.patch)
+RECORD, TODAY = Recipe(), Recipe(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
 
 
 def untrained(recipe: Recipe, seed: int) -> EDM:
-    """A class-conditional U-Net on blocks of pixels, in EDM's preconditioning."""
-    c, null = recipe.patch**2, N_CLASSES
-    sizes = UNetConfig(c, c, recipe.width, recipe.mults, n_classes=N_CLASSES, time_scale=250.0)
-    with seeded(seed):
-        net = Blocks(UNet(sizes), recipe.patch).to(memory_format=torch.channels_last)
-    edm = EDM(net, event_shape=(1, 16, 16), sigma_data=0.5, null=null, p_drop=recipe.p_drop)
+    """The network of mnist16_diffusion, its channels last in memory."""
+    row = find("mnist16_diffusion").but(seed=seed, p_drop=recipe.p_drop)
+    edm: EDM = row.untrained().to(memory_format=torch.channels_last)
     edm.P_MEAN = recipe.p_mean
     return edm
 
 
-def kernels(net: UNet) -> list[nn.Parameter]:
+def kernels(net: nn.Module) -> list[nn.Parameter]:
     """Matrices and kernels between hidden features: neither the first nor the last layer."""
-    ends = {id(p) for part in (net.stem, net.conv_out, net.embed_class) for p in part.parameters()}
+    ends = {id(p) for m in (net.stem, net.conv_out, net.embed_class) for p in m.parameters()}
     return [p for p in net.parameters() if p.ndim in (2, 4) and id(p) not in ends]
 
 
@@ -82,9 +61,9 @@ def run(edm: EDM, recipe: Recipe, seed: int, seconds: float) -> Iterator[tuple[R
     """Train until the time is over: each record, and the part of the time that is over."""
     keep_freed_memory()
     images, labels = load_mnist("train", 16)
-    hidden = kernels(edm.net.net)
+    hidden = kernels(edm.net)
     others = [p for p in edm.parameters() if not any(p is h for h in hidden)]
-    how: dict[str, Any] = {"batch_size": recipe.batch_size, "average": recipe.average}
+    how: dict[str, Any] = {"batch_size": 64, "average": recipe.average, "clip": recipe.clip}
     if recipe.muon:
         how["optimizer"] = Muon(hidden, others, betas=(0.9, 0.99))
     start, part = time.process_time(), 0.0

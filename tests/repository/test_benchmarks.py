@@ -1,11 +1,14 @@
 """What `make bench` wrote: every row is there, and the page and the picture say what was found."""
 
 import json
+import math
 import re
 
 import pytest
 
-from benchmarks import bench
+from benchmarks import bench, quality, speedrun
+from genlab.zoo import find
+from genlab_course.speedrun import RECORD, TODAY
 
 RESULTS = json.loads((bench.HERE / "results.json").read_text(encoding="utf-8"))
 
@@ -31,3 +34,33 @@ def test_the_table_and_the_picture_are_those_of_the_results():
     drawn = (bench.HERE / "results.svg").read_text(encoding="utf-8")
     labels = set(re.findall(r"<!-- (.+?) -->", drawn))
     assert {r["name"] for r in RESULTS} | {f"{r['ratio']:.2f}" for r in RESULTS} <= labels
+
+
+def test_the_table_of_quality_is_that_of_its_results():
+    page, found = (bench.HERE / "README.md").read_text(encoding="utf-8"), quality.load()
+    assert quality.between_marks(page, "quality", quality.summary(found)) == page
+
+
+def test_runs_of_quality_have_equal_time_and_networks_of_equal_size():
+    found = quality.load()
+    for run in found["runs"]:
+        assert run["who"] in quality.WHO
+        assert run["seconds"] == quality.SECONDS
+        assert run["frechet_b"] > run["floor_b"] > 0
+    sizes = quality.parameters()
+    assert sizes["peer"] == pytest.approx(sizes["ours"], rel=0.05)
+
+
+def test_the_ideas_of_the_speed_run_lead_from_todays_recipe_to_the_record():
+    recipes = dict(speedrun.recipes())
+    assert recipes["today"] == TODAY
+    assert [*recipes.values()][-1] == RECORD
+    row = find("mnist16_diffusion")
+    same = {"p_drop", "lr", "average", "clip"}
+    assert {key: row.settings[key] for key in same} == {key: TODAY._asdict()[key] for key in same}
+
+
+def test_mean_and_standard_error():
+    assert quality.mean_and_error([1.0, 2.0, 3.0]) == pytest.approx((2.0, 3**-0.5))
+    assert math.isnan(quality.mean_and_error([1.0])[1])
+    assert speedrun.goal(0.1, 1.1) == pytest.approx(0.5)
