@@ -111,9 +111,14 @@ def load(name="quality"):
 
 def store(found, name="quality"):
     """Write it, a run a line."""
-    text = json.dumps(found, indent=1).replace("{\n  ", "{").replace("\n  }", "}")
-    text = text.replace(",\n   ", ", ").replace("{ ", "{")
-    (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    rows = {
+        key: "[\n  " + ",\n  ".join(map(json.dumps, value)) + "\n ]"
+        for key, value in found.items()
+        if isinstance(value, list) and value
+    }
+    lines = [f'"{key}": {rows.get(key) or json.dumps(value)}' for key, value in found.items()]
+    text = "{\n " + ",\n ".join(lines) + "\n}\n"
+    (HERE / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def best_rate(found):

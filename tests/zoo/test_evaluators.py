@@ -36,7 +36,7 @@ def test_a_judge_knows_digits_and_puts_spoiled_ones_in_order(name):
     for spoiled in (noisy, few, shifted):
         assert judge(net, spoiled)["frechet"] > 2 * real["frechet"]
     assert judge(net, few)["recall"] < real["recall"] - 0.2
-    assert judge(net, torch.randint(256, images.shape))["precision"] < 0.05
+    assert judge(net, torch.randint(256, images.shape))["frechet"] > 20 * real["frechet"]
 
 
 @JUDGES
