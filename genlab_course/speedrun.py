@@ -53,8 +53,10 @@ def untrained(recipe: Recipe, seed: int) -> EDM:
 
 def kernels(net: nn.Module) -> list[nn.Parameter]:
     """Matrices and kernels between hidden features: neither the first nor the last layer."""
-    ends = {id(p) for m in (net.stem, net.conv_out, net.embed_class) for p in m.parameters()}
-    return [p for p in net.parameters() if p.ndim in (2, 4) and id(p) not in ends]
+    ends = ("stem", "conv_out", "embed_class")
+    return [
+        p for name, p in net.named_parameters() if p.ndim in (2, 4) and not name.startswith(ends)
+    ]
 
 
 def run(edm: EDM, recipe: Recipe, seed: int, seconds: float) -> Iterator[tuple[Record, float]]:
