@@ -27,7 +27,10 @@ from genlab.train.fit import keep_freed_memory  # noqa: E402
 from genlab_course import speedrun  # noqa: E402
 
 SECONDS, SEEDS, N = 240.0, (0, 1, 2), 1000
-RATES, TRIAL = (1e-3, 2e-3, 4e-3), 60.0  # the peer's grid: by judge A after so many seconds, seed 0
+RATES, TRIAL = (
+    (1e-3, 2e-3, 4e-3, 8e-3),
+    60.0,
+)  # the peer's grid: by judge A after so many seconds, seed 0
 AIM = 1 / 3  # of the peer's Frechet distance
 WHO = {
     "ours": "the speed-run's recipe",
@@ -49,7 +52,7 @@ def network():
     )  # fmt: skip
 
 
-def peer(seed, seconds, rate=None):
+def peer(seed, seconds, rate):
     """diffusers: cosine noise, v-prediction, AdamW, averaged weights, DDIM in 50 passes."""
     import diffusers
     from diffusers.training_utils import EMAModel
@@ -57,8 +60,7 @@ def peer(seed, seconds, rate=None):
     torch.manual_seed(seed)
     kind = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
     net, noise = network(), diffusers.DDPMScheduler(**kind)
-    lr = rate or best_rate(load())
-    adam = torch.optim.AdamW(net.parameters(), lr=lr)
+    adam = torch.optim.AdamW(net.parameters(), lr=rate)
     average = EMAModel(net.parameters(), use_ema_warmup=True, power=0.75, foreach=True)
     (images, labels), step = load_mnist("train", 16), 0
     x, start = to_unit(images, 255), time.process_time()
@@ -71,7 +73,7 @@ def peer(seed, seconds, rate=None):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         rise, fall = min(1, (step + 1) / WARMUP), 0.5 * (1 + math.cos(math.pi * part))
-        adam.param_groups[0]["lr"] = lr * rise * fall
+        adam.param_groups[0]["lr"] = rate * rise * fall
         adam.step()
         average.step(net.parameters())
         step += 1
@@ -223,7 +225,8 @@ def main():
         if what == "grid":
             run = {"rate": number} | measured(peer, 0, TRIAL, "a", rate=number)
         else:
-            run = {"who": what} | measured(MAKE[what], number, SECONDS, "ab")
+            how = {"rate": best_rate(found)} if what == "peer" else {}
+            run = {"who": what} | how | measured(MAKE[what], number, SECONDS, "ab", **how)
         print(run, flush=True)
         fresh = load() if not options.fresh else found  # others may have written since
         found = found | {key: fresh.get(key, found[key]) for key in ("grid", "runs")}
