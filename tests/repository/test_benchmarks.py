@@ -43,6 +43,7 @@ def test_the_table_of_quality_is_that_of_its_results():
 
 def test_runs_of_quality_have_equal_time_and_networks_of_equal_size():
     found = quality.load()
+    assert {trial["rate"] for trial in found["grid"]} <= {*quality.RATES}
     for run in found["runs"]:
         assert run["who"] in quality.WHO
         assert run["seconds"] == quality.SECONDS
