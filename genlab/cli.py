@@ -53,7 +53,7 @@ def complain(sentence: str) -> None:
 
 
 def _rows() -> list[Any]:
-    from genlab.zoo.models import ROWS
+    from genlab.zoo import ROWS
 
     return [*ROWS, *(row for more in MORE for row in more())]
 

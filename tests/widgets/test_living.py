@@ -4,7 +4,7 @@ What they compute and how they move is tested in a browser (tests/browser/living
 
 import pytest
 
-from genlab.zoo.models import find
+from genlab.zoo import find
 from genlab_course import widgets
 from genlab_course.widgets import living
 from tests.browser.living import replay
