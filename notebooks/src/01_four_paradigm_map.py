@@ -1009,7 +1009,7 @@ torch.set_default_dtype(torch.float32)
 # ## 9. Exercises
 #
 # Fill in the answers and run the cells again. `course.exercise` says whether you are right and, if not, which mistake it recognises;
-# `course.hint("01.bayes")` gives up to three hints. Untouched exercises stay silent and break nothing.
+# `course.hint("01.bayes")` gives up to three hints. An untouched exercise says *not attempted* and breaks nothing.
 #
 # **Exercise 1 (compute).** Write $p(y\mid x)$ from a table of the joint whose rows are $x$.
 

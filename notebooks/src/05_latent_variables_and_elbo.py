@@ -420,7 +420,7 @@ check(
 
 # %% [markdown]
 # **Now find a posterior by hand.** One latent number $z\sim\mathcal N(0,1)$, and $x\mid z\sim\mathcal N(z, .6^2)$, of which $x=1.5$ was seen. Drag $q$ by its
-# peak: sideways it moves, upwards it narrows. Below, the blue line is the ELBO; it can only come up to the dashed one, and the red bar between the
+# peak: sideways it moves, upwards it narrows. Below, the blue line is the ELBO; it can only come up to the dashed one, and the bar between the
 # two is the gap. Decide before you drag: (a) where is the gap zero? (b) Put $q$ where the *reconstruction* is best: is the ELBO best there?
 # (c) Choose the decoder `folded`, $x\mid z\sim\mathcal N(z^2, .6^2)$, which does not say on which side $z$ was. How small can the gap become now? Then let
 # the play button climb the ELBO, once from `mean of q` $= -1$ and once from $+1$.
