@@ -74,8 +74,8 @@ unit: $(VENV)/.dev
 	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted and not statistics"
 
 .PHONY: verify
-verify: $(VENV)/.dev ## Measure every card again, train the reader again, try each model on another device
-	$(PYTEST) -n $(WORKERS) -m verify tests/zoo tests/course
+verify: $(VENV)/.dev ## Measure every card again, train the reader, try each model elsewhere, both launchers
+	$(PYTEST) -n $(WORKERS) -m verify tests/zoo tests/course tests/train
 
 .PHONY: notebooks
 notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints time and memory

@@ -192,7 +192,7 @@ LAUNCHERS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_both_launchers_train_from_the_command_line(tmp_path, launcher):
     (script := tmp_path / "program.py").write_text(PROGRAM)
