@@ -21,7 +21,7 @@ from tests.notebooks import bite  # noqa: E402
 
 CLAIMS = [  # what is claimed, by what it is held, how it is run again
     ("A function computes the equation of its docstring", "closed forms, independent mathematics, properties, other libraries: the test file of its module, `tests/reference`", "`make unit`"),
-    ("The tests would notice a mistake", "mistakes that people make, in `tests/mutants/*.toml`; machine-made ones, a seeded sample of 300, of which 95 % of those that are not equivalent must die", "`make mutants`, `make random-mutants`"),
+    ("The tests would notice a mistake", "mistakes that people make, in `tests/mutants/*.toml`; machine-made ones, a seeded sample of 300 (aim: 95 % of those that are not equivalent die)", "`make mutants`, `make random-mutants`"),
     ("A sampler samples its distribution; an estimator has its mean and variance", "`tests/statistics`: 200 seeds, Holm's procedure over the whole table, one false alarm in 1,000; planted mistakes are rejected at the same level", "`make statistics`"),
     ("A number in a lesson is right, or lies in the range that its text states", "the notebook's own checks, each with the mistakes that it tells apart", "`make notebooks`, `make bite`"),
     ("A wrong input gets a sentence, never a silent wrong number", "`tests/hostile`: every public function, and the methods of a small model of each family", "`make unit`"),
@@ -34,7 +34,8 @@ NEVER = [
     "**One machine**: the intervals of notebooks behind a training were taken on x86 processors. Another instruction set may leave them.",
     "**Not bit for bit**: the same seed gives the same numbers on one machine with one version of torch, not on all of them.",
     "**What is not numbers**: whether an explanation is understood is not tested by any of this.",
-    "**The random sample** is drawn and judged on demand; its verdicts lie in `build/`, not in the repository, so this page gives its threshold and no result.",
+    "**Portability**: `make portability` has not been run to its end. Nothing has been seen to hold without vector instructions.",
+    "**The random sample** is drawn and judged on demand; its verdicts lie in `build/`. A first part of 25 was tried: 18 died, one could not run, 6 survived; five of these have a test now. The other 275 are not tried, so the aim is not shown.",
 ]  # fmt: skip
 
 
