@@ -31,7 +31,7 @@ from genlab_course.widgets import living
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
-HERE = re.compile(r", or \[read it on the site\]\([^)]*\)\.")
+HERE = re.compile(r", or \[read it on the site\]\([^)]*\)")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
 ASSETS = ROOT / "docs/site"
@@ -166,7 +166,7 @@ def with_explanations(notebook, books):
             elif "image/png" in data and words and not words.startswith("<"):
                 about.setdefault("image/png", {})["alt"] = words
         if cell.cell_type == "markdown":
-            cell.source = HERE.sub(".", cell.source)
+            cell.source = HERE.sub("", cell.source)
         asked = cell.cell_type == "code" and QUIZ.search(cell.source)
         for output in cell.outputs if asked else []:
             key = int(asked[1]) if asked[1] else asked[2]
