@@ -7,12 +7,14 @@ questions with the explanations folded away. `index.html` shows and searches the
 has the documentation of every module.
 """
 
+import base64
 import html
 import json
 import posixpath
 import re
 import shutil
 import sys
+from itertools import count
 from pathlib import Path
 
 import nbformat
@@ -195,9 +197,21 @@ def ways(pages, k):
     return "".join(links)
 
 
+def beside(text, name, folder):
+    """Put the pictures that stand in a page into files: a quarter smaller, loaded when seen."""
+    numbers = count()
+
+    def put(found):
+        file = f"{name}_{next(numbers)}.{found[1]}"
+        (folder / file).write_bytes(base64.b64decode(found[2]))
+        return f'src="{file}"'
+
+    return re.sub(r'src="data:image/(png|gif);base64,([^"]+)"', put, text)
+
+
 def page(title, body, links="", wide=False):
     """Return a whole page: home and its neighbours above, contents beside it, neighbours below."""
-    beside = "" if wide else contents(body)
+    listed = "" if wide else contents(body)
     below = f'<nav class="ways">{links}</nav>' if links else ""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
@@ -205,7 +219,7 @@ def page(title, body, links="", wide=False):
         '<link rel="icon" href="data:;base64,="><link rel="stylesheet" href="math.css">'
         '<link rel="stylesheet" href="site.css"></head>\n'
         f'<body>\n<header><a class="home" href="index.html">genlab</a>{links}</header>\n'
-        f'<div class="{"with-contents" if beside else ""}">{beside}\n'
+        f'<div class="{"with-contents" if listed else ""}">{listed}\n'
         f'<main class="{"landing" if wide else ""}">\n{body}\n{below}</main></div>\n'
         '<script src="page.js"></script></body></html>\n'
     )
@@ -328,7 +342,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
             )
         )
     for k, (title, name, _, body) in enumerate(pages):
-        text = page(title, body, ways(pages, k))
+        text = beside(page(title, body, ways(pages, k)), name, folder)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     copy_assets(folder)
     table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, _, b in pages]
