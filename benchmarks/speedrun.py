@@ -21,10 +21,10 @@ from genlab_course.speedrun import RECORD, SECONDS, TODAY  # noqa: E402
 TRIAL, SEEDS, OF_STEPS = 60.0, range(5), range(2)
 IDEAS = (
     ("today", "the recipe of the zoo's mnist16_diffusion, channels last", ()),
-    ("labels", "nobody asks for guidance, so no label is dropped", ("p_drop",)),
+    ("labels", "no guidance is used, so no label is dropped", ("p_drop",)),
     (
         "muon",
-        "steps of kernels and matrices are made orthogonal: every direction learns alike",
+        "updates of kernels and matrices are orthogonalised: all directions get equal steps",
         ("muon", "lr", "clip"),
     ),
     ("late", "the rate stays high, and falls to nothing in the second half", ("fall",)),

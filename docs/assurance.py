@@ -24,16 +24,16 @@ CLAIMS = [  # what is claimed, by what it is held, how it is run again
     ("The tests would notice a mistake", "mistakes that people make, in `tests/mutants/*.toml`; machine-made ones, a seeded sample of 300 (aim: 95 % of those that are not equivalent die)", "`make mutants`, `make random-mutants`"),
     ("A sampler samples its distribution; an estimator has its mean and variance", "`tests/statistics`: 200 seeds, Holm's procedure over the whole table, one false alarm in 1,000; planted mistakes are rejected at the same level", "`make statistics`"),
     ("A number in a lesson is right, or lies in the range that its text states", "the notebook's own checks, each with the mistakes that it tells apart", "`make notebooks`, `make bite`"),
-    ("A wrong input gets a sentence, never a silent wrong number", "`tests/hostile`: every public function, and the methods of a small model of each family", "`make unit`"),
+    ("A wrong input raises an error that says what is wrong (known exceptions are listed below)", "`tests/hostile`: every public function, and the methods of a small model of each family", "`make unit`"),
     ("The figures on a model's card are those of the shipped weights", "`tests/zoo`", "`make verify`"),
-    ("Results hold with one thread and two, and without the processor's vector instructions", "the fast tests and five notebooks", "`make portability`"),
+    ("Results hold with one thread and two, and without the processor's vector instructions (not yet shown: see below)", "the fast tests and five notebooks", "`make portability`"),
     ("Lessons, labs and demo pages work in a browser", "`tests/browser`, headless Chromium", "`make browser`, `make tour`"),
 ]  # fmt: skip
 NEVER = [
-    "**Never tried**: a GPU (tests marked `gpu` wait for one), MPS, Google Colab, Binder, Safari and Firefox. macOS and Windows, and the matrix of Pythons on other machines, stand in the workflow; its runs are what they are worth.",
-    "**One machine**: the intervals of notebooks behind a training were taken on x86 processors. Another instruction set may leave them.",
+    "**Never tried**: a GPU (tests marked `gpu` wait for one), MPS, Google Colab, Binder, Safari and Firefox. macOS, Windows and the other Python versions are tried only by `.github/workflows/ci.yml`, wherever it runs.",
+    "**One machine**: the intervals for numbers that follow a training in a notebook were measured on x86 processors. On another instruction set a number may fall outside its interval.",
     "**Not bit for bit**: the same seed gives the same numbers on one machine with one version of torch, not on all of them.",
-    "**What is not numbers**: whether an explanation is understood is not tested by any of this.",
+    "**Understanding**: no test here measures whether a reader understands an explanation.",
     "**Portability**: `make portability` has not been run to its end. Nothing has been seen to hold without vector instructions.",
     "**The random sample** is drawn and judged on demand; its verdicts lie in `build/`. A first part of 25 was tried: 18 died, one could not run, 6 survived; five of these have a test now. The other 275 are not tried, so the aim is not shown.",
 ]  # fmt: skip
@@ -107,7 +107,7 @@ def page():
     found, names = list(modules()), laws()
     mutants = run.load(ROOT / "tests/mutants")
     text = ["<!-- written by docs/assurance.py -->", "# Assurance", "",
-            "What this course claims of itself, which tests hold it, which mistakes were planted to see them fail, and what nothing covers.",
+            "What this course claims, which tests support each claim, which mistakes were planted to check that a test fails, and what is not covered.",
             "", "| claim | held by | run again |", "|---|---|---|",
             *(f"| {' | '.join(row)} |" for row in CLAIMS), ""]  # fmt: skip
     text += ["## Modules", "",
@@ -117,7 +117,7 @@ def page():
          sum("reference" in t for t in tests), n, size, size - len(bare)]
         for file, tests, n, size, bare in found])  # fmt: skip
     text += ["", "## Lessons and labs", "",
-             "*Told apart*: checks that name the value a plausible mistake would give. The others have a reason in `tests/notebooks/mistakes`. *Planted*: mistakes put into the notebook's own code.", ""]  # fmt: skip
+             "*Told apart*: checks that name the value a plausible mistake would give. For the others, `tests/notebooks/mistakes` says why they name none. *Planted*: mistakes put into the notebook's own code.", ""]  # fmt: skip
     rows = list(lessons())
     solved = [row for row in rows if row[0].startswith("solutions/")]
     rows = [row for row in rows if row not in solved]

@@ -195,8 +195,9 @@ def speedrun(
     n: Annotated[int, typer.Option("-n", min=40, max=1000, help="digits to be judged")] = 1000,
     report: Annotated[bool, typer.Option("--report", help="ask judge B too")] = False,
     place: Annotated[Path, typer.Option("--out", help="file")] = Path("speedrun.safetensors"),
+    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
 ) -> None:
-    """Train the course's fastest recipe for a given time, and say what its judge thinks of it.
+    """Train the speed-run recipe for a given time, and score its samples with a frozen classifier.
 
     Seconds are the processor's: 180 are 90 on two cores. Tune with judge A; B is for reports.
     """
@@ -204,7 +205,8 @@ def speedrun(
 
     if task != "digits16":
         raise ValueError(f"the only speed-run is digits16, got {task!r}")
-    for line in speedrun.play(seed, seconds, place, n, "ab" if report else "a"):
+    letters = "ab" if report else "a"
+    for line in speedrun.play(seed, seconds, place, n, letters, force=force):
         out.print(line, soft_wrap=True, highlight=False)
 
 

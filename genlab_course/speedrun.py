@@ -98,10 +98,14 @@ def judged(images: Tensor, letter: str) -> Figures:
     return judge(net, images, mine) | {"floor": floor}
 
 
-def play(seed: int, seconds: float, path: Path, n: int = N, letters: str = "a") -> Iterator[str]:
+def play(
+    seed: int, seconds: float, path: Path, n: int = N, letters: str = "a", *, force: bool = False
+) -> Iterator[str]:
     """The command: train, write the weights, and say in lines what was reached."""
     if path.suffix != ".safetensors":
         raise ValueError(f"expected a path that ends in .safetensors, got {path.name}")
+    if path.is_file() and not force:
+        raise FileExistsError(f"{path} exists: --force replaces it, --out names another place")
     edm = untrained(RECORD, seed)
     require_room(path, 4 * sum(p.numel() for p in edm.parameters()))
     n_steps = sum(1 for _ in run(edm, RECORD, seed, seconds))

@@ -70,13 +70,8 @@ def expected_calibration_error(
     require_between(1, math.inf, n_bins=n_bins)
     require_between(0, 1, confidence=confidence)
     bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
-    count, stated, hits = (
-        torch.bincount(bins, weights, minlength=n_bins).to(confidence)
-        for weights in (None, confidence, right.to(confidence))
-    )
-    full = count > 0
-    gap = hits[full] / count[full] - stated[full] / count[full]
-    return (count[full] * gap.abs()).sum() / len(confidence)
+    gap = torch.bincount(bins, right.to(confidence) - confidence)  # n_b (accuracy - confidence)
+    return gap.to(confidence).abs().sum() / len(confidence)
 
 
 class TwoSampleResult(NamedTuple):

@@ -59,7 +59,7 @@ class World:
         return self._all.reduce(raised).bool().tolist()
 
     def same(self, seconds: float) -> float:
-        """The number itself; ValueError where some processes have 0 and others not."""
+        """Return `seconds`; ValueError if only some processes found a checkpoint (0: none)."""
         if all(self.any(seconds > 0, seconds == 0)):
             raise ValueError("not all processes see the checkpoint: --out must be a shared folder")
         return seconds
@@ -80,7 +80,7 @@ class World:
         def loss(batch: Tensor, *, generator: Any, **more: Tensor) -> Tensor:
             own, left = divmod(len(batch), self.size)
             if left:
-                raise ValueError(f"{len(batch)} examples have no {self.size} equal parts")
+                raise ValueError(f"{len(batch)} examples cannot form {self.size} equal parts")
             rows = slice(self.rank * own, (self.rank + 1) * own)
             more = {name: x[rows] for name, x in more.items()}
             with LocalRows(rows, len(batch)):

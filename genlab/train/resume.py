@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +14,18 @@ from genlab.core.weights import replace_file
 from genlab.train.fit import Run
 
 
-def store(run: Run, path: Path, identity: Mapping[str, Any], seconds: float) -> None:
+def store(
+    run: Run, path: Path, identity: Mapping[str, Any], seconds: float, *, write: bool = True
+) -> None:
     """Write where a run stands between two steps, and the seconds that it has taken.
 
-    The `identity` (settings, seed, ..., as JSON) must be the same in the process that goes on.
+    The `identity` (settings, seed, ..., as JSON) must be the same in the process that goes on. Of
+    several processes, which gather their state together, only one is to `write`.
     """
     buffer = io.BytesIO()
     torch.save({"identity": _plain(identity), "seconds": seconds, "run": run.state_dict()}, buffer)
     data = buffer.getvalue()
-    if os.environ.get("RANK", "0") == "0":  # of several processes the first writes
+    if write:
         replace_file(path, hashlib.sha256(data).digest() + data)
 
 

@@ -15,7 +15,7 @@ from genlab.zoo.train import Model
 
 MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS, *EVALUATORS)
 ROWS = (*MODELS, DIGITS16)  # what can be trained
-__all__ = ["MODELS", "ROWS", "card", "find", "load_model"]
+__all__ = ["DIGITS16", "MODELS", "ROWS", "card", "find", "load_model"]
 
 
 def find(name: str, rows: Sequence[Any] = ROWS) -> Any:

@@ -28,7 +28,7 @@ class Residual(nn.Module):
 
 
 def plain(a: int, b: int, c: int) -> DigitClassifier:
-    """Three convolutions, and every place of the last one counts."""
+    """Three convolutions, then a linear layer on all positions of the last one."""
     layers: list[nn.Module] = []
     for c_in, c_out, stride in ((1, a, 1), (a, b, 2), (b, c, 2)):
         layers += [nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1), nn.SiLU()]
@@ -47,8 +47,8 @@ def residual(a: int, b: int) -> DigitClassifier:
 def judge(net: DigitClassifier, images: Tensor, split: str = "test") -> Figures:
     """Frechet distance, precision and recall of grey levels 0..255 against a held-out part.
 
-    As many held-out images as there are `images`, at most 1,000; the others of the 2,000 are the
-    floor: `judge(net, load_mnist("val", 16).images)`.
+    It uses the first `len(images)` images of `split`, at most 1,000. Real digits of the other
+    held-out part give the floor: `judge(net, load_mnist("val", 16).images)`.
     """
     real = load_mnist(split, 16).images[: len(images)]
     with torch.no_grad():

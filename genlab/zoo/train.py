@@ -185,7 +185,7 @@ def train(
             due = world.rank == 0 and now - written >= every
             stopped, due = world.any(watch(record, run.n_steps, seconds) is True, due)
             if stopped or due or run.step == run.n_steps:
-                _keep(run, stand, identity, seconds, stopped)
+                _keep(run, stand, identity, seconds, stopped, world.rank == 0)
                 written = time.process_time()
             if stopped:
                 return None
@@ -203,10 +203,12 @@ def train(
         return read_card(path)
 
 
-def _keep(run: Run, path: Path, identity: dict[str, Any], seconds: float, stopped: bool) -> None:
+def _keep(
+    run: Run, path: Path, identity: dict[str, Any], seconds: float, stopped: bool, write: bool
+) -> None:
     """Store a run; a run that could go on without does not end for it."""
     try:
-        store(run, path, identity, seconds)
+        store(run, path, identity, seconds, write=write)
     except OSError as error:
         if stopped:
             raise OSError(f"step {run.step} could not be kept ({error})") from error

@@ -39,6 +39,15 @@ def test_the_command_trains_says_what_was_reached_and_writes_weights(tmp_path, l
     edm.load_state_dict(load_file(path))
 
 
+def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
+    (path := tmp_path / "run.safetensors").write_bytes(b"mine")
+    result = call("digits16", "--seconds", 0.1, "-n", 40, "--out", path)
+    assert (result.exit_code, path.read_bytes()) == (1, b"mine")
+    assert "--force replaces it" in result.output
+    assert call("digits16", "--seconds", 0.1, "-n", 40, "--out", path, "--force").exit_code == 0
+    assert path.read_bytes() != b"mine"
+
+
 def test_some_steps_on_two_threads_help_and_leave_averaged_weights(monkeypatch):
     ticks = SimpleNamespace(process_time=itertools.count().__next__)  # a step takes a second
     monkeypatch.setattr(speedrun, "time", ticks)

@@ -156,7 +156,7 @@ def test_a_batch_without_equal_parts_and_noise_of_another_kind_are_refused():
     assert torch.equal(c, torch.rand((), generator=Generator().manual_seed(0)))
 
     def work():
-        with pytest.raises(ValueError, match="6 examples have no 4 equal parts"):
+        with pytest.raises(ValueError, match="6 examples cannot form 4 equal parts"):
             gradients(Path(), False)
 
     assert ended(together(work, 4)) == [0] * 4

@@ -77,7 +77,7 @@ def test_a_checkpoint_of_another_size_is_refused(tmp_path):
     [
         (["digits16", "--size", "XS"], "digits16 has the sizes S, M, L, XL, not XS"),
         (["digit_gan", "--size", "S"], "digit_gan has one size, and one process trains it"),
-        (["digit_gan", "--size", "S"], "sizes has digits16"),
+        (["digit_gan", "--size", "S"], "only digits16 has sizes"),
     ],
 )
 def test_a_size_that_is_not_there_is_answered_by_those_that_are(arguments, sentence):

@@ -96,6 +96,13 @@ def test_a_stopped_training_writes_no_weights_and_goes_on_where_it_was(path, tmp
     assert card["sha256"] == whole["sha256"]
 
 
+def test_a_process_alone_keeps_its_run_whatever_rank_the_environment_says(path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert train(LINE, path, watch=stop_at(2)) is None
+    assert path.with_suffix(".checkpoint").exists()
+
+
 def test_weights_whose_card_a_kill_prevented_are_made_again(path, tmp_path):
     """The checkpoint beside them tells that they are nobody's own."""
     whole = train(LINE, tmp_path / "whole" / "line.safetensors")
