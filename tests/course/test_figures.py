@@ -98,3 +98,10 @@ def test_every_text_of_the_map_stays_inside_the_picture_and_its_card(lesson):
         home = [c for c in cards if c.y1 > box.y1 and c.x0 <= box.x0 <= c.x1]
         assert all(box.x1 <= c.x1 for c in home), text.get_text()
     plt.close(figure)
+
+
+def test_a_film_lets_go_of_its_figures_while_it_is_drawn(displayed, monkeypatch):
+    calls = []
+    monkeypatch.setattr("gc.collect", lambda: calls.append(1))
+    course.film((torch.full((8, 8), k / 20).numpy() for k in range(17)), "grey")
+    assert len(calls) == 2

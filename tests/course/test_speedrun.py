@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from genlab.core.weights import read_card
+from genlab.train.fit import EMA
 from genlab_course import speedrun
 from genlab_course.cli import app
 
@@ -93,3 +94,54 @@ def test_the_same_seed_begins_with_the_same_weights_and_another_does_not():
     a, b, c = (speedrun.untrained(speedrun.RECORD, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not torch.equal(a["net.stem.weight"], c["net.stem.weight"])
+
+
+def test_what_the_recipe_says_reaches_the_loop(monkeypatch):
+    seen, clock = {}, iter([0, 1, 40, 75, 100])  # at the start and after each step, of 100 seconds
+
+    class Steps(list):
+        n_steps = step = 0
+
+    monkeypatch.setattr(
+        speedrun, "by_loss", lambda *_, **how: seen.update(how) or Steps([None] * 4)
+    )
+    monkeypatch.setattr(speedrun, "time", SimpleNamespace(process_time=clock.__next__))
+    edm = speedrun.untrained(speedrun.RECORD, 0)
+    steps = speedrun.run(edm, speedrun.RECORD, 5, 100)
+    rates = [seen["lr"](0) / 5e-3 for _ in steps]
+    assert rates == pytest.approx([1 / 3, 1, 0.5, 0])  # rises in 3 %, falls in the last half
+    assert (seen["average"], seen["seed"], edm.P_MEAN) == (0.998, 5, -0.8)
+    assert type(seen["optimizer"]).__name__ == "Muon"
+
+
+def test_the_weights_that_are_left_are_the_average(monkeypatch):
+    copied, real = [], EMA.copy_to
+    monkeypatch.setattr(EMA, "copy_to", lambda self, net: (copied.append(1), real(self, net)))
+    clock = SimpleNamespace(process_time=itertools.count().__next__)
+    monkeypatch.setattr(speedrun, "time", clock)
+    list(speedrun.run(speedrun.untrained(speedrun.RECORD, 0), speedrun.RECORD, 0, 2))
+    assert copied == [1]
+
+
+@pytest.mark.parametrize(("letter", "mine", "other"), [("a", "val", "test"), ("b", "test", "val")])
+def test_each_judge_has_a_part_of_its_own(monkeypatch, letter, mine, other):
+    names, load = [], speedrun.load_model
+    monkeypatch.setattr(speedrun, "load_model", lambda n, **k: names.append(n) or load(n, **k))
+    same, far = (
+        speedrun.judged(speedrun.load_mnist(part, 16).images[:60], letter) for part in (mine, other)
+    )
+    assert same["frechet"] == pytest.approx(0, abs=1e-6)
+    assert far["frechet"] == pytest.approx(far["floor"], rel=1e-6)
+    assert set(names) == {f"digit16_evaluator_{letter}"}
+
+
+def test_every_class_is_drawn_alike(monkeypatch):
+    asked, edm = [], speedrun.untrained(speedrun.RECORD, 0)
+
+    def sample(n, cond, generator):
+        asked.append(cond)
+        return torch.zeros(n, 1, 16, 16)
+
+    monkeypatch.setattr(edm, "sample", sample)
+    speedrun.draw(edm, 120, 0)
+    assert torch.cat(asked).bincount().tolist() == [12] * 10

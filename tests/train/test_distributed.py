@@ -141,6 +141,27 @@ def test_one_process_that_is_told_to_stop_stops_all(tmp_path):
     assert path.with_suffix(".checkpoint").exists()
 
 
+def test_a_checkpoint_that_only_one_process_sees_is_refused():
+    def work():
+        with pytest.raises(ValueError, match="must be a shared folder"):
+            distributed.World("cpu").same(float(os.environ["RANK"]))
+
+    assert ended(together(work)) == [0, 0]
+
+
+def test_weights_and_average_are_divided_between_the_processes():
+    def work():
+        distributed.SHARD = 0
+        model = ROW.untrained()
+        average = distributed.World("cpu").hooks(model, 0.9)["average"].average
+        for net in (model, average):
+            parts = [w.to_local().numel() for w in net.parameters()]
+            # a half, and a little more: rows that cannot be halved go to the first
+            assert sum(parts) < 0.6 * sum(w.numel() for w in net.parameters())
+
+    assert ended(together(work)) == [0, 0]
+
+
 def test_a_batch_without_equal_parts_and_noise_of_another_kind_are_refused():
     with (
         distributed.LocalRows(slice(2, 4), 4),

@@ -18,6 +18,8 @@ def test_the_two_learn_from_other_images_with_other_layers_and_another_seed():
     assert a.seed != b.seed
     kinds = [{type(m).__name__ for m in row.untrained().modules()} for row in (a, b)]
     assert "Residual" in kinds[1] - kinds[0]
+    labels = torch.cat([row.data()[1] for row in (a, b)])
+    assert torch.equal(labels, load_mnist("train", 16).labels)
     assert max(row.path.stat().st_size for row in (a, b)) < 120_000
 
 
