@@ -15,7 +15,7 @@ from genlab.map import FAMILIES, evaluations, place
 from genlab_course.figures import COLOURS, for_text
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
 from genlab_course.lesson_01 import EXTENT, RECIPES, film
-from genlab_course.widgets.explorer import Explorer, explore, menu, panels, png, slider, stops
+from genlab_course.widgets.explorer import DPI, Explorer, explore, menu, panels, png, slider, stops
 
 AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES
 OPEN = "not known"
@@ -145,7 +145,8 @@ class Curve:
             self._handle.update(self._picture())
 
     def _picture(self) -> Image:
-        return Image(png(self._figure), alt="training curve")
+        width = round(self._figure.get_figwidth() * DPI)
+        return Image(png(self._figure, 2 * DPI), alt="training curve", width=width)
 
 
 def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
