@@ -262,7 +262,7 @@ t0, now = 0.4, torch.tensor(0.4)
 
 
 def backward(sde, lam, weight):
-    """dp/dt of the reverse process with noise lam; `weight` times g^2 multiplies the score."""
+    """dp/dt of the reverse process with noise lam; `weight` g^2 multiplies the score."""
     a, g2 = sde.rate(now), sde.diffusion(now) ** 2
 
     def current(x):
@@ -375,7 +375,7 @@ colours = np.where(far[some, 0] < 0, "#0072B2", "#E69F00")
 
 
 def scene(k):
-    """Both reverse processes after k of 130 steps: thirteen paths each, and all points."""
+    """Both processes after k of 130 reverse steps: thirteen paths and all points."""
     figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True,
                                 width_ratios=[1, 1, 0.6])  # fmt: skip
     for ax, lam, name in ((axes[0], 0.0, "ODE"), (axes[1], 1.0, "reverse SDE")):
@@ -795,8 +795,8 @@ ax.minorticks_off()
 ax.legend(loc="lower left")
 show(figure,
      "Largest error of log p against RK4 steps: with the prior N(0, I) it stays at "
-     "0.007 nats; with matched moments it falls to a millionth, with the exact prior it "
-     "keeps falling.")  # fmt: skip
+     "0.007 nats; with matched moments it falls to a millionth, with the exact prior "
+     "it keeps falling.")  # fmt: skip
 
 # %% [markdown]
 # That is question 2: the error stays at 0.007 nats, at any number of steps. It is no numerical error at all: it is the exact
