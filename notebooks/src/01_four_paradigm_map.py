@@ -198,7 +198,9 @@ check(
     by_quadrature,
     closed_form,
     unlike={
-        "standard deviations added": Normal(0.0, 2.0 + 0.5).log_prob(torch.tensor(x_seen)).exp()
+        "standard deviations added": Normal(0.0, 2.0 + 0.5)
+        .log_prob(torch.tensor(x_seen))
+        .exp()
     },
 )
 
@@ -918,15 +920,15 @@ for name in ("autoregressive", "flow", "vae", "gan"):
     axes[3].plot(*at, "*", markersize=13, color=COLOURS[name], label=name)
 grey = {"color": "#888888", "linewidth": 1, "linestyle": "--"}
 axes[3].axhline(noise_floor, **grey, label="two samples of the data")
-axes[3].set(xlabel="network evaluations for a sample", ylabel="energy distance to the data")
+axes[3].set(xlabel="network evaluations a sample", ylabel="energy distance to the data")
 axes[3].legend(fontsize=7.5, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
 show(
     figure,
     "Three clouds over eight circles, the data's blobs: a GAN with momentum 0.9, "
     "collapsed to a band at the top, one without, on the whole ring, and two steps of "
     "diffusion, a lump in the middle. Right: the distance of diffusion falls with the "
-    "evaluations, from 0.4 to 0.003; the flow and the autoregressive model are lower, with "
-    "1 and 2 evaluations.",
+    "evaluations, from 0.4 to 0.003; the flow and the autoregressive model are lower, "
+    "with 1 and 2 evaluations.",
 )
 
 # %% [markdown]

@@ -57,7 +57,7 @@ alt = "Twenty-four digits appear pixel by pixel, from top left to bottom right."
 film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 
 # %% [markdown]
-# Nobody told this network what a digit is. During training it was asked one question, some 900,000 times: *given the pixels so far, what comes next?*
+# No label or rule told this network what a digit is. During training it answered one question, some 900,000 times: *given the pixels so far, what comes next?*
 # To draw, it answers that question 64 times, and each answer becomes part of the next question. The same idea, with words instead of pixels, is behind nearly every large language model.
 #
 # **After this lesson you will be able to**
@@ -768,7 +768,7 @@ show(
 
 # %% [markdown]
 # These digits did not exist before; your loss and your sampler made them. Not all are good, after seconds of training. The draw is *exact*: no
-# approximation stands between the samples and the model's own distribution. It takes 64 passes of the network, one after the other (a batch shares them).
+# approximation stands between the samples and the model's own distribution. It takes 64 network evaluations, one after the other (a batch shares them).
 #
 # ## 9 · The key-value cache
 #
@@ -1247,7 +1247,7 @@ course.solution("02.perplexity")
 # ## Project · the best digits in ten minutes *(2 to 3 hours)*
 #
 # A PixelCNN of seven layers with 32 channels, trained for half a minute, reaches 1.766 bits per dimension on the test digits (mean of three seeds, 1.762 to 1.769; `benchmarks/pixelcnn_depth.py`). **Beat
-# 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged weights, or another order of the pixels. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
+# 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged weights, or another order of the pixels. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Submit your code, a table of at least five attempts with validation bits and
 # seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network.
 #
 # ## Quiz
@@ -1278,7 +1278,7 @@ widgets.quiz(lesson=2)
 # %% [markdown]
 # ## Going further · what production systems add
 #
-# *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
+# *Tokens* are learned: parts of words for text, codes of a learned quantiser for images, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
 # image generation of GPT-4o as autoregressive (addendum to the system card, March 2025).
 # *Caches* shrink: groups of query heads share keys and values (**grouped-query attention**); both are stored as one short vector (**multi-head latent attention**, DeepSeek-V3, 2024, arXiv:2412.19437); or most layers carry a state of fixed size instead (**linear attention**: Kimi Linear, 2025, arXiv:2510.26692). *Several tokens at once*:
 # a cheap draft proposes, the large model verifies in one pass (**speculative decoding**, in frontier: *discrete and parallel*); DeepSeek-V3 also trains **multi-token prediction**. *Continuous tokens* without a quantiser, each drawn by a small

@@ -84,7 +84,7 @@ p = mixture.log_prob(x[:, None]).exp()
 mean = core.integrate(p * x, x)
 width = core.integrate(p * (x - mean) ** 2, x).sqrt()
 check(
-    "mean and width, by quadrature",
+    "mean and standard deviation, by quadrature",
     torch.stack([mean, width]),
     best_gaussian(weights, means, stds),
     unlike={"only inside the components": [mean.item(), np.sqrt((weights * stds**2).sum())]},
