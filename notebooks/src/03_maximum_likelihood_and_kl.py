@@ -362,7 +362,7 @@ print("best belief by -(1 - q_x)^2:", best["local"].tolist())
 
 
 def excess(divergence):
-    """Divergence of two independent variables together, minus that of each by itself."""
+    """Divergence of two independent variables jointly, minus that of each alone."""
     together = divergence(np.outer(p, p3), np.outer(q, q3))
     return together - divergence(p, q) - divergence(p3, q3)
 
@@ -1315,8 +1315,8 @@ ax.legend(loc="upper left")
 show(
     figure,
     "Bits per dimension against the bandwidth, logarithmic: training falls "
-    "below zero at small bandwidths; validation and leave-one-out lie on each other, with "
-    "a minimum of 3.4 near 0.12 and a steep rise to the left.",
+    "below zero at small bandwidths; validation and leave-one-out lie on each other, "
+    "with a minimum of 3.4 near 0.12 and a steep rise to the left.",
 )
 
 # %% [markdown]

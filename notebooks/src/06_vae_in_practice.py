@@ -844,7 +844,7 @@ check_close_mc(
 )
 
 # %% [markdown]
-# **A decoder that can do without $z$.** Let each pixel's table also see the pixels before it (a small PixelCNN beside the latent), and let the way from $z$ be four
+# **A decoder that can do without $z$.** Let each pixel's table also see the pixels before it (a small PixelCNN together with the latent), and let the way from $z$ be four
 # layers deep. While the path from $z$ is still untrained, a code costs nats and gains nothing; so $q$ moves to the prior, and then nothing reaches the decoder through $z$ any more. Three
 # repairs: raise the weight $\beta$ of the KL slowly from 0 to 1 (**KL annealing**); replace $\sum_j\mathrm{KL}_j$ by $\sum_j\max(\lambda,\mathrm{KL}_j)$ with $\lambda=\tfrac12$ nat, so that the
 # first half nat of each latent is free (**free bits**); or leave a short path, of one layer, from $z$ to the pixels.
@@ -893,7 +893,7 @@ check_range(
     unlike={"its information": told_of[free]},
 )
 check_range(
-    "free bits: share of it that is information",
+    "free bits: fraction that is information",
     share[free],
     0.25,
     0.7,
@@ -916,7 +916,7 @@ figure, ax = plt.subplots(figsize=(8.5, 3.5))
 places = torch.arange(len(everything)).numpy()
 ax.barh(places, all_paid, color="#BBBBBB", label="divergence: what is paid")
 look = {"height": 0.45, "color": "#0072B2"}
-ax.barh(places, all_told, label="information: what is told", **look)
+ax.barh(places, all_told, label="information: what the code carries", **look)
 for place, row in zip(places, everything.values(), strict=True):
     ax.text(row[1] + 0.2, place, f"{row[0]:.2f} bits", va="center", fontsize=9)
 ax.set(yticks=places, yticklabels=list(everything), xlim=(0, 19.5))
@@ -926,10 +926,10 @@ ax.set(xlabel="nats per image", title=title)
 ax.legend(loc="lower right")
 show(
     figure,
-    "Bars for eight runs, what is paid in grey and what is told in blue. Plain "
+    "Bars for eight runs, what is paid in grey and the information in blue. Plain "
     "decoder: 16 nats paid at beta 0.25, 7 at 1, 1 at 4, none at 64. Decoder that "
     "sees earlier pixels: none when collapsed, little when annealed, about 3.6 with "
-    "free bits, half of it told, and 3.7 with a short way from z, most of it told.",
+    "free bits, half of it information, and 3.7 with a short way from z, most of it.",
 )
 
 # %% [markdown]
@@ -943,7 +943,7 @@ show(
 # $$\operatorname{Var}x=\operatorname{Var}\mathbb E[x\mid z]+\mathbb E\operatorname{Var}[x\mid z]$$
 # holds for every wave, so a conditional mean *cannot* have more energy than what it is the mean of. The smallest example: a stroke at column 2 or 3, nobody knows
 # which. And for the model's own samples the loss is known exactly: given $z$ the pixels are independent, the waves are a rotation of the pixels, so
-# *every* wave gets the same share of the pixels' variances, $\tfrac1{64}\sum_j\operatorname{Var}[x_j\mid z]$. This noise of all frequencies is the speckle.
+# *every* wave gets the same fraction of the pixels' variances, $\tfrac1{64}\sum_j\operatorname{Var}[x_j\mid z]$. This noise of all frequencies is the speckle.
 
 # %%
 frequency = torch.fft.fftfreq(8)
@@ -1078,9 +1078,9 @@ for name, images in (("held-out", test[:100]), ("training", train[:100])):
 # pixel in ten was hidden from it in training (dropout) helps. The amortisation gap is a part of a bad test ELBO for which the *model* is not to blame, and whoever needs a few
 # good codes can recover it by optimising $q$ for each image.
 #
-# ### The same in larger: MNIST
+# ### The same model, larger: MNIST
 #
-# The $8\times8$ digits are for numbers; for pictures take MNIST at $16\times16$, in black and white (ink where a grey level of 0 to 255 is 128 or more). Two
+# The $8\times8$ digits are small enough to compute with; to look at images, take MNIST at $16\times16$, in black and white (ink where a grey level of 0 to 255 is 128 or more). Two
 # levels a pixel make the decoder *Bernoulli*: 256 logits. Convolutions and a few minutes of training give better pictures than this page can wait for, so
 # the weights ship with the recipe that remakes them, `genlab train mnist_vae`. First the likelihood. Nobody may compare these bits with those of
 # the 17-level digits: other images, other levels, and a coin for every pixel costs exactly one bit.
@@ -1300,7 +1300,7 @@ widgets.quiz(6)
 #
 # | paradigm | minimises | samples by | likelihood | pays with |
 # |---|---|---|---|---|
-# | latent-variable (VAE) | $-\mathbb E_q\log p(x\mid z)+\mathrm{KL}(q\|p(z))$ | one prior draw, one decoder pass | a lower bound | blur, collapse, a gap |
+# | latent-variable (VAE) | $-\mathbb E_q\log p(x\mid z)+\mathrm{KL}(q\|p(z))$ | one prior draw, one evaluation of the decoder | a lower bound | blur, collapse, a gap |
 #
 # **What production systems add.** Convolutional encoders and decoders; perceptual and adversarial terms for sharpness; a very *small* weight of the divergence; and a second
 # generative model on the codes. As the compressor under latent diffusion the VAE is in daily use.
