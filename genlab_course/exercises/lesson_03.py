@@ -107,7 +107,7 @@ FORWARD_FIT = Exercise(
     cases=_MIXTURES,
     mistakes=Mistake.pairs(
         lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * s**2))]),
-        "Your standard deviation averages those of the components and forgets how the means spread.",
+        "Your standard deviation averages those of the components and forgets the spread of means.",
         lambda w, m, s: np.array([w @ m, np.sqrt(w @ (m - w @ m) ** 2)]),
         "Your standard deviation counts how far apart the components are and forgets their own.",
         lambda weights, means, stds: np.array([np.sum(weights * means), np.sum(weights * stds)]),

@@ -471,7 +471,7 @@ figure.legend(loc="outside right center", fontsize=9)
 show(
     figure,
     "Fréchet distance against 1/n for equal distributions: four estimates with error "
-    "bars lie on a straight line through zero, from 0.17 at n = 500 to 0.86 at n = 100, "
+    "bars lie on a line through zero, from 0.17 at n = 500 to 0.86 at n = 100, "
     "and the line read off at 1/n = 0 is 0.",
 )
 

@@ -262,7 +262,7 @@ t0, now = 0.4, torch.tensor(0.4)
 
 
 def backward(sde, lam, weight):
-    """dp/dt of the reverse process with noise lam; `weight` g^2 multiplies the score."""
+    """dp/dt of the reverse process with noise lam; `weight` g^2 scales the score."""
     a, g2 = sde.rate(now), sde.diffusion(now) ** 2
 
     def current(x):
