@@ -1164,7 +1164,8 @@ real = classifier.features(train)
 
 def frechet(images):
     """Fréchet distance to the training digits, in the classifier's features."""
-    return frechet_distance(real, classifier.features(from_unit(images, whole=False))).item()
+    found = classifier.features(from_unit(images, whole=False))
+    return frechet_distance(real, found).item()
 
 
 def drawn(model, n=1000, **options):

@@ -307,7 +307,7 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
            title=f"$\\beta_t$ = {beta}: {seen}")  # fmt: skip
 axes[0].set_ylabel(r"density given $x_t=0.1$")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-show(figure, "The exact distribution of one reverse step and a normal of equal moments: "
+show(figure, "The exact density of one reverse step and a normal of equal moments: "
      "equal for beta 0.02; for 0.3 and 0.8 the exact one has two humps.")  # fmt: skip
 check_range(
     "divergence of the normal step, beta 0.02, nats", misfit[0], 0.0008, 0.001,
