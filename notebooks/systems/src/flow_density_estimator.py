@@ -615,7 +615,7 @@ for name, q in (("couplings", coupled), ("autoregressive", masked)):
 
 # %%
 observations = simulated(moons, 3, torch.Generator().manual_seed(10))[1]
-print(f"{'observation':<18} {'classifier':<18} {'couplings':>16} {'autoregressive':>16}")
+print(f"{'observation':<18} {'c2st by':<18} {'couplings':>16} {'autoregressive':>16}")
 scores = {"network": [], "30 neighbours": []}
 for row in observations:
     g = torch.Generator().manual_seed(11)
