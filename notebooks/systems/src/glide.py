@@ -105,7 +105,7 @@ film(
     [sheet(enlarge(x)) for x in [*first[::3], *[first[-1]] * 2]]
     + [sheet(x) for x in [*second[1:], second[-1]]],
     alt="Animation: five squares of coarse noise become, step by step, a thin red "
-    "seven, a bold green three, a thin cyan nine, a magenta four and a bold yellow zero; "
+    "seven, a bold green three, a thin cyan nine, a magenta four, a bold yellow zero; "
     "then each is drawn again from finer noise, with four times as many pixels.",
     seconds=4, width=700,
 )  # fmt: skip
