@@ -69,7 +69,7 @@ states = list(
 with torch.no_grad():
     film(
         [tall(model.decode(z)) for z in states[::2]],
-        alt="Animation: scraps of strokes on four sheets of paper turn step by step into "
+        alt="Animation: scraps of strokes on four sheets turn step by step into "
         "a red seven left of a blue three, a green eight above a purple two, a gold "
         "five, and a black four right of a red zero.",
         seconds=4,
