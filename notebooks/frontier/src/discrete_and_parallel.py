@@ -70,8 +70,8 @@ def frame(p):
 
 ALT = (
     "Three groups of six digits fill up from blue, hidden pixels. In one evaluation "
-    "all are full at once and are speckle. In eight evaluations they are digits with some "
-    "stray pixels. Pixel by pixel takes 64 evaluations and draws cleaner digits."
+    "all are full at once and are speckle. In eight evaluations they are digits with "
+    "some stray pixels. Pixel by pixel takes 64 evaluations and draws cleaner digits."
 )
 film(map(frame, (0, 1, 2, 3, 5, 8, 14, 24, 36, 50, 64)), alt=ALT, seconds=5, width=640)
 

@@ -80,7 +80,7 @@ q, k = torch.randn(1, 1, 1, 4, generator=g), torch.randn(1, 1, 5, 4, generator=g
 weights = attention_weights(q, F.pad(k, (0, 0, 0, 3)))[0, 0, 0]
 scores = (q @ k.mT / 2)[0, 0, 0]
 zeros_ignored = attention_weights(q, k)[0, 0, 0]
-check("my fraction = attention that falls on the words", share(scores.numpy(), 3), weights[:5].sum(),
+check("my fraction = attention on the words", share(scores.numpy(), 3), weights[:5].sum(),
       unlike={"zeros that do nothing": zeros_ignored.sum()})  # fmt: skip
 
 
