@@ -145,7 +145,7 @@ ERROR_BAR = Exercise(
         lambda log_probs, n_dims: _report(log_probs, n_dims) * (1, n_dims * math.log(2)),
         "The error bar is still in nats per image: convert it too.",
         lambda log_probs, n_dims: _report(log_probs, n_dims) * n_dims,
-        "You did not share the bits out over the dimensions.",
+        "You did not divide the bits by the number of dimensions.",
         lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
         "The sign is off: a loss is minus the log-probability.",
     ),
