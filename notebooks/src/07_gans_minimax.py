@@ -1190,7 +1190,7 @@ check_range(
 )
 
 # %% [markdown]
-# And now the disease and the cures, one change at a time, each for 600 steps and with three seeds. Three keep the fast generator: with $R_1$;
+# Now for the collapse and its cures, one change at a time, each for 600 steps and with three seeds. Three keep the fast generator: with $R_1$;
 # with *minibatch statistics* (the discriminator also sees the standard deviation of its batch, so a batch of copies looks wrong although each copy
 # looks right); with light momentum. The others begin with equal rates: alone; with $R_1$; with light momentum.
 

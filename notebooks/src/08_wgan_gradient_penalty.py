@@ -76,8 +76,8 @@ course.draw_map(lesson=8, slim=True)
 # %% [markdown]
 # ## 1. Moving mass
 #
-# **Step 1. The cheapest way to carry.** A *plan* $\gamma$ says how much mass goes from $x$ to $y$. It must empty $p$ and fill $q$: its
-# row sums are $p$, its column sums are $q$. It costs mass times distance, and the distance between the distributions is the cheapest cost:
+# **Step 1. The cheapest way to carry.** A **transport plan** $\gamma$ says how much mass goes from $x$ to $y$. It must empty $p$ and fill $q$: its
+# row sums are $p$, its column sums are $q$. It costs mass times distance, and the **Wasserstein-1 distance** (or earth mover's distance) of the two distributions is the cheapest cost:
 # $$W_1(p, q) = \inf_{\gamma} \sum_{x, y} \gamma(x, y)\,\lVert x-y\rVert .$$
 # This is a linear function of $\gamma$ under linear constraints, so for finitely many points a linear-programming solver finds it. It
 # knows nothing about probability; it is our first route.
@@ -457,7 +457,7 @@ print("-f' just left of the fakes:",
 # ## 5. Keeping the critic gentle
 #
 # Everything hangs on the words *1-Lipschitz*. A free critic makes the gap infinite by growing steeper for ever (section 6 lets one go). Four
-# leashes are in use.
+# constraints are in use.
 #
 # **Clipping** forces every weight into $[-c, c]$ after each step. **Spectral normalisation** divides each weight matrix by its largest
 # singular value, so that no layer can stretch a vector. **The gradient penalty** (WGAN-GP) asks for slope 1 at random points on the segments
@@ -613,10 +613,10 @@ check(
 
 
 # %% [markdown]
-# ## 6. Four leashes, measured
+# ## 6. Four constraints, measured
 #
 # Data from $\mathcal N(0, I)$ in the plane, a "generator" that stands still at $\mathcal N((3, 0), I)$: the true distance is 3, a shift.
-# We train the same small critic under each leash and measure two things that the leash promised: the steepest slope on a dense lattice
+# We train the same small critic under each constraint and measure two things that it promised: the steepest slope on a dense lattice
 # (a lower bound on the Lipschitz constant), and the reported gap.
 
 # %%
@@ -631,18 +631,18 @@ class Still(nn.Module):
         return z + self.shift
 
 
-def leashed(name, shift=3.0, n_steps=50, seed=8):
+def constrained(name, shift=3.0, n_steps=50, seed=8):
     """Train a critic for a fixed shift; return it after 5 times `n_steps` steps."""
     torch.manual_seed(seed)
     critic = MLP(2, 1, 64, 2, activation=nn.LeakyReLU)
     if name == "spectral":
         adversarial.spectral_normalize(critic)
-    leash, _, strength = name.partition(" ")
+    kind, _, strength = name.partition(" ")
     sizes = {"latent_dim": 2, "event_shape": (2,)}
-    if leash == "R1":  # lesson 07's game; the others play this lesson's
+    if kind == "R1":  # lesson 07's game; the others play this lesson's
         model = adversarial.GAN(Still(shift), critic, gamma=float(strength), **sizes)
     else:
-        option = {leash: float(strength)} if leash in ("clip", "penalty") else {}
+        option = {kind: float(strength)} if kind in ("clip", "penalty") else {}
         option = {"penalty": 0.0, **option}
         model = adversarial.WGAN(Still(shift), critic, **sizes, **option)
     generator = torch.Generator().manual_seed(seed)
@@ -656,7 +656,7 @@ def leashed(name, shift=3.0, n_steps=50, seed=8):
 
 
 # %% [markdown]
-# Two numbers say whether the leash did what it promised: the gap that the critic reports, and its steepest slope.
+# Two numbers say whether the constraint did what it promised: the gap that the critic reports, and its steepest slope.
 
 # %%
 def report(model, n=4000):
@@ -673,29 +673,29 @@ def report(model, n=4000):
 
 
 torch.set_default_dtype(torch.float32)
-print("leash            reported gap   steepest slope   (the truth: 3 and 1)")
-measured = {"none, 25 steps": report(leashed("none", n_steps=25))}
+print("constraint       reported gap   steepest slope   (the truth: 3 and 1)")
+measured = {"none, 25 steps": report(constrained("none", n_steps=25))}
 for name in ("none", "clip 0.01", "clip 0.3", "spectral", "penalty 10", "R1 0.1",
              "R1 1", "R1 10"):
-    measured[name] = report(leashed(name))
+    measured[name] = report(constrained(name))
 for name in measured:
     print(f"{name:<16} ~{measured[name][0]:.3f}         ~{measured[name][1]:.3f}")
 
 # %% [markdown]
-# Clipping is a leash of accidental length: with $c = 0.01$ the critic is nearly flat and reports next to nothing; with $c = 0.3$ it is
+# Clipping gives an accidental constant: with $c = 0.01$ the critic is nearly flat and reports next to nothing; with $c = 0.3$ it is
 # much too steep and reports many times the distance. Same algorithm, same data, and a constant of which nobody can say in advance what it
 # does. (That was question 3.) Spectral normalisation keeps its promise, every slope is at most 1, and here it is nearly right: for a
 # shift the best critic is a straight line, which a product of norm-1 layers can draw. It always errs on the low side. The penalty errs on
 # the high side here, by the overshoot of step 10, and promises nothing: somewhere on the lattice the slope exceeds 1. $R_1$ sets no constant at
 # all: the slope is what $\gamma$ leaves of that of $\log p-\log q$, which is 3 here, and the gap is no distance. It keeps the critic *smooth at the data*, and
-# that is enough for its game. And with no leash at all, twice the training is several times the gap: there is nothing to converge to.
+# that is enough for its game. And with no constraint at all, twice the training is several times the gap: there is nothing to converge to.
 
 # %%
 truth = Still(3.0).shift.norm().item()  # the truth
 gap = {name: row[0] for name, row in measured.items()}
 steep = {name: row[1] for name, row in measured.items()}
 check_range(
-    "no leash: gap after twice the training, ratio",
+    "no constraint: gap, twice the training, ratio",
     gap["none"] / gap["none, 25 steps"],
     2.5,
     15,
@@ -755,7 +755,7 @@ check("R1: the slope falls with γ", falls, True)
 
 # %%
 shifts = [0.5, 1.0, 2.0, 4.0]
-reported = [report(leashed("penalty 10", shift, n_steps=40))[0] for shift in shifts]
+reported = [report(constrained("penalty 10", shift, n_steps=40))[0] for shift in shifts]
 far = Still(shifts[-1]).shift.norm().item()
 check_range(
     "gap at shift 4 (step 10: 4.8)", reported[-1], 4.3, 5.2, unlike={"the truth": far}

@@ -1190,7 +1190,7 @@ show(figure,
 # $c_{\text{out}}^2 = (1-c_{\text{skip}})^2\sigma_d^2 + c_{\text{skip}}^2\sigma^2$. (iii) Its errors are amplified as little as possible: minimise
 # that over $c_{\text{skip}}$; it is a parabola, and the minimum is at
 # $$c_{\text{skip}} = \frac{\sigma_d^2}{\sigma^2+\sigma_d^2}, \qquad c_{\text{out}} = \frac{\sigma\sigma_d}{\sqrt{\sigma^2+\sigma_d^2}} .$$
-# Without noise the network does nothing; in pure noise it says everything, and never is its error multiplied by more than $\sigma_d$.
+# Without noise the network does nothing; in pure noise it makes the whole guess, and its error is never multiplied by more than $\sigma_d$.
 
 # %%
 torch.set_default_dtype(torch.float64)

@@ -364,7 +364,7 @@ check_range("noise 0: correlation of start and end", memory[0.0], 0.85, 1.0,
             unlike={"noise 0.5": memory[0.5], "noise 1": memory[1.0]})
 
 # %% [markdown]
-# The marginals agree at all times. The *paths* do not: under the ODE the end is a function of the start, under the SDE it has forgotten it.
+# The marginals agree at all times. The *paths* do not: under the ODE the end is a function of the start; under the SDE it hardly depends on the start.
 # Equal marginals say nothing about which point goes where.
 
 # %% jupyter={"source_hidden": true}
@@ -499,7 +499,7 @@ check("final variance: order of DDPM, of the reverse SDE",
 # noise on unscaled data. The product rule removes the drift $a\,x$, and with $s=-\hat\epsilon/\sigma$ and
 # $\tfrac{d}{dt}\kappa^2=g^2/\alpha^2$ the flow becomes
 # $$\frac{dy}{d\kappa}=\hat\epsilon(x,t).$$
-# One Euler step here from $t$ to $u<t$, multiplied by $\alpha_u$, *is* DDIM. Not nearly: the two differ by rounding. A step of any length
+# One Euler step here from $t$ to $u<t$, multiplied by $\alpha_u$, *is* DDIM: the two differ only by rounding. A step of any length
 # is exact while the predicted noise does not change: if the data are a single point, one step from pure noise lands on it. For normal data
 # $\mathcal N(0,v)$ the predicted noise changes all the way. Then it depends on $v$ which first-order solver has the smaller error: near
 # $v=1$ it is Euler in $t$, since those data hardly move in $t$. The figure has $v=\tfrac14$ and gives all solvers the same levels, even in
@@ -827,7 +827,7 @@ check_range("mean of the density over the true one",
 
 # %% [markdown]
 # **Step 14. One network, two distributions.** `ProbabilityFlow` wraps a score with an ODE. It *has* `log_prob`. DDPM's chain on the same
-# network has an `elbo` and no `log_prob`. This is not pedantry. Take $\mathcal N(0,1)$ data and a slightly wrong score $-cx$ with $c=1.3$,
+# network has an `elbo` and no `log_prob`. The difference matters. Take $\mathcal N(0,1)$ data and a slightly wrong score $-cx$ with $c=1.3$,
 # $\beta=1$, $T=3$. Both samplers are linear. The ODE multiplies the variance by $e^{(1-c)T}$; under the SDE it tends to $1/(2c-1)$ at the
 # rate $2c-1$. And the chain's mean bound lies below minus the entropy by $\tfrac12(c-1)^2T$ nats, half the mean squared error of the score
 # along the way.
@@ -871,7 +871,7 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(chain_model))
 
 # %% [markdown]
 # Question 3: no. The chain's *lower bound* lies above the ODE's *exact* likelihood, and nothing is wrong: the bound holds for the chain.
-# With the exact score ($c=1$) all three coincide. The gap between them measures the score's error, not anybody's arithmetic.
+# With the exact score ($c=1$) all three coincide. The gap between them measures the error of the score. It is no mistake in the arithmetic.
 
 # %% [markdown]
 # ## 5. Real data: the digits in bits per dimension
@@ -998,7 +998,7 @@ show(figure,
 #
 # **Most of the ODE's deficit is the division by $\alpha_1$**: at 250 steps clipping takes four fifths of it away. The advantage of fresh noise
 # that remains is small, and these runs alone do not resolve it; lesson 13's runs do (.06 ± .01 at 32 evaluations). It needs many steps: with 50 the
-# noise is a *dis*advantage. The dial of step 5 buys it, for the price of more steps.
+# noise is a *dis*advantage. You get it by turning up $\lambda$ in step 5, for the price of more steps.
 #
 # **What is the likelihood of an image of grey levels?** The ODE gives the density of a *real-valued* image at $t_\text{min}$. A test image
 # has $D=64$ pixels of 17 levels, a distance $\delta=\tfrac18$ apart. Three honest ways to a number for $\log P(\text{image})$, all of them
