@@ -125,7 +125,7 @@ check(
 #
 # **Step 3. Explicit score matching.** The natural distance between a model $s$ and the true score is the mean square,
 # $$J_{\mathrm{SM}}(s) = \tfrac12\,\mathbb E_{p}\,\lVert s(x) - \nabla\log p(x)\rVert^2,$$
-# half of what is called the *Fisher divergence*. It is zero only if the two agree wherever there are data. Take $p = \mathcal N(0,1)$,
+# half of what is called the **Fisher divergence**. It is zero only if the two agree wherever there are data. Take $p = \mathcal N(0,1)$,
 # whose score is $-x$, and the model $s(x) = -ax$. Then $s - \nabla\log p = (1-a)x$, and as $\mathbb E x^2 = 1$,
 # $$J_{\mathrm{SM}} = \tfrac12(1-a)^2 .$$
 
@@ -245,7 +245,7 @@ check(
 # for $D$ numbers. For a colour image of $256\times256$ that is $3\cdot256^2 = 196{,}608$ backward passes for a single value of the loss.
 #
 # **Step 7. A random direction estimates the trace.** Let $v$ have independent entries with mean 0 and variance 1, so that
-# $\mathbb E[vv^\top] = I$. Then
+# $\mathbb E[vv^\top] = I$. Then (**Hutchinson's estimate**, lesson 04; with it the objective is called **sliced score matching**)
 # $$\mathbb E\big[v^\top J v\big] = \sum_{ij} J_{ij}\,\mathbb E[v_iv_j] = \operatorname{tr} J ,$$
 # and $v^\top J$ is *one* backward pass. With signs $v_i = \pm1$ the diagonal enters without error, because $v_i^2 = 1$ always; what varies
 # is $\sum_{i<j}(J_{ij}+J_{ji})\,v_iv_j$, whose variance is $\sum_{i<j}(J_{ij}+J_{ji})^2$. In three dimensions there are eight sign vectors:
@@ -313,7 +313,7 @@ check(
 # $$\nabla\log p_\sigma(\tilde x) = \frac{\int p(x)\,\nabla q(\tilde x\mid x)\,dx}{p_\sigma(\tilde x)}
 # = \int \underbrace{\frac{p(x)\,q(\tilde x\mid x)}{p_\sigma(\tilde x)}}_{p(x\mid\tilde x)}\nabla\log q(\tilde x\mid x)\,dx
 # = \mathbb E\Big[-\frac{\epsilon}{\sigma}\,\Big|\,\tilde x\Big] .$$
-# Each single slope $-\epsilon/\sigma$ is a very noisy witness; their mean, given what you see, is the truth. We compute the right side
+# Each single slope $-\epsilon/\sigma$ is very noisy; the mean of all of them, given what you see, is the score. We compute the right side
 # by Bayes on a grid of clean points, and the left from the closed form of the noised mixture.
 
 # %%
@@ -333,7 +333,7 @@ check(
 
 # %% [markdown]
 # **Step 10. So regress.** The function of $\tilde x$ with the least mean square distance to a random target is the target's conditional
-# mean. By step 9 that mean is the score. Hence *denoising score matching*:
+# mean. By step 9 that mean is the score. Hence **denoising score matching** (DSM):
 # $$J_{\mathrm{DSM}}(s) = \tfrac12\,\mathbb E\,\big\lVert s(x + \sigma\epsilon) + \epsilon/\sigma\big\rVert^2 .$$
 # No trace, no second derivative, no unknown. Six rows by hand, for $\sigma = 1$ (input $x+\epsilon$, target $-\epsilon$):
 
@@ -451,7 +451,7 @@ show(figure, "Three parabolas of the loss against the slope a: the explicit one 
      "one at 0.5 and 0.25.")  # fmt: skip
 
 # %% [markdown]
-# Three parabolas, three stories. The first two have their bottom at the true slope 1, at different heights. The third has it at $\tfrac12$:
+# Compare the three parabolas. The first two have their bottom at the true slope 1, at different heights. The third has it at $\tfrac12$:
 # it answers another question. The value of a minimum says nothing about the quality of a model, and losses at different $\sigma$ cannot be
 # compared: for $s = 1$ the floor is 49.5 at $\sigma = 0.1$ and 0.00005 at $\sigma = 10$.
 
@@ -477,7 +477,7 @@ check(
 # **Step 13. Ask for the clean example.** From $x = \tilde x - \sigma\epsilon$, take the mean given $\tilde x$ and insert step 9,
 # $\mathbb E[\epsilon\mid\tilde x] = -\sigma\nabla\log p_\sigma$:
 # $$\mathbb E[x\mid\tilde x] = \tilde x + \sigma^2\,\nabla\log p_\sigma(\tilde x) .$$
-# This is Tweedie's formula. It assumes nothing about the data. Read forwards, it denoises with a score; read backwards, it says that whoever
+# This is **Tweedie's formula**. It assumes nothing about the data. Read forwards, it denoises with a score; read backwards, it says that whoever
 # trains a denoiser by least squares has trained a score. The check uses the mixture's own denoiser (a posterior over components, no score
 # in it). For a normal with $\sigma = s$ the guess is half of what is seen.
 
@@ -870,7 +870,7 @@ show(figure, "Against the noise level, logarithmic: the KL of the two noised "
 # %% [markdown]
 # Almost everything that distinguishes $0.8:0.2$ from $0.5:0.5$ is visible around the level at which the hills merge, and nowhere else.
 #
-# **Step 17. One network, one loss.** The *noise-conditional score network* minimises a weighted sum of denoising losses,
+# **Step 17. One network, one loss.** The **noise-conditional score network** (NCSN) minimises a weighted sum of denoising losses,
 # $$\frac1L\sum_{i=1}^L\lambda(\sigma_i)\;\tfrac12\,\mathbb E\big\lVert s_\theta(x+\sigma_i\epsilon, \sigma_i) + \epsilon/\sigma_i\big\rVert^2 .$$
 # The classic weight is step 16's $\lambda = \sigma^2$, which makes it a prediction of the noise, $\tfrac12\lVert\sigma s_\theta + \epsilon\rVert^2$. Without it
 # the smallest level would drown the others, since its floor alone is $\approx D/2\sigma^2$. We add a factor, $\lambda = \sigma^2(1+\sigma^2/s_d^2)$ with
@@ -1130,7 +1130,7 @@ check_range(
 #
 # The same functions, now in 64 dimensions. Digits are scaled to $[-1, 1]$; the largest distance between two of them is 9.6, so the ladder starts
 # at $\sigma_1 = 10$; it ends at 0.2, one and a half grey levels, with 14 rungs of ratio 1.35. The network is a residual perceptron of some
-# 450,000 weights that hears $\log\sigma$.
+# 450,000 weights that gets $\log\sigma$ as an input.
 
 # %%
 train, held_out = load_digits("train").images, load_digits("test").images
@@ -1328,7 +1328,7 @@ show(figure, "A held-out one with noise of 0.5, 1, 1.5, 2.2 and 3 above, and Twe
 #
 # Section 7 has shown the three classic failures and section 8 their repair. Five more, each produced and measured.
 #
-# **The top of the ladder, unheard.** With the classic $\lambda = \sigma^2$ the loss at $\sigma = 10$ is the prediction of noise in an input that is nearly
+# **The top of the ladder is hardly learned.** With the classic $\lambda = \sigma^2$ the loss at $\sigma = 10$ is the prediction of noise in an input that is nearly
 # all noise; how digits look on average, which is all that the score can add up there, hides behind the first decimals. We train two small
 # networks for 400 steps, which differ only in the weight, and ask each for its guess at $\sigma = 10$.
 
@@ -1469,7 +1469,7 @@ check_range(
 # The asymmetry costs little here: the symmetric part is what the trace sees, and the variance that it predicts is close to the error that it
 # makes. Where a true gradient is needed, let the network output one number, an energy, and differentiate it (lesson 10).
 #
-# **No likelihood.** There is no $\log p$ to ask for, and the type says so.
+# **No likelihood.** A score network has no $\log p$, and its class has no method for one.
 
 # %%
 print("likelihood kind:", likelihood_kind(digits),
