@@ -471,8 +471,8 @@ check(
 )
 
 # %% [markdown]
-# **Step 7. A guess that cannot be right.** Encoders nearly always give independent coordinates, $q=\mathcal N(m,\operatorname{diag}v)$ (*mean
-# field*), and here the posterior is correlated. With $\Lambda=\Sigma^{-1}$ and the right means the KL of the two normals in $k$ dimensions is
+# **Step 7. A guess that cannot be right.** Encoders nearly always give independent coordinates, $q=\mathcal N(m,\operatorname{diag}v)$ (**mean
+# field**), and here the posterior is correlated. With $\Lambda=\Sigma^{-1}$ and the right means the KL of the two normals in $k$ dimensions is
 # $\tfrac12\big(\sum_j\Lambda_{jj}v_j-k-\sum_j\log v_j-\log\det\Lambda\big)$. Its derivative in $v_j$, $\tfrac12(\Lambda_{jj}-1/v_j)$, vanishes at
 # $v_j=1/\Lambda_{jj}$; insert that, and what is left is
 # $$\text{gap}=\tfrac12\Big(\sum_j\log\Lambda_{jj}-\log\det\Lambda\Big),$$

@@ -182,7 +182,7 @@ print(f"held-out ~{found[0]:.2f}, stored ~{found[1]:.2f} bits per dimension")
 # %% [markdown]
 # ## Step 3. The Inception score
 #
-# Take a classifier $p(y\mid x)$. A good sample should be *certain* (peaked $p(y\mid x)$), a good set should be *varied* (flat average
+# The **Inception score** (IS) takes a classifier $p(y\mid x)$. A good sample should be *certain* (peaked $p(y\mid x)$), a good set should be *varied* (flat average
 # $p(y)$). One number for both is the mean divergence of the one from the other:
 #
 # $$\mathrm{IS}=\exp\,\mathbb E_x\,\mathrm{KL}\big(p(y\mid x)\,\|\,p(y)\big)=\exp\Big(H\big[p(y)\big]-\mathbb E_x H\big[p(y\mid x)\big]\Big).$$
@@ -483,12 +483,12 @@ show(
 # %% [markdown]
 # ## Step 7. KID: an unbiased alternative
 #
-# The maximum mean discrepancy compares averages of a kernel within and across the two sets:
+# The **maximum mean discrepancy** (MMD) compares averages of a kernel within and across the two sets:
 #
 # $$\mathrm{MMD}^2=\mathbb E\,k(x,x')+\mathbb E\,k(y,y')-2\,\mathbb E\,k(x,y).$$
 #
 # It is linear in each expectation, so it can be estimated without bias at every $n$: just never pair a point with itself. With the cubic kernel
-# $k(x,y)=(x^\top y/d+1)^3$ on features this is the KID. "Unbiased" is a statement about an average over all possible samples, so let us take
+# $k(x,y)=(x^\top y/d+1)^3$ on features this is the **kernel inception distance** (KID). "Unbiased" is a statement about an average over all possible samples, so let us take
 # all of them: two small distributions, every ordered sample of two from each.
 
 # %%
@@ -599,11 +599,11 @@ print(f"expected at n = m = 400, k = 5: {expected:.3f}")
 # %% [markdown]
 # ## Step 9. From a distance to evidence
 #
-# A distance of 0.2: large, or chance? Shuffle. If both sets come from one distribution, all ways to split the pool are equally likely, so
+# Is a distance of 0.2 large, or chance? A **permutation test** decides by shuffling. If both sets come from one distribution, all ways to split the pool are equally likely, so
 # $p=\frac{1+\#\{\text{shuffles at least as large}\}}{1+B}$ is a valid p-value for *any* statistic. For three points a side there are
 # $\binom63=20$ splits, and we can enumerate them; two of them (the real one and its mirror image) are as extreme as possible.
 #
-# The second way trains a classifier to tell the two sets apart and counts its hits on *unseen* examples: under equality a fair coin.
+# The second way trains a classifier to tell the two sets apart and counts its hits on *unseen* examples (a **classifier two-sample test**): if the two distributions are equal, it is right half of the time.
 
 # %%
 left = torch.tensor([[0.0], [1.0], [2.0]])
