@@ -54,7 +54,7 @@ torch.set_default_dtype(torch.float64)
 course.draw_map(lesson=4, slim=True)
 
 # %% [markdown]
-# An autoregressive model gets an exact $\log p(x)$ by splitting $x$ into tokens. A flow gets it in another way: it starts from noise
+# An autoregressive model gets an exact $\log p(x)$ by splitting $x$ into tokens. A **normalizing flow** gets it in another way: it starts from noise
 # that you understand completely and bends it, by a map that can be undone, until it looks like data. The likelihood is then bookkeeping:
 # where did this $x$ come from, and how much was space stretched on the way?
 #
@@ -74,7 +74,7 @@ course.draw_map(lesson=4, slim=True)
 # **Step 1. Follow a sliver of probability.** Take all the $z$ in a short interval of length $dz$. They carry mass $p_Z(z)\,dz$. The map
 # $f$ lays them down on an interval of length $|f'(z)|\,dz$, and the mass is the same, because no point was made or lost:
 # $$p_X(x)\,|f'(z)|\,dz = p_Z(z)\,dz \qquad\Longrightarrow\qquad p_X(x) = \frac{p_Z\big(f^{-1}(x)\big)}{|f'(z)|},\quad z = f^{-1}(x).$$
-# Where the map stretches, the density thins out; where it squeezes, the density piles up. The picture shows the same five per cent of
+# This is the **change-of-variables formula**. Where the map stretches, the density thins out; where it squeezes, the density piles up. The picture shows the same five per cent of
 # the mass before and after, for $f(z) = z + 0.45 \sin 2z$ and a normal base.
 
 # %% jupyter={"source_hidden": true}
@@ -431,7 +431,7 @@ check(
 
 # %% [markdown]
 # Half of the coordinates have not moved. The next layer keeps the other half, and after two layers all have. One kernel serves both
-# directions; only the elementwise map that it is handed changes.
+# directions; only its elementwise map changes.
 
 # %%
 course.show_source(flow.couple)
@@ -936,7 +936,7 @@ film(
 #
 # ## 9. Images are whole numbers
 #
-# A pixel of our digits takes one of $L = 17$ levels. A density on such data is a trap, which section 10 springs on purpose. The way out
+# A pixel of our digits takes one of $L = 17$ levels. A density fitted to such data can be made arbitrarily high, as section 10 shows on purpose. The way out
 # is to ask the density only for the probability of a whole *bin*.
 #
 # **Step 12. Dequantise.** Spread level $x$ over its bin, $y = (x + u)/L$ with $u$ uniform on $[0,1)^D$, and fit a density $p$ to $y$. It
@@ -984,7 +984,7 @@ for name, row in (
 # %% [markdown]
 # **Step 13. Choose the noise.** Nothing forced $u$ to be uniform. For any density $q(u \mid x)$ that is positive on the whole bin,
 # $$\log P(x) \;\ge\; \mathbb E_{q}\Big[\log p\Big(\tfrac{x+u}{L}\Big) - D\log L - \log q(u\mid x)\Big],$$
-# with equality when $q$ is proportional to $p$ across the bin. *Variational dequantisation* learns $q$, as a small flow conditioned on the
+# with equality when $q$ is proportional to $p$ across the bin. **Variational dequantisation** learns $q$, as a small flow conditioned on the
 # image; it starts out as uniform noise, and the best $q$ of that family is at least as good. (Lesson 05 builds a whole family of models on this inequality.)
 # In the same example, take the best logit-normal $q$ for each level, found by a grid search, and measure what is left of the gap on average over the
 # levels. (This family does not contain uniform noise: at the three inner levels, where uniform noise was nearly perfect, it loses a hundredth of a nat.)
