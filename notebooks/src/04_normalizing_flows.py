@@ -650,7 +650,7 @@ show(
 # **Step 11.** Take a step so small that it cannot fold anything: $x \mapsto x + h\,v(x)$. Its Jacobian is $I + h\,\partial v/\partial x$,
 # and $\log\det(I + hM) = h\,\mathrm{tr}\,M + O(h^2)$. Make the steps infinitely many and the sum of log-determinants becomes an integral of a
 # trace, the divergence $\nabla\cdot v = \mathrm{tr}\,\partial v/\partial x$. Along a path the density thins out as fast as the flow spreads its
-# points:
+# points (this is a **continuous normalizing flow**):
 # $$\frac{dx_t}{dt} = v(x_t, t), \qquad \frac{d}{dt}\log p_t(x_t) = -\nabla\cdot v(x_t, t).$$
 # Time runs as everywhere in this course, with data at $t = 0$ and noise at $t = 1$. Integrate from 0 to 1 and solve for the data's end:
 # $$\log p_0(x_0) = \log p_1(x_1) + \int_0^1 \nabla\cdot v(x_t, t)\,dt .$$

@@ -147,7 +147,7 @@ for p, q in examples:
 #
 # Put $D^*$ back and write $m = (p+q)/2$. Each logarithm is $\log\frac{p}{2m} = \log\frac pm - \log 2$, so
 # $$V(D^*, G) = -\log 4 + \mathrm{KL}(p\,\|\,m) + \mathrm{KL}(q\,\|\,m) = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q).$$
-# This is why the game is worth playing: against the best discriminator the generator descends a divergence that is zero only at $q = p$. Route
+# JS is the **Jensen-Shannon divergence**. It is why the game is worth playing: against the best discriminator the generator descends a divergence that is zero only at $q = p$. Route
 # one plugs $D^*$ into $V$. Route two needs no discriminator: $\mathrm{JS} = H(m) - \tfrac12 H(p) - \tfrac12 H(q)$, from three entropies.
 
 # %%
@@ -290,7 +290,7 @@ show(figure, "Logit against x: the trained discriminator's dashed curve, with tw
 # The generator feels the discriminator through the logit of its own samples. By the chain rule, with $D' = D(1-D)$,
 # $$\frac{d}{dl}\log(1-D) = -D, \qquad \frac{d}{dl}\big(-\log D\big) = -(1-D).$$
 # A recognised fake has $D \approx 0$: the loss of the game is flat exactly where the generator has most to learn. The second loss,
-# *non-saturating*, asks for the same thing (a larger $D$) and keeps its slope. At $D = 0.01$ the two are 0.01 and 0.99. Autograd against
+# **non-saturating**, asks for the same thing (a larger $D$) and keeps its slope. At $D = 0.01$ the two are 0.01 and 0.99. Autograd against
 # central differences:
 
 # %%
@@ -409,11 +409,11 @@ for mu in (1.0, 4.0):
 # %% [markdown]
 # ### Step 8. Any convex function gives a game
 #
-# Jensen-Shannon is one member of a family. For convex $f$ let $D_f(p\|q) = \mathbb E_q f(p/q)$; it is a divergence, zero for equal
+# Jensen-Shannon is one member of a family. For convex $f$ let $D_f(p\|q) = \mathbb E_q f(p/q)$; it is an **f-divergence**, zero for equal
 # distributions, if $f(1) = 0$. With the **convex conjugate** $f^*(t) = \sup_u\,[ut - f(u)]$, a convex function is the upper envelope of its
 # tangents, $f(u) = \sup_t\,[ut - f^*(t)]$. Choosing one $t = T(x)$ for each $x$ instead of the best one can only lose, so
 # $$D_f(p\,\|\,q) \ge \mathbb E_p\,T(x) - \mathbb E_q\,f^*\big(T(x)\big), \qquad \text{equal at}\quad T^*(x) = f'\Big(\frac{p(x)}{q(x)}\Big).$$
-# The right side contains samples only: a GAN for every $f$. Two things must then hold at $T^*$. The bound equals the divergence (left side
+# The right side contains samples only, so there is a GAN for every $f$, the **f-GAN**. Two things must then hold at $T^*$. The bound equals the divergence (left side
 # in closed form, where there is one, for two Gaussians). And it is *flat* there: change $T^*$ by a small multiple of some function,
 # here $1/(1+u)$ with $u = p/q$, in either direction, and the bound falls, with slope zero at $T^*$.
 

@@ -71,7 +71,7 @@ course.draw_map(lesson=10, slim=True)
 # **Step 1. The definition.** Take a function $E_\theta(x)$ and make it positive, then make it sum to one:
 # $$p_\theta(x)=\frac{e^{-E_\theta(x)}}{Z_\theta},\qquad Z_\theta=\int e^{-E_\theta(x)}\,dx .$$
 # Low energy is high probability: mind the sign. Adding a constant to $E$ multiplies $Z$ and changes nothing else, so an energy has no zero, only
-# differences. The *partition function* $Z$ must be finite, and nobody promises that: with $E=0$ it is infinite.
+# differences. The **partition function** $Z$ must be finite, which is not guaranteed: with $E=0$ it is infinite.
 #
 # With $E=\tfrac12(x-\mu)^2$ it is $\sqrt{2\pi}$ for *every* $\mu$: moving a hill does not change what it weighs. With $E=x^4$, substitute
 # $u=x^4$ and find $Z=2\int_0^\infty \tfrac14u^{-3/4}e^{-u}du=2\,\Gamma(5/4)$. On the left the integral by a fine grid, on the right the formula.
@@ -865,7 +865,7 @@ show(figure, "Left: the data's two bumps and three fits; CD-1 puts far too much 
 # the data have 0.70. One step from the data never asks how much mass there should be on the other side.
 #
 # **It fails: a valley that no chain visits.** This is the same blindness at its worst, and it is question 3. The energy is a flexible one (25 bumps that can be raised or lowered) on top of two equal valleys; all
-# data lie in the right one. Persistent chains (Tieleman 2008) are the repair: keep the chains from one update to the next and never restart them at the data. They began everywhere, so some sit in the left valley, and raise it.
+# data lie in the right one. Persistent chains are the repair (**persistent contrastive divergence**, Tieleman 2008): keep the chains from one update to the next and never restart them at the data. They began everywhere, so some sit in the left valley, and raise it.
 # Again we compute with whole distributions instead of samples: the data's distribution times $P^k$ for CD, and a distribution that is carried on from update to update for the persistent chains.
 
 # %%

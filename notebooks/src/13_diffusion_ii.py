@@ -133,7 +133,7 @@ print(f"eta = 0: what x_t still tells, across 300 steps  {what_is_left[0]:.4f}")
 # With $\eta < 1$ the forward process that belongs to the sampler is *not* Markov. Nothing is lost by that: nobody ever runs that forward process,
 # and the training loss does not contain it.
 #
-# **Step 4. Put the guess in.** The sampler does not know $x_0$. It takes the network's noise for $\epsilon$, and the $x_0$ that goes with it:
+# **Step 4. Put the guess in.** The sampler, the **denoising diffusion implicit model** (DDIM), does not know $x_0$. It takes the network's noise for $\epsilon$, and the $x_0$ that goes with it:
 # $$\hat x_0 = \frac{x_t - \sigma_t\,\hat\epsilon}{\alpha_t}, \qquad
 # x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2-\eta^2\sigma^2}\;\hat\epsilon + \eta\,\sigma z .$$
 # Read it aloud: *guess the clean image, then put the noise back, less of it.* Three steps by hand, $\bar\alpha$ = 0.01, 0.30, 0.70, 1, from
@@ -838,7 +838,7 @@ show(figure,
 # **Classifier guidance** takes an unconditional score, adds the slope of a classifier trained on *noisy* images, and multiplies that slope
 # by $w$ to be obeyed more. In terms of noise ($\hat\epsilon = -\sigma_t\,\text{score}$): $\hat\epsilon = \epsilon_u - w\,\sigma_t\nabla\log p_t(c\mid x)$.
 #
-# **Step 11. Without a classifier.** The same rule read backwards gives the classifier's slope as a difference of two scores that one network
+# **Step 11. Without a classifier** (**classifier-free guidance**). The same rule read backwards gives the classifier's slope as a difference of two scores that one network
 # knows, if it was conditioned on the class in some rows of training and not in others:
 # $$\hat\epsilon = \epsilon_u + w\,(\epsilon_c - \epsilon_u).$$
 # $w=0$ is unconditional, $w=1$ plain conditional, $w>1$ exaggerates. Two evaluations a step.
@@ -1184,7 +1184,7 @@ show(figure,
 # Section 6 found the fault: the noise prediction is good at every level, but the guess made from it is multiplied by
 # $\sigma_t/\alpha_t$, up to 152. Clipping hides that. Lesson 12's $v$ avoids it, and so does a network that is given its own scale.
 #
-# **Step 15. Four scales.** Let a raw network $F$ be used as
+# **Step 15. Four scales.** Karras et al. call this **preconditioning**. Let a raw network $F$ be used as
 # $$D(x,\sigma) = c_{\text{skip}}\,x + c_{\text{out}}\,F(c_{\text{in}}x,\ c_{\text{noise}}), \qquad x = x_0 + \sigma\epsilon,\quad \mathrm{std}(x_0)=\sigma_d .$$
 # Ask for three things. (i) Its input has unit variance: $c_{\text{in}} = 1/\sqrt{\sigma^2+\sigma_d^2}$. (ii) So has its target, $(x_0 - c_{\text{skip}}x)/c_{\text{out}}$:
 # $c_{\text{out}}^2 = (1-c_{\text{skip}})^2\sigma_d^2 + c_{\text{skip}}^2\sigma^2$. (iii) Its errors are amplified as little as possible: minimise

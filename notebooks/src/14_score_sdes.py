@@ -87,7 +87,8 @@ course.draw_map(lesson=14, slim=True)
 # $\beta(t)$ per unit of time. For small $h$ the root is $1-\tfrac12\beta h+O(h^2)$. What is left to first order is an Euler-Maruyama step
 # of
 # $$dx=-\tfrac12\beta(t)\,x\,dt+\sqrt{\beta(t)}\,dW .$$
-# $dW$ is a normal increment with variance $dt$: noise enters with $\sqrt h$, drift with $h$. The simplest case, $\beta=1$, gives
+# This is a **stochastic differential equation** (SDE). $-\tfrac12\beta x$ is its **drift** and $\sqrt\beta$ its **diffusion coefficient**; $W$ is **Brownian motion**,
+# whose increment $dW$ is normal with variance $dt$. So noise enters with $\sqrt h$ and drift with $h$. The simplest case, $\beta=1$, gives
 # $\bar\alpha_t=\lim(1-h)^{t/h}=e^{-t}$. The check watches the chain's product approach it, with an error that halves with $h$.
 
 # %%
@@ -246,7 +247,7 @@ check("Fokker-Planck on four paths, t = 0.4", *both, atol=2e-5,
 # **Step 4. Noise as a current.** The Laplacian is a divergence, and $\nabla p=p\,\nabla\log p$. So
 # $\tfrac12g^2\Delta p=\nabla\cdot(\tfrac12g^2p\,\nabla\log p)$, and Fokker-Planck becomes
 # $$\partial_tp_t=-\nabla\cdot(v\,p_t),\qquad v(x,t)=a\,x-\tfrac12g^2\,\nabla\log p_t(x).$$
-# This is how a density moves when every point simply follows the velocity $v$, without any noise. Hence the **probability-flow ODE**
+# This is the **continuity equation**: it says how a density moves when every point follows the velocity $v$, without any noise. Hence the **probability-flow ODE**
 # $\dot x=v$: run it up or down, and its points have the distribution $p_t$ at every time.
 #
 # **Step 5. A family of reverse processes.** Add and subtract $\tfrac12\lambda^2g^2\Delta p$. The same $\partial_tp_t$ equals
