@@ -18,7 +18,7 @@
 # - *derive* why a flow that is trained on pairs from a simulator becomes its posterior, and what the loss can and cannot tell you;
 # - *build* a conditional spline flow that starts as the prior and never leaves it;
 # - *measure* an estimate against a known posterior, in nats, with a classifier, and by an integral;
-# - *test* an estimate whose truth nobody knows, by the ranks of simulation-based calibration;
+# - *test* an estimate whose truth is unknown, by the ranks of simulation-based calibration;
 # - *recognise* four ways in which such an estimate lies, and repair three of them.
 #
 # About 60 minutes to read, about 35 seconds to run. You need lesson 04 (flows) and lesson 03 (maximum likelihood, KL); lesson 09's
@@ -64,8 +64,8 @@ course.draw_map("flow_density_estimator", slim=True)
 # Much of science is a program that runs forwards: give it the parameters $\theta$ and it makes data $x$, with all the noise of the world
 # in it. A galaxy survey, a detector, an epidemic. What you want runs backwards: given *this* $x$, which $\theta$? That is the posterior,
 # $$p(\theta\mid x) = \frac{p(x\mid\theta)\,p(\theta)}{p(x)},$$
-# and its numerator contains the likelihood $p(x\mid\theta)$, which nobody can compute: it is a sum over every random choice that the
-# program could have made. You can *sample* it, by running the program. This lab shows that sampling is enough, if you have a density
+# and its numerator contains the likelihood $p(x\mid\theta)$, which cannot be computed: it is a sum over every random choice that the
+# program could have made. You can *sample* it, by running the program. This is the setting of **simulation-based inference**. This lab shows that sampling is enough, if you have a density
 # that is exact, conditional and quick to sample. Of the families on the map one has all three.
 #
 # Three simulators, in rising order of ignorance. **Linear Gaussian**: the posterior is a formula. **Two moons**: the posterior is two
@@ -123,7 +123,7 @@ course.show_source(npe_loss)
 
 # %% [markdown]
 # **Step 3. Where the loss starts and stops.** If $q$ starts as the prior, the loss starts at the prior's entropy $H[\theta]$. It can fall to
-# $\mathbb E_x H[p(\theta\mid x)]$ and no further. The difference between the two has a name, the *mutual information*
+# $\mathbb E_x H[p(\theta\mid x)]$ and no further. The difference between the two has a name, the **mutual information**
 # $I(\theta; x)$: all that the data say about the parameters, in nats. (Question 1.)
 #
 # For the linear Gaussian simulator, $x = A\theta + s\,\epsilon$ with $\theta\sim\mathcal N(0, I)$, the posterior covariance is
@@ -179,7 +179,7 @@ check_close_mc(
 # %% [markdown]
 # **Step 4. The simplest estimate is regression.** Take $q(\theta\mid x) = \mathcal N(Wx, S)$. Then $-\log q$ is half a weighted squared
 # error plus half a $\log\det S$, so the best $W$ is the regression of the parameters on the data,
-# $W = \mathrm{Cov}(\theta, x)\,\mathrm{Cov}(x)^{-1}$, and the best $S$ is the covariance of the residuals. Neural posterior estimation is
+# $W = \mathrm{Cov}(\theta, x)\,\mathrm{Cov}(x)^{-1}$, and the best $S$ is the covariance of the residuals. What this lab does, **neural posterior estimation** (NPE), is
 # regression that has learned to predict a whole distribution. Where the truth is linear and Gaussian, regression *is* Bayes: on
 # paper, the gain from covariances equals the gain from Bayes' rule, $\Sigma A^\top/s^2$.
 
@@ -458,7 +458,7 @@ check_close_mc(
 )
 
 # %% [markdown]
-# The prior's entropy is $\log 4 = 1.39$ nats, the posterior's $-3.66$: this simulator tells five nats, a factor of 150 in area. Below are
+# The prior's entropy is $\log 4 = 1.39$ nats, the posterior's $-3.66$: an observation of this simulator is worth five nats, a factor of 150 in area. Below are
 # the exact posterior and the flow's for one observation. Then the measurement in nats: over new pairs whose observation is far enough from the
 # edges, the loss minus the floor is the KL.
 
@@ -648,7 +648,7 @@ check_range(
 
 # %% [markdown]
 # One mean of six has a standard error of 0.005. The neighbours see the difference, by about four of these errors; the network hardly does; and
-# in the mean neither comes near what is there to be had (0.54 at the observation above). A two-sample test that "cannot tell" says as much about the classifier and its thousand
+# in the mean neither comes near the best possible (0.54 at the observation above). A two-sample test that "cannot tell" says as much about the classifier and its thousand
 # draws as about the estimate, which is why the nats and the total variation are the better numbers where they exist.
 #
 # ## 5. One network evaluation
@@ -708,9 +708,9 @@ check(
 # The sequential evaluations are what no machine can do in parallel.
 #
 # The last line answers question 4: a thousand posteriors cost the same single evaluation as a thousand draws of one. The estimate is
-# *amortised*: the training was paid once, for every observation that the prior can make. A Markov chain would start anew each time.
+# **amortised**: the training was paid once, for every observation that the prior can make. A Markov chain would start anew each time.
 #
-# ## 6. The epidemic: when nobody knows the answer
+# ## 6. The epidemic: no known answer
 #
 # A town of 1,000, five of them ill on day one. Each day everyone who has not yet had it is infected with probability $1 - e^{-\beta I/N}$, and every
 # ill one recovers, for good, with probability $1 - e^{-\gamma}$. A register sees about half of the new infections, week by week, for eight weeks: eight
@@ -800,7 +800,7 @@ show(
 # most of its own. A few cases a week say less about both than the wave does (of the recovery rate a storm tells least), and the two rates then trade against each other along a ridge: more infection and
 # quicker recovery smoulder alike.
 #
-# The blue band is the *posterior predictive*: draw rates from the estimate, run the town again, and see where 90 % of the new registers
+# The blue band is the **posterior predictive**: draw rates from the estimate, run the town again, and see where 90 % of the new registers
 # lie. It is a good first look and proves little; the data were used twice. Calibration is a test.
 #
 # ## 7. Simulation-based calibration

@@ -409,8 +409,8 @@ check(
 # what is sampled. And the *rates fall to zero* at the end: that brings the generator itself up to its average, and the average, as it
 # turned out, hardly higher.
 #
-# **Step 9. No likelihood, as a type.** The distribution of $g(f(z), n)$ exists, and no formula evaluates it. The class therefore has no
-# `log_prob`: not one that raises, none. What you may ask is answered by the types, and a careless question gets a sentence.
+# **Step 9. No likelihood.** The distribution of $g(f(z), n)$ exists, and no formula evaluates it. The class therefore has no
+# `log_prob`: not one that raises, none. If you ask for one all the same, the error says what to use instead.
 
 # %%
 print("has log_prob:", isinstance(tiny, HasLogProb))
@@ -659,7 +659,7 @@ check(
 # %% [markdown]
 # ## 6. Whose digit, whose slant? Styles mixed
 #
-# Take 200 pairs of styles and paint each pair with crossovers 0 to 6. Then *measure*: the digit by a support vector machine that was
+# Take 200 pairs of styles and generate each pair with crossovers 0 to 6. Then *measure*: the digit by a support vector machine that was
 # fitted on digits no generator saw; slant and ink by moments. For the digit, count how often the mixture shows that of the coarse style
 # (where the two differ); for slant and ink, regress the mixture's value on both, $a_{\text{mix}} \approx \alpha\, a_{\text{coarse}} +
 # \beta\,a_{\text{fine}} + c$. At the two ends, crossovers 6 and 0, the mixture *is* one of the two regressors, and $\alpha$ must be 1 and 0.
@@ -1078,7 +1078,7 @@ check_range(
 # By the same line, the first promises about 0.8 of a standard deviation a unit, the second a whole one. One keeps its promise in part; the other changes nothing at all. The
 # predictor's weights are largest along directions in which styles hardly vary: there a small number explains what little variation there
 # is. Pushed by two units along them, a style is many spreads away from every style that the generator was trained on, and the line, fitted
-# where styles are, has nothing to say there. *A direction in which an attribute can be read is not one in which it can be written.*
+# where styles are, has nothing to say there. A direction that predicts an attribute is not always one that changes it.
 #
 
 # %% [markdown]
@@ -1199,7 +1199,7 @@ widgets.quiz("stylegan")
 # - Modulation and demodulation, lazy regularisation: Karras et al. 2020 (arXiv:1912.04958), eq. 1 to 3, section 3.1, appendix B.
 # - $R_1$ and the smallest game: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1, lemma 2.3, eq. 9.
 # - Pixel norm, spread of the batch, equalised rates: Karras et al. 2018 (arXiv:1710.10196), sections 3 and 4.
-# - Directions: Shen et al. 2020 (arXiv:1907.10786), section 2.2. Precision and recall: Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1
+# - Directions: Shen et al. 2020 (arXiv:1907.10786), section 2.2. Precision and recall: Kynkäänniemi et al. 2019 (arXiv:1904.06991), eq. 1
 #   to 3.
 # - Later: Karras et al. 2020 (arXiv:2006.06676, adaptive augmentation) and 2021 (arXiv:2106.12423, without aliasing); Kang et al. 2023
 #   (arXiv:2303.05511, text to image).
