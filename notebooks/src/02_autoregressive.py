@@ -713,8 +713,8 @@ show(
 
 
 # %% [markdown]
-# **Question 1: about 2.** Both networks save half a bit on each of 64 pixels, compared with the histogram. (It is no race: one seed each, and the transformer saw fewer pictures.) The PixelCNN has neighbourhoods built in. The transformer was told
-# nothing about the plane. It had to discover from 1,397 pictures that pixel 12 lies below pixel 4. (*Going further* shows the head that did.)
+# **Question 1: about 2.** Both networks save half a bit on each of 64 pixels, compared with the histogram. (It is no race: one seed each, and the transformer saw fewer pictures.) The PixelCNN has neighbourhoods built in. The transformer has
+# no information about the plane. It had to discover from 1,397 pictures that pixel 12 lies below pixel 4. (*Going further* shows the head that did.)
 #
 # ## 8 · Draw
 #
