@@ -85,8 +85,8 @@ course.draw_map("language_model", slim=True)
 # %% [markdown]
 # ## 1. Tokens: from bytes to subwords
 #
-# **Step 1. Merge the most frequent pair.** Bytes can spell any text, but a text of bytes is long, and length is what attention pays for. Byte pair
-# encoding starts with the 256 bytes, finds the pair of neighbours that occurs most often, gives it the number 256, replaces it
+# **Step 1. Merge the most frequent pair.** Bytes can spell any text, but a text of bytes is long, and length is what attention pays for. **Byte pair
+# encoding** (BPE) starts with the 256 bytes, finds the pair of neighbours that occurs most often, gives it the number 256, replaces it
 # everywhere from left to right, and repeats. The list of merges *is* the tokenizer. Wikipedia's example, `aaabdaaabac`, must become
 # `XdXac` with Z = aa, Y = ab, X = ZY. Count everything again at each turn; `genlab` only recounts the words that changed.
 
@@ -216,10 +216,10 @@ check_range(
 # **Step 4. RMSNorm** divides a vector by its root mean square: $y = g \odot x / \sqrt{\tfrac1d\sum_j x_j^2}$. Its output does not change when $x$ is made longer,
 # so the gradient has no component along $x$. LayerNorm, which GPT-2 uses, takes the mean away first, and is RMSNorm of the centred vector.
 #
-# **Step 5. Rotary positions.** Read a pair of features as a complex number. A query at position $m$ is multiplied by $e^{im\omega}$, a key at $n$ by $e^{in\omega}$.
+# **Step 5. Rotary positions** (rotary position embedding, RoPE). Read a pair of features as a complex number. A query at position $m$ is multiplied by $e^{im\omega}$, a key at $n$ by $e^{in\omega}$.
 # Their inner product is $\mathrm{Re}(q\,\bar k\,e^{i(m-n)\omega})$: only the distance is left. No table, nothing to learn, and a shift of both changes nothing.
 #
-# **Step 6. Grouped queries.** Six query heads read two key-value heads, three to one. The values of attention are those of ordinary attention whose keys and values were written
+# **Step 6. Grouped queries** (grouped-query attention, GQA). Six query heads read two key-value heads, three to one. The values of attention are those of ordinary attention whose keys and values were written
 # out three times; the cache is a third.
 #
 # **Step 7. SwiGLU** is an MLP with a gate, $W_2(\mathrm{SiLU}(W_1x)\odot W_3x)$: three matrices, so at equal weights its hidden layer is two thirds as wide.
@@ -401,7 +401,7 @@ for name in ("gpt2", "llama"):
 # **Step 10. Which way is down?** A gradient $G$ of a matrix says how the loss changes with the step $X$: by $\langle G, X\rangle$. Under a bound on what the step does to *any* vector, $\lVert X\rVert_2\le 1$, the
 # best is found with the singular value decomposition $G = U S V^\top$:
 # $$\max_{\lVert X\rVert_2\le1}\langle G, X\rangle = \sum_i s_i, \qquad\text{reached by } X = UV^\top .$$
-# Every direction that the gradient has moves by the same amount, the rare ones too. *Muon* takes that step, after averaging gradients over time, and finds $UV^\top$ by five steps of a polynomial $a s + b s^3 + c s^5$ that acts on
+# Every direction that the gradient has moves by the same amount, the rare ones too. The optimiser **Muon** takes that step, after averaging gradients over time, and finds $UV^\top$ by five steps of a polynomial $a s + b s^3 + c s^5$ that acts on
 # every singular value at once and drives it towards 1. Coarsely: between 0.7 and 1.2, which is good enough.
 
 # %%

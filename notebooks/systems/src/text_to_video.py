@@ -162,7 +162,7 @@ show_videos(
 # **Step 1. Right in every frame, wrong as a video.** Let $p(x_{1:F}\mid c)$ be the distribution of videos with caption $c$. A perfect frame model knows
 # every marginal $p(x_f\mid c)$, and drawing from each gives the video distribution $\prod_f p(x_f\mid c)$. The divergence between the two is
 # $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) = \sum_f H[x_f] - H[x_{1:F}] = I(x_1;\dots;x_F),$$
-# the *total correlation*; for two frames, their mutual information. And no other choice of independent frames does better: for any $q_f$,
+# the **total correlation**; for two frames, their mutual information. And no other choice of independent frames does better: for any $q_f$,
 # $\mathrm{KL}(p\,\|\prod q_f) = I + \sum_f \mathrm{KL}(p_f\,\|\,q_f)$. So no choice of independent frames can lose less than $I$.
 #
 # Check this by enumeration. The caption says *which* digit and *which way*; it leaves the handwriting open. Let there be $K$ handwritings, equally likely, and let
