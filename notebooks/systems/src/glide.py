@@ -219,7 +219,7 @@ check(
 # Two normal classes on the line, everything in closed form. Left: autograd of the exact classifier. Right: the difference of the two exact guesses.
 
 # %%
-# means of the two classes, their width, the noise
+# means of the two classes, their standard deviation, the noise
 m, s, sigma = torch.tensor([-1.0, 1.5]), 0.7, 0.9
 x = torch.linspace(-4, 5, 19).requires_grad_(True)
 # log p(x | c) up to a shared constant
