@@ -385,7 +385,7 @@ check(
 tokens = list(itertools.product(range(3), range(5)))  # 3 frames of 5 places
 space = sum(a[0] == b[0] for a in tokens for b in tokens)
 along_time = sum(a[1] == b[1] for a in tokens for b in tokens)
-check("3 frames of 5 places, listed", space + along_time,
+check("3 frames of 5 positions, listed", space + along_time,
       attention_pairs(3, 5, factorised=True),
       unlike={"full attention": len(tokens) ** 2})
 
@@ -554,7 +554,7 @@ unmasked = (
     layer.to_out(join_heads(everywhere)).reshape(5, 16, 16).mT.reshape(5, 16, 4, 4)
 )
 check(
-    "= full attention that may look only at its own place", x[:5] + added,
+    "= full attention restricted to its own position", x[:5] + added,
     layer(x[:5], times, None), atol=1e-9,
     unlike={"no mask": x[:5] + unmasked},
 )
@@ -602,7 +602,7 @@ with torch.no_grad():
     v = layer.to_qkv(layer.norm(x[:1]).flatten(2).mT).chunk(3, dim=-1)[2]
     linear = x[:1] + layer.to_out(v).mT.reshape(x[:1].shape)
     check(
-        "one frame: a linear map at each place", layer(x[:1], times[:1], None), linear,
+        "one frame: a linear map at each position", layer(x[:1], times[:1], None), linear,
         atol=1e-9,
         unlike={"the frame unchanged": x[:1]},
     )
