@@ -141,7 +141,7 @@ for ax, (name, (a, b)), area in zip(axes, examples.items(), areas, strict=True):
     ax.stairs(g, edges, baseline=None, color="#E69F00", linewidth=2, linestyle="--",
               label="$F_q$")  # fmt: skip
     ax.stairs(f, edges, baseline=g, fill=True, color="#009E73", alpha=0.3)
-    ax.set(title=f"{name}: area {float(area):.0f}", xlabel="position", ylim=(-0.03, 1.05))
+    ax.set(title=f"{name}: area {float(area):.0f}", xlabel="x", ylim=(-0.03, 1.05))
 axes[0].set_ylabel("mass to the left")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 show(figure, "Three pairs of cumulative staircases with the area between them in "

@@ -602,7 +602,7 @@ with torch.no_grad():
     v = layer.to_qkv(layer.norm(x[:1]).flatten(2).mT).chunk(3, dim=-1)[2]
     linear = x[:1] + layer.to_out(v).mT.reshape(x[:1].shape)
     check(
-        "one frame: a linear map at each position", layer(x[:1], times[:1], None), linear,
+        "one frame: a linear map, each position", layer(x[:1], times[:1], None), linear,
         atol=1e-9,
         unlike={"the frame unchanged": x[:1]},
     )
