@@ -61,7 +61,7 @@ course.draw_map(lesson=3, slim=True)
 # 4. A model gives one of the 200 held-out images probability zero and predicts the other 199 perfectly. What is its held-out loss?
 
 # %% [markdown]
-# ## 1 · The derivation
+# ## 1. The derivation
 #
 # ### Step 1. The average surprise that a wrong belief adds
 #
@@ -375,7 +375,7 @@ check(
 )
 
 # %% [markdown]
-# ## 2 · What the number means, and what it does not
+# ## 2. What the number means, and what it does not
 #
 # ### Step 5. Densities may exceed 1, so the NLL may be negative
 #
@@ -548,7 +548,7 @@ show(
 # Question 3 is answered: twice the data divides the error bar by $\sqrt 2\approx 1.41$. For one more digit you need a hundred times as many examples.
 
 # %% [markdown]
-# ## 3 · Two directions, two characters
+# ## 3. Two directions, two characters
 #
 # So far the model could match the data. Now it cannot: the data have two modes and the model is one Gaussian, $q=\mathcal N(m, s^2)$.
 #
@@ -758,7 +758,7 @@ widgets.kl_fit()
 # and samples from $q$. You have that when $p$ is a formula: the posterior of a latent variable (lesson 05) or an energy (lesson 10).
 
 # %% [markdown]
-# ## 4 · How sure is the estimate itself?
+# ## 4. How sure is the estimate itself?
 #
 # ### Step 10. The curvature of the KL is the Fisher information
 #
@@ -897,7 +897,7 @@ for label, nats in (("training: truth - fit", gain), ("fresh data: fit - truth",
 # (The few per cent beyond 1 are what a finite $N$ adds to the limit.) The rule holds while $k\ll N$. With more parameters than examples the gap must be measured.
 
 # %% [markdown]
-# ## 5 · Real data: train, and watch the two losses part
+# ## 5. Real data: train, and watch the two losses part
 #
 # The digits have $8\times8$ pixels with 17 grey levels. Our model is the simplest one that is more than a table: choose one of $K=100$ **prototypes**, then draw every pixel from the prototype's
 # own histogram,
@@ -1085,7 +1085,7 @@ show(
 )
 
 # %% [markdown]
-# ## 6 · It fails
+# ## 6. It fails
 #
 # ### Failure 1. One zero, infinite loss
 #
@@ -1383,7 +1383,7 @@ check(
 )
 
 # %% [markdown]
-# ## 7 · Exercises
+# ## 7. Exercises
 #
 # Replace each `...`. An untouched exercise is fine: the notebook still runs to its end. `course.hint("03.kl-value")` gives a hint; there are three for each.
 #
@@ -1449,13 +1449,13 @@ def smooth(counts, alpha): ...
 course.exercise("03.smoothing", smooth)
 
 # %% [markdown]
-# ## 8 · Quiz
+# ## 8. Quiz
 
 # %% tags=["keep-output"]
 widgets.quiz(3)
 
 # %% [markdown]
-# ## 9 · Summary in ten lines
+# ## 9. Summary in ten lines
 #
 # 1. $\mathrm{KL}(p\,\|\,q)$ is the average excess surprise of believing $q$ when $p$ is true; it is $\ge 0$, zero only for equals, not symmetric, not a metric.
 # 2. Cross-entropy = entropy + KL. Only the KL is the model's fault.
@@ -1480,7 +1480,7 @@ widgets.quiz(3)
 # **What production systems add.** The loss is this one, token by token, over so many tokens that few are seen twice and the training loss is nearly a held-out loss. Removing near-duplicates, and test questions, from
 # the training set is an engineering effort of its own, because of failure 4. Preference tuning of language models adds a *reverse* KL to a reference model, and the narrowing of step 9 comes with it.
 #
-# ## 10 · Sources
+# ## 10. Sources
 #
 # - Kullback and Leibler 1951, *Ann. Math. Statist.* 22, eq. 2.4 (the divergence); Cover and Thomas, *Elements of Information Theory*, 2nd ed., eqs. 2.26, 2.90 (KL, non-negativity), lemma 11.6.1 (Pinsker's bound).
 # - Goodfellow, Bengio and Courville, *Deep Learning*, section 5.5, eqs. 5.56 to 5.61 (maximum likelihood as KL).

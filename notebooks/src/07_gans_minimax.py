@@ -70,7 +70,7 @@ course.draw_map(lesson=7, slim=True)
 # 5. The discriminator's loss has stood still for a thousand steps. Are the samples still improving?
 
 # %% [markdown]
-# ## 1 · The derivation
+# ## 1. The derivation
 #
 # ### Step 1. Two players, one value
 #
@@ -713,7 +713,7 @@ check(
 
 
 # %% [markdown]
-# ## 2 · The equation becomes code
+# ## 2. The equation becomes code
 #
 # The formulas are three short functions. Write them yourself; a cell compares them with the package's. What surrounds them is a loop that
 # alternates: one step of the discriminator on real and generated examples, one step of the generator through the discriminator
@@ -765,7 +765,7 @@ check(
 course.show_source(adversarial.r1_penalty)
 
 # %% [markdown]
-# ## 3 · Train on the digits
+# ## 3. Train on the digits
 #
 # Two small perceptrons, the non-saturating loss, $R_1$ with $\gamma = 1$, 1,500 steps of each player (`find("digit_gan").settings` has every number).
 # No likelihood will tell us how good the result is, and the two losses will not either, so measure the *samples*: the Fréchet distance
@@ -982,7 +982,7 @@ check_range(
 )
 
 # %% [markdown]
-# ## 4 · What to look at
+# ## 4. What to look at
 #
 # Move the generator's density and watch the best discriminator answer. At which mean is the minimax slope largest, and what has become of it at
 # 6? What does the other slope do there? Shrink `std` to 0.4: where is the discriminator now sure, and of what?
@@ -1060,7 +1060,7 @@ check(
 )
 
 # %% [markdown]
-# ## 5 · It fails
+# ## 5. It fails
 #
 # ### Failure 1. The vanishing gradient
 #
@@ -1411,7 +1411,7 @@ check(
 
 
 # %% [markdown]
-# ## 6 · Exercises
+# ## 6. Exercises
 #
 # Replace `...` and run the cell; `course.hint("07.value")` gives up to three hints.
 #
