@@ -38,7 +38,7 @@ CHOSEN = {
     "language_model": ("widgets.next_token()", 0, (0.0, 0.17, 1.0, 0.585)),
     "latent_diffusion": ("card('latent_diffusion')['metrics'][key]", -1, (0.0, 0.03, 1.0, 0.57)),
     "stylegan": ("widgets.style_mixer(gan", 0, (0.0, 0.0, 1.0, 0.49)),
-    "text_to_video": ('"generated films, frames 0 to 7"', 0, (0.15, 0.055, 1.0, 1.0)),
+    "text_to_video": ('"generated videos, frames 0 to 7"', 0, (0.15, 0.055, 1.0, 1.0)),
     "discrete_and_parallel": ("film(map(frame,", 0, (0.0, 0.0, 0.66, 1.0)),
     "few_step": ("from pathlib import Path", 0, (0.152, 0.12, 0.62, 0.66)),
     "flow_matching": ("letter's dots come from one connected", 0, (0.73, 0.1, 1.0, 1.0)),
