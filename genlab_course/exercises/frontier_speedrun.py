@@ -38,7 +38,7 @@ RATE = Exercise("speed.rate", rate, ((0.01, 0.03, 0.5), (0.4, 0.1, 0.3), (0.9, 0
 LEVELS = Exercise("speed.levels", 0.1857, mistakes=Mistake.pairs(
     0.1253, "That is for the old mean, -1.2.", 0.2525, "That is everything above 0, not up to 1.",
     0.176, "Divide both distances by the standard deviation of log sigma, 1.2."))  # fmt: skip
-DECAY = Exercise("speed.decay", 401 / 410, mistakes=Mistake.pairs(
+DECAY = Exercise("speed.decay", 401 / 410, rtol=1e-3, mistakes=Mistake.pairs(
     0.998, "The smaller of the two numbers counts.", 45.6, "That is the horizon, 1 / (1 - d).",
     0.995, "That was the old cap. What does the ramp say at k = 400?"))  # fmt: skip
 EXERCISES = bank(globals())
