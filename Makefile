@@ -10,6 +10,8 @@
 #   PART       with `make mutants` or `make random-mutants`: only one part of them, as in 2/4
 #   SEED       with `make random-mutants`: which sample
 #   NOTEBOOKS  with `make notebooks`: only these
+#   SRC        with `make build`: only these texts
+#   ROWS       with `make bench`: only rows whose names contain one of these words
 #   WORKERS    how many tests run at a time (2)
 #   BROWSERS   how many browser tests run at a time (one more than WORKERS: they wait a lot)
 #   THREADS    how many threads torch has in each of them (1); results must hold with 1 and with 2
@@ -140,7 +142,7 @@ build: $(VENV)/.dev ## Rebuild every notebook from its text (SRC="notebooks/src/
 
 # torch is not to be locked, nor the builds of CUDA that one of its many would bring.
 .PHONY: lock
-lock: ## Write constraints.txt again: the newest versions, with their hashes (needs uv)
+lock: $(PY) ## Write constraints.txt again: the newest versions, with their hashes (needs uv)
 	{ sed -n '/^#/p' constraints.txt; \
 	  uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate --no-header --all-extras \
 	    --override <(echo "torch; sys_platform == 'none'") --no-emit-package torch --no-emit-package setuptools \

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
@@ -49,6 +50,11 @@ def begin(lesson: int | str, *, threads: int | None = None) -> None:
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float32)
     np.random.seed(seed)  # noqa: NPY002 - libraries that ask for no generator use this one
+
+
+def for_text(colour: str) -> tuple[float, ...]:
+    """The colour, dark enough for letters on white."""
+    return tuple(0.68 * part for part in to_rgb(colour))
 
 
 def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: str = "") -> None:
@@ -178,7 +184,7 @@ def _title(lesson: int | str) -> str:
 
 def _card(ax: Axes, x: float, paradigm: Paradigm, colour: str, bright: bool) -> None:
     ink, head, word = (
-        ("#111111", colour, "#666666") if bright else ("#8A8A8A", "#8A8A8A", "#AAAAAA")
+        ("#111111", for_text(colour), "#666666") if bright else ("#8A8A8A", "#8A8A8A", "#AAAAAA")
     )
     fill, edge, wide = ("white", colour, 2.6) if bright else ("#F6F6F6", "#D5D5D5", 1.0)
     box = FancyBboxPatch((x + 0.06, 0.06), WIDTH - 0.12, 3.0, "round,pad=0.06", fc=fill, ec=edge)

@@ -29,7 +29,7 @@ from genlab.metrics.distances import energy_distance
 from genlab.nn.layers import MLP, time_embedding
 from genlab.score import DDPM, ddpm_sample, linear_betas, score_from_eps
 from genlab.train import Record, cosine, fit, fit_adversarial, minibatches
-from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
+from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY, for_text
 
 EXTENT = 2.6  # every point of the data lies in [-EXTENT, EXTENT]^2
 Points = Float[Tensor, " n 2"]
@@ -195,12 +195,12 @@ def draw_first_map(truth: Any, models: Mapping[str, Any], rows: Mapping[str, Row
     for column, (name, model) in enumerate(models.items(), 1):
         top, bottom = axes[:, column]
         _points(top, model.sample(2500, generator=generator), COLOURS[name])
-        top.set_title(RECIPES[name].title, color=COLOURS[name], weight="bold")
+        top.set_title(RECIPES[name].title, color=for_text(COLOURS[name]), weight="bold")
         _knowledge(bottom, model)
         row = rows[name]
         said = row.likelihood_text.replace(">= ", "≥ ").replace("-", "−").replace("~", "")
         likelihood = "—" if row.log_likelihood is None else said
-        _caption(bottom, [str(row.passes), likelihood, f"{row.distance:.4f}"], COLOURS[name])
+        _caption(bottom, [str(row.passes), likelihood, f"{row.distance:.4f}"])
     for ax in axes.flat:
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
         for spine in ax.spines.values():
@@ -253,7 +253,7 @@ def _slope(ax: Axes, model: DDPM) -> None:
     _label(ax, "slope of log p, and a bound", INK)
 
 
-def _caption(ax: Axes, lines: list[str], colour: str = INK) -> None:
+def _caption(ax: Axes, lines: list[str]) -> None:
     for number, text in enumerate(lines):
         ax.text(0.5, -0.115 - 0.125 * number, text, transform=ax.transAxes, ha="center",
-                va="center", fontsize=11, color=colour)  # fmt: skip
+                va="center", fontsize=11, color=INK)  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Int
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from genlab.core.weights import require_room, save_weights
 from genlab.data.digits import N_CLASSES, from_unit, load_mnist, to_unit
@@ -23,13 +23,14 @@ from genlab.zoo import find, load_model
 from genlab.zoo.cards import Figures
 from genlab.zoo.evaluators import judge
 from genlab.zoo.lessons import MNIST16
+from genlab.zoo.scores import kernels
 from genlab.zoo.train import by_loss
 
 SECONDS, N = 180.0, 1000  # of the training; images that are judged
 
 
 class Recipe(NamedTuple):
-    """What the record is made of; `TODAY` is the recipe of the zoo's mnist16_diffusion."""
+    """What the record is made of; `TODAY` is what the zoo's mnist16_diffusion was trained by."""
 
     lr: float = 5e-3
     muon: bool = True  # orthogonal steps for kernels and matrices; AdamW takes the rest
@@ -51,23 +52,13 @@ def untrained(recipe: Recipe, seed: int) -> EDM:
     return edm
 
 
-def kernels(net: nn.Module) -> list[nn.Parameter]:
-    """Matrices and kernels between hidden features: neither the first nor the last layer."""
-    ends = ("stem", "conv_out", "embed_class")
-    return [
-        p for name, p in net.named_parameters() if p.ndim in (2, 4) and not name.startswith(ends)
-    ]
-
-
 def run(edm: EDM, recipe: Recipe, seed: int, seconds: float) -> Iterator[tuple[Record, float]]:
     """Train until the time is over: each record, and the part of the time that is over."""
     keep_freed_memory()
     images, labels = load_mnist("train", 16)
-    hidden = kernels(edm.net)
-    others = [p for p in edm.parameters() if not any(p is h for h in hidden)]
     how: dict[str, Any] = {"batch_size": 64, "average": recipe.average, "clip": recipe.clip}
     if recipe.muon:
-        how["optimizer"] = Muon(hidden, others, betas=(0.9, 0.99))
+        how["optimizer"] = Muon(kernels(edm.net), edm.parameters(), betas=(0.9, 0.99))
     start, part = time.process_time(), 0.0
 
     def rate(step: int) -> float:

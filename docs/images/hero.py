@@ -15,6 +15,7 @@ import genlab_course
 from genlab.data.toys import GaussianRing
 from genlab.flow.model import Flow
 from genlab.flow.transforms import push_forward
+from genlab_course.figures import for_text
 from genlab_course.lesson_01 import COLOURS, EXTENT, RECIPES, film, learn
 
 PANEL, GAP, TOP, FOOT = 168, 10, 30, 28
@@ -60,7 +61,8 @@ def frame(films, part, large, small):
             cy = top + (1 - y / EXTENT) / 2 * (side - 8) + 4
             pen.ellipse((cx - 5, cy - 5, cx + 5, cy + 5), colour)
         title = RECIPES[name].title.split(" (")[0]
-        pen.text((left + side / 2, top / 2), title, colour, large, "mm")
+        dark = tuple(round(255 * part) for part in for_text(colour))
+        pen.text((left + side / 2, top / 2), title, dark, large, "mm")
         done = int(part * n_evaluations + 1e-6)
         words = f"{done} of {n_evaluations} evaluation{'s' if n_evaluations > 1 else ''}"
         pen.text((left + side / 2, top + side + scale * FOOT / 2), words, INK, small, "mm")

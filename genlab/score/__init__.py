@@ -7,7 +7,7 @@ from genlab.score.diffusion import (
     DDPM, add_noise, alphas_bar_from_betas, bin_log_prob, cosine_betas, ddpm_loss, ddpm_sample,
     ddpm_step, ddpm_vlb, ddpm_vlb_term, ddpm_vlb_terms, eps_from_score, eps_from_v, eps_from_x0,
     linear_betas, linear_rate_betas, log_snr, posterior_variances,
-    score_from_eps, v_from_eps, x0_from_eps, x0_from_v
+    score_from_eps, v_from_eps, x0_from_eps
 )
 from genlab.score.edm import (
     EDM, denoiser_from_eps, edm_denoise, edm_loss, edm_precondition, edm_sample, edm_sigmas,

@@ -114,11 +114,6 @@ def eps_from_v(x_t: Event, v: Event, alpha: Level, sigma: Level) -> Event:
     return expand(sigma, x_t) * x_t + expand(alpha, x_t) * v
 
 
-def x0_from_v(x_t: Event, v: Event, alpha: Level, sigma: Level) -> Event:
-    r"""Data from $v$, $x_0 = \alpha\,x_t - \sigma\,v$."""
-    return expand(alpha, x_t) * x_t - expand(sigma, x_t) * v
-
-
 def score_from_eps(eps: Event, sigma: Level) -> Event:
     r"""Score of the noised data, $\nabla\log p_t(x_t) = -\mathbb E[\epsilon \mid x_t]/\sigma$."""
     return -eps / expand(sigma, eps)

@@ -30,7 +30,7 @@ def orthogonalize(g: Float[Tensor, " m n"], n_steps: int = 5) -> Float[Tensor, "
 
 
 class Muon(torch.optim.Optimizer):
-    r"""Muon for `matrices` and kernels, AdamW for `others` (embeddings, gains, biases), one rate.
+    r"""Muon for `matrices` and kernels, AdamW for the rest of `parameters`, one learning rate.
 
     $$m \leftarrow \mu m + (1-\mu)\,g, \qquad
     W \leftarrow (1 - \eta\lambda)\,W - 0.2\,\eta\sqrt{\max(\text{rows, columns})}\;
@@ -42,13 +42,15 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self,
         matrices: Iterable[nn.Parameter],
-        others: Iterable[nn.Parameter],
+        parameters: Iterable[nn.Parameter],
         *,
         weight_decay: float = 0.0,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
-        groups = [{"params": list(p), "muon": m} for p, m in ((matrices, True), (others, False))]
+        inner = list(matrices)
+        others = [p for p in parameters if all(p is not m for m in inner)]
+        groups = [{"params": p, "muon": m} for p, m in ((inner, True), (others, False))]
         defaults = {"lr": 1.0, "weight_decay": weight_decay, "momentum": momentum, "betas": betas}
         super().__init__([g for g in groups if g["params"]], defaults)
         if any(p.ndim not in (2, 4) for g in self.param_groups if g["muon"] for p in g["params"]):

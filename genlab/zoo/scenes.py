@@ -201,8 +201,8 @@ def by_codes(
     if muon:
         found = model.net.named_parameters()
         inner = [p for n, p in found if p.ndim in (2, 4) and n.split(".")[0] not in EDGES]
-        ids = {id(p) for p in (*inner, *model.vae.parameters())}
-        options["optimizer"] = Muon(inner, [p for p in model.parameters() if id(p) not in ids])
+        frozen = {id(p) for p in model.vae.parameters()}
+        options["optimizer"] = Muon(inner, [p for p in model.parameters() if id(p) not in frozen])
     return by_loss(model, grey, digit, change=coded, **options)
 
 

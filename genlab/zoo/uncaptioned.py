@@ -180,7 +180,6 @@ def by_spellings(
         raise ValueError(f"the text yields {len(learned)} merges, not {len(model.merges)}")
     model.merges.copy_(torch.tensor(learned))
     inner = [p for p in model.lm.net.body.parameters() if p.ndim == 2]
-    others = [p for p in model.parameters() if all(p is not matrix for matrix in inner)]
     generator = Generator().manual_seed(seed)
     windows = SpelledWindows(
         text, model.tokenizer, model.context, batch_size, bpe_dropout, generator
@@ -190,7 +189,7 @@ def by_spellings(
         model.train_length = short if step < p_short * n_steps else model.context
 
     model.train()
-    muon = Muon(inner, others, weight_decay=weight_decay)
+    muon = Muon(inner, model.parameters(), weight_decay=weight_decay)
     rate = cosine(lr, n_steps, warmup=min(100, n_steps))
     return fit(
         model, windows, n_steps=n_steps, lr=rate, clip=1.0, optimizer=muon, before=choose, **options

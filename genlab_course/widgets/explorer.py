@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 class Stored(ipywidgets.VBox):
     """A column of widgets that leaves `_still()` in a notebook that is read and not run."""
 
+    _width = 0  # of the picture in `_still`, where it is not its own
     _ipython_display_ = None  # ipywidgets 7 would show, and a notebook keep, its repr
 
     def _still(self) -> dict[str, str]:
@@ -29,7 +30,8 @@ class Stored(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         still = {"application/vnd.jupyter.widget-view+json": self.get_view_spec()} | self._still()
-        return still, {"image/png": {"alt": still["text/plain"]}}
+        about: dict[str, Any] = {"alt": still["text/plain"]}
+        return still, {"image/png": about | ({"width": self._width} if self._width else {})}
 
 
 class Later(ipywidgets.VBox):
@@ -145,13 +147,13 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
 
 
 def still(picture: bytes, words: str) -> bytes:
-    """Write words, wrapped to its width, under a PNG picture, for where its widget does not run."""
+    """Write words under a PNG picture of twice the size, for where its widget does not run."""
     shown = Image.open(io.BytesIO(picture)).convert("RGB")
-    lines = textwrap.wrap(words, shown.width // 8)
-    sheet = Image.new("RGB", (shown.width, shown.height + 8 + 18 * len(lines)), "white")
+    lines = textwrap.wrap(words, shown.width // 16)
+    sheet = Image.new("RGB", (shown.width, shown.height + 16 + 36 * len(lines)), "white")
     sheet.paste(shown)
-    font = ImageFont.truetype(findfont("DejaVu Sans"), 13)
-    ImageDraw.Draw(sheet).text((8, shown.height + 4), "\n".join(lines), fill="#555", font=font)
+    font = ImageFont.truetype(findfont("DejaVu Sans"), 26)
+    ImageDraw.Draw(sheet).text((16, shown.height + 8), "\n".join(lines), fill="#555", font=font)
     buffer = io.BytesIO()
     sheet.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -207,7 +209,8 @@ class Explorer(Stored):
         """The picture on show, and what moves it."""
         names = ", ".join(c.description for c in self.controls.values())
         words = f"Still picture. Run this cell to move: {names}."
-        picture = base64.b64encode(still(self.picture, words)).decode()
+        picture = base64.b64encode(still(png(self._figure, 2 * DPI), words)).decode()
+        self._width = round(self._figure.get_figwidth() * DPI)
         return {"text/plain": words, "image/png": picture}
 
     @property

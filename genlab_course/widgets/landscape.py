@@ -12,10 +12,10 @@ from IPython.display import Image, display
 
 from genlab import map as course_map
 from genlab.map import FAMILIES, evaluations, place
-from genlab_course.figures import COLOURS
+from genlab_course.figures import COLOURS, for_text
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
 from genlab_course.lesson_01 import EXTENT, RECIPES, film
-from genlab_course.widgets.explorer import Explorer, explore, menu, panels, png, slider, stops
+from genlab_course.widgets.explorer import DPI, Explorer, explore, menu, panels, png, slider, stops
 
 AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES
 OPEN = "not known"
@@ -145,7 +145,8 @@ class Curve:
             self._handle.update(self._picture())
 
     def _picture(self) -> Image:
-        return Image(png(self._figure), alt="training curve")
+        width = round(self._figure.get_figwidth() * DPI)
+        return Image(png(self._figure, 2 * DPI), alt="training curve", width=width)
 
 
 def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
@@ -183,7 +184,7 @@ def five_samplers(models: Mapping[str, Any]) -> Explorer:
         colour = COLOURS_OF_MODELS[name]
         (clouds[name],) = ax.plot([], [], ".", markersize=2.2, color=colour, alpha=0.6)
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
-        ax.set_title(RECIPES[name].title.split(" (")[0], fontsize=9, color=colour)
+        ax.set_title(RECIPES[name].title.split(" (")[0], fontsize=9, color=for_text(colour))
         ax.spines[["left", "bottom"]].set_visible(False)
         titles[name] = ax.set_xlabel(" ", fontsize=8.5, color="#555555")
 

@@ -613,7 +613,7 @@ READS_PART = {  # what a NaN may stand in without being read
     "metrics.distances.frechet_by_size.y": "the rows that are drawn",
     "metrics.distances.kid_blocks.x": "the rows that are drawn",
     "metrics.distances.kid_blocks.y": "the rows that are drawn",
-    "flow.spline.find_bin.a": "the spline makes it NaN: tests/repository/test_hostile_input.py",
+    "flow.spline.find_bin.a": "the spline makes it NaN: tests/hostile/test_public_functions.py",
     "metrics.cost.new_positions.before": "a NaN is a new position",
     "metrics.cost.new_positions.now": "a NaN is a new position",
     "score.masked.unmask_step.u_when": "a step: masked_sample draws it",

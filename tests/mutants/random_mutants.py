@@ -32,7 +32,7 @@ KERNELS = (
     "adversarial", "autoregressive", "core", "data", "flow", "latent", "metrics", "nn", "oracles",
     "score", "solvers", "train",
 )  # fmt: skip
-HELD_BY_ALL = "tests/repository/test_hostile_input.py"
+HOSTILE = "tests/hostile/test_public_functions.py"
 CPU_S = 120  # a round of tests may compute for so long, however busy the machine
 LEAST_KILLED, MOST_EXCUSED = 0.95, 0.05
 KILLED, SURVIVED, STILLBORN = "killed", "SURVIVED", "stillborn"
@@ -238,7 +238,10 @@ def mirrors(file, root):
 
 
 def further(file, root):
-    """Return what is tried on a survivor: the module's examples, and reference tests of it."""
+    """Return what is tried on a survivor: the module's examples, and reference tests of it.
+
+    Last, wrong inputs to its public functions.
+    """
     module = file.removesuffix(".py").replace("/", ".")
     package, _, name = module.rpartition(".")
     named = re.compile(rf"from {re.escape(module)} import|from {re.escape(package)} import")
@@ -247,7 +250,8 @@ def further(file, root):
         text = path.read_text(encoding="utf-8")
         if named.search(text) and re.search(rf"\b{name}\b|from {re.escape(package)} import", text):
             tests.append(path.relative_to(root).as_posix())
-    return (*tests, *([HELD_BY_ALL] if (root / HELD_BY_ALL).is_file() else []))
+    hostile = [HOSTILE, "-k", f"{module.removeprefix('genlab.')}."]
+    return [tests, *([hostile] if (root / HOSTILE).is_file() else [])]
 
 
 def judge(change, tree):
@@ -260,7 +264,7 @@ def judge(change, tree):
     path.write_bytes(change.applied(source))
     os.utime(path, (times[0], times[1] + 9))  # so its byte code is not that of the right file
     try:
-        for arguments in [*rounds, further(change.file, tree)]:
+        for arguments in [*rounds, *further(change.file, tree)]:
             code, n_run, failed, errors = run.run_tests(tree, arguments, stop_at_first=True)
             n_tests += n_run
             if errors and not n_tests and code != -1:

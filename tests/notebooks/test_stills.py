@@ -49,8 +49,8 @@ def test_a_figure_with_controls_is_its_picture_and_says_that_it_can_be_run(outpu
     assert set(output.data) == {"text/plain", "image/png"}
     assert output.data["text/plain"] == "Still picture. Run this cell to move: slope."
     height, width, _ = pixels(output.data).shape
-    assert width == 320
-    assert height > 160  # a line of words stands below the figure
+    assert width == 2 * output.metadata["image/png"]["width"] == 640  # sharp on any screen
+    assert height > 320  # a line of words stands below the figure
 
 
 def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):

@@ -113,7 +113,9 @@ def test_killed_processes_go_on_where_they_were_and_end_with_the_same_bits(tmp_p
     pids = together(lambda: run(whole, shard))
     killed = together(lambda: run(path, shard, slowly=0.5))
     checkpoint = path.with_suffix(".checkpoint")
+    end = time.monotonic() + 120
     while not checkpoint.exists():
+        assert time.monotonic() < end, "two minutes without a checkpoint"
         time.sleep(0.02)
     for pid in killed:
         os.kill(pid, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """The base of all widgets: a figure that follows its controls, a bar with a curve."""
 
+import base64
 import io
 
 import ipywidgets
@@ -8,7 +9,16 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from genlab.train import Record
-from genlab_course.widgets import clinic, explore, explorer, project, quiz, release_reader, watch
+from genlab_course.widgets import (
+    clinic,
+    explore,
+    explorer,
+    landscape,
+    project,
+    quiz,
+    release_reader,
+    watch,
+)
 
 
 def make(update=None):
@@ -94,6 +104,11 @@ def test_a_saved_notebook_holds_the_live_view_and_what_stands_for_it(build, kind
 def test_watching_returns_every_record_and_leaves_no_figure_open():
     open_before = plt.get_fignums()
     run = [Record(k, {"critic": 1.0 / k, "generator": 2.0 / k}, 0.0) for k in range(1, 8)]
+    curve = landscape.Curve("loss", 7)
+    curve.draw(run)
+    shown, more = curve._picture()._repr_mimebundle_()
+    pixels = plt.imread(io.BytesIO(base64.b64decode(shown["image/png"])), format="png").shape
+    assert pixels[1] == 2 * more["image/png"]["width"] == 960  # sharp on any screen
     assert watch(iter(run), total=7) == run
     assert plt.get_fignums() == open_before
 

@@ -27,6 +27,8 @@ def test_the_two_learn_from_other_images_with_other_layers_and_another_seed():
 def test_a_judge_knows_digits_and_puts_spoiled_ones_in_order(name):
     net = load_model(name, dtype=torch.float32)
     images, labels = load_mnist("val", 16)
+    # A and B, seen: 96.6 and 96.9 % right; Frechet 0.17 and 0.14, times 3.5 and 15 with noise, 15
+    # and 28 with five classes; recall falls by 0.48 and 0.42; random images 75 and 79 times.
     with torch.no_grad():
         assert (net(images).argmax(1) == labels).double().mean() > 0.96
     real = judge(net, images)

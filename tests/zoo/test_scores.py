@@ -11,7 +11,7 @@ from genlab.data.digits import load_digits, load_mnist, to_unit
 from genlab.metrics.cost import network_passes
 from genlab.metrics.features import load_classifier
 from genlab.score.matching import ladder_overlap
-from genlab.zoo import card, find, load_model
+from genlab.zoo import card, find, load_model, scores
 from genlab.zoo.scores import (
     NO_CLASS,
     conditional_bits,
@@ -22,6 +22,7 @@ from genlab.zoo.scores import (
     student_of,
 )
 
+PICTURES = find("mnist16_diffusion").but(width=8, batch_size=2)
 EBM = find("digit_ebm").but(width=32, n_chains=256, n_steps=3, chain_steps=3)
 DDPM = find("digit_diffusion").but(T=10, width=8, n_steps=5)
 EDM = find("digit_edm").but(width=8)
@@ -40,6 +41,28 @@ def test_denoising_is_exact_for_a_normal_distribution():
         parameter.data.zero_()
     x = torch.randn(4, 1, 8, 8)
     torch.testing.assert_close(denoise(ebm, x, sigma=0.3), 0.64 * x)
+
+
+def test_pictures_train_by_muon_at_a_rate_that_stays_high_and_falls_late(monkeypatch):
+    asked, by_loss = {}, scores.by_loss
+
+    def heard(*data, **more):
+        asked.update(more)
+        return by_loss(*data, **more)
+
+    monkeypatch.setattr(scores, "by_loss", heard)
+    edm = PICTURES.untrained()
+    PICTURES.train(edm, torch.zeros(2, 1, 16, 16), torch.zeros(2, dtype=torch.int64))
+    rate, n = asked["lr"], asked["n_steps"]
+    assert [rate(k) / 5e-3 for k in (0, 29, 59, 1000, 1500, n - 1)] == pytest.approx(
+        [1 / 60, 0.5, 1.0, 1.0, 0.5, 1 / 1000]
+    )
+    orthogonal, others = (group["params"] for group in asked["optimizer"].param_groups)
+    assert {p.ndim for p in orthogonal} == {2, 4}
+    assert len(orthogonal) + len(others) == len(list(edm.parameters()))
+    assert any(p is edm.net.stem.weight for p in others)
+    assert edm.P_MEAN == -0.8
+    assert type(edm).P_MEAN == -1.2  # another model's training is as it was
 
 
 @pytest.mark.slow

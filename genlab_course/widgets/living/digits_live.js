@@ -155,14 +155,15 @@ function draw(pen, { sigmas, at, reached, states, guesses }) {
   pen.text(words, x, y + 17, { color: orange, align: "center", size: 12 });
 }
 
-const say = ({ sigmas, at, states }, { guidance, many, digit }) => {
+const say = ({ sigmas, at, reached, states }, { guidance, many, digit }) => {
   const n = sigmas.length - 1, calls = at * many * (guidance === 0 || guidance === 1 ? 1 : 2);
   const last = states.map((run) => run[at]);
   const means = last[0].map((_, p) => last.reduce((a, x) => a + x[p] / many, 0));
   const apart = last.reduce((a, x) => a + x.reduce((b, v, p) => b + (v - means[p]) ** 2, 0), 0);
   const alike = digit === "all ten" ? "" : ` The ten differ from their mean by ${
     Math.sqrt(apart / many / PIXELS).toFixed(2)} a pixel.`;
-  return `Step ${at} of ${n}, after ${calls} network evaluations in this page, ${
+  const busy = reached < n ? ` (computing step ${reached + 1})` : "";
+  return `Step ${at} of ${n}${busy}, after ${calls} network evaluations in this page, ${
     (spent / Math.max(made, 1)).toFixed(0)} ms each.${alike} Tap a picture to give it other noise.`;
 };
 
