@@ -108,9 +108,9 @@ def conditions(results: list[dict]) -> str:
     return f"Threads: {first['threads']}. Machine: {first['machine']}{load}. {libraries}."
 
 
-def between_marks(page: str, text: str) -> str:
-    """The page with `text` between its two marks."""
-    start, end = "<!-- table -->\n", "<!-- end -->"
+def between_marks(page: str, text: str, name: str = "table") -> str:
+    """The page with `text` between two marks that bear a name."""
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, after = page.split(start)[0], page.split(end)[1]
     return f"{before}{start}{text}\n{end}{after}"
 

@@ -24,7 +24,7 @@ from genlab_course.speedrun import RECORD, SECONDS, TODAY, draw, run, untrained 
 RESULTS = Path(__file__).parents[1] / "genlab_course" / "data" / "speedrun.json"
 TRIAL, SEEDS, OF_STEPS = 60.0, range(5), range(2)
 IDEAS = (
-    ("today", "the recipe of the zoo's mnist16_diffusion, channels last", ()),
+    ("today", "the recipe that mnist16_diffusion had, channels last", ()),
     ("labels", "no guidance is used, so no label is dropped", ("p_drop",)),
     (
         "muon",

@@ -192,14 +192,14 @@ def speedrun(
     task: Annotated[str, typer.Argument(help="digits16: 16 x 16 digits of MNIST")],
     seed: Annotated[int, typer.Option(min=0, help="of weights, batches and noise")] = 0,
     seconds: Annotated[float, typer.Option(min=1e-3, help="processor seconds to train")] = 180.0,
-    n: Annotated[int, typer.Option("-n", min=40, max=1000, help="digits to be judged")] = 1000,
-    report: Annotated[bool, typer.Option("--report", help="ask judge B too")] = False,
+    n: Annotated[int, typer.Option("-n", min=40, max=1000, help="digits to be evaluated")] = 1000,
+    report: Annotated[bool, typer.Option("--report", help="ask evaluator B too")] = False,
     place: Annotated[Path, typer.Option("--out", help="file")] = Path("speedrun.safetensors"),
     force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
 ) -> None:
     """Train the speed-run recipe for a given time, and score its samples with a frozen classifier.
 
-    Seconds are the processor's: 180 are 90 on two cores. Tune with judge A; B is for reports.
+    Seconds are the processor's: 180 are 90 on two cores. Tune with evaluator A; B is for reports.
     """
     from genlab_course import speedrun
 

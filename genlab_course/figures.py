@@ -84,7 +84,7 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def hero() -> None:
-    """Display the film of five families that turn noise into the same ring."""
+    """Display the animation of five families that turn noise into the same ring."""
     _display(HERO.read_bytes(), "image/webp", 880, HERO_ALT)
 
 
@@ -111,7 +111,7 @@ def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 
     few[0].save(buffer, "GIF", save_all=True, append_images=few[1:], loop=0, duration=times)
     if len(buffer.getvalue()) > 300_000:
         kilobytes = len(buffer.getvalue()) // 1000
-        raise ValueError(f"the film has {kilobytes} kB, more than 300: fewer frames, or narrower?")
+        raise ValueError(f"the animation has {kilobytes} kB, more than 300: fewer frames?")
     _display(buffer.getvalue(), "image/gif", drawn[0].width, alt)
 
 

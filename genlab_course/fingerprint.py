@@ -73,16 +73,16 @@ class Fingerprint:
 
     stage: str
     passes: int  # counted, one after the other, for one batch of samples
-    share: float  # counted, of positions new in a pass after the first; nan for one pass
+    share: float  # counted, of positions new in a call after the first; nan for one call
     growth_with_length: float | None  # counted; None: no longer output is declared
     growth_with_steps: float | None  # counted; None: no dial of steps is declared
     kind: Kind  # declared
     after: tuple[str, ...] = ()  # stages that had ended before this one began
-    evaluations: int = 0  # counted, for one sample: the rows of all passes
+    evaluations: int = 0  # counted, for one sample: the rows of all calls
 
     @property
     def follows_steps(self) -> bool:
-        """Whether its passes grow with a dial of steps."""
+        """Whether its calls grow with a dial of steps."""
         return self.growth_with_steps is not None and self.growth_with_steps > 1.5
 
     @property
@@ -103,9 +103,9 @@ class Fingerprint:
     def families(self) -> tuple[str, ...]:
         """The families of the map that agree with it; two where they look alike.
 
-        One pass: flow, latent-variable or adversarial, by the likelihood. Token by token:
+        One call: flow, latent-variable or adversarial, by the likelihood. Token by token:
         autoregressive. Whole, again and again: score, or if the likelihood is exact perhaps a
-        continuous flow. One pass, or tokens, that follow a dial of steps: score.
+        continuous flow. One call, or tokens, that follow a dial of steps: score.
         """
         if self.production == "whole, again and again":
             return (FLOW, SCORE) if self.kind == "exact" else (SCORE,)
@@ -134,7 +134,7 @@ def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerp
 def sampling(seen: tuple[Fingerprint, ...]) -> str:
     """How the whole is drawn, in a word of the map.
 
-    Two stages: one network begins when another, one of the two a loop, has done its last pass.
+    Two stages: one network begins when another, one of the two a loop, has done its last call.
     Networks that take turns are one stage, and the busiest of them speaks.
     """
     if any(stage.after for stage in seen) and any(stage.passes > 1 for stage in seen):
@@ -223,14 +223,14 @@ def ddim(n_steps: int = 8) -> Subject:
 
 
 def consistency(n_passes: int = 1) -> Subject:
-    """One pass, distilled from a diffusion model; how many jumps it takes is a dial."""
+    """One evaluation, distilled from a diffusion model; how many jumps it takes is a dial."""
     student = copy.deepcopy(load_model("digit_consistency"))
     student.levels = student_levels(n_passes)
     return whole("digit_consistency", student, more_steps=lambda: consistency(2 * n_passes))
 
 
 def masked_diffusion(n_steps: int = 16) -> Subject:
-    """Pixels appear several at a time; in how many passes is a dial."""
+    """Pixels appear several at a time; in how many calls is a dial."""
     twice = partial(masked_diffusion, 2 * n_steps)
     return whole("digit_masked_diffusion", stage="pixel filler", more_steps=twice, n_steps=n_steps)
 
@@ -242,7 +242,7 @@ LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it be
     *((flow, FLOW), (vae, LATENT), (gan, ADVERSARIAL), (wgan, ADVERSARIAL)),
     *((make, SCORE) for make in (ebm, ncsn, diffusion, ddim)),
 )
-ODD_CLAIMS = ((consistency, SCORE), (masked_diffusion, SCORE))  # one pass, and parallel tokens
+ODD_CLAIMS = ((consistency, SCORE), (masked_diffusion, SCORE))  # one call, and parallel tokens
 
 CAPTION = "a red seven"
 
@@ -261,7 +261,7 @@ def _never_done(logits: Tensor) -> Tensor:
 
 
 def language_model(n: int = 12) -> Subject:
-    """A token a pass, with the cache; the length is a dial."""
+    """A token a call, with the cache; the length is a dial."""
     model = find("language_model").untrained()
     model.lm.event_shape = (n,)
     stages, twice = (Stage("writer", model.lm, (n,), model),), partial(language_model, 2 * n)
@@ -269,7 +269,7 @@ def language_model(n: int = 12) -> Subject:
 
 
 def latent_diffusion(n_steps: int = 6) -> Subject:
-    """A loop over codes, then one pass of the decoder."""
+    """A loop over codes, then one call of the decoder."""
     model = find("latent_diffusion").untrained()
     draw = _given(model.draw, CAPTION, n_steps)
     decoder = Stage("decoder", model.vae, model.vae.event_shape, model.vae)
@@ -279,7 +279,7 @@ def latent_diffusion(n_steps: int = 6) -> Subject:
 
 
 def glide(n_steps: int = 6) -> Subject:
-    """Two loops, one after the other: small pictures, then large ones beside them."""
+    """Two loops, one after the other: small pictures, then large ones conditioned on them."""
     base, up = (find(name).untrained() for name in ("glide_base", "glide_upsampler"))
 
     def draw(k: int, generator: Generator) -> object:
@@ -300,7 +300,7 @@ def text_to_video(n_steps: int = 4) -> Subject:
 
 
 def language_and_image(n_steps: int = 5) -> Subject:
-    """A language model writes a caption; a denoiser paints what its hidden states say."""
+    """A language model writes a caption; a denoiser draws what its hidden states say."""
     model = find("language_and_image").untrained()
 
     def draw(k: int, generator: Generator) -> object:
@@ -313,7 +313,7 @@ def language_and_image(n_steps: int = 5) -> Subject:
 
 
 def flow_density_estimator() -> Subject:
-    """Given data, one pass through couplings for a draw from the posterior."""
+    """Given data, one evaluation of the couplings for a draw from the posterior."""
     model = find("npe_two_moons").untrained()
     return whole("flow_density_estimator", model, stage="posterior", cond=torch.zeros(1, 2))
 

@@ -363,8 +363,8 @@ HELLO = (Path(__file__).parent / "data" / "start.md").read_text(encoding="utf-8"
 HERO = Path(__file__).parent / "data" / "hero.webp"
 THUMBNAILS = HERO.with_name("thumbnails")  # written by docs/images/thumbnails.py
 HERO_ALT = (
-    "Film: five families of generative models turn noise into the same ring of eight clusters, "
-    "each in its own number of network evaluations"
+    "Animation: five families of generative models turn noise into the same ring of eight "
+    "clusters, each in its own number of network evaluations"
 )
 GROUPS = {  # on start page and site: a heading, and how the names of its notebooks begin
     "One map, and likelihood": ("01_", "02_", "03_", "04_"),

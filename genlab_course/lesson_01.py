@@ -121,7 +121,7 @@ def learn(name: str, data: Points, *, seed: int = 0) -> tuple[Any, Iterator[Reco
 class Row:
     """What was measured of one model."""
 
-    passes: int  # network passes for one batch of samples
+    passes: int  # network evaluations for one batch of samples
     kind: Kind  # of likelihood
     log_likelihood: float | None  # mean over held-out points, nats; None where there is none
     distance: float  # energy distance between its samples and fresh data
@@ -142,7 +142,7 @@ def measure(
     *,
     generator: Generator | None = None,
 ) -> Row:
-    """Passes, likelihood with its kind, and distance of anything that samples."""
+    """Evaluations, likelihood with its kind, and distance of anything that samples."""
     passes = network_passes(model, lambda: model.sample(8, generator=generator))
     samples = model.sample(len(reference), generator=generator)
     distance = energy_distance(samples, reference).item()
@@ -155,7 +155,7 @@ def measure(
 
 @torch.no_grad()
 def film(model: Any, n: int, *, seed: int = 0) -> list[Tensor]:
-    """States `(n, 2)` of a sampler at work: the noise, then the state after each network pass."""
+    """States `(n, 2)` of a sampler at work: the noise, then the state after each evaluation."""
     generator = make_generator(seed)
     if isinstance(model, GridAutoregressive):
         noise = model.extent * (2 * torch.rand(n, 2, generator=make_generator(seed)) - 1)
@@ -172,7 +172,7 @@ def film(model: Any, n: int, *, seed: int = 0) -> list[Tensor]:
         z = randn((n, model.latent_dim), generator=generator)
         return [z[:, :2], model.generator_net(z)]
     if not isinstance(model, DDPM):
-        raise ValueError(f"no film for {type(model).__name__}")
+        raise ValueError(f"no animation for {type(model).__name__}")
     x_T, v = randn((n, 2), generator=generator), model.betas
     return [x_T, *ddpm_sample(model.eps_net, x_T, betas=v, variances=v, generator=generator)]
 
@@ -191,7 +191,7 @@ def draw_first_map(truth: Any, models: Mapping[str, Any], rows: Mapping[str, Row
     _points(axes[0, 0], truth.sample(2500, generator=generator), INK)
     _density(axes[1, 0], truth.log_prob)
     axes[0, 0].set_title("the data", color=INK, weight="bold")
-    _caption(axes[1, 0], ["passes for a sample", "log-likelihood / nats", "distance to the data"])
+    _caption(axes[1, 0], ["evaluations a sample", "log-likelihood / nats", "distance to the data"])
     for column, (name, model) in enumerate(models.items(), 1):
         top, bottom = axes[:, column]
         _points(top, model.sample(2500, generator=generator), COLOURS[name])

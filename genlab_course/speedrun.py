@@ -26,7 +26,7 @@ from genlab.zoo.lessons import MNIST16
 from genlab.zoo.scores import kernels
 from genlab.zoo.train import by_loss
 
-SECONDS, N = 180.0, 1000  # of the training; images that are judged
+SECONDS, N = 180.0, 1000  # of the training; images that are evaluated
 
 
 class Recipe(NamedTuple):
@@ -75,14 +75,14 @@ def run(edm: EDM, recipe: Recipe, seed: int, seconds: float) -> Iterator[tuple[R
 
 
 def draw(edm: EDM, n: int, seed: int) -> Int[Tensor, " n 1 16 16"]:
-    """Grey levels of every class alike, by Heun's method in 18 steps, 35 passes."""
+    """Grey levels of every class alike, by Heun's method in 18 steps, 35 evaluations."""
     noise, labels = Generator().manual_seed(1000 + seed), torch.arange(n) % N_CLASSES
     made = [edm.sample(len(c), cond=c, generator=noise) for c in labels.split(100)]
     return from_unit(torch.cat(made), 255)
 
 
 def judged(images: Tensor, letter: str) -> Figures:
-    """What judge A or B says, and in `floor` its Frechet distance of as many real digits."""
+    """What evaluator A or B says, and in `floor` its Frechet distance of as many real digits."""
     net = load_model(f"digit16_evaluator_{letter}", dtype=torch.float32)
     mine, other = {"a": ("val", "test"), "b": ("test", "val")}[letter]
     floor = judge(net, load_mnist(other, 16).images[: len(images)], mine)["frechet"]
@@ -106,7 +106,7 @@ def play(
     for letter, says in found.items():
         near = "precision {precision:.2f}, recall {recall:.2f}".format(**says)
         frechet = "Frechet {frechet:.3f} (real digits {floor:.3f})".format(**says)
-        yield f"judge {letter.upper()}: {frechet}, {near}"
+        yield f"evaluator {letter.upper()}: {frechet}, {near}"
     recipe = f"genlab speedrun digits16 --seed {seed} --seconds {seconds:g}"
     card = {"recipe": recipe, "seed": seed, "data": MNIST16["source"], "metrics": found}
     save_weights(edm, path, card | {"seconds": seconds, "steps": n_steps})

@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 
+from benchmarks.side_by_side.other_flows import HERE, others
 from benchmarks.side_by_side.row import Row, Runs, alike
 from genlab import flow
 
@@ -11,7 +12,7 @@ D, N, LAYERS, WIDTH, BINS = 16, 256, 4, 64, 8
 
 
 def both(kind: str):
-    """Our flow, and the peer's of the same number of parameters."""
+    """Our flow, and the peers' of the same number of parameters, each with its sampler."""
     import zuko
     from zuko.transforms import MonotonicRQSTransform
 
@@ -38,40 +39,39 @@ def both(kind: str):
     generator = torch.Generator().manual_seed(0)
     for p in ours.parameters():  # ours starts as the identity, whose splines are straight
         p.data += 0.1 * torch.randn(p.shape, generator=generator)
-    return ours, theirs
+    rest = others(kind, D, LAYERS, WIDTH, BINS)
+    for _, _, module in rest.values():
+        alike(ours, module)
+    zukos = lambda x: theirs().log_prob(x), lambda n: theirs().sample((n,)), theirs
+    return ours, {"zuko": zukos} | rest
 
 
 def scoring(kind: str) -> Runs:
     """Log p of a batch, and its gradients."""
-    ours, theirs = both(kind)
+    ours, peers = both(kind)
     x = torch.randn(N, D, generator=torch.Generator().manual_seed(1))
 
     def score(module, log_prob):
         module.zero_grad(set_to_none=True)
         log_prob(x).mean().backward()
 
-    return {
-        "ours": lambda: score(ours, ours.log_prob),
-        "zuko": lambda: score(theirs, lambda x: theirs().log_prob(x)),
-    }
+    runs = {name: partial(score, module, log) for name, (log, _, module) in peers.items()}
+    return {"ours": lambda: score(ours, ours.log_prob)} | runs
 
 
 def sampling(kind: str) -> Runs:
     """A batch of samples; ours lie where the density says that they came from."""
-    ours, theirs = both(kind)
+    ours, peers = both(kind)
     z = ours.base.sample(N)
     with torch.no_grad():
         torch.testing.assert_close(ours.inverse(ours(z)[0])[0], z, atol=1e-2, rtol=1e-2)
 
-    def sample():
-        with torch.no_grad():
-            return theirs().sample((N,))
-
-    return {"ours": lambda: ours.sample(N), "zuko": sample}
+    runs = {name: partial(torch.no_grad()(draw), N) for name, (_, draw, _) in peers.items()}
+    return {"ours": lambda: ours.sample(N)} | runs
 
 
 ROWS = tuple(
-    Row(f"{kind}, {what}", 0.8, ("zuko",), f"{says}; {like}", partial(build, kind))
+    Row(f"{kind}, {what}", 0.8, ("zuko", *HERE), f"{says}; {like}", partial(build, kind))
     for kind, like in (
         ("coupling spline", "four couplings with splines of 8 bins, equal parameters"),
         ("autoregressive spline", "four masked layers with splines of 8 bins, equal parameters"),

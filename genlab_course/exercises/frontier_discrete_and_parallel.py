@@ -72,9 +72,9 @@ TOKENS = Exercise(
     id="par.tokens", right=3.3616,
     mistakes=Mistake.pairs(
         4.2, "A token counts only if all before it are kept: 1 + 4 * 0.8 forgets that.",
-        3.2, "4 * 0.8 counts each draft by itself; and the pass adds a token of its own.",
+        3.2, "4 * 0.8 counts each draft by itself; and the target adds a token of its own.",
         2.952, "That sum ends at a ** 3; all four can be kept, too.",
-        2.3616, "These are the kept ones alone: the same pass yields one token more.",
+        2.3616, "These are the kept ones alone: the same evaluation yields one token more.",
     ),
 )  # fmt: skip
 UNMASK = Exercise(
@@ -108,9 +108,9 @@ RARE = Exercise(
     id="par.rare-value", right=0.01,
     mistakes=Mistake.pairs(
         0.1, "That is how often d is drawn first; then the coin is kept, and d is drawn again.",
-        0.19, "That is how often d is drawn in at least one pass of two. What does each pass keep?",
+        0.19, "That is how often d is drawn in either of two evaluations. What does each keep?",
         0.09, "That is how often d is drawn first and then lost to c.",
-        0.0, "d can be drawn again in the second pass, and then nothing else is hidden.",
+        0.0, "d can be drawn again in the second evaluation, and then nothing else is hidden.",
     ),
 )  # fmt: skip
 

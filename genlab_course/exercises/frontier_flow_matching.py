@@ -152,7 +152,7 @@ SAMPLER = Exercise(
         lambda n, x, k: flow_sample(lambda y, t: -n(y, 1 - t), x, k),
         "This is the broken sampler as it stood.",
         lambda n, x, k: flow_sample(lambda y, t: n(y, 1 - t), x, k),
-        "The sign is mended; but the network is still told that it starts among the data.",
+        "The sign is mended; but the times still run as if you started at the data.",
         lambda n, x, k: flow_sample(lambda y, t: -n(y, t), x, k),
         "The clock is mended; but a step from t to t - 1/n moves by *minus* the velocity / n.",
         lambda n, x, k: flow_sample(lambda y, t: n(y, t - 1 / k), x, k),

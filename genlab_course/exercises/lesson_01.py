@@ -55,7 +55,7 @@ def _judge_five(answer: Any) -> str:
         return f"{unknown[0]!r} is none of AR, VAE, GAN, diffusion, flow, hybrid."
     for place, says in (
         (1, "(b): look at the objective again. Which family is trained on reconstruction plus KL?"),
-        (2, "(c): one pass from a short vector is shared by three families; what trains this one?"),
+        (2, "(c): three families need one evaluation from a short vector; what trains this one?"),
         (4, "(e): two stages with two objectives do not fit into one family."),
         (0, "(a): each sample waits for those before it. Which family is sequential by nature?"),
         (3, "(d): the sampler is a loop over noise levels. Which family has such a loop?"),
@@ -83,13 +83,13 @@ def _judge_choice(answer: Any) -> str:
     if len(given) != 3:
         return f"there are three needs, you gave {len(given)} answers."
     if "diffusion" in given[0] or "AR" in given[0]:
-        return "(a): fifty milliseconds leave time for one or two passes, not for a loop of them."
+        return "(a): fifty milliseconds leave time for one or two evaluations, not for a loop."
     if not given[1] <= {"AR"}:
         return "(b): to score a sentence you need an exact probability of every token."
     if not given[2] <= {"diffusion"}:
-        return "(c): if a few seconds may be spent, which family trades passes for quality?"
+        return "(c): if a few seconds may be spent, which family trades evaluations for quality?"
     one_pass = {"GAN", "VAE", "flow", "one-step"}
-    return "" if given[0] <= one_pass else "(a): which families make an image in one pass?"
+    return "" if given[0] <= one_pass else "(a): which families make an image in one evaluation?"
 
 
 # 01.passes: judged place by place, since mistakes come in combinations
@@ -99,7 +99,7 @@ def _judge_passes(answer: Any) -> str:
         return f"there are five systems, you gave {len(given)} answers."
     a, b, c, d, e = given
     if a == 1:
-        return "(a): training sees all pieces in one pass; sampling has to wait for each."
+        return "(a): training sees all samples in one evaluation; sampling has to wait for each."
     if b == 2 or c == 2:
         return "(b), (c): encoder and discriminator help to train; a sample uses neither."
     if d == 50 or e in (50, 51, 52):

@@ -220,7 +220,7 @@ PAIRS = Exercise(
         lambda n: n**3 / 3,
         "this is the leading term, right for large n; the exact sum of the squares has two more.",
         lambda n: pairs_without_cache(n - 1),
-        "off by one: the pass that writes token t reads t tokens, begin token included.",
+        "off by one: the forward pass that writes token t reads t tokens, begin token included.",
     ),
     atol=0.5,
 )

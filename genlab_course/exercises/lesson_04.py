@@ -93,7 +93,7 @@ EVALUATIONS = Exercise(
     cases=_KINDS,
     mistakes=Mistake.pairs(
         lambda kind, direction, d: 1,
-        "You believed that every flow samples in one pass; one of the three does not.",
+        "You believed that every flow samples with one evaluation; one of the three does not.",
         lambda kind, direction, d: (
             d if (kind, direction) in {("iaf", "sample"), ("maf", "score")} else 1
         ),
@@ -118,7 +118,7 @@ BITS = Exercise(
         lambda nll, n, levels: (nll - n * math.log(levels)) / (n * math.log(2)),
         "You made the bins wider than the interval: the sign of the constant is wrong.",
         lambda nll, n, levels: (nll + n * math.log(levels)) / math.log(2),
-        "You gave the bits of the whole image; share them out over its dimensions.",
+        "You gave the bits of the whole image; divide them by its dimensions.",
     ),
 )
 

@@ -187,7 +187,7 @@ M_STEP = Exercise(
     cases=((_X, _R),),
     mistakes=Mistake.pairs(
         lambda x, q: q.T @ x / len(x),
-        "You divided by the number of all points; a component owns only a share of them.",
+        "You divided by the number of all points; a component owns only a fraction of them.",
         lambda x, q: _means(x, np.eye(q.shape[1])[q.argmax(1)]),
         "You gave each point wholly to its likeliest component. That is k-means, not EM.",
         lambda x, q: q.T @ x,

@@ -142,7 +142,7 @@ BITS = Exercise(
         lambda nll, d, n, dens: nll / (d * math.log(2)) + (math.log(n) if dens else 0),
         "the first term is in bits and the width of the bin in nats.",
         lambda nll, d, n, dens: nll / math.log(2) + (d * math.log2(n) if dens else 0),
-        "these are bits for the whole image; each of its dimensions gets an equal share.",
+        "these are bits for the whole image; each of its dimensions gets an equal part.",
         lambda nll, d, n, dens: nll / (d * math.log(2)) + (math.log2(n) / d if dens else 0),
         "every pixel has a bin of its own: its width counts once for each dimension.",
         lambda nll, d, n, dens: nll / (d * math.log(2)) - (math.log2(n) if dens else 0),
@@ -166,7 +166,7 @@ WASTE = Exercise(
         lambda m, v: _waste(m, v / 2),
         "you added standard deviations where variances add.",
         lambda m, v: 0.5 * (m.mean(0) ** 2 + m.var(0) - 1 - np.log(m.var(0))),
-        "you took the variance of the means alone; each code has a width of its own.",
+        "you took the variance of the means alone; each code has a variance of its own.",
     ),
 )
 

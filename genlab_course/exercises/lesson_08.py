@@ -48,8 +48,8 @@ W1_ON_A_LINE = Exercise(
         "you let the two distribution functions cancel where they cross: mass that must "
         "travel right and mass that must travel left both cost something.",
         lambda x, p, q: float(np.abs(np.cumsum(p - q)).sum()),
-        "you added up gaps between the distribution functions as if all places were one "
-        "unit apart: each gap lasts as long as the way to the next place.",
+        "you added up gaps between the distribution functions as if all points were one "
+        "unit apart: each gap lasts as long as the way to the next point.",
         lambda x, p, q: float(np.abs(np.cumsum(p - q)).max()),
         "this is the largest gap of the distribution functions; the area is asked for.",
         lambda x, p, q: abs(float(x @ (p - q))),
@@ -57,7 +57,7 @@ W1_ON_A_LINE = Exercise(
         lambda x, p, q: float(0.5 * np.abs(p - q).sum()),
         "this is how much mass must move (the total variation distance), not how far.",
         lambda x, p, q: float(np.abs(p - q)[:-1] @ np.diff(x)),
-        "you compared place by place; what crosses is the *sum* of the differences to the left.",
+        "you compared point by point; what crosses is the *sum* of the differences to the left.",
     ),
 )
 JS_OF_THIRDS = Exercise(

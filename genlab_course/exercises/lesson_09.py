@@ -1,4 +1,4 @@
-"""Exercises of lesson 09: compute, derive, build, judge."""
+"""Exercises of lesson 09: compute, derive, build, evaluate."""
 
 import math
 import tomllib
@@ -74,9 +74,9 @@ DIAGONAL = Exercise(
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - (v1 * v2).sqrt()).sum(),
         "The trace's cross term lacks a factor: for equal distributions this is not zero.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2).sum(),
-        "You compared the means only; widths differ too.",
+        "You compared the means only; variances differ too.",
         lambda m1, v1, m2, v2: ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
-        "You compared the widths only; the means differ too.",
+        "You compared the variances only; the means differ too.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2).sum(),
         "You left out the trace's cross term: for equal distributions this is not zero.",
     ),
@@ -151,7 +151,7 @@ PRECISION = Exercise(
         lambda real, fake, k: _both(real, fake, k, lambda near: near.any(0)).flip(0),
         "Each point was asked with its *own* ball; the balls are those of the other set.",
         lambda real, fake, k: _right_pair(real, fake, k) * torch.tensor([len(fake), len(real)]),
-        "These are counts; shares were asked for.",
+        "These are counts; fractions were asked for.",
         lambda real, fake, k: _both(real, fake, k, lambda near: near.all(1)),
         "You asked for points inside *every* ball; one ball is enough.",
         lambda real, fake, k: _both(real, fake, k, lambda near: near.sum(1) / k),

@@ -56,7 +56,7 @@ SETTLED_VARIANCE = Exercise(
     cases=((0.1, 1.0), (0.5, 1.0), (0.2, 3.0)),
     mistakes=Mistake.pairs(
         lambda eta, c: 1 / c,
-        "this is the variance of the law that you aim at; a step of finite size misses it.",
+        "this is the variance of the target; a step of finite size misses it.",
         lambda eta, c: 1 / (1 - eta * c / 2),
         "you forgot that the target's own variance is not 1 when c is not 1.",
         lambda eta, c: 1 / (c * (1 - eta / 2)),
@@ -117,7 +117,7 @@ ANNEALED_WEIGHTS = Exercise(
         lambda b, q, e: float(np.sum(np.diff(b) * (e + q))),
         "the sign is turned round: log f contains -E, and this estimates 1/Z.",
         lambda b, q, e: float(np.sum(-e - q)),
-        "each term counts only for the *change* of beta at its place.",
+        "each term counts only for the *change* of beta at its point.",
         lambda b, q, e: float(np.sum(b[1:] * (-e - q))),
         "you used the levels themselves: a weight collects differences of levels.",
     ),

@@ -49,7 +49,7 @@ PARABOLA = Exercise(
         lambda a, s: -a + 0.5 * a**2 * s**2,
         "this is Hyvarinen's form, another by a constant: a mean square is never negative.",
         lambda a, s: 0.5 * (a - 1 / s) ** 2 * s**2,
-        "the score of N(0, s^2) divides x by the variance, not by the deviation.",
+        "the score of N(0, s^2) divides x by the variance, not by the standard deviation.",
     ),
 )
 FLOOR = Exercise(

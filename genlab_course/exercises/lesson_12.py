@@ -212,7 +212,7 @@ SAMPLER = Exercise(
         lambda f, x, z, b: _walk(f, x, z, b, "stops at 1"),
         "you left out t = 0: the last step has no noise, but it has a mean.",
         lambda f, x, z, b: _walk(f, x, z, b, "rescaled by alpha bar"),
-        "you divided by the root of alpha bar; one step back undoes the factor of one step.",
+        "you divided by the root of alpha bar; one reverse step undoes the factor of one step.",
         lambda f, x, z, b: _walk(f, x, z, b, "no rescaling"),
         "you forgot to divide by sqrt(1 - beta): the signal that a step took away never "
         "comes back.",

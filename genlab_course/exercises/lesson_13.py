@@ -54,7 +54,7 @@ PASSES = Exercise(
         60,
         "each step counted twice: which doubling was it? Both happen; one step is an exception.",
         116,
-        "you took four passes off; the last step saves one slope, which is two guided passes.",
+        "you took four evaluations off; the last step saves one slope, two guided evaluations.",
         120,
         "the step to zero noise has no second slope: nothing can be divided by zero.",
         295,
@@ -118,13 +118,13 @@ GUIDED_VARIANCE = Exercise(
     cases=((0.25, 3.0), (0.5, 2.0), (0.8, 5.0)),
     mistakes=Mistake.pairs(
         lambda v, w: v / (w + (1 - w) * v),
-        "this is the variance of the sharpened law p^(1-w) p_c^w, which guidance does not sample.",
+        "this is the variance of the sharpened p^(1-w) p_c^w, which guidance does not sample.",
         lambda v, w: v ** (w / 2),
         "this is how the flow scales a length; a variance scales by its square.",
         lambda v, w: v / w,
         "no: see what w = 1 and then w = 2 do in step 12.",
         lambda v, w: v ** (2 * w),
-        "one square too many: v itself is a variance, not a width.",
+        "one square too many: v itself is a variance, not a standard deviation.",
         lambda v, w: v,
         "this is the class itself: right for w = 1 only.",
     ),
@@ -143,7 +143,7 @@ GUIDED_NETWORK = Exercise(
         lambda net, x, t, c, null, w: w * net(x, t, c),
         "you multiplied the prediction; only the difference that the class makes is exaggerated.",
         lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
-        "every row was told the first row's class.",
+        "every row was given the first row's class.",
     ),
 )
 

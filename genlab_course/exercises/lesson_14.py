@@ -102,9 +102,9 @@ FLOW_STEP = Exercise(
         lambda x, eps, t, h: x - h * (-0.5 * x - 0.5 * eps / math.sqrt(1 - math.exp(-t))),
         "the score points against the predicted noise: a sign was lost in the conversion.",
         lambda x, eps, t, h: x - h * (-0.5 * x + 0.5 * eps),
-        "you used -eps as the score; it still has to be divided by the noise's deviation.",
+        "you used -eps as the score; it still has to be divided by the noise's standard deviation.",
         lambda x, eps, t, h: x - h * (-0.5 * x + 0.5 * eps / (1 - math.exp(-t))),
-        "you divided by the noise's variance; the score is -eps over the *deviation*.",
+        "you divided by the noise's variance; the score is -eps over its *root*.",
     ),
 )
 ODE_LOG_PROB = Exercise(
@@ -115,7 +115,7 @@ ODE_LOG_PROB = Exercise(
         lambda v, d, x0, n: _log_density(v, d, x0, n, sign=-1.0),
         "points that spread towards the noise were *denser* at the data: the divergence's sign?",
         lambda v, d, x0, n: _log_density(v, d, x0, n, at_data=True),
-        "the prior is the law at t = 1: ask it where the point has arrived, not where it began.",
+        "the prior is the density at t = 1: evaluate it where the point arrives.",
         lambda v, d, x0, n: _log_density(v, d, x0, n, step=False),
         "you added up the divergence without the length of the step: an integral needs it.",
         lambda v, d, x0, n: _log_density(v, d, x0, n, after=True),

@@ -1,4 +1,4 @@
-"""Exercises of lesson 15: the clinic of releases, and the instruments beside it."""
+"""Exercises of lesson 15: the clinic of releases, and the instruments for it."""
 
 import textwrap
 import tomllib
@@ -19,7 +19,7 @@ NOTHING = "cannot tell"
 
 
 class Key(dict[str, Any]):
-    """A release's card as its readers filled it in; in print with the evidence for every blank."""
+    """A release's form as its readers filled it in; in print with the evidence for every blank."""
 
     def __init__(self, release: Mapping[str, Any]) -> None:
         blanks = {blank: (release[blank]["is"][0], release[blank]["how"][0]) for blank in BLANKS}
@@ -64,9 +64,9 @@ def _phrase(release: Mapping[str, Any], given: object) -> str:
 
 
 def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    """What is wrong with a filled card, the first thing only; "" when it agrees with the key."""
+    """What is wrong with a filled form, the first thing only; "" when it agrees with the key."""
     if set(answer) != {"phrase", *BLANKS}:
-        return f"a card has the entries phrase, {', '.join(BLANKS)}."
+        return f"a form has the entries phrase, {', '.join(BLANKS)}."
     if said := _phrase(release, answer["phrase"]):
         return said
     if any(isinstance(answer[b], str) or len(answer[b]) != 2 for b in BLANKS):

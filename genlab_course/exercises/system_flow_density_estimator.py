@@ -90,7 +90,7 @@ RANKS = Exercise(
         lambda truth, draws: (draws <= truth[:, None]).sum(1),
         "You counted ties as below; counts of whole numbers would be pushed up.",
         lambda truth, draws: (draws < truth[:, None]).mean(1),
-        "You gave a share; a rank is a whole number from 0 to L.",
+        "You gave a fraction; a rank is a whole number from 0 to L.",
         lambda truth, draws: (draws < truth[:, None]).sum(1) + 1,
         "You started at 1; a truth below all of its draws has rank 0.",
     ),

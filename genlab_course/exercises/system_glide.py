@@ -12,7 +12,7 @@ _GUESS = np.array([[0.2, -0.7], [1.0, 0.1]])
 _SLOPE = np.array([[0.5, 0.3], [-0.8, 0.4]])
 
 
-# glide.hide: which captions are told
+# glide.hide: which captions are hidden
 def _hide(states: Array, u: Array, p: float, nothing: Array) -> Array:
     return np.where((u < p)[:, None, None], nothing, states)
 
@@ -49,11 +49,11 @@ SHARPENED = Exercise(
         8 / 3,
         "You weighted by one over the standard deviation; a precision is one over the variance.",
         12 / 5,
-        "You counted w as 1 + w: in this course w = 1 is the plain conditional law.",
+        "You counted w as 1 + w: in this course w = 1 is the plain conditional distribution.",
         16 / 9,
         "You added the unconditional precision; its exponent 1 - w is negative here.",
         4 / 7,
-        "You gave the variance of the sharpened law; asked is its mean.",
+        "You gave the variance of the sharpened distribution; asked is its mean.",
     ),
 )
 CLASSIFIER = Exercise(
@@ -79,9 +79,9 @@ HIDE = Exercise(
     cases=((_STATES, _U, 0.1, _NOTHING), (_STATES, _U, 0.2, _NOTHING)),
     mistakes=Mistake.pairs(
         lambda states, u, p, nothing: np.where((u > p)[:, None, None], nothing, states),
-        "You hid the share 1 - p: hardly any caption would be learned.",
+        "You hid the fraction 1 - p: hardly any caption would be learned.",
         lambda states, u, p, nothing: np.where((u < p)[:, None, None], 0.0, states),
-        "You put zeros in; the network should learn what stands for 'told nothing'.",
+        "You put zeros in; the network should learn what stands for 'no caption'.",
         lambda s, u, p, n: np.concatenate([_hide(s, u, p, n)[:, :1], s[:, 1:]], 1),
         "You hid the first word and left the others standing: the caption still tells.",
         lambda states, u, p, nothing: states[u >= p],

@@ -1,4 +1,4 @@
-"""Exercises of the language-and-image lab: one model writes, its states tell a painter."""
+"""Exercises of the language-and-image lab: one model writes, its states condition a denoiser."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -126,7 +126,7 @@ MERGE = Exercise(
         lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, step=1),
         "You kept the second half of the pair: after a replacement go on two further.",
         lambda tokens, pair, new: _wrong_merge(tokens, [pair, pair[::-1]], new),
-        "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
+        "You replaced the pair in either order: (a, b) and (b, a) are different pairs.",
     ),
 )
 CACHE = Exercise(
@@ -172,7 +172,7 @@ TOP_P = Exercise(
     ),
     mistakes=Mistake.pairs(
         lambda probs, p: _nucleus(probs, p, _without_crossing),
-        "you dropped the piece that crosses the threshold; what is left does not reach p.",
+        "you dropped the token that crosses the threshold; what is left does not reach p.",
         _top_p_unscaled,
         "right set, but what is left does not sum to 1.",
         _top_p_tail,

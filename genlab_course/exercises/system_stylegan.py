@@ -84,9 +84,9 @@ TRUNCATE = Exercise(
         lambda w, mean, psi: np.clip(w, mean - psi, mean + psi),
         "You cut off what is far; this trick shrinks every style, near or far.",
         lambda w, mean, psi: psi * (w - mean),
-        "You shrank the deviations and forgot to put the mean back.",
+        "You shrank the differences and forgot to put the mean back.",
         lambda w, mean, psi: w.mean(0) + psi * (w - w.mean(0)),
-        "You took the mean of this batch; it is that of the law, known beforehand.",
+        "You took the mean of this batch; it is that of the distribution, known beforehand.",
     ),
 )
 DIRECTION = Exercise(

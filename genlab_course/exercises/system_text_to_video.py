@@ -20,11 +20,11 @@ _COMMON = np.array([[0.5], [-1.0]])
 _OWN = np.array([[1.0, 0.0, -2.0], [0.3, 0.7, 0.1]])
 
 
-# video.tokens: from the frames of films to the sequences that temporal attention reads
+# video.tokens: from the frames of videos to the sequences that temporal attention reads
 def _tokens(x: Array, n_frames: int) -> Array:
     frames, places, width = x.shape
-    films = x.reshape(frames // n_frames, n_frames, places, width)
-    return films.transpose(0, 2, 1, 3).reshape(-1, n_frames, width)
+    videos = x.reshape(frames // n_frames, n_frames, places, width)
+    return videos.transpose(0, 2, 1, 3).reshape(-1, n_frames, width)
 
 
 _FRAMES = np.arange(2 * 3 * 4 * 2, dtype=np.float64).reshape(6, 4, 2)
@@ -34,15 +34,15 @@ PAIRS = Exercise(
     right=81920,
     mistakes=Mistake.pairs(
         1048576,
-        "You let every place of every frame look at all others: that is full attention.",
+        "You let every position of every frame look at all others: that is full attention.",
         65536,
-        "You counted space only: each place also looks along time.",
+        "You counted space only: each position also looks along time.",
         16384,
         "You counted time only: each frame is also attended to by itself.",
         4352,
-        "You counted one frame and one place: there are 16 such frames and 64 such places.",
+        "You counted one frame and one position: there are 16 such frames and 64 such positions.",
         3072,
-        "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
+        "You counted the frame's side, 8, as its positions; a frame of 8 x 8 has 64 of them.",
     ),
 )
 INFORMATION = Exercise(
@@ -58,7 +58,7 @@ INFORMATION = Exercise(
         lambda rho, n_frames: -0.5 * n_frames * math.log(1 - rho),
         "You gave every direction the variance 1 - rho; the mean of the frames has more.",
         lambda rho, n_frames: _information(rho, n_frames) / n_frames,
-        "You divided by the number of frames; asked is the loss of the whole film.",
+        "You divided by the number of frames; asked is the loss of the whole video.",
     ),
 )
 NOISE = Exercise(
@@ -69,7 +69,7 @@ NOISE = Exercise(
         lambda common, own, share: share * common + (1 - share) * own,
         "You blended the noises, not their variances: the result is too small.",
         lambda common, own, share: math.sqrt(1 - share) * common + math.sqrt(share) * own,
-        "You exchanged the two: a share of 0 should leave the frames independent.",
+        "You exchanged the two: a correlation of 0 should leave the frames independent.",
         lambda common, own, share: share * common + math.sqrt(1 - share**2) * own,
         "You gave the correlation with the common noise; two frames then have its square.",
         lambda common, own, share: math.sqrt(share) * common + own,
@@ -82,16 +82,16 @@ TOKENS = Exercise(
     cases=((_FRAMES, 3), (_FRAMES, 2)),
     mistakes=Mistake.pairs(
         lambda x, n_frames: x.reshape(-1, n_frames, x.shape[2]),
-        "You reshaped without moving an axis: your sequences run over places.",
+        "You reshaped without moving an axis: your sequences run over positions.",
         lambda x, n_frames: x.transpose(1, 0, 2).reshape(-1, n_frames, x.shape[2]),
-        "You moved places in front of the films: the sequences are right, but those of "
-        "different films stand between each other.",
+        "You moved positions in front of the videos: the sequences are right, but those of "
+        "different videos stand between each other.",
         lambda x, n_frames: (
             x.reshape(n_frames, -1, *x.shape[1:])
             .transpose(1, 2, 0, 3)
             .reshape(-1, n_frames, x.shape[2])
         ),
-        "You took the frames as the outer axis: your films are stirred together.",
+        "You took the frames as the outer axis: your videos are stirred together.",
         lambda x, n_frames: (
             x.reshape(-1, n_frames, *x.shape[1:])
             .transpose(0, 2, 1, 3)[:, :, ::-1]

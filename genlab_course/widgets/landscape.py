@@ -176,7 +176,7 @@ def watch(
 
 
 def five_samplers(models: Mapping[str, Any]) -> Explorer:
-    """How far each sampler of the models of lesson 01 has come after a part of its own passes."""
+    """How far each sampler of lesson 01 has come after a part of its own evaluations."""
     films = {name: film(model, 800) for name, model in models.items()}
     figure, axes = panels(9.4, 2.3, 1, len(films))
     clouds, titles = {}, {}
@@ -192,7 +192,7 @@ def five_samplers(models: Mapping[str, Any]) -> Explorer:
         for name, frames in films.items():
             done = int(share * (len(frames) - 1) + 1e-9)
             clouds[name].set_data(frames[done][:, 0], frames[done][:, 1])
-            word = "pass" if len(frames) == 2 else "passes"
+            word = "evaluation" if len(frames) == 2 else "evaluations"
             titles[name].set_text(f"{done} of {len(frames) - 1} {word}")
 
     done = slider("done", 0.0, 0.0, 1.0, 0.02, readout_format=".0%")

@@ -38,7 +38,7 @@ def posterior_ellipse() -> Explorer:
         return torch.linalg.inv(cov)
 
     precisions = [precision(angle) for angle in turns]
-    curves: dict[float, list[float]] = {}  # one curve for each width that was looked at
+    curves: dict[float, list[float]] = {}  # one curve for each standard deviation tried
 
     figure, (left, right) = panels(8.6, 3.6)
     patches = [
@@ -67,7 +67,7 @@ def posterior_ellipse() -> Explorer:
         return said + "log p(x) does not depend on either slider"
 
     return explore(figure, update, angle=slider("rotation", 0.0, 0.0, 3.14, 0.02),
-                   width=slider("width of q / best", 1.0, 0.5, 2.0, 0.02))  # fmt: skip
+                   width=slider("std of q / best", 1.0, 0.5, 2.0, 0.02))  # fmt: skip
 
 
 REACH = 3.0  # the sliders' range, in standard deviations of the prior

@@ -55,7 +55,7 @@ show(
 )
 
 # %% [markdown]
-# The film shows what you will have made by the end: five models learned one ring of points, and each turns noise into samples in its own way.
+# The animation shows what you will have made by the end: five models that learned one ring of points, each turning noise into samples in its own way.
 #
 # The map has five entries: four paradigms, and flows, a second likelihood family beside the autoregressive one. By the end of this lesson
 # you will have trained all five on the same data, in this notebook, and measured what their entries say.
@@ -134,12 +134,12 @@ for world, p_colour in {
 #
 # ### Way 1: the chain rule (autoregressive models)
 #
-# Cut $x$ into pieces and write the joint as a product of conditionals:
+# Split $x$ into $n$ variables (pixels, or the tokens of a text) and write the joint as a product of conditionals:
 # $$p(x_1,\dots,x_n)=\prod_{i=1}^n p(x_i\mid x_1,\dots,x_{i-1}).$$
 # *Why it holds:* each factor is a ratio of two marginals, and the product telescopes. It is an identity, for every distribution and every
-# order of the pieces. It also tells you how to sample: draw the first piece, condition on it, draw the second, and so on. This is called
-# **ancestral sampling**. We check the two together. Take a random table of three yes-no pieces, compute each conditional from it, draw piece
-# by piece, and compare how often each outcome is drawn with the table. Multiplying the conditionals and comparing the product would prove
+# order of the variables. It also tells you how to sample: draw the first variable, condition on it, draw the second, and so on. This is called
+# **ancestral sampling**. We check the two together. Take a random table of three yes-no variables, compute each conditional from it, draw one
+# after the other, and compare how often each outcome is drawn with the table. Multiplying the conditionals and comparing the product would prove
 # nothing: whatever numbers stand in numerator and denominator, they cancel.
 
 # %%
@@ -148,14 +148,14 @@ outcomes = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
 
 
 def mass(known):
-    """Probability that the pieces listed in `known` have these values."""
+    """Probability that the variables listed in `known` have these values."""
     return sum(
         table[x] for x in outcomes if all(x[i] == value for i, value in known.items())
     )
 
 
 def draw(order, rng):
-    """One outcome by ancestral sampling: each piece given those drawn before it."""
+    """One outcome by ancestral sampling: each variable given those before it."""
     known = {}
     for i in order:
         p_one = mass(known | {i: 1}) / mass(known)
@@ -172,12 +172,12 @@ for order in ((0, 1, 2), (2, 0, 1)):
         [drawn.count(x) / n for x in outcomes],
         [table[x] for x in outcomes],
         atol=5 * 0.5 / math.sqrt(n),  # five standard errors of a frequency, at most
-        unlike={"pieces drawn without their conditions": without_conditions},
+        unlike={"drawn without their conditions": without_conditions},
     )
 
 # %% [markdown]
 # A network then stands for each factor. The likelihood is **exact**, because it is a product of numbers that the network outputs. The price:
-# piece $i$ cannot be drawn before pieces $1..i-1$, so a sample of $n$ pieces costs $n$ network passes, one after another.
+# $x_i$ cannot be drawn before $x_1,\dots,x_{i-1}$, so a sample of $n$ variables costs $n$ **network evaluations**, one after another.
 #
 # ### Way 2: a hidden cause (latent-variable models)
 #
@@ -198,7 +198,9 @@ check(
     by_quadrature,
     closed_form,
     unlike={
-        "widths added": Normal(0.0, 2.0 + 0.5).log_prob(torch.tensor(x_seen)).exp()
+        "standard deviations added": Normal(0.0, 2.0 + 0.5)
+        .log_prob(torch.tensor(x_seen))
+        .exp()
     },
 )
 
@@ -356,7 +358,7 @@ check(
 )
 
 # %% [markdown]
-# A sampler then starts from pure noise and follows the score to the data in many small steps. The price is those steps, one pass each.
+# A sampler then starts from pure noise and follows the score to the data in many small steps. The price is those steps, one network evaluation each.
 #
 # ## 3. The map
 #
@@ -371,8 +373,8 @@ check(
 # | score, diffusion | only $\nabla_x\log p_t(x)$ | denoising: mean square error of predicted noise | multi-step: a loop from noise to data | indirect, or a bound |
 #
 # Reading the map: what you *sample* cheaply you cannot always *evaluate*, and the other way round. The instrument below draws it with
-# network evaluations (NFE: passes of the network for one sample) across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one-pass". Which one further clue leaves only one
-# family? Then choose "encoder + latent denoiser + decoder" from the list: why are two places lit?
+# the number of function evaluations (NFE: how often the network is evaluated for one sample) across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one-pass". Which one further clue leaves only one
+# family? Then choose "encoder + latent denoiser + decoder" from the list: why are two entries lit?
 
 # %% tags=["keep-output"]
 widgets.paradigm_map()
@@ -578,7 +580,7 @@ for recipe in lesson_01.RECIPES.values():
     print(f"{recipe.title:22s} {sizes}")
 
 # %% [markdown]
-# **Autoregressive.** The pieces are the two coordinates, each cut into 64 bins. One network with a softmax gives $p(x_1)$ and then
+# **Autoregressive.** The variables are the two coordinates, each cut into 64 bins. One network with a softmax gives $p(x_1)$ and then
 # $p(x_2\mid x_1)$. The loss is $-\log p(x_1)-\log p(x_2\mid x_1)$.
 
 # %%
@@ -615,7 +617,7 @@ train("diffusion")
 # Five losses, and only the first two can be compared: nats, nats of a *bound*, nats of a *game*, a mean squared error. That is why the next
 # cell does not compare losses. It asks each model the same three questions, without knowing which model it is:
 #
-# - **passes**: a hook on every layer counts how often the network is used while a batch of samples is made;
+# - **evaluations** (NFE): a hook on every layer counts how often the network is used while a batch of samples is made;
 # - **likelihood**: `log_likelihood(model, x)` returns the values *together with their kind*, and raises for a model that has none;
 # - **distance**: the energy distance $2\,\mathbb E\lVert x-y\rVert-\mathbb E\lVert x-x'\rVert-\mathbb E\lVert y-y'\rVert$ between 4,000 samples
 #   and 4,000 fresh data points, which needs samples only.
@@ -627,7 +629,7 @@ rows = {
 }
 noise_floor = energy_distance(ring.sample(4_000, generator=g), reference).item()
 
-print(f"{'model':24s} {'passes':>6s}   {'log-likelihood / nats':24s} distance")
+print(f"{'model':24s} {'NFE':>6s}   {'log-likelihood / nats':24s} distance")
 for name, row in rows.items():
     title, likelihood = lesson_01.RECIPES[name].title, row.likelihood_text
     print(f"{title:24s} {row.passes:6d}   {likelihood:24s} ~{row.distance:.4f}")
@@ -638,10 +640,10 @@ print(f"{'the data itself':24s} {'':6s}   {ceiling} ~{noise_floor:.4f}")
 round_one = math.sqrt(v) * torch.randn(4_000, 2, generator=g)
 simple = {"one Gaussian": Normal(0.0, math.sqrt(v)).log_prob(held_out).sum(1).mean()}
 check(
-    "passes, counted and from the sampler's recipe",
+    "evaluations, counted and from the sampler's recipe",
     [row.passes for row in rows.values()],
     [held_out.shape[1], 1, 1, 1, len(models["diffusion"].alphas_bar)],
-    unlike={"one pass for every model": np.ones(5)},
+    unlike={"one for every model": np.ones(5)},
 )
 for name, low, high in (
     ("autoregressive", -1.25, -1.12),
@@ -665,7 +667,7 @@ except NoLikelihoodError as error:
 
 # %% [markdown]
 # Read the table as an illustration and not as a ranking of families: each recipe was tuned by hand for this one ring, for a few seconds of
-# training, and run with one seed. What does not depend on the tuning are the passes and the kinds of likelihood.
+# training, and run with one seed. What does not depend on the tuning are the network evaluations and the kinds of likelihood.
 #
 # Here is the whole lesson in one picture. Above, samples; in the middle, all that the model can say about $p(x)$; below, the numbers.
 
@@ -677,7 +679,7 @@ show(
     "The data, a ring of eight blobs, and five models. Above, samples: the VAE's and "
     "the GAN's blobs are joined by bridges. In the middle, two exact densities, the "
     "exponential of a bound, none for the GAN, and the slope of log p for diffusion. "
-    "Below, passes, log-likelihood and distance to the data.",
+    "Below, evaluations, log-likelihood and distance to the data.",
 )
 
 # %% [markdown]
@@ -689,11 +691,11 @@ show(
 # - The *VAE* spreads: its samples are the decoder's mean plus a Gaussian, so what it cannot explain becomes **blur**.
 # - The *GAN* draws **sharp** points, in places sharper than the data, with clear **bridges** from island to island, and it cannot say
 #   anything about a point you show it.
-# - *Diffusion* has a field of arrows that lead to the ring, and samples along bridges, too. It needs 100 passes to follow the arrows.
+# - *Diffusion* has a field of arrows that lead to the ring, and samples along bridges, too. It needs 100 evaluations to follow the arrows.
 #
 # ### Watch them work
 #
-# The slider shows each sampler's state after the same *fraction* of its passes. **Question:** after half of the passes, which of the five
+# The slider shows each sampler's state after the same *fraction* of its network evaluations. **Question:** after half of them, which of the five
 # already resembles the data, and which has drawn one coordinate and not yet the other?
 
 # %% tags=["keep-output"]
@@ -702,9 +704,9 @@ widgets.five_samplers(models)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# None of them. The flow, the VAE and the GAN have a single pass, and half of it does not count. The autoregressive model has drawn $x_1$, with the
-# right spread, and not yet $x_2$. The diffusion model, after 50 of 100 passes, still shows a cloud: at that level the ring is scaled by 0.45 and
-# buried in noise of standard deviation 0.9. Its clusters come apart in the last fifth of the passes.
+# None of them. The flow, the VAE and the GAN have a single evaluation, and half of it does not count. The autoregressive model has drawn $x_1$, with the
+# right spread, and not yet $x_2$. The diffusion model, after 50 of 100 evaluations, still shows a cloud: at that level the ring is scaled by 0.45 and
+# buried in noise of standard deviation 0.9. Its clusters come apart in the last fifth of the evaluations.
 # </details>
 #
 # ## 7. It fails
@@ -713,7 +715,7 @@ widgets.five_samplers(models)
 #
 # ### Autoregressive: the longer, the slower
 #
-# Two coordinates cost two passes. A text of $n$ tokens costs $n$, and no amount of hardware makes the last token independent of the one
+# Two coordinates cost two evaluations. A text of $n$ tokens costs $n$, and no amount of hardware makes the last token independent of the one
 # before. We count for a small (untrained) transformer:
 
 # %%
@@ -728,10 +730,10 @@ for n in lengths:
     writer = TransformerLM(n_tokens=10, length=n, config=sizes)
     counted.append(network_passes(writer, lambda w=writer: w.sample(2, generator=g)))
 check(
-    "passes for texts of 4, 8, 16, 32, 64 tokens",
+    "evaluations for texts of 4, 8, 16, 32, 64 tokens",
     counted,
     lengths,
-    unlike={"one pass for any length": np.ones(5)},
+    unlike={"one for any length": np.ones(5)},
 )
 
 # %% [markdown]
@@ -835,7 +837,7 @@ clouds |= {"the data": [reference]}
 for name, runs in clouds.items():
     modes[name], inside[name] = zip(*map(coverage, runs), strict=True)
     shares = ", ".join(f"~{f:.2f}" for f in inside[name])
-    print(f"{name:13s} clusters reached {modes[name]}, samples in a cluster {shares}")
+    print(f"{name:13s} clusters reached {modes[name]}, fraction in one {shares}")
 check_range(
     "clusters of 8, momentum 0.9, best of three",
     max(modes["momentum 0.9"]),
@@ -918,20 +920,20 @@ for name in ("autoregressive", "flow", "vae", "gan"):
     axes[3].plot(*at, "*", markersize=13, color=COLOURS[name], label=name)
 grey = {"color": "#888888", "linewidth": 1, "linestyle": "--"}
 axes[3].axhline(noise_floor, **grey, label="two samples of the data")
-axes[3].set(xlabel="network passes for a sample", ylabel="energy distance to the data")
+axes[3].set(xlabel="network evaluations a sample", ylabel="energy distance to the data")
 axes[3].legend(fontsize=7.5, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
 show(
     figure,
     "Three clouds over eight circles, the data's blobs: a GAN with momentum 0.9, "
     "collapsed to a band at the top, one without, on the whole ring, and two steps of "
     "diffusion, a lump in the middle. Right: the distance of diffusion falls with the "
-    "passes, from 0.4 to 0.003; the flow and the autoregressive model are lower, with "
-    "1 and 2 passes.",
+    "evaluations, from 0.4 to 0.003; the flow and the autoregressive model are lower, "
+    "with 1 and 2 evaluations.",
 )
 
 # %% [markdown]
-# The right panel is the trade-off in one curve: the models that need one or two passes stand at the left edge, and the diffusion model comes
-# closer to the data the more passes you allow. Where the stars and the curve stand depends on this data, these networks and this noise schedule.
+# The right panel is the trade-off in one curve: the models that need one or two evaluations stand at the left edge, and the diffusion model comes
+# closer to the data the more evaluations you allow. Where the stars and the curve stand depends on this data, these networks and this noise schedule.
 #
 # ### Three borderline cases of the map
 #
@@ -962,7 +964,7 @@ check(
 
 # %% [markdown]
 # **A diffusion model has a likelihood, too.** Above, the ancestral chain reported a *bound*. And in the limit of many steps the deterministic
-# sampler is an invertible map from noise to data, so the formula for flows applies to it and gives an *exact* value, at the cost of many passes
+# sampler is an invertible map from noise to data, so the formula for flows applies to it and gives an *exact* value, at the cost of many evaluations
 # (lesson 14). For Gaussian data with its exact noise prediction the map is linear, $x_0=c\,x_T$, and the formula can be followed by hand:
 
 # %%
@@ -997,7 +999,7 @@ torch.set_default_dtype(torch.float32)
 #
 # ## 8. Your predictions
 #
-# 1. *Passes:* 2, 1, 1, 1 and 100, counted by the hook. The autoregressive count grows with the length, the diffusion count with the steps, the
+# 1. *Network evaluations:* 2, 1, 1, 1 and 100, counted by the hook. The autoregressive count grows with the length, the diffusion count with the steps, the
 #    other three stay at one.
 # 2. *Density:* exact for two, a bound for two, none for the GAN, whose object has no method that would return one.
 # 3. *Minus two against minus one point two:* the first is a bound, so the two numbers alone do not order the models. The VAE's exact value, from
@@ -1052,7 +1054,7 @@ course.exercise("01.score", score)
 # (d) a network that removes noise in 50 steps, each guided (asked with and without the condition);
 # (e) an encoder, then (d) on the encoder's code, then a decoder.
 #
-# Name the family of each; decompose (e) into the families of its stages; count the network passes for one new output of each.
+# Name the family of each; decompose (e) into the families of its stages; count the network evaluations for one new output of each.
 
 # %%
 # each of them AR, VAE, GAN, diffusion, flow or hybrid
@@ -1066,7 +1068,7 @@ course.exercise("01.passes", passes)
 
 # %% [markdown]
 # **Exercise 5 (choose).** Which family for (a) an avatar app that must answer within 50 milliseconds; (b) ranking sentences by how probable they
-# are; (c) pictures from text, where quality comes first and a few seconds may pass?
+# are; (c) images from text, where quality comes first and a few seconds may pass?
 
 # %%
 choices = None  # a list of three names
@@ -1084,17 +1086,17 @@ widgets.quiz(1)
 #
 # 1. A generative model learns $p(x)$ or $p(x\mid c)$; $p(y\mid x)$ does not determine it.
 # 2. We ask it to sample, to evaluate and to condition. No paradigm is best at all three.
-# 3. Chain rule: exact likelihood, one pass for each piece.
-# 4. Hidden cause: one pass, a lower bound on the likelihood.
-# 5. Only a sampler: one pass, a game for an objective, no likelihood.
-# 6. Only the slope: noise prediction for an objective, many passes, a bound or an indirect likelihood.
-# 7. Flows: an invertible sampler, exact likelihood, one pass (for couplings).
+# 3. Chain rule: exact likelihood, one network evaluation for each variable.
+# 4. Latent variable: one evaluation, a lower bound on the likelihood.
+# 5. Only a sampler: one evaluation, a game for an objective, no likelihood.
+# 6. Only the slope: noise prediction for an objective, many evaluations, a bound or an indirect likelihood.
+# 7. Flows: an invertible sampler, exact likelihood, one evaluation (for couplings).
 # 8. Objective, sampler, likelihood: three questions place a system. Two objectives mean a hybrid.
 # 9. No expected log-likelihood exceeds minus the entropy of the data. A bound may lie far below the likelihood of its model.
 # 10. Losses of different paradigms have different units. Compare likelihoods *of the same kind*, or samples.
 #
-# **Cheat sheet.** AR: $\prod_i p(x_i\mid x_{<i})$, $n$ passes, exact. Flow: $\lvert\det J\rvert$, 1 pass, exact. VAE: ELBO, 1 pass, bound. GAN: game,
-# 1 pass, none. Diffusion: $\lVert\epsilon-\epsilon_\theta\rVert^2$, $S$ passes, bound or ODE.
+# **Cheat sheet.** AR: $\prod_i p(x_i\mid x_{<i})$, NFE $n$, exact. Flow: $\lvert\det J\rvert$, NFE 1, exact. VAE: ELBO, NFE 1, bound. GAN: game,
+# NFE 1, none. Diffusion: $\lVert\epsilon-\epsilon_\theta\rVert^2$, NFE $S$, bound or ODE.
 #
 # **What production systems add.** Scale by a factor of a million; text and images in place of points, hence transformers and U-Nets in place of
 # our small networks (lessons 02, 12); and hybrids: a compressor in front of a diffusion model, a language model that writes the condition

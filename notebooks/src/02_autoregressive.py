@@ -57,7 +57,7 @@ alt = "Twenty-four digits appear pixel by pixel, from top left to bottom right."
 film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 
 # %% [markdown]
-# Nobody told this network what a digit is. During training it was asked one question, some 900,000 times: *given the pixels so far, what comes next?*
+# No label or rule told this network what a digit is. During training it answered one question, some 900,000 times: *given the pixels so far, what comes next?*
 # To draw, it answers that question 64 times, and each answer becomes part of the next question. The same idea, with words instead of pixels, is behind nearly every large language model.
 #
 # **After this lesson you will be able to**
@@ -84,7 +84,7 @@ course.draw_map(lesson=2, slim=True)
 # 3. A language model gives 3 % of its probability, at each word, to words that are impossible there. What fraction of its ten-word sentences
 #    contains a mistake: 3 %, 26 % or 60 %?
 #
-# ## 1 · A picture is a sentence of pixels
+# ## 1. A picture is a sentence of pixels
 #
 # A picture of 64 pixels with 17 levels is one of $17^{64}$ possibilities, a number with 79 digits. No table can hold a probability for each. How can a
 # network?
@@ -153,7 +153,7 @@ course.exercise("02.sequence-nll", sequence_nll)
 course.solution("02.sequence-nll")
 
 # %% [markdown]
-# ## 2 · What should training minimise?
+# ## 2. What should training minimise?
 #
 # We have pictures $x^{(1)},\dots,x^{(N)}$ and a network with weights $\theta$. **Maximum likelihood** looks for the weights under which the data are most probable. (Lesson 03 says
 # why.) Take the logarithm, change the sign, divide by the number of tokens, and insert (2):
@@ -221,7 +221,7 @@ course.solution("02.loss")
 
 
 # %% [markdown]
-# ## 3 · What may the network see?
+# ## 3. What may the network see?
 #
 # The loss asks for all $n$ conditionals. Running the network $n$ times per picture, once per prefix, would be slow. Could *one* pass return all $n$
 # rows of logits at once? In training we know the whole picture and feed its true prefix at every position, not the model's own draws (**teacher forcing**). So yes, provided that row $i$, $A_i$, is computed from $x_{<i}$ alone:
@@ -266,7 +266,7 @@ widgets.causal_mask()
 # </details>
 
 # %% [markdown]
-# ## 4 · Attention, from scratch
+# ## 4. Attention, from scratch
 #
 # To guess the next pixel you want to look at particular earlier ones: the one to the left, the one above. Which ones depends on the picture. **Attention**
 # is a lookup with learned addresses. Each position holds a vector $h_i$ and makes three others from it, by three matrices:
@@ -451,7 +451,7 @@ show(
 
 
 # %% [markdown]
-# ## 5 · The masked convolution
+# ## 5. The masked convolution
 #
 # The transformer must learn which pixels are neighbours. A convolution knows it from the start, and it can be causal too. A 3 x 3 kernel mixes a pixel with its eight neighbours; in raster order four of them are past, one is the pixel itself, four are still to come.
 # So multiply the kernel by a mask of zeros and ones. The *first* layer must hide the centre (**type A**), since there the centre is
@@ -568,7 +568,7 @@ class PixelCNN(nn.Module):
 
 
 # %% [markdown]
-# ## 6 · A test for leaks, before any training
+# ## 6. A test for leaks, before any training
 #
 # Equation (6) can be tested: differentiate every output with respect to every input (a pixel's grey level, or the one-hot vector that a transformer reads). Row $i$, column $j$ of the picture is coloured if the prediction of pixel $i$ responds to
 # pixel $j$. Anything on or above the diagonal is a leak. Here are four networks; **which of them may be trained?** (1) our transformer; (2) the same
@@ -643,7 +643,7 @@ show(
 # %% [markdown]
 # Networks 1 and 3 pass, 2 and 4 do not. The lower row enlarges the corner: in 1 and 3 the diagonal itself is empty. (Below it 3 is full: no blind spot.) One orange dot proves a leak. A map without one proves nothing, since a derivative may be zero by chance at one input; the proof is the mask.
 #
-# ## 7 · Train
+# ## 7. Train
 #
 # Here is all of training, for every network in this lesson: draw a batch, compute the loss, step against its gradient. (`AdamW` is Adam that also shrinks the weights a little.) `loss` is your function from section 2.
 
@@ -713,10 +713,10 @@ show(
 
 
 # %% [markdown]
-# **Question 1: about 2.** Both networks save half a bit on each of 64 pixels, compared with the histogram. (It is no race: one seed each, and the transformer saw fewer pictures.) The PixelCNN has neighbourhoods built in. The transformer was told
-# nothing about the plane. It had to discover from 1,397 pictures that pixel 12 lies below pixel 4. (*Going further* shows the head that did.)
+# **Question 1: about 2.** Both networks save half a bit on each of 64 pixels, compared with the histogram. (It is no race: one seed each, and the transformer saw fewer pictures.) The PixelCNN has neighbourhoods built in. The transformer has
+# no information about the plane. It had to discover from 1,397 pictures that pixel 12 lies below pixel 4. (*Going further* shows the head that did.)
 #
-# ## 8 · Draw
+# ## 8. Draw
 #
 # Here is a fast sampler: it runs the network once for the whole picture. Look at what it draws from your PixelCNN.
 
@@ -768,9 +768,9 @@ show(
 
 # %% [markdown]
 # These digits did not exist before; your loss and your sampler made them. Not all are good, after seconds of training. The draw is *exact*: no
-# approximation stands between the samples and the model's own distribution. It takes 64 passes of the network, one after the other (a batch shares them).
+# approximation stands between the samples and the model's own distribution. It takes 64 network evaluations, one after the other (a batch shares them).
 #
-# ## 9 · The key-value cache
+# ## 9. The key-value cache
 #
 # To draw pixel 50, your sampler reads pixels 1 to 49 again, although it has read them all before. What of that work could be kept?
 #
@@ -818,7 +818,7 @@ check(
 # Equal logits mean equal draws: given the same random numbers, a sampler built on `read_one` draws the same picture, up to rounding. For each new token, one query meets the keys so far; without the cache, all queries meet all keys again. (*Going further* lets you predict what that saves.) The price is memory: the keys and
 # values of every position, in every layer. And sampling is still one token after another.
 #
-# ## 10 · It fails
+# ## 10. It fails
 #
 # **Failure 1: the leak.** We build the PixelCNN once more and forget the masks: every kernel is full. Data, loss and training loop are as before; two layers and 100 steps are enough. We train three seeds, and a masked network to compare. *What was your answer to question 2?*
 
@@ -1247,7 +1247,7 @@ course.solution("02.perplexity")
 # ## Project · the best digits in ten minutes *(2 to 3 hours)*
 #
 # A PixelCNN of seven layers with 32 channels, trained for half a minute, reaches 1.766 bits per dimension on the test digits (mean of three seeds, 1.762 to 1.769; `benchmarks/pixelcnn_depth.py`). **Beat
-# 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged weights, or another order of the pixels. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
+# 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged weights, or another order of the pixels. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error, and call less than two standard errors a tie. Submit your code, a table of at least five attempts with validation bits and
 # seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network.
 #
 # ## Quiz
@@ -1278,7 +1278,7 @@ widgets.quiz(lesson=2)
 # %% [markdown]
 # ## Going further · what production systems add
 #
-# *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
+# *Tokens* are learned: parts of words for text, codes of a learned quantiser for images, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
 # image generation of GPT-4o as autoregressive (addendum to the system card, March 2025).
 # *Caches* shrink: groups of query heads share keys and values (**grouped-query attention**); both are stored as one short vector (**multi-head latent attention**, DeepSeek-V3, 2024, arXiv:2412.19437); or most layers carry a state of fixed size instead (**linear attention**: Kimi Linear, 2025, arXiv:2510.26692). *Several tokens at once*:
 # a cheap draft proposes, the large model verifies in one pass (**speculative decoding**, in frontier: *discrete and parallel*); DeepSeek-V3 also trains **multi-token prediction**. *Continuous tokens* without a quantiser, each drawn by a small

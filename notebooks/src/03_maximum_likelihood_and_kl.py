@@ -61,7 +61,7 @@ course.draw_map(lesson=3, slim=True)
 # 4. A model gives one of the 200 held-out images probability zero and predicts the other 199 perfectly. What is its held-out loss?
 
 # %% [markdown]
-# ## 1 · The derivation
+# ## 1. The derivation
 #
 # ### Step 1. The average surprise that a wrong belief adds
 #
@@ -307,7 +307,7 @@ check(
 # - **Locality.** It needs $q$ at the observed outcome only, whereas $\int q^2$ runs over all outcomes, of which an image has astronomically many. With
 #   three or more outcomes it is the only proper scoring rule of this kind, up to constants (Bernardo 1979). The cell searches all beliefs about three
 #   outcomes, in steps of 1 %: the logarithm and the quadratic score choose the truth, the local score $-(1-q_x)^2$ does not.
-# - **Additivity.** For independent pieces the KLs add up. This is the chain rule of lesson 02, and what lets a loss be a sum over pixels or tokens.
+# - **Additivity.** For independent variables the KLs add up. This is the chain rule of lesson 02, and what lets a loss be a sum over pixels or tokens.
 # - **No unit.** See step 5.
 # - **Efficiency.** No other choice scatters less when the model is right and the data are many: see step 10.
 #
@@ -362,20 +362,20 @@ print("best belief by -(1 - q_x)^2:", best["local"].tolist())
 
 
 def excess(divergence):
-    """Divergence of two independent pieces together, minus that of each by itself."""
+    """Divergence of two independent variables jointly, minus that of each alone."""
     together = divergence(np.outer(p, p3), np.outer(q, q3))
     return together - divergence(p, q) - divergence(p3, q3)
 
 
 check(
-    "KL of two independent pieces - sum of KLs",
+    "KL of two independent variables - sum of KLs",
     excess(lambda p, q: np.sum(p * np.log(p / q))),
     0.0,
     unlike={"squared difference": excess(lambda p, q: np.sum((p - q) ** 2))},
 )
 
 # %% [markdown]
-# ## 2 · What the number means, and what it does not
+# ## 2. What the number means, and what it does not
 #
 # ### Step 5. Densities may exceed 1, so the NLL may be negative
 #
@@ -548,7 +548,7 @@ show(
 # Question 3 is answered: twice the data divides the error bar by $\sqrt 2\approx 1.41$. For one more digit you need a hundred times as many examples.
 
 # %% [markdown]
-# ## 3 · Two directions, two characters
+# ## 3. Two directions, two characters
 #
 # So far the model could match the data. Now it cannot: the data have two modes and the model is one Gaussian, $q=\mathcal N(m, s^2)$.
 #
@@ -598,7 +598,7 @@ forward_fit = minimise(
 )
 match = two_modes.moment_match()
 check(
-    "forward: mean and width = those of the data",
+    "forward: mean and std = those of the data",
     forward_fit,
     [match.mean.item(), match.cov.sqrt().item()],
     atol=1e-6,
@@ -655,7 +655,7 @@ fits = {
     "reverse fit, left": left,
     "reverse fit, right": right,
 }
-print("                      mean   width   KL(p || q)   KL(q || p)")
+print("                      mean     std   KL(p || q)   KL(q || p)")
 for name, (m, s) in fits.items():
     log_q = log_normal(m, s)
     costs = core.kl_on_grid(log_p, log_q, line), core.kl_on_grid(log_q, log_p, line)
@@ -696,11 +696,11 @@ check_range(
     pass_height,
     1.36,
     1.40,
-    unlike={"width kept at 0.6": narrow},
+    unlike={"std kept at 0.6": narrow},
 )
 print(
-    f"pass at mean {summit[0]:.2f}, width {summit[1]:.2f}; "
-    f"{narrow:.2f} nats if the width stays 0.6"
+    f"pass at mean {summit[0]:.2f}, standard deviation {summit[1]:.2f}; "
+    f"{narrow:.2f} nats if it stays 0.6"
 )
 
 # %% jupyter={"source_hidden": true}
@@ -719,7 +719,7 @@ for ax, (name, values) in zip(axes[1:], landscape.items(), strict=True):
     for m, s in [forward_fit] if "forward" in name else [left, right]:
         ax.plot(m, s, "*", color="#D55E00", markersize=12)
     title = name + " (nats)"
-    ax.set(xlabel="mean $m$", ylabel="width $s$", title=title)
+    ax.set(xlabel="mean $m$", ylabel="standard deviation $s$", title=title)
 axes[2].plot(*summit, "x", color="#D55E00", markersize=9, markeredgewidth=2)
 for (m, s), value in ((left, keep_left), (right, keep_right), (summit, pass_height)):
     look = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
@@ -727,7 +727,7 @@ for (m, s), value in ((left, keep_left), (right, keep_right), (summit, pass_heig
 show(
     figure,
     "Left: data with modes at -2 and 2; the forward fit spans both, each reverse fit "
-    "sits on one. Middle: contours of the forward KL over mean and width, one "
+    "sits on one. Middle: contours of the forward KL over mean and std, one "
     "minimum. Right: contours of the reverse KL, minima of 0.51 and 0.91 nats with a "
     "pass of 1.38 between.",
 )
@@ -758,7 +758,7 @@ widgets.kl_fit()
 # and samples from $q$. You have that when $p$ is a formula: the posterior of a latent variable (lesson 05) or an energy (lesson 10).
 
 # %% [markdown]
-# ## 4 · How sure is the estimate itself?
+# ## 4. How sure is the estimate itself?
 #
 # ### Step 10. The curvature of the KL is the Fisher information
 #
@@ -897,7 +897,7 @@ for label, nats in (("training: truth - fit", gain), ("fresh data: fit - truth",
 # (The few per cent beyond 1 are what a finite $N$ adds to the limit.) The rule holds while $k\ll N$. With more parameters than examples the gap must be measured.
 
 # %% [markdown]
-# ## 5 · Real data: train, and watch the two losses part
+# ## 5. Real data: train, and watch the two losses part
 #
 # The digits have $8\times8$ pixels with 17 grey levels. Our model is the simplest one that is more than a table: choose one of $K=100$ **prototypes**, then draw every pixel from the prototype's
 # own histogram,
@@ -1085,7 +1085,7 @@ show(
 )
 
 # %% [markdown]
-# ## 6 · It fails
+# ## 6. It fails
 #
 # ### Failure 1. One zero, infinite loss
 #
@@ -1213,7 +1213,7 @@ check_close_mc(
 )
 
 # %%
-# logit, two means, two log widths
+# logit, two means, two log standard deviations
 v = torch.tensor([0.0, -0.5, 0.5, 0.0, 0.0], requires_grad=True)
 
 
@@ -1247,7 +1247,7 @@ print(f"    ... by step 11 it should be of the order of k/2N = {5 / 8000:.5f}")
 # %% [markdown]
 # ### Failure 3. A likelihood that goes to infinity
 #
-# Steps 4 and 5 together are dangerous: maximum likelihood wants densities as high as possible, and a density has no ceiling. Put one narrow Gaussian of width $h$ on each training image (a **kernel density
+# Steps 4 and 5 together are dangerous: maximum likelihood wants densities as high as possible, and a density has no ceiling. Put one narrow Gaussian of standard deviation $h$, the *bandwidth*, on each training image (a **kernel density
 # estimate**) and let $h\to0$. Every training image sits on top of its own spike, whose height grows as $h^{-64}$.
 
 # %%
@@ -1284,20 +1284,20 @@ others = squared["train"] + torch.diag(
 )  # leave each image's own spike out
 left_out = [kde_bits(others, h, 1396) for h in widths]
 check(
-    "leave-one-out and validation: width, to a step",
+    "leave-one-out and validation: bandwidth, to a step",
     math.log(widths[np.argmin(left_out)]),
     math.log(widths[np.argmin(on_val)]),
     atol=1.01 * math.log(widths[1] / widths[0]),
     unlike={"training": math.log(widths[np.argmin(on_train)])},
 )
 check_range(
-    "training loss at the smallest width",
+    "training loss at the smallest bandwidth",
     on_train[0],
     -2.2,
     -0.6,
     unlike={"own spike left out": left_out[0], "validation": on_val[0]},
 )
-print(f"validation loss at the best width ~{min(on_val):.2f} bits per dimension")
+print(f"validation loss at the best bandwidth ~{min(on_val):.2f} bits per dimension")
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(7.0, 3.2))
@@ -1306,22 +1306,22 @@ ax.semilogx(widths, on_val, label="validation")
 ax.semilogx(widths, left_out, label="training, own spike left out")
 ax.axhline(0, color="#222222", linewidth=0.8, linestyle="-")
 ax.set(
-    xlabel="width of the spikes $h$ (pixels scaled to [0, 1])",
+    xlabel="bandwidth $h$ (pixels scaled to [0, 1])",
     ylabel="bits per dimension",
     ylim=(-2, 7),
-    title="Training dives through zero; held-out images see a best width",
+    title="Training dives through zero; held-out images see a best bandwidth",
 )
 ax.legend(loc="upper left")
 show(
     figure,
-    "Bits per dimension against the width of the spikes, logarithmic: training falls "
-    "below zero at small widths; validation and leave-one-out lie on each other, with "
-    "a minimum of 3.4 near 0.12 and a steep rise to the left.",
+    "Bits per dimension against the bandwidth, logarithmic: training falls "
+    "below zero at small bandwidths; validation and leave-one-out lie on each other, "
+    "with a minimum of 3.4 near 0.12 and a steep rise to the left.",
 )
 
 # %% [markdown]
 # On the training data the loss dives through zero and has no minimum: the "best" model is a set of spikes that could not produce a new image. Validation has a minimum. So has the **leave-one-out** loss, which needs no
-# extra data: score each training image with its own spike removed. The two agree on the width to within a step of the scan.
+# extra data: score each training image with its own spike removed. The two agree on the bandwidth to within a step of the scan.
 #
 # ### Failure 4. Copies
 #
@@ -1339,27 +1339,27 @@ check_range(
     3.32,
     unlike={"honest": min(on_val)},
 )
-thin = 8  # a width too small to be any good
+thin = 8  # a bandwidth too small to be any good
 check_range(
-    f"what the leak takes off at width {widths[thin]:.3f}",
+    f"what the leak takes off at bandwidth {widths[thin]:.3f}",
     on_val[thin] - leaky[thin],
     0.7,
     1.5,
-    unlike={"at the best width": min(on_val) - min(leaky)},
+    unlike={"at the best bandwidth": min(on_val) - min(leaky)},
 )
 
 doubled = others.repeat(1, 2)
 doubled[:, 1397:].diagonal().zero_()  # the second copy of each image is still there
 fooled = [kde_bits(doubled, h, 2 * 1397 - 1) for h in widths]
 check(
-    "width that leave-one-out chooses now",
+    "bandwidth that leave-one-out chooses now",
     widths[np.argmin(fooled)],
     widths[0],
     unlike={"without the copies": widths[np.argmin(left_out)]},
 )
 
 # %% [markdown]
-# With every image stored twice, leave-one-out chooses the *smallest width we offered*: each image is "predicted" by its twin. The repair is to look for copies before splitting: a copy has distance zero, and the nearest
+# With every image stored twice, leave-one-out chooses the *smallest bandwidth we offered*: each image is "predicted" by its twin. The repair is to look for copies before splitting: a copy has distance zero, and the nearest
 # honest neighbour is far away. (Lesson 09 returns to this as a test for memorisation.)
 
 # %%
@@ -1383,7 +1383,7 @@ check(
 )
 
 # %% [markdown]
-# ## 7 · Exercises
+# ## 7. Exercises
 #
 # Replace each `...`. An untouched exercise is fine: the notebook still runs to its end. `course.hint("03.kl-value")` gives a hint; there are three for each.
 #
@@ -1406,11 +1406,11 @@ course.exercise("03.nll-from-counts", nll_from_counts)
 
 
 # %% [markdown]
-# **3. Derive.** A one-dimensional mixture has weights $\pi_k$, means $m_k$ and widths $s_k$. Which single Gaussian minimises the *forward* KL? Return its mean and its width.
+# **3. Derive.** A one-dimensional mixture has weights $\pi_k$, means $m_k$ and standard deviations $s_k$. Which single Gaussian minimises the *forward* KL? Return its mean and its standard deviation.
 
 # %%
 def best_gaussian(weights, means, stds):
-    """Three arrays (k,). Return (mean, width) of the N closest in forward KL."""
+    """Three arrays (k,). Return (mean, std) of the N closest in forward KL."""
     ...
 
 
@@ -1449,13 +1449,13 @@ def smooth(counts, alpha): ...
 course.exercise("03.smoothing", smooth)
 
 # %% [markdown]
-# ## 8 · Quiz
+# ## 8. Quiz
 
 # %% tags=["keep-output"]
 widgets.quiz(3)
 
 # %% [markdown]
-# ## 9 · Summary in ten lines
+# ## 9. Summary in ten lines
 #
 # 1. $\mathrm{KL}(p\,\|\,q)$ is the average excess surprise of believing $q$ when $p$ is true; it is $\ge 0$, zero only for equals, not symmetric, not a metric.
 # 2. Cross-entropy = entropy + KL. Only the KL is the model's fault.
@@ -1468,7 +1468,7 @@ widgets.quiz(3)
 # 9. Training loss flatters by about $k/N$ nats while $k\ll N$; beyond that, measure on held-out data and stop early.
 # 10. Zeros, spikes and copies break likelihoods; smooth, leave out, remove duplicates.
 #
-# **Predict first, taken up again.** 1: across both modes with width about 2; on one mode with width 0.6. 2: yes, for densities. 3: by $\sqrt2$. 4: infinite.
+# **Predict first, taken up again.** 1: across both modes with standard deviation about 2; on one mode with 0.6. 2: yes, for densities. 3: by $\sqrt2$. 4: infinite.
 #
 # **Row of the cheat sheet**
 #
@@ -1480,7 +1480,7 @@ widgets.quiz(3)
 # **What production systems add.** The loss is this one, token by token, over so many tokens that few are seen twice and the training loss is nearly a held-out loss. Removing near-duplicates, and test questions, from
 # the training set is an engineering effort of its own, because of failure 4. Preference tuning of language models adds a *reverse* KL to a reference model, and the narrowing of step 9 comes with it.
 #
-# ## 10 · Sources
+# ## 10. Sources
 #
 # - Kullback and Leibler 1951, *Ann. Math. Statist.* 22, eq. 2.4 (the divergence); Cover and Thomas, *Elements of Information Theory*, 2nd ed., eqs. 2.26, 2.90 (KL, non-negativity), lemma 11.6.1 (Pinsker's bound).
 # - Goodfellow, Bengio and Courville, *Deep Learning*, section 5.5, eqs. 5.56 to 5.61 (maximum likelihood as KL).

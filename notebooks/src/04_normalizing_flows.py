@@ -54,7 +54,7 @@ torch.set_default_dtype(torch.float64)
 course.draw_map(lesson=4, slim=True)
 
 # %% [markdown]
-# An autoregressive model buys an exact $\log p(x)$ by cutting $x$ into pieces. A flow buys it with another currency: it starts from noise
+# An autoregressive model gets an exact $\log p(x)$ by splitting $x$ into tokens. A **normalizing flow** gets it in another way: it starts from noise
 # that you understand completely and bends it, by a map that can be undone, until it looks like data. The likelihood is then bookkeeping:
 # where did this $x$ come from, and how much was space stretched on the way?
 #
@@ -74,7 +74,7 @@ course.draw_map(lesson=4, slim=True)
 # **Step 1. Follow a sliver of probability.** Take all the $z$ in a short interval of length $dz$. They carry mass $p_Z(z)\,dz$. The map
 # $f$ lays them down on an interval of length $|f'(z)|\,dz$, and the mass is the same, because no point was made or lost:
 # $$p_X(x)\,|f'(z)|\,dz = p_Z(z)\,dz \qquad\Longrightarrow\qquad p_X(x) = \frac{p_Z\big(f^{-1}(x)\big)}{|f'(z)|},\quad z = f^{-1}(x).$$
-# Where the map stretches, the density thins out; where it squeezes, the density piles up. The picture shows the same five per cent of
+# This is the **change-of-variables formula**. Where the map stretches, the density thins out; where it squeezes, the density piles up. The picture shows the same five per cent of
 # the mass before and after, for $f(z) = z + 0.45 \sin 2z$ and a normal base.
 
 # %% jupyter={"source_hidden": true}
@@ -348,7 +348,7 @@ show(
 
 # %% [markdown]
 # The third picture is the point of stacking: every layer is triangular in some order, and their product is not. It can be as dense as it
-# likes, and its determinant is still a sum of cheap pieces (step 5).
+# likes, and its determinant is still a sum of cheap terms (step 5).
 #
 # ## 4. Coupling: half stays, and tells the other half how to move
 #
@@ -431,7 +431,7 @@ check(
 
 # %% [markdown]
 # Half of the coordinates have not moved. The next layer keeps the other half, and after two layers all have. One kernel serves both
-# directions; only the elementwise map that it is handed changes.
+# directions; only its elementwise map changes.
 
 # %%
 course.show_source(flow.couple)
@@ -517,9 +517,9 @@ check(
 )
 
 # %% [markdown]
-# So a flow does not always sample in one pass: couplings and IAF do; MAF needs as many passes as there are dimensions, one after another,
+# So a flow does not always sample with one network evaluation: couplings and IAF do; MAF needs as many as there are dimensions, one after another,
 # and a continuous flow as many as its solver takes. Which of MAF and IAF should you pick? Maximum likelihood scores data at every training step, so
-# MAF, which scores in one pass, trains fast and samples slowly. IAF is the reverse.
+# MAF, which scores with one evaluation, trains fast and samples slowly. IAF is the reverse.
 #
 # Three checks: the determinants of both; that MAF's density is the product of its Gaussian conditionals; and MAF's sampler on a hand-made
 # example, $x_1 = 1 + 2z_1$ and $x_2 = x_1 + 3z_2$.
@@ -650,7 +650,7 @@ show(
 # **Step 11.** Take a step so small that it cannot fold anything: $x \mapsto x + h\,v(x)$. Its Jacobian is $I + h\,\partial v/\partial x$,
 # and $\log\det(I + hM) = h\,\mathrm{tr}\,M + O(h^2)$. Make the steps infinitely many and the sum of log-determinants becomes an integral of a
 # trace, the divergence $\nabla\cdot v = \mathrm{tr}\,\partial v/\partial x$. Along a path the density thins out as fast as the flow spreads its
-# points:
+# points (this is a **continuous normalizing flow**):
 # $$\frac{dx_t}{dt} = v(x_t, t), \qquad \frac{d}{dt}\log p_t(x_t) = -\nabla\cdot v(x_t, t).$$
 # Time runs as everywhere in this course, with data at $t = 0$ and noise at $t = 1$. Integrate from 0 to 1 and solve for the data's end:
 # $$\log p_0(x_0) = \log p_1(x_1) + \int_0^1 \nabla\cdot v(x_t, t)\,dt .$$
@@ -936,7 +936,7 @@ film(
 #
 # ## 9. Images are whole numbers
 #
-# A pixel of our digits takes one of $L = 17$ levels. A density on such data is a trap, which section 10 springs on purpose. The way out
+# A pixel of our digits takes one of $L = 17$ levels. A density fitted to such data can be made arbitrarily high, as section 10 shows on purpose. The way out
 # is to ask the density only for the probability of a whole *bin*.
 #
 # **Step 12. Dequantise.** Spread level $x$ over its bin, $y = (x + u)/L$ with $u$ uniform on $[0,1)^D$, and fit a density $p$ to $y$. It
@@ -984,7 +984,7 @@ for name, row in (
 # %% [markdown]
 # **Step 13. Choose the noise.** Nothing forced $u$ to be uniform. For any density $q(u \mid x)$ that is positive on the whole bin,
 # $$\log P(x) \;\ge\; \mathbb E_{q}\Big[\log p\Big(\tfrac{x+u}{L}\Big) - D\log L - \log q(u\mid x)\Big],$$
-# with equality when $q$ is proportional to $p$ across the bin. *Variational dequantisation* learns $q$, as a small flow conditioned on the
+# with equality when $q$ is proportional to $p$ across the bin. **Variational dequantisation** learns $q$, as a small flow conditioned on the
 # image; it starts out as uniform noise, and the best $q$ of that family is at least as good. (Lesson 05 builds a whole family of models on this inequality.)
 # In the same example, take the best logit-normal $q$ for each level, found by a grid search, and measure what is left of the gap on average over the
 # levels. (This family does not contain uniform noise: at the three inner levels, where uniform noise was nearly perfect, it loses a hundredth of a nat.)
@@ -1203,21 +1203,21 @@ show(
 torch.set_default_dtype(torch.float64)
 
 
-def spikes(width):
-    """NLL of a pixel, one of 17 equal levels, under 17 spikes of this width."""
-    return math.log(17) + math.log(width) + 0.5 * math.log(2 * math.pi)
+def spikes(std):
+    """NLL of a pixel, one of 17 equal levels, under 17 normals of this std."""
+    return math.log(17) + math.log(std) + 0.5 * math.log(2 * math.pi)
 
 
 levels = (torch.arange(17) + 0.5)[:, None] / 17
 needles = GaussianMixture(torch.full((17,), 1 / 17), levels, torch.full((17,), 1e-6))
 check(
-    "width 1e-6: formula = NLL of the mixture itself",
+    "std 1e-6: formula = NLL of the mixture itself",
     spikes(1e-6),
     -needles.log_prob(levels).mean(),
     unlike={"spikes twice as wide": spikes(2e-6)},
 )
 narrowest = bits_per_dim(torch.tensor(spikes(1e-6)), 1, levels=17)
-print(f"'bits per dim' at that width: {narrowest:.2f}")
+print(f"'bits per dim' at that standard deviation: {narrowest:.2f}")
 
 # %% [markdown]
 # Minus ten bits for a pixel that needs four to write down. Now a real flow, whose training loss you would have been proud of.
@@ -1404,9 +1404,9 @@ check(
 # them. Can a smooth invertible map of one Gaussian get there? (Question 3.)
 #
 # *Exactly empty: never.* Such a map gives every point of its image a positive density, and it carries the connected plane onto something
-# connected. For data whose support falls into separate pieces, two discs say, no flow from a Gaussian is exact (Cornish et al. 2020).
+# connected. For data whose support falls into separate components, two discs say, no flow from a Gaussian is exact (Cornish et al. 2020).
 #
-# *Nearly empty: yes.* A Gaussian mixture has a positive density everywhere, so its support is one piece, and step 1 even names a map that
+# *Nearly empty: yes.* A Gaussian mixture has a positive density everywhere, so its support is connected, and step 1 even names a map that
 # hits it exactly. The two coordinates of our islands are independent. Let $F$ be the distribution function of the first:
 # $$x_1 = F^{-1}\big(\Phi(z_1)\big), \qquad x_2 = 0.35\,z_2 .$$
 
@@ -1453,7 +1453,7 @@ print(f"slope of the exact map in the middle of the channel: {at_centre.item():.
 # $$\Phi\big(a + \tfrac2L\big) \le 1 - \Phi(a) = \Phi(-a) \quad\Longrightarrow\quad a \le -\tfrac1L \quad\Longrightarrow\quad
 # m \;\ge\; 2\,\Phi\big(\tfrac1L\big) - 1 \;\approx\; \frac{0.8}{L} .$$
 # An affine coupling is a straight line in the coordinate that it moves, so a RealNVP becomes steep only layer by layer. A spline can be steep within
-# one layer. And a base that already has two pieces needs no steepness at all. The bands below come from three training seeds.
+# one layer. And a base that already has two components needs no steepness at all. The bands below come from three training seeds.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -1489,7 +1489,7 @@ for name, element, n_layers, base in (
     ("RealNVP, 4 layers", affine, 4, None),
     ("RealNVP, 8 layers", affine, 8, None),
     ("splines, 4 layers", bent, 4, None),
-    ("RealNVP 4, two-piece base", affine, 4, two_piece_base),
+    ("RealNVP 4, two-part base", affine, 4, two_piece_base),
 ):
     torch.manual_seed(4)
     stacked = flow.coupling_flow(2, element, n_layers=n_layers, width=32)
@@ -1513,18 +1513,18 @@ for k, (name, band) in enumerate(zip(mass, bands, strict=True)):
     check_range(
         f"channel: {name}", mass[name], *band, digits=4, unlike={other: mass[other]}
     )
-two_piece = over_floor.pop("RealNVP 4, two-piece base")
+two_piece = over_floor.pop("RealNVP 4, two-part base")
 check_range(
     "Gaussian base: least mass over its floor",
     min(over_floor.values()),
     1,
     100,
     digits=1,
-    unlike={"two-piece base": two_piece},
+    unlike={"two-part base": two_piece},
 )
 
 # %% [markdown]
-# Read the last lines. Each flow with a Gaussian base stays above its floor, and the two-piece base, to which the inequality does not
+# Read the last lines. Each flow with a Gaussian base stays above its floor, and the two-part base, to which the inequality does not
 # apply, lies far below. Depth helps, and so do more steps: steepness is learned slowly. (With 3,000 steps the four-layer RealNVP leaves about one
 # per cent.) Whether a thin bridge matters depends on what you need; on data with a true gap it can never vanish.
 
@@ -1543,7 +1543,7 @@ show(
     figure,
     "Logarithm of four densities with two modes on a line: RealNVP with 4 and with 8 "
     "layers joins the modes by a bright curved bridge, the splines by a dimmer one; "
-    "on a base of two pieces the modes stand apart.",
+    "on a base of two parts the modes stand apart.",
 )
 
 # %% [markdown]
@@ -1675,12 +1675,12 @@ widgets.quiz(4)
 # 4. A triangular Jacobian costs its diagonal. Couplings and masked networks are two ways to be triangular.
 # 5. Additive couplings preserve volume. NICE adds one stretch for all of space, RealNVP stretches that differ from place to place, splines
 #    a bend. The conditioner may be any network: it is never inverted.
-# 6. MAF scores in one pass and samples in $d$; IAF is the reverse; a coupling does both in one. A continuous flow integrates a trace, at $d$ backward
+# 6. MAF scores with one network evaluation and samples with $d$; IAF is the reverse; a coupling needs one for either. A continuous flow integrates a trace, at $d$ backward
 #    passes for each evaluation, or one with Hutchinson's random probe.
 # 7. Whole numbers need noise before a density: uniform noise gives a bound, learned noise a tighter one.
 # 8. Bits per dimension $= (\mathrm{NLL} + D\log L)/(D\log 2)$: without the constant the unit is wrong.
 # 9. Between islands a map from a Gaussian with largest stretch $L$ leaves at least $2\Phi(1/L) - 1 \approx 0.8/L$ of the mass (for two islands of equal mass, 2 apart). It can be made
-#    small, never zero; a base with pieces needs no stretch.
+#    small, never zero; a base of several parts needs no stretch.
 # 10. Trust the integral, the autograd Jacobian and a round trip in two precisions; never a falling loss alone.
 #
 # **Back to your predictions.** 1: ten, and yes. 2: once, and 64 times, for each layer. 3: not exactly. Nearly, if the map is steep enough: with two layers RealNVP leaves about a sixth of
@@ -1703,4 +1703,4 @@ widgets.quiz(4)
 # - Splines: Durkan et al. 2019 (arXiv:1906.04032), eq. 4 to 8. Continuous: Chen et al. 2018 (arXiv:1806.07366), eq. 8; Grathwohl et al.
 #   2019 (FFJORD, arXiv:1810.01367), eq. 3, 4 and 7; Hutchinson 1990.
 # - Dequantisation: Theis et al. 2015 (arXiv:1511.01844), section 3.1; Ho et al. 2019 (arXiv:1902.00275), eq. 11 and 12.
-# - Separate pieces: Cornish et al. 2020 (arXiv:1909.13833). Isoperimetry: Borell 1975; Sudakov and Tsirelson 1974. Courses: Stanford CS236 lecture 7; Berkeley CS294-158 lecture 3.
+# - Separate components: Cornish et al. 2020 (arXiv:1909.13833). Isoperimetry: Borell 1975; Sudakov and Tsirelson 1974. Courses: Stanford CS236 lecture 7; Berkeley CS294-158 lecture 3.

@@ -173,7 +173,7 @@ show(
 # **Step 3. Draw from a guess, and correct.** Let $q(z\mid x)$ be a distribution that you can draw from and that excludes no $z$ which could have
 # made $x$: $q>0$ wherever $p(x,z)>0$. Multiply and divide by it: the sum becomes an average of *weights*,
 # $$p(x)=\sum_z q(z\mid x)\,\underbrace{\frac{p(x,z)}{q(z\mid x)}}_{w(z)}=\mathbb E_q\,w .$$
-# Nothing is lost yet. (If $q$ does exclude some $z$, their share of the sum is missing: $\mathbb E_q\,w<p(x)$, and the bound below still holds.) But you want $\log p(x)$, and the logarithm bends downwards: the log of an average is at least the average of the logs
+# Nothing is lost yet. (If $q$ does exclude some $z$, their part of the sum is missing: $\mathbb E_q\,w<p(x)$, and the bound below still holds.) But you want $\log p(x)$, and the logarithm bends downwards: the log of an average is at least the average of the logs
 # (Jensen's inequality). So
 # $$\log p(x)=\log\mathbb E_q\,w\;\ge\;\mathbb E_q\log w=:\mathrm{ELBO}(q).$$
 # The picture is row 1. Its two weights are $\tfrac13$ and $\tfrac47$; the chord at their mean lies below the curve, and the vertical distance is
@@ -444,7 +444,7 @@ by_hand = lambda mean, std: (
     - line.elbo_of(seen, torch.tensor([[mean]]), 2 * torch.tensor([[std]]).log())
 )
 check(
-    "(a) gap at mean 1.5 / 1.36, deviation .6 / sqrt(1.36)",
+    "(a) gap at mean 1.5 / 1.36, std .6 / sqrt(1.36)",
     by_hand(1.5 / 1.36, 0.6 / math.sqrt(1.36)),
     [0.0],
     atol=1e-12,
@@ -471,8 +471,8 @@ check(
 )
 
 # %% [markdown]
-# **Step 7. A guess that cannot be right.** Encoders nearly always give independent coordinates, $q=\mathcal N(m,\operatorname{diag}v)$ (*mean
-# field*), and here the posterior is correlated. With $\Lambda=\Sigma^{-1}$ and the right means the KL of the two normals in $k$ dimensions is
+# **Step 7. A guess that cannot be right.** Encoders nearly always give independent coordinates, $q=\mathcal N(m,\operatorname{diag}v)$ (**mean
+# field**), and here the posterior is correlated. With $\Lambda=\Sigma^{-1}$ and the right means the KL of the two normals in $k$ dimensions is
 # $\tfrac12\big(\sum_j\Lambda_{jj}v_j-k-\sum_j\log v_j-\log\det\Lambda\big)$. Its derivative in $v_j$, $\tfrac12(\Lambda_{jj}-1/v_j)$, vanishes at
 # $v_j=1/\Lambda_{jj}$; insert that, and what is left is
 # $$\text{gap}=\tfrac12\Big(\sum_j\log\Lambda_{jj}-\log\det\Lambda\Big),$$
@@ -1209,7 +1209,7 @@ with torch.no_grad():
 
 # %% [markdown]
 # Now look at the templates and at what they make. Each sample is a template with independent pixels, so strokes are noisy in a way that
-# no single template can repair. The film shows how EM finds the templates.
+# no single template can repair. The animation shows how EM finds the templates.
 
 # %% jupyter={"source_hidden": true}
 levels = torch.arange(17.0)

@@ -494,7 +494,7 @@ check_range(
 #
 # ## 5. Training on real digits
 #
-# We take the categorical decoder: the digits have 17 levels, so its numbers stand beside lesson 02's without any correction. The encoder sees 64 pixels and
+# We take the categorical decoder: the digits have 17 levels, so its numbers can be compared with lesson 02's without any correction. The encoder sees 64 pixels and
 # answers with 8 means and 8 log-variances; the decoder turns 8 numbers into 64 tables.
 
 # %%
@@ -538,8 +538,8 @@ check_range(
 )
 
 # %% [markdown]
-# Both are upper bounds on the bits, and we print them as such. The second is the better one to compare by; still, the exact number of lesson 02's PixelCNN beside
-# an "at most" of a VAE leaves open by how much the VAE really loses. So never quote an ELBO *as* the likelihood.
+# Both are upper bounds on the bits, and we print them as such. The second is the better one to compare by. Still, the exact number of lesson 02's PixelCNN against
+# an upper bound of a VAE leaves open by how much the VAE really loses. So never quote an ELBO *as* the likelihood.
 #
 # The figure has data, the decoder's means at their codes, its means at codes from the prior, and samples: $z\sim\mathcal N(0,I)$, then each pixel from its table. The pixels' own draws are independent
 # *given* $z$, hence the speckle.
@@ -844,7 +844,7 @@ check_close_mc(
 )
 
 # %% [markdown]
-# **A decoder that can do without $z$.** Let each pixel's table also see the pixels before it (a small PixelCNN beside the latent), and let the way from $z$ be four
+# **A decoder that can do without $z$.** Let each pixel's table also see the pixels before it (a small PixelCNN together with the latent), and let the path from $z$ be four
 # layers deep. While the path from $z$ is still untrained, a code costs nats and gains nothing; so $q$ moves to the prior, and then nothing reaches the decoder through $z$ any more. Three
 # repairs: raise the weight $\beta$ of the KL slowly from 0 to 1 (**KL annealing**); replace $\sum_j\mathrm{KL}_j$ by $\sum_j\max(\lambda,\mathrm{KL}_j)$ with $\lambda=\tfrac12$ nat, so that the
 # first half nat of each latent is free (**free bits**); or leave a short path, of one layer, from $z$ to the pixels.
@@ -855,7 +855,7 @@ runs = {
     "collapsed": trained(**strong),
     "KL annealed": trained(**strong, n_warm=320),
     "free bits": trained(**strong, floor=0.5),
-    "short way from z": trained(causal=True, depth=1),
+    "short path from z": trained(causal=True, depth=1),
 }
 for name, (bits_, price, told, active) in runs.items():
     print(
@@ -868,7 +868,7 @@ bits_of, paid, told_of, active_of = (
     {name: run[i] for name, run in runs.items()} for i in range(4)
 )
 annealed, free = "KL annealed", "free bits"
-short, gone = "short way from z", "collapsed"
+short, gone = "short path from z", "collapsed"
 check("collapsed: active units", active_of[gone], 0, unlike={short: active_of[short]})
 for name, low, high, other in (
     (gone, -0.02, 0.1, annealed),
@@ -893,7 +893,7 @@ check_range(
     unlike={"its information": told_of[free]},
 )
 check_range(
-    "free bits: share of it that is information",
+    "free bits: fraction that is information",
     share[free],
     0.25,
     0.7,
@@ -902,7 +902,7 @@ check_range(
 )
 less = {name: bits_of[gone] - bits_of[name] for name in (free, short)}
 check_range(
-    "short way: bits/dim below the collapsed",
+    "short path: bits/dim below the collapsed",
     less[short],
     0.03,
     0.2,
@@ -916,7 +916,7 @@ figure, ax = plt.subplots(figsize=(8.5, 3.5))
 places = torch.arange(len(everything)).numpy()
 ax.barh(places, all_paid, color="#BBBBBB", label="divergence: what is paid")
 look = {"height": 0.45, "color": "#0072B2"}
-ax.barh(places, all_told, label="information: what is told", **look)
+ax.barh(places, all_told, label="information: what the code carries", **look)
 for place, row in zip(places, everything.values(), strict=True):
     ax.text(row[1] + 0.2, place, f"{row[0]:.2f} bits", va="center", fontsize=9)
 ax.set(yticks=places, yticklabels=list(everything), xlim=(0, 19.5))
@@ -926,10 +926,10 @@ ax.set(xlabel="nats per image", title=title)
 ax.legend(loc="lower right")
 show(
     figure,
-    "Bars for eight runs, what is paid in grey and what is told in blue. Plain "
+    "Bars for eight runs, what is paid in grey and the information in blue. Plain "
     "decoder: 16 nats paid at beta 0.25, 7 at 1, 1 at 4, none at 64. Decoder that "
     "sees earlier pixels: none when collapsed, little when annealed, about 3.6 with "
-    "free bits, half of it told, and 3.7 with a short way from z, most of it told.",
+    "free bits, half of it information, and 3.7 with a short path from z, most of it.",
 )
 
 # %% [markdown]
@@ -943,7 +943,7 @@ show(
 # $$\operatorname{Var}x=\operatorname{Var}\mathbb E[x\mid z]+\mathbb E\operatorname{Var}[x\mid z]$$
 # holds for every wave, so a conditional mean *cannot* have more energy than what it is the mean of. The smallest example: a stroke at column 2 or 3, nobody knows
 # which. And for the model's own samples the loss is known exactly: given $z$ the pixels are independent, the waves are a rotation of the pixels, so
-# *every* wave gets the same share of the pixels' variances, $\tfrac1{64}\sum_j\operatorname{Var}[x_j\mid z]$. This noise of all frequencies is the speckle.
+# *every* wave gets the same fraction of the pixels' variances, $\tfrac1{64}\sum_j\operatorname{Var}[x_j\mid z]$. This noise of all frequencies is the speckle.
 
 # %%
 frequency = torch.fft.fftfreq(8)
@@ -1078,11 +1078,11 @@ for name, images in (("held-out", test[:100]), ("training", train[:100])):
 # pixel in ten was hidden from it in training (dropout) helps. The amortisation gap is a part of a bad test ELBO for which the *model* is not to blame, and whoever needs a few
 # good codes can recover it by optimising $q$ for each image.
 #
-# ### The same in larger: MNIST
+# ### The same model, larger: MNIST
 #
-# The $8\times8$ digits are for numbers; for pictures take MNIST at $16\times16$, in black and white (ink where a grey level of 0 to 255 is 128 or more). Two
+# The $8\times8$ digits are small enough to compute with; to look at images, take MNIST at $16\times16$, in black and white (ink where a grey level of 0 to 255 is 128 or more). Two
 # levels a pixel make the decoder *Bernoulli*: 256 logits. Convolutions and a few minutes of training give better pictures than this page can wait for, so
-# the weights ship with the recipe that remakes them, `genlab train mnist_vae`. First the likelihood. Nobody may compare these bits with those of
+# the weights ship with the recipe that remakes them, `genlab train mnist_vae`. First the likelihood. Do not compare these bits with those of
 # the 17-level digits: other images, other levels, and a coin for every pixel costs exactly one bit.
 
 # %%
@@ -1300,7 +1300,7 @@ widgets.quiz(6)
 #
 # | paradigm | minimises | samples by | likelihood | pays with |
 # |---|---|---|---|---|
-# | latent-variable (VAE) | $-\mathbb E_q\log p(x\mid z)+\mathrm{KL}(q\|p(z))$ | one prior draw, one decoder pass | a lower bound | blur, collapse, a gap |
+# | latent-variable (VAE) | $-\mathbb E_q\log p(x\mid z)+\mathrm{KL}(q\|p(z))$ | one prior draw, one evaluation of the decoder | a lower bound | blur, collapse, a gap |
 #
 # **What production systems add.** Convolutional encoders and decoders; perceptual and adversarial terms for sharpness; a very *small* weight of the divergence; and a second
 # generative model on the codes. As the compressor under latent diffusion the VAE is in daily use.

@@ -53,7 +53,7 @@ torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32
 course.draw_map(lesson=7, slim=True)
 
 # %% [markdown]
-# Every model so far was trained by asking how probable the data are under it. This one is never asked. A *generator* turns noise into
+# Every model so far was trained by asking how probable the data are under it. The model of this lesson is trained without that question. A *generator* turns noise into
 # samples, a **discriminator** tries to tell them from data, and each is trained against the other: a **generative adversarial network**, or **GAN**.
 # (A Wasserstein GAN, lesson 08, has a *critic* in its place.) The density of the samples exists, but no formula
 # evaluates it, and none is needed: the discriminator's mistakes are the only signal. The price is that training is no longer the descent of one
@@ -70,11 +70,11 @@ course.draw_map(lesson=7, slim=True)
 # 5. The discriminator's loss has stood still for a thousand steps. Are the samples still improving?
 
 # %% [markdown]
-# ## 1 · The derivation
+# ## 1. The derivation
 #
 # ### Step 1. Two players, one value
 #
-# Let $p$ be the law of the data and $q$ the law of $G(z)$, $z \sim \mathcal N(0, I)$. The discriminator outputs $D(x) \in (0, 1)$, its probability
+# Let $p$ be the distribution of the data and $q$ that of $G(z)$, $z \sim \mathcal N(0, I)$. The discriminator outputs $D(x) \in (0, 1)$, its probability
 # that $x$ is real. It is scored by the log-probability that it gives to the truth, on real and fake examples alike:
 # $$\min_G \max_D\ V(D, G), \qquad V(D, G) = \mathbb E_{x\sim p}\log D(x) + \mathbb E_{z}\log\big(1 - D(G(z))\big).$$
 # The discriminator wants $V$ large, the generator wants it small. In code the discriminator returns a *logit* $l$ with $D = \mathrm{sigmoid}(l)$, because
@@ -101,7 +101,7 @@ check(
 )
 
 # %% [markdown]
-# What did we not need? A formula for $q$. In this course "no likelihood" is a *type*: the method is absent, and asking for it is an error
+# Notice that we did not need a formula for $q$. A GAN has no likelihood, and its class says so: there is no such method, and calling it is an error
 # that says what to do instead.
 
 # %%
@@ -147,7 +147,7 @@ for p, q in examples:
 #
 # Put $D^*$ back and write $m = (p+q)/2$. Each logarithm is $\log\frac{p}{2m} = \log\frac pm - \log 2$, so
 # $$V(D^*, G) = -\log 4 + \mathrm{KL}(p\,\|\,m) + \mathrm{KL}(q\,\|\,m) = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q).$$
-# This is why the game is worth playing: against the best discriminator the generator descends a divergence that is zero only at $q = p$. Route
+# JS is the **Jensen-Shannon divergence**. It is why the game is worth playing: against the best discriminator the generator descends a divergence that is zero only at $q = p$. Route
 # one plugs $D^*$ into $V$. Route two needs no discriminator: $\mathrm{JS} = H(m) - \tfrac12 H(p) - \tfrac12 H(q)$, from three entropies.
 
 # %%
@@ -173,7 +173,7 @@ print(f"equal distributions, D* = 1/2: V = -log 4 = {-math.log(4):.4f}")
 # ### Step 4. A ceiling, and what lies under it
 #
 # Where only $p$ has mass, $p/m = 2$. If that holds everywhere, both KL divergences equal $\log 2$, and they can never be larger. So
-# $\mathrm{JS} \le \log 2$, reached by *any* two laws that do not overlap. Two unit Gaussians at distance $\delta$ approach it, and once
+# $\mathrm{JS} \le \log 2$, reached by *any* two distributions that do not overlap. Two unit Gaussians at distance $\delta$ approach it, and once
 # they are there the divergence no longer says how far apart they are. The check integrates JS numerically on a fine grid; its partner
 # averages $\tfrac12[\log 2D^*]$ over samples of $p$ and $\tfrac12[\log 2(1-D^*)]$ over samples of $q$, as a trained pair would see it.
 
@@ -290,7 +290,7 @@ show(figure, "Logit against x: the trained discriminator's dashed curve, with tw
 # The generator feels the discriminator through the logit of its own samples. By the chain rule, with $D' = D(1-D)$,
 # $$\frac{d}{dl}\log(1-D) = -D, \qquad \frac{d}{dl}\big(-\log D\big) = -(1-D).$$
 # A recognised fake has $D \approx 0$: the loss of the game is flat exactly where the generator has most to learn. The second loss,
-# *non-saturating*, asks for the same thing (a larger $D$) and keeps its slope. At $D = 0.01$ the two are 0.01 and 0.99. Autograd against
+# **non-saturating**, asks for the same thing (a larger $D$) and keeps its slope. At $D = 0.01$ the two are 0.01 and 0.99. Autograd against
 # central differences:
 
 # %%
@@ -409,11 +409,11 @@ for mu in (1.0, 4.0):
 # %% [markdown]
 # ### Step 8. Any convex function gives a game
 #
-# Jensen-Shannon is one member of a family. For convex $f$ let $D_f(p\|q) = \mathbb E_q f(p/q)$; it is a divergence, zero for equal
+# Jensen-Shannon is one member of a family. For convex $f$ let $D_f(p\|q) = \mathbb E_q f(p/q)$; it is an **f-divergence**, zero for equal
 # distributions, if $f(1) = 0$. With the **convex conjugate** $f^*(t) = \sup_u\,[ut - f(u)]$, a convex function is the upper envelope of its
 # tangents, $f(u) = \sup_t\,[ut - f^*(t)]$. Choosing one $t = T(x)$ for each $x$ instead of the best one can only lose, so
 # $$D_f(p\,\|\,q) \ge \mathbb E_p\,T(x) - \mathbb E_q\,f^*\big(T(x)\big), \qquad \text{equal at}\quad T^*(x) = f'\Big(\frac{p(x)}{q(x)}\Big).$$
-# The right side contains samples only: a GAN for every $f$. Two things must then hold at $T^*$. The bound equals the divergence (left side
+# The right side contains samples only, so there is a GAN for every $f$, the **f-GAN**. Two things must then hold at $T^*$. The bound equals the divergence (left side
 # in closed form, where there is one, for two Gaussians). And it is *flat* there: change $T^*$ by a small multiple of some function,
 # here $1/(1+u)$ with $u = p/q$, in either direction, and the bound falls, with slope zero at $T^*$.
 
@@ -713,7 +713,7 @@ check(
 
 
 # %% [markdown]
-# ## 2 · The equation becomes code
+# ## 2. The equation becomes code
 #
 # The formulas are three short functions. Write them yourself; a cell compares them with the package's. What surrounds them is a loop that
 # alternates: one step of the discriminator on real and generated examples, one step of the generator through the discriminator
@@ -765,12 +765,12 @@ check(
 course.show_source(adversarial.r1_penalty)
 
 # %% [markdown]
-# ## 3 · Train on the digits
+# ## 3. Train on the digits
 #
 # Two small perceptrons, the non-saturating loss, $R_1$ with $\gamma = 1$, 1,500 steps of each player (`find("digit_gan").settings` has every number).
-# No likelihood will tell us how good the result is, and the two losses will not either, so measure the *samples*: the Frechet distance
+# No likelihood will tell us how good the result is, and the two losses will not either, so measure the *samples*: the Fréchet distance
 # between features of generated and of held-out images (lesson 09 takes it apart; the features are those of a small digit classifier), and
-# precision and recall: what share of samples looks like data, and what share of the data the samples reach.
+# precision and recall: what fraction of samples looks like data, and what fraction of the data the samples reach.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -844,7 +844,7 @@ check_range(
 check_range(
     "recall of the samples", quality.recall, 0.6, 0.95, unlike={"untrained": few.recall}
 )
-check_range("share of the rarest digit among samples", made.min() / 1000, 0.03, 0.1)
+check_range("fraction of the rarest digit among samples", made.min() / 1000, 0.03, 0.1)
 print(f"precision of real images ~{real_quality.precision:.2f}: not 1, see lesson 09")
 
 
@@ -870,9 +870,9 @@ film(
 # Strokes are crisp and all ten digits are there, but some images show no digit, and the precision is well below that of real images. A few
 # seconds of training leave the Fréchet distance several times above that of real images.
 #
-# ### The same game in larger: MNIST
+# ### The same game, larger: MNIST
 #
-# For pictures, MNIST at $16\times16$. Convolutions know which pixels are neighbours; the loss, $R_1$ and its weight are those of above. Some minutes of
+# Now train on MNIST at $16\times16$. Convolutions know which pixels are neighbours; the loss, $R_1$ and its weight stay as they were. This takes some minutes of
 # training, so the weights ship with their recipe: `genlab train mnist_gan`. There is no feature network for MNIST here, so the Fréchet
 # distance is taken between the first 32 principal components of the pixels, fitted to the training images. And a question that crisp samples always
 # raise: did the generator just store them? Below each sample stands its nearest training image.
@@ -906,7 +906,7 @@ copies = memorization_probe(
     *((x[:400] if x is known else x).flatten(1) for x in (known, *parts[1:]))
 )
 check_range(
-    "share nearest to a training image",
+    "fraction nearest to a training image",
     probe.share_closer_to_train,
     0.8,
     0.97,
@@ -930,7 +930,7 @@ show(figure, "Twelve generated digits, the training image nearest to each below 
      "but not the same.")  # fmt: skip
 
 # %% [markdown]
-# The nearest images are other images, and the share is close to that of an honest generator (lesson 09 derives its $n/(n+m)$). Now compare
+# The nearest images are other images, and the fraction is close to that of an honest generator (lesson 09 derives its $n/(n+m)$). Now compare
 # with the VAE of lesson 06, samples with samples. Lesson 06 measured blur as the energy of fast waves: the VAE's *mean images* lack more than half
 # of it. They are averages, not samples. Its samples have their energy back, and so do the samples of the GAN, so this number does not
 # separate the two. What separates them is where the energy is. The VAE draws its pixels independently given $z$; the GAN's generator
@@ -982,7 +982,7 @@ check_range(
 )
 
 # %% [markdown]
-# ## 4 · What to look at
+# ## 4. What to look at
 #
 # Move the generator's density and watch the best discriminator answer. At which mean is the minimax slope largest, and what has become of it at
 # 6? What does the other slope do there? Shrink `std` to 0.4: where is the discriminator now sure, and of what?
@@ -1060,7 +1060,7 @@ check(
 )
 
 # %% [markdown]
-# ## 5 · It fails
+# ## 5. It fails
 #
 # ### Failure 1. The vanishing gradient
 #
@@ -1190,7 +1190,7 @@ check_range(
 )
 
 # %% [markdown]
-# And now the disease and the cures, one change at a time, each for 600 steps and with three seeds. Three keep the fast generator: with $R_1$;
+# Now for the collapse and its cures, one change at a time, each for 600 steps and with three seeds. Three keep the fast generator: with $R_1$;
 # with *minibatch statistics* (the discriminator also sees the standard deviation of its batch, so a batch of copies looks wrong although each copy
 # looks right); with light momentum. The others begin with equal rates: alone; with $R_1$; with light momentum.
 
@@ -1344,7 +1344,7 @@ check_range(
 
 # %% [markdown]
 # Run A, the collapsed one, sits at the equilibrium's own values $\log 4$ and $\log 2$ (dotted), and its generator has the *lower* loss: it
-# is winning, against a discriminator that is always one move behind. Its losses do swing more, but a swing has no scale that you could know in
+# wins against a discriminator that is always one move behind. Its losses do swing more, but a swing has no scale that you could know in
 # advance.
 #
 # Now look again at the run on the digits. From step 200 on the discriminator's loss hardly moved. The samples did.
@@ -1380,7 +1380,7 @@ show(figure, "Left: both losses stand almost still from step 200 on. Right, on a
      "below 1; that of real images is 0.1.")  # fmt: skip
 
 # %% [markdown]
-# A loss of $\log 4$ means that *this* discriminator cannot tell, and no more. So one measures samples instead, or builds a discriminator whose loss is
+# A loss of $\log 4$ means only that *this* discriminator cannot tell real from fake. So one measures samples instead, or builds a discriminator whose loss is
 # itself an estimate of a distance (lesson 08).
 #
 # **Other remedies, and where they belong.** *Feature matching* replaces the generator's loss by
@@ -1411,7 +1411,7 @@ check(
 
 
 # %% [markdown]
-# ## 6 · Exercises
+# ## 6. Exercises
 #
 # Replace `...` and run the cell; `course.hint("07.value")` gives up to three hints.
 #
@@ -1456,8 +1456,8 @@ course.exercise("07.look-ahead", look_ahead)
 
 
 # %% [markdown]
-# **07.mode-kl** (build). `x` holds samples, `centres` the modes, both `(n, 2)` arrays. Return the KL divergence, in nats, from the shares of
-# the nearest modes to the uniform law. A mode without samples must not break it.
+# **07.mode-kl** (build). `x` holds samples, `centres` the modes, both `(n, 2)` arrays. Return the KL divergence, in nats, from the fractions of samples at
+# the nearest modes to the uniform distribution. A mode without samples must not break it.
 
 # %%
 def mode_kl(x, centres): ...
@@ -1474,9 +1474,9 @@ widgets.quiz(7)
 # %% [markdown]
 # ## Summary
 #
-# 1. A GAN is a sampler $G(z)$ and a discriminator; the density of $G(z)$ exists and is never evaluated. No likelihood, as a type.
+# 1. A GAN is a sampler $G(z)$ and a discriminator; the density of $G(z)$ exists and is never evaluated. It has no likelihood.
 # 2. The best discriminator is $D^* = p/(p+q)$; its logit is the log-ratio of the densities, and a network finds it from samples.
-# 3. Against it the game is worth $-\log 4 + 2\,\mathrm{JS}$, with $\mathrm{JS} \le \log 2$: zero only for equal laws, flat for distant ones.
+# 3. Against it the game is worth $-\log 4 + 2\,\mathrm{JS}$, with $\mathrm{JS} \le \log 2$: zero only for equal distributions, flat for distant ones.
 # 4. The minimax generator has slope $D$ in the logit, the non-saturating one $1-D$: 0.01 against 0.99 for a recognised fake.
 # 5. Their gradients agree in direction for a sample and may disagree for a batch. At the best discriminator the second descends
 #    $\mathrm{KL}(q\|p) - 2\,\mathrm{JS}$.
@@ -1484,7 +1484,7 @@ widgets.quiz(7)
 # 7. Simultaneous steps leave an equilibrium they circle; turns, averages, look-ahead and friction ($R_1$) keep or bring them back.
 # 8. Mode collapse comes from the dynamics: against a discriminator that lags, the best reply is one point. The divergence wants all modes. Count
 #    covered modes *and* the fraction of samples near one, over several seeds.
-# 9. A sure discriminator starves the minimax loss: produced, measured, and the reason for the other one.
+# 9. A confident discriminator leaves the minimax loss almost no gradient, as you measured. That is why the non-saturating loss is used.
 # 10. Losses of a game are no progress bar. Measure the samples.
 #
 # **Back to your predictions.** 1: $D^* = 0.4167$, far from sure. 2: 99. 3: no, for no rate; the factor is $\sqrt{1+\eta^2}$. 4: the training;
@@ -1498,7 +1498,7 @@ widgets.quiz(7)
 # **What production systems add.** Convolutional networks with modulated styles, $R_1$ applied only every few steps, an average of the
 # generator's weights for sampling (the averaging of step 9), augmentation of what the discriminator sees, and conditioning on a class or a text.
 # Two relatives answer other questions: *CycleGAN* plays two games to translate between unpaired sets, with the demand that there and back
-# is the identity; *BiGAN* adds an encoder and lets the discriminator judge pairs $(x, z)$.
+# is the identity; *BiGAN* adds an encoder and lets the discriminator score pairs $(x, z)$.
 #
 # ## Sources
 #

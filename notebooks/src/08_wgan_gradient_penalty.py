@@ -56,9 +56,9 @@ course.draw_map(lesson=8, slim=True)
 
 
 # %% [markdown]
-# Lesson 07 ended with an uncomfortable fact. If the critic is good and the generator is bad, the two laws share almost no points, the
+# Lesson 07 ended with an uncomfortable fact. If the discriminator is good and the generator is bad, the two distributions share almost no points, the
 # divergence that the game minimises sits at its ceiling $\log 2$, and it sits there whether the generator is a little wrong or hopelessly
-# wrong. A divergence that cannot tell these apart cannot teach. This lesson replaces the question "can you tell them apart?" by "how far
+# wrong. The generator then gets no direction. A **Wasserstein GAN** calls its second network a **critic**, since what it returns is a score and no probability. This lesson replaces the question "can you tell them apart?" by "how far
 # would you have to carry one to make it the other?"
 #
 # ## Predict first
@@ -76,8 +76,8 @@ course.draw_map(lesson=8, slim=True)
 # %% [markdown]
 # ## 1. Moving mass
 #
-# **Step 1. The cheapest way to carry.** A *plan* $\gamma$ says how much mass goes from $x$ to $y$. It must empty $p$ and fill $q$: its
-# row sums are $p$, its column sums are $q$. It costs mass times distance, and the distance between the laws is the cheapest cost:
+# **Step 1. The cheapest way to carry.** A **transport plan** $\gamma$ says how much mass goes from $x$ to $y$. It must empty $p$ and fill $q$: its
+# row sums are $p$, its column sums are $q$. It costs mass times distance, and the **Wasserstein-1 distance** (or earth mover's distance) of the two distributions is the cheapest cost:
 # $$W_1(p, q) = \inf_{\gamma} \sum_{x, y} \gamma(x, y)\,\lVert x-y\rVert .$$
 # This is a linear function of $\gamma$ under linear constraints, so for finitely many points a linear-programming solver finds it. It
 # knows nothing about probability; it is our first route.
@@ -141,7 +141,7 @@ for ax, (name, (a, b)), area in zip(axes, examples.items(), areas, strict=True):
     ax.stairs(g, edges, baseline=None, color="#E69F00", linewidth=2, linestyle="--",
               label="$F_q$")  # fmt: skip
     ax.stairs(f, edges, baseline=g, fill=True, color="#009E73", alpha=0.3)
-    ax.set(title=f"{name}: area {float(area):.0f}", xlabel="place", ylim=(-0.03, 1.05))
+    ax.set(title=f"{name}: area {float(area):.0f}", xlabel="x", ylim=(-0.03, 1.05))
 axes[0].set_ylabel("mass to the left")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 show(figure, "Three pairs of cumulative staircases with the area between them in "
@@ -268,7 +268,7 @@ print(f"pairs that the plan uses: {int(used.sum())} of {used.numel()}")
 # %% [markdown]
 # ## 3. Why JS is flat
 #
-# **Step 6. Two laws that do not touch.** If $p$ and $q$ share no outcome, then $m = \tfrac12(p+q)$ is $\tfrac12 p$ wherever $p$ lives, so
+# **Step 6. Two distributions that do not touch.** If $p$ and $q$ share no outcome, then $m = \tfrac12(p+q)$ is $\tfrac12 p$ wherever $p$ lives, so
 # $\mathrm{KL}(p\|m) = \log 2$, and likewise for $q$: $\mathrm{JS} = \log 2$, at distance 3 and at distance 0.1. Now let the two overlap, by
 # $o = \sum_x \min(p, q)$. Split off the common part: $p = o\,r + (1-o)\,a$ and $q = o\,r + (1-o)\,b$, where $a$ and $b$ share nothing. JS is
 # convex in the pair of its arguments, so
@@ -308,9 +308,9 @@ check(
 )
 
 # %% [markdown]
-# Only laws that share *nothing* reach the ceiling, and for those JS is flat.
+# Only distributions that share *nothing* reach the ceiling, and for those JS is flat.
 #
-# Now slide a uniform law of width 1 away from another, by $\theta$. They share $1-\theta$ of their mass until $\theta = 1$ and nothing
+# Now slide a uniform distribution of width 1 away from another, by $\theta$. They share $1-\theta$ of their mass until $\theta = 1$ and nothing
 # afterwards; every point travels $\theta$. So $\mathrm{JS} = \min(\theta, 1)\log 2$ and $W_1 = \theta$. The check integrates JS
 # numerically and sorts samples for $W_1$.
 
@@ -340,7 +340,7 @@ check(
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.3))
 left.plot(shifts, js_curve, color="#D55E00", linestyle="-.", label="JS (nats)")
 left.plot(shifts, w_curve, color="#009E73", label="$W_1$ (units of x)")
-left.set(xlabel="shift θ", ylabel="distance between the laws",
+left.set(xlabel="shift θ", ylabel="distance between the distributions",
          title="beyond θ = 1 JS has nothing to say")  # fmt: skip
 left.legend(loc="upper left")
 js_slope, w_slope = js_curve.diff() / shifts.diff(), w_curve.diff() / shifts.diff()
@@ -385,7 +385,7 @@ check(
 # $$L_f = -\big(\mathbb E_{x\sim p} f(x) - \mathbb E_z f(G(z))\big), \qquad L_G = -\,\mathbb E_z f(G(z)).$$
 # The value $f(x)$ is not a probability: there is no sigmoid, and adding a constant to $f$ leaves $L_f$ as it is and shifts $L_G$ by a constant, which no gradient feels.
 #
-# **Step 8. The generator's gradient is that of the distance, if the critic has a slope where the samples are.** Let $q_\theta$ be a law shifted
+# **Step 8. The generator's gradient is that of the distance, if the critic has a slope where the samples are.** Let $q_\theta$ be a distribution shifted
 # by $\theta$. At the best $f$, moving $\theta$ changes $W_1$ both directly and through $f$; but $f$ is at its optimum, so the second part
 # vanishes to first order (the envelope theorem). What is left is the slope of $-\mathbb E f(x+\theta)$ with $f$ held still:
 # $$\frac{dW_1}{d\theta} = -\,\mathbb E_{x\sim q}\, f'(x), \qquad\text{if}\ f\ \text{is differentiable at almost every}\ x\sim q$$
@@ -457,7 +457,7 @@ print("-f' just left of the fakes:",
 # ## 5. Keeping the critic gentle
 #
 # Everything hangs on the words *1-Lipschitz*. A free critic makes the gap infinite by growing steeper for ever (section 6 lets one go). Four
-# leashes are in use.
+# constraints are in use.
 #
 # **Clipping** forces every weight into $[-c, c]$ after each step. **Spectral normalisation** divides each weight matrix by its largest
 # singular value, so that no layer can stretch a vector. **The gradient penalty** (WGAN-GP) asks for slope 1 at random points on the segments
@@ -542,7 +542,7 @@ check(
 course.show_source(adversarial.gradient_penalty)
 
 # %% [markdown]
-# **Step 10. A penalty is a price, not a wall.** Let the data sit at $W$ and the generator at 0, and let the critic be $f(x) = ax$. It
+# **Step 10. A penalised slope ends above 1.** Let the data sit at $W$ and the generator at 0, and let the critic be $f(x) = ax$. It
 # maximises $aW - \lambda(a-1)^2$. The derivative $W - 2\lambda(a-1)$ vanishes at
 # $$a^* = 1 + \frac{W}{2\lambda}, \qquad\text{so the gap it reports is}\quad a^*W = W + \frac{W^2}{2\lambda}.$$
 # The loss contains the penalty as well, $\lambda(a^*-1)^2 = W^2/4\lambda$, so *minus the loss* is $W + W^2/4\lambda$. For $W = 3$ and
@@ -613,10 +613,10 @@ check(
 
 
 # %% [markdown]
-# ## 6. Four leashes, measured
+# ## 6. Four constraints, measured
 #
 # Data from $\mathcal N(0, I)$ in the plane, a "generator" that stands still at $\mathcal N((3, 0), I)$: the true distance is 3, a shift.
-# We train the same small critic under each leash and measure two things that the leash promised: the steepest slope on a dense lattice
+# We train the same small critic under each constraint and measure two things that it promised: the steepest slope on a dense lattice
 # (a lower bound on the Lipschitz constant), and the reported gap.
 
 # %%
@@ -631,18 +631,18 @@ class Still(nn.Module):
         return z + self.shift
 
 
-def leashed(name, shift=3.0, n_steps=50, seed=8):
+def constrained(name, shift=3.0, n_steps=50, seed=8):
     """Train a critic for a fixed shift; return it after 5 times `n_steps` steps."""
     torch.manual_seed(seed)
     critic = MLP(2, 1, 64, 2, activation=nn.LeakyReLU)
     if name == "spectral":
         adversarial.spectral_normalize(critic)
-    leash, _, strength = name.partition(" ")
+    kind, _, strength = name.partition(" ")
     sizes = {"latent_dim": 2, "event_shape": (2,)}
-    if leash == "R1":  # lesson 07's game; the others play this lesson's
+    if kind == "R1":  # lesson 07's game; the others play this lesson's
         model = adversarial.GAN(Still(shift), critic, gamma=float(strength), **sizes)
     else:
-        option = {leash: float(strength)} if leash in ("clip", "penalty") else {}
+        option = {kind: float(strength)} if kind in ("clip", "penalty") else {}
         option = {"penalty": 0.0, **option}
         model = adversarial.WGAN(Still(shift), critic, **sizes, **option)
     generator = torch.Generator().manual_seed(seed)
@@ -656,11 +656,11 @@ def leashed(name, shift=3.0, n_steps=50, seed=8):
 
 
 # %% [markdown]
-# Two numbers say whether the leash did what it promised: the gap that the critic reports, and its steepest slope.
+# Two numbers say whether the constraint did what it promised: the gap that the critic reports, and its steepest slope.
 
 # %%
 def report(model, n=4000):
-    """Return the critic's gap and its steepest slope on a lattice around both laws."""
+    """Return the critic's gap and its steepest slope on a lattice around the data."""
     # a WGAN has a critic, the GAN its logits
     f = getattr(model, "f", None) or model.logits
     generator = torch.Generator().manual_seed(1)
@@ -673,29 +673,29 @@ def report(model, n=4000):
 
 
 torch.set_default_dtype(torch.float32)
-print("leash            reported gap   steepest slope   (the truth: 3 and 1)")
-measured = {"none, 25 steps": report(leashed("none", n_steps=25))}
+print("constraint       reported gap   steepest slope   (the truth: 3 and 1)")
+measured = {"none, 25 steps": report(constrained("none", n_steps=25))}
 for name in ("none", "clip 0.01", "clip 0.3", "spectral", "penalty 10", "R1 0.1",
              "R1 1", "R1 10"):
-    measured[name] = report(leashed(name))
+    measured[name] = report(constrained(name))
 for name in measured:
     print(f"{name:<16} ~{measured[name][0]:.3f}         ~{measured[name][1]:.3f}")
 
 # %% [markdown]
-# Clipping is a leash of accidental length: with $c = 0.01$ the critic is nearly flat and reports next to nothing; with $c = 0.3$ it is
+# Clipping gives an accidental constant: with $c = 0.01$ the critic is nearly flat and reports next to nothing; with $c = 0.3$ it is
 # much too steep and reports many times the distance. Same algorithm, same data, and a constant of which nobody can say in advance what it
 # does. (That was question 3.) Spectral normalisation keeps its promise, every slope is at most 1, and here it is nearly right: for a
 # shift the best critic is a straight line, which a product of norm-1 layers can draw. It always errs on the low side. The penalty errs on
 # the high side here, by the overshoot of step 10, and promises nothing: somewhere on the lattice the slope exceeds 1. $R_1$ sets no constant at
 # all: the slope is what $\gamma$ leaves of that of $\log p-\log q$, which is 3 here, and the gap is no distance. It keeps the critic *smooth at the data*, and
-# that is enough for its game. And with no leash at all, twice the training is several times the gap: there is nothing to converge to.
+# that is enough for its game. And with no constraint at all, twice the training is several times the gap: there is nothing to converge to.
 
 # %%
 truth = Still(3.0).shift.norm().item()  # the truth
 gap = {name: row[0] for name, row in measured.items()}
 steep = {name: row[1] for name, row in measured.items()}
 check_range(
-    "no leash: gap after twice the training, ratio",
+    "no constraint: gap, twice the training, ratio",
     gap["none"] / gap["none, 25 steps"],
     2.5,
     15,
@@ -755,7 +755,7 @@ check("R1: the slope falls with γ", falls, True)
 
 # %%
 shifts = [0.5, 1.0, 2.0, 4.0]
-reported = [report(leashed("penalty 10", shift, n_steps=40))[0] for shift in shifts]
+reported = [report(constrained("penalty 10", shift, n_steps=40))[0] for shift in shifts]
 far = Still(shifts[-1]).shift.norm().item()
 check_range(
     "gap at shift 4 (step 10: 4.8)", reported[-1], 4.3, 5.2, unlike={"the truth": far}
@@ -779,7 +779,7 @@ show(figure, "The critic's gap against the true distance: four points lie near t
 # ## 7. Training on real digits
 #
 # The generator is a small network from 16 numbers to 64 pixels; the critic has the same size. Three critic steps for each generator
-# step, penalty 10. The progress bar counts generator steps. We judge the samples with lesson 09's Fréchet distance in the features of
+# step, penalty 10. The progress bar counts generator steps. We measure the samples with lesson 09's Fréchet distance in the features of
 # the course's digit classifier. *Real* test digits have a distance above zero too, because 200 images are few (lesson 09 says how much that
 # costs), and that is the floor to compare with.
 
@@ -790,21 +790,21 @@ recipe = find("digit_wgan")
 wgan = recipe.untrained()
 game = recipe.train(wgan, data)
 
-judge = load_classifier()
-real_features = judge.features(train)
+classifier = load_classifier()
+real_features = classifier.features(train)
 
 
 def frechet(model, n=1000):
-    """Fréchet distance of `n` samples to the training digits, by the judge."""
+    """Fréchet distance of `n` samples to the training digits, in features."""
     images = model.sample(n, generator=torch.Generator().manual_seed(0))
-    return frechet_distance(real_features, judge.features(8 * (images + 1))).item()
+    return frechet_distance(real_features, classifier.features(8 * (images + 1))).item()
 
 
 history = []
 
 
 def observed(records, every=75):
-    """Pass the records on, and note the judge's verdict now and then."""
+    """Pass the records on, and note the Fréchet distance now and then."""
     for record in records:
         if record.step % every == 0 or record.step == 10:
             history.append((record.step, -record.losses["discriminator"],
@@ -813,7 +813,7 @@ def observed(records, every=75):
 
 
 records = widgets.watch(observed(game), total=450)
-floor = frechet_distance(real_features, judge.features(test)).item()
+floor = frechet_distance(real_features, classifier.features(test)).item()
 check_range(
     "Frechet distance after training",
     history[-1][2],
@@ -1105,8 +1105,8 @@ check_range(
 )
 
 # %% [markdown]
-# **What stays broken.** So modes can still be lost. The likelihood is still missing, and the type says so. And the price is extra work: the penalty needs one
-# more pass of the critic, and the gradient of a gradient. Here is that price, counted in passes and measured in time.
+# **What stays broken.** So modes can still be lost. The likelihood is still missing, and the class has no method for it. The price is extra work: the penalty needs one
+# more forward pass of the critic, and the gradient of a gradient. Here is that price, counted in passes and measured in time.
 
 # %%
 import time
@@ -1155,7 +1155,7 @@ print(
 #
 # 1. JS stays at $\log 2$; $W_1$ falls from 3 to 0.1 (steps 1 and 6).
 # 2. Above 1: $1 + W/2\lambda$ (step 10).
-# 3. To 0.01; and with 0.3 it is far above 1. Nobody chose either number, and that is the point (section 6).
+# 3. To 0.01; and with 0.3 it is far above 1. Nobody chose either number: they follow from the depth and the widths (section 6).
 # 4. A gradient: yes (lesson 07's non-saturating loss has one, too). A loss that tracks quality: yes, with a bias. All the modes: no promise
 #    (section 8 lost them). A likelihood: no.
 #
@@ -1225,20 +1225,20 @@ widgets.quiz(8)
 # %% [markdown]
 # ## Summary
 #
-# 1. $W_1$ is the least mass-times-distance that turns one law into the other.
+# 1. $W_1$ is the least mass-times-distance that turns one distribution into the other.
 # 2. On a line it is the area between the distribution functions; in general, a linear program.
 # 3. Its dual is a price list: the 1-Lipschitz function with the largest gap between its means.
 # 4. Along the way between coupled points the best critic has slope exactly 1; elsewhere its slope is free up to 1.
 # 5. JS is at most $(1-o)\log 2$, and flat once nothing is shared.
-# 6. The critic's value is a price, not a probability.
+# 6. The critic's value is a score, not a probability.
 # 7. Clipping bounds the slope by accident; spectral normalisation by construction; the penalty on average, at points chosen by a heuristic.
 # 8. A penalised critic overshoots: slope $1 + W/2\lambda$ on two points, gap $W + W^2/2\lambda$, minus the loss $W + W^2/4\lambda$.
 # 9. The loss tracks quality; it is neither the distance nor a stopping rule.
-# 10. Still no likelihood; and a generator that outruns its critic still loses modes.
+# 10. A WGAN has no likelihood either, and a generator that outruns its critic still loses modes.
 #
-# | paradigm | objective | sampler | passes | likelihood | pays |
+# | paradigm | objective | sampler | evaluations | likelihood | pays |
 # |---|---|---|---|---|---|
-# | adversarial (WGAN) | $\mathbb E_p f - \mathbb E_q f$, $f$ 1-Lipschitz | one generator pass | 1 | none | second-order gradients, modes |
+# | adversarial (WGAN) | $\mathbb E_p f - \mathbb E_q f$, $f$ 1-Lipschitz | one evaluation of the generator | 1 | none | second-order gradients, modes |
 #
 # **What production systems add.** Convolutional and modulated generators, averaged weights for sampling, and usually *not* this loss.
 #

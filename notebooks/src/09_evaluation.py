@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # 09 · Judging a generative model
+# # 09 · Evaluating a generative model
 #
 # **After this lesson you will be able to**
 #
@@ -23,7 +23,7 @@
 # - **choose** the metric that answers the question you were asked.
 #
 # About 60 minutes to read, about 15 seconds to run. You need lesson 03 (KL, cross-entropy) and lesson 08 (Wasserstein distance); lessons
-# 02, 05 and 07 supply the kinds of models that are judged here.
+# 02, 05 and 07 supply the kinds of models that are evaluated here.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import itertools
@@ -148,7 +148,7 @@ check(
 
 # %%
 def memory_nll(x, stored):
-    """-log(0.99 * share of stored images equal to x + 0.01 / 17^64), in nats."""
+    """-log(0.99 * fraction of stored images equal to x + 0.01 / 17^64), in nats."""
     equal = (x.flatten(1)[:, None] == stored.flatten(1)).all(-1).double().mean(1)
     return -torch.logaddexp(
         (0.99 * equal).log(), torch.tensor(math.log(0.01) - 64 * math.log(17))
@@ -166,7 +166,7 @@ check(
         (math.log2(n_stored) - math.log2(0.99)) / 64,
     ],
     unlike={
-        "shares 0.01 and 0.99 left out": [math.log2(levels), math.log2(n_stored) / 64]
+        "factors 0.01 and 0.99 left out": [math.log2(levels), math.log2(n_stored) / 64]
     },
 )
 print(f"held-out ~{found[0]:.2f}, stored ~{found[1]:.2f} bits per dimension")
@@ -182,7 +182,7 @@ print(f"held-out ~{found[0]:.2f}, stored ~{found[1]:.2f} bits per dimension")
 # %% [markdown]
 # ## Step 3. The Inception score
 #
-# Take a classifier $p(y\mid x)$. A good sample should be *certain* (peaked $p(y\mid x)$), a good set should be *varied* (flat average
+# The **Inception score** (IS) takes a classifier $p(y\mid x)$. A good sample should be *certain* (peaked $p(y\mid x)$), a good set should be *varied* (flat average
 # $p(y)$). One number for both is the mean divergence of the one from the other:
 #
 # $$\mathrm{IS}=\exp\,\mathbb E_x\,\mathrm{KL}\big(p(y\mid x)\,\|\,p(y)\big)=\exp\Big(H\big[p(y)\big]-\mathbb E_x H\big[p(y\mid x)\big]\Big).$$
@@ -354,7 +354,7 @@ check(
     plan @ cov_a @ plan.T,
     cov_b,
     atol=1e-8,
-    unlike={"the way back": partner @ cov_a @ partner},
+    unlike={"the inverse plan": partner @ cov_a @ partner},
 )
 check(
     "cost of the plan = distance",
@@ -452,7 +452,7 @@ check_range(
 # %% jupyter={"source_hidden": true}
 at_100, scatter = values[0].mean().item(), values[0].std().item()
 print(
-    f"two equal laws, n = 100: mean of 60 estimates ~{at_100:.2f}, "
+    f"equal distributions, n = 100: mean of 60 estimates ~{at_100:.2f}, "
     f"one scatters by ~{scatter:.2f}"
 )
 figure, ax = plt.subplots(figsize=(7.5, 3.2))
@@ -465,13 +465,13 @@ ax.plot([0], [at_infinity], "s", **look)
 ax.set(
     xlabel="1 / n",
     ylabel="Fréchet distance",
-    title="Two equal laws: every estimate is positive",
+    title="Equal distributions: every estimate is positive",
 )
 figure.legend(loc="outside right center", fontsize=9)
 show(
     figure,
-    "Fréchet distance against 1/n for two equal laws: four estimates with error bars "
-    "lie on a straight line through zero, from 0.17 at n = 500 to 0.86 at n = 100, "
+    "Fréchet distance against 1/n for equal distributions: four estimates with error "
+    "bars lie on a line through zero, from 0.17 at n = 500 to 0.86 at n = 100, "
     "and the line read off at 1/n = 0 is 0.",
 )
 
@@ -483,13 +483,13 @@ show(
 # %% [markdown]
 # ## Step 7. KID: an unbiased alternative
 #
-# The maximum mean discrepancy compares averages of a kernel within and across the two sets:
+# The **maximum mean discrepancy** (MMD) compares averages of a kernel within and across the two sets:
 #
 # $$\mathrm{MMD}^2=\mathbb E\,k(x,x')+\mathbb E\,k(y,y')-2\,\mathbb E\,k(x,y).$$
 #
 # It is linear in each expectation, so it can be estimated without bias at every $n$: just never pair a point with itself. With the cubic kernel
-# $k(x,y)=(x^\top y/d+1)^3$ on features this is the KID. "Unbiased" is a statement about an average over all possible samples, so let us take
-# all of them: two small laws, every ordered sample of two from each.
+# $k(x,y)=(x^\top y/d+1)^3$ on features this is the **kernel inception distance** (KID). "Unbiased" is a statement about an average over all possible samples, so let us take
+# all of them: two small distributions, every ordered sample of two from each.
 
 # %%
 # uniform on these points
@@ -559,13 +559,13 @@ check(
 # One number cannot say *how* a model is bad: are the samples wrong, or are some kinds missing? Around each real point draw the ball that reaches
 # its $k$-th nearest real neighbour; the union of the balls stands for "the real region", and likewise for the samples.
 #
-# - **precision**: share of samples inside the real region. **recall**: share of real points inside the samples' region.
+# - **precision**: fraction of samples inside the real region. **recall**: fraction of real points inside the samples' region.
 # - A real outlier has a huge ball that makes precision generous. **density** counts *how many* real balls a sample is in (divided by $k$);
-#   **coverage** is the share of real balls that hold a sample.
+#   **coverage** is the fraction of real balls that hold a sample.
 #
-# For equal laws the expected density is 1. The expected coverage follows from a draw without replacement: a ball stays empty exactly when the
+# For equal distributions the expected density is 1. The expected coverage follows from a draw without replacement: a ball stays empty exactly when the
 # $k$ nearest of the other $n+m-1$ points are all real, so it is $1-\binom{n-1}k\big/\binom{n+m-1}k$. Check by counting, on a line you can draw,
-# and the expected coverage by drawing both sets many times from one law:
+# and the expected coverage by drawing both sets many times from one distribution:
 
 # %%
 real = torch.tensor([[0.0], [1.0], [2.0], [10.0]])
@@ -599,11 +599,11 @@ print(f"expected at n = m = 400, k = 5: {expected:.3f}")
 # %% [markdown]
 # ## Step 9. From a distance to evidence
 #
-# A distance of 0.2: large, or chance? Shuffle. If both sets come from one law, all ways to split the pool are equally likely, so
+# Is a distance of 0.2 large, or chance? A **permutation test** decides by shuffling. If both sets come from one distribution, all ways to split the pool are equally likely, so
 # $p=\frac{1+\#\{\text{shuffles at least as large}\}}{1+B}$ is a valid p-value for *any* statistic. For three points a side there are
 # $\binom63=20$ splits, and we can enumerate them; two of them (the real one and its mirror image) are as extreme as possible.
 #
-# The second way trains a classifier to tell the two sets apart and counts its hits on *unseen* examples: under equality a fair coin.
+# The second way trains a classifier to tell the two sets apart and counts its hits on *unseen* examples (a **classifier two-sample test**): if the two distributions are equal, it is right half of the time.
 
 # %%
 left = torch.tensor([[0.0], [1.0], [2.0]])
@@ -667,7 +667,7 @@ for _ in range(150):  # an honest generator in five dimensions
         ).share_closer_to_train
     )
 check_close_mc(
-    "honest share of nearest training images",
+    "honest fraction of nearest training images",
     shares,
     60 / 90,
     unlike={"a generator that copies": copied},
@@ -836,7 +836,7 @@ check_range(
 )
 
 # %% [markdown]
-# A judge must be judged as well. The last line compares the network's stated confidence with its hit rate: when it says 90 %, it had better be
+# The classifier must be evaluated as well. The last line compares the network's stated confidence with its hit rate: when it says 90 %, it had better be
 # right nine times in ten, since the Inception score takes its probabilities at their word.
 #
 # From here on the shipped network is *the* feature network: the league table of lesson 15 uses it too. Now the ten boxes of the prediction.
@@ -913,7 +913,7 @@ check_range(
 reference = net.features(held_out)
 
 
-def judge(box):
+def evaluate(box):
     f = net.features(box)
     quality = coverage.precision_recall(reference, f)
     spread = coverage.density_coverage(reference, f)
@@ -929,7 +929,7 @@ def judge(box):
     }  # fmt: skip
 
 
-scores = {name: judge(box) for name, box in boxes.items()}
+scores = {name: evaluate(box) for name, box in boxes.items()}
 print(f"{'':30}" + "".join(f"{column[:9]:>11}" for column in scores["uniform noise"]))
 for name, row in scores.items():
     mark = (
@@ -940,13 +940,13 @@ for name, row in scores.items():
         + "".join(f"{mark + format(value, '.3f'):>11}" for value in row.values())
     )
 honest = len(train) / (len(train) + len(held_out))
-print(f"\nhonest share of nearest training images: {honest:.3f}")
+print(f"\nhonest fraction of nearest training images: {honest:.3f}")
 
 # %% [markdown]
 # Read the table row by row. The first row is what a *perfect* generator scores at $n=400$: no metric reads 0 or 1, and that row,
 # not the ideal value, is the yardstick. Two caveats. The network was trained on the first two rows' images and not on the reference, so part of
-# their distance is its own generalisation gap. And "near train" scatters more than 400 coin flips would: blurred images share a few
-# favourite neighbours, so their share a few points above the honest one is no proof of copying. Look at both of the last two columns before you accuse.
+# their distance is its own generalisation gap. And "near train" scatters more than 400 coin flips would: blurred images have a few
+# nearest neighbours in common, so a fraction that lies a few points above the honest one is no proof of copying. Look at both of the last two columns before you accuse.
 
 # %% [markdown]
 # ## What to look at
@@ -1006,7 +1006,7 @@ for ax, (name, rows) in zip(axes, curves.items(), strict=True):
         look = {"marker": marker, "markersize": 4, "lw": 1.5, "label": label}
         ax.plot(range(6), column, **look)
     ax.set(xlabel=name, xticks=range(6), xticklabels=ways[name][0], ylim=(-0.02, 1.1))
-axes[0].set_ylabel("share, or distance / 5")
+axes[0].set_ylabel("fraction, or distance / 5")
 figure.suptitle("Precision misses what is missing, recall misses noise", fontsize=11)
 handles = axes[0].get_legend_handles_labels()
 figure.legend(*handles, loc="outside lower center", ncols=4)
@@ -1151,7 +1151,7 @@ check_range(
 # %% [markdown]
 # **Every feature metric inherits the blind spots of its network.** A classifier keeps what tells digits apart and throws the rest away, pixel noise
 # included. Noise of two grey levels is plain to the eye, and hardly a feature metric moves. That is not because the shipped network met noise in
-# training: yours did not, and is as blind. *Repair*: ask a judge that looks at the pixels, and get a p-value. But choose the judge well: the
+# training: yours did not, and is as blind. *Repair*: train a classifier on the pixels, and get a p-value. But choose the classifier well: the
 # nearest neighbours on the same pixels see next to nothing.
 
 # %%
@@ -1173,13 +1173,13 @@ sides = (
 
 # %%
 hits = []
-for judge_by in (LogisticRegression(max_iter=300), KNeighborsClassifier(5)):
+for classifier in (LogisticRegression(max_iter=300), KNeighborsClassifier(5)):
     g = torch.Generator().manual_seed(0)
     hit_rate, p_value = calibration.classifier_two_sample_test(
-        *sides, judge_by, generator=g
+        *sides, classifier, generator=g
     )
     hits.append(hit_rate)
-    print(f"{type(judge_by).__name__}: hits ~{hit_rate:.3f}, p-value ~{p_value:.1e}")
+    print(f"{type(classifier).__name__}: hits ~{hit_rate:.3f}, p-value ~{p_value:.1e}")
 check_range(
     "hits of logistic regression, pixels",
     hits[0],
@@ -1230,7 +1230,7 @@ check_range(
 # **Precision** is as high for one picture per class as for real images (every sample *is* real), and **recall** survives a model that mixes good
 # samples with rubbish. Neither is to be quoted alone; quote the pair. **Everything** is fooled by copies: their row is as good as the first
 # in every column but the last two. *Repair*: those two, and a training set that you can look up. **Density** is as high for ten pictures as for
-# real images, and **coverage** does not mind the rubbish beside them: each of the four counts needs its partner.
+# real images, and **coverage** does not mind the rubbish among them: each of the four counts needs its partner.
 
 # %%
 half_rubbish = net.features(
@@ -1292,7 +1292,7 @@ check_range(
 
 # %% [markdown]
 # **The probe for copies** looks at pixels, so it is fooled by a thief who moves what he stole. Shift every copy by one pixel: no pixel fits any more, and both
-# columns call it innocent. Noise of three levels hides a copy from the score, not from the share. *Repair*: look for the nearest image in a space where the disguise does not
+# columns call it innocent. Noise of three levels hides a copy from the score, not from the fraction. *Repair*: look for the nearest image in a space where the disguise does not
 # count, here by shifting back and forth and keeping the smallest distance.
 
 # %%
@@ -1317,7 +1317,7 @@ near = {name: probe.share_closer_to_train for name, probe in probes.items()}
 z = {name: probe.z_copy for name, probe in probes.items()}
 print("z of shifted and of noisy copies:", " ".join(f"~{v:.1f}" for v in z.values()))
 check_range(
-    "shifted copies: share nearest to training",
+    "shifted copies: fraction nearest to training",
     near["shifted"],
     0.6,
     0.82,
@@ -1465,12 +1465,12 @@ widgets.quiz(9)
 # 5. From $n$ samples it is too large by about $c/n$, $c$ growing like $d^2/4$; extrapolate in $1/n$, or compare at equal $n$.
 # 6. KID is unbiased, hence sometimes negative, and compares three moments.
 # 7. Precision asks about samples, recall about real points; density and coverage do so without trusting outliers.
-# 8. Every feature metric shares its network's blind spots. Judge at the pixels too, with a p-value.
+# 8. Every feature metric shares its network's blind spots. Evaluate on the pixels too, with a p-value.
 # 9. Copies fool everything but a comparison with the training set.
 # 10. A human rate needs an interval, and its unit is the reviewer.
 #
 # **Cheat sheet.** $\mathrm{IS}=e^{\mathbb E\,\mathrm{KL}(p(y|x)\|p(y))}$ · $d^2=\lVert\Delta\mu\rVert^2+\mathrm{Tr}(\Sigma_1+\Sigma_2-2(\Sigma_1^{1/2}\Sigma_2\Sigma_1^{1/2})^{1/2})$ ·
-# bias $\approx d(d+5)/4n$ a side · coverage of a perfect model $\to 1-2^{-k}$ · honest share $n/(n+m)$ · design effect $1+(m-1)\rho$.
+# bias $\approx d(d+5)/4n$ a side · coverage of a perfect model $\to 1-2^{-k}$ · honest fraction $n/(n+m)$ · design effect $1+(m-1)\rho$.
 #
 # **What production systems add.** Features of large networks (Inception v3, CLIP, DINOv2) in place of ours, 10,000 to 50,000 samples, fixed image
 # resizing (a resized image moves FID more than many a model does), preference studies with thousands of raters, and text-image agreement.

@@ -51,9 +51,9 @@ torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32
 course.draw_map(lesson=10, slim=True)
 
 # %% [markdown]
-# Every density so far was built so that it sums to one: a product of softmaxes, a bent Gaussian, an average over latents. That demand shaped
+# Every density so far was built so that it sums to one: a product of softmaxes, a bent Gaussian, an average over latents. That requirement shaped
 # the networks. Now drop it. Let a network say of each $x$ how *unlikely* it is, by any number it likes, and worry about the sum later. The
-# physicists' name for that number is energy. Later comes sooner than you think.
+# physicists' name for that number is energy. This is an **energy-based model** (EBM), and training it already needs the sum.
 #
 # ## Predict first
 #
@@ -71,7 +71,7 @@ course.draw_map(lesson=10, slim=True)
 # **Step 1. The definition.** Take a function $E_\theta(x)$ and make it positive, then make it sum to one:
 # $$p_\theta(x)=\frac{e^{-E_\theta(x)}}{Z_\theta},\qquad Z_\theta=\int e^{-E_\theta(x)}\,dx .$$
 # Low energy is high probability: mind the sign. Adding a constant to $E$ multiplies $Z$ and changes nothing else, so an energy has no zero, only
-# differences. The *partition function* $Z$ must be finite, and nobody promises that: with $E=0$ it is infinite.
+# differences. The **partition function** $Z$ must be finite, which is not guaranteed: with $E=0$ it is infinite.
 #
 # With $E=\tfrac12(x-\mu)^2$ it is $\sqrt{2\pi}$ for *every* $\mu$: moving a hill does not change what it weighs. With $E=x^4$, substitute
 # $u=x^4$ and find $Z=2\int_0^\infty \tfrac14u^{-3/4}e^{-u}du=2\,\Gamma(5/4)$. On the left the integral by a fine grid, on the right the formula.
@@ -291,14 +291,14 @@ left.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.2), ncols=2)
 right.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
 show(figure, "Left: relative error of Z against the dimension; the grid's jumps above "
      "one per cent at 7 and beyond every bound, uniform draws and draws of N(0, 1) "
-     "follow later, the best normal last. Right: the share of draws that count falls "
-     "to 1 in 2,000.")  # fmt: skip
+     "follow later, the best normal last. Right: the fraction of draws that count "
+     "falls to 1 in 2,000.")  # fmt: skip
 
 
 # %% [markdown]
 # So question 1: six. The grid is superb while it has ten points an axis and worthless soon after (10 % off in seven dimensions); at $d=20$ a single point, the centre, has to
 # stand for the whole cube. Uniform draws are within one per cent up to five dimensions. A good normal lasts for long *here*, because each coordinate looks like a normal; an image does not, and
-# nobody tells you $s$.
+# $s$ is unknown.
 #
 # **A proposal that is too narrow fails silently.** With target $\mathcal N(0,1)$ and draws from $\mathcal N(0,s^2)$, $r=s^2/\sqrt{2s^2-1}$, which is infinite for
 # $s^2\le\tfrac12$: rare draws in the tails carry weights without bound. The estimate is still unbiased, and four times in five too low: the missing
@@ -461,7 +461,7 @@ show(figure, "True negative log-likelihood against steps: with both phases it fa
 
 # %% [markdown]
 # Without the negative phase the energy at the data falls and falls, and so does the energy everywhere else: it becomes flat, which is the laziest way of being
-# low at the data. That is what $Z$ is for.
+# low at the data. The normalising constant $Z$ is what forbids this.
 #
 # ## 4. Sampling with the slope: Langevin
 #
@@ -480,7 +480,7 @@ show(figure, "True negative log-likelihood against steps: with both phases it fa
 # $x'=(1-\eta)x+\sqrt{2\eta}\,z$, so variances obey $v'=(1-\eta)^2v+2\eta$. Set $v'=v$ and divide by $\eta$:
 # $$v=\frac{2\eta}{1-(1-\eta)^2}=\frac1{1-\eta/2}>1 .$$
 # The chain settles on the wrong distribution: its variance is too large by about half a step. (Question 2: above.) Three routes: the recursion, a chain written down as a matrix on a grid
-# of places, whose left eigenvector is where it settles, and 20,000 chains.
+# of points, whose left eigenvector is the distribution where it settles, and 20,000 chains.
 
 # %%
 quartic_law = (-(grid**4)).softmax(0)
@@ -558,10 +558,10 @@ predicted = (1.2**2) ** 30 + 4.4 * ((1.2**2) ** 30 - 1) / (1.2**2 - 1)
 print(f"eta = 2.2: mean square after 30 steps ~{wild:.2g}, recursion {predicted:.2g}")
 
 # %% [markdown]
-# **Step 8. Metropolis removes the bias.** A chain leaves $p$ alone if the traffic between any two places is the same both ways, $p(x)P(x\to x')=p(x')P(x'\to x)$: **detailed balance**. Langevin's
+# **Step 8. Metropolis removes the bias.** A chain leaves $p$ alone if the traffic between any two points is the same both ways, $p(x)P(x\to x')=p(x')P(x'\to x)$: **detailed balance**. Langevin's
 # proposal $q(x'\mid x)$ does not balance; so accept it with probability
 # $$\alpha=\min\Big(1,\ \frac{e^{-E(x')}\,q(x\mid x')}{e^{-E(x)}\,q(x'\mid x)}\Big),$$
-# and otherwise stay and count the old place again. Then $p(x)\,q(x'\mid x)\,\alpha=\min\big(p(x)q(x'\mid x),\,p(x')q(x\mid x')\big)$, which is symmetric. $Z$ cancels in the
+# and otherwise stay and count the old point again. Then $p(x)\,q(x'\mid x)\,\alpha=\min\big(p(x)q(x'\mid x),\,p(x')q(x\mid x')\big)$, which is symmetric. $Z$ cancels in the
 # ratio. The price: you need the energy itself; a score alone will not do. Langevin steps with this test are the **Metropolis-adjusted Langevin algorithm** (MALA).
 
 # %%
@@ -621,14 +621,14 @@ left.set(yscale="log", xlabel="step size η", ylabel="variance (truth: 1)",
          title="the bias, and its removal")  # fmt: skip
 left.legend(loc="upper left")
 right.plot(etas, accepted, "s-", color="#009E73")
-right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05),
+right.set(xlabel="step size η", ylabel="fraction of moves accepted", ylim=(0, 1.05),
           title="what the removal costs")  # fmt: skip
 show(figure, "Left: the variance of plain chains grows with the step along the "
      "formula's curve, from 1 to 20; that of adjusted chains stays at 1. Right: the "
-     "share of accepted moves falls from 1 to one half.")  # fmt: skip
+     "fraction of accepted moves falls from 1 to one half.")  # fmt: skip
 
 # %% [markdown]
-# **A question for the figure.** All chains start from the target distribution. Press play to see what becomes of them; the lower panel shows their distribution, computed on a grid. On the two valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the width of each mode, or the fraction of the mass in it? Then choose *Metropolis* at the largest $\eta$: is the distribution right, and is the *chain* any good? Last, tap the right valley, so that all chains start there, and set $\eta$ to 0.032: how much of the mass is still there after 100 steps?
+# **A question for the figure.** All chains start from the target distribution. Press play to see what becomes of them; the lower panel shows their distribution, computed on a grid. On the two valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the standard deviation of each mode, or the fraction of the mass in it? Then choose *Metropolis* at the largest $\eta$: is the distribution right, and is the *chain* any good? Last, tap the right valley, so that all chains start there, and set $\eta$ to 0.032: how much of the mass is still there after 100 steps?
 
 # %% tags=["keep-output"]
 widgets.langevin_bias()
@@ -639,7 +639,7 @@ energy, slope = 2 * (x**2 - 1) ** 2 + 0.5 * x, -(8 * x * (x**2 - 1) + 0.5)
 
 
 def right_valley(law):
-    """Share of the mass right of 0, and the standard deviation of that part."""
+    """Fraction of the mass right of 0, and the standard deviation there."""
     part = law * (x > 0)
     mean = (part * x).sum() / part.sum()
     variance = (part * (x - mean) ** 2).sum() / part.sum()
@@ -647,11 +647,11 @@ def right_valley(law):
 
 
 truth = right_valley((-energy).softmax(0))
-print(f"the law we want:    share right {truth[0]:.4f}, width {truth[1]:.4f}")
+print(f"target:            fraction right {truth[0]:.4f}, std {truth[1]:.4f}")
 for eta in (0.01, 0.02, 0.04):
     share, width = right_valley(
         solvers.stationary(solvers.langevin_matrix(slope, x, step_size=eta)))
-    print(f"plain, eta = {eta:.2f}:  share right {share:.4f}, width {width:.4f}")
+    print(f"plain, eta = {eta:.2f}:  fraction right {share:.4f}, std {width:.4f}")
 adjusted = right_valley(
     solvers.stationary(solvers.mala_matrix(-energy, slope, x, step_size=0.04)))
 check(
@@ -663,11 +663,11 @@ check(
 )
 
 # %% [markdown]
-# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ about 96 moves in 100 are refused. And from the right valley it takes a while to learn of the left one: after 100 steps with $\eta=0.032$ about half of the mass, in place of 30 per cent, is still there.
+# The standard deviation of each mode goes first, then the fractions of the mass; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ about 96 moves in 100 are refused. And from the right valley it takes a while to learn of the left one: after 100 steps with $\eta=0.032$ about half of the mass, in place of 30 per cent, is still there.
 #
 # > **A common misconception:** *the chains of an image model sample its density.* Du and Mordatch (2019) train energies of images with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is far below $\sqrt{2\cdot10}$. With temperature $T$ a Langevin step is
 # > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, and this is *exactly* a step of size $\eta T$ on the energy $E/T$. So such chains aim at $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$: they
-# > look for the bottoms of valleys. It makes good pictures, and it does not fit $p$ to the data.
+# > look for the bottoms of valleys. It makes good-looking images, and it does not fit $p$ to the data.
 
 # %%
 x, z = torch.randn(2, 100, 2, generator=generator)
@@ -748,8 +748,8 @@ check_close_mc(
 
 # %% [markdown]
 # **Step 10. Where CD settles.** A shortened step in the right direction would be harmless. In general CD-$k$ rests where
-# $\mathbb E_{p_d}\phi=\mathbb E_{p_dP_\theta^k}\phi$ ($\phi$ the features that $\theta$ multiplies), and maximum likelihood where $\mathbb E_{p_d}\phi=\mathbb E_{p_\theta}\phi$. If the model contains the data's law and $P_\theta$ leaves
-# $p_\theta$ alone exactly, the truth is a resting place of both. With plain Langevin it is not: the chain's own bias is learned into the model. We take the data's law to be normal, and let
+# $\mathbb E_{p_d}\phi=\mathbb E_{p_dP_\theta^k}\phi$ ($\phi$ the features that $\theta$ multiplies), and maximum likelihood where $\mathbb E_{p_d}\phi=\mathbb E_{p_\theta}\phi$. If the model contains the data's distribution and $P_\theta$ leaves
+# $p_\theta$ alone exactly, the truth is a resting place of both. With plain Langevin it is not: the chain's own bias is learned into the model. We take the data to be normally distributed, and let
 # the matrix be the chain, so that no number below is random.
 
 # %%
@@ -818,7 +818,7 @@ check(
 
 # %%
 def by_bump(law):
-    """Mass left of 0, and KL(data || law) within either side."""
+    """Mass left of 0, and KL(data || model) within either side."""
     within = []
     for side in (x < 0, x >= 0):
         p, q = data_law[side] / data_law[side].sum(), law[side] / law[side].sum()
@@ -865,8 +865,8 @@ show(figure, "Left: the data's two bumps and three fits; CD-1 puts far too much 
 # the data have 0.70. One step from the data never asks how much mass there should be on the other side.
 #
 # **It fails: a valley that no chain visits.** This is the same blindness at its worst, and it is question 3. The energy is a flexible one (25 bumps that can be raised or lowered) on top of two equal valleys; all
-# data lie in the right one. Persistent chains (Tieleman 2008) are the repair: keep the chains from one update to the next and never restart them at the data. They began everywhere, so some sit in the left valley, and raise it.
-# Again laws instead of samples: the data's law times $P^k$ for CD, a law that is carried on for the persistent chains.
+# data lie in the right one. Persistent chains are the repair (**persistent contrastive divergence**, Tieleman 2008): keep the chains from one update to the next and never restart them at the data. They began everywhere, so some sit in the left valley, and raise it.
+# Again we compute with whole distributions instead of samples: the data's distribution times $P^k$ for CD, and a distribution that is carried on from update to update for the persistent chains.
 
 # %%
 x = torch.linspace(-2, 2, 101)
@@ -1139,7 +1139,7 @@ for n_levels in (10, 30, 100, 300):
     sandwich[n_levels] = high - low
     print(f"{n_levels:3d} levels: ~{low:.2f} < {exact:.6f} < ~{high:.2f}")
 check_range(
-    "300 levels: width of the sandwich, nats",
+    "300 levels: gap of the sandwich, nats",
     sandwich[300],
     1.5,
     3.5,
@@ -1157,7 +1157,7 @@ check_range(
 
 # %% [markdown]
 # **Back to the two valleys.** Annealing also repairs what Metropolis could not. Barrier 6, chains begun in the *left* valley: after 300 steps hardly any have crossed, and the matrix says how many should have. Particles that come down from a wide $q$ fall
-# into both, and their weights correct the shares. The truth is a quadrature.
+# into both, and their weights correct the fractions. The truth is a quadrature.
 
 # %%
 energy, slope = valleys(6)
@@ -1202,7 +1202,7 @@ check_range(
 #
 # | stabiliser | reason |
 # |---|---|
-# | noise $\sigma=0.3$ on the data | grey levels are points and the paper is always white: without noise the law has walls of infinite steepness |
+# | noise $\sigma=0.3$ on the data | grey levels are points and the paper is always white: without noise the distribution has walls of infinite steepness |
 # | the quadratic | $Z$ is finite, and runaway chains come back |
 # | 20 chain steps for each update | the pool must keep up with the model (the pink line) |
 # | a rate that fades to nothing | the same, at the end |
@@ -1262,7 +1262,7 @@ check_range(
 # %% [markdown]
 # The live curve (energy at the data minus energy at the chains) is what energy models are notorious for: it says nothing about progress. It starts near 20, because the chains begin in noise of small norm where the quadratic is low; it falls to about $-10$ as the network learns to tell noise from digits, and then it hovers around zero *because* the two phases balance. Judge the samples.
 #
-# The model's distribution is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is the door to lesson 11; there you will derive it. For comparison we do the same with one normal distribution that has the mean and the covariance of the noisy digits.
+# The model's distribution is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is derived in lesson 11. For comparison we do the same with one normal distribution that has the mean and the covariance of the noisy digits.
 
 # %%
 pixels = to_unit(train.images).flatten(1)
@@ -1359,7 +1359,7 @@ show(figure, "Histograms of the energy: test digits and the model's chains cover
      "shuffled pixels beyond 60.")  # fmt: skip
 
 # %% [markdown]
-# **Its likelihood, with its kind.** The type says *unnormalised*, and `log_likelihood` refuses. With $\log Z$ from annealed importance sampling we get an estimate. As $q$ we take the normal distribution with the mean and covariance of the noisy digits: a good start makes good weights.
+# **Its likelihood, with its kind.** The model's likelihood is *unnormalised*, so `log_likelihood` refuses. With $\log Z$ from annealed importance sampling we get an estimate. As $q$ we take the normal distribution with the mean and covariance of the noisy digits: a good start makes good weights.
 
 # %%
 log_base = lambda x: base.log_prob(x.flatten(1))
@@ -1393,7 +1393,7 @@ check_range(
 
 
 # %% [markdown]
-# Print such a number with its kind and its direction: *estimated, and if anything too high*. It concerns noisy digits, so it has no place beside the bits per dimension of lessons 02 to 06. And it is sobering: all this training buys about one nat over a single normal distribution (0.7 to 1.2 over training seeds and noise draws).
+# Report such a number with its kind and its direction: *estimated, and if anything too high*. It concerns noisy digits, so it cannot be compared with the bits per dimension of lessons 02 to 06. And it is sobering: all this training buys about one nat over a single normal distribution (0.7 to 1.2 over training seeds and noise draws).
 #
 # **It fails, with the stabilisers off.** The first updates again (180, or 120 where the runs explode sooner), with the same network and the same rate: without the noise on the data; with one chain step for each update in place of twenty; and without either and without the quadratic.
 
@@ -1490,7 +1490,7 @@ show(figure, "Fractions of the ten digits: near one tenth each in the data and i
 #
 # ## 8. Where energy-based models stand
 #
-# Energy-based models have a lesson on this track and no card on its map. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
+# Energy-based models have a lesson in this course and no row on the map of lesson 01. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
 # autoregressive models and flows of lessons 02 and 04 are energies whose constant was arranged beforehand. What sets an EBM apart is the *kind* of its likelihood.
 
 # %%
@@ -1509,7 +1509,7 @@ print("kinds:",
 print("has log_prob:", [hasattr(m, "log_prob") for m in (mixture, ebm, noise_model)])
 
 # %% [markdown]
-# Two things that this kind buys. *Any architecture*: no triangular Jacobians, no masks, no bottleneck. And *addition*: the sum of two energies is the product of two densities, "this and that", with a constant that nobody needs in order to sample. For normal laws the product is known: precisions add.
+# Giving up the constant buys two things. *Any architecture*: no triangular Jacobians, no masks, no bottleneck. And *addition*: the sum of two energies is the product of two densities, "this and that", with a constant that nobody needs in order to sample. For normal distributions the product is known: precisions add.
 
 # %%
 first, second = grid**2 / 2, (grid - 2) ** 2 / 2
@@ -1578,7 +1578,7 @@ course.exercise("10.acceptance", log_acceptance)
 
 # %%
 def log_weight(betas, log_q, energy):
-    """log w of an annealed particle: k + 1 levels, log q and E at k places."""
+    """log w of an annealed particle: k + 1 levels, log q and E at k points."""
     ...
 
 
@@ -1604,9 +1604,9 @@ widgets.quiz(10)
 # 9. Annealed importance sampling is unbiased for $Z$ however it mixes; $\log\hat Z$ is too low on average.
 # 10. The likelihood is of the unnormalised kind; with $\hat Z$ it becomes an estimate, on the flattering side.
 #
-# | model | objective | sampler | passes | likelihood | pays |
+# | model | objective | sampler | evaluations | likelihood | pays |
 # |---|---|---|---|---|---|
-# | energy-based (beside the score card) | energy at data minus energy at own samples | Langevin chain | hundreds, each forward and backward | unnormalised; estimate with $\hat Z$ | chains in training, slow mixing |
+# | energy-based (next to the score-based row) | energy at data minus energy at own samples | Langevin chain | hundreds, each forward and backward | unnormalised; estimate with $\hat Z$ | chains in training, slow mixing |
 #
 # **What production systems add.** Convolutional or residual energies, replay buffers of ten thousand states, spectral normalisation, cold chains (the box of section 4), multi-scale sampling; and often not an EBM at all but its offspring: the denoisers of lessons 11 to 14, classifiers read as energies,
 # reward models whose exponential tilts a language model, and force fields in chemistry, where $E$ is the energy.

@@ -65,7 +65,7 @@ course.draw_map(lesson=11, slim=True)
 # 1. Data from $\mathcal N(0, 1)$, noise of $\sigma = 1$, a perfect network. What is its denoising loss: 0, 0.25, 0.5 or 1?
 # 2. Two far modes, four fifths of the data in the left one. You run Langevin dynamics with the *exact* score from a wide start, for 600
 #    steps. What fraction of the chains is on the left then? And after 100,000 steps?
-# 3. You train at the single level $\sigma = 1$ on modes of width 0.5, and sample. How wide are the modes of the samples?
+# 3. You train at the single level $\sigma = 1$ on modes of standard deviation 0.5, and sample. What is the standard deviation of a mode of the samples?
 # 4. How many backward passes does Hyvärinen's objective need for one $8\times8$ digit? For a colour image of $256\times256$?
 
 # %% [markdown]
@@ -125,7 +125,7 @@ check(
 #
 # **Step 3. Explicit score matching.** The natural distance between a model $s$ and the true score is the mean square,
 # $$J_{\mathrm{SM}}(s) = \tfrac12\,\mathbb E_{p}\,\lVert s(x) - \nabla\log p(x)\rVert^2,$$
-# half of what is called the *Fisher divergence*. It is zero only if the two agree wherever there are data. Take $p = \mathcal N(0,1)$,
+# half of what is called the **Fisher divergence**. It is zero only if the two agree wherever there are data. Take $p = \mathcal N(0,1)$,
 # whose score is $-x$, and the model $s(x) = -ax$. Then $s - \nabla\log p = (1-a)x$, and as $\mathbb E x^2 = 1$,
 # $$J_{\mathrm{SM}} = \tfrac12(1-a)^2 .$$
 
@@ -134,7 +134,7 @@ line = torch.linspace(-14, 14, 4001)[:, None]
 
 
 def mean(law, values):
-    """E[values] under a law on the line, by quadrature on `line`."""
+    """E[values] under a density on the line, by quadrature on `line`."""
     return integrate(law.log_prob(line).exp() * values.detach(), line[:, 0])
 
 
@@ -231,7 +231,7 @@ for h in widths:
         score.hyvarinen_loss(spikes.score, three_points.points).mean().item()
     )
 check(
-    "J_H on three points, spikes of width h: -1 / h^2",
+    "J_H on three points, spikes of std h: -1 / h^2",
     at_points,
     [-1 / h**2 for h in widths],
     rtol=1e-3,
@@ -241,11 +241,11 @@ check(
 # %% [markdown]
 # ## 4. Slices make the trace cheap
 #
-# The trace needs $\partial s_j/\partial x_j$ for each $j$, and backward differentiation gives one row of the Jacobian a pass: $D$ passes
-# for $D$ numbers. For a colour image of $256\times256$ that is $3\cdot256^2 = 196{,}608$ passes for a single value of the loss.
+# The trace needs $\partial s_j/\partial x_j$ for each $j$, and backward differentiation gives one row of the Jacobian a backward pass: $D$ backward passes
+# for $D$ numbers. For a colour image of $256\times256$ that is $3\cdot256^2 = 196{,}608$ backward passes for a single value of the loss.
 #
 # **Step 7. A random direction estimates the trace.** Let $v$ have independent entries with mean 0 and variance 1, so that
-# $\mathbb E[vv^\top] = I$. Then
+# $\mathbb E[vv^\top] = I$. Then (**Hutchinson's estimate**, lesson 04; with it the objective is called **sliced score matching**)
 # $$\mathbb E\big[v^\top J v\big] = \sum_{ij} J_{ij}\,\mathbb E[v_iv_j] = \operatorname{tr} J ,$$
 # and $v^\top J$ is *one* backward pass. With signs $v_i = \pm1$ the diagonal enters without error, because $v_i^2 = 1$ always; what varies
 # is $\sum_{i<j}(J_{ij}+J_{ji})\,v_iv_j$, whose variance is $\sum_{i<j}(J_{ij}+J_{ji})^2$. In three dimensions there are eight sign vectors:
@@ -313,7 +313,7 @@ check(
 # $$\nabla\log p_\sigma(\tilde x) = \frac{\int p(x)\,\nabla q(\tilde x\mid x)\,dx}{p_\sigma(\tilde x)}
 # = \int \underbrace{\frac{p(x)\,q(\tilde x\mid x)}{p_\sigma(\tilde x)}}_{p(x\mid\tilde x)}\nabla\log q(\tilde x\mid x)\,dx
 # = \mathbb E\Big[-\frac{\epsilon}{\sigma}\,\Big|\,\tilde x\Big] .$$
-# Each single slope $-\epsilon/\sigma$ is a very noisy witness; their mean, given what you see, is the truth. We compute the right side
+# Each single slope $-\epsilon/\sigma$ is very noisy; the mean of all of them, given what you see, is the score. We compute the right side
 # by Bayes on a grid of clean points, and the left from the closed form of the noised mixture.
 
 # %%
@@ -333,7 +333,7 @@ check(
 
 # %% [markdown]
 # **Step 10. So regress.** The function of $\tilde x$ with the least mean square distance to a random target is the target's conditional
-# mean. By step 9 that mean is the score. Hence *denoising score matching*:
+# mean. By step 9 that mean is the score. Hence **denoising score matching** (DSM):
 # $$J_{\mathrm{DSM}}(s) = \tfrac12\,\mathbb E\,\big\lVert s(x + \sigma\epsilon) + \epsilon/\sigma\big\rVert^2 .$$
 # No trace, no second derivative, no unknown. Six rows by hand, for $\sigma = 1$ (input $x+\epsilon$, target $-\epsilon$):
 
@@ -354,7 +354,7 @@ check(
 )
 
 # %% [markdown]
-# **Step 11. What has been matched, and the constant.** Expand both squares, under the law of $\tilde x$:
+# **Step 11. What has been matched, and the constant.** Expand both squares, under the distribution of $\tilde x$:
 # $$J_{\mathrm{DSM}} = \tfrac12\mathbb E\lVert s\rVert^2 - \mathbb E\big[s\cdot(-\tfrac\epsilon\sigma)\big] + \tfrac12\mathbb E\big\lVert\tfrac\epsilon\sigma\big\rVert^2,
 # \qquad
 # J_{\mathrm{SM}}^{\,p_\sigma} = \tfrac12\mathbb E\lVert s\rVert^2 - \mathbb E\big[s\cdot\nabla\log p_\sigma\big] + \tfrac12\mathbb E\lVert\nabla\log p_\sigma\rVert^2 .$$
@@ -391,7 +391,7 @@ check(
 print(f"C = {floor:.6f}")
 
 # %% [markdown]
-# **Step 12. The floor.** For data $\mathcal N(0, s^2)$ the noised law is $\mathcal N(0, s^2+\sigma^2)$, its score $-\tilde x/(s^2+\sigma^2)$, and
+# **Step 12. The floor.** For data $\mathcal N(0, s^2)$ the noised distribution is $\mathcal N(0, s^2+\sigma^2)$, its score $-\tilde x/(s^2+\sigma^2)$, and
 # $$C_\sigma = \frac1{2\sigma^2} - \frac{1}{2(s^2+\sigma^2)} = \frac{s^2}{2\sigma^2(s^2+\sigma^2)} > 0 .$$
 # With $s = \sigma = 1$ this is $\tfrac14$, at the optimum $s^*(\tilde x) = -\tilde x/2$. A model $s(x) = -ax$ has $J_{\mathrm{DSM}} = (a-\tfrac12)^2 + \tfrac14$.
 
@@ -451,7 +451,7 @@ show(figure, "Three parabolas of the loss against the slope a: the explicit one 
      "one at 0.5 and 0.25.")  # fmt: skip
 
 # %% [markdown]
-# Three parabolas, three stories. The first two have their bottom at the true slope 1, at different heights. The third has it at $\tfrac12$:
+# Compare the three parabolas. The first two have their bottom at the true slope 1, at different heights. The third has it at $\tfrac12$:
 # it answers another question. The value of a minimum says nothing about the quality of a model, and losses at different $\sigma$ cannot be
 # compared: for $s = 1$ the floor is 49.5 at $\sigma = 0.1$ and 0.00005 at $\sigma = 10$.
 
@@ -477,7 +477,7 @@ check(
 # **Step 13. Ask for the clean example.** From $x = \tilde x - \sigma\epsilon$, take the mean given $\tilde x$ and insert step 9,
 # $\mathbb E[\epsilon\mid\tilde x] = -\sigma\nabla\log p_\sigma$:
 # $$\mathbb E[x\mid\tilde x] = \tilde x + \sigma^2\,\nabla\log p_\sigma(\tilde x) .$$
-# This is Tweedie's formula. It assumes nothing about the data. Read forwards, it denoises with a score; read backwards, it says that whoever
+# This is **Tweedie's formula**. It assumes nothing about the data. Read forwards, it denoises with a score; read backwards, it says that whoever
 # trains a denoiser by least squares has trained a score. The check uses the mixture's own denoiser (a posterior over components, no score
 # in it). For a normal with $\sigma = s$ the guess is half of what is seen.
 
@@ -554,17 +554,17 @@ course.show_source(score.dsm_loss)
 # ## 7. One noise level is not enough
 #
 # We now have a loss that any network can be trained on. It seems that all is done: choose a small $\sigma$, train, run Langevin. It fails in
-# three ways, and none of them is the network's fault. The stage is a mixture in the plane: two round modes of width 0.5 at $(\mp2, 0)$,
+# three ways, and none of them is the network's fault. The stage is a mixture in the plane: two round modes of standard deviation 0.5 at $(\mp2, 0)$,
 # four fifths of the data in the left one.
 #
 # **First failure: wrong weights, with the exact score.** Near a mode $k$ the mixture is $\pi_k\,\mathcal N_k$, everything else being
 # negligible, and $\nabla\log(\pi_k\mathcal N_k) = \nabla\log\mathcal N_k$: the weight is a constant, and constants are gone. On the line, compare
-# the weights $0.8:0.2$ with $0.5:0.5$. By likelihood the two laws are $0.8\log\frac{0.8}{0.5} + 0.2\log\frac{0.2}{0.5} = 0.1927$ nats apart.
+# the weights $0.8:0.2$ with $0.5:0.5$. By likelihood the two distributions are $0.8\log\frac{0.8}{0.5} + 0.2\log\frac{0.2}{0.5} = 0.1927$ nats apart.
 # By their scores, hardly at all:
 
 # %%
 def pair(share):
-    """Two modes on a line, at -2 and 2, `share` of the mass in the left one."""
+    """Two modes on a line, at -2 and 2, a fraction `share` of the mass in the left."""
     return GaussianMixture(torch.tensor([share, 1 - share]),
                            torch.tensor([[-2.0], [2.0]]), torch.tensor([0.5, 0.5]))
 
@@ -669,7 +669,7 @@ print(f"standard deviation across (true: 0.5): ~{by_exact_score[:, 1].std():.3f}
 # Inside a mode everything is right; between the modes nothing is. After 600 steps the fraction on the left is that of the start. (That was question 2: about a half after 600 steps, 0.8 after 100,000.)
 #
 # **Second failure: a large level learns another distribution.** Train at $\sigma = 1$. By step 11 the network learns the score of $p_1$, whose modes
-# have the variance $0.5^2 + 1^2$, so a width of 1.118. It learns it well, and it is not what we wanted.
+# have the variance $0.5^2 + 1^2$, so a standard deviation of 1.118. The network learns that score well, but it is not the score that we wanted.
 #
 # **Third failure: a small level leaves deserts.** Train at $\sigma = 0.1$. Now $p_\sigma$ is nearly $p$. But the loss is an average over
 # $p_\sigma$, and where no data fall nobody corrects the network. Langevin chains start there.
@@ -723,7 +723,7 @@ check_range(
 )
 wide = walk(coarse.net, 0.05)
 check_range(
-    "sigma = 1: width of its samples (1.118)",
+    "sigma = 1: std of its samples (1.118)",
     wide[:, 1].std(),
     1.03,
     1.22,
@@ -781,7 +781,7 @@ show(figure, "Left: arrows of the network trained at σ = 1, pointing at two wid
 # %% [markdown]
 # ## 8. A ladder of levels
 #
-# Large noise sees everything blurred, small noise sees sharply and only what is near. Use both: many levels, and *one* network that is told
+# Large noise sees everything blurred, small noise sees sharply and only what is near. Use both: many levels, and *one* network that is conditioned on
 # the level.
 #
 # **Step 15. Noise makes modes meet.** Between two equal modes at $\mp a$ of variance $s^2$ the noised score has the slope
@@ -804,19 +804,19 @@ check(
 
 # %% [markdown]
 # **Step 16. Together the levels know the weights.** Let $\tau = \sigma^2$. Adding noise smears every density by the heat equation,
-# $\partial_\tau p = \tfrac12\nabla^2 p$. Differentiate $\mathrm{KL}(p\|q) = \int p\log\frac pq$ for two laws that are noised alike:
+# $\partial_\tau p = \tfrac12\nabla^2 p$. Differentiate $\mathrm{KL}(p\|q) = \int p\log\frac pq$ for two distributions that are noised alike:
 # $$\partial_\tau\mathrm{KL} = \int \partial_\tau p\,\log\tfrac pq - \int \tfrac pq\,\partial_\tau q
 # = -\tfrac12\int\nabla p\cdot\nabla\log\tfrac pq + \tfrac12\int p\,\nabla\log\tfrac pq\cdot\nabla\log q
 # = -\tfrac12\,\mathbb E_p\big\lVert\nabla\log p - \nabla\log q\big\rVert^2 ,$$
 # by two integrations by parts (and $\int\partial_\tau p = 0$). The right side is $-J_{\mathrm{SM}}$ at this level. At infinite noise the KL is 0; add
-# up the way back, with $d\tau = 2\sigma\,d\sigma = 2\sigma^2\,d\log\sigma$:
+# up along the reverse process, with $d\tau = 2\sigma\,d\sigma = 2\sigma^2\,d\log\sigma$:
 # $$\mathrm{KL}(p\,\|\,q) = \int_0^\infty 2\sigma^2\,J_{\mathrm{SM}}(\sigma)\; d\log\sigma .$$
 # What no single small level sees, the levels see together. The formula says which weight belongs to which variable: 1 in $\tau$, $2\sigma$ in $\sigma$, $2\sigma^2$ in $\log\sigma$. It does
 # *not* say how to space the levels; the area is the same in each. For rungs evenly spaced in $\log\sigma$, as in step 18, the weight is therefore proportional to $\sigma^2$.
 
 # %%
 def divergences(sigma):
-    """J_SM and KL of the two noised laws, on a grid that grows with the noise."""
+    """J_SM and KL of the two noised densities, on a grid that grows with the noise."""
     p, q = uneven.noised(1.0, sigma), even.noised(1.0, sigma)
     x = (5 + 9 * sigma) * torch.linspace(-1, 1, 2001)[:, None]
     j = integrate(p.log_prob(x).exp() * score.esm_loss(q.score, p.score, x), x[:, 0])
@@ -856,21 +856,21 @@ levels = log_sigma.exp()
 ax.fill_between(levels, 2 * levels**2 * j, color="#56B4E9", alpha=0.5,
                 label="$2\\sigma^2 J_{SM}$: area = KL of the data")  # fmt: skip
 ax.plot(levels, kl_at, color="#D55E00", linestyle="-",
-        label="KL of the noised laws (nats)")  # fmt: skip
+        label="KL of the noised densities (nats)")  # fmt: skip
 at_rungs = [2 * s**2 * divergences(float(s))[0] for s in rungs]
 ax.plot(rungs, at_rungs, "|", color="#222222", markersize=9, label="16 rungs")
 ax.axvline(math.sqrt(3.75), color="#999999", linewidth=1, linestyle=":")
 ax.set(xscale="log", xlabel="noise level σ (dotted: two equal hills merge)",
        ylabel="nats", title="where the weights of the modes can be seen")  # fmt: skip
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-show(figure, "Against the noise level, logarithmic: the KL of the two noised laws "
-     "falls from 0.19 to 0, and the score's share of it is a hump around 1.9, where "
-     "the hills merge; sixteen rungs from 0.1 to 20 cover it.")  # fmt: skip
+show(figure, "Against the noise level, logarithmic: the KL of the two noised "
+     "densities falls from 0.19 to 0, and the score's part of it is a hump around 1.9, "
+     "where the hills merge; sixteen rungs from 0.1 to 20 cover it.")  # fmt: skip
 
 # %% [markdown]
 # Almost everything that distinguishes $0.8:0.2$ from $0.5:0.5$ is visible around the level at which the hills merge, and nowhere else.
 #
-# **Step 17. One network, one loss.** The *noise-conditional score network* minimises a weighted sum of denoising losses,
+# **Step 17. One network, one loss.** The **noise-conditional score network** (NCSN) minimises a weighted sum of denoising losses,
 # $$\frac1L\sum_{i=1}^L\lambda(\sigma_i)\;\tfrac12\,\mathbb E\big\lVert s_\theta(x+\sigma_i\epsilon, \sigma_i) + \epsilon/\sigma_i\big\rVert^2 .$$
 # The classic weight is step 16's $\lambda = \sigma^2$, which makes it a prediction of the noise, $\tfrac12\lVert\sigma s_\theta + \epsilon\rVert^2$. Without it
 # the smallest level would drown the others, since its floor alone is $\approx D/2\sigma^2$. We add a factor, $\lambda = \sigma^2(1+\sigma^2/s_d^2)$ with
@@ -894,7 +894,7 @@ check(
 )
 
 # %% [markdown]
-# **Step 18. How far apart are the rungs?** Noise in $D$ dimensions has a length close to $\sigma\sqrt D$, with deviation $\sigma/\sqrt2$: a thin shell. A
+# **Step 18. How far apart are the rungs?** Noise in $D$ dimensions has a length close to $\sigma\sqrt D$, with standard deviation $\sigma/\sqrt2$: a thin shell. A
 # chain that comes down from a rung lives in the upper shell; if the lower network never saw such inputs in training, it guesses. So
 # neighbouring shells should overlap. For the $D = 64$ of our digits and a ratio $\gamma = 1.35$ they do, by half; for a larger image the rungs
 # must be closer.
@@ -937,7 +937,7 @@ check(
 )
 
 # %% [markdown]
-# **Annealed Langevin dynamics** is now one sentence: start at $\mathcal N(0, \sigma_1^2I)$, run a few steps on each rung, hand the result down, and
+# **Annealed Langevin dynamics** is now one sentence: start at $\mathcal N(0, \sigma_1^2I)$, run a few steps on each rung, pass the result down, and
 # finish with Tweedie's formula, which removes the noise of the last rung.
 
 # %%
@@ -978,8 +978,8 @@ print(f"median relative error ~{np.median(errors):.4f}")
 
 
 # %% [markdown]
-# One small network, sixteen score fields. Now the chains: do they find $0.8:0.2$? We run the same dynamics with the exact score beside it, so
-# that a deviation can be blamed on the right party.
+# One small network, sixteen score fields. Now the chains: do they find $0.8:0.2$? We run the same dynamics with the exact score too, so
+# that an error can be blamed on the right part.
 
 # %%
 def exact_score(x, level):
@@ -1001,7 +1001,7 @@ check_range(
     "left, one network, annealed", share(walked[-1]), 0.73, 0.85, unlike=single_level
 )
 check_range(
-    "width of a mode (true: 0.5)",
+    "std of a mode (true: 0.5)",
     walked[-1][:, 1].std(),
     0.46,
     0.54,
@@ -1014,7 +1014,7 @@ level_at = lambda k: float(ladder.sigmas[min(max(k - 1, 0) // 20, 15)])
 
 
 def scene(k):
-    """The chains after k of 320 steps, and the share on the left up to there."""
+    """The chains after k of 320 steps, and the fraction on the left so far."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.5), width_ratios=(1, 1.2))
     x = (start, *walked)[k][:500]
     for side, colour in ((x[:, 0] < 0, "#0072B2"), (x[:, 0] >= 0, "#E69F00")):
@@ -1028,7 +1028,7 @@ def scene(k):
     right.axhline(share(by_exact_score), color="#D55E00", linestyle=":", linewidth=1)
     right.text(150, share(by_exact_score) - 0.035,
                "one level, 600 steps", color="#D55E00")
-    right.set(xlabel="step, 20 on each rung", ylabel="share of the chains on the left",
+    right.set(xlabel="step, 20 on each rung", ylabel="fraction of chains on the left",
               xlim=(0, 325), ylim=(0.4, 0.9),
               title="the ladder finds 4 : 1")  # fmt: skip
     return figure
@@ -1037,18 +1037,18 @@ def scene(k):
 film(
     (scene(k) for k in range(0, 321, 16)),
     "Chains on the ladder: a wide cloud shrinks and parts into two islands as σ falls "
-    "from 6 to 0.1; their share on the left rises from one half to four fifths, the "
+    "from 6 to 0.1; their fraction on the left rises from one half to four fifths, the "
     "data's, while chains on one level stayed near one half.",
     seconds=6, width=640,
 )  # fmt: skip
 
 # %% [markdown]
-# The share of one half has become about four fifths. With the exact score the chains end a point short, because the ladder moves on before
+# The fraction of one half has become about four fifths. With the exact score the chains end a point short, because the ladder moves on before
 # they have quite followed (more rungs or more steps close that gap); the network adds an error of its own, here about three points.
 #
 # **Walk with them.** Three islands, their exact score as arrows ($\sigma$ times the score, long ones cut), and 300 walkers from anywhere.
 # Questions before you press play: the islands hold 60, 30 and 10 % of the data. How will the walkers divide at $\sigma=0.1$, *one level*? How
-# with *annealing*? And five walkers that you drop on one place, where do they end in either walk?
+# with *annealing*? And five walkers that you drop on one point, where do they end in either walk?
 
 # %% tags=["keep-output"]
 widgets.score_walk()
@@ -1130,7 +1130,7 @@ check_range(
 #
 # The same functions, now in 64 dimensions. Digits are scaled to $[-1, 1]$; the largest distance between two of them is 9.6, so the ladder starts
 # at $\sigma_1 = 10$; it ends at 0.2, one and a half grey levels, with 14 rungs of ratio 1.35. The network is a residual perceptron of some
-# 450,000 weights that hears $\log\sigma$.
+# 450,000 weights that gets $\log\sigma$ as an input.
 
 # %%
 train, held_out = load_digits("train").images, load_digits("test").images
@@ -1142,7 +1142,7 @@ records = widgets.watch(recipe.train(digits, to_unit(train)), total=1500)
 n_weights = sum(p.numel() for p in digits.parameters())
 n_passes = len(digits.sigmas) * digits.n_steps + 1
 print(f"{n_weights} weights, {len(digits.sigmas)} levels, "
-      f"{n_passes} network passes a sample")
+      f"{n_passes} network evaluations a sample")
 losses = [r.loss for r in records]
 check_range(
     "loss of the last 100 steps (64 numbers)",
@@ -1158,13 +1158,14 @@ check_range(
 # in the features of the course's classifier. The floor is what 200 real test digits get; a small set has a larger distance, so compare it with sets of 200 samples (0.40 to 0.46 below), not with a thousand.
 
 # %%
-judge = load_classifier()
-real = judge.features(train)
+classifier = load_classifier()
+real = classifier.features(train)
 
 
 def frechet(images):
-    """Fréchet distance to the training digits, in the judge's features."""
-    return frechet_distance(real, judge.features(from_unit(images, whole=False))).item()
+    """Fréchet distance to the training digits, in the classifier's features."""
+    found = classifier.features(from_unit(images, whole=False))
+    return frechet_distance(real, found).item()
 
 
 def drawn(model, n=1000, **options):
@@ -1188,7 +1189,7 @@ check_range(
     unlike={"of a normal distribution": frechet(normal_draws)},
 )
 percent = lambda x: (
-    100 * judge.probs(from_unit(x, whole=False)).argmax(1).bincount(minlength=10)
+    100 * classifier.probs(from_unit(x, whole=False)).argmax(1).bincount(minlength=10)
     / len(x)
 )
 kinds = percent(samples)
@@ -1327,7 +1328,7 @@ show(figure, "A held-out one with noise of 0.5, 1, 1.5, 2.2 and 3 above, and Twe
 #
 # Section 7 has shown the three classic failures and section 8 their repair. Five more, each produced and measured.
 #
-# **The top of the ladder, unheard.** With the classic $\lambda = \sigma^2$ the loss at $\sigma = 10$ is the prediction of noise in an input that is nearly
+# **The top of the ladder is hardly learned.** With the classic $\lambda = \sigma^2$ the loss at $\sigma = 10$ is the prediction of noise in an input that is nearly
 # all noise; how digits look on average, which is all that the score can add up there, hides behind the first decimals. We train two small
 # networks for 400 steps, which differ only in the weight, and ask each for its guess at $\sigma = 10$.
 
@@ -1419,7 +1420,7 @@ def spread_with(slope, n_steps=20):
 weak = lambda x, level: level[:, None] * exact_score(x, level)
 flipped = lambda x, level: -exact_score(x, level)
 check_range(
-    "width of a mode",
+    "std of a mode",
     spread_with(exact_score),
     0.46,
     0.57,
@@ -1468,7 +1469,7 @@ check_range(
 # The asymmetry costs little here: the symmetric part is what the trace sees, and the variance that it predicts is close to the error that it
 # makes. Where a true gradient is needed, let the network output one number, an energy, and differentiate it (lesson 10).
 #
-# **No likelihood.** There is no $\log p$ to ask for, and the type says so.
+# **No likelihood.** A score network has no $\log p$, and its class has no method for one.
 
 # %%
 print("likelihood kind:", likelihood_kind(digits),
@@ -1486,7 +1487,7 @@ except NoLikelihoodError as error:
 #
 # 1. 0.25 (step 12).
 # 2. About a half after 600 steps, the fraction of the *starts*; 0.797 after 100,000 (section 7).
-# 3. 1.118: the widths of the noised modes (section 7).
+# 3. 1.118: the standard deviations of the noised modes (section 7).
 # 4. 64, and 196,608 (section 4).
 #
 # ## Exercises
@@ -1553,14 +1554,14 @@ widgets.quiz(11)
 # 4. Noise replaces the derivative: regress on $-\epsilon/\sigma$, and get the score of the *noised* data.
 # 5. $J_{\mathrm{DSM}} = J_{\mathrm{SM}} + C_\sigma$ with $C_\sigma > 0$ unless the data are one single point: a quarter for $\mathcal N(0,1)$ and $\sigma = 1$.
 # 6. Tweedie: $\mathbb E[x\mid\tilde x] = \tilde x + \sigma^2 s$. A score is a denoiser, and its Jacobian the denoiser's uncertainty.
-# 7. One level fails: blind to weights, or the wrong law, or wrong where no data are.
+# 7. One level fails: blind to weights, or the wrong distribution, or wrong where no data are.
 # 8. All levels together know the KL: $\int 2\sigma^2J_{\mathrm{SM}}\,d\log\sigma$. In $\log\sigma$ the weight is proportional to $\sigma^2$; overlapping shells ask for a geometric ladder.
 # 9. Annealed Langevin walks down the ladder with steps of $r\sigma^2$; the modes' weights are settled where the hills part.
 # 10. A perfect minimiser on finite data memorises; what generalises is the network's imperfection.
 #
-# | paradigm | objective | sampler | passes | likelihood | pays |
+# | paradigm | objective | sampler | evaluations | likelihood | pays |
 # |---|---|---|---|---|---|
-# | score (NCSN) | $\sum_i\lambda_i\,\tfrac12\mathbb E\lVert s_\theta + \epsilon/\sigma_i\rVert^2$ | annealed Langevin | levels × steps: 141 here | none | many passes a sample |
+# | score (NCSN) | $\sum_i\lambda_i\,\tfrac12\mathbb E\lVert s_\theta + \epsilon/\sigma_i\rVert^2$ | annealed Langevin | levels × steps: 141 here | none | many evaluations a sample |
 #
 # **What production systems add.** A convolutional U-Net in place of the perceptron, averaged weights, hundreds to thousands of levels or a
 # continuum of them, and better samplers than Langevin: the chain of lesson 12, the solvers of lesson 13, the differential equations of

@@ -76,7 +76,7 @@ film(
 course.draw_map(lesson=12, slim=True)
 
 # %% [markdown]
-# Every digit above began as pure static. The network was told which digit to draw, but not how. It was asked one question, many thousands of times: *here is a noisy picture, what is underneath?* Naming the noise that was added answers the same question, and your network will be trained that way. Why is answering it the same as learning to draw? You will derive the loss and the sampler, write both, and train a model of your own on this page. (The animation is the clearest of 24 draws of a larger network, trained for five minutes. Yours gets half a minute.)
+# Every digit above began as pure static. The network was conditioned on the digit to draw. In training it was asked one question, many thousands of times: *here is a noisy image, what is underneath?* Naming the noise that was added answers the same question, and your network will be trained that way. Why is answering it the same as learning to draw? You will derive the loss and the sampler, write both, and train a model of your own on this page. (The animation is the clearest of 24 draws of a larger network, trained for five minutes. Yours gets half a minute.)
 #
 # **After this lesson you will be able to**
 #
@@ -94,7 +94,7 @@ course.draw_map(lesson=12, slim=True)
 #
 # 1. We add noise to a digit in 100 steps, by the linear schedule of section 2. By eye it is lost near step 25. An observer who knows every training image applies Bayes' rule. Around which step does the right digit's probability fall below one half: 35, 60 or 90?
 # 2. A network predicts the noise as well as any function can. What is its loss: zero, or more?
-# 3. The final noising step has $\beta_T=0.999$: it removes almost everything. A network's guess of the noise is slightly wrong in the first step back. How many times as large is that error in the next state: 1, 5 or 30?
+# 3. The final noising step has $\beta_T=0.999$: it removes almost everything. A network's guess of the noise is slightly wrong in the first reverse step. How many times as large is that error in the next state: 1, 5 or 30?
 #
 # ## 1. Destroying a picture, slowly
 #
@@ -234,9 +234,9 @@ check_range(
 # %% [markdown]
 # **Question 1: 35.** Our digits are lost near step 37, when the noise has about eleven times the variance of the picture. Many pixels vote together, so a picture survives noise that would drown a single pixel. Only the signal-to-noise ratio decides what can be seen; the schedule says when. Now, can each step be undone?
 #
-# ## 3. One step back, if you knew the answer
+# ## 3. The reverse step, if you knew the answer
 #
-# What is the distribution of $x_{t-1}$ when we see $x_t$? Begin with an easier question: suppose somebody also told you $x_0$.
+# What is the distribution of $x_{t-1}$ when we see $x_t$? Begin with an easier question: suppose that $x_0$ is known, too.
 #
 # **Step 3. A pair of normals.** Given $x_0$, the pair $(x_{t-1},x_t)$ is jointly normal. By the jump, the means are $\sqrt{\bar\alpha_{t-1}}\,x_0$ and $\sqrt{\bar\alpha_t}\,x_0$, the variances $1-\bar\alpha_{t-1}$ and $1-\bar\alpha_t$. The covariance is $\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})$, because $x_t$ is $\sqrt{\alpha_t}\,x_{t-1}$ plus independent noise.
 #
@@ -274,9 +274,9 @@ check(
 )  # fmt: skip
 
 # %% [markdown]
-# **Step 5. But nobody tells you $x_0$.** What a sampler needs is $q(x_{t-1}\mid x_t)$, an average of these normals over everything that $x_0$ might have been. This average is not normal, but it is nearly so when $\beta_t$ is small.
+# **Step 5. But $x_0$ is unknown.** What a sampler needs is $q(x_{t-1}\mid x_t)$, an average of these normals over everything that $x_0$ might have been. This average is not normal, but it is nearly so when $\beta_t$ is small.
 #
-# By Bayes' rule $q(x_{t-1}\mid x_t)\propto q(x_{t-1})\,q(x_t\mid x_{t-1})$, where $q(x_{t-1})$ is the distribution of all noisy pictures at $t-1$. The second factor is a normal of standard deviation about $\sqrt{\beta_t}$. If that is narrow, the logarithm of the first factor looks like a straight line across it, and a normal times the exponential of a line is a normal. The figure takes two narrow peaks as data, at $-1$ and $1$. They already carry noise at $t-1$ ($\bar\alpha_{t-1}=0.8$, the grey curve, at another scale in each panel). We observe $x_t=0.1$ and go one step back exactly.
+# By Bayes' rule $q(x_{t-1}\mid x_t)\propto q(x_{t-1})\,q(x_t\mid x_{t-1})$, where $q(x_{t-1})$ is the distribution of all noisy pictures at $t-1$. The second factor is a normal of standard deviation about $\sqrt{\beta_t}$. If that is narrow, the logarithm of the first factor looks like a straight line across it, and a normal times the exponential of a line is a normal. The figure takes two narrow peaks as data, at $-1$ and $1$. They already carry noise at $t-1$ ($\bar\alpha_{t-1}=0.8$, the grey curve, at another scale in each panel). We observe $x_t=0.1$ and take one reverse step exactly.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -307,7 +307,7 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
            title=f"$\\beta_t$ = {beta}: {seen}")  # fmt: skip
 axes[0].set_ylabel(r"density given $x_t=0.1$")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-show(figure, "The exact distribution of one step back and a normal of equal moments: "
+show(figure, "The exact density of one reverse step and a normal of equal moments: "
      "equal for beta 0.02; for 0.3 and 0.8 the exact one has two humps.")  # fmt: skip
 check_range(
     "divergence of the normal step, beta 0.02, nats", misfit[0], 0.0008, 0.001,
@@ -393,7 +393,7 @@ check(
 #
 # ## 5. The network
 #
-# The network gets a picture and a step, and returns a picture. How do you tell it the step? The **time embedding** writes $t$ as waves of many speeds, like the hands of a clock: $\sin\omega_jt$ and $\cos\omega_jt$ with $\omega_j=1000^{-(j-1)/k}$ for $j=1,\dots,k$. The fast waves tell neighbouring steps apart; the slow ones say roughly where in the chain we are. A small network turns the waves into a vector $e$ that every block reads. A learned vector for each label, added to it, says which digit to draw.
+# The network gets an image and a step, and returns an image. How does it receive the step? The **time embedding** writes $t$ as waves of many speeds, like the hands of a clock: $\sin\omega_jt$ and $\cos\omega_jt$ with $\omega_j=1000^{-(j-1)/k}$ for $j=1,\dots,k$. The fast waves tell neighbouring steps apart; the slow ones say roughly where in the chain we are. A small network turns the waves into a vector $e$ that every block reads. A learned vector for each label, added to it, says which digit to draw.
 #
 # A **residual block** computes a correction and adds it to its input, so gradients find a short way through many blocks. Inside, **group normalisation** keeps the activations of each picture at unit scale, and SiLU, $x\,\mathrm{sigmoid}(x)$, is a smooth ReLU. The vector $e$ enters as a shift and a scale of each channel: the same filters behave differently at different noise levels.
 #
@@ -522,7 +522,7 @@ course.exercise("12.training-step", my_loss)
 course.solution("12.training-step")
 
 # %% [markdown]
-# Two details of the loop. **Labels**: `partial` tells the network the labels of the batch, so your function sees a network of $x_t$ and $t$. **Averaged weights**: each loss sees only 32 random digits, steps and noises, so the weights jitter. We sample with the **exponential moving average (EMA)** of the weights instead: after each step, $\bar\theta\leftarrow d\,\bar\theta+(1-d)\,\theta$. Unrolled, the weights of $k$ steps ago count $(1-d)\,d^{\,k}$, so with $d=0.98$ the average remembers about $1/(1-d)=50$ steps. Here $d$ grows from 0.1 to 0.98.
+# Two details of the loop. **Labels**: `partial` gives the network the labels of the batch, so your function sees a network of $x_t$ and $t$. **Averaged weights**: each loss sees only 32 random digits, steps and noises, so the weights jitter. We sample with the **exponential moving average (EMA)** of the weights instead: after each step, $\bar\theta\leftarrow d\,\bar\theta+(1-d)\,\theta$. Unrolled, the weights of $k$ steps ago count $(1-d)\,d^{\,k}$, so with $d=0.98$ the average remembers about $1/(1-d)=50$ steps. Here $d$ grows from 0.1 to 0.98.
 
 # %%
 loss = course.yours("12.training-step")
@@ -681,7 +681,7 @@ show(figure, "Twenty samples each after 50, 200 and all steps of training: black
 # %% [markdown]
 # These are yours. Some did not come out (in our run, both fives): half a minute of training is short. Forty samples leave a standard error of 0.06 on the fraction recognised. A model that copied training digits would score as well as real ones, so the project also asks you to rule that out.
 #
-# **When is it decided what a sample becomes?** In the figure the data are small clusters in the plane, so the best prediction of the noise is known exactly. Press play: points dissolve by the forward process and come back. *Ancestral sampling* is your loop, with $\tau_t^2=\tilde\beta_t$. The *probability-flow ODE* (lessons 13 and 14) uses the same predictions, but adds no fresh noise. On the way back, colour says where a point *will land*. Predict: (a) for which way back do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
+# **When is it decided what a sample becomes?** In the figure the data are small clusters in the plane, so the best prediction of the noise is known exactly. Press play: points dissolve by the forward process and come back. *Ancestral sampling* is your loop, with $\tau_t^2=\tilde\beta_t$. The *probability-flow ODE* (lessons 13 and 14) uses the same predictions, but adds no fresh noise. In the reverse process, colour says where a point *will land*. Predict: (a) for which reverse process do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
 
 # %% tags=["keep-output"]
 widgets.forward_process()
@@ -750,7 +750,7 @@ print("standard deviation of a pixel, " + ", ".join(stds))
 #
 # ## 8. It fails
 #
-# **Too few steps.** The data are the two narrow peaks of section 3, of standard deviation 0.1. The network is perfect, and no sample is drawn: the whole density is pushed through each step on a grid. Walk back in 10 steps, each as large as ten of the linear schedule's, with $\tau_t^2=\tilde\beta_t$.
+# **Too few steps.** The data are the two narrow peaks of section 3, of standard deviation 0.1. The network is perfect, and no sample is drawn: the whole density is pushed through each step on a grid. Take 10 reverse steps, each as large as ten of the linear schedule's, with $\tau_t^2=\tilde\beta_t$.
 #
 # **Your turn 12.6 · predict** *(predict, 3 minutes)*. Look at the core of each peak that the sampler makes, the middle half of its mass. Compared with the data's, is it too narrow, too wide or about right, or is there only one peak? Answer `"narrow"`, `"wide"`, `"right"` or `"one"` before you look at the figure.
 
@@ -825,12 +825,12 @@ torch.set_default_dtype(torch.float32)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# The core is too narrow, by more than half. The exact step back does not know $x_0$. It averages over all that are possible, so its variance is $\tilde\beta_t$ *plus* the uncertainty about $x_0$, and a sampler with $\tilde\beta_t$ leaves that part out in every step. With $\beta_t$ ten steps are too few as well; from 50 to 200 steps the core is 3 to 5 % too wide, because for narrow data $\beta_t$ is more than the exact variance.
+# The core is too narrow, by more than half. The exact reverse step does not know $x_0$. It averages over all that are possible, so its variance is $\tilde\beta_t$ *plus* the uncertainty about $x_0$, and a sampler with $\tilde\beta_t$ leaves that part out in every step. With $\beta_t$ ten steps are too few as well; from 50 to 200 steps the core is 3 to 5 % too wide, because for narrow data $\beta_t$ is more than the exact variance.
 # </details>
 #
 # *Repairs*: more steps; a variance that includes the uncertainty, learned (Nichol and Dhariwal 2021) or computed (Bao et al. 2022, arXiv:2201.06503); or a sampler that does not treat a long step as normal. That is lesson 13.
 #
-# **A small error, magnified.** The cosine schedule ends at $\bar\alpha_T\approx0$ with $\beta_T=0.999$. In its first step back, an error of $\hat\epsilon$ enters the next state multiplied by $\beta_T/\sqrt{\alpha_T(1-\bar\alpha_T)}$. We sample from our network with a cosine schedule of 50 steps, with three seeds of the noise. At each step we give it the $t$ whose noise level matches. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else.
+# **A small error, magnified.** The cosine schedule ends at $\bar\alpha_T\approx0$ with $\beta_T=0.999$. In its first reverse step, an error of $\hat\epsilon$ enters the next state multiplied by $\beta_T/\sqrt{\alpha_T(1-\bar\alpha_T)}$. We sample from our network with a cosine schedule of 50 steps, with three seeds of the noise. At each step we give it the $t$ whose noise level matches. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else.
 
 # %% jupyter={"source_hidden": true}
 cosine = score.cosine_betas(50)
@@ -1111,7 +1111,7 @@ check(
 #
 # ## Project: ten minutes to better digits
 #
-# *(2 to 3 hours.)* Improve the model of this page with at most ten minutes of training on two cores. Of 200 samples, twenty of each digit, `recognised` accepts 76 to 82 % today (the 40 of section 7 were lucky). **Target**: at least 85 %, for each of three training seeds, and the model must not copy: take each test digit's distance to its nearest training digit, and let $r$ be the 1 % quantile of these distances; at most six samples may be closer than $r$ to a training digit. Three runs (4,000 steps, EMA of 0.995, three minutes; `benchmarks/project_12.py`) reached 89 to 94 %, no sample that close. Ideas: train longer with a larger batch; predict $v$; draw $t$ more often where shapes are decided; use $\tilde\beta_t$ in the last steps; add attention at the bottom of the U-Net. Hand in your loop, a table with one row for each change and three seeds in each row, forty samples, and the one change that did *not* help.
+# *(2 to 3 hours.)* Improve the model of this page with at most ten minutes of training on two cores. Of 200 samples, twenty of each digit, `recognised` accepts 76 to 82 % today (the 40 of section 7 were lucky). **Target**: at least 85 %, for each of three training seeds, and the model must not copy: take each test digit's distance to its nearest training digit, and let $r$ be the 1 % quantile of these distances; at most six samples may be closer than $r$ to a training digit. Three runs (4,000 steps, EMA of 0.995, three minutes; `benchmarks/project_12.py`) reached 89 to 94 %, no sample that close. Ideas: train longer with a larger batch; predict $v$; draw $t$ more often where shapes are decided; use $\tilde\beta_t$ in the last steps; add attention at the bottom of the U-Net. Submit your loop, a table with one row for each change and three seeds in each row, forty samples, and the one change that did *not* help.
 #
 # ## Quiz
 
@@ -1123,7 +1123,7 @@ widgets.quiz(12)
 #
 # 1. The forward process exchanges signal for noise; $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon$ reaches any step in one jump.
 # 2. What can be seen depends on the signal-to-noise ratio; a schedule says when each ratio is reached.
-# 3. Given $x_0$, one step back is normal with known mean and variance.
+# 3. Given $x_0$, the reverse step is normal with known mean and variance.
 # 4. Without $x_0$ it is nearly normal only for small steps; hence the many steps.
 # 5. The ELBO is a prior term, $T-1$ divergences of normals, and a last step.
 # 6. Each divergence is a weighted squared error of the noise; the simple loss drops the weights.

@@ -18,7 +18,7 @@
 # - *derive* DDIM from the one thing that training fixes, and *say* what the noise parameter $\eta$ trades;
 # - *invert* a sampler: turn an image into its noise and back, and edit it on the way;
 # - *build* second-order samplers (DPM-Solver++ and Heun/EDM) and *measure* their order of convergence;
-# - *derive* classifier guidance and classifier-free guidance, and *compute* the law that guidance really samples, which is not the
+# - *derive* classifier guidance and classifier-free guidance, and *compute* the distribution that guidance really samples, which is not the
 #   sharpened posterior;
 # - *produce*, *measure* and *repair* too few steps, too much guidance, and a network in the wrong scale.
 #
@@ -60,8 +60,8 @@ course.draw_map(lesson=13, slim=True)
 
 
 # %% [markdown]
-# Lesson 12 left you with a good model and a slow sampler: one network pass for each of the $T$ steps of training, for every sample. And
-# it left you with a sampler that draws whatever it likes. This lesson takes the *same trained network* and changes only what is done with
+# Lesson 12 left you with a good model and a slow sampler: one network evaluation for each of the $T$ steps of training, for every sample. Its
+# sampler also cannot be asked for a particular digit. This lesson takes the *same trained network* and changes only what is done with
 # its answers: fewer steps, better steps, steps backwards, and steps that lean towards a condition.
 #
 # ## Predict first
@@ -82,10 +82,10 @@ course.draw_map(lesson=13, slim=True)
 #
 # **Step 1. What training fixes.** The loss of lesson 12 draws $x_0$, a step $t$ and noise, and forms
 # $x_t = \alpha_t x_0 + \sigma_t\epsilon$ with $\alpha_t = \sqrt{\bar\alpha_t}$, $\sigma_t = \sqrt{1-\bar\alpha_t}$. It never looks at two
-# steps of one chain together. So it fixes each $q(x_t\mid x_0)$, and says nothing about how $x_t$ and $x_s$ hang together. Every joint law
+# steps of one chain together. So it fixes each $q(x_t\mid x_0)$, and says nothing about how $x_t$ and $x_s$ depend on each other. Every joint distribution
 # with these marginals has the same loss and the same best network.
 #
-# **Step 2. A family of joint laws.** Take a lower level $s < t$ (for the sampler that is the *next* state). We look for
+# **Step 2. A family of joint distributions.** Take a lower level $s < t$ (for the sampler that is the *next* state). We look for
 # $$x_s = \alpha_s x_0 + \sqrt{\sigma_s^2 - \sigma^2}\;\epsilon + \sigma z, \qquad \epsilon = \frac{x_t - \alpha_t x_0}{\sigma_t},\quad
 # z\sim\mathcal N(0,I)\ \text{fresh}.$$
 # Given $x_0$, both $\epsilon$ and $z$ are standard normal and independent, so the variances add to $\sigma_s^2$ and $x_s$ has the right
@@ -130,10 +130,10 @@ print(f"eta = 0: what x_t still tells, across 300 steps  {what_is_left[0]:.4f}")
 
 
 # %% [markdown]
-# With $\eta < 1$ the forward process that belongs to the sampler is *not* Markov. Nothing is lost: nobody ever runs that forward process,
-# and training never asked.
+# With $\eta < 1$ the forward process that belongs to the sampler is *not* Markov. Nothing is lost by that: nobody ever runs that forward process,
+# and the training loss does not contain it.
 #
-# **Step 4. Put the guess in.** The sampler does not know $x_0$. It takes the network's noise for $\epsilon$, and the $x_0$ that goes with it:
+# **Step 4. Put the guess in.** The sampler, the **denoising diffusion implicit model** (DDIM), does not know $x_0$. It takes the network's noise for $\epsilon$, and the $x_0$ that goes with it:
 # $$\hat x_0 = \frac{x_t - \sigma_t\,\hat\epsilon}{\alpha_t}, \qquad
 # x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2-\eta^2\sigma^2}\;\hat\epsilon + \eta\,\sigma z .$$
 # Read it aloud: *guess the clean image, then put the noise back, less of it.* Three steps by hand, $\bar\alpha$ = 0.01, 0.30, 0.70, 1, from
@@ -206,7 +206,7 @@ course.show_source(score.ddim_step)
 #
 # Before a trained network comes in, we use one that makes no mistakes. For a Gaussian mixture the best noise prediction is known in closed
 # form (`score.exact_eps_model`), so whatever is then wrong is the sampler's fault. In one dimension even the *answer* is known without any
-# solver: the noiseless flow preserves the order of points, so it must carry each quantile of the noised law to the same quantile of the
+# solver: the noiseless flow preserves the order of points, so it must carry each quantile of the noised distribution to the same quantile of the
 # data. We find quantiles by bisection on the distribution function; this route shares nothing with any sampler.
 
 # %%
@@ -227,12 +227,12 @@ def quantiles(law, u):
 
 
 def at_level(a):
-    """Where the exact flow is at level a: the quantiles of the noised law."""
+    """Where the exact flow is at level a: the quantiles of the noised data."""
     return quantiles(data_law.noised(float(a) ** 0.5, (1 - float(a)) ** 0.5), u)
 
 
 def mass_below(x, law):
-    """Integral of the law's density up to each point, by the trapezoid rule."""
+    """Integral of the density up to each point, by the trapezoid rule."""
     points = torch.linspace(0, 1, 4001) * (x + 9) - 9
     return torch.trapezoid(
         law.log_prob(points.reshape(-1, 1)).exp().reshape(points.shape), points)
@@ -244,7 +244,7 @@ unscaled = GaussianMixture(data_law.weights, noised.means,
                            (data_law.stds**2 + 0.64).sqrt())
 check("mass below the quantiles, by quadrature",
       mass_below(at_level(0.36), noised), u, atol=1e-6,
-      unlike={"widths not scaled by alpha": mass_below(quantiles(unscaled, u), noised)})
+      unlike={"noise only added": mass_below(quantiles(unscaled, u), noised)})
 fine = torch.sigmoid(torch.linspace(12.0, -12.0, 4000))  # 4000 levels, even in log SNR
 walk = score.ddim_sample(score.exact_eps_model(data_law, fine), at_level(fine[-1]),
                          torch.arange(3999, -1, -1), alphas_bar=fine)
@@ -257,7 +257,7 @@ check("DDIM with 4000 steps carries quantiles to quantiles", last(walk), at_leve
 # %%
 normal_law = Gaussian(torch.tensor([2.0]), torch.tensor([[0.25]]))
 eps_model = score.exact_eps_model(normal_law, bar)
-# the flow of a normal law is affine: three points tell its scale
+# the flow of a normal distribution is affine: three points tell its scale
 start = torch.tensor([[-1.0], [0.0], [1.0]])
 print("steps   standard deviation of the samples (the data's: 0.5)")
 for n_steps in (5, 10, 20, 50, 200):
@@ -321,7 +321,7 @@ check("inverted data are standard normal noise", noise, torch.special.ndtri(u)[:
 # guesses and read it in the *middle* of the new step, where a straight line's average over the step is (to this order):
 # $$D = \hat x_0(t) + \frac{h}{2\,h_{\text{before}}}\big(\hat x_0(t) - \hat x_0(r)\big), \qquad h = \lambda_s-\lambda_t,\quad
 # h_{\text{before}} = \lambda_t - \lambda_r .$$
-# Put $D$ where $\hat x_0$ stood. That is DPM-Solver++ (2M): one network pass a step, and a memory.
+# Put $D$ where $\hat x_0$ stood. That is DPM-Solver++ (2M): one network evaluation a step, and the memory of the last guess.
 
 # %%
 def my_2m_step(x_t, x0_hat, x0_before, a_r, a_t, a_s):
@@ -397,9 +397,9 @@ check("order of DDIM, DPM-Solver++ (2M) and Heun", orders, [1, 2, 2], atol=0.15,
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(6.6, 3.8))
 for column, (name, colour, style, marker, passes) in enumerate((
-    ("DDIM, 1 pass a step", "#0072B2", "-", "o", 1),
-    ("DPM-Solver++ (2M), 1 pass a step", "#009E73", "--", "s", 1),
-    ("Heun (EDM), 2 passes a step", "#D55E00", "-.", "^", 2),
+    ("DDIM, 1 evaluation a step", "#0072B2", "-", "o", 1),
+    ("DPM-Solver++ (2M), 1 evaluation a step", "#009E73", "--", "s", 1),
+    ("Heun (EDM), 2 evaluations a step", "#D55E00", "-.", "^", 2),
 )):
     ax.loglog([passes * n for n in counts], measured[:, column],
               color=colour, linestyle=style, marker=marker, label=name)
@@ -410,17 +410,17 @@ ax.annotate("slope 2", (330, 0.0024), fontsize=9, color="#666666")
 ax.set_xticks([20, 40, 80, 160, 320, 640],
               labels=["20", "40", "80", "160", "320", "640"], minor=False)
 ax.minorticks_off()
-ax.set(xlabel="network passes", ylabel="mean error of a quantile",
+ax.set(xlabel="network evaluations", ylabel="mean error of a quantile",
        title="exact network: the error falls as the order says")
 ax.legend(loc="lower left")
 show(figure,
-     "Mean error against network passes, both axes logarithmic: DDIM's line falls "
+     "Mean error against network evaluations, both axes logarithmic: DDIM's line falls "
      "with slope 1; those of DPM-Solver++ (2M) and of Heun's method fall with slope 2, "
      "and 2M's is the lowest at every budget.")  # fmt: skip
 
 
 # %% [markdown]
-# Doubling the steps halves DDIM's error and quarters that of the other two (question 2). Count *passes*, not steps: Heun makes two a step.
+# Doubling the steps halves DDIM's error and quarters that of the other two (question 2). Count network *evaluations*, not steps: Heun makes two a step.
 #
 # ## 5. Too few steps
 #
@@ -440,7 +440,7 @@ def strided_ddpm(eps_model, x_T, steps, bar, generator):
 
 
 def w1_to_data(x):
-    """W1 between samples and the data law: sorted samples against exact quantiles."""
+    """W1 between samples and the data: sorted samples against exact quantiles."""
     x = x.flatten().sort().values
     exact = quantiles(data_law, (torch.arange(len(x)) + 0.5) / len(x)).flatten()
     return (x - exact).abs().mean().item()
@@ -467,21 +467,21 @@ def few_steps(n):
 budgets = [5, 9, 19, 49, 99]
 runs = {n: few_steps(n) for n in budgets}
 few = {name: [w1_to_data(runs[n][name]) for n in budgets] for name in runs[5]}
-print(f"{'W1 to the data at network passes':<34}" + "".join(f"{n:>7}" for n in budgets))
+print(f"{'W1 to the data at NFE':<34}" + "".join(f"{n:>7}" for n in budgets))
 for name, values in few.items():
     print(f"{name:<34}" + "".join(f" ~{v:.3f}" for v in values))
 
 # %%
 ddim, second = np.array(few["DDIM"]), np.array(few["DPM-Solver++ (2M)"])
-check_range("9 passes: DDPM with beta-tilde over DDIM",
+check_range("9 evaluations: DDPM with beta-tilde over DDIM",
             few["DDPM, variance beta-tilde"][1] / ddim[1],
             1.2, 2.0, digits=1,
             unlike={"with beta": few["DDPM, variance beta"][1] / ddim[1]})
-check_range("49 passes: DDIM over 2M", ddim[3] / second[3], 7.0, 11.0, digits=1,
-            unlike={"at 9 passes": ddim[1] / second[1]})
-check_range("5 passes: Heun from sigma = 80 over DDIM",
+check_range("49 evaluations: DDIM over 2M", ddim[3] / second[3], 7.0, 11.0, digits=1,
+            unlike={"at 9 evaluations": ddim[1] / second[1]})
+check_range("5 evaluations: Heun from sigma = 80 over DDIM",
             few["Heun (EDM)"][0] / ddim[0], 8.0, 12.0,
-            digits=1, unlike={"at 49 passes": few["Heun (EDM)"][3] / ddim[3]})
+            digits=1, unlike={"at 49 evaluations": few["Heun (EDM)"][3] / ddim[3]})
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.7), sharex=True, sharey=True)
@@ -495,17 +495,17 @@ for ax, (name, title) in zip(axes, titles.items(), strict=True):
     ax.plot(grid, data_law.log_prob(grid[:, None]).exp(),
             color="#222222", linestyle="-", linewidth=1.5)
     ax.set(title=f"{title}\n{few[name][1]:.2f} from the data", xlabel="x")
-axes[0].set_ylabel("density, 9 passes")
+axes[0].set_ylabel("density, 9 evaluations")
 show(figure,
-     "Samples after 9 passes (histograms) and the data's density, a line with two "
+     "Samples after 9 evaluations (histograms) and the data's density, a line with two "
      "peaks: DDPM with variance beta fits best; DDIM's peaks are too narrow and high, "
      "those of DDPM with beta-tilde still more so; 2M's are too low.")  # fmt: skip
 
 # %% [markdown]
-# Every sampler degrades, and with a perfect network the repair is order: at 49 passes 2M is about ten times nearer than DDIM. Which DDPM
+# Every sampler degrades, and with a perfect network the repair is order: at 49 evaluations 2M is about ten times nearer than DDIM. Which DDPM
 # you mean matters as much as the step count: with $\tilde\beta$ it is the worst of the first-order samplers, because its noise is right
-# only for a single known $x_0$; with $\beta$ it beats DDIM here. And Heun's method, which beats DDIM from 49 passes on, is *useless* with
-# 5 passes from $\tilde\sigma = 80$: three steps over four decades of noise is not the regime in which order means anything.
+# only for a single known $x_0$; with $\beta$ it beats DDIM here. And Heun's method, which beats DDIM from 49 evaluations on, is *useless* with
+# 5 evaluations from $\tilde\sigma = 80$: three steps over four decades of noise is not the regime in which order means anything.
 #
 # So a step count alone says nothing. It needs the sampler's name, its variance, its network evaluations, and the network: ours comes next.
 #
@@ -526,7 +526,7 @@ widgets.sampler_steps()
 # %% [markdown]
 # ## 6. A real network
 #
-# We train a U-Net like that of lesson 12, here on the 8 x 8 digits: it reads the class, and the label is withheld in a tenth of the rows. On the way
+# We train a U-Net like that of lesson 12, here on the 8 x 8 digits: it is conditioned on the class, and the label is withheld in a tenth of the rows. On the way
 # we keep two copies at step 300 and at the last one: the weights as they were then, and their average (EMA). The live curve should end near
 # 0.07.
 
@@ -554,27 +554,27 @@ check_range("mean loss of the last 50 steps", tail, 0.055, 0.09,
             unlike={"the first step": records[0].loss})
 
 # %% [markdown]
-# **The judges.** An independent classifier (a support vector machine, fitted on real training digits only) says which digit it sees; the
+# **How the samples are evaluated.** An independent classifier (a support vector machine, fitted on real training digits only) says which digit it sees; the
 # Fréchet distance of lesson 09 compares 200 samples with the training digits (200 *real* test digits are not at 0 either: that is the yardstick (a network trained on these digits may come below it));
 # recall asks how much of the real variety is reached.
 
 # %%
-judge = SVC(C=10.0, gamma=0.001).fit(images.flatten(1).numpy(), labels.numpy())
+classifier = SVC(C=10.0, gamma=0.001).fit(images.flatten(1).numpy(), labels.numpy())
 features = load_classifier()
 real = features.features(images)
 wanted = torch.arange(10).repeat(20)
 noises = torch.randn(200, 1, 8, 8, generator=torch.Generator().manual_seed(13))
 net, bar32 = model.eps_net, model.alphas_bar
-seen = judge.predict(held_out.flatten(1).numpy())
-check_range("the judge on real test digits",
+seen = classifier.predict(held_out.flatten(1).numpy())
+check_range("the classifier on real test digits",
             (seen == held_labels.numpy()).mean(), 0.97, 1.0,
             unlike={"labels in another order": (
                 seen == held_labels.roll(1).numpy()).mean()})
 
 
 def recognised(x):
-    """Share of the samples in which the judge sees the digit that was asked for."""
-    return float((judge.predict(from_unit(x).flatten(1).numpy())
+    """Fraction of samples in which the classifier sees the digit asked for."""
+    return float((classifier.predict(from_unit(x).flatten(1).numpy())
                   == wanted.numpy()).mean())
 
 
@@ -634,7 +634,7 @@ check_range("step 300: moving over averaged", shaky[300], 1.2, 4.0, digits=1,
 
 # %% [markdown]
 # At step 300 the learning rate is high and the weights shake; their average is the better network although it never took a gradient step.
-# A sampler that forgets to load the averaged weights is one of the quietest bugs there is: everything works, a little worse.
+# A sampler that forgets to load the averaged weights has a bug that raises no error: everything works, a little worse.
 #
 # **It fails.** No guidance, the same 200 starting noises, four budgets.
 
@@ -643,8 +643,8 @@ budgets = (4, 8, 16, 32)
 
 
 def table(title, ways):
-    """Share recognised and Frechet distance of each way to sample, at four budgets."""
-    print(f"{title:<19}  recognised at 4, 8, 16, 32 passes   Frechet distance")
+    """Fraction recognised and Fréchet distance of each sampler, at four budgets."""
+    print(f"{title:<19}  recognised at NFE 4, 8, 16, 32      Frechet distance")
     found = {}
     for name, run in ways.items():
         made = [run(n) for n in budgets]
@@ -660,12 +660,12 @@ plain = table("as they are", {
     "DPM-Solver++ (2M)": lambda n: sample("2m", n),
 })  # fmt: skip
 seen_by = {name: rows[0] for name, rows in plain.items()}
-check_range("32 passes, DDIM: recognised", seen_by["DDIM"][3], 0.78, 0.9,
+check_range("32 evaluations, DDIM: recognised", seen_by["DDIM"][3], 0.78, 0.9,
             unlike={"DDPM": seen_by["DDPM (eta = 1)"][3]})
 
 # %% [markdown]
 # At every budget the noiseless sampler loses by 13 points or more (question 4). It is tempting to conclude that fresh noise is what DDIM
-# lacks. Before you do, look at what each of them is given. The guess of step 4 divides by $\alpha_t$, and at the top of our schedule $\alpha_T = 0.0066$:
+# lacks. Before you do, look at the input of each of them. The guess of step 4 divides by $\alpha_t$, and at the top of our schedule $\alpha_T = 0.0066$:
 # whatever error the network makes in $\hat\epsilon$ is multiplied by $\sigma_T/\alpha_T \approx 152$ in $\hat x_0$. Nobody could guess an
 # image from pure noise, but one could at least guess the class's mean image. How does our network's guess compare with that?
 
@@ -699,7 +699,7 @@ quality = table("guess clipped", {
     "DDPM (eta = 1)": lambda n: sample("ddim", n, eta=1.0, clip=True),
     "DDIM": lambda n: sample("ddim", n, clip=True),
     "DPM-Solver++ (2M)": lambda n: sample("2m", n, clip=True),
-    "Heun from 20": lambda n: sample("heun", n // 2 + 1, clip=True),  # one pass more
+    "Heun from 20": lambda n: sample("heun", n // 2 + 1, clip=True),  # one more
 })  # fmt: skip
 low = table("unclipped, lower",
             {"DDIM from step 76": lambda n: sample("ddim", n, top=77)})
@@ -707,10 +707,10 @@ lost = np.subtract(plain["DDPM (eta = 1)"][0], plain["DDIM"][0])
 still = np.subtract(quality["DDPM (eta = 1)"][0], quality["DDIM"][0])
 lower = np.subtract(plain["DDPM (eta = 1)"][0], low["DDIM from step 76"][0])
 for name, left_over in (("clipping", still), ("a lower start", lower)):
-    removed = ", ".join(f"~{share:.2f}" for share in 1 - left_over / lost)
-    print(f"share of DDIM's deficit that {name} removes: {removed}")
+    removed = ", ".join(f"~{part:.2f}" for part in 1 - left_over / lost)
+    print(f"fraction of DDIM's deficit that {name} removes: {removed}")
 gained = {name: quality[name][0][1] - plain[name][0][1] for name in plain}
-check_range("8 passes: what clipping gains for DDIM",
+check_range("8 evaluations: what clipping gains for DDIM",
             gained["DDIM"], 0.05, 0.2, digits=2,
             unlike={"for DDPM": gained["DDPM (eta = 1)"]})
 
@@ -733,43 +733,43 @@ for name, (share, distance) in plain.items():
 for ax in (left, right):
     ax.set_xticks(budgets, budgets)
     ax.minorticks_off()
-    ax.set_xlabel("network passes")
-left.set(ylabel="share recognised", title="clipping brings the samplers together",
+    ax.set_xlabel("network evaluations")
+left.set(ylabel="fraction recognised", title="clipping brings the samplers together",
          ylim=(0, 1.02))
 right.set(ylabel="Fréchet distance", title="closeness to the data (log scale)")
 right.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
 figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 show(figure,
-     "Share recognised and Fréchet distance against network passes, 4 to 32. "
+     "Fraction recognised and Fréchet distance against evaluations, 4 to 32. "
      "Unclipped (pale), DDIM is recognised less than DDPM at every budget and 2M "
-     "hardly at all with 4 passes; clipped, all three lie above 0.85.")  # fmt: skip
+     "hardly at all with 4; clipped, all three lie above 0.85.")  # fmt: skip
 
 # %%
 fall = {name: rows[1][0] / rows[1][3] for name, rows in plain.items()}
-check_range("DDPM: Frechet at 4 passes / at 32 passes",
+check_range("DDPM: Frechet at 4 evaluations / at 32",
             fall["DDPM (eta = 1)"], 2.6, 4.5, digits=1,
             unlike={"DDIM": fall["DDIM"]})
 
 # %% [markdown]
 # One network and one set of starts can mislead, so `benchmarks/samplers.py` repeats the table with three trainings and three sets of starts
-# (`docs/measurements.md`). DDIM's deficit, the share recognised by DDPM minus that by DDIM, with its standard error over the trainings:
+# (`docs/measurements.md`). DDIM's deficit, the fraction recognised by DDPM minus that by DDIM, with its standard error over the trainings:
 #
-# | passes | 4 | 8 | 16 | 32 | 100 |
+# | evaluations | 4 | 8 | 16 | 32 | 100 |
 # |---|---|---|---|---|---|
 # | as they are | .235 ± .009 | .191 ± .011 | .157 ± .013 | .148 ± .009 | .128 ± .012 |
 # | guess clipped | .029 ± .002 | .051 ± .004 | .060 ± .003 | .075 ± .005 | .062 ± .009 |
 # | from noise/signal 20, unclipped | .051 ± .006 | .069 ± .005 | .075 ± .007 | .076 ± .008 | |
 #
 # **Most of the deficit with few steps, and half of it with many, is the division by $\alpha_T$.** A smaller advantage of fresh noise
-# remains, and it grows with the number of steps, up to 32. In Fréchet distance clipped DDPM is behind by .09 ± .01 at 4 passes, and ahead
+# remains, and it grows with the number of steps, up to 32. In Fréchet distance clipped DDPM is behind by .09 ± .01 at 4 evaluations, and ahead
 # by .06 ± .01 at 32. Two errors add up: with few steps it is mostly the *solver's*, which order repairs; with many it is the *network's*, which no
-# solver can repair, and of which fresh noise forgets a part. Clipping also rescues the second-order samplers: unclipped, 2M with 4 passes
+# solver can repair, and of which fresh noise forgets a part. Clipping also rescues the second-order samplers: unclipped, 2M with 4 evaluations
 # is recognised no more often than a guess would be.
 #
 # > **A common misconception:** "with few steps DDPM degrades and DDIM does not." It is the first lesson that one takes from table 1 of Song,
 # > Meng and Ermon, where 10 steps cost DDPM (FID 41) far more than DDIM (13). That is a fact about their network and data. On our digits both
-# > distances are two to three and a half times larger with 4 passes than with 32, clipped or not. Measure yours, and quote sampler and
-# > passes with every step count.
+# > distances are two to three and a half times larger with 4 evaluations than with 32, clipped or not. Measure yours, and quote sampler and
+# > network evaluations with every step count.
 #
 # **Inversion at work.** Take six real test digits, walk each up to its noise *under its own label*, and walk down again under another label.
 # What the label does not decide (slant, thickness) should stay. The measure: how much more the edit resembles its original (correlation
@@ -838,8 +838,8 @@ show(figure,
 # **Classifier guidance** takes an unconditional score, adds the slope of a classifier trained on *noisy* images, and multiplies that slope
 # by $w$ to be obeyed more. In terms of noise ($\hat\epsilon = -\sigma_t\,\text{score}$): $\hat\epsilon = \epsilon_u - w\,\sigma_t\nabla\log p_t(c\mid x)$.
 #
-# **Step 11. Without a classifier.** The same rule read backwards gives the classifier's slope as a difference of two scores that one network
-# knows, if it was told the class in some rows of training and not in others:
+# **Step 11. Without a classifier** (**classifier-free guidance**). The same rule read backwards gives the classifier's slope as a difference of two scores that one network
+# knows, if it was conditioned on the class in some rows of training and not in others:
 # $$\hat\epsilon = \epsilon_u + w\,(\epsilon_c - \epsilon_u).$$
 # $w=0$ is unconditional, $w=1$ plain conditional, $w>1$ exaggerates. Two evaluations a step.
 
@@ -898,7 +898,7 @@ check("evaluations: 50 guided DDIM steps, 18 guided Heun steps",
       unlike={"without guidance": evaluations(told_once)})
 
 # %% [markdown]
-# The two evaluations of a guided step do not depend on each other: put into one batch of two rows, they are one **sequential pass**. The 100
+# The two evaluations of a guided step do not depend on each other: put in one batch of two rows, they are one **sequential pass**. The 100
 # **network evaluations** of 50 guided DDIM steps are what the sample costs; its 50 sequential passes are how long it takes if the batch is
 # small (question 1). Heun with 18 steps: 70 and 35. The counter above counts evaluations, because our loop makes one call for each.
 #
@@ -917,7 +917,7 @@ check("labels after dropping with p = 0.1",
 many = score.drop_condition(torch.zeros(20_000, dtype=torch.long),
                             torch.rand(20_000, generator=generator),
                             p_drop=0.1, null=10)
-check_close_mc("share of hidden labels", (many == 10).double(), 0.1,
+check_close_mc("fraction of hidden labels", (many == 10).double(), 0.1,
                unlike={"the kept ones": (many != 10).double()})
 
 # %% [markdown]
@@ -930,11 +930,11 @@ check_close_mc("share of hidden labels", (many == 10).double(), 0.1,
 # $\tau=\tilde\sigma^2$. The two scores are $-x/(1+\tau)$ and $-(x-m)/(v+\tau)$, and the flow $dx/d\tau = -\tfrac12\,\text{score}$ is linear:
 # $$\frac{dx}{d\tau} = \frac12\Big[(1-w)\frac{x}{1+\tau} + w\,\frac{x-m}{v+\tau}\Big].$$
 # Without $m$ it integrates to $x \propto (1+\tau)^{(1-w)/2}(v+\tau)^{w/2}$. For large $\tau$ this grows like $\sqrt\tau$, as the noise does, so a
-# standard normal's width at the top becomes, at $\tau=0$, a width of $v^{w/2}$: **the samples' variance is $v^w$**. The sharpened law has
+# standard normal at the top becomes, at $\tau=0$, a normal with standard deviation $v^{w/2}$: **the samples' variance is $v^w$**. The sharpened distribution has
 # precision $w/v + 1 - w$, that is variance $v/(w + (1-w)v)$. Variation of constants gives the mean as well:
 # $$\text{guided: } \mathcal N\Big(w m\!\int_0^1\!\big(v+(1-v)u^2\big)^{\frac{w-1}2}du,\ v^w\Big),\qquad
 # \text{sharpened: } \mathcal N\Big(\frac{wm}{w+(1-w)v},\ \frac{v}{w+(1-w)v}\Big).$$
-# For $m=1$, $v=\tfrac14$, $w=3$: the integral is elementary, the mean is $m(1+2v)=1.5$ and the variance $\tfrac1{64}$; the sharpened law is
+# For $m=1$, $v=\tfrac14$, $w=3$: the integral is elementary, the mean is $m(1+2v)=1.5$ and the variance $\tfrac1{64}$; the sharpened distribution is
 # $\mathcal N(1.2, 0.1)$.
 
 # %%
@@ -943,7 +943,7 @@ guided = score.guided_gaussian(m, v, guidance_scale=w)
 sharpened = score.tilted_gaussian(m, v, guidance_scale=w)
 check("guided mean and variance: m (1 + 2v), v^3",
       [guided.mean.item(), guided.cov.item()], [1.5, 1 / 64], atol=1e-6,
-      unlike={"the sharpened law": [sharpened.mean.item(), sharpened.cov.item()]})
+      unlike={"the sharpened one": [sharpened.mean.item(), sharpened.cov.item()]})
 axis = torch.linspace(-8, 8, 8001)
 log_p = Gaussian(torch.zeros(1), torch.eye(1)).log_prob(axis[:, None])
 log_pc = Gaussian(torch.tensor([m]), torch.tensor([[v]])).log_prob(axis[:, None])
@@ -954,7 +954,7 @@ spread = integrate((axis - centre) ** 2 * product, axis)
 check("sharpened mean and variance: formula, quadrature",
       [sharpened.mean.item(), sharpened.cov.item()],
       [centre.item(), spread.item()], atol=1e-9,
-      unlike={"the guided law": [guided.mean.item(), guided.cov.item()]})
+      unlike={"the guided one": [guided.mean.item(), guided.cov.item()]})
 top = torch.sigmoid(torch.linspace(12.0, -12.0, 2000))
 whole = score.exact_eps_model(Gaussian(torch.zeros(1), torch.eye(1)), top)
 part = score.exact_eps_model(Gaussian(torch.tensor([m]), torch.tensor([[v]])), top)
@@ -964,17 +964,17 @@ ends = last(score.ddim_sample(lambda x, t: my_cfg(whole(x, t), part(x, t), w),
 found = [ends[1].item(), ((ends[2] - ends[0]) / 2).item()]
 check("guided DDIM, 2000 steps: mean, standard deviation",
       found, [guided.mean.item(), guided.cov.sqrt().item()], atol=0.002,
-      unlike={"the sharpened law": [sharpened.mean.item(),
+      unlike={"the sharpened one": [sharpened.mean.item(),
                                     sharpened.cov.sqrt().item()]})
 
 # %% [markdown]
-# The samples are 2.5 times *narrower* than the sharpened law, and further out (question 3). Each guided score is the score of *some*
+# The samples are 2.5 times *narrower* than the sharpened distribution, and further out (question 3). Each guided score is the score of *some*
 # density; the trouble is that these densities are not the noised versions of *one* density. Raising to a power and adding noise do not
-# commute, so the scores of the noised sharpened law are *not* the guided ones. The guided field is nobody's diffusion, except at $w=0$ and
+# commute, so the scores of the noised sharpened distribution are *not* the guided ones. The guided field belongs to no diffusion process, except at $w=0$ and
 # $w=1$.
 #
-# **Step 13. Two classes.** Now data with a second class to lean away from: components at $\pm1$, width 0.7, and the right one asked for. The
-# sharpened law is known by quadrature. Push quantiles through the guided flow as in section 2: no Monte Carlo error.
+# **Step 13. Two classes.** Now data with a second class to lean away from: components at $\pm1$, standard deviation 0.7, and the right one asked for. The
+# sharpened distribution is known by quadrature. Push quantiles through the guided flow as in section 2: no Monte Carlo error.
 
 # %%
 line = torch.linspace(-5, 9, 2801)
@@ -1018,8 +1018,8 @@ check_range("w = 3: W1 between guided and sharpened", distance[3.0], 0.5, 0.6,
             unlike={"w = 1": distance[1.0], "w = 2": distance[2.0]})
 
 # %% [markdown]
-# **Step 14. The proof that the score is at fault.** Represent the sharpened law as a fine comb of narrow normals; *its* noised scores are exact.
-# The same sampler, on the same levels, then arrives at the sharpened law. And the repair for those who want that law from the two scores they
+# **Step 14. The proof that the score is at fault.** Represent the sharpened distribution as a fine comb of narrow normals; *its* noised scores are exact.
+# The same sampler, on the same levels, then arrives at the sharpened distribution. There is also a repair for those who want that distribution from the two scores they
 # have: at each level, let Langevin steps (lesson 10) with the guided score settle the samples before moving on. At low noise the guided
 # score *is* the right one, and the chain forgets how it got there.
 
@@ -1032,7 +1032,7 @@ noised_comb = GaussianMixture(comb[kept] / comb[kept].sum(), line[::20][kept][:,
 thin = slice(None, None, 4)
 true_flow = last(score.ddim_sample(score.exact_eps_model(noised_comb, grid_bar),
                                    flow[thin], down, alphas_bar=grid_bar)).flatten()
-check_range("W1, scores of the noised sharpened law",
+check_range("W1, scores of the noised sharpened data",
             (true_flow - goal[thin]).abs().mean(),
             0.0, 0.03, unlike={"guided scores": distance[3.0]})
 
@@ -1068,27 +1068,27 @@ for ax, w in zip(axes, (1.0, 3.0, 8.0), strict=True):
     ax.plot(line, two.log_prob(line[:, None]).exp(),
             color="#999999", linestyle=":", linewidth=1.5, label="all data")
     ax.plot(line, density, color="#222222",
-            linestyle="-", label="sharpened law (exact)")
+            linestyle="-", label="sharpened (exact)")
     ax.hist(guided_quantiles(w).numpy(), bins=45, range=(-3, 5),
             density=True, color="#E69F00", alpha=0.8, label="guided samples")
     ax.set(title=f"w = {w:.0f}", xlabel="x", xlim=(-3.5, 4.5))
 axes[0].set_ylabel("density")
-figure.suptitle("guidance overshoots the law whose scores it uses")
+figure.suptitle("guidance overshoots the density whose scores it uses")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 show(figure,
-     "Histograms of guided samples over the sharpened law at w = 1, 3 and 8: equal "
+     "Histograms of guided samples over the sharpened density at w = 1, 3 and 8: equal "
      "at 1; at 3 and 8 the samples lie to its right and are narrower.")  # fmt: skip
 
 # %% [markdown]
 # The same in the plane, with three classes that overlap near the middle. The dots are guided samples, each with a line from where it lands at $w=1$; the
-# shade is the sharpened law. Click on a class to be guided there. Question before you move it: raise $w$ slowly from 1. Which moves first, the samples' mean
-# or their spread? Then bring the classes closer together (`gap`), and see which of the two laws reacts.
+# shade is the sharpened distribution. Click on a class to be guided there. Question before you move it: raise $w$ slowly from 1. Which moves first, the samples' mean
+# or their spread? Then bring the classes closer together (`gap`), and see which of the two distributions reacts.
 #
 # <details><summary>Answer</summary>
 #
 # Both move from the start: from $w=1$ to $w=1.5$ (gap 0.9) the mean goes from 0.76 to 1.02 along the arm and the spread from 0.68 to 0.59. The sharpened
-# law moves far less (from 0.76 to 0.88, and from 0.72 to 0.67; the missing 0.04 at $w=1$ are the price of 40 DDIM steps). At $w=3$ and gaps of 1.3, 0.9 and 0.5 the guided
-# mean lies 0.90, 0.74 and 0.58 beyond the mean of its class; the sharpened law's lies 0.22, 0.27 and 0.33 beyond it, *more* as the classes
+# distribution moves far less (from 0.76 to 0.88, and from 0.72 to 0.67; the missing 0.04 at $w=1$ are the price of 40 DDIM steps). At $w=3$ and gaps of 1.3, 0.9 and 0.5 the guided
+# mean lies 0.90, 0.74 and 0.58 beyond the mean of its class; the sharpened distribution's lies 0.22, 0.27 and 0.33 beyond it, *more* as the classes
 # approach, for only where classes overlap is there much to sharpen.
 #
 # </details>
@@ -1100,8 +1100,8 @@ widgets.guidance()
 # ## 9. Too much guidance
 #
 # **It fails.** The digits again, $\eta=1$, 16 steps, unclipped, and $w$ from 1 to 15. Is the digit recognised? How far are the samples from
-# the data? How much of the variety is left (recall), and how large are the balls that recall draws around the samples (lesson 09)? Which
-# share of the pixels lies outside the range $[-1,1]$ that pictures have?
+# the data? How much of the variety is left (recall), and how large are the balls that recall draws around the samples (lesson 09)? What
+# fraction of the pixels lies outside the range $[-1,1]$ that images have?
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -1132,8 +1132,8 @@ check_range("median radius, w = 15 over w = 8",
             unlike={"w = 4": rows[4.0][4] / rows[8.0][4]})
 
 # %% [markdown]
-# From $w=2$ to $w=8$ the judge sees every digit that was asked for, while the samples leave the data and resemble each other more and more:
-# recognition alone is a metric that guidance games, as lesson 09 warned of the inception score. The last row is a warning about recall. At
+# From $w=2$ to $w=8$ the classifier sees every digit that was asked for, while the samples leave the data and resemble each other more and more:
+# recognition alone is a metric that guidance exploits, as lesson 09 warned of the inception score. The last row is a warning about recall. At
 # $w=15$ the samples scatter far outside the data: the distance from one to its third neighbour nearly doubles, and balls of that size hold
 # many real digits. Recall *rises* above that of $w=2$, while a sixth of the samples is not recognised and half to two thirds of the pixels
 # are out of range.
@@ -1159,7 +1159,7 @@ middle = repairs["w = 8, only steps 30 to 60"]
 check_range("clipped: pixels out of range", outside(clip), 0.0, 0.01,
             unlike={"unclipped": outside(pushed[8.0])})
 
-check_range("only in the middle: Frechet, share of w = 8",
+check_range("only in the middle: Frechet over that of w = 8",
             frechet(middle) / rows[8.0][1], 0.35, 0.65, digits=2,
             unlike={"w = 2": rows[2.0][1] / rows[8.0][1]})
 
@@ -1184,13 +1184,13 @@ show(figure,
 # Section 6 found the fault: the noise prediction is good at every level, but the guess made from it is multiplied by
 # $\sigma_t/\alpha_t$, up to 152. Clipping hides that. Lesson 12's $v$ avoids it, and so does a network that is given its own scale.
 #
-# **Step 15. Four scales.** Let a raw network $F$ be used as
+# **Step 15. Four scales.** Karras et al. call this **preconditioning**. Let a raw network $F$ be used as
 # $$D(x,\sigma) = c_{\text{skip}}\,x + c_{\text{out}}\,F(c_{\text{in}}x,\ c_{\text{noise}}), \qquad x = x_0 + \sigma\epsilon,\quad \mathrm{std}(x_0)=\sigma_d .$$
 # Ask for three things. (i) Its input has unit variance: $c_{\text{in}} = 1/\sqrt{\sigma^2+\sigma_d^2}$. (ii) So has its target, $(x_0 - c_{\text{skip}}x)/c_{\text{out}}$:
 # $c_{\text{out}}^2 = (1-c_{\text{skip}})^2\sigma_d^2 + c_{\text{skip}}^2\sigma^2$. (iii) Its errors are amplified as little as possible: minimise
 # that over $c_{\text{skip}}$; it is a parabola, and the minimum is at
 # $$c_{\text{skip}} = \frac{\sigma_d^2}{\sigma^2+\sigma_d^2}, \qquad c_{\text{out}} = \frac{\sigma\sigma_d}{\sqrt{\sigma^2+\sigma_d^2}} .$$
-# Without noise the network does nothing; in pure noise it says everything, and never is its error multiplied by more than $\sigma_d$.
+# Without noise the network does nothing; in pure noise it makes the whole guess, and its error is never multiplied by more than $\sigma_d$.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -1199,7 +1199,7 @@ c = score.edm_precondition(levels, sigma_data=sigma_d)
 skips = torch.linspace(0, 1, 100_001)[:, None]
 amplified = ((1 - skips) ** 2 * sigma_d**2 + skips**2 * levels**2).min(0)
 check("c_skip: formula vs search", c.c_skip, skips[amplified.indices, 0], atol=1e-5,
-      unlike={"deviations for variances": sigma_d / (levels + sigma_d)})
+      unlike={"standard deviations for variances": sigma_d / (levels + sigma_d)})
 no_skip = ((1 - 0 * levels) ** 2 * sigma_d**2).sqrt()
 check("c_out: formula vs search", c.c_out, amplified.values.sqrt(), atol=1e-6,
       unlike={"c_skip = 0": no_skip})
@@ -1294,18 +1294,18 @@ check_range("σ = 50: predict the noise / EDM",
 # ## 11. Pictures
 #
 # Two networks with EDM's scales, trained once on 8,000 MNIST digits by `genlab train mnist16_diffusion` and `mnist28_diffusion` (about ten minutes each) and
-# shipped with their cards. Guidance 2, Heun's method with 10 steps: 38 network evaluations for each image.
+# shipped with their model cards. Guidance 2, Heun's method with 10 steps: 38 network evaluations for each image.
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 1, figsize=(7.2, 4.4), height_ratios=(3, 2))
 for ax, size in zip(axes, (16, 28), strict=True):
-    painter = load_model(f"mnist{size}_diffusion")
-    painter.n_steps = 10
+    image_model = load_model(f"mnist{size}_diffusion")
+    image_model.n_steps = 10
     digits = torch.arange(10).repeat(3 if size == 16 else 2)
-    drawn = painter.sample(len(digits), cond=digits,
-                           generator=torch.Generator().manual_seed(13),
-                           guidance_scale=2.0)
-    n_weights = sum(p.numel() for p in painter.parameters())
+    drawn = image_model.sample(len(digits), cond=digits,
+                               generator=torch.Generator().manual_seed(13),
+                               guidance_scale=2.0)
+    n_weights = sum(p.numel() for p in image_model.parameters())
     show_images(ax, drawn.clamp(-1, 1), title=f"{size} x {size}, {n_weights:,} weights")
 show(figure,
      "The digits 0 to 9, drawn by two networks: three rows of 16 x 16 pixels, all "
@@ -1316,12 +1316,12 @@ show(figure,
 # lower the guidance to 1 in the cell above and compare again.
 #
 # Below, the 16-pixel network runs in the page itself, by Euler's steps (DDIM). Ask for a single `digit` and raise `guidance w` from 0: from
-# where on do all ten obey? Then play `time`: at which noise has the network made up its mind?
+# where on do all ten obey? Then play `time`: at which noise level is the digit decided?
 #
 # <details><summary>Answer</summary>
 #
-# At $w=0$ the label is not read. At 1 about seven in eight are what was asked for, at 2 nearly all (its card says 0.875 and 0.995). Ten pictures asked to be sevens differ from their mean by 0.38 a pixel at $w=0$, 0.31 at 1, 0.28 at 2 and hardly less beyond (0.26 at 6): most of the variety is spent by then.
-# The guess changes until $\sigma\approx 1$, where it is within about 0.1 a pixel of the picture that comes out; the rest is detail.
+# At $w=0$ the label is not used. At 1 about seven in eight are what was asked for, at 2 nearly all (its model card says 0.875 and 0.995). Ten samples conditioned on seven differ from their mean by 0.38 a pixel at $w=0$, 0.31 at 1, 0.28 at 2 and hardly less beyond (0.26 at 6): most of the variety is spent by then.
+# The guess changes until $\sigma\approx 1$, where it is within about 0.1 a pixel of the final image; the rest is detail.
 #
 # </details>
 
@@ -1406,21 +1406,21 @@ widgets.quiz(13)
 # 2. DDIM: guess $x_0$, put the *predicted* noise back, less of it. $\eta=1$ is DDPM, $\eta=0$ a deterministic flow.
 # 3. Deterministic means invertible: an image has one noise, and can be edited through it.
 # 4. In $\lambda=\log(\alpha/\sigma)$ the flow is exact up to how the guess changes; holding it still is DDIM, order 1.
-# 5. A straight line through two guesses (2M) or two slopes (Heun) give order 2; count passes, not steps.
+# 5. A straight line through two guesses (2M) or two slopes (Heun) give order 2; count network evaluations, not steps.
 # 6. Order repairs the solver's error only. Clip the guess where $\alpha_t$ is tiny: that removes most of DDIM's deficit with few steps and
 #    half of it with many. A smaller advantage of fresh noise remains, and grows with the number of steps, up to 32.
 # 7. Guidance: $\epsilon_u + w(\epsilon_c-\epsilon_u)$, two evaluations; an exact classifier gives the same field.
 # 8. It does *not* sample the sharpened posterior: for a normal class the variance is $v^w$, not $v/(w+(1-w)v)$.
-# 9. Too much of it saturates pixels and kills variety while classifiers cheer.
+# 9. Too much of it saturates pixels and removes variety, while a classifier recognises every sample.
 # 10. Sample with averaged weights; keep the network's inputs, targets and errors in unit scale.
 #
-# | paradigm | objective | sampler | passes | likelihood | pays |
+# | paradigm | objective | sampler | evaluations | likelihood | pays |
 # |---|---|---|---|---|---|
 # | score / diffusion (this lesson) | the same noise-prediction MSE, labels hidden in 10 % | DDIM, 2M, Heun; guided | 10 to 100 evaluations, twice as many with guidance | bound for the chain; through the flow in lesson 14 | steps; guidance trades variety for obedience |
 #
 # **What production systems add.** Prediction of $v$ or EDM's scales; text instead of labels; samplers of this lesson with 20 to 30 steps;
 # guidance that varies with the noise level; and *distillation* (consistency models, latent consistency): a second training that teaches a
-# network to jump along this lesson's flow in 1 to 8 passes.
+# network to jump along this lesson's flow in 1 to 8 evaluations.
 #
 # ## Sources
 #

@@ -67,7 +67,7 @@ course.draw_map(lesson=14, slim=True)
 
 # %% [markdown]
 # Lesson 11 learned scores on a ladder of noise levels and sampled by Langevin. Lesson 12 learned to predict noise and sampled by a chain.
-# Lesson 13 threw the chain's noise away and sampled faster. Three recipes with the same network inside: this lesson finds the one object
+# Lesson 13 threw the chain's noise away and sampled faster. All three use the same network. This lesson finds the one object
 # that they all approximate. Let the number of steps go to infinity, and what is left is a differential equation. It brings two things that
 # no chain has, an exact likelihood and solvers with an order, and it shows when diffusion and flow matching are one method.
 #
@@ -87,7 +87,8 @@ course.draw_map(lesson=14, slim=True)
 # $\beta(t)$ per unit of time. For small $h$ the root is $1-\tfrac12\beta h+O(h^2)$. What is left to first order is an Euler-Maruyama step
 # of
 # $$dx=-\tfrac12\beta(t)\,x\,dt+\sqrt{\beta(t)}\,dW .$$
-# $dW$ is a normal increment with variance $dt$: noise enters with $\sqrt h$, drift with $h$. The simplest case, $\beta=1$, gives
+# This is a **stochastic differential equation** (SDE). $-\tfrac12\beta x$ is its **drift** and $\sqrt\beta$ its **diffusion coefficient**; $W$ is **Brownian motion**,
+# whose increment $dW$ is normal with variance $dt$. So noise enters with $\sqrt h$ and drift with $h$. The simplest case, $\beta=1$, gives
 # $\bar\alpha_t=\lim(1-h)^{t/h}=e^{-t}$. The check watches the chain's product approach it, with an error that halves with $h$.
 
 # %%
@@ -141,7 +142,7 @@ def slopes(sde, t):
 
 
 t = torch.linspace(0.02, 0.98, 49)
-table = {"rate": [], "strength": [], "a": [], "slope": [], "g2": [], "growth": []}
+table = {"rate": [], "g2 by hand": [], "a": [], "slope": [], "g2": [], "growth": []}
 for sde in PATHS.values():
     rate, slope, growth = slopes(sde, t)
     found = (sde.rate(t) + 0 * t, sde.diffusion(t) ** 2, rate, slope,
@@ -152,7 +153,7 @@ table = {name: torch.stack(column) for name, column in table.items()}
 check("four paths: a = d log alpha / dt", table["rate"], table["a"], atol=1e-10,
       unlike={"d alpha / dt": table["slope"]})
 check("    g^2 = d sigma^2 / dt - 2 a sigma^2",
-      table["strength"], table["g2"], rtol=1e-12,
+      table["g2 by hand"], table["g2"], rtol=1e-12,
       atol=1e-10, unlike={"the drift forgotten": table["growth"]})
 
 ts = torch.linspace(0, 2, 201)
@@ -187,7 +188,7 @@ show(figure,
      "signal-to-noise ratios fall with time.")  # fmt: skip
 
 # %% [markdown]
-# VE never shrinks the signal (the vertical line, which leaves the picture); its end is a law of its own size, not $\mathcal N(0,I)$. VP is
+# VE never shrinks the signal (the vertical line, which leaves the figure); its end is a wide normal of its own, not $\mathcal N(0,I)$. VP is
 # bounded: its drift contracts.
 #
 # **Step 3. What happens to a whole density.** Watch the average of any smooth $\varphi$. Over a short time $\varphi(x)$ changes by
@@ -205,7 +206,7 @@ grid = torch.linspace(-3.5, 3.5, 141)
 
 
 def law(sde, t, data=line):
-    """The exact law of the noised data at time t."""
+    """The exact distribution of the noised data at time t."""
     t = torch.tensor(float(t))
     return data.noised(float(sde.alpha(t)), float(sde.sigma(t)))
 
@@ -241,15 +242,15 @@ check("Fokker-Planck on four paths, t = 0.4", *both, atol=2e-5,
       unlike={"g^2 without the half": without_half[1]})
 
 # %% [markdown]
-# ## 2. Two ways back
+# ## 2. The reverse process
 #
 # **Step 4. Noise as a current.** The Laplacian is a divergence, and $\nabla p=p\,\nabla\log p$. So
 # $\tfrac12g^2\Delta p=\nabla\cdot(\tfrac12g^2p\,\nabla\log p)$, and Fokker-Planck becomes
 # $$\partial_tp_t=-\nabla\cdot(v\,p_t),\qquad v(x,t)=a\,x-\tfrac12g^2\,\nabla\log p_t(x).$$
-# This is how a density moves when every point simply follows the velocity $v$, without any noise. Hence the **probability-flow ODE**
-# $\dot x=v$: run it up or down, and its points have the law $p_t$ at every time.
+# This is the **continuity equation**: it says how a density moves when every point follows the velocity $v$, without any noise. Hence the **probability-flow ODE**
+# $\dot x=v$: run it up or down, and its points have the distribution $p_t$ at every time.
 #
-# **Step 5. A family of ways back.** Add and subtract $\tfrac12\lambda^2g^2\Delta p$. The same $\partial_tp_t$ equals
+# **Step 5. A family of reverse processes.** Add and subtract $\tfrac12\lambda^2g^2\Delta p$. The same $\partial_tp_t$ equals
 # $-\nabla\cdot\big([\,a\,x-\tfrac{1+\lambda^2}2g^2\nabla\log p_t]\,p_t\big)-\tfrac12\lambda^2g^2\Delta p_t$. With the clock reversed every
 # sign flips, the last term becomes ordinary diffusion, and this is the Fokker-Planck equation of
 # $$dx=\big[a\,x-\tfrac{1+\lambda^2}2\,g^2\,\nabla\log p_t(x)\big]dt+\lambda\,g\,d\bar W,\qquad t\text{ from }T\text{ down to }0$$
@@ -262,7 +263,7 @@ t0, now = 0.4, torch.tensor(0.4)
 
 
 def backward(sde, lam, weight):
-    """dp/dt of the way back with noise lam; `weight` times g^2 multiplies the score."""
+    """dp/dt of the reverse process with noise lam; `weight` g^2 scales the score."""
     a, g2 = sde.rate(now), sde.diffusion(now) ** 2
 
     def current(x):
@@ -280,13 +281,13 @@ family, all_full = (
     torch.stack([backward(sde, lam, weight(lam)) for sde, lam in cases])
     for weight in (lambda lam: (1 + lam**2) / 2, lambda lam: 1.0)
 )
-check("dp/dt of the way back: 4 paths, noise 0, 1, 1.5", moved, family, atol=3e-5,
+check("dp/dt in reverse: 4 paths, noise 0, 1, 1.5", moved, family, atol=3e-5,
       unlike={"the score counted fully for each": all_full})
 
 
 # %% [markdown]
-# **The equation becomes code.** A network that predicts noise *is* a score, $-\epsilon_\theta/\sigma_t$ (lesson 11). Given a score, both
-# ways back are one line. Compute the worked example: $\beta=1$, $t=0.5$, $x=1.2$, predicted noise $0.8$, one Euler step of $0.05$ towards
+# **The equation becomes code.** A network that predicts noise *is* a score, $-\epsilon_\theta/\sigma_t$ (lesson 11). Given a score, each of the two
+# reverse processes is one line. Compute the worked example: $\beta=1$, $t=0.5$, $x=1.2$, predicted noise $0.8$, one Euler step of $0.05$ towards
 # the data.
 
 # %%
@@ -325,7 +326,7 @@ course.show_source(score.probability_flow)
 # %% [markdown]
 #
 # **Step 6. The same marginals, measured.** Now with samples: 20,000 points from the exact $p_1$, brought down by four members of the family
-# with the exact score. The $W_1$ distance to the exact law (its quantiles, from the distribution function) is taken at three times. The
+# with the exact score. The $W_1$ distance to the exact distribution (its quantiles, from the distribution function) is taken at three times. The
 # floor is what 20,000 perfect draws reach.
 
 # %%
@@ -334,7 +335,7 @@ wide_grid = torch.linspace(-7, 7, 14_001)
 
 
 def w1_to_law(x, law):
-    """W1 between samples and a law on the line: mean distance of quantiles."""
+    """W1 between samples and a density on the line: mean distance of quantiles."""
     cdf = law.log_prob(wide_grid[:, None]).exp().cumsum(0)
     levels = (torch.arange(len(x)) + 0.5) / len(x)
     quantiles = np.interp(levels.numpy(), (cdf / cdf[-1]).numpy(), wide_grid.numpy())
@@ -351,7 +352,7 @@ for lam in (0.0, 0.5, 1.0, 1.5):
     films[lam] = list(
         score.reverse_sde_sample(vp, s, far, ts, noise=lam, generator=generator))
     memory[lam] = torch.stack([far[:, 0], films[lam][-1][:, 0]]).corrcoef()[0, 1]
-    print(f"noise {lam}: largest W1 to the exact laws ~{worst(films[lam]):.3f}, "
+    print(f"noise {lam}: largest W1 to the exact p_t ~{worst(films[lam]):.3f}, "
           f"correlation of start and end ~{memory[lam]:.2f}")
 perfect = line.sample(n_draws, generator=generator)
 print(f"floor: 20,000 perfect draws ~{w1_to_law(perfect, line):.3f}")
@@ -364,7 +365,7 @@ check_range("noise 0: correlation of start and end", memory[0.0], 0.85, 1.0,
             unlike={"noise 0.5": memory[0.5], "noise 1": memory[1.0]})
 
 # %% [markdown]
-# The laws agree at all times. The *paths* do not: under the ODE the end is a function of the start, under the SDE it has forgotten it.
+# The marginals agree at all times. The *paths* do not: under the ODE the end is a function of the start; under the SDE it hardly depends on the start.
 # Equal marginals say nothing about which point goes where.
 
 # %% jupyter={"source_hidden": true}
@@ -375,7 +376,7 @@ colours = np.where(far[some, 0] < 0, "#0072B2", "#E69F00")
 
 
 def scene(k):
-    """Both ways back after k of 130 steps: thirteen paths each, and all points."""
+    """Both processes after k of 130 reverse steps: thirteen paths and all points."""
     figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True,
                                 width_ratios=[1, 1, 0.6])  # fmt: skip
     for ax, lam, name in ((axes[0], 0.0, "ODE"), (axes[1], 1.0, "reverse SDE")):
@@ -408,9 +409,9 @@ film(
 )  # fmt: skip
 
 # %% [markdown]
-# **A question for the widget.** Choose a path and turn the noise up from 0. Which of the two pictures changes, the paths or the histogram?
-# Then look at the colours, which say on which side a point *started*: at which amount of noise can you no longer tell, at the end, who came
-# from where?
+# **A question for the widget.** Choose a path and turn the noise up from 0. Which of the two panels changes, the paths or the histogram?
+# Then look at the colours, which say on which side a point *started*: at which amount of noise can you no longer tell, at the end, which point came
+# from which side?
 #
 # <details><summary>Answer</summary>
 #
@@ -427,7 +428,7 @@ widgets.sde_paths()
 #
 # **Step 7. DDPM is the reverse SDE of VP, cut into steps.** Put $\beta_k\approx\beta(t)h$ into the ancestral step and expand
 # $1/\sqrt{1-\beta_k}=1+\tfrac12\beta_k+O(h^2)$: the mean is $x+\tfrac12\beta hx+\beta h\,s$, an Euler-Maruyama step backwards. Means and
-# noise variances of a step differ by $O(h^2)$, so both samplers have a law that is off by $O(h)$. Data $\mathcal N(0,\tfrac14)$ make both
+# noise variances of a step differ by $O(h^2)$, so the distribution of either sampler is off by $O(h)$. Data $\mathcal N(0,\tfrac14)$ make both
 # samplers affine, so the variance can be followed exactly, without Monte Carlo.
 
 # %%
@@ -499,7 +500,7 @@ check("final variance: order of DDPM, of the reverse SDE",
 # noise on unscaled data. The product rule removes the drift $a\,x$, and with $s=-\hat\epsilon/\sigma$ and
 # $\tfrac{d}{dt}\kappa^2=g^2/\alpha^2$ the flow becomes
 # $$\frac{dy}{d\kappa}=\hat\epsilon(x,t).$$
-# One Euler step here from $t$ to $u<t$, multiplied by $\alpha_u$, *is* DDIM. Not nearly: the two differ by rounding. A step of any length
+# One Euler step here from $t$ to $u<t$, multiplied by $\alpha_u$, *is* DDIM: the two differ only by rounding. A step of any length
 # is exact while the predicted noise does not change: if the data are a single point, one step from pure noise lands on it. For normal data
 # $\mathcal N(0,v)$ the predicted noise changes all the way. Then it depends on $v$ which first-order solver has the smaller error: near
 # $v=1$ it is Euler in $t$, since those data hardly move in $t$. The figure has $v=\tfrac14$ and gives all solvers the same levels, even in
@@ -528,7 +529,7 @@ counts = [8, 16, 32, 64, 128]
 
 
 def relative_errors(variance, n):
-    """Of the width at t = 0.01, by four solvers of the flow of N(0, variance)."""
+    """Of the std at t = 0.01, by four solvers of the flow of N(0, variance)."""
     even = np.interp(np.linspace(float(lam[0]), float(lam[-1]), n + 1),
                      lam.numpy(), fine.numpy())
     ts = torch.tensor(even)
@@ -567,7 +568,7 @@ figure, ax = plt.subplots(figsize=(6.6, 3.8))
 names = ("DDIM: Euler in σ/α", "Euler in t", "Heun in t", "RK4 in t")
 for marker, name, values in zip("osD^", names, errors.T, strict=True):
     ax.loglog(counts, values, marker=marker, label=name)
-ax.set(xlabel="steps, even in log-SNR", ylabel="relative error of the width",
+ax.set(xlabel="steps, even in log-SNR", ylabel="relative error of the std",
        title="one ODE, four solvers: orders 1, 1, 2 and 4")  # fmt: skip
 ax.set_xticks(counts, counts)
 ax.minorticks_off()
@@ -589,7 +590,7 @@ check("data at one point: one DDIM step from pure noise",
 
 # %% [markdown]
 # **Step 9. Annealed Langevin is VE without its predictor.** A *predictor-corrector* alternates a reverse-time step with Langevin steps at
-# the new level; the corrector leaves the law of that level in place (up to its step size) and mends what the predictor broke. Leave the
+# the new level; the corrector leaves the distribution of that level in place (up to its step size) and mends what the predictor broke. Leave the
 # predictor out, take the VE path with step sizes proportional to $\sigma^2$, and you have lesson 11's sampler, state for state.
 #
 # **Step 10. $L_\text{simple}$ is weighted denoising score matching.** Insert $\epsilon_\theta=-\sigma s_\theta$: then
@@ -755,7 +756,7 @@ torch.testing.assert_close(mine, theirs)
 # %% [markdown]
 # **Step 12. The prior gap.** We used the true $p_T$. Sampling starts from $\mathcal N(0,I)$, and so most code puts that in. But
 # $\alpha_1=e^{-5.025}=0.0066$ is not zero: the data still shine through. Its mean alone shifts $\log p_T$ by about $\alpha_1\,m\cdot x_T$.
-# Here are the three choices: the usual prior, a normal with the *moments* of the noised data (which everybody knows), and the true law.
+# Here are the three choices: the usual prior, a normal with the *moments* of the noised data (which are easy to measure), and the true distribution.
 
 # %%
 one = torch.tensor(1.0)
@@ -765,7 +766,7 @@ by_moments = Gaussian(
     vp.alpha(one) ** 2 * match.cov + vp.sigma(one) ** 2 * torch.eye(2),
 )
 priors = {"N(0, I)": std_normal_log_prob,
-          "moments": by_moments.log_prob, "true law": prior}
+          "moments": by_moments.log_prob, "exact": prior}
 counts, exact = (25, 50, 100, 200), plane.log_prob(x)
 errors = {name: [] for name in priors}
 for n_steps in counts:
@@ -778,8 +779,8 @@ for name, values in errors.items():
 usual = errors["N(0, I)"]
 order_of = lambda values: math.log2(values[2] / values[3])
 check("usual prior: error at 100 and at 200 steps", usual[2], usual[3], rtol=1e-3,
-      unlike={"the true law's": errors["true law"][3]})
-check("true law: order of RK4", order_of(errors["true law"]), 4.0, atol=0.3,
+      unlike={"the exact prior's": errors["exact"][3]})
+check("exact prior: order of RK4", order_of(errors["exact"]), 4.0, atol=0.3,
       unlike={"usual prior": order_of(usual)})
 check("moments: what is left, at 200 steps", errors["moments"][3], 0.0, atol=1e-4,
       unlike={"usual prior": usual[-1]})
@@ -795,8 +796,8 @@ ax.minorticks_off()
 ax.legend(loc="lower left")
 show(figure,
      "Largest error of log p against RK4 steps: with the prior N(0, I) it stays at "
-     "0.007 nats; with matched moments it falls to a millionth, with the true law it "
-     "keeps falling.")  # fmt: skip
+     "0.007 nats; with matched moments it falls to a millionth, with the exact prior "
+     "it keeps falling.")  # fmt: skip
 
 # %% [markdown]
 # That is question 2: the error stays at 0.007 nats, at any number of steps. It is no numerical error at all: it is the exact
@@ -827,7 +828,7 @@ check_range("mean of the density over the true one",
 
 # %% [markdown]
 # **Step 14. One network, two distributions.** `ProbabilityFlow` wraps a score with an ODE. It *has* `log_prob`. DDPM's chain on the same
-# network has an `elbo` and no `log_prob`. This is not pedantry. Take $\mathcal N(0,1)$ data and a slightly wrong score $-cx$ with $c=1.3$,
+# network has an `elbo` and no `log_prob`. The difference matters. Take $\mathcal N(0,1)$ data and a slightly wrong score $-cx$ with $c=1.3$,
 # $\beta=1$, $T=3$. Both samplers are linear. The ODE multiplies the variance by $e^{(1-c)T}$; under the SDE it tends to $1/(2c-1)$ at the
 # rate $2c-1$. And the chain's mean bound lies below minus the entropy by $\tfrac12(c-1)^2T$ nats, half the mean squared error of the score
 # along the way.
@@ -871,7 +872,7 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(chain_model))
 
 # %% [markdown]
 # Question 3: no. The chain's *lower bound* lies above the ODE's *exact* likelihood, and nothing is wrong: the bound holds for the chain.
-# With the exact score ($c=1$) all three coincide. The gap between them measures the score's error, not anybody's arithmetic.
+# With the exact score ($c=1$) all three coincide. The gap between them measures the error of the score. It is no mistake in the arithmetic.
 
 # %% [markdown]
 # ## 5. Real data: the digits in bits per dimension
@@ -881,7 +882,7 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(chain_model))
 
 # %%
 torch.set_default_dtype(torch.float32)
-# no class is told: the law of all digits together
+# unconditional: the distribution of all digits together
 recipe = find("digit_diffusion").but(n_steps=450, p_drop=1.0)
 digits, test = load_digits("train"), load_digits("test").images[:100]
 ddpm = recipe.untrained()
@@ -939,7 +940,7 @@ print(
     f"solved by RK4 ~{off_scale(by_rk4):.2f}, "
       f"SDE ~{off_scale(plain['SDE']):.2f}")
 print(f"ODE started at t = 0.8: ~{lost[0.8]:.2f}, at t = 0.6: ~{lost[0.6]:.2f}")
-check_range("ODE, share of images off the scale", lost[1.0], 0.15, 0.6, digits=2,
+check_range("ODE, fraction of images off the scale", lost[1.0], 0.15, 0.6, digits=2,
             unlike={"SDE": off_scale(plain["SDE"]), "ODE from t = 0.6": lost[0.6]})
 
 
@@ -997,14 +998,14 @@ show(figure,
 # | clipped, 500 steps | .55 | .50 | -.05 ± .04 |
 #
 # **Most of the ODE's deficit is the division by $\alpha_1$**: at 250 steps clipping takes four fifths of it away. The advantage of fresh noise
-# that remains is small, and these runs alone do not resolve it; lesson 13's runs do (.06 ± .01 at 32 passes). It needs many steps: with 50 the
-# noise is a *dis*advantage. The dial of step 5 buys it, for the price of more steps.
+# that remains is small, and these runs alone do not resolve it; lesson 13's runs do (.06 ± .01 at 32 evaluations). It needs many steps: with 50 the
+# noise is a *dis*advantage. You get it by turning up $\lambda$ in step 5, for the price of more steps.
 #
 # **What is the likelihood of an image of grey levels?** The ODE gives the density of a *real-valued* image at $t_\text{min}$. A test image
 # has $D=64$ pixels of 17 levels, a distance $\delta=\tfrac18$ apart. Three honest ways to a number for $\log P(\text{image})$, all of them
 # bounds:
 #
-# - **Uniform dequantisation** (lesson 04): $\log P(x)\ge\mathbb E_u\log p(x+u)+D\log\delta$, with $u$ spread over the level's bin. Its law
+# - **Uniform dequantisation** (lesson 04): $\log P(x)\ge\mathbb E_u\log p(x+u)+D\log\delta$, with $u$ spread over the level's bin. Its density
 #   is a box; the network expects normal noise.
 # - **Normal dequantisation**: let the noise be what the network was trained on. With $z=\alpha x+\sigma\epsilon$ at $t_\text{min}$ as a
 #   latent (lesson 05),
@@ -1045,15 +1046,15 @@ check_range("no dequantisation: not a bound at all", raw, 1.3, 2.0, digits=2,
             unlike=bpd)
 
 # %% [markdown]
-# The fourth number is a log-density of noised, real-valued images. It is the only *exact* one (up to solver and trace), and it answers
-# another question: it is positive, it changes if you rescale the pixels, and it cannot stand in a column with the others. The number of the last check is the
+# The fourth number is a log-density of noised, real-valued images. It is the only *exact* one (up to solver and trace), and it belongs to
+# another question: it is positive, it changes if you rescale the pixels, and it cannot be compared with the others. The number of the last check is the
 # mistake to watch for: the density *at* the grey levels, dressed up as bits per dimension. It looks best, and could be made better without
 # limit by putting narrower spikes on the 17 levels.
 #
 # And the shattered images? A model that wastes a fraction $w$ of its mass on them loses $-\log(1-w)$ nats for an image. That is about a hundredth of a
 # bit per dimension, and plain to the eye: likelihood and sample quality measure different things (lesson 09).
 #
-# How large are the errors? Halve the steps; exchange the prior; exchange the trace. Each on its own scale.
+# How large are the errors? Halve the steps, exchange the prior, exchange the trace, and see how far each moves the number.
 
 # %%
 finer = t_min + (1 - t_min) * torch.linspace(0, 1, 21) ** 2
@@ -1161,7 +1162,7 @@ check("log p by the straight flow: no prior gap here",
 
 # %% [markdown]
 # **Mind the clock.** Lipman et al., Liu et al. and their libraries put noise at 0 and data at 1. Their velocity is ours with $t\to1-t$ and
-# $v\to-v$. On the straight path $\alpha_1=0$ exactly, so here $\mathcal N(0,I)$ *is* the law at $t=1$ and step 12 has nothing to repair.
+# $v\to-v$. On the straight path $\alpha_1=0$ exactly, so here $\mathcal N(0,I)$ *is* the distribution at $t=1$ and step 12 has nothing to repair.
 #
 # Train it, on eight modes in a ring whose density is known. The loss has a floor far above zero: it is the mean variance of $\epsilon-x_0$
 # given $x_t$.
@@ -1268,7 +1269,7 @@ show(figure,
 # %% [markdown]
 # Blue: fifty trajectories, one coordinate against time. Orange crosses: where *one* Euler step lands. From noise the first velocity is
 # $\epsilon-\mathbb E[x_0]$, so every point is sent to the mean of the data, the empty middle of the ring: question 4, answered by a
-# picture. After reflow one step nearly suffices. What reflow cannot do is improve the law: it reproduces the first flow's, mistakes
+# picture. After reflow one step nearly suffices. What reflow cannot do is improve the distribution: it reproduces that of the first flow, mistakes
 # included, and both curves end at the same height above the floor.
 #
 # ## 7. It fails: what goes wrong, on purpose
@@ -1309,9 +1310,9 @@ check_range("the right conversion", off["-eps / sigma"], 0.0, 0.02,
                     "the sign lost": off["eps / sigma"]})
 
 # %% [markdown]
-# **Noise drawn twice.** A strength $g$ that contains its own random draw, multiplied by the solver's, has the right variance: product of
+# **Noise drawn twice.** A diffusion coefficient $g$ that contains its own random draw, multiplied by the solver's, has the right variance: product of
 # two independent standard normals, variance 1. Every check of mean and variance passes. The fourth moment does not: 9 in place of 3. Our
-# solver asks the strength twice for the same time and refuses.
+# solver evaluates the coefficient twice at the same time and raises an error if they differ.
 #
 # **The sign of the divergence.** Tested on a velocity that does not depend on $x$, a flipped sign goes unnoticed, for the divergence is
 # zero. **Digits lost**: $\sqrt{1-e^{-t}}$ near $t=0$.
@@ -1418,19 +1419,19 @@ widgets.quiz(14)
 # 5. $L_\text{simple}=2\sigma^2J_\text{DSM}$ of the scaled data.
 # 6. $\log p_0=\log p_T+\int\nabla\cdot v\,dt$: exact for the ODE, up to solver, trace and prior.
 # 7. A wrong prior leaves a gap that steps do not close; two moments of the data close it.
-# 8. The chain's ELBO and the ODE's likelihood speak of two distributions.
+# 8. The chain's ELBO and the ODE's likelihood belong to two distributions.
 # 9. On grey levels every ODE number is a bound: the dequantisation decides by how much.
 # 10. With independent normal noise flow matching learns the same ODE on the straight path; with other pairings (reflow) another one, and
 #     straighter.
 # 11. Compare samplers with clipped guesses and at converged steps: most of the ODE's deficit is the division by $\alpha_1$; a smaller
 #     advantage of fresh noise remains (lesson 13 resolves it), and takes many steps.
 #
-# | paradigm | objective | sampler | passes | likelihood | pays |
+# | paradigm | objective | sampler | evaluations | likelihood | pays |
 # |---|---|---|---|---|---|
-# | score SDE / flow matching | weighted DSM, or velocity regression | reverse SDE, or ODE | 10 to 1000; after reflow 1 to 4 | exact for the ODE (solver, trace, prior); a bound for the chain | many passes for either |
+# | score SDE / flow matching | weighted DSM, or velocity regression | reverse SDE, or ODE | 10 to 1000; after reflow 1 to 4 | exact for the ODE (solver, trace, prior); a bound for the chain | many evaluations for either |
 #
 # **What production systems add.** Networks a thousand times larger in a latent space; the straight path with times drawn more often from
-# the middle; solvers of lesson 13 on the ODE; distillation in place of several reflows. Likelihoods are hardly ever computed: nobody
+# the middle; solvers of lesson 13 on the ODE; distillation in place of several reflows. Likelihoods are hardly ever computed, and nobody
 # selects an image generator by nats.
 #
 # ## Sources

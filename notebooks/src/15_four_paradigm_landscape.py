@@ -110,7 +110,7 @@ course.draw_map(lesson=15, slim=True)
 #
 # Write your answers down. Each question returns, with a number.
 #
-# 1. Twelve releases of 2024 and 2025: language, pictures, video, molecules. How many of the twelve *texts* tell you what kind of likelihood the model has?
+# 1. Twelve releases of 2024 and 2025: language, images, video, molecules. How many of the twelve *texts* tell you what kind of likelihood the model has?
 # 2. Eight guided diffusion steps ask the network for two predictions each. How many sequential calls of the network does that take at least?
 # 3. A program has read 1,878 labelled release texts. Of the four releases of section 2 it places one wrongly. How sure is it of that answer: 40, 70 or 95 percent?
 #
@@ -120,7 +120,7 @@ course.draw_map(lesson=15, slim=True)
 # **Step 3. Costs and likelihood.** What follows from both: what does a sample cost, and what can the model, as trained, say about $p(x)$ (the blank `gives`)? **Step 4. Place.** Put it on the map: five rows for four paradigms, since autoregressive models and flows share one objective, the exact likelihood. A
 # claim that does not fit its place is the interesting part of the text.
 #
-# With each answer, say *how you know*. **Disclosed**: the words are there. **Inferred**: they are not, but the map leaves no other choice. **Not said**: neither. Here is an invented release, and a card filled in by the four steps:
+# With each answer, say *how you know*. **Disclosed**: the words are there. **Inferred**: they are not, but the map leaves no other choice. **Not said**: neither. Here is an invented release, and a form filled in by the four steps:
 #
 # > Tessera turns sentences into pictures. An autoencoder compresses images eightfold; a transformer, trained to predict noise on the codes, draws in 50 guided DDIM
 # > steps, and the decoder makes the pixels. Unlike GANs, it needs no discriminator, and it outperforms autoregressive baselines. The weights are open.
@@ -136,7 +136,7 @@ course.draw_map(lesson=15, slim=True)
 # ```
 #
 # This text sets three traps, and you will meet them all day. What follows *unlike* or *outperforms* places nothing. *Transformer* is an architecture, not a paradigm. And *open weights* is a
-# fact that does not matter here. The words of the map, for your cards:
+# fact that does not matter here. The words of the map, for your forms:
 
 # %%
 from genlab.map import FAMILIES, LIKELIHOODS, OBJECTIVES, SAMPLERS, SYSTEMS
@@ -156,7 +156,7 @@ print("everywhere: cannot tell")
 #
 # (a) A text model of 70 billion parameters, trained to predict the next token of two trillion; a key-value cache speeds up generation.
 #
-# (b) An autoencoder compresses photographs eightfold; a network removes noise from the codes in 50 DDIM steps with classifier-free guidance, and the decoder paints the result.
+# (b) An autoencoder compresses photographs eightfold; a network removes noise from the codes in 50 DDIM steps with classifier-free guidance, and the decoder turns the result into pixels.
 #
 # (c) Unlike diffusion models, ours needs no loop: 512 numbers become a face of 1024 x 1024 pixels. A critic with a gradient penalty is its only teacher.
 #
@@ -174,7 +174,7 @@ course.solution("15.read")
 # ## 2. The clinic: four releases in full
 #
 # Now real ones, retold in our own words from the sources that each key lists (for some an abstract, or reports by others). *Not said* means: not in the text before you. Each text has a phrase that points to the wrong family and a fact that does not matter. For every release, **copy the phrase that decides (3 to 25 words; `"cannot tell"` if none does), fill in the four
-# blanks with how you know, and write one question to the authors on paper.** If something is wrong, the checker explains the first mistake. The key with its evidence opens after your card is right, or after three calls of `course.hint`.
+# blanks with how you know, and write one question to the authors on paper.** If something is wrong, the checker explains the first mistake. The key with its evidence opens after your form is right, or after three calls of `course.hint`.
 #
 # **Your turn 15.2 · DeepSeek-V3** *(compute, 8 minutes)*
 
@@ -191,7 +191,7 @@ course.exercise("15.deepseek-v3", deepseek)
 course.solution("15.deepseek-v3")
 
 # %% [markdown]
-# <details><summary>After your card is right</summary>
+# <details><summary>After your form is right</summary>
 #
 # A common mistake here is to go by what is new. Several tokens are predicted at once, which suggests parallel generation. But a draft that is checked from left to right is
 # still autoregression. The exactness of that check is proved in [discrete and parallel](frontier/discrete_and_parallel.ipynb).
@@ -212,7 +212,7 @@ course.exercise("15.flux-schnell", flux)
 course.solution("15.flux-schnell")
 
 # %% [markdown]
-# <details><summary>After your card is right</summary>
+# <details><summary>After your form is right</summary>
 #
 # The word *flow* means two things in this field. A **normalizing flow** is an invertible network with an exact likelihood. **Flow matching** and **rectified flow** are regressions on a
 # velocity, and stand with the diffusion models. The map keeps them in different rows, and many texts do not.
@@ -231,7 +231,7 @@ course.exercise("15.llada", llada)
 course.solution("15.llada")
 
 # %% [markdown]
-# <details><summary>After your card is right</summary>
+# <details><summary>After your form is right</summary>
 #
 # *Language model*, *next token*, *GPT*: words that pull towards the autoregressive row, and none of them says how LLaDA is trained or sampled. The authors name the family, once.
 #
@@ -249,7 +249,7 @@ course.exercise("15.midjourney-v7", midjourney)
 course.solution("15.midjourney-v7")
 
 # %% [markdown]
-# **Does a program do better?** `genlab read` is a log-linear model of words, letters and 24 hand-written patterns, fitted to 1,878 texts of the **bank** (written for the course: `genlab_course/data/releases.md`). Names are hidden from it, so it cannot recognise a product.
+# **Does a program do better?** `genlab read` is a log-linear model of words, letters and 24 hand-written patterns, fitted to 1,878 texts of the **bank** (written for the course: `genlab_course/data/releases.md`). Product names are removed first, so it cannot recognise a product.
 # Where its confidence is below a threshold, it abstains: "(unsure)". "None named" is its word for your *cannot tell*: the text names no family. Use it as a *highlighter*: it shows which phrases pull, and in which direction.
 
 # %%
@@ -301,7 +301,7 @@ for family in FAMILIES:
 # |---|---|---|
 # | autoregressive, flow | forward KL, exactly | 03 |
 # | latent-variable | forward KL, from above | 05 |
-# | adversarial | Jensen-Shannon or Wasserstein, from below, by a discriminator or critic | 07, 08 |
+# | adversarial | Jensen-Shannon or Wasserstein, from below, by a discriminator or a critic | 07, 08 |
 # | score | Fisher divergence at every noise level | 11 |
 #
 # Read the second column. *Exactly* promises an exact likelihood, *from above* a bound, *by a discriminator* none. The last row is less plain: summed over all noise levels with the right weight, the Fisher divergence *is* the forward KL, but a network need not be the score of any one density, and lesson 12's plain loss has another weight. (*Going further* computes all four for one pair.)
@@ -408,7 +408,7 @@ check("8 guided steps in one batch: evaluations, sequential", counts["one batch"
 # %% [markdown]
 # **Your turn 15.6 · the bill of a hybrid** *(compute, 3 minutes)*
 #
-# A language model writes 100 tokens. A denoiser then takes 30 guided DDIM steps on codes, both predictions of a step in one batch, and a decoder paints the picture. How many evaluations does one picture take, and how many sequential calls?
+# A language model writes 100 tokens. A denoiser then takes 30 guided DDIM steps on codes, both predictions of a step in one batch, and a decoder turns the codes into an image. How many evaluations does one image take, and how many sequential calls?
 
 # %%
 bill = ...  # (evaluations, calls)
@@ -505,7 +505,7 @@ for name, subject in sold.items():
 #
 # ## 5. It fails: numbers of different kinds
 #
-# Reading and counting give you a place. Now somebody hands you a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **On the same data, a bound below an exact value ranks the two; one above it does not.** The VAE's own bound moves when it is computed with 500 draws, not one:
+# Reading and counting give you a place. Now suppose you get a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **On the same data, a bound below an exact value ranks the two; one above it does not.** The VAE's own bound moves when it is computed with 500 draws, not one:
 
 # %%
 from genlab_course.rows import card
@@ -623,7 +623,7 @@ Markdown(cheat_sheet())
 # %% [markdown]
 # ## Going further: eight more releases
 #
-# The same card, eight times: pictures, text with pictures, molecules and video.
+# The same form, eight times: images, text with images, molecules and video.
 
 # %% [markdown]
 # **Your turn · VAR** *(compute, 8 minutes)*
@@ -951,7 +951,7 @@ assert fact.passes == 1, "no loop, whatever the text says"
 # %% [markdown]
 # ## Going further: the league of the recipes
 #
-# Eleven recipes were trained on the same 1,397 digits and are judged on others: the bits on 200, the rest on 400. **Five trainings each**, from five seeds, all else equal (`benchmarks/league.py` repeats it in half an hour). A cell is their mean ± standard deviation, the luck of drawing 1,000 samples included. *Evaluations* are the rows that a network computes for one sample, *sequential* its calls.
+# Eleven recipes were trained on the same 1,397 digits and are evaluated on others: the bits on 200, the rest on 400. **Five trainings each**, from five seeds, all else equal (`benchmarks/league.py` repeats it in half an hour). A cell is their mean ± standard deviation, the luck of drawing 1,000 samples included. *Evaluations* are the rows that a network computes for one sample, *sequential* its calls.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 from genlab_course.league import COLUMNS, cells, load_league
@@ -1032,7 +1032,7 @@ show(figure, alt="One line of five marks a recipe, its sequential evaluations in
 # %% [markdown]
 # ## Going further: the league of the labs
 #
-# Latent diffusion and GLIDE draw pictures of $32\times32$ pixels from captions, each in its own colours and style. Both know captions like *a red seven* in red, green and blue; 24 of them are left when the pairs that one never saw are taken out. Each draws 40 pictures a caption from each of three seeds, with its lab's settings and guidance $w=3$ (latent diffusion guides all 20 steps, GLIDE five of 18). One evaluator judges both: a classifier trained from one seed, in latent diffusion's style, on digits that neither has seen; it gets the grey picture under the ink (`benchmarks/labs.py`).
+# Latent diffusion and GLIDE draw pictures of $32\times32$ pixels from captions, each in its own colours and style. Both know captions like *a red seven* in red, green and blue; 24 of them are left when the pairs that one never saw are taken out. Each draws 40 pictures a caption from each of three seeds, with its lab's settings and guidance $w=3$ (latent diffusion guides all 20 steps, GLIDE five of 18). One evaluator scores both: a classifier trained from one seed, in latent diffusion's style, on digits that neither has seen; it gets the grey picture under the ink (`benchmarks/labs.py`).
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 import json
@@ -1063,8 +1063,8 @@ check_range("latent diffusion keeps more: nearest two seeds of drawing",
 # %% [markdown]
 # ## Project: three releases of this month
 #
-# *(2 to 3 hours, in pairs; alone: twice, a week apart)* Choose three releases of the last month, one of them a product without a paper. Each of you fills in a card for every release *without talking*, then compare. **Target: the same value in at least 9 of the 12 blanks, and the same "how you know" in at least 8**, before any discussion. For every
-# disagreement, find the sentence that settles it, or write down that none does. Hand in the six cards, the count, and one page: what you had to infer, the question you would put to the authors, and one experiment with nothing but an interface (time against length, against
+# *(2 to 3 hours, in pairs; alone: twice, a week apart)* Choose three releases of the last month, one of them a product without a paper. Each of you fills in a form for every release *without talking*, then compare. **Target: the same value in at least 9 of the 12 blanks, and the same "how you know" in at least 8**, before any discussion. For every
+# disagreement, find the sentence that settles it, or write down that none does. Submit the six forms, the count, and one page: what you had to infer, the question you would put to the authors, and one experiment with nothing but an interface (time against length, against
 # steps, or the same seed twice) that would separate the two likeliest places.
 #
 # ## Quiz

@@ -288,7 +288,7 @@ FIRST_TO_MIND = [
     ("05.other-side", [-1.52, 0.02, 0.63, -1.54], "exchanged"),
     ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),
-    ("13.passes", 116, "four passes off"),
+    ("13.passes", 116, "four evaluations off"),
     ("ld.cost", lambda steps, w, u, d: steps * (u if w == 1 else 2 * u) + d, "At w = 0, too"),
 ]
 

@@ -31,7 +31,7 @@ def test_the_command_trains_says_what_was_reached_and_writes_weights(tmp_path, l
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].endswith("steps in 0.5 processor-seconds")
-    assert [line[:8] for line in lines[1:-1]] == [f"judge {letter.upper()}:" for letter in letters]
+    assert [line[:12] for line in lines[1:-1]] == [f"evaluator {x.upper()}:" for x in letters]
     card = read_card(path)
     assert card["steps"] == int(lines[0].split()[0]) >= 1
     for letter in letters:

@@ -172,7 +172,7 @@ function touch(px, py, settings, pen, event) {
 }
 
 export const { about, controls, compute: mathematics, render } = figure({
-  about: "A grid says which tokens each output reads; beside it its cost, and words drawn with it.",
+  about: "A grid says which tokens each output reads; next to it its cost, and words drawn with it.",
   controls: [
     { name: "preset", label: "mask", options: [...Object.keys(MASKS), "drawn by you"],
       value: "left neighbour" },

@@ -108,7 +108,7 @@ function* compute({ digit, guidance, steps, seed, time, many, again }) {
       if (run.states.length > k + 1) continue;
       yield;
       const x = run.states[k], best = guess(x, sigmas[k], run.label, guidance);
-      const part = sigmas[k + 1] / sigmas[k]; // Euler's step: this share of the noise stays
+      const part = sigmas[k + 1] / sigmas[k]; // Euler's step: this fraction of the noise stays
       run.guesses[k] = best;
       run.states[k + 1] = x.map((v, i) => best[i] + part * (v - best[i]));
     }

@@ -5,7 +5,7 @@ const X = grid(-4, 9, 651), DX = X[1] - X[0], SHIFTS = grid(0, 5, 101), N = 180,
 const bump = (x, centre, width) => Math.max(0, 1 - ((x - centre) / width) ** 2) ** 2;
 const PEAK = 15 / 16; // of a bump of mass 1 and half-width 1
 
-// Where a share u of a bump's mass lies to the left, in half-widths: by bisection, once.
+// Where a fraction u of a bump's mass lies to the left, in half-widths: by bisection, once.
 function quantile(u) {
   let [low, high] = [-1, 1];
   for (let k = 0; k < 50; k++) {
@@ -18,7 +18,7 @@ function quantile(u) {
 const LEVELS = Float64Array.from({ length: N }, (_, i) => (i + 0.5) / N);
 const WHOLE = LEVELS.map(quantile);
 const HALF = LEVELS.map((u) => quantile((2 * u) % 1)); // of the left of two piles, then the right
-const HEIGHT = LEVELS.map((_, i) => ((i + 1) * 0.618034) % 1); // in the pile, as a share of it
+const HEIGHT = LEVELS.map((_, i) => ((i + 1) * 0.618034) % 1); // in the pile, as a fraction of it
 
 // Masses on the grid: one pile, or two of half the width at either side of its place.
 function masses(model, shift, width) {

@@ -18,7 +18,7 @@ const LAWS = { // clusters [x, y, standard deviation, group], equally heavy
 };
 const WAYS = ["ancestral sampling", "probability-flow ODE"];
 
-// The share of the signal left after each step, its log SNR falling evenly from 7 to -8; and the
+// The fraction of the signal left after each step, its log SNR falling evenly from 7 to -8; and the
 // variance of the noise that each step adds.
 const BAR = [1, ...Array.from(grid(7, -8, T), (ratio) => 1 / (1 + Math.exp(-ratio)))];
 const BETA = BAR.map((a, t) => (t ? 1 - a / BAR[t - 1] : 0));
@@ -41,7 +41,7 @@ function score(clusters, x, y) {
   return [sx / sum, sy / sum, logs.indexOf(top)];
 }
 
-// All states on the way back, from x_T at index T to the sample at 0: points as [x, y, x, y, ...].
+// All states of the reverse process, from x_T at index T to the sample at 0: points as [x, y, x, y, ...].
 function goBack(law, way, start, fresh) {
   const path = [];
   path[T] = start;
@@ -60,7 +60,7 @@ function goBack(law, way, start, fresh) {
   return path;
 }
 
-// What no slider changes: the film of all points, both ways, and the group that each end is in.
+// What no slider changes: the states of all points, forward and in reverse, and the group that each end is in.
 const known = new Map();
 function film(data, way) {
   const law = LAWS[data];
@@ -169,7 +169,7 @@ export const { about, controls, compute: mathematics, render } = figure({
   controls: [
     { name: "time", label: "time", min: 0, max: 2 * T, step: 1, value: 36, play: 9,
       show: (v) => (v <= T ? `step ${v}` : `back, ${2 * T - v}`) },
-    { name: "way", label: "way back", options: WAYS, value: WAYS[1] },
+    { name: "way", label: "reverse process", options: WAYS, value: WAYS[1] },
     { name: "data", label: "data", options: Object.keys(LAWS), value: "spiral" },
     { name: "start", value: [1.2, 1.5] },
   ],

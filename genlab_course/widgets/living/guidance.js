@@ -1,4 +1,4 @@
-// Guidance in the plane: samples pushed towards a class, against the law that one had in mind.
+// Guidance in the plane: samples pushed towards a class, against the distribution that one had in mind.
 import { every, figure, grid, normals, sunflower } from "./stage.js";
 
 const N = 220, LEVELS = 40, REACH = 3.3, SIDE = grid(-REACH, REACH, 49), WEIGHTS = [0, 0.5, 1, 2, 3, 4, 6, 8];
@@ -59,7 +59,7 @@ function ground(parts, chosen) {
   return { p, share };
 }
 
-// The sharpened law p(x)^(1 - w) p(x | c)^w = p(x) p(c | x)^w / constant.
+// The sharpened distribution p(x)^(1 - w) p(x | c)^w = p(x) p(c | x)^w / constant.
 function sharpened({ p, share }, weight) {
   const out = p.map((v, i) => v * share[i] ** weight), cell = (SIDE[1] - SIDE[0]) ** 2;
   const total = out.reduce((a, b) => a + b, 0) * cell;
@@ -79,7 +79,7 @@ function moments(xs, ys, masses, chosen) {
 const ONES = new Float64Array(N).fill(1);
 const ofSamples = (points, chosen) => moments(every(points, 0), every(points, 1), ONES, chosen);
 
-// At a few weights: moments of the samples and of the sharpened law, once for each gap and class.
+// At a few weights: moments of the samples and of the sharpened density, once for each gap and class.
 const known = new Map();
 function curves(gap, chosen) {
   const key = `${gap} ${chosen}`, parts = arms(gap);
@@ -143,7 +143,7 @@ function touch(px, py, settings, pen) {
 }
 
 export const { about, controls, compute: mathematics, render } = figure({
-  about: "Guided samples of one class in the plane, against the sharpened law that has a formula.",
+  about: "Guided samples of one class in the plane, against the sharpened density, which has a formula.",
   controls: [
     { name: "weight", label: "guidance w", min: 0, max: 8, step: 0.1, value: 3, play: 6 },
     { name: "gap", label: "gap", min: 0.5, max: 1.3, step: 0.2, value: 0.9 },

@@ -1,4 +1,4 @@
-// Langevin chains that begin with the right law: a long step spoils it, Metropolis' test keeps it.
+// Langevin chains that begin with the right distribution: a long step spoils it, Metropolis' test keeps it.
 import { figure, grid, normals } from "./stage.js";
 
 const N = 141, BALLS = 36, STEPS = 100, FAR = 1e6;
@@ -54,7 +54,7 @@ function kernel(target, eta, adjusted) {
   return target.known.get(key);
 }
 
-// The law after some steps, from the right one or from one place; mass that leaves is lost.
+// The distribution after some steps, from the right one or from one point; mass that leaves is lost.
 function evolve(target, eta, adjusted, steps, start) {
   const { K, ends } = kernel(target, eta, adjusted), { p, dx } = target;
   let law = start === null ? p : p.map((_, i) => (i === start ? 1 / dx : 0));
@@ -74,7 +74,7 @@ function evolve(target, eta, adjusted, steps, start) {
 const wrong = ({ p, dx }, law) =>
   (sum(law.map((v, i) => Math.abs(v - p[i]))) * dx + 1 - sum(law) * dx) / 2;
 
-// Share right of 0, the spread of that part, and the mean square, of what is on the line.
+// Fraction right of 0, the spread of that part, and the mean square, of what is on the line.
 function summary({ x, dx }, law) {
   const mass = sum(law), part = law.map((v, i) => (v * (1 + Math.sign(x[i]))) / 2);
   const share = sum(part);
@@ -165,8 +165,8 @@ function say(found, { chain, target }) {
   const { summary: [share, width, square], wanted, left, accepted, eta } = found;
   const n = (v, digits = 2) => v.toFixed(digits), percent = (v) => `${Math.round(100 * v)} %`;
   const law = target === "two valleys"
-    ? `Right valley: share ${n(share)} (wanted ${n(wanted[0])}), ` +
-      `width ${n(width, 3)} (wanted ${n(wanted[1], 3)})`
+    ? `Right valley: fraction ${n(share)} (wanted ${n(wanted[0])}), ` +
+      `standard deviation ${n(width, 3)} (wanted ${n(wanted[1], 3)})`
     : `Mean square ${n(square)} (wanted 1; a settled plain chain has ${n(1 / (1 - eta / 2))})`;
   const gone = left > 0.005 ? `; ${percent(left)} have left for good` : "";
   const moves = chain === "plain" ? "" : `; ${percent(accepted)} of the moves are accepted`;
@@ -174,7 +174,7 @@ function say(found, { chain, target }) {
   return `η = ${eta}: ${where}. ${law}${gone}${moves}.`;
 }
 
-// On the energy: all chains begin there; on the law: they begin right; on the curve: the step.
+// On the energy: all chains begin there; on the density: they begin right; on the curve: the step.
 function touch(px, py, settings, pen, kind, [x, y]) {
   const [top, low, right] = panels(pen, settings), clip = (v, a, b) => Math.max(a, Math.min(b, v));
   const inside = ({ left, top: above, width, height }) =>

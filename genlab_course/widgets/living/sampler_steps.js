@@ -2,7 +2,7 @@
 import { below, figure, grid, normals, root } from "./stage.js";
 
 const N = 240, SHOWN = 15, TOP = 3.2, FEW = 3, MANY = 40, CLEAN = 5.2; // where "no noise" is drawn
-const LAW = [[0.25, -2, 0.25], [0.35, 0.2, 0.2], [0.4, 1.6, 0.35]]; // weight, mean, deviation
+const LAW = [[0.25, -2, 0.25], [0.35, 0.2, 0.2], [0.4, 1.6, 0.35]]; // weight, mean, std
 const SAMPLERS = ["DDIM", "DPM-Solver++ (2M)", "DDPM (ancestral)"];
 
 // The usual schedule of 1000 steps, as half the log SNR of each: -5 is noise, 5 is data.
@@ -15,7 +15,7 @@ const COLUMNS = grid(LAM[999], CLEAN, 32), ROWS = grid(-TOP, TOP, 55);
 const kept = (lam) => Math.sqrt(1 / (1 + Math.exp(-2 * lam))); // alpha
 const added = (lam) => Math.sqrt(1 / (1 + Math.exp(2 * lam))); // sigma
 
-// Where the exact flow is that has a share u of the mass below it.
+// Where the exact flow is that has a fraction u of the mass below it.
 const quantile = (u, alpha, sigma) => root((x) => LAW.reduce((sum, [w, m, s]) =>
   sum + w * below((x - alpha * m) / Math.hypot(alpha * s, sigma)), -u));
 const exactPath = (u) => COLUMNS.map((lam, i) => i < COLUMNS.length - 1

@@ -27,7 +27,7 @@ function score(x, y, v) {
 const levels = (level, way) => Array.from({ length: T }, (_, t) =>
   10 ** (way === WAYS[0] ? level : TOP + ((level - TOP) * t) / (T - 1)));
 
-// Langevin chains, all states: x + eta * score + sqrt(2 eta) * z; eta is a share of the variance.
+// Langevin chains, all states: x + eta * score + sqrt(2 eta) * z; eta is a fraction of the variance.
 function walk(starts, sigmas, z) {
   const path = [starts];
   for (let t = 0; t < T; t++) {
@@ -49,7 +49,7 @@ const nearest = (points) => Array.from({ length: points.length / 2 }, (_, i) => 
 });
 const share = (homes) => MASS.map((_, k) => homes.filter((h) => h === k).length / homes.length);
 
-// The film of all walkers: the same for each step, so kept.
+// The states of all walkers: the same for each step, so kept.
 let last = { key: "" };
 function film(level, way) {
   const key = `${level} ${way}`;

@@ -3,10 +3,10 @@ import { below, every, figure, grid, root, sunflower } from "./stage.js";
 
 const N = 240, FRAMES = 60, REACH = 2.9, SHOWN = 20;
 const TIMES = grid(1, 0, 17); // 1 is noise, 0 is data
-const LAW = [[0.45, -1.7, 0.32], [0.55, 1.7, 0.32]]; // weight, mean, deviation: along either axis
+const LAW = [[0.45, -1.7, 0.32], [0.55, 1.7, 0.32]]; // weight, mean, std: along either axis
 const STARTS = sunflower(N);
 
-// Where the exact flow of independent pairs is at time t: it keeps the share u of mass on its left.
+// Where the exact flow of independent pairs is at time t: it keeps the fraction u of mass on its left.
 const quantile = (u, t) => root((x) => LAW.reduce((sum, [w, m, s]) =>
   sum + w * below((x - (1 - t) * m) / Math.hypot((1 - t) * s, t)), -u));
 const flow = (xs, t) => xs.map((x) => quantile(below(x), t));

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # Discrete and parallel: several tokens in one pass, and what they cost
+# # Discrete and parallel: several tokens in one evaluation, and what they cost
 #
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
@@ -58,9 +58,9 @@ for n_passes in (64, 8, 1):
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 def frame(p):
-    """All three after p passes of the network."""
+    """All three after p evaluations of the network."""
     figure, axes = plt.subplots(1, 3, figsize=(9, 2.6))
-    titles = {64: "about one pixel a pass", 8: "eight passes", 1: "all in one pass"}
+    titles = {64: "64 evaluations, a pixel each", 8: "8 evaluations", 1: "1 evaluation"}
     for ax, (n, states) in zip(axes, filled.items(), strict=True):
         ax.imshow(sheet(states[min(p, n)], 3), interpolation="nearest")
         ax.set_axis_off()
@@ -69,21 +69,21 @@ def frame(p):
 
 
 ALT = (
-    "Three groups of six digits fill up from blue, hidden pixels. In one pass all are "
-    "full at once and are speckle. In eight passes they are digits with some stray "
-    "pixels. Pixel by pixel takes 64 passes and draws cleaner digits."
+    "Three groups of six digits fill up from blue, hidden pixels. In one evaluation "
+    "all are full at once and are speckle. In eight evaluations they are digits with "
+    "some stray pixels. Pixel by pixel takes 64 evaluations and draws cleaner digits."
 )
 film(map(frame, (0, 1, 2, 3, 5, 8, 14, 24, 36, 50, 64)), alt=ALT, seconds=5, width=640)
 
 # %% [markdown]
-# The same network drew all three groups. On the left about one pixel appears in each pass, on the right all pixels appear in the first. The right group is done 64 times sooner and shows hardly a digit. Nothing is wrong with the network:
+# The same network drew all three groups. On the left about one pixel appears in each evaluation, on the right all pixels appear in the first. The right group is done 64 times sooner and shows hardly a digit. Nothing is wrong with the network:
 # each pixel on the right has, nearly, the probability that it should have. What is missing is that pixels *know of each other*.
 #
-# Language models write one token for each pass of a large network, and the time goes into the passes. Everybody wants to write several tokens in one pass. Two ways are in use. **Speculative decoding** guesses ahead and checks, and its text has exactly the distribution of the large model. **Masked diffusion** writes hidden tokens together and pays with a distribution that is not quite right. The question of this notebook: *what do parallel tokens cost, and in which unit?*
+# Language models write one token for each evaluation (one forward pass) of a large network, and the time goes into these evaluations. Everybody wants to write several tokens in one evaluation. Two ways are in use. **Speculative decoding** guesses ahead and checks, and its text has exactly the distribution of the large model. **Masked diffusion** writes hidden tokens together and pays with a distribution that is not quite right. The question of this notebook: *what do parallel tokens cost, and in which unit?*
 #
 # **After this notebook you will be able to**
 #
-# - *prove* that speculative decoding changes nothing but the time, *build* it, and *predict* how many passes it saves;
+# - *prove* that speculative decoding changes nothing but the time, *build* it, and *predict* how many evaluations it saves;
 # - *derive* the loss of masked diffusion from writing in every order, and *build* its sampler;
 # - *compute* the price of parallel tokens in bits, exactly;
 # - *tell* a harmless way of choosing which tokens appear first from a harmful one;
@@ -103,18 +103,18 @@ course.draw_map("discrete_and_parallel", slim=True)
 #
 # 1. A language model lets a table of letter counts write four characters ahead and keeps what it likes. How far is the distribution of the finished texts from its own: 0, a little, or as far as the table's?
 # 2. A perfect model of 64 five-letter words draws all five letters *at once*, each with its exact frequency. What fraction of its results are words of the list?
-# 3. In each pass a masked diffusion model draws a value for every hidden pixel and keeps *the values it is surest of*. Of 100 digits, how many are ones?
+# 3. In each evaluation a masked diffusion model draws a value for every hidden pixel and keeps *the values it is surest of*. Of 100 digits, how many are ones?
 #
 # ## 1. Draft, then verify
 #
-# As long as few texts are written at once, running a large network over five tokens takes hardly longer than over one, because most of the time goes into reading its weights. What is slow is that tokens come one after the other. So let a cheap **draft** model $q$ write $k$ tokens ahead, and let the **target** $p$ read all of them in one pass. It then knows
+# As long as few texts are written at once, running a large network over five tokens takes hardly longer than over one, because most of the time goes into reading its weights. What is slow is that tokens come one after the other. So let a cheap **draft** model $q$ write $k$ tokens ahead, and let the **target** $p$ read all of them in one evaluation. It then knows
 # its own probability of each drafted token, and can decide what to keep.
 #
 # **Step 1. Accept or reject.** Keep a drafted token $x$ with probability $\min\big(1,\,p(x)/q(x)\big)$. A token that the draft writes too often is rejected now and then.
 #
 # **Step 2. Replace.** The first token that is rejected is replaced by a draw from the **residual**, the part of $p$ that the draft gave too little of,
 # $$p'(y)=\frac{\max\big(p(y)-q(y),0\big)}{\sum_z\max\big(p(z)-q(z),0\big)} .$$
-# What the draft wrote after it is thrown away, since it assumed a different past. If all $k$ tokens are kept, the same pass of the target yields one token more, drawn from $p$. A round therefore adds between 1 and $k+1$ tokens.
+# What the draft wrote after it is thrown away, since it assumed a different past. If all $k$ tokens are kept, the same evaluation of the target yields one token more, drawn from $p$. A round therefore adds between 1 and $k+1$ tokens.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)  # exact numbers first
@@ -249,21 +249,21 @@ check(
 )
 
 # %% [markdown]
-# ## 2. How many passes it saves
+# ## 2. How many evaluations it saves
 #
-# We count tokens for one pass of the target, not seconds, which depend on the machine.
+# We count tokens per evaluation of the target, not seconds, which depend on the machine.
 #
-# **Your turn 3 · tokens for a pass** *(predict, 3 minutes)*
+# **Your turn 3 · tokens per evaluation** *(predict, 3 minutes)*
 #
-# Suppose that the acceptance rate $\beta$ is the same number $a$ at each position, independently. Four tokens are drafted, and $a=0.8$. How many tokens does one pass of the target yield on average? Enter the number with three digits.
+# Suppose that the acceptance rate $\beta$ is the same number $a$ at each position, independently. Four tokens are drafted, and $a=0.8$. How many tokens does one evaluation of the target yield on average? Enter the number with three digits.
 
 # %%
 course.exercise("par.tokens", ...)  # your number in place of the dots
 
 # %% [markdown]
-# The $i$-th drafted token counts if the first $i$ are all kept, which has probability $a^i$, and one token comes in any case. So one pass yields on average
+# The $i$-th drafted token counts if the first $i$ are all kept, which has probability $a^i$, and one token comes in any case. So one evaluation yields on average
 # $$\mathbb E[N]=1+a+a^2+\dots+a^k=\frac{1-a^{k+1}}{1-a}$$
-# tokens (Leviathan et al. 2023, eq. 1). With $k\to\infty$ this tends to $1/(1-a)$: drafting further ahead soon yields nothing. If one draft token costs the fraction $c$ of a target pass, a round costs $1+kc$, and the speed-up is $\mathbb E[N]/(1+kc)$. With $a=0.7$, $k=4$ and $c=0.1$ it is $2.77/1.4=2.0$.
+# tokens (Leviathan et al. 2023, eq. 1). With $k\to\infty$ this tends to $1/(1-a)$: drafting further ahead soon yields nothing. If one draft token costs the fraction $c$ of a target evaluation, a round costs $1+kc$, and the speed-up is $\mathbb E[N]/(1+kc)$. With $a=0.7$, $k=4$ and $c=0.1$ it is $2.77/1.4=2.0$.
 #
 # Do the rounds of a trained model obey this formula? The target is a small transformer that was trained on Python's manual, one character a token. The draft is a table of counts (lesson 02) of one or of three characters of context, which costs next to nothing. Here is a whole round, with *your* `kept`.
 
@@ -281,13 +281,13 @@ draft, letters = speculative.draft_from_ngram(counts[3]), CharTokenizer(ALPHABET
 
 @torch.no_grad()
 def one_round(x, k=4):
-    """The text x, (1, t), after one pass of the target: 1 to k + 1 tokens longer."""
+    """The text x, (1, t), after one call of the target: 1 to k + 1 tokens longer."""
     t, q = x.shape[1], []
     for _ in range(k):  # the draft writes ahead: (text, its length) -> q
         q.append(draft(x, torch.tensor([x.shape[1]])).double())
         x = torch.cat([x, torch.multinomial(q[-1], 1)], 1)
     q = torch.stack(q, 1)
-    p = writer.next_logits(x)[:, t - 1 :].double().softmax(-1)  # the pass: k + 1 rows
+    p = writer.next_logits(x)[:, t - 1 :].double().softmax(-1)  # k + 1 rows
     n = int(kept(x[:, t:], p[:, :k], q, torch.rand(1, k).double()))
     rest = p[0, k] if n == k else (p[0, n] - q[0, n]).clamp(min=0)
     last = torch.multinomial(rest, 1)  # it normalises
@@ -307,7 +307,7 @@ print("|".join(text[a - 1 : b - 1] for a, b in itertools.pairwise(ends)))
 
 
 # %% [markdown]
-# Each piece between two bars took one pass of the target. How long are the pieces on average? A shortcut makes measuring cheap. A token $y$ comes out kept with probability $\min(p(y),q(y))$ and comes out at all with probability $p(y)$. So *given the text*, it was kept with probability $\min(1,q(y)/p(y))$. We let the target write texts by itself, toss this coin for each character, and count the rounds, for any $k$ and any draft. (The two cells after that check the shortcut against your rounds, and your function against the package's.)
+# Each piece between two bars took one evaluation of the target. How long are the pieces on average? A shortcut makes measuring cheap. A token $y$ comes out kept with probability $\min(p(y),q(y))$ and comes out at all with probability $p(y)$. So *given the text*, it was kept with probability $\min(1,q(y)/p(y))$. We let the target write texts by itself, toss this coin for each character, and count the rounds, for any $k$ and any draft. (The two cells after that check the shortcut against your rounds, and your function against the package's.)
 
 # %% jupyter={"source_hidden": true}
 def own_texts(seed, n=80):
@@ -356,7 +356,7 @@ for order, rows in measured.items():
     a, mean, error = np.mean(rates[order]), np.mean(rows, 0), np.std(rows, 0, ddof=1)
     print(f"context {order}: kept ~{a:.2f}")
     for k, m, e in zip(K, mean, error, strict=True):
-        told = f"~{m:.2f} +- ~{e:.2f} tokens a pass"
+        told = f"~{m:.2f} +- ~{e:.2f} tokens per evaluation"
         print(f"   k = {k}: {told}, the formula says ~{formula(a, k):.2f}")
 print(f"coins shuffled, context 3, k = 4: ~{np.mean(shuffled):.2f}")
 
@@ -366,8 +366,9 @@ from genlab.core import last
 
 real = np.mean(np.concatenate([np.diff(ends) for _, ends in written]))
 short = np.mean(measured[3], 0)
-check_range("tokens a pass, k = 4: your rounds over the shortcut's", real / short[2],
-            0.85, 1.15, digits=2, unlike={"k = 2": short[1] / short[2]})
+check_range("tokens per evaluation, k = 4: your rounds over the shortcut's",
+            real / short[2], 0.85, 1.15, digits=2,
+            unlike={"k = 2": short[1] / short[2]})
 by_table, begin = draft, writer.begin(1)
 draft = lambda x, _: writer.next_logits(x)[:, -1].double().softmax(-1)
 long, shorter = (one_round(begin, k).shape[1] for k in (4, 3))
@@ -417,7 +418,7 @@ for order, colour in ((1, PINK), (3, RED)):
     left.plot(ks, formula(a, ks), "--", color=colour, label=f"formula, a = {a:.2f}")
     left.errorbar(K, m, np.std(measured[order], 0, ddof=1), fmt="o", color=colour,
                   label=f"rounds, context {order}")
-left.set(xlabel="drafted tokens k", ylabel="tokens for one pass")
+left.set(xlabel="drafted tokens k", ylabel="tokens per evaluation")
 left.set_title("each further drafted token yields less")
 left.legend(fontsize=8)
 right.set_axis_off()
@@ -430,8 +431,8 @@ for line, (text, ends) in enumerate(written):
 right.set_title("green: drafted by counting and kept; blue: drawn from the target")
 show(
     figure,
-    alt="Left: tokens for one pass against drafted tokens. Measured points lie by two "
-    "curves that flatten, at two and at three tokens. Right: six lines of text in "
+    alt="Left: tokens per evaluation against drafted tokens. Measured points lie by "
+    "two curves that flatten, at two and at three tokens. Right: six lines of text in "
     "which most characters are green, kept drafts, and about four in ten are blue.",
 )
 
@@ -584,20 +585,20 @@ def write(guess, n_passes, n=2000, seed=0):
 spelled = {k: spell(write(nets[0], k)) for k in (1, 2, 4, 16, 64)}
 for k, texts in spelled.items():
     good = np.mean([text in LIST for text in texts])
-    print(f"{k:2d} passes: {' '.join(texts[:9])} ...  words: ~{100 * good:.0f} %")
+    print(f"{k:2d} evaluations: {' '.join(texts[:9])} ...  words: ~{100 * good:.0f} %")
 
 # %% [markdown]
-# With 64 passes most results are words. With one pass almost none is, although each letter alone has nearly the right frequency. The next section says exactly what is lost.
+# With 64 evaluations most results are words. With one evaluation almost none is, although each letter alone has nearly the right frequency. The next section says exactly what is lost.
 #
 # ## 4. The price in bits
 #
-# **Step 8. One pass.** Drawing all tokens at once replaces $p(x)$ by the product of its marginals $\prod_ip(x_i)$. The KL divergence between the two has a name, the **total correlation**:
+# **Step 8. One evaluation.** Drawing all tokens at once replaces $p(x)$ by the product of its marginals $\prod_ip(x_i)$. The KL divergence between the two has a name, the **total correlation**:
 # $$\mathrm{TC}(x)=\mathrm{KL}\Big(p(x)\,\Big\|\,\prod_ip(x_i)\Big)=\sum_iH(x_i)-H(x).$$
 # It is zero exactly if the tokens are independent. No training can lower it: the perfect network pays it.
 #
 # **Your turn 5 · two words at once** *(predict, 3 minutes)*
 #
-# A model knows three cities, equally likely: *New York*, *San Diego*, *San Jose*. It draws both words in one pass, each from its exact distribution. How many **bits** does it lose?
+# A model knows three cities, equally likely: *New York*, *San Diego*, *San Jose*. It draws both words in one evaluation, each from its exact distribution. How many **bits** does it lose?
 
 # %%
 course.exercise("par.two-at-once", ...)  # bits, three digits
@@ -605,9 +606,9 @@ course.exercise("par.two-at-once", ...)  # bits, three digits
 # %% [markdown]
 # This model loses $H(\tfrac13,\tfrac23)=0.918$ bits: what one word says of the other. It writes *New Diego*, *New Jose* or *San York* with probability $\frac13\cdot\frac23+\frac23\cdot\frac13=\frac49$. A perfect *multi-token head* that does not see the first word drafts from the same product of marginals. Verified, its second word is rejected just as often. **One method pays for the dependence in rejected drafts, the other in wrong texts.**
 #
-# **Step 9. Several passes.** Let the positions come in groups $G_1,\dots,G_K$, one group for each pass. With a perfect network the sampler has the distribution $q(x)=\prod_k\prod_{i\in G_k}p(x_i\mid x_{G_1},\dots,x_{G_{k-1}})$ (from here on $q$ is the sampler, no longer a draft). The chain rule writes $p(x)$ as a product over the same groups. So in $\log p-\log q$ each pass leaves the difference between a group's joint distribution and the product of its marginals, and the mean of this is a conditional total correlation:
+# **Step 9. Several evaluations.** Let the positions come in groups $G_1,\dots,G_K$, one group for each evaluation. With a perfect network the sampler has the distribution $q(x)=\prod_k\prod_{i\in G_k}p(x_i\mid x_{G_1},\dots,x_{G_{k-1}})$ (from here on $q$ is the sampler, no longer a draft). The chain rule writes $p(x)$ as a product over the same groups. So in $\log p-\log q$ each evaluation leaves the difference between a group's joint distribution and the product of its marginals, and the mean of this is a conditional total correlation:
 # $$\boxed{\;\mathrm{KL}(p\,\|\,q)=\sum_{k=1}^K\mathbb E\;\mathrm{TC}\big(x_{G_k}\mid x_{G_1},\dots,x_{G_{k-1}}\big)\;}$$
-# **The price of a pass is what the tokens that appear together still tell about one another, given all that is visible.** (With *random* groups the sampler is a mixture, and the mean of the right side is only an upper bound.) The check computes the left side from the sampler and the right side from entropies of parts of words, without a network.
+# **The price of an evaluation is what the tokens that appear together still tell about one another, given all that is visible.** (With *random* groups the sampler is a mixture, and the mean of the right side is only an upper bound.) The check computes the left side from the sampler and the right side from entropies of parts of words, without a network.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -632,7 +633,7 @@ def jump(own):
 
 
 def run(kernels):
-    """Probability of each word after these passes."""
+    """Probability of each word after these evaluations."""
     mass = one_hot(torch.zeros(64, dtype=torch.long), 32).double()
     for kernel in kernels:
         mass = torch.einsum("ws,wst->wt", mass, kernel)
@@ -695,10 +696,10 @@ plans = {
     "all at once": [exactly(5)],
     "2 steps, random times": [evenly(2), evenly(1)],
     "3 steps, random times": [evenly(3), evenly(2), evenly(1)],
-    "3 passes, 2 + 2 + 1": [exactly(2), exactly(2), exactly(1)],
-    "3 passes, 1 + 1 + 3": [exactly(1), exactly(1), exactly(3)],
-    "4 passes, 1 + 1 + 1 + 2": [exactly(1)] * 3 + [exactly(2)],
-    "one letter a pass": [exactly(1)] * 5,
+    "3 evaluations, 2 + 2 + 1": [exactly(2), exactly(2), exactly(1)],
+    "3 evaluations, 1 + 1 + 3": [exactly(1), exactly(1), exactly(3)],
+    "4 evaluations, 1 + 1 + 1 + 2": [exactly(1)] * 3 + [exactly(2)],
+    "one letter per evaluation": [exactly(1)] * 5,
 }
 print("plan                     KL in bits        words  |  three trained networks")
 for name, plan in plans.items():
@@ -719,13 +720,13 @@ for name, plan in plans.items():
 # %% [markdown]
 # Nothing is sampled here: the table follows all 32 sets of visible letters of each word. *Random times* are your `unmask`, whose steps sometimes reveal nothing. Read the first row, all letters at once. A KL of 10.6 bits means that a word comes, in the geometric mean, $2^{10.6}\approx1500$ times too rarely, and only 0.2 % of the results are words (question 2). The trained networks lose practically the same: no training lowers this price. In the last row it is the other way round. The ideal network loses nothing, and what the trained ones lose is their own error.
 #
-# Now compare the plans with three passes. Revealing $1+1+3$ letters loses far less than $2+2+1$. The first letters say most about the others; once two or three are known, the rest nearly follows. In such a language, **go slowly at first and faster later**.
+# Now compare the plans with three evaluations. Revealing $1+1+3$ letters loses far less than $2+2+1$. The first letters say most about the others; once two or three are known, the rest nearly follows. In such a language, **go slowly at first and faster later**.
 #
 # ## 5. Which tokens first?
 #
 # Can the network itself choose what to reveal? There are two ways that sound alike.
 #
-# **Choose by what is visible.** Take the position whose *distribution* is surest, for example the one of least entropy. The choice is a function of the context. So every word $x$ is written in one particular order, and along this order the chain rule gives $\prod_ip(x_i\mid\text{visible})=p(x)$. One token a pass, chosen this way, is exact.
+# **Choose by what is visible.** Take the position whose *distribution* is surest, for example the one of least entropy. The choice is a function of the context. So every word $x$ is written in one particular order, and along this order the chain rule gives $\prod_ip(x_i\mid\text{visible})=p(x)$. One token per evaluation, chosen this way, is exact.
 #
 # **Choose by what was drawn.** Draw a value at *every* hidden position, keep the one whose drawn value has the highest probability, hide the others again. This is **confidence-based decoding**, in MaskGIT (Chang et al. 2022) and as "low-confidence remasking" in LLaDA. (MaskGIT also adds falling noise to the confidence; here it is left out.) Consider two *independent* tokens, a fair coin and a token that is $c$ with probability 0.9 and $d$ with 0.1. If $c$ is drawn, it is kept,
 # with confidence 0.9. If $d$ is drawn, its confidence is 0.1 and the coin's is 0.5, so the coin is kept and $d$ is hidden and *drawn again*.
@@ -774,7 +775,7 @@ def surest(m):
 
 
 def follow(guess, rule):
-    """Probability of each word, and mean passes of these words; no rule sees a draw."""
+    """Probability of each word, and mean evaluations; no rule sees a draw."""
     sight = torch.zeros(64, 5, dtype=torch.bool)
     q, passes = torch.ones(64), torch.zeros(64)
     while not sight.all():
@@ -788,7 +789,7 @@ def follow(guess, rule):
 
 # %% jupyter={"source_hidden": true}
 by_sight, by_draw = follow(ideal, surest(1))[0], run([confident(ideal, 1)] * 5)
-check("one letter a pass, the surest position: exact", by_sight, 1 / 64, atol=1e-12,
+check("one letter at a time, the surest position: exact", by_sight, 1 / 64, atol=1e-12,
       unlike={"the surest drawn letter": by_draw})
 lost = [
     [price(follow(g, surest(1))[0]), price(run([confident(g, 1)] * 5))]
@@ -809,7 +810,7 @@ for m, of in ((1, by_draw), (2, run([confident(ideal, 2)] * 3))):  # and as a sa
         at = torch.where(x == HIDDEN, sure, -1).topk(m).indices
         x = torch.where(x == HIDDEN, x.scatter(1, at, drawn.gather(1, at)), x)
     its = (x[:, None] == words).all(-1).double() @ of
-    check_close_mc(f"surest drawn letters, {m} a pass: sampled = enumerated", its,
+    check_close_mc(f"surest drawn letters, {m} at a time: sampled = enumerated", its,
                    float(of @ of), unlike={"all words alike": by_sight @ of})
 rank = by_draw.argsort(descending=True)
 figure, ax = plt.subplots(figsize=(11, 3))
@@ -831,18 +832,18 @@ show(
 
 
 # %% [markdown]
-# A perfect network, one letter a pass, every result a word of the list, and yet *close* comes more than three times too often and *every* almost never. **No single sample looks wrong. The distribution is wrong.** Hayakawa et al. 2025 show that MaskGIT's sampler lowers the temperature implicitly. For a question with one right answer this may be welcome. For a sampler it is a bias.
+# A perfect network, one letter per evaluation, every result a word of the list, and yet *close* comes more than three times too often and *every* almost never. **No single sample looks wrong. The distribution is wrong.** Hayakawa et al. 2025 show that MaskGIT's sampler lowers the temperature implicitly. For a question with one right answer this may be welcome. For a sampler it is a bias.
 #
-# **The repair** is to choose positions *before* drawing, by what is visible. How many may then appear at once is a question of price. *Going further* bounds the price by what the network knows itself, and finds a rule that writes the 64 words in 3.1 passes without loss.
+# **The repair** is to choose positions *before* drawing, by what is visible. How many may then appear at once is a question of price. *Going further* bounds the price by what the network knows itself, and finds a rule that writes the 64 words in 3.1 evaluations without loss.
 #
 # ## 6. Digits
 #
-# The network of the opening video guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15; only the *sampler's* seed varies. First the bound in bits per pixel, when $64/K$ random pixels appear in each of $K$ passes (of 200 test digits; ± over three draws of the groups), and then two rules for which eight pixels appear in each of eight passes.
+# The network of the opening video guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15; only the *sampler's* seed varies. First the bound in bits per pixel, when $64/K$ random pixels appear in each of $K$ evaluations (of 200 test digits; ± over three draws of the groups), and then two rules for which eight pixels appear in each of eight evaluations.
 
 # %%
 @torch.no_grad()
 def eight_passes(rule, seed, n=150):
-    """Digits when the eight pixels of the highest score appear in each pass."""
+    """Digits when the eight pixels of the highest score appear in each evaluation."""
     g, x = torch.Generator().manual_seed(seed), torch.full((n, 1, 8, 8), EMPTY)
     for _ in range(8):
         probs = digits.filler(x).double().softmax(-1)
@@ -872,10 +873,10 @@ real = evaluator.features(held_out.double())
 
 @torch.no_grad()
 def bits_per_pixel(k, seed):
-    """The bound of k passes on 200 test digits."""
+    """The bound of k evaluations on 200 test digits."""
     g = torch.Generator().manual_seed(seed)
     place = torch.rand(test.flatten(1).shape, generator=g).argsort(1)
-    turns = place.reshape(test.shape) * k // 64  # 64 / k pixels in each pass
+    turns = place.reshape(test.shape) * k // 64  # 64 / k pixels in each evaluation
     log_p = diffusion.turns_log_prob(digits.filler, test, turns, mask=EMPTY)
     return -log_p.mean().item() / (64 * math.log(2))
 
@@ -884,7 +885,7 @@ bounds = {k: [bits_per_pixel(k, seed) for seed in range(3)] for k in (1, 2, 4, 8
 told = [
     f"{k}: ~{np.mean(b):.2f} +- ~{np.std(b, ddof=1):.2f}" for k, b in bounds.items()
 ]
-print("passes: bits per pixel, at most  ", "   ".join(told))
+print("evaluations: bits per pixel, at most  ", "   ".join(told))
 made, numbers = {}, {}
 
 
@@ -924,8 +925,8 @@ lowest, highest = (
 check_range("ones in 100 digits, surest drawn value, lowest of 10 seeds", lowest,
             70, 100, digits=0, unlike={"random, highest": highest})
 mean = {k: np.mean(b) for k, b in bounds.items()}
-check_range("bits per pixel, 1 pass minus 64", mean[1] - mean[64], 0.5, 0.75, digits=2,
-            unlike={"4 passes minus 64": mean[4] - mean[64]})
+check_range("bits per pixel, NFE 1 minus 64", mean[1] - mean[64], 0.5, 0.75, digits=2,
+            unlike={"NFE 4 minus 64": mean[4] - mean[64]})
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.5))
@@ -936,20 +937,20 @@ for ax, rule in zip(axes, made, strict=True):
     ax.set_title(f"{rule}\nprecision {m[1]:.2f}, recall {m[2]:.2f}")
 show(
     figure,
-    alt="Two sheets of 20 digits drawn in eight passes. With random positions many "
-    "digits occur. With the surest drawn value nearly every picture is the same "
+    alt="Two sheets of 20 digits drawn in eight evaluations. With random positions "
+    "many digits occur. With the surest drawn value nearly every picture is the same "
     "upright stroke, a one.",
 )
 
 # %% [markdown]
-# One pass, whose value is exact, costs at least 0.65 bits a pixel more than one pixel a pass does, over 40 bits a digit. The *bounds* of eight passes and of 64 differ by 0.05, which is 3 to 4 bits a digit.
+# One evaluation, whose value is exact, costs at least 0.65 bits a pixel more than one pixel per evaluation does, over 40 bits a digit. The *bounds* of eight evaluations and of 64 differ by 0.05, which is 3 to 4 bits a digit.
 #
 # That leaves question 3. With the surest drawn values more than nine digits in ten are ones. Their *precision* is above that of 150 real digits (0.91): the pictures are clean. Their recall tells what happened: 0.31, against 0.88 for the real ones. (Random positions have 0.95, perhaps flattered by stray pixels, which spread samples out.) A likely reason: white is by far the most frequent value, half of all
-# pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has 38 % ink, not 51 %. It is the bias of section 5, in each of eight passes. Random positions draw eight at once as well, and keep the ink. **Measure recall as well as precision.**
+# pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has 38 % ink, not 51 %. It is the bias of section 5, in each of eight evaluations. Random positions draw eight at once as well, and keep the ink. **Measure recall as well as precision.**
 #
 # ## 7. Their place on the map
 #
-# The fingerprint of lesson 15 counts the sequential calls for one sample (here: passes), and whether passes grow with a dial of steps.
+# The fingerprint of lesson 15 counts the sequential calls for one sample , and whether it grows with a dial of steps.
 
 # %% jupyter={"source_hidden": true}
 import genlab_course.fingerprint as subjects
@@ -961,7 +962,7 @@ found = {
     "masked diffusion, 16": subjects.masked_diffusion(16),
     "PixelCNN": subjects.pixelcnn(),
 }
-print(" " * 23 + "passes         steps x2    likelihood family")
+print(" " * 23 + "evaluations    steps x2    likelihood family")
 for name, subject in found.items():
     (f,) = subjects.fingerprint(subject)
     size = math.prod(subject.stages[0].event_shape)
@@ -973,14 +974,14 @@ for name, subject in found.items():
     )
     found[name] = f
 check(
-    "passes of masked diffusion = its dial, not its pixels",
+    "evaluations of masked diffusion = its dial, not its pixels",
     found["masked diffusion, 16"].passes,
     16,
     unlike={"PixelCNN": found["PixelCNN"].passes},
 )
 
 # %% [markdown]
-# Speculative decoding is *not* a new place on the map: exact likelihood, token by token, only fewer passes. Masked diffusion writes tokens like PixelCNN, its passes follow a dial like a diffusion model's, and it has a bound in place of a likelihood. It stands between two paradigms: one token a pass makes it autoregressive in a random order,
+# Speculative decoding is *not* a new place on the map: exact likelihood, token by token, only fewer evaluations. Masked diffusion writes tokens like PixelCNN, its evaluations follow a dial like a diffusion model's, and it has a bound in place of a likelihood. It stands between two paradigms: one token per evaluation makes it autoregressive in a random order,
 # all at once makes it a product of marginals, and the dial between the two is priced in bits.
 
 # %% [markdown]
@@ -991,11 +992,11 @@ check(
 # 3. More than 90 (section 6).
 
 # %% [markdown]
-# ## Going further: a budget for each pass
+# ## Going further: a budget for each evaluation
 #
-# Section 5 chose the positions by what is visible. How many may appear in one pass? We cannot compute the total correlation of a group from the network's marginals, but we can bound it: the joint entropy of a group is at least that of its least sure member, so
+# Section 5 chose the positions by what is visible. How many may appear in one evaluation? We cannot compute the total correlation of a group from the network's marginals, but we can bound it: the joint entropy of a group is at least that of its least sure member, so
 # $$\mathrm{TC}(x_G)=\sum_{i\in G}H_i-H(x_G)\;\le\;\sum_{i\in G}H_i-\max_{i\in G}H_i .$$
-# All terms on the right are known in each pass. Reveal the surest positions as long as this bound stays within a **budget** (Ben-Hamu et al. 2025). With budget zero, whatever is certain appears at once, for nothing. The largest entropy is free. So a second rule has the same guarantee: spend it on the *least* sure position, which tells most about the word, and reveal with it the surest others whose entropies fit the budget.
+# All terms on the right are known in each evaluation. Reveal the surest positions as long as this bound stays within a **budget** (Ben-Hamu et al. 2025). With budget zero, whatever is certain appears at once, for nothing. The largest entropy is free. So a second rule has the same guarantee: spend it on the *least* sure position, which tells most about the word, and reveal with it the surest others whose entropies fit the budget.
 
 # %%
 LN2 = math.log(2)
@@ -1033,10 +1034,10 @@ for name in ("sure first", "least sure first"):
     n, bits = curves[name, "ideal"][0, 0]
     t = curves[name, "trained"][:, 1]
     (k, m), e = t.mean(0), t[:, 1].std(ddof=1)
-    print(f"{name}: ideal, budget 0.01: ~{n:.2f} passes, {abs(bits):.2f} bits lost;",
-          f"trained, budget 0.2: ~{k:.1f} passes, ~{m:.2f} +- ~{e:.2f} bits")
+    print(f"{name}: ideal, budget 0.01: NFE ~{n:.2f}, {abs(bits):.2f} bits lost;",
+          f"trained, budget 0.2: NFE ~{k:.1f}, ~{m:.2f} +- ~{e:.2f} bits")
 free, _, wasted, *_ = curves["least sure first", "ideal"][0]
-check_range("least sure first: passes", free[0], 2.9, 3.3, digits=2,
+check_range("least sure first: evaluations", free[0], 2.9, 3.3, digits=2,
             unlike={"sure first": curves["sure first", "ideal"][0, 0, 0]})
 check("and bits lost", free[1], 0.0, unlike={"with a budget of 1 bit": wasted[1]})
 each_order = [[[i] for i in o] for o in itertools.permutations(range(5))]
@@ -1054,11 +1055,11 @@ times = lambda g, k: run([jump(table(g)[1]) * evenly(j) for j in range(k, 0, -1)
 slowly = lambda g, k: run([jump(table(g)[1]) * exactly(m) for m in [1] * (k - 1) + [5]])
 drawing = lambda g, m: run([confident(g, m)] * 5)
 drawn = {kind: each(guesses, drawing, (1, 2, 3)) for kind, guesses in networks.items()}
-ks = np.array([2, 3, 4, 5, 8])  # steps; one that reveals nothing needs no pass
+ks = np.array([2, 3, 4, 5, 8])  # steps; one that reveals nothing needs no evaluation
 spent = ks * (1 - (1 - 1 / ks) ** 5)
 random_bits = {kind: each(g, times, ks.tolist()) for kind, g in networks.items()}
 one_by_one = {kind: each(g, slowly, range(2, 6)) for kind, g in networks.items()}
-messages = ("ideal: free from 3.1 passes", "trained: its own errors stay")
+messages = ("ideal: free from 3.1 evaluations", "trained: its own errors stay")
 for ax, kind, title in zip(axes, networks, messages, strict=True):
     lines = [
         ("random times", spent, random_bits[kind], "#888888", "s"),
@@ -1073,25 +1074,25 @@ for ax, kind, title in zip(axes, networks, messages, strict=True):
         spread = bits.std(0, ddof=1) if len(bits) > 1 else None
         ax.errorbar(n, bits.mean(0), spread, fmt=f"{marker}-", color=colour, label=name,
                     linewidth=1.2)
-    ax.set(xlabel="passes (mean of the 64 words)", title=title, xlim=(1.8, 5.2),
+    ax.set(xlabel="evaluations (mean of the 64 words)", title=title, xlim=(1.8, 5.2),
            ylim=(-0.15, 4.6))
 axes[0].set_ylabel("KL(p || q) in bits")
 axes[1].legend(fontsize=8)
 show(
     figure,
-    alt="Bits lost against passes for the ideal network and for three trained ones. "
-    "For the ideal network least sure first reaches zero at 3.1 passes, sure first "
-    "at four. Random letters one by one, then the rest, lose 0.6 bits at three passes, "
-    "0.1 at four, random times 1.2 and 0.6. The surest drawn letters stay above 0.8 "
-    "bits even in five passes.",
+    alt="Bits lost against evaluations for the ideal network and for three trained "
+    "ones. For the ideal network least sure first reaches zero at 3.1 evaluations, "
+    "sure first at four. Random letters one by one, then the rest, lose 0.6 bits at "
+    "three, 0.1 at four, random times 1.2 and 0.6. The surest drawn letters stay "
+    "above 0.8 bits even in five evaluations.",
 )
 
 # %% [markdown]
-# With the ideal network "least sure first" (blue) writes five letters in 3.1 passes and loses **nothing**: after two or three letters the word is known. A budget is only a bound, though: with one bit allowed the same rule loses 0.4 bits.
+# With the ideal network "least sure first" (blue) writes five letters in 3.1 evaluations and loses **nothing**: after two or three letters the word is known. A budget is only a bound, though: with one bit allowed the same rule loses 0.4 bits.
 #
-# Sure first (orange) hardly pays: at three passes it loses more than random times (grey), and it beats random letters one by one and then the rest (green) only in four passes, by 0.07 bits. What is sure says little about the others.
+# Sure first (orange) hardly pays: at three evaluations it loses more than random times (grey), and it beats random letters one by one and then the rest (green) only in four evaluations, by 0.07 bits. What is sure says little about the others.
 #
-# The trained networks add their own errors (right). At two passes, and again from 3.1 to 3.6, least sure first loses least; at three it ties with green, and from four on blue, orange and green meet, within the spread of three trainings. Any *single* order keeps its errors: by position the trained networks lose about as much as in a fixed order. Random orders lose less, 0.14 bits in section 4, as they must, since the KL of a mixture is at most the mean of the KLs. Which order suits a large model is an empirical question: Kim et al. 2025 gain much on Sudoku by choosing positions.
+# The trained networks add their own errors (right). At two evaluations, and again from 3.1 to 3.6, least sure first loses least; at three it ties with green, and from four on blue, orange and green meet, within the spread of three trainings. Any *single* order keeps its errors: by position the trained networks lose about as much as in a fixed order. Random orders lose less, 0.14 bits in section 4, as they must, since the KL of a mixture is at most the mean of the KLs. Which order suits a large model is an empirical question: Kim et al. 2025 gain much on Sudoku by choosing positions.
 #
 # How much of the trained networks' loss is their own error? Here is the rule with them, and with one wider network that is trained four times as long.
 
@@ -1106,13 +1107,13 @@ for budget in (0.05, 0.2, 0.5):
     ]
     m, e = np.mean(rows[:3], 0), np.std(rows[:3], 0, ddof=1)
     lost = f"~{m[1]:.2f} +- ~{e[1]:.2f} bits lost"
-    print(f"budget {budget:.2f}: ~{m[0]:.2f} passes, {lost};", end=" ")
-    print("trained for longer: ~{:.2f} passes, ~{:.2f} bits".format(*rows[3]))
+    print(f"budget {budget:.2f}: ~{m[0]:.2f} evaluations, {lost};", end=" ")
+    print("trained for longer: ~{:.2f} evaluations, ~{:.2f} bits".format(*rows[3]))
 
 # %% [markdown]
 # It loses 0.06 bits, not 0.3: most of the loss was the networks' own error, and little of it is the price. (The project asks for the same without the longer training.)
 #
-# Two more rules for the digits of section 6, eight pixels a pass: the surest *position*, and one fixed order for all digits.
+# Two more rules for the digits of section 6, eight pixels per evaluation: the surest *position*, and one fixed order for all digits.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -1131,7 +1132,7 @@ measure("one fixed order", in_order)
 measure("surest position", lambda seed: by_position)
 
 # %% [markdown]
-# The surest position has no bias with a perfect network, one pixel a pass. Here it draws no more ones than random positions, but its Fréchet distance is 1.1 (mean of ten seeds), against 0.5 for random positions. Part of this is the single order: one *fixed* order already has 0.8. The other 0.3 (standard error 0.12, one network) may be a price: pixels that are sure together can depend on each other.
+# The surest position has no bias with a perfect network, one pixel per evaluation. Here it draws no more ones than random positions, but its Fréchet distance is 1.1 (mean of ten seeds), against 0.5 for random positions. Part of this is the single order: one *fixed* order already has 0.8. The other 0.3 (standard error 0.12, one network) may be a price: pixels that are sure together can depend on each other.
 
 # %% [markdown]
 # ## Going further: the same thing as a flow
@@ -1233,9 +1234,9 @@ check_range("halving the step divides the error by", error[32] / error[64], 1.9,
 # Three repairs are in use. *Remasking* hides tokens again that have already appeared and so mends mistakes (Wang et al. 2025, ReMDM). *Blocks* write left to right between blocks and in parallel within one, which brings back the key-value cache (Arriola et al. 2025, block diffusion). And one can learn what the marginals lack: add a small autoregressive model of the tokens that appear together (Liu et al. 2024, discrete copula diffusion).
 
 # %% [markdown]
-# ## Project: five letters in three passes
+# ## Project: five letters in three evaluations
 #
-# *(2 to 3 hours)* Written in 3.1 passes, the 64 words need not lose anything. Bring *trained* networks there. *Going further: a budget for each pass* has a rule to begin with, and prints what it reaches: 0.33 bits lost in 3.3 passes with the networks of this notebook, and 0.06 bits in 3.1 passes with one that is wider and trained four times as long. **Target, for three training seeds of 600 steps: at most 3.3 passes, mean of the 64 words, and less than 0.15 bits lost.** Change the network, the learning rate, the rule, or which gaps the loss asks about (a loss of less variance is a good start). Open goal: below 0.1 bits at 3.1 passes. Hand in the table of three seeds, a plot of bits against passes, and a paragraph on which change lowered the network's own error and which the price.
+# *(2 to 3 hours)* Written in 3.1 evaluations, the 64 words need not lose anything. Bring *trained* networks there. *Going further: a budget for each evaluation* has a rule to begin with, and prints what it reaches: 0.33 bits lost in 3.3 evaluations with the networks of this notebook, and 0.06 bits in 3.1 evaluations with one that is wider and trained four times as long. **Target, for three training seeds of 600 steps: at most 3.3 evaluations, mean of the 64 words, and less than 0.15 bits lost.** Change the network, the learning rate, the rule, or which gaps the loss asks about (a loss of less variance is a good start). Open goal: below 0.1 bits at 3.1 evaluations. Submit the table of three seeds, a plot of bits against evaluations, and a paragraph on which change lowered the network's own error and which the price.
 
 # %% [markdown]
 # ## Quiz
@@ -1247,17 +1248,17 @@ widgets.quiz("discrete_and_parallel")
 # ## Summary
 #
 # 1. Speculative decoding: keep a drafted token with probability $\min(1,p/q)$, replace the first rejected one from $\max(p-q,0)$, normalised. The text is distributed as the target's.
-# 2. One pass yields $(1-a^{k+1})/(1-a)$ tokens if all drafts are kept with the same probability $a$.
+# 2. One evaluation yields $(1-a^{k+1})/(1-a)$ tokens if all drafts are kept with the same probability $a$.
 # 3. Replacing from $p$ itself is the classical mistake: fluent, and wrong.
 # 4. Masked diffusion guesses hidden tokens with weight $1/t$. Its loss is the mean of $-\log p$ over all orders, a bound.
 # 5. Tokens that appear together lose their conditional total correlation, in bits, with a perfect network.
 # 6. Where the first tokens say most, as in words, go slowly at first and faster later.
-# 7. An order chosen by what is visible is exact, one token a pass. An order chosen by what was drawn is not: it disfavours rare values.
+# 7. An order chosen by what is visible is exact, one token per evaluation. An order chosen by what was drawn is not: it disfavours rare values.
 # 8. Bound of a group's price: sum of entropies minus the largest. A budget turns it into a sampler (*Going further*).
 # 9. Discrete flow matching with masks (*Going further*): rate $p(x_0^i\mid x_t)/t$; its Euler step is the unmasking step, and its error is the same price.
 # 10. Clean samples can have a wrong distribution. Recall shows it, and enumeration where it is possible.
 #
-# | method | objective | sampler | passes of the large network | likelihood | pays |
+# | method | objective | sampler | evaluations of the large network | likelihood | pays |
 # |---|---|---|---|---|---|
 # | speculative decoding | the target's own | draft and verify | $n(1-a)/(1-a^{k+1})$ | exact | thrown-away work |
 # | masked diffusion | guesses, weight $1/t$ | reveal by a dial | 1 to $n$ | bound | total correlation, in bits |

@@ -376,7 +376,7 @@ class Jump(torch.nn.Module):
 
 
 # %% [markdown]
-# The training loop is that of flow matching, for any loss. Besides the batch it hands each loss the network `u` and its slow copy, the EMA from which we sample in the end.
+# The training loop is that of flow matching, for any loss. Besides the batch it gives each loss the network `u` and its slow copy, the EMA from which we sample in the end.
 
 # %%
 def fit(start, loss, seed, n_steps=300, lr=1e-3):
@@ -838,7 +838,7 @@ for half in (0.25, 0.5, 1.0, 2.0):
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# One step lands at the mean and misses by about 1 whatever the flow; more steps miss by less where $S$ is smaller. A single normal distribution with the same standard deviation has most of $S$ (column *normal*), because its paths, too, first close in and then open to the width of the data. Measured against their own size, narrow data bend more; without that division $S$ would grow with their size.
+# One step lands at the mean and misses by about 1 whatever the flow; more steps miss by less where $S$ is smaller. A single normal distribution with the same standard deviation has most of $S$ (column *normal*), because its paths, too, first close in and then open to the standard deviation of the data. Measured against their own size, narrow data bend more; without that division $S$ would grow with their size.
 #
 # ## Going further: the noise and the bias of consistency training
 #
@@ -993,7 +993,7 @@ if remake:
 # ## Project: a better single evaluation
 #
 # *(2 to 3 hours)* Improve one of the four students. The rules: it starts from this notebook's teacher, it has 600 training steps of 64 pictures, and its network is `Jump`. Ideas: more levels as training proceeds (consistency); the pseudo-Huber distance of `genlab.score.consistency.huber_distance`; a JVP along the network's own
-# $u(x,t,t)$ in place of $\epsilon-x_0$ (Geng et al. 2025b); the teacher's velocity in MeanFlow. **Target, for three training seeds: one evaluation with a Fréchet distance below that of the same seed's teacher in eight Euler steps.** Hand in a table with the three seeds beside this notebook's row, twenty digits, and a paragraph on which change helped and
+# $u(x,t,t)$ in place of $\epsilon-x_0$ (Geng et al. 2025b); the teacher's velocity in MeanFlow. **Target, for three training seeds: one evaluation with a Fréchet distance below that of the same seed's teacher in eight Euler steps.** Hand in a table with the three seeds next to this notebook's row, twenty digits, and a paragraph on which change helped and
 # which only seemed to.
 #
 # ## Quiz

@@ -114,11 +114,11 @@ check(
 #
 # Read the objective first and the sampler second.
 #
-# - (a) "predicts each sample from those before it": sequential, next-piece likelihood. Autoregressive; 256 pieces, 256 passes.
-# - (b) "reconstruction plus a KL term": that is the ELBO. A VAE; a new image needs one decoder pass, and no encoder.
-# - (c) "against a discriminator": a game. A GAN; one generator pass, and no critic.
-# - (d) "removes noise in 50 steps": diffusion; guidance asks twice at each step, hence 100 passes.
-# - (e) a hybrid: a VAE around a diffusion model. 100 passes inside, one more to decode. The encoder is needed for training only.
+# - (a) "predicts each sample from those before it": sequential, next-token likelihood. Autoregressive; 256 samples, 256 evaluations.
+# - (b) "reconstruction plus a KL term": that is the ELBO. A VAE; a new image needs one evaluation of the decoder, and no encoder.
+# - (c) "against a discriminator": a game. A GAN; one evaluation of the generator, and no discriminator.
+# - (d) "removes noise in 50 steps": diffusion; guidance asks twice at each step, hence 100 evaluations.
+# - (e) a hybrid: a VAE around a diffusion model. 100 evaluations inside, one more to decode. The encoder is needed for training only.
 
 # %%
 families = ("AR", "VAE", "GAN", "diffusion", "hybrid")
@@ -141,20 +141,20 @@ def by_rule(guided):
 
 
 check(
-    "passes by hand, and by the rule of the map",
+    "evaluations by hand, and by the rule of the map",
     passes,
     by_rule(guided=True),
-    unlike={"one pass for each guided step": by_rule(guided=False)},
+    unlike={"one for each guided step": by_rule(guided=False)},
 )
 
 # %% [markdown]
 # ## Exercise 5: choosing
 #
-# - (a) Fifty milliseconds leave time for one or two passes: a GAN, a VAE or a coupling flow.
+# - (a) Fifty milliseconds leave time for one or two evaluations: a GAN, a VAE or a coupling flow.
 # - (b) Ranking sentences by probability needs $\log p(x)$ itself: autoregressive.
 # - (c) Quality first, seconds to spare: diffusion.
 #
-# A column of the map decides each: passes, likelihood, quality at any price.
+# A column of the map decides each: evaluations, likelihood, quality at any price.
 
 # %%
 course.exercise("01.choose", ["GAN", "AR", "diffusion"])

@@ -136,9 +136,9 @@ check(
 
 
 # %% [markdown]
-# **02.6, the cost.** The pass that draws token $t$, on $t$ positions, compares $t$ queries with $t$ keys. Adding up gives
+# **02.6, the cost.** The forward pass that draws token $t$, on $t$ positions, compares $t$ queries with $t$ keys. Adding up gives
 # $$\sum_{t=1}^{n} t^2 = \frac{n(n+1)(2n+1)}{6},$$
-# a third of $n^3$. With the cache it is one query per pass, $\sum_t t = n(n+1)/2$: the ratio is $(2n+1)/3$.
+# a third of $n^3$. With the cache it is one query per forward pass, $\sum_t t = n(n+1)/2$: the ratio is $(2n+1)/3$.
 
 # %%
 def pairs_without_cache(n):

@@ -29,7 +29,7 @@ course.begin(lesson=3)
 torch.set_default_dtype(torch.float64)
 
 # %% [markdown]
-# ## 1 · Compute: a KL by hand
+# ## 1. Compute: a KL by hand
 #
 # Term by term: $0.6\log\frac{0.6}{0.3}=0.6\log 2=0.4159$; $0.3\log 1=0$; $0.1\log\frac{0.1}{0.4}=-0.1\log 4=-0.1386$. The sum is $0.6\log2-0.2\log2=0.4\log 2$.
 
@@ -42,7 +42,7 @@ check("0.4 log 2", answer, core.kl_categorical(p, q), unlike={"KL(q || p)": reve
 
 
 # %% [markdown]
-# ## 2 · Compute: the mean NLL from counts
+# ## 2. Compute: the mean NLL from counts
 #
 # An outcome that was seen $N_v$ times contributes $N_v$ equal terms $-\log q_v$. Divide by the number of observations $\sum_v N_v$, not by the number of outcomes.
 
@@ -63,7 +63,7 @@ check(
 
 
 # %% [markdown]
-# ## 3 · Derive: the forward fit to a mixture
+# ## 3. Derive: the forward fit to a mixture
 #
 # By step 8 the answer has the mean and the variance of the mixture. The mean is $\mu=\sum_k\pi_k m_k$. For the variance use $\mathbb E[x^2]=\sum_k\pi_k(s_k^2+m_k^2)$ and subtract $\mu^2$:
 #
@@ -84,7 +84,7 @@ p = mixture.log_prob(x[:, None]).exp()
 mean = core.integrate(p * x, x)
 width = core.integrate(p * (x - mean) ** 2, x).sqrt()
 check(
-    "mean and width, by quadrature",
+    "mean and standard deviation, by quadrature",
     torch.stack([mean, width]),
     best_gaussian(weights, means, stds),
     unlike={"only inside the components": [mean.item(), np.sqrt((weights * stds**2).sum())]},
@@ -92,7 +92,7 @@ check(
 
 
 # %% [markdown]
-# ## 4 · Derive: the Fisher information of a Poisson rate
+# ## 4. Derive: the Fisher information of a Poisson rate
 #
 # $\log p_\lambda(n)=-\lambda+n\log\lambda-\log n!$, so the slope is $\frac n\lambda-1=\frac{n-\lambda}{\lambda}$. Its mean square is $\operatorname{Var}[n]/\lambda^2=\lambda/\lambda^2=1/\lambda$. Large rates are *harder* to
 # know absolutely, although easier relatively.
@@ -115,7 +115,7 @@ check(
 
 
 # %% [markdown]
-# ## 5 · Build: a loss with its error bar
+# ## 5. Build: a loss with its error bar
 #
 # Convert every image first: then the mean and the spread are in the same unit. The error of a *mean* is the spread over $\sqrt N$.
 
@@ -129,7 +129,7 @@ course.exercise("03.error-bar", report)
 
 
 # %% [markdown]
-# ## 6 · Build: additive smoothing
+# ## 6. Build: additive smoothing
 #
 # Add, then divide each row by its own *new* sum, which is the old one plus $k\alpha$. In Bayesian words: the posterior mean under a symmetric Dirichlet prior with concentration $\alpha$.
 

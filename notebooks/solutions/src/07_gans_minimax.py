@@ -151,5 +151,5 @@ check(
     "one mode of four, and all four evenly",
     [mode_kl(corners[:1], corners), mode_kl(corners, corners)],
     [math.log(4), 0.0],
-    unlike={"the entropy of the shares": [0.0, math.log(4)]},
+    unlike={"the entropy of the fractions": [0.0, math.log(4)]},
 )

@@ -112,7 +112,7 @@ course.exercise("12.repair", clipped_walk)
 # %% [markdown]
 # ## 12.few-steps
 #
-# The exact step back is a mixture over the possible $x_0$. Its variance is the variance within the parts, $\tilde\beta_t$, plus the variance between them. A sampler
+# The exact reverse step is a mixture over the possible $x_0$. Its variance is the variance within the parts, $\tilde\beta_t$, plus the variance between them. A sampler
 # with $\tau_t^2=\tilde\beta_t$ leaves the second part out in every step, so the core of each peak is too narrow.
 
 # %%

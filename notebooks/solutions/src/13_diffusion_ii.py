@@ -55,7 +55,7 @@ guided_steps = len(calls)
 calls.clear()
 once = score.guided_eps_model(counting, torch.tensor([3]), null=10, guidance_scale=1.0)
 last(score.edm_sample(score.denoiser_from_eps(once, bar), torch.ones(1, 1), score.edm_sigmas(30)))
-check("passes: formula vs counted", passes, guided_steps, unlike={"no guidance": len(calls)})
+check("evaluations: formula vs counted", passes, guided_steps, unlike={"no guidance": len(calls)})
 
 
 # %% [markdown]
@@ -82,7 +82,7 @@ check("two steps with one noise are one long step",
 # ## 13.markov-sigma
 #
 # The posterior variance of lesson 12, $\tilde\beta = \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\beta$, with the $\beta$ of the whole step,
-# $1-\bar\alpha_t/\bar\alpha_s$. Second route: condition a joint normal law. Given $x_0$, the pair $(x_s, x_t)$ has the covariance
+# $1-\bar\alpha_t/\bar\alpha_s$. Second route: condition a joint normal distribution. Given $x_0$, the pair $(x_s, x_t)$ has the covariance
 # $\mathrm{Cov} = \sqrt{\bar\alpha_t/\bar\alpha_s}\,(1-\bar\alpha_s)$, and the variance of $x_s$ given $x_t$ is
 # $\mathrm{Var}(x_s) - \mathrm{Cov}^2/\mathrm{Var}(x_t)$.
 
@@ -141,13 +141,13 @@ ends = last(score.ddim_sample(lambda x, t: score.cfg_eps(whole(x, t), part(x, t)
                               torch.tensor([[-1.0], [1.0]]), torch.arange(1999, -1, -1), alphas_bar=levels))
 sharpened = score.tilted_gaussian(0.7, 0.4, guidance_scale=2.5).cov
 check("v^w vs 2000 guided steps", guided_variance(0.4, 2.5), ((ends[1] - ends[0]) / 2) ** 2,
-      atol=2e-3, unlike={"the sharpened law's": sharpened})
+      atol=2e-3, unlike={"the sharpened one's": sharpened})
 
 
 # %% [markdown]
 # ## 13.guided-network
 #
-# Two passes, one of them with the label that stands for "no class" in every row.
+# Two evaluations, one of them with the label that stands for "no class" in every row.
 
 # %%
 def guided_noise(net, x, t, label, null, w):

@@ -63,7 +63,7 @@ check("straight path at t = 0.3", noise_strength(0.3, 1.0, 0.7, -1.0), 2 * 0.3 /
 # %% [markdown]
 # ## 14.flow-step
 #
-# Three conversions in a row, each with its trap: $s=-\epsilon/\sigma$ (sign, and deviation not variance), $v=-\tfrac x2-\tfrac12s$ (the
+# Three conversions in a row, each with its trap: $s=-\epsilon/\sigma$ (sign, and standard deviation, not variance), $v=-\tfrac x2-\tfrac12s$ (the
 # half), and a step *down* in time, so minus $h$ times $v$.
 
 # %%

@@ -41,7 +41,7 @@ course.exercise("15.read", ["AR", "VAE + diffusion", "GAN", "AR + diffusion", "d
 # %% [markdown]
 # ## The clinic
 #
-# One card in full, as a learner would fill it in:
+# One form in full, as a learner would fill it in:
 
 # %%
 llada = {
@@ -75,7 +75,7 @@ course.exercise("15.passes", (100 + 30 * 2 + 1, 100 + 30 + 1))
 # ## 15.place
 #
 # First what the calls follow and how the output comes into being, the likelihood last. Asked in another order, a distilled model
-# passes for a GAN, and a language model behind an interface that hides its likelihood for a diffusion model.
+# can be taken for a GAN, and a language model behind an interface that hides its likelihood for a diffusion model.
 
 # %%
 def placed(passes, share, follows_steps, kind):

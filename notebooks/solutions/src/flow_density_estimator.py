@@ -47,7 +47,7 @@ check("the same from the data's side", nats, 0.5 * math.log(1.25 / 0.25),
 # ## npe.box
 #
 # The map is elementwise with slope $(h - l)\,\varphi(z_i)$. Going from $z$ to $\theta$ spreads the mass by that slope, so its logarithm is
-# subtracted, once for each dimension. Two checks: the transforms of `genlab`, and that a standard normal becomes the uniform law.
+# subtracted, once for each dimension. Two checks: the transforms of `genlab`, and that a standard normal becomes uniform.
 
 # %%
 def log_on_box(log_q_z, z, low, high):
@@ -91,8 +91,8 @@ check_close_mc("mean of the reweighted draws", len(draws) * w * draws, 0.5,
 # %% [markdown]
 # ## npe.ranks
 #
-# Put each truth beside the draws of its own row, compare, and count along the row. A truth below all of its draws has rank 0, above all of them
-# rank $L$: there are $L + 1$ places.
+# Put each truth next to the draws of its own row, compare, and count along the row. A truth below all of its draws has rank 0, above all of them
+# rank $L$: there are $L + 1$ possible ranks.
 
 # %%
 def ranks(truth, draws):

@@ -32,7 +32,7 @@ torch.set_default_dtype(torch.float64)
 # ## glide.sharpened
 #
 # Exponents are factors of precisions: $w\cdot 1 + (1 - w)\cdot\tfrac14 = 2 - \tfrac14 = \tfrac74$. The precision-weighted means add up to $w\cdot 1\cdot 2 = 4$, so the mean is $4 / \tfrac74 = \tfrac{16}7$: beyond the
-# caption's own 2. Second route: the maximum of the log-density on a fine grid, which for a normal law is its mean.
+# caption's own 2. Second route: the maximum of the log-density on a fine grid, which for a normal distribution is its mean.
 
 # %%
 mean = (2 * 1 * 2 + (1 - 2) * (1 / 4) * 0) / (2 * 1 + (1 - 2) * (1 / 4))
@@ -68,7 +68,7 @@ check("my guess = genlab's", pulled(x / 2, slope, 1.5, 3.0), guided.detach(),
 # %% [markdown]
 # ## glide.hide
 #
-# One decision a row, for all of its words: `(u < p)` gets two more axes. Hiding word by word would leave a caption that still tells.
+# One decision a row, for all of its words: `(u < p)` gets two more axes. Hiding word by word would leave a caption that still says something.
 
 # %%
 def hide(states, u, p, nothing):

@@ -49,7 +49,7 @@ check_close_mc("by drawing", (same[0] & same[1] & (same[2] | unsaid)).double(), 
 # ## language_and_image.joint
 #
 # The chain rule over the tokens of the text, padding left out, then once more from the text to the picture. Everything is a logarithm, so everything adds; a mean over tokens would have
-# another unit than the picture's nats. Check: two words with known probabilities and a piece of padding.
+# another unit than the picture's nats. Check: two words with known probabilities and a padding token.
 
 # %%
 def log_joint(log_p, mine, bound):
@@ -59,7 +59,7 @@ def log_joint(log_p, mine, bound):
 course.exercise("language_and_image.joint", log_joint)
 likely = np.log(np.array([[0.5, 0.25, 0.9], [0.5, 0.1, 0.9]]))
 mine = np.array([[1, 1, 0], [1, 1, 0]])
-of_words = np.log([0.5 * 0.25, 0.5 * 0.1])  # the third piece is padding
+of_words = np.log([0.5 * 0.25, 0.5 * 0.1])  # the third is padding
 check("words, then the picture", log_joint(likely, mine, np.array([-3.0, -4.0])), of_words + [-3.0, -4.0],
       unlike={"padding counted": likely.sum(1) + [-3.0, -4.0], "mean over words": of_words / 2 + [-3.0, -4.0]})  # fmt: skip
 
@@ -80,7 +80,7 @@ q, k = torch.randn(1, 1, 1, 4, generator=g), torch.randn(1, 1, 5, 4, generator=g
 weights = attention_weights(q, F.pad(k, (0, 0, 0, 3)))[0, 0, 0]
 scores = (q @ k.mT / 2)[0, 0, 0]
 zeros_ignored = attention_weights(q, k)[0, 0, 0]
-check("my share = attention that falls on the words", share(scores.numpy(), 3), weights[:5].sum(),
+check("my fraction = attention on the words", share(scores.numpy(), 3), weights[:5].sum(),
       unlike={"zeros that do nothing": zeros_ignored.sum()})  # fmt: skip
 
 

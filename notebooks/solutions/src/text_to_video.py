@@ -33,7 +33,7 @@ torch.set_default_dtype(torch.float64)
 # %% [markdown]
 # ## video.pairs
 #
-# In space each of the 16 frames has $64^2$ pairs, in time each of the 64 places has $16^2$: $16\cdot4096 + 64\cdot256 = 81{,}920$. Full attention would
+# In space each of the 16 frames has $64^2$ pairs, in time each of the 64 positions has $16^2$: $16\cdot4096 + 64\cdot256 = 81{,}920$. Full attention would
 # weigh $1024^2$, which is $FN/(F+N) = 12.8$ times as many.
 
 # %%
@@ -47,7 +47,7 @@ check("listed one by one", by_hand, pairs, unlike={"full attention": attention_p
 # %% [markdown]
 # ## video.information
 #
-# For normal laws with mean zero, $\mathrm{KL}(\mathcal N(0, R)\,\|\,\mathcal N(0, I)) = \tfrac12(\mathrm{tr} R - F - \log\det R)$, and the trace of a
+# For normal distributions with mean zero, $\mathrm{KL}(\mathcal N(0, R)\,\|\,\mathcal N(0, I)) = \tfrac12(\mathrm{tr} R - F - \log\det R)$, and the trace of a
 # correlation matrix is $F$. What is left is the determinant. The vector of ones is an eigenvector of $R$ with value $1 + (F-1)\rho$; everything
 # orthogonal to it has the value $1-\rho$. The other route is torch's own divergence.
 
@@ -58,14 +58,14 @@ def information(rho, n_frames):
 
 course.exercise("video.information", information)
 R = 0.3 * torch.eye(5) + 0.7 * torch.ones(5, 5)
-films, frames = (MultivariateNormal(torch.zeros(5), cov) for cov in (R, torch.eye(5)))
-check("torch's divergence", information(0.7, 5), kl_divergence(films, frames), unlike={"the other way": kl_divergence(frames, films)})
+videos, frames = (MultivariateNormal(torch.zeros(5), cov) for cov in (R, torch.eye(5)))
+check("torch's divergence", information(0.7, 5), kl_divergence(videos, frames), unlike={"the other way": kl_divergence(frames, videos)})
 
 
 # %% [markdown]
 # ## video.noise
 #
-# Weights $u$ and $v$ give variance $u^2 + v^2$ and, between two frames, covariance $u^2$: only the common part is shared. So $u^2 = a$ and $v^2 = 1 - a$. To check the covariance
+# Weights $u$ and $v$ give variance $u^2 + v^2$ and, between two frames, covariance $u^2$: only the common part is the same. So $u^2 = a$ and $v^2 = 1 - a$. To check the covariance
 # without drawing anything, feed in the unit vectors: the map is linear.
 
 # %%
@@ -85,8 +85,8 @@ check("the package's", columns, theirs, unlike={"no roots": added})
 # %% [markdown]
 # ## video.tokens
 #
-# Give films and frames an axis each, exchange frames and places, and let films and places run together. If the regrouping were wrong, temporal attention would mix places
-# or films: so compare one sequence with what stands at one place of one film.
+# Give videos and frames an axis each, exchange frames and positions, and let videos and positions run together. If the regrouping were wrong, temporal attention would mix positions
+# or videos: so compare one sequence with what stands at one position of one video.
 
 # %%
 def tokens_along_time(x, n_frames):
@@ -95,14 +95,14 @@ def tokens_along_time(x, n_frames):
 
 
 course.exercise("video.tokens", tokens_along_time)
-x = np.random.default_rng(0).normal(size=(2 * 3, 4, 8))  # two films, three frames, four places
-check("film 1, place 2", tokens_along_time(x, 3)[1 * 4 + 2], x[3:6, 2], unlike={"axes not exchanged": x.reshape(-1, 3, 8)[6]})
+x = np.random.default_rng(0).normal(size=(2 * 3, 4, 8))  # two videos, three frames, four positions
+check("video 1, position 2", tokens_along_time(x, 3)[1 * 4 + 2], x[3:6, 2], unlike={"axes not exchanged": x.reshape(-1, 3, 8)[6]})
 layer = TemporalAttention(8, n_head=2)
 torch.nn.init.normal_(layer.to_out.weight)
 maps = torch.tensor(x).mT.reshape(6, 8, 2, 2)
 other = maps.clone()
-other[3:6, :, 1, 0] += 1.0  # place 2 of film 1
+other[3:6, :, 1, 0] += 1.0  # position 2 of video 1
 changed = (layer(maps, torch.arange(3.0), None) - layer(other, torch.arange(3.0), None)).abs().amax((1, 2, 3)) > 1e-9
-as_one_film = (layer(maps, torch.arange(6.0), None) - layer(other, torch.arange(6.0), None)).abs().amax((1, 2, 3)) > 1e-9
-check("a change in film 1 stays in film 1", changed.double(), [0, 0, 0, 1, 1, 1],
-      unlike={"read as one film of six frames": as_one_film.double()})  # fmt: skip
+as_one_video = (layer(maps, torch.arange(6.0), None) - layer(other, torch.arange(6.0), None)).abs().amax((1, 2, 3)) > 1e-9
+check("a change in video 1 stays in video 1", changed.double(), [0, 0, 0, 1, 1, 1],
+      unlike={"read as one video of six frames": as_one_video.double()})  # fmt: skip

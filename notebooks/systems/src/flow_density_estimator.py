@@ -18,7 +18,7 @@
 # - *derive* why a flow that is trained on pairs from a simulator becomes its posterior, and what the loss can and cannot tell you;
 # - *build* a conditional spline flow that starts as the prior and never leaves it;
 # - *measure* an estimate against a known posterior, in nats, with a classifier, and by an integral;
-# - *test* an estimate whose truth nobody knows, by the ranks of simulation-based calibration;
+# - *test* an estimate whose truth is unknown, by the ranks of simulation-based calibration;
 # - *recognise* four ways in which such an estimate lies, and repair three of them.
 #
 # About 60 minutes to read, about 35 seconds to run. You need lesson 04 (flows) and lesson 03 (maximum likelihood, KL); lesson 09's
@@ -64,8 +64,8 @@ course.draw_map("flow_density_estimator", slim=True)
 # Much of science is a program that runs forwards: give it the parameters $\theta$ and it makes data $x$, with all the noise of the world
 # in it. A galaxy survey, a detector, an epidemic. What you want runs backwards: given *this* $x$, which $\theta$? That is the posterior,
 # $$p(\theta\mid x) = \frac{p(x\mid\theta)\,p(\theta)}{p(x)},$$
-# and its numerator contains the likelihood $p(x\mid\theta)$, which nobody can compute: it is a sum over every random choice that the
-# program could have made. You can *sample* it, by running the program. This lab shows that sampling is enough, if you have a density
+# and its numerator contains the likelihood $p(x\mid\theta)$, which cannot be computed: it is a sum over every random choice that the
+# program could have made. You can *sample* it, by running the program. This is the setting of **simulation-based inference**. This lab shows that sampling is enough, if you have a density
 # that is exact, conditional and quick to sample. Of the families on the map one has all three.
 #
 # Three simulators, in rising order of ignorance. **Linear Gaussian**: the posterior is a formula. **Two moons**: the posterior is two
@@ -81,8 +81,8 @@ course.draw_map("flow_density_estimator", slim=True)
 # %% [markdown]
 # ## 1. The objective: a forward KL, averaged over data
 #
-# **Step 1. What can be sampled.** Draw $\theta$ from the prior, run the simulator: $(\theta, x)$ is a draw from the joint law
-# $p(\theta, x) = p(\theta)\,p(x\mid\theta)$. The same law can be read in the other order, $p(\theta, x) = p(x)\,p(\theta\mid x)$: so the
+# **Step 1. What can be sampled.** Draw $\theta$ from the prior, run the simulator: $(\theta, x)$ is a draw from the joint distribution
+# $p(\theta, x) = p(\theta)\,p(x\mid\theta)$. The same distribution can be factored in the other order, $p(\theta, x) = p(x)\,p(\theta\mid x)$: so the
 # $\theta$ of a pair *is* a draw from the posterior of its own $x$. One draw for each $x$, but a genuine one.
 #
 # **Step 2. Maximum likelihood on the pairs.** Let $q(\theta\mid x)$ be any family of conditional densities and minimise
@@ -94,7 +94,7 @@ course.draw_map("flow_density_estimator", slim=True)
 # The minimum is reached where $q$ is the posterior, for every $x$ that the simulator can make. It is the *forward* KL, the one that
 # punishes $q$ for missing what $p$ has (lesson 03), because the samples come from $p$. No likelihood was evaluated.
 #
-# The identity holds for every law, so try it on one that can be enumerated: three parameters, four data, a table of probabilities. The
+# The identity holds for every distribution, so try it on one that can be enumerated: three parameters, four data, a table of probabilities. The
 # left side is one sum over the table; the right side is a posterior by Bayes' rule, a KL and an entropy for each $x$.
 
 # %%
@@ -123,13 +123,13 @@ course.show_source(npe_loss)
 
 # %% [markdown]
 # **Step 3. Where the loss starts and stops.** If $q$ starts as the prior, the loss starts at the prior's entropy $H[\theta]$. It can fall to
-# $\mathbb E_x H[p(\theta\mid x)]$ and no further. The difference between the two has a name, the *mutual information*
-# $I(\theta; x)$: all that the data can tell about the parameters, in nats. (Question 1.)
+# $\mathbb E_x H[p(\theta\mid x)]$ and no further. The difference between the two has a name, the **mutual information**
+# $I(\theta; x)$: all that the data say about the parameters, in nats. (Question 1.)
 #
 # For the linear Gaussian simulator, $x = A\theta + s\,\epsilon$ with $\theta\sim\mathcal N(0, I)$, the posterior covariance is
 # $\Sigma = (I + A^\top A/s^2)^{-1}$, the same for every $x$, and so
 # $$I(\theta; x) = \tfrac12\log\det(2\pi e\,I) - \tfrac12\log\det(2\pi e\,\Sigma) = \tfrac12\log\det\big(I + A^\top A / s^2\big).$$
-# The second route looks from the other end: what the data tell about the parameters is what the parameters tell about the data,
+# The second route looks from the other end: what the data say about the parameters is what the parameters say about the data,
 # $H[x] - H[x\mid\theta]$, a determinant of $3\times3$ matrices instead of $2\times2$.
 
 # %%
@@ -179,7 +179,7 @@ check_close_mc(
 # %% [markdown]
 # **Step 4. The simplest estimate is regression.** Take $q(\theta\mid x) = \mathcal N(Wx, S)$. Then $-\log q$ is half a weighted squared
 # error plus half a $\log\det S$, so the best $W$ is the regression of the parameters on the data,
-# $W = \mathrm{Cov}(\theta, x)\,\mathrm{Cov}(x)^{-1}$, and the best $S$ is the covariance of the residuals. Neural posterior estimation is
+# $W = \mathrm{Cov}(\theta, x)\,\mathrm{Cov}(x)^{-1}$, and the best $S$ is the covariance of the residuals. What this lab does, **neural posterior estimation** (NPE), is
 # regression that has learned to predict a whole distribution. Where the truth is linear and Gaussian, regression *is* Bayes: on
 # paper, the gain from covariances equals the gain from Bayes' rule, $\Sigma A^\top/s^2$.
 
@@ -215,9 +215,9 @@ check_range(
 # %% [markdown]
 # ## 2. The flow: it starts as the prior and stays inside
 #
-# A posterior of the epidemic bends, and one of the moons has two pieces; a Gaussian will not do. Let every layer of a spline flow
+# A posterior of the epidemic bends, and one of the moons has two separate parts; a Gaussian will not do. Let every layer of a spline flow
 # (lesson 04) read the data: $x$ goes into the networks that set knots and shifts, and into nothing else, so the determinant is as
-# cheap as before. First the base, then layers that bend (splines), then layers that place (affine), and last a *fixed* map.
+# cheap as before. First the base, then layers that bend (splines), then layers that shift and scale (affine), and last a *fixed* map.
 #
 # **Step 5. A last layer that knows the prior.** For a normal prior the last map puts the units on, $\theta = m + \sigma z$. For the
 # uniform prior on the square $[l, h]^2$ it is $\theta = l + (h - l)\,\Phi(z)$, where $\Phi$ is the normal distribution function, so
@@ -458,7 +458,7 @@ check_close_mc(
 )
 
 # %% [markdown]
-# The prior's entropy is $\log 4 = 1.39$ nats, the posterior's $-3.66$: this simulator tells five nats, a factor of 150 in area. Below are
+# The prior's entropy is $\log 4 = 1.39$ nats, the posterior's $-3.66$: an observation of this simulator is worth five nats, a factor of 150 in area. Below are
 # the exact posterior and the flow's for one observation. Then the measurement in nats: over new pairs whose observation is far enough from the
 # edges, the loss minus the floor is the KL.
 
@@ -540,7 +540,7 @@ for name, q in (("couplings", coupled), ("autoregressive", masked)):
 
 # %% [markdown]
 # **Step 7. The classifier's verdict.** Where exact draws exist, let a classifier try to tell them from the flow's. The best of all
-# classifiers is right with probability $\tfrac12(1 + \mathrm{TV})$, where TV is half of the integral of $|p - q|$: one half if and only if the two laws are equal. For two
+# classifiers is right with probability $\tfrac12(1 + \mathrm{TV})$, where TV is half of the integral of $|p - q|$: one half if and only if the two distributions are equal. For two
 # normals at a distance $\delta$ the answer is known, $\Phi(\delta/2)$: the left side integrates $|p - q|$, the right side is the formula, and
 # a logistic regression on samples must come to the same.
 
@@ -615,20 +615,20 @@ for name, q in (("couplings", coupled), ("autoregressive", masked)):
 
 # %%
 observations = simulated(moons, 3, torch.Generator().manual_seed(10))[1]
-print(f"{'observation':<18} {'judge':<18} {'couplings':>16} {'autoregressive':>16}")
+print(f"{'observation':<18} {'c2st by':<18} {'couplings':>16} {'autoregressive':>16}")
 scores = {"network": [], "30 neighbours": []}
 for row in observations:
     g = torch.Generator().manual_seed(11)
     exact_draws = moons.posterior_sample(row, 1000, generator=g)
-    for judge, seen in (("network", None), ("30 neighbours", KNeighborsClassifier(30))):
+    for name, seen in (("network", None), ("30 neighbours", KNeighborsClassifier(30))):
         shown = []
         for q in (coupled, masked):
             draws = q.sample(1000, cond=row[None], generator=g)
             found = c2st(exact_draws, draws, seen, generator=g)
-            scores[judge].append(found.value)
+            scores[name].append(found.value)
             shown.append(f"~{found.value:.3f} +- ~{found.error:.3f}")
         where = f"(~{row[0]:.2f}, ~{row[1]:.2f})"
-        print(f"{where:<18} {judge:<18} {shown[0]:>16} {shown[1]:>16}")
+        print(f"{where:<18} {name:<18} {shown[0]:>16} {shown[1]:>16}")
 g = torch.Generator().manual_seed(12)
 null = [
     c2st(
@@ -648,10 +648,10 @@ check_range(
 
 # %% [markdown]
 # One mean of six has a standard error of 0.005. The neighbours see the difference, by about four of these errors; the network hardly does; and
-# in the mean neither comes near what is there to be had (0.54 at the observation above). A two-sample test that "cannot tell" says as much about the classifier and its thousand
+# in the mean neither comes near the best possible (0.54 at the observation above). A two-sample test that "cannot tell" says as much about the classifier and its thousand
 # draws as about the estimate, which is why the nats and the total variation are the better numbers where they exist.
 #
-# ## 5. One pass
+# ## 5. One network evaluation
 #
 # **Step 8.** A coupling moves half of the parameters given the other half: one evaluation of each layer's network, in both directions. An
 # autoregressive layer scores in one and samples in $p$, one parameter after the other (lesson 04). With two parameters that is a factor
@@ -685,7 +685,7 @@ for case, (models, d) in cases.items():
             q.sample(4000, cond=one_row[:, :d])
             times.append(time.perf_counter() - start)
         rate[case, name] = 4000 / min(times)
-        print(f"{case:<18} {name:<15} passes to sample {passes:>2}, to score {scoring}")
+        print(f"{case:<18} {name:<15} NFE to sample {passes:>2}, to score {scoring}")
 for case in cases:
     quicker = rate[case, "couplings"] / rate[case, "autoregressive"]
     print(f"{case:<18} samples per second, couplings : autoregressive = ~{quicker:.1f}")
@@ -697,20 +697,20 @@ one_by_one = sum(
     for x in new_data[:20]
 )
 check(
-    "passes for 1,000 different observations",
+    "evaluations for 1,000 different observations",
     network_passes(coupled, lambda: coupled.sample(1000, cond=new_data)),
     1,
     unlike={"one by one, the first twenty": one_by_one},
 )
 
 # %% [markdown]
-# With sixteen parameters the factor in time is smaller than in passes: each of the sixteen sequential passes transforms one parameter, the single coupling pass all of them.
-# It is the passes that cannot be done in parallel, on any machine.
+# With sixteen parameters the factor in time is smaller than in evaluations: each of the sixteen sequential ones transforms one parameter, the single one of the coupling all of them.
+# The sequential evaluations are what no machine can do in parallel.
 #
-# The last line answers question 4: a thousand posteriors cost the same single pass as a thousand draws of one. The estimate is
-# *amortised*: the training was paid once, for every observation that the prior can make. A Markov chain would start anew each time.
+# The last line answers question 4: a thousand posteriors cost the same single evaluation as a thousand draws of one. The estimate is
+# **amortised**: the training was paid once, for every observation that the prior can make. A Markov chain would start anew each time.
 #
-# ## 6. The epidemic: when nobody knows the answer
+# ## 6. The epidemic: no known answer
 #
 # A town of 1,000, five of them ill on day one. Each day everyone who has not yet had it is infected with probability $1 - e^{-\beta I/N}$, and every
 # ill one recovers, for good, with probability $1 - e^{-\gamma}$. A register sees about half of the new infections, week by week, for eight weeks: eight
@@ -792,24 +792,24 @@ show(
     "wave that peaks in weeks 3 and 4, a storm over in three weeks, each inside the "
     "band of runs from the posterior. Below, the posteriors: narrow in log beta, long "
     "in log gamma, a tilted ridge for the smouldering town; the true rates lie on it "
-    "or beside it.",
+    "or near it.",
 )
 
 # %% [markdown]
-# The infection rate is what a register speaks of: after a wave, a seventh of its prior's spread is left, while the recovery rate keeps
-# most of its own. A few cases a week tell less of both than the wave does (of the recovery rate a storm tells least), and the two rates then trade against each other along a ridge: more infection and
+# The register of cases determines the infection rate best: after a wave, a seventh of its prior's spread is left, while the recovery rate keeps
+# most of its own. A few cases a week say less about both than the wave does (of the recovery rate a storm tells least), and the two rates then trade against each other along a ridge: more infection and
 # quicker recovery smoulder alike.
 #
-# The blue band is the *posterior predictive*: draw rates from the estimate, run the town again, and see where 90 % of the new registers
+# The blue band is the **posterior predictive**: draw rates from the estimate, run the town again, and see where 90 % of the new registers
 # lie. It is a good first look and proves little; the data were used twice. Calibration is a test.
 #
 # ## 7. Simulation-based calibration
 #
 # **Step 9. The truth is one more draw.** Draw $\theta^*$ from the prior, simulate $x$, and draw $\theta_1, \dots, \theta_L$ from $q(\theta\mid x)$. By step 1,
-# $\theta^*$ itself is a draw from $p(\theta\mid x)$. If $q = p$, then $\theta^*, \theta_1, \dots, \theta_L$ are independent draws of one law, no place in their order is
+# $\theta^*$ itself is a draw from $p(\theta\mid x)$. If $q = p$, then $\theta^*, \theta_1, \dots, \theta_L$ are independent draws of one distribution, no place in their order is
 # preferred, and for each parameter
 # $$\mathrm{rank} = \#\{l : \theta_l < \theta^*\}\quad\text{is uniform on } \{0, 1, \dots, L\}.$$
-# The same in numbers. Let $u$ be the value of the law's distribution function at $\theta^*$, uniform on $[0, 1]$. Given $u$, the rank is
+# The same in numbers. Let $u$ be the value of its distribution function at $\theta^*$, uniform on $[0, 1]$. Given $u$, the rank is
 # binomial, and $\int_0^1 \binom Lk u^k(1-u)^{L-k}\,du = \frac1{L+1}$ for each $k$. If $q$ is normal and too narrow by a factor $c$, $u$ becomes
 # $\Phi(z/c)$, and the same integral predicts the whole histogram. The check holds the prediction against simulated ranks; do you still
 # stand by your answer to question 2?
@@ -957,7 +957,7 @@ for level in (50, 80, 90):
 # ## 8. It fails
 #
 # **Failure 1: overconfidence.** Simulations are often dear. Take 200 of them and train as if they were many. The training loss falls
-# below that of the shipped network, a triumph, until new simulations are asked. The network has learned *which* $\theta$ stood beside *which*
+# below that of the shipped network, which looks like success until it meets new simulations. The network has learned *which* $\theta$ belonged to *which*
 # $x$, and believes that it knows. Its posteriors are too narrow; in science that is the expensive direction. Held-out loss shows that something is wrong, and the
 # ranks show what.
 
@@ -1087,7 +1087,7 @@ check_close_mc(
     unlike={"one rate only": prior_law.entropy()[0].item()},
 )
 check_range(
-    "nats that the register tells, at least", ignorance - shipped_nll, 2.0, 2.6,
+    "nats that the register gives, at least", ignorance - shipped_nll, 2.0, 2.6,
     digits=2,
     unlike={"by 200 simulations": ignorance - eager_nll},
 )
@@ -1132,7 +1132,7 @@ check_range(
 # %% [markdown]
 # **Failure 3: the simulator was another.** The register sees 35 % of the infections, and everybody believes 50 %. Nothing in the network can
 # know. Every posterior is sharp, and wrong in the same direction: the ranks, made by the *true* process, slope. You can only run this test on real
-# data if somebody tells you the true rates; without them you can check, by posterior prediction, something that the estimate does not fit.
+# data if you know the true rates; without them you can check, by posterior prediction, something that the estimate does not fit.
 
 # %%
 elsewhere = Epidemic(reported=0.35)
@@ -1249,7 +1249,7 @@ widgets.quiz("flow_density_estimator")
 # 3. On a real problem that floor is unknown: a loss can rank two estimates, but it cannot say that one is right.
 # 4. Regression is the Gaussian case; a conditional spline flow is the general one, with an exact density for every $x$.
 # 5. Fix the last layer to the prior: the flow starts as the prior and cannot leak.
-# 6. Couplings: one pass to sample, one to score. Autoregressive: one to score, $p$ to sample.
+# 6. Couplings: one evaluation to sample, one to score. Autoregressive: one to score, $p$ to sample.
 # 7. Amortised: one training serves every observation, so calibration over a thousand of them costs a second.
 # 8. Ranks of the truth are uniform for an honest estimate; a U is too narrow, a hill too wide, a slope shifted.
 # 9. Flat ranks do not prove sharpness: the prior has them.
@@ -1262,7 +1262,7 @@ widgets.quiz("flow_density_estimator")
 # |---|---|---|---|---|---|
 # | flow density estimator | NLL of $\theta$ given $x$ | $z\sim p_Z$, $\theta = f(z; x)$ | 1 (couplings), $p$ (autoregressive) | exact, of $\theta$ given $x$ | invertible layers; simulations; a prior baked in |
 #
-# **What production systems add.** *Embedding networks* that read raw data (a strain series, an image, a set of events) and hand the flow a summary, trained
+# **What production systems add.** *Embedding networks* that read raw data (a strain series, an image, a set of events) and give the flow a summary, trained
 # together with it. *Sequential* rounds that spend later simulations near one observation, with a correction for the changed proposal. *Ensembles* and
 # tests of coverage against overconfidence. *Importance sampling* of the flow's draws where a likelihood does exist, which corrects the estimate, exactly in the
 # limit of many draws, and reports its own effective sample size: gravitational-wave inference works so, in seconds for each event where chains took days. Particle

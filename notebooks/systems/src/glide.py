@@ -88,10 +88,10 @@ def steps(model, n_steps, **options):
 
 with torch.no_grad():
     first = steps(base, 12, guidance_scale=3.0, interval=Glide.interval)
-    told = up.condition(
+    small = up.condition(
         first[-1], torch.zeros(len(wanted)), torch.zeros_like(first[-1])
     )
-    second = steps(up.painter, 6, concatenated=told)
+    second = steps(up.painter, 6, concatenated=small)
 
 
 def sheet(x):
@@ -104,8 +104,8 @@ def sheet(x):
 film(
     [sheet(enlarge(x)) for x in [*first[::3], *[first[-1]] * 2]]
     + [sheet(x) for x in [*second[1:], second[-1]]],
-    alt="A film: five squares of coarse noise become, step by step, a thin red seven, "
-    "a bold green three, a thin cyan nine, a magenta four and a bold yellow zero; "
+    alt="Animation: five squares of coarse noise become, step by step, a thin red "
+    "seven, a bold green three, a thin cyan nine, a magenta four, a bold yellow zero; "
     "then each is drawn again from finer noise, with four times as many pixels.",
     seconds=4, width=700,
 )  # fmt: skip
@@ -115,14 +115,14 @@ torch.set_default_dtype(torch.float64)
 
 
 # %% [markdown]
-# "A thin red seven leaning right": you write the sentence, and a network draws the picture, as in the film above for this sentence and four more. GLIDE (2021) did this for photographs with three parts: a transformer that reads
+# "A thin red seven leaning right": you write the sentence, and a network draws the picture, as in the animation above for this sentence and four more. GLIDE (2021) did this for photographs with three parts: a transformer that reads
 # the sentence, a diffusion model of *pixels* at 64 x 64 that is conditioned on the encoded sentence, and a second one that enlarges the result to 256 x 256. There
 # is no autoencoder: that is the difference from latent diffusion (system 2). All three parts are here, at 16 x 16 and 32 x 32, for handwritten digits
 # that are coloured at random and described by measurement.
 #
 # The language is small on purpose. *a [thin|bold] colour digit [leaning left|upright|leaning right]*: 720 sentences, and each word can be **checked** on
 # the finished picture. The digit is read by a support vector machine that was fitted on digits that no generator saw; colour, ink and slant are measured as they were on
-# the real pictures. This evaluator shares nothing with the image models. (In the code, `painter` is the generator and `judge` the evaluator.)
+# the real pictures. This evaluator shares nothing with the image models.
 #
 # ## Predict first
 #
@@ -195,16 +195,17 @@ check(
 # %%
 nothing = NoCaption(16)
 torch.nn.init.normal_(nothing.state)
-told = nothing(text, torch.tensor([True, False]))
+hidden = nothing(text, torch.tensor([True, False]))
 closed_form = layer.w_o(layer.w_v(nothing.state))
 with_a_caption = layer(places, text)[0]
 check(
-    "attention over the null state, each position", layer(places, told)[0],
+    "attention over the null state, each position", layer(places, hidden)[0],
     closed_form.expand(5, 8),
     unlike={"the caption's own states": with_a_caption},
 )
 check(
-    "the other caption is left alone", told[1], text[1], unlike={"hidden, too": told[0]}
+    "the other caption is left alone", hidden[1], text[1],
+    unlike={"hidden, too": hidden[0]},
 )
 
 # %% [markdown]
@@ -218,7 +219,7 @@ check(
 # Two normal classes on the line, everything in closed form. Left: autograd of the exact classifier. Right: the difference of the two exact guesses.
 
 # %%
-# means of the two classes, their width, the noise
+# means of the two classes, their standard deviation, the noise
 m, s, sigma = torch.tensor([-1.0, 1.5]), 0.7, 0.9
 x = torch.linspace(-4, 5, 19).requires_grad_(True)
 # log p(x | c) up to a shared constant
@@ -270,7 +271,7 @@ check(
 # split its expectation by the condition that the network was given:
 # $$\mathcal L = (1-p)\,\mathbb E_c\,\mathbb E\big[\lVert D(x, c) - x_0\rVert^2\big] + p\;\mathbb E\big[\lVert D(x,\varnothing) - x_0\rVert^2\big].$$
 # The two terms share no argument of $D$. The first is least at $\mathbb E[x_0\mid x, c]$, the second at $\mathbb E[x_0\mid x] = \sum_c p(c\mid x)\,\mathbb E[x_0\mid x, c]$, whatever $p > 0$ is; $p$ only decides how
-# the network's effort is shared. At $p = 0$ the second term is gone, and nothing says what $D(x, \varnothing)$ should be. Check this on a table: three values of $x_0$, two captions, four noisy $x$. The least squares solution of a weighted regression, with one indicator for each pair of condition and $x$, is compared with the conditional means.
+# the network's effort is divided. At $p = 0$ the second term is gone, and nothing says what $D(x, \varnothing)$ should be. Check this on a table: three values of $x_0$, two captions, four noisy $x$. The least squares solution of a weighted regression, with one indicator for each pair of condition and $x$, is compared with the conditional means.
 
 # %%
 g = torch.Generator().manual_seed(2)
@@ -280,7 +281,7 @@ values, p_drop = torch.tensor([-1.0, 0.5, 2.0]), 0.1
 weight = torch.stack(
     [(1 - p_drop) * joint[:, 0], (1 - p_drop) * joint[:, 1], p_drop * joint.sum(1)], 1
 )
-# told x seen
+# condition x value of x0
 design = torch.eye(12)[torch.arange(12).reshape(1, 3, 4).expand(3, 3, 4).reshape(-1)]
 root = weight.reshape(-1, 1).sqrt()
 target = values[:, None].expand(3, 12).reshape(-1, 1)
@@ -288,7 +289,7 @@ solution = torch.linalg.lstsq(root * design, root * target).solution.reshape(3, 
 conditional = (values[:, None, None] * joint).sum(0) / joint.sum(0)
 of_all = ((values[:, None, None] * joint).sum((0, 1)) / joint.sum((0, 1))).expand(2, 4)
 check(
-    "told c: the regression finds E[x0 | x, c]", solution[:2], conditional,
+    "given c: the regression finds E[x0 | x, c]", solution[:2], conditional,
     unlike={"E[x0 | x]": of_all},
 )
 p_c = joint.sum(0) / joint.sum((0, 1))
@@ -433,10 +434,10 @@ print("likelihood of base and upsampler:", likelihood_kind(base), likelihood_kin
 WHERE = Glide.interval  # noise levels that are guided; explained below
 
 
-def draw(captions, w, seed=0, interval=None, painter=base):
+def draw(captions, w, seed=0, interval=None, model=base):
     """Small pictures in [0, 1]; guided at every level when `interval` is None."""
     noise = torch.Generator().manual_seed(seed)
-    x = painter.sample(captions, guidance_scale=w, interval=interval, generator=noise)
+    x = model.sample(captions, guidance_scale=w, interval=interval, generator=noise)
     return (x + 1) / 2
 
 
@@ -514,17 +515,17 @@ show(
 # %% [markdown]
 # Read both panels from left to right. **Words** rise steeply from chance at $w = 0$, level off near $w = 3$, and fall again: an exaggerated digit is no longer recognised. **Likeness** is best at $w = 1$ and falls from there, in Fréchet distance and in recall. This is the loss of variance of step 7.
 #
-# The *stroke* falls first, from $w = 2$ on. In the last, nearly noiseless steps digit and slant are long decided, and what is left to exaggerate is contrast: more ink, so that *thin* is lost while *bold* is safe. One remedy even saves computation (Kynkäänniemi et al. 2024): **guide only at the noise levels where words are decided**, here $0.4\le\sigma\le 5$, and take the plain conditional guess elsewhere. The stars in the figure are guided in this way. Steps outside of the interval need one function evaluation instead of two (*passes* in the printed line).
+# The *stroke* falls first, from $w = 2$ on. In the last, nearly noiseless steps digit and slant are long decided, and what is left to exaggerate is contrast: more ink, so that *thin* is lost while *bold* is safe. One remedy even saves computation (Kynkäänniemi et al. 2024): **guide only at the noise levels where words are decided**, here $0.4\le\sigma\le 5$, and take the plain conditional guess elsewhere. The stars in the figure are guided in this way. Steps outside of the interval need one function evaluation instead of two.
 
 # %%
 levels = edm_sigmas(12, sigma_min=base.SIGMA_MIN, sigma_max=base.sigma_max)[:-1]
 inside = int(((levels >= WHERE[0]) & (levels <= WHERE[1])).sum())
 print(
-    f"passes for one small picture: {2 * 12} guided everywhere, {12 + inside} guided "
+    f"NFE of one small picture: {2 * 12} guided everywhere, {12 + inside} guided "
     "in the interval"
 )
 captions = held_out_captions(150)
-claims, judge = [read(c) for c in captions], digit_evaluator()
+claims, evaluator = [read(c) for c in captions], digit_evaluator()
 thin = torch.tensor([c.stroke == 0 for c in claims])
 ink = {"real": grey_of(held_out_pictures()[0][:150])[thin].mean().item()}
 pictures = draw(captions, 3.0, interval=WHERE)
@@ -625,8 +626,8 @@ check_range(
 
 # %%
 now, swapped = (
-    word_scores(pictures, claims, judge),
-    word_scores(pictures, claims[1:] + claims[:1], judge),
+    word_scores(pictures, claims, evaluator),
+    word_scores(pictures, claims[1:] + claims[:1], evaluator),
 )
 for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
     check_range(
@@ -640,7 +641,7 @@ for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
     )
 
 # %% [markdown]
-# **Which path does the caption take?** Cross-attention at the bottom of the U-Net, at $4\times4$ positions, is the only one. So a picture must follow whatever states it reads there. Hand the sampler the captions of 150 pictures, but
+# **Which path does the caption take?** Cross-attention at the bottom of the U-Net, at $4\times4$ positions, is the only one. So a picture must follow whatever states it reads there. Give the sampler the captions of 150 pictures, but
 # let the attention read the null state, or the states of the *next* caption, or the next caption's states for the *digit alone*: in each caption one state of six is exchanged. (That state comes from a caption with another digit, which is otherwise the same.) Each row is measured twice: against the captions that were asked for, and against what was read.
 
 # %%
@@ -674,8 +675,8 @@ print(
 )
 for name, (states, what) in read_instead.items():
     x = draw(states, 3.0, interval=WHERE)
-    asked_for[name] = word_scores(x, claims, judge)
-    as_read[name] = word_scores(x, [read(c) for c in what], judge)
+    asked_for[name] = word_scores(x, claims, evaluator)
+    as_read[name] = word_scores(x, [read(c) for c in what], evaluator)
     row = [
         asked_for[name][k] for k in ("digit", "colour", "stroke", "slant", "all")
     ] + [as_read[name]["all"]]
@@ -706,7 +707,7 @@ check_range(
 # **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
 
 # %% tags=["keep-output"]
-widgets.caption_sampler(glide, judge)
+widgets.caption_sampler(glide, evaluator)
 
 # %% [markdown]
 # ## 5. The older way: a classifier's slope
@@ -721,7 +722,7 @@ widgets.caption_sampler(glide, judge)
 # %%
 torch.set_default_dtype(torch.float64)
 s, x = 0.7, torch.linspace(-4, 5, 19)
-# slope of the log-odds of a clean picture, constant for equal widths
+# slope of the log-odds of a clean picture, constant for equal variances
 steep = (m[1] - m[0]) / s**2
 for sigma in (0.3, 0.9, 3.0):
     at = x.clone().requires_grad_(True)
@@ -776,14 +777,14 @@ print(
     f"{'Fréchet':>8}"
 )
 found = {}
-for name, painter, w in (
+for name, sampler, w in (
     ("classifier-free, w = 1", draw, 1.0), ("classifier-free, w = 3", draw, 3.0),
     ("classifier, w = 1", draw_by_classifier, 1.0),
     ("classifier, w = 3", draw_by_classifier, 3.0),
     ("classifier, w = 8", draw_by_classifier, 8.0),
 ):
-    x = painter(some, w)
-    found[name] = word_scores(x, said, judge)
+    x = sampler(some, w)
+    found[name] = word_scores(x, said, evaluator)
     shown = " ".join(
         f"{f'~{found[name][k]:.2f}':>7}" for k in ("digit", "colour", "stroke", "slant")
     )
@@ -891,16 +892,16 @@ check(
     unlike={"with the next caption": of_the_next},
 )
 digit = words_of(some)[:, 0]
-own, by_judge = (
+own, by_evaluator = (
     (answers[0].argmax(1) == digit).double().mean().item(),
     found["classifier, w = 8"]["digit"],
 )
 check_range(
     "digits right, says the network that guided", own, 0.8, 1.0, digits=2,
-    unlike={"the judge": by_judge},
+    unlike={"the evaluator": by_evaluator},
 )
 check_range(
-    "says the independent judge", by_judge, 0.45, 0.8, digits=2,
+    "says the independent evaluator", by_evaluator, 0.45, 0.8, digits=2,
     unlike={"the network that guided": own},
 )
 
@@ -991,7 +992,7 @@ for name, guess in (
     share = haar_details(grey_of((guess + 1) / 2)).square().mean() / real_details
     error = (guess - large).square().mean().sqrt()
     print(
-        f"{name:<24} details' energy, share of the real: {share:.3f}   RMS error: "
+        f"{name:<24} details' energy over the real: {share:.3f}   RMS error: "
         f"{error:.3f}"
     )
 torch.set_default_dtype(torch.float32)
@@ -999,10 +1000,10 @@ torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
 # The second stage is a diffusion model like the first: it generates 32 x 32 pixels, is conditioned on the caption, and has four more input channels: the small picture, repeated, and its noise level. We evaluate it on features that no network has learned (`WaveletFeatures`: where the ink is, and how strong the details
-# are there), against real 32 x 32 pictures; the strength of the sharpening is even chosen *after* seeing the answer.
+# are there), against real 32 x 32 pictures; the amount of the sharpening is even chosen *after* seeing the answer.
 
 # %%
-def table(rows, title="500 pictures, from the card"):
+def table(rows, title="500 pictures, from the model card"):
     print(f"{title:<34} {'Fréchet':>8} {'precision':>10} {'recall':>8}")
     for name, (f, p, r) in rows.items():
         print(f"{name:<34} {f:>8.2f} {p:>10.3f} {r:>8.3f}")
@@ -1054,7 +1055,7 @@ check_range(
 
 # %% [markdown]
 # For drawn small pictures, which is what the stage is for, ours has a smaller Fréchet distance than both and about twice the recall, and is no less precise (0.802; bicubic 0.804, a tie). For real ones the two tie as well (0.91): a blurred digit lies in the middle of the real ones, each of its features is plausible. *Recall* says what bicubic lacks, and the
-# distance sees both. Sharpening trades precision for recall. Now a live run, with the truth beside it, and one more question: does the large picture *shrink* to the small one it was given?
+# distance sees both. Sharpening trades precision for recall. Now a live run, next to the truth, and one more question: does the large picture *shrink* to the small one it was given?
 
 # %%
 n = 120
@@ -1212,15 +1213,15 @@ samplers = {
     "w = 12, interval": (base, base.denoiser(few, guidance_scale=12.0, interval=WHERE)),
 }
 results, shown = {}, {}
-for name, (painter, denoiser) in samplers.items():
+for name, (model, denoiser) in samplers.items():
     noise = torch.Generator().manual_seed(9)
     with torch.no_grad():
-        x = last(painter.sample_states(denoiser, len(few), generator=noise))
+        x = last(model.sample_states(denoiser, len(few), generator=noise))
     outside, pictures = (
         (x.abs() > 1.05).double().mean().item(), ((x + 1) / 2).clamp(0, 1),
     )
     heavy, far = grey_of(pictures).mean().item(), likeness(pictures).frechet
-    results[name] = outside, heavy, far, word_scores(pictures, meant, judge)["all"]
+    results[name] = outside, heavy, far, word_scores(pictures, meant, evaluator)["all"]
     shown[name] = pictures
     print(
         f"{name:<20} outside: ~{outside:.3f}  ink: ~{heavy:.3f}  Fréchet: ~{far:.0f}  "
@@ -1283,8 +1284,8 @@ torch.manual_seed(0)
 torch.nn.init.normal_(never.no_caption.state)  # as a fresh row of a table of embeddings
 lost = {}
 for w in (1.0, 3.0):
-    spoiled = word_scores(draw(few, w, painter=never), meant, judge)["all"]
-    kept = word_scores(draw(few, w), meant, judge)["all"]
+    spoiled = word_scores(draw(few, w, model=never), meant, evaluator)["all"]
+    kept = word_scores(draw(few, w), meant, evaluator)["all"]
     lost[w] = kept - spoiled
     print(
         f"w = {w:g}: all words right, trained ~{kept:.2f}, never trained ~{spoiled:.2f}"
@@ -1301,7 +1302,7 @@ check_range(
 # %% [markdown]
 # At $w = 1$ the two agree, because the unconditional guess has weight zero. (Question 2.)
 #
-# **Failure 3: a second stage trained on clean pictures only.** Step 14 found a difference on drawn small pictures, whose faults are slight. Now give it large ones: speckle of standard deviation 0.4 on real small pictures. `glide_upsampler_plain` was trained without noise. The other was trained with it, and gets as condition the true noise level ($s = 0.4$, the line *truth* below) or a false one ($s = 0$, the line *lie*).
+# **Failure 3: a second stage trained on clean pictures only.** Step 14 found a difference on drawn small pictures, whose faults are slight. Now give it large ones: speckle of standard deviation 0.4 on real small pictures. `glide_upsampler_plain` was trained without noise. The other was trained with it, and gets as condition the true noise level ($s = 0.4$) or a false one ($s = 0$).
 
 # %%
 n = 100
@@ -1309,12 +1310,12 @@ clean, orders = 2 * held_out_pictures()[0][:n] - 1, held_out_captions(n)
 speckle = torch.randn(clean.shape, generator=torch.Generator().manual_seed(10))
 paper = load_captioned("test", 32).grey[:n] < 0.02
 marks, results = {}, {}
-for name, stage, told in (
-    ("never augmented", plain, 0.0), ("augmented, told a lie", up, 0.0),
-    ("augmented, told the truth", up, 0.4),
+for name, stage, level in (
+    ("never augmented", plain, 0.0), ("augmented, false level", up, 0.0),
+    ("augmented, true level", up, 0.4),
 ):
     condition = stage.condition(clean, torch.full((n,), 0.4), speckle)
-    condition[:, 3] = told  # the fourth channel says how noisy the other three are
+    condition[:, 3] = level  # the fourth channel says how noisy the other three are
     noise = torch.Generator().manual_seed(11)
     results[name] = (
         stage.painter.sample(orders, concatenated=condition, n_steps=6, generator=noise)
@@ -1326,13 +1327,13 @@ for name, stage, told in (
         f"{name:<26} Fréchet ~{marks[name].frechet:.0f}, recall "
         f"~{marks[name].recall:.2f}, ink on the paper ~{dirt:.3f}"
     )
-worse = marks["never augmented"].frechet - marks["augmented, told the truth"].frechet
+worse = marks["never augmented"].frechet - marks["augmented, true level"].frechet
 lie = (
-    marks["augmented, told a lie"].frechet - marks["augmented, told the truth"].frechet
+    marks["augmented, false level"].frechet - marks["augmented, true level"].frechet
 )
 check_range(
     "Fréchet: never augmented minus augmented", worse, 3, 20, digits=0,
-    unlike={"told a lie": lie},
+    unlike={"false level": lie},
 )
 
 # %% jupyter={"source_hidden": true}
@@ -1340,7 +1341,7 @@ strips(
     results,
     "Ten digits in three rows, enlarged from speckled small pictures: the network "
     "never trained on noise fills the paper with coloured dots; the other draws clean "
-    "digits, whether it is told the true noise level or none.",
+    "digits, given the true noise level or none.",
 )
 
 # %% [markdown]

@@ -16,7 +16,7 @@
 # **After this lab you will be able to**
 #
 # - *derive* why a language model and a denoiser that attends to its states are one joint model, and which part of its likelihood is exact;
-# - *build* the loop that writes with a key-value cache and returns the hidden states of that same pass;
+# - *build* the loop that writes with a key-value cache and returns the hidden states of that same forward pass;
 # - *predict* what cross-attention can know: order, padding, and the attention that each word gets;
 # - *measure* the text against a distribution that is known exactly, and the pictures with an independent evaluator;
 # - *decide* whether the denoiser's gradient should reach the language model, and show what changes when it does.
@@ -73,7 +73,7 @@ def cards(axes, pictures, texts):
 
 # %% [markdown]
 # A chat model that draws is two models with one boundary between them. A language model writes: text, and now and then a special token that
-# means *a picture goes here*. A denoiser, the network of a diffusion model as in lesson 13, makes the picture. (`painter` in the code and in printed lines is this denoiser, `judge` the evaluator of its pictures.) What crosses the boundary is not the words but the **hidden
+# means *a picture goes here*. A denoiser, the network of a diffusion model as in lesson 13, makes the picture. What crosses the boundary is not the words but the **hidden
 # states** of the language model, which the denoiser reads by cross-attention. This lab builds all of it in miniature: `<image>` is the
 # token, captions of coloured handwritten digits are the language, and every word can be checked on the picture afterwards.
 #
@@ -121,7 +121,7 @@ def information(joint):
 
 
 merged = torch.stack([p[0] + p[1], p[2], p[3]])  # h cannot tell sentences 0 and 1 apart
-best = merged / merged.sum(1, keepdim=True)  # the best painter that is told h
+best = merged / merged.sum(1, keepdim=True)  # the best image model given h
 loss_h = -(p * best[[0, 0, 1, 2]].log()).sum()
 loss_w = -(p * p_x_w.log()).sum()
 mixed_evenly = (p_x_w[0] + p_x_w[1]) / 2  # as if both sentences were equally frequent
@@ -177,7 +177,7 @@ course.show_source(LanguageAndImage.loss)
 # ## 2. The distribution of captions is known
 #
 # Captions follow a small grammar, *a [stroke] colour digit [slant]*. A digit of the training set is drawn, a colour, and whether
-# to speak of stroke and slant. There are 720 captions, and each one's probability is a finite sum: so the true distribution, which the language model is trained to match, can be written down (`law` in the code and in printed lines). Its entropy is the smallest value that the text loss can reach. Compute it by two routes: over whole captions, and over the conditional
+# to speak of stroke and slant. There are 720 captions, and each one's probability is a finite sum: so the true distribution, which the language model is trained to match, can be written down. Its entropy is the smallest value that the text loss can reach. Compute it by two routes: over whole captions, and over the conditional
 # distributions of the next word, one for each beginning (lesson 02's chain rule for entropies).
 
 # %%
@@ -261,14 +261,14 @@ check_range(
 )
 live_gap = text_gap(text_lm, law)[0]
 check_range(
-    "KL(law || live), nats a caption", live_gap, 0.0, 0.2, digits=3,
+    "KL(true || live), nats a caption", live_gap, 0.0, 0.2, digits=3,
     unlike={"untrained": fresh_gap},
 )
 model = load_model("language_and_image")
 lm, facts = model.lm, card("language_and_image")["metrics"]
 kl, off_grammar = text_gap(lm, law)
 check_range(
-    "KL(law || shipped), nats a caption", kl, 0.0, 0.04, digits=3,
+    "KL(true || shipped), nats a caption", kl, 0.0, 0.04, digits=3,
     unlike={"live, 250 steps": live_gap},
 )
 check_range(
@@ -402,8 +402,8 @@ print(
 # Cross-attention is the only way in: no vector of the whole caption is added to the time's embedding. One training row in ten shows the denoiser only the state of the image token, the others zero. Section 6 measures what each set of states carries alone.
 
 # %%
-painter = copy.deepcopy(model.painter).double()
-layer = painter.net.attention.read_text
+denoiser = copy.deepcopy(model.painter).double()
+layer = denoiser.net.attention.read_text
 states = exact_lm.states(rows_of(["a thin red seven leaning right"]))
 places = torch.randn(
     1, 9, layer.w_q.in_features, generator=torch.Generator().manual_seed(6)
@@ -472,7 +472,7 @@ unweighted = torch.cat(
     ]
 )
 check(
-    "joint - frozen = the painter's slopes, carried back", through, by_hand, atol=1e-9,
+    "joint - frozen = the denoiser's slopes, carried back", through, by_hand, atol=1e-9,
     unlike={"lambda forgotten": unweighted},
 )
 
@@ -486,7 +486,7 @@ check(
 #
 # ## 5. From end to end
 #
-# Give the model nothing but the begin token. It writes a caption, emits `<image>`, and generates the picture from the states of that same pass, in ten steps of DPM-Solver++, with
+# Give the model nothing but the begin token. It writes a caption, emits `<image>`, and generates the picture from the states of that same forward pass, in ten steps of DPM-Solver++, with
 # guidance $w = 3$ at high noise and none at low noise, where it would only add contrast, hence ink, and make thin strokes bold. Pixels under 5 % of full colour are set to the background, since the residue of three channels adds up to a tenth of a digit's ink. The evaluator of the digits is a support vector machine that shares nothing with the denoiser; colour, stroke and slant
 # are measured as on real pictures. On 1,000 real held-out pictures of this size evaluator and measurements agree with every word in 974 cases: that is the ceiling.
 #
@@ -505,17 +505,17 @@ print(
 )
 
 
-def painted(told, n=N, w=W, seed=9):
-    """Score of pictures painted from other states, for the first n captions."""
+def scored(conditions, n=N, w=W, seed=9):
+    """Score of pictures drawn from other states, for the first n captions."""
     images = model.draw(
-        told[:n], guidance_scale=w, n_steps=STEPS,
+        conditions[:n], guidance_scale=w, n_steps=STEPS,
         generator=torch.Generator().manual_seed(seed),
     )
     return drawn_scores(texts[:n], (images + 1) / 2), images
 
 
 at_random = chance(law, [text for text in texts if claims_of(text)])
-elsewhere, _ = painted(states[torch.randperm(N, generator=g)])
+elsewhere, _ = scored(states[torch.randperm(N, generator=g)])
 for kind, low in (("digit", 0.93), ("colour", 0.98), ("all", 0.8)):
     check_range(
         f"{kind} right, {N} captions of its own", kept[kind], low, 1.0, digits=2,
@@ -528,7 +528,7 @@ for kind, low, high in (("digit", 0.03, 0.2), ("all", 0.0, 0.025)):
         unlike={"its own states": kept[kind]},
     )
 check_range(
-    "all words on the card, 600 captions", facts["kept_all"], 0.8, 1.0, digits=2,
+    "all words, model card, 600 captions", facts["kept_all"], 0.8, 1.0, digits=2,
     unlike={"states shuffled": facts["kept_all_shuffled"]},
 )
 
@@ -562,7 +562,7 @@ widgets.write_and_draw(model)
 
 # %%
 scales = (1.0, 3.0, 6.0)
-scores = [painted(states, n=120, w=w)[0] for w in scales]
+scores = [scored(states, n=120, w=w)[0] for w in scales]
 check_range(
     "all words at w = 1", scores[0]["all"], 0.4, 0.72, digits=2,
     unlike={"w = 3": scores[1]["all"]},
@@ -629,39 +629,39 @@ targets = [
 
 # %%
 found = {}
-for name, reader in (("text alone", text_lm), ("with the painter", lm)):
+for name, lm_of in (("text alone", text_lm), ("with the denoiser", lm)):
     with torch.no_grad():
-        end = reader.states(everyone)[everyone == IMAGE]
+        end = lm_of.states(everyone)[everyone == IMAGE]
     for f in (read_linearly, fraction_of_variance):
         found[name, f.__name__] = [f(end, t) for t in targets]
 before, after = (
     found[name, "fraction_of_variance"][0]
-    for name in ("text alone", "with the painter")
+    for name in ("text alone", "with the denoiser")
 )
 check_range(
     "colour's fraction of the last state's variance, text alone", before, 0.0, 0.08,
     digits=2,
-    unlike={"with the painter": after},
+    unlike={"with the denoiser": after},
 )
 check_range(
-    "... with the painter", after, 0.3, 0.9, digits=1, unlike={"text alone": before}
+    "... with the denoiser", after, 0.3, 0.9, digits=1, unlike={"text alone": before}
 )
 read_alone, read_joint = (
-    found[name, "read_linearly"][0] for name in ("text alone", "with the painter")
+    found[name, "read_linearly"][0] for name in ("text alone", "with the denoiser")
 )
 check_range(
     "colour read, text alone", read_alone, 0.3, 0.97, digits=1,
-    unlike={"with the painter": read_joint},
+    unlike={"with the denoiser": read_joint},
 )
 check_range(
-    "colour read, with the painter", read_joint, 0.975, 1.0, digits=2,
+    "colour read, with the denoiser", read_joint, 0.975, 1.0, digits=2,
     unlike={"text alone": read_alone},
 )
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.3))
 for i, (name, colour) in enumerate(
-    (("text alone", "#BBBBBB"), ("with the painter", "#0072B2"))
+    (("text alone", "#BBBBBB"), ("with the denoiser", "#0072B2"))
 ):
     for ax, f in zip(axes, ("read_linearly", "fraction_of_variance"), strict=True):
         ax.bar(
@@ -677,8 +677,8 @@ figure.legend(lines, names, loc="outside lower center", ncols=2)
 course.show(
     figure,
     "Bars for colour, digit, stroke and slant in the image token's state, text alone "
-    "against trained with the painter. Left: a linear map reads all four in 0.85 or "
-    "more of captions. Right: with the painter colour holds two thirds of the "
+    "against trained with the denoiser. Left: a linear map reads all four in 0.85 or "
+    "more of captions. Right: with the denoiser colour holds two thirds of the "
     "variance; with text alone it holds a few percent, and slant nearly half.",
 )
 
@@ -700,7 +700,7 @@ shown = {
 ways, images = {}, {}
 print(f"{'':<30}" + "".join(f"{kind:>9}" for kind in kept))
 for name, told in shown.items():
-    ways[name], images[name] = painted(told)
+    ways[name], images[name] = scored(told)
     print(f"{name:<30}" + "".join(f"{f'~{ways[name][kind]:.2f}':>9}" for kind in kept))
 
 # %%
@@ -730,7 +730,7 @@ on_card = {
     key: facts[key] for key in ("kept_all", "kept_all_last_state", "kept_all_shuffled")
 }
 print(
-    "all words on the card, 600 captions:",
+    "all words, model card, 600 captions:",
     *(f"{key} ~{value:.2f}" for key, value in on_card.items()),
 )
 
@@ -740,14 +740,14 @@ print(
 # are read from the states of their own words, and no term of the loss rewards the language model for storing them twice. Without the image token's state most pictures stay right, although training never showed that.
 
 # %% [markdown]
-# ## 7. What a caption tells, in nats, and what it costs to share one network
+# ## 7. What a caption says, in nats, and what it costs to share one network
 #
 # The third term of the loss trains the same network to caption pictures (*read*): begin, `<image>`, the picture as sixteen vectors (three convolutions make them, one
 # for each square of $4\times4$ pixels), words, `<end>`. That is the other factorisation of a joint distribution, $q(x)\,q(w\mid x)$, of which it knows the second half: exactly, in nats.
 #
-# **Step 9. How much does a caption tell about its picture?** Words are functions of the picture but for one freedom: whether they were said. So
+# **Step 9. How much does a caption say about its picture?** Words are functions of the picture but for one freedom: whether they were said. So
 # $I(w; x) = H(w) - H(w\mid x)$, and $H(w\mid x)$ is the entropy of two coins, of which the first is only tossed where the stroke has a word
-# (two thirds of the pictures). Route one is that formula. Route two enumerates $H(w, a) - H(a)$ over captions and attributes. Then two figures from networks. The captioning direction (*by the reader* in the printed line) gives $H(w) - \mathbb E[-\log q(w\mid x)]$, which cannot exceed the truth on average. The denoiser gives a difference of two *bounds*, with and without the caption. Is that an estimate, too?
+# (two thirds of the pictures). Route one is that formula. Route two enumerates $H(w, a) - H(a)$ over captions and attributes. Then two figures from networks. The captioning direction gives $H(w) - \mathbb E[-\log q(w\mid x)]$, which cannot exceed the truth on average. The denoiser gives a difference of two *bounds*, with and without the caption. Is that an estimate, too?
 
 # %%
 def coin(p):
@@ -770,7 +770,7 @@ check(
     unlike={"the first coin always tossed": coin(0.75) + coin(0.75)},
 )
 exact_information = entropy.item() - freedom
-print(f"nats that a caption tells, exactly: {exact_information:.3f}")
+print(f"nats that a caption carries, exactly: {exact_information:.3f}")
 
 # %%
 pictures, truths = held_out_pictures()
@@ -781,12 +781,12 @@ test_batch = test_grey[:400], torch.stack(test_attributes, 1)[:400]
 numbers = captioned_batch(test_batch, g, p_stroke=0.75, p_slant=0.75)
 with torch.no_grad():
     ended = rows_of(numbers[1], stop=VOCABULARY.index("<end>"))
-    by_reader, by_others = (
+    by_captions, by_others = (
         entropy.item() + lm.log_prob_given(x, ended)
         for x in (numbers[0], numbers[0].roll(1, 0))
     )
 check_range(
-    "by the reader, held-out pictures, nats", by_reader.mean(), 0.5, exact_information,
+    "by captioning, held-out, nats", by_captions.mean(), 0.5, exact_information,
     digits=1,
     unlike={"pictures of other captions": by_others.mean()},
 )
@@ -797,20 +797,22 @@ bounds = {
     name: model.picture_bound(
         few, told, n_levels=40, generator=torch.Generator().manual_seed(13)
     )
-    for name, told in (("own", own), ("untold", None), ("another's", own.roll(1, 0)))
+    for name, told in (
+        ("own", own), ("no caption", None), ("another's", own.roll(1, 0)),
+    )
 }
 claimed = {
     name: (bounds["own"] - bounds[name]).mean().item()
-    for name in ("untold", "another's")
+    for name in ("no caption", "another's")
 }
 check_range(
-    "by the painter: with caption - without, nats", claimed["untold"], 7.0, 40.0,
+    "by the denoiser: with caption - without", claimed["no caption"], 7.0, 40.0,
     digits=0,
     unlike={"the truth": exact_information},
 )
 check_range(
     "with caption - with another's", claimed["another's"], 150.0, 1500.0, digits=0,
-    unlike={"without a caption": claimed["untold"]},
+    unlike={"without a caption": claimed["no caption"]},
 )
 print(
     "bits per channel of a pixel, at most: "
@@ -818,7 +820,7 @@ print(
 )
 
 # %% [markdown]
-# The captioning direction stays below the truth, as it must. It stays far below, at little more than the $\log 6 = 1.8$ nats of the colour. The denoiser's difference is twice what a caption can tell. This is no contradiction: each bound is loose by its own amount, the unconditional one by more (one row in ten trained it), and 768 channels add up. *A difference of two bounds is not an estimate of anything*; that is why every likelihood of this course is labelled with its kind. What remains valid is the order: the right caption, no caption, a wrong caption. The last is far behind, as step 3 says: a wrong caption is worse than none.
+# The captioning direction stays below the truth, as it must. It stays far below, at little more than the $\log 6 = 1.8$ nats of the colour. The denoiser's difference is twice what a caption can say. This is no contradiction: each bound is loose by its own amount, the unconditional one by more (one row in ten trained it), and 768 channels add up. *A difference of two bounds is not an estimate of anything*; that is why every likelihood of this course is labelled with its kind. What remains valid is the order: the right caption, no caption, a wrong caption. The last is far behind, as step 3 says: a wrong caption is worse than none.
 #
 # **The price of $\lambda$.** Why is the captioning so poor? Ask the model for descriptions of a thousand held-out digits, drawn greedily.
 
@@ -916,7 +918,7 @@ def padded(n_positions):
 
 with torch.no_grad():
     raw = lm.read(F.pad(rows, (1, 0), value=lm.begin))[0][:, 1:]
-exposed, _ = painted(raw, n=100, seed=15)
+exposed, _ = scored(raw, n=100, seed=15)
 lengths = (7, 14, 28, 112)
 by_length = [padded(n) for n in lengths]
 check_range(
@@ -933,7 +935,7 @@ figure, ax = plt.subplots(figsize=(6.4, 3))
 ax.semilogx(lengths, by_length, "o-", color="#0072B2", label="zero states")
 ax.plot([7], [exposed["all"]], "s", color="#D55E00", label="raw states of padding")
 ax.set(
-    xlabel="positions that the painter sees", ylabel="fraction, all words right",
+    xlabel="positions that the denoiser sees", ylabel="fraction, all words right",
     ylim=(0, 1.05), title="many zeros cost a little, raw states nothing",
 )
 ax.set_xticks(lengths, lengths)
@@ -958,7 +960,7 @@ def lagging(lag, n=160):
     with torch.no_grad():
         h = lm.read(F.pad(rows[:n], (1, 0), value=lm.begin))[0]
     told = F.pad(h, (0, 0, lag - 1, 0))[:, :LENGTH] if lag else h[:, 1:]
-    return painted(told * (states[:n] != 0).any(-1, keepdim=True), n=n)[0]
+    return scored(told * (states[:n] != 0).any(-1, keepdim=True), n=n)[0]
 
 
 behind = {lag: lagging(lag) for lag in (0, 1, 2)}
@@ -1087,7 +1089,7 @@ widgets.quiz("language_and_image")
 # 6. Cross-attention does not know order, the states do. Zero states take part of the softmax's weight: keep their number fixed.
 # 7. The denoiser's gradient through the states makes large what training on text alone leaves as a residue, such as the colour.
 # 8. End to end, nine captions in ten come out right in every word; with shuffled states a few in a thousand, which chance allows and a sum predicts.
-# 9. A caption tells 5.5 nats of its picture. No difference of two bounds says so, and the ratio of the losses decides which of its tasks the language model does well.
+# 9. A caption carries 5.5 nats about its picture. No difference of two bounds says so, and the ratio of the losses decides which of its tasks the language model does well.
 # 10. Only the image token starts the denoiser: at a high temperature, most prompts are never drawn.
 #
 # **Back to your predictions.** 1: no, and a last state trained on text alone hardly shows it. 2: six in a thousand, four times 1 in 720: captions leave words out. 3: yes, zero vectors take attention from the words. 4: it writes on, and its log-probability shows, in nats, that the prompt is wrong.

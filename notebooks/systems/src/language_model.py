@@ -70,7 +70,7 @@ course.draw_map("language_model", slim=True)
 
 # %% [markdown]
 # A language model is one equation, $p(x_{1:n}) = \prod_i p(x_i\mid x_{<i})$, and a great deal of care about everything around it: what a
-# *piece* $x_i$ is, which network computes the conditional, what it costs to draw from it, and how to tell whether the result is any good. Lesson 02
+# *token* $x_i$ is, which network computes the conditional, what it costs to draw from it, and how to tell whether the result is any good. Lesson 02
 # had the equation, pixels and some seconds of training. Here is the real mechanism in miniature: a
 # million and a half weights, trained for some ten minutes on one core, on the reference manual that every Python carries.
 #
@@ -83,10 +83,10 @@ course.draw_map("language_model", slim=True)
 # 4. You always take the likeliest token. What does the text look like after a hundred?
 
 # %% [markdown]
-# ## 1. Tokens: from bytes to pieces
+# ## 1. Tokens: from bytes to subwords
 #
-# **Step 1. Merge the most frequent pair.** Bytes can spell any text, but a text of bytes is long, and length is what attention pays for. Byte pair
-# encoding starts with the 256 bytes, finds the pair of neighbours that occurs most often, gives it the number 256, replaces it
+# **Step 1. Merge the most frequent pair.** Bytes can spell any text, but a text of bytes is long, and length is what attention pays for. **Byte pair
+# encoding** (BPE) starts with the 256 bytes, finds the pair of neighbours that occurs most often, gives it the number 256, replaces it
 # everywhere from left to right, and repeats. The list of merges *is* the tokenizer. Wikipedia's example, `aaabdaaabac`, must become
 # `XdXac` with Z = aa, Y = ab, X = ZY. Count everything again at each turn; `genlab` only recounts the words that changed.
 
@@ -138,12 +138,12 @@ tokenizer = BPE(merges)
 model = load_model("language_model", dtype=torch.float32)
 shared = len(set(tokenizer.pieces) & set(model.tokenizer.pieces)) / 1024
 print(
-    "fraction of its pieces that the shipped tokenizer shares with yours: "
+    "fraction of its tokens that the shipped tokenizer shares with yours: "
     f"~{shared:.3f}"
 )
 print(words("    if x_1 == 'don''t':"))
 longest = sorted(tokenizer.pieces, key=len)[-12:]
-print("the longest piece:", longest[-1])
+print("the longest token:", longest[-1])
 held_tokens = tokenizer.encode(test_text)
 there_and_back = tokenizer.decode(held_tokens).encode() == test_bytes
 check(
@@ -205,7 +205,7 @@ check_range(
 )
 
 # %% [markdown]
-# The loss per token *rises* with the vocabulary while the model gets *better*: longer pieces are harder to guess, and there are fewer of them. Merging
+# The loss per token *rises* with the vocabulary while the model gets *better*: longer tokens are harder to guess, and there are fewer of them. Merging
 # alone has taken an order-0 counter from almost 5 bits per byte to little more than 3.
 
 # %% [markdown]
@@ -216,10 +216,10 @@ check_range(
 # **Step 4. RMSNorm** divides a vector by its root mean square: $y = g \odot x / \sqrt{\tfrac1d\sum_j x_j^2}$. Its output does not change when $x$ is made longer,
 # so the gradient has no component along $x$. LayerNorm, which GPT-2 uses, takes the mean away first, and is RMSNorm of the centred vector.
 #
-# **Step 5. Rotary positions.** Read a pair of features as a complex number. A query at position $m$ is multiplied by $e^{im\omega}$, a key at $n$ by $e^{in\omega}$.
+# **Step 5. Rotary positions** (rotary position embedding, RoPE). Read a pair of features as a complex number. A query at position $m$ is multiplied by $e^{im\omega}$, a key at $n$ by $e^{in\omega}$.
 # Their inner product is $\mathrm{Re}(q\,\bar k\,e^{i(m-n)\omega})$: only the distance is left. No table, nothing to learn, and a shift of both changes nothing.
 #
-# **Step 6. Grouped queries.** Six query heads read two key-value heads, three to one. The values of attention are those of ordinary attention whose keys and values were written
+# **Step 6. Grouped queries** (grouped-query attention, GQA). Six query heads read two key-value heads, three to one. The values of attention are those of ordinary attention whose keys and values were written
 # out three times; the cache is a third.
 #
 # **Step 7. SwiGLU** is an MLP with a gate, $W_2(\mathrm{SiLU}(W_1x)\odot W_3x)$: three matrices, so at equal weights its hidden layer is two thirds as wide.
@@ -401,7 +401,7 @@ for name in ("gpt2", "llama"):
 # **Step 10. Which way is down?** A gradient $G$ of a matrix says how the loss changes with the step $X$: by $\langle G, X\rangle$. Under a bound on what the step does to *any* vector, $\lVert X\rVert_2\le 1$, the
 # best is found with the singular value decomposition $G = U S V^\top$:
 # $$\max_{\lVert X\rVert_2\le1}\langle G, X\rangle = \sum_i s_i, \qquad\text{reached by } X = UV^\top .$$
-# Every direction that the gradient has moves by the same amount, the rare ones too. *Muon* takes that step, after averaging gradients over time, and finds $UV^\top$ by five steps of a polynomial $a s + b s^3 + c s^5$ that acts on
+# Every direction that the gradient has moves by the same amount, the rare ones too. The optimiser **Muon** takes that step, after averaging gradients over time, and finds $UV^\top$ by five steps of a polynomial $a s + b s^3 + c s^5$ that acts on
 # every singular value at once and drives it towards 1. Coarsely: between 0.7 and 1.2, which is good enough.
 
 # %%
@@ -513,7 +513,7 @@ show(
 # ## 4. The cache: what a token costs
 #
 # **Step 11. Same tokens, less work.** Keys and values of the past never change (lesson 02), so the cached loop must draw the *same tokens* as the loop that reads everything again,
-# given the same random numbers. Here on the real model. Then count: one pass over $n$ new positions with $m$ in the cache costs
+# given the same random numbers. Here on the real model. Then count: one forward pass over $n$ new positions with $m$ in the cache costs
 # $$C(n, m) = L\,n\,(2d^2 + 2d\,d_{kv} + 3d\,d_h) + n\,d\,V + 2L\,d\,n\,(m+n)$$
 # multiplications. The first terms do not know where the token stands; only the last one grows, by $2Ld$ a position.
 
@@ -583,7 +583,7 @@ check_range("without a cache", again, 7.0, 12.0, digits=2, unlike={"with it": ra
 
 @torch.no_grad()
 def milliseconds(places, repeats=40):
-    """Median processor time of one more token at each place, cached; in turns."""
+    """Median processor time of one more token at each position, cached; in turns."""
     tokens = torch.randint(
         1024, (1, max(places)), generator=torch.Generator().manual_seed(0)
     )
@@ -1137,7 +1137,7 @@ check_range(
 )
 
 # %% [markdown]
-# Repair: take trailing spaces off the prompt, or draw the last piece again under the condition that it begins with what was typed.
+# Repair: take trailing spaces off the prompt, or draw the last token again under the condition that it begins with what was typed.
 #
 # ## Exercises
 #
@@ -1210,10 +1210,10 @@ widgets.quiz("language_model")
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
-# | language model | next-token cross-entropy | one token after another, with a cache | one small pass a token | exact, of tokens | latency that grows with length; memory for the cache |
+# | language model | next-token cross-entropy | one token after another, with a cache | one per token | exact, of tokens | latency that grows with length; memory for the cache |
 #
 # **What production systems add.** Four to six more orders of magnitude in weights and eight in text, filtered and deduplicated with the care of failure 2. Vocabularies of 100,000 tokens. Longer contexts by scaled rotations, caches in pages shared between users, quantised weights
-# and caches, fused kernels. Speculative decoding: a small model drafts, the large one verifies in one pass, and the law of the text is unchanged. Sparse experts in place of the MLP. Then the second half of the work: fine-tuning on instructions, and on preferences.
+# and caches, fused kernels. Speculative decoding: a small model drafts, the large one verifies in one forward pass, and the distribution of the text is unchanged. Sparse experts in place of the MLP. Then the second half of the work: fine-tuning on instructions, and on preferences.
 #
 # ## Sources
 #

@@ -69,7 +69,7 @@ states = list(
 with torch.no_grad():
     film(
         [tall(model.decode(z)) for z in states[::2]],
-        alt="A film: scraps of strokes on four sheets of paper turn step by step into "
+        alt="Animation: scraps of strokes on four sheets turn step by step into "
         "a red seven left of a blue three, a green eight above a purple two, a gold "
         "five, and a black four right of a red zero.",
         seconds=4,
@@ -78,7 +78,7 @@ with torch.no_grad():
 
 # %% [markdown]
 # Four captions went in: *a red seven left of a blue three; a green eight above a purple two; a gold five; a black four right of a red zero.* A network
-# started from noise and, at every step, read its caption and moved the noise a little. (The film shows each noisy code through the decoder, so noise
+# started from noise and, at every step, read its caption and moved the noise a little. (The animation shows each noisy code through the decoder, so noise
 # looks like scraps of strokes.) It had never seen a green eight before, nor a red zero.
 #
 # **How does a sentence steer a picture, word by word, so that the seven is red and not the three?** And why is the whole process run on a small code
@@ -641,7 +641,7 @@ captioned(x, variants, "Six pictures from one noise: " + "; ".join(variants), co
 # %% [markdown]
 # Exchange the colours, and the colours change places. Exchange the digits, and the digits do.
 #
-# **The swap.** Now with numbers, and inside the network. We hand it 48 two-object captions, but its attention layers read the states of *another* caption,
+# **The swap.** Now with numbers, and inside the network. We give it 48 two-object captions, but its attention layers read the states of *another* caption,
 # which shares neither digit nor colour nor relation with the first. If cross-attention is the only route, then
 #
 # - the picture must follow the swapped caption **as well as any picture follows its own**, and
@@ -1213,7 +1213,7 @@ widgets.quiz("latent_diffusion")
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
-# | latent diffusion | ELBO of the codec; then flow matching of codes | DDIM on codes, one pass of the decoder | 2 x steps (guided) + 1 | none as trained | two trainings; the codec's errors are final |
+# | latent diffusion | ELBO of the codec; then flow matching of codes | DDIM on codes, one evaluation of the decoder | 2 x steps (guided) + 1 | none as trained | two trainings; the codec's errors are final |
 #
 # **What production systems add** (2024 to 2026). *Stable Diffusion 3* (Esser et al. 2024) and *FLUX* (Black Forest Labs): the straight path and logit-normal times as here, a transformer
 # in which text and picture tokens attend to each other jointly (MM-DiT), frozen text models (CLIP, T5; by now often a language model) and a pooled vector. *SANA* (Xie et al. 2024):

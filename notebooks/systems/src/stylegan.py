@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # System 4 · StyleGAN: a generator that is told its style in every layer
+# # System 4 · StyleGAN: a generator that reads its style in every layer
 #
 # **After this lab you will be able to**
 #
@@ -20,7 +20,7 @@
 # - *train* the game with a penalty that is computed in one step of eight, say what a constant rate costs, and show what happens without the
 #   penalty;
 # - *measure* precision and recall against held-out digits, say which digits are not reached, and trade one for the other by truncation;
-# - *steer* what is painted: styles mixed layer by layer, a direction that changes one measured attribute.
+# - *steer* what is generated: styles mixed layer by layer, a direction that changes one measured attribute.
 #
 # About 55 minutes to read, about 50 seconds to run. You need lesson 07 (the game); lesson 08 (the penalty's place) and lesson 09
 # (precision and recall) help.
@@ -76,7 +76,7 @@ def walk(gan, n_frames=32):
 
 course.film(
     walk(load_model("stylegan")),
-    "A film: ten handwritten digits, whose strokes move smoothly until each is "
+    "Animation: ten handwritten digits, whose strokes move smoothly until each is "
     "another digit, and another, and at last itself again.",
     seconds=5,
 )
@@ -101,7 +101,7 @@ torch.set_default_dtype(torch.float64)
 # 1. A demodulated layer's style is multiplied by 100. By how much does the layer's output grow?
 # 2. The penalty is computed in one step of eight. What must its weight be, so that nothing changes on average?
 # 3. You draw styles at 0.7 of their distance from the mean. Which of precision and recall rises, which falls? And at 0.4?
-# 4. One picture's style goes to the layers at $4\times4$ and $8\times 8$, another's to those at $16\times16$. Whose digit is painted,
+# 4. One picture's style goes to the layers at $4\times4$ and $8\times 8$, another's to those at $16\times16$. Whose digit appears,
 #    whose slant, whose ink?
 # 5. A game is played without its penalty from the beginning. What shows it first: the discriminator, or the samples?
 
@@ -132,9 +132,9 @@ check(
 )
 
 # %% [markdown]
-# Dense layers follow (three here, two in the shipped model), and what comes out is $w$. Why a network between $z$ and $w$ at all? The law of $z$ is fixed: round, the same
-# in all directions. The law of the data is not, and if it has a hole (no digit is both bold and round-cornered, say), a generator that
-# reads $z$ must bend the round law around it. The mapping network may do the bending, so that $w$ can be as the *data* need it: with
+# Dense layers follow (three here, two in the shipped model), and what comes out is $w$. Why a network between $z$ and $w$ at all? The distribution of $z$ is fixed: round, the same
+# in all directions. That of the data is not, and if it has a hole (no digit is both bold and round-cornered, say), a generator that
+# reads $z$ must bend the round distribution around it. The mapping network may do the bending, so that $w$ can be as the *data* need it: with
 # directions along which one thing changes. That is a hope, not a theorem, and section 7 measures it.
 #
 # ## 2. Modulated convolution
@@ -229,19 +229,19 @@ check_range(
 course.show_source(adversarial.modulated_conv)
 
 # %% [markdown]
-# **Step 4. One style for each layer, or two.** The painter has six layers: one at $4\times4$, two each at $8\times 8$ and $16\times16$,
+# **Step 4. One style for each layer, or two.** The generator has six layers: one at $4\times4$, two each at $8\times 8$ and $16\times16$,
 # and one that mixes channels to grey, the only one that is not demodulated. Each reads a row of a table of styles. The same row everywhere is a sample; rows of $A$ below a
 # *crossover* and of $B$ from there on are a mixture. One training sample in five is a mixture, so that no layer can rely on its
 # neighbours having the same style.
 #
-# The law of mixtures has two ends that are known without a network: a crossover of 6 gives $A$'s own picture, of 0 gives $B$'s.
+# The rule of mixtures has two ends that are known without a network: a crossover of 6 gives $A$'s own picture, of 0 gives $B$'s.
 
 # %%
 a, b = net.mapping(z[:1]), net.mapping(z[1:2])
 quiet = net.no_noise(1)
 
 
-def painted(styles):
+def drawn_by(styles):
     return net.synthesis(styles, quiet)
 
 
@@ -249,9 +249,9 @@ for crossover, name, one in ((6, "A", a), (0, "B", b)):
     mixed = adversarial.mix_styles(a, b, torch.tensor([crossover]), 6)
     other = b if crossover else a
     check(
-        f"crossover {crossover}: the picture of {name}", painted(mixed),
-        painted(net.every_layer(one)), atol=1e-12,
-        unlike={"the other one": painted(net.every_layer(other))},
+        f"crossover {crossover}: the picture of {name}", drawn_by(mixed),
+        drawn_by(net.every_layer(one)), atol=1e-12,
+        unlike={"the other one": drawn_by(net.every_layer(other))},
     )
 rows = adversarial.mix_styles(a, b, torch.tensor([2]), 6)
 check(
@@ -404,13 +404,13 @@ check(
 
 # %% [markdown]
 # The square of the distance is proportional to the rate. With a constant rate a game therefore never arrives: it circles, and from one
-# step to the next its painter may be good at strokes and bad at variety, then the reverse. Two remedies, and the recipe uses both.
-# *Averaging* the painter's weights along the way ($\bar\theta \leftarrow 0.995\,\bar\theta + 0.005\,\theta$) takes the circling out of
-# what is sampled. And the *rates fall to zero* at the end: that brings the painter itself up to its average, and the average, as it
+# step to the next its generator may be good at strokes and bad at variety, then the reverse. Two remedies, and the recipe uses both.
+# *Averaging* the generator's weights along the way ($\bar\theta \leftarrow 0.995\,\bar\theta + 0.005\,\theta$) takes the circling out of
+# what is sampled. And the *rates fall to zero* at the end: that brings the generator itself up to its average, and the average, as it
 # turned out, hardly higher.
 #
-# **Step 9. No likelihood, as a type.** The distribution of $g(f(z), n)$ exists, and no formula evaluates it. The class therefore has no
-# `log_prob`: not one that raises, none. What you may ask is answered by the types, and a careless question gets a sentence.
+# **Step 9. No likelihood.** The distribution of $g(f(z), n)$ exists, and no formula evaluates it. The class therefore has no
+# `log_prob`: not one that raises, none. If you ask for one all the same, the error says what to use instead.
 
 # %%
 print("has log_prob:", isinstance(tiny, HasLogProb))
@@ -459,7 +459,7 @@ check_range(
 
 # %% [markdown]
 # The shipped weights are `genlab train stylegan`, the same recipe to its end: 21,000 steps, of which the last 1,500 at falling rates; 28
-# minutes of one core. The averaged painter is what ships.
+# minutes of one core. The averaged generator is what ships.
 
 # %%
 gan = load_model("stylegan")
@@ -478,7 +478,7 @@ for ax, model, title in (
     show_images(ax, x[:24], n_columns=12, title=title)
 show(
     figure,
-    "Three sets of 24 pictures: held-out digits; samples of the shipped painter, "
+    "Three sets of 24 pictures: held-out digits; samples of the shipped generator, "
     "which are digits of the same kinds and strokes; samples after 50 live steps, "
     "grey clouds.",
 )
@@ -486,11 +486,11 @@ show(
 # %% [markdown]
 # ## 5. Precision and recall, and the price of truncation
 #
-# Around each held-out digit draw the ball to its third nearest neighbour among the held-out digits; *precision* is the share of samples
-# that lie in some ball, *recall* the share of digits that lie in some ball of the samples (lesson 09). The features are gradient
+# Around each held-out digit draw the ball to its third nearest neighbour among the held-out digits; *precision* is the fraction of samples
+# that lie in some ball, *recall* the fraction of digits that lie in some ball of the samples (lesson 09). The features are gradient
 # histograms: no network, nothing that the discriminator could have learned to please. Two things before any figure of ours:
 #
-# **What is the ceiling?** Not 1. A thousand real digits, judged against a thousand others, are outside of the region at times. Measure it
+# **What is the ceiling?** Not 1. A thousand real digits, compared with a thousand others, are outside of the region at times. Measure it
 # in the same way.
 #
 # **What would a bad generator have?** Copies of the mean image have a recall of zero; noise has a precision of zero.
@@ -527,13 +527,13 @@ check_range(
 )
 
 # %% [markdown]
-# Our aim was 0.7 for both. Precision is above it, and above the real digits' own: this painter paints the *usual*. Recall misses the aim
+# Our aim was 0.7 for both. Precision is above it, and above the real digits' own: this generator draws the *usual*. Recall misses the aim
 # by a few points, and the next cell asks which digits are not reached. Is a class missing? Are the samples too near to each other? Thin
 # digits or bold ones?
 
 # %%
 samples = drawn_at(gan, 1.0)
-features, judge = gradient_histograms(samples), digit_evaluator()
+features, evaluator = gradient_histograms(samples), digit_evaluator()
 radius = knn_radius(features, 3)
 reached = inside_balls(real_features, features, radius).any(1)
 check(
@@ -545,7 +545,7 @@ check(
         .mean()
     },
 )
-share = torch.bincount(judge(samples), minlength=10) / 1000
+share = torch.bincount(evaluator(samples), minlength=10) / 1000
 more_real = gradient_histograms(load_captioned("judge", 16).grey[:1000])
 real_radius = knn_radius(real_features, 3).median()
 check_range(
@@ -553,7 +553,7 @@ check_range(
     digits=2,
     unlike={
         "a lost class": torch.bincount(
-            judge(samples)[judge(samples) != 8], minlength=10
+            evaluator(samples)[evaluator(samples) != 8], minlength=10
         ).min()
         / 1000
     },
@@ -578,12 +578,12 @@ check_range(
 
 # %% [markdown]
 # No class is lost. But samples lie closer to each other than digits do, so their balls are smaller and reach less; and the bold digits,
-# which are the more irregular ones, are reached least. What the painter lacks is not a kind of digit but a part of the irregularity of
+# which are the more irregular ones, are reached least. What the generator lacks is not a kind of digit but a part of the irregularity of
 # each. (The usual remedies were tried on the way to these weights, in short runs: a weaker penalty, the same with shifted pictures for
 # the discriminator, more statistics of the batch, no mixing at the end, smaller batches, falling rates. Twice as many steps helped; none of the
 # others brought recall to 0.7 in the time that a recipe may take, and the extra statistics made it worse.)
 #
-# Now truncation. Styles nearer to their mean paint more ordinary digits, and fewer kinds of them: recall falls, at last to nothing.
+# Now truncation. Styles nearer to their mean give more ordinary digits, and fewer kinds of them: recall falls, at last to nothing.
 # Precision rises, *at first* (question 3).
 
 # %% jupyter={"source_hidden": true}
@@ -601,9 +601,9 @@ with torch.no_grad():
         net.every_layer(adversarial.truncate(z_styles, net.mean_style, psi))
         for psi in (0.0, 0.3, 0.6, 1.0)
     ]
-    painted_at = net.synthesis(torch.cat(rows), net.no_noise(40))
+    by_rows = net.synthesis(torch.cat(rows), net.no_noise(40))
 show_images(
-    axes[1], grey(painted_at), title=r"ten styles; top to bottom $\psi$ = 0, 0.3, 0.6, 1"
+    axes[1], grey(by_rows), title=r"ten styles; top to bottom $\psi$ = 0, 0.3, 0.6, 1"
 )
 show(
     figure,
@@ -642,10 +642,10 @@ for name, of, low, high in (
 # The first row is the mean style: *one* picture, and not the mean of the pictures, which would be a grey cloud. The published curve, for
 # faces, has precision rising all the way; faces have a usable mean. Digits come in ten kinds, and between them there is nothing: near the
 # mean style lie pictures between two digits, and precision falls again. (The mean style itself happens to be a nine.) In the other direction, a little *beyond* 1, recall goes on
-# rising at the price of precision: the painter knows more than its own law of styles asks for. The knob resembles a likelihood model's
+# rising at the price of precision: the generator knows more than its own distribution of styles asks for. The knob resembles a likelihood model's
 # temperature, but no density is being sharpened here, and only the measurement says what it does.
 #
-# **One pass.** Whatever the truncation, a sample costs one use of every layer.
+# **One network evaluation.** Whatever the truncation, a sample costs one use of every layer.
 
 # %%
 passes = network_passes(gan, lambda: gan.sample(100, generator=g))
@@ -653,13 +653,13 @@ one_by_one = network_passes(
     gan, lambda: [gan.sample(1, generator=g) for _ in range(100)]
 )
 check(
-    "network passes for 100 samples", passes, 1, unlike={"drawn one by one": one_by_one}
+    "evaluations for 100 samples", passes, 1, unlike={"drawn one by one": one_by_one}
 )
 
 # %% [markdown]
 # ## 6. Whose digit, whose slant? Styles mixed
 #
-# Take 200 pairs of styles and paint each pair with crossovers 0 to 6. Then *measure*: the digit by a support vector machine that was
+# Take 200 pairs of styles and generate each pair with crossovers 0 to 6. Then *measure*: the digit by a support vector machine that was
 # fitted on digits no generator saw; slant and ink by moments. For the digit, count how often the mixture shows that of the coarse style
 # (where the two differ); for slant and ink, regress the mixture's value on both, $a_{\text{mix}} \approx \alpha\, a_{\text{coarse}} +
 # \beta\,a_{\text{fine}} + c$. At the two ends, crossovers 6 and 0, the mixture *is* one of the two regressors, and $\alpha$ must be 1 and 0.
@@ -674,7 +674,7 @@ with torch.no_grad():
     for crossover in range(7):
         styles = adversarial.mix_styles(coarse, fine, torch.full((n,), crossover), 6)
         by_crossover.append(grey(net.synthesis(styles, fixed_noise)))
-digits = [judge(x) for x in by_crossover]
+digits = [evaluator(x) for x in by_crossover]
 differ = digits[6] != digits[0]
 rows = {"digit": [], "slant": [], "ink": []}
 for x, d in zip(by_crossover, digits, strict=True):
@@ -751,7 +751,7 @@ show(
 # Three layers, those at $4\times4$ and $8\times8$, decide nearly everything: digit, slant and most of the ink follow them (question 4).
 # At 16 by 16 pixels little is left for the last layers. The telling crossover is 2: digit and slant still follow the coarse layers,
 # mostly, while the ink is shared. The table shows it: along a row the shape stays; down a column the boldness of the picture on top.
-# Nobody told the painter what a shape is; coarse layers see the whole picture, so what concerns the whole picture is theirs.
+# The generator was never trained on shapes as such; coarse layers see the whole picture, so what concerns the whole picture is theirs.
 #
 # ## 7. A direction that means something
 #
@@ -759,8 +759,8 @@ show(
 # be had in any number. Which way should a style move for the slant to rise? The likeliest way is that of the styles that have it:
 # $$d = \mathbb E\big[w \mid a = \bar a + \mathrm{std}(a)\big] - \bar w \;\approx\; \frac{\mathrm{Cov}(w, a)}{\mathrm{std}(a)},$$
 # exact when $w$ and $a$ are jointly normal. Note what it is not: the weights $\mathrm{Cov}(w)^{-1}\mathrm{Cov}(w, a)$ of a regression of
-# $a$ on $w$, which point where a *predictor* is sensitive, often where styles hardly vary, out of the region that the painter knows. On a
-# normal law both are known in closed form; a third route looks at the samples in a thin slice of $a$.
+# $a$ on $w$, which point where a *predictor* is sensitive, often where styles hardly vary, out of the region that the generator knows. For a
+# normal distribution both are known in closed form; a third route looks at the samples in a thin slice of $a$.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -774,7 +774,7 @@ cov = root @ root.T
 exact = cov @ weights / (weights @ cov @ weights).sqrt()
 found = adversarial.attribute_direction(normal_w, attribute)
 check(
-    "direction = Cov b / sqrt(b' Cov b), normal law", found, exact, atol=0.02,
+    "direction = Cov b / sqrt(b' Cov b), normal w", found, exact, atol=0.02,
     unlike={"the predictor's weights": weights / (weights @ cov @ weights).sqrt()},
 )
 slice_of = (attribute - attribute.std()).abs() < 0.05
@@ -796,7 +796,7 @@ check(
 course.show_source(adversarial.attribute_direction)
 
 # %% [markdown]
-# Now the painter: 3,000 styles, their pictures' slant and ink. How much of an attribute can a *linear* function of $w$ say, and how much
+# Now the generator: 3,000 styles, their pictures' slant and ink. How much of an attribute can a *linear* function of $w$ say, and how much
 # one of $z$? This is the hope of section 1, measured: the fraction of the variance explained on 1,000 styles that were not used for the fit.
 
 # %%
@@ -836,7 +836,7 @@ for name, a in measured.items():
 # straight they are is a measurement, and not perfect.
 #
 # Push 200 fresh styles along each direction, from $-2$ to $2$ standard deviations, and measure again: the attribute itself, the other
-# one, and whether the judge still reads the same digit.
+# one, and whether the evaluator still reads the same digit.
 
 # %%
 directions = {
@@ -853,7 +853,7 @@ with torch.no_grad():
             grey(net.synthesis(net.every_layer(start + float(s) * d), noise))
             for s in pushes
         ]
-        digit = [judge(v) for v in x]
+        digit = [evaluator(v) for v in x]
         found[name] = {
             "slant": [
                 (slant(v).mean() - slant(x[2]).mean()).item() / slant(x[2]).std().item()
@@ -923,16 +923,16 @@ show(
 
 # %% [markdown]
 # Both attributes rise with every push, at the ends too, and each leaves the other nearly alone. The promise of one standard deviation is
-# kept to about a half: the line explains a part of the attribute, and the pushed style is no draw from the law. And a push is not free:
-# at one standard deviation the judge still reads the same digit in nine pictures of ten along slant and four of five along ink, at two in fewer. A seven that must lean
-# further leans into another digit. So it is *a* slant direction, with its price printed beside it.
+# kept to about a half: the line explains a part of the attribute, and the pushed style is no draw from the distribution. And a push is not free:
+# at one standard deviation the evaluator still reads the same digit in nine pictures of ten along slant and four of five along ink, at two in fewer. A seven that must lean
+# further leans into another digit. So it is *a* slant direction, and the table gives its price.
 #
 # ## 8. It fails
 #
 # **Failure 1: no penalty.** A smaller pair, both players at constant rates, from the same beginning: once with $R_1$, once with $\gamma =
 # 0$, 340 steps each. And a third that starts from where the second stood after 240 steps, and has the penalty *back* for the last
 # hundred. Watch the mean squared slope of the discriminator at held-out digits, which is what $R_1$ holds down, and the kernel distance of the
-# averaged painter. Before you run it: will the game without penalty lose from the beginning?
+# averaged generator. Before you run it: will the game without penalty lose from the beginning?
 
 # %%
 small = find("stylegan").but(
@@ -1023,7 +1023,7 @@ check_range(
 
 # %% [markdown]
 # It does not lose from the beginning: for most of 240 steps the distances are alike (question 5). But the discriminator's slope is several times
-# as large, and grows. A steep discriminator changes its mind over a few pixels, its message to the painter is large and different in every step,
+# as large, and grows. A steep discriminator changes its mind over a few pixels, its gradient for the generator is large and different in every step,
 # and the game stops improving or goes back, while its neighbour goes on. Early figures do not show it; the slope does. Put back, the
 # penalty takes the slope down first; the distance follows later. (One pair of seeds: the slope's factor is large in any run, the distances
 # scatter.)
@@ -1058,7 +1058,7 @@ for name, d in {
     moved = (slant(pushed) - slant(before_push)).mean().item() / slant(
         before_push
     ).std().item()
-    kept = (judge(pushed) == judge(before_push)).double().mean().item()
+    kept = (evaluator(pushed) == evaluator(before_push)).double().mean().item()
     promise[name] = moved
     print(
         f"{name}: length ~{d.norm():.2f}; in spreads of w ~{unusual:.2f}; digit kept "
@@ -1077,12 +1077,12 @@ check_range(
 # %% [markdown]
 # By the same line, the first promises about 0.8 of a standard deviation a unit, the second a whole one. One keeps its promise in part; the other changes nothing at all. The
 # predictor's weights are largest along directions in which styles hardly vary: there a small number explains what little variation there
-# is. Pushed by two units along them, a style is many spreads away from every style that the painter was trained on, and the line, fitted
-# where styles are, has nothing to say there. *A direction in which an attribute can be read is not one in which it can be written.*
+# is. Pushed by two units along them, a style is many spreads away from every style that the generator was trained on, and the line, fitted
+# where styles are, has nothing to say there. A direction that predicts an attribute is not always one that changes it.
 #
 
 # %% [markdown]
-# ## 9. The painter in your hands
+# ## 9. Try the generator
 #
 # Two seeds, a crossover, a truncation, an attribute and how far to push it. The noise stands still, so that all you see is style. Things
 # to try: find two seeds and a crossover where the digit is the left one's and the slant the right one's; see what $\psi = 1.25$ invents;
@@ -1164,7 +1164,7 @@ widgets.quiz("stylegan")
 # %% [markdown]
 # ## Summary
 #
-# 1. The painter begins with a constant; a mapping network turns $z$ into a style, and every layer reads the style.
+# 1. The generator begins with a constant; a mapping network turns $z$ into a style, and every layer reads the style.
 # 2. A style scales a layer's input channels; dividing by the expected size of each output leaves ratios, not loudness.
 # 3. Modulated weights, a grouped convolution, or scaled input and output: one sum in three orders.
 # 4. The game is non-saturating with $R_1$. Without the penalty its equilibrium has no pull: eigenvalues $\pm i/2$.
@@ -1191,7 +1191,7 @@ widgets.quiz("stylegan")
 # same size in the picture everywhere, and makes the mapping easy to invert. *Adaptive augmentation* of what the discriminator sees, tuned until
 # it no longer tells training from held-out data, where there are few. *Projection* of a given photograph into the space of styles, for
 # editing. *Truncation* near 0.7 in nearly every picture you have been shown. Since then, text-conditioned GANs with a billion weights
-# paint in a tenth of a second what diffusion paints in two; and distilled diffusion (lesson 13) has borrowed the adversarial loss back.
+# make in a tenth of a second what diffusion makes in two; and distilled diffusion (lesson 13) has borrowed the adversarial loss back.
 #
 # ## Sources
 #
@@ -1199,7 +1199,7 @@ widgets.quiz("stylegan")
 # - Modulation and demodulation, lazy regularisation: Karras et al. 2020 (arXiv:1912.04958), eq. 1 to 3, section 3.1, appendix B.
 # - $R_1$ and the smallest game: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1, lemma 2.3, eq. 9.
 # - Pixel norm, spread of the batch, equalised rates: Karras et al. 2018 (arXiv:1710.10196), sections 3 and 4.
-# - Directions: Shen et al. 2020 (arXiv:1907.10786), section 2.2. Precision and recall: Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1
+# - Directions: Shen et al. 2020 (arXiv:1907.10786), section 2.2. Precision and recall: Kynkäänniemi et al. 2019 (arXiv:1904.06991), eq. 1
 #   to 3.
 # - Later: Karras et al. 2020 (arXiv:2006.06676, adaptive augmentation) and 2021 (arXiv:2106.12423, without aliasing); Kang et al. 2023
 #   (arXiv:2303.05511, text to image).

@@ -73,15 +73,15 @@ def two_lines(caption):
     return caption
 
 
-def show_films(films, captions, title, alt):
-    """One film a row, frames from left to right."""
-    height = 0.9 * len(films) + 0.35
+def show_videos(videos, captions, title, alt):
+    """One video a row, frames from left to right."""
+    height = 0.9 * len(videos) + 0.35
     figure, axes = plt.subplots(
-        len(films), 1, figsize=(8.6, height), squeeze=False, layout="none"
+        len(videos), 1, figsize=(8.6, height), squeeze=False, layout="none"
     )
     figure.subplots_adjust(0.16, 0.01, 0.998, 1 - 0.35 / height, hspace=0.06)
-    for ax, film, caption in zip(axes[:, 0], films, captions, strict=True):
-        course.show_images(ax, 2 * film.transpose(0, 1) - 1, n_columns=8)
+    for ax, video, caption in zip(axes[:, 0], videos, captions, strict=True):
+        course.show_images(ax, 2 * video.transpose(0, 1) - 1, n_columns=8)
         ax.text(
             -0.015, 0.5, two_lines(caption), ha="right", va="center",
             transform=ax.transAxes,
@@ -90,15 +90,15 @@ def show_films(films, captions, title, alt):
     course.show(figure, alt)
 
 
-def play_films(rows, names, captions, alt):
-    """Films of eight frames in a grid, all running at once."""
+def play_videos(rows, names, captions, alt):
+    """Videos of eight frames in a grid, all running at once."""
     frames = []
     for f in range(8):
         figure, axes = plt.subplots(
             len(rows), len(rows[0]), figsize=(8, 2.2 * len(rows)), squeeze=False
         )
-        for ax, film in zip(axes.flat, (x for row in rows for x in row), strict=True):
-            ax.imshow(film[:, f].permute(1, 2, 0).numpy(), vmin=0, vmax=1)
+        for ax, video in zip(axes.flat, (x for row in rows for x in row), strict=True):
+            ax.imshow(video[:, f].permute(1, 2, 0).numpy(), vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
         for ax, caption in zip(axes.flat, captions, strict=False):
@@ -119,9 +119,9 @@ wishes = [
 drawn = maker.sample(
     wishes, guidance_scale=3.0, n_steps=12, generator=torch.Generator().manual_seed(2)
 )
-play_films(
+play_videos(
     [drawn[:4], drawn[4:]], ["", ""], wishes,
-    "A film: eight coloured digits in a grid, each moving as its caption says: a red "
+    "Animation: eight coloured digits in a grid, each moving as captioned: a red "
     "seven left, a cyan three right, a yellow five up, a magenta zero down, a blue "
     "four right, a green six up; a green two and a red eight turn.",
 )  # fmt: skip
@@ -135,15 +135,15 @@ torch.set_default_dtype(torch.float64)
 # to let it draw eight pictures. This lab begins with the reason why that cannot work, however good the image model is, and then changes the one
 # thing that must change: the network. Objective, schedule, sampler and guidance stay as they were.
 #
-# Real videos first, from digits that no network here was trained on. Each row is one video, called a *film* in the code and in printed lines.
+# Real videos first, from digits that no network here was trained on. Each row is one video.
 
 # %% jupyter={"source_hidden": true}
 real = load_moving("test")
-real_films = frames_in_colour(real.videos[:100], real.colour[:100])
+real_videos = frames_in_colour(real.videos[:100], real.colour[:100])
 some = [int((real.motion == m).nonzero()[3]) for m in range(5)]
-show_films(
-    real_films[some], write_moving(*(part[some] for part in real[1:])),
-    "real films, frames 0 to 7",
+show_videos(
+    real_videos[some], write_moving(*(part[some] for part in real[1:])),
+    "real videos, frames 0 to 7",
     "Five rows of eight frames: handwritten digits that move left, right, up and down "
     "by a pixel or less a frame, and one that turns; in a row the handwriting stays.",
 )
@@ -162,7 +162,7 @@ show_films(
 # **Step 1. Right in every frame, wrong as a video.** Let $p(x_{1:F}\mid c)$ be the distribution of videos with caption $c$. A perfect frame model knows
 # every marginal $p(x_f\mid c)$, and drawing from each gives the video distribution $\prod_f p(x_f\mid c)$. The divergence between the two is
 # $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) = \sum_f H[x_f] - H[x_{1:F}] = I(x_1;\dots;x_F),$$
-# the *total correlation*; for two frames, their mutual information. And no other choice of independent frames does better: for any $q_f$,
+# the **total correlation**; for two frames, their mutual information. And no other choice of independent frames does better: for any $q_f$,
 # $\mathrm{KL}(p\,\|\prod q_f) = I + \sum_f \mathrm{KL}(p_f\,\|\,q_f)$. So no choice of independent frames can lose less than $I$.
 #
 # Check this by enumeration. The caption says *which* digit and *which way*; it leaves the handwriting open. Let there be $K$ handwritings, equally likely, and let
@@ -172,8 +172,8 @@ show_films(
 # %%
 K, n_frames = 3, 4
 joint = torch.zeros((K,) * n_frames)
-for hand in range(K):
-    joint[(hand,) * n_frames] = 1 / K  # one hand writes the whole film
+for style in range(K):
+    joint[(style,) * n_frames] = 1 / K  # one handwriting for the video
 marginals = [joint.sum([g for g in range(n_frames) if g != f]) for f in range(n_frames)]
 product = torch.einsum("a,b,c,d->abcd", *marginals)
 kl = torch.special.xlogy(joint, joint / product).sum()
@@ -183,7 +183,7 @@ entropies = (
 )
 every_frame = -sum((m * m.log()).sum() for m in marginals)
 check(
-    "KL(films || independent frames), enumerated", kl, entropies,
+    "KL(videos || independent frames), enumerated", kl, entropies,
     unlike={"sum of the entropies alone": every_frame},
 )
 check(
@@ -233,11 +233,11 @@ check(
     "eight frames, nats per pixel", eight, total_correlation(rho, 8),
     unlike={"seven neighbouring pairs": pairs_alone},
 )
-law, apart = normal(correlations(rho, 2)), normal(torch.eye(2))
-x = law.sample((50_000,))
+joint_normal, apart = normal(correlations(rho, 2)), normal(torch.eye(2))
+x = joint_normal.sample((50_000,))
 other_way = kl_divergence(normal(torch.eye(2)), normal(correlations(rho, 2)))
 check_close_mc(
-    "two frames, as a mean of log ratios", law.log_prob(x) - apart.log_prob(x),
+    "two frames, as a mean of log ratios", joint_normal.log_prob(x) - apart.log_prob(x),
     two.item(),
     unlike={"the other divergence": other_way.item()},
 )
@@ -258,7 +258,7 @@ own, common = (
 )
 
 
-def correlation_of_films(seen, noise):
+def correlation_of_videos(seen, noise):
     """Correlation of two frames by DDIM, exact denoiser for frames of cov. `seen`."""
 
     def eps_model(x_t, t):
@@ -267,19 +267,20 @@ def correlation_of_films(seen, noise):
             (1 - a).sqrt() * x_t @ torch.linalg.inv(a * seen + (1 - a) * torch.eye(2))
         )
 
-    film = last(ddim_sample(eps_model, noise, steps, alphas_bar=bar))[:, 0]
-    return film.T.corrcoef()[0, 1]
+    video = last(ddim_sample(eps_model, noise, steps, alphas_bar=bar))[:, 0]
+    return video.T.corrcoef()[0, 1]
 
 
 alone, R = torch.eye(2), correlations(0.9, 2)
 blend = mixed_noise(common, own, correlation=0.5)
 found = {
-    "frames alone, own noise": (correlation_of_films(alone, own), 0.0, 0.03),
-    "frames alone, half of it common": (correlation_of_films(alone, blend), 0.5, 0.03),
-    "frames together, own noise: rho": (correlation_of_films(R, own), 0.9, 0.015),
+    "frames alone, own noise": (correlation_of_videos(alone, own), 0.0, 0.03),
+    "frames alone, half of it common": (correlation_of_videos(alone, blend), 0.5, 0.03),
+    "frames together, own noise: rho": (correlation_of_videos(R, own), 0.9, 0.015),
 }
 check(
-    "frames alone, common noise", correlation_of_films(alone, common.expand(-1, -1, 2)),
+    "frames alone, common noise",
+    correlation_of_videos(alone, common.expand(-1, -1, 2)),
     1.0, atol=1e-9,
     unlike={"own noise": found["frames alone, own noise"][0]},
 )
@@ -320,27 +321,27 @@ net = stirred(VideoUNet(VideoUNetConfig(tiny_image, patch=2)))
 untrained = TextToVideo(
     net, TextEncoder(len(WORDS), MAX_WORDS, d=32), log_sigma=(-0.5, 1.0), shift=0.0
 ).eval()
-x0, told = (
-    scale(real_films[:4].double()), write_moving(*(part[:4] for part in real[1:])),
+x0, asked = (
+    scale(real_videos[:4].double()), write_moving(*(part[:4] for part in real[1:])),
 )
 g = torch.Generator().manual_seed(2)
 sigma = (-0.5 + torch.randn(4, generator=g)).exp()
 eps = torch.randn(x0.shape, generator=g)
 level = sigma.reshape(4, 1, 1, 1, 1)
 x = x0 + level * eps
-text = untrained.encode(told)
+text = untrained.encode(asked)
 D = net(x / (0.5**2 + level**2).sqrt(), sigma.log() / 4, text)
 eps_hat = (x - D) / level
 w = sigma**2 * (1 / sigma.clamp(min=0.14) ** 2 + 1 / 0.5**2)
 mine = (w * (eps_hat - eps).square().flatten(1).mean(1)).mean()
 with torch.no_grad():
-    theirs = untrained.loss(x0, cond=told, generator=torch.Generator().manual_seed(2))
+    theirs = untrained.loss(x0, cond=asked, generator=torch.Generator().manual_seed(2))
 unweighted = (eps_hat - eps).square().flatten(1).mean(1).mean()
 check(
     "weighted error of the noise = the class's loss", mine, theirs,
     unlike={
         "not weighted": unweighted,
-        "error of the film": (w * (D - x0).square().flatten(1).mean(1)).mean(),
+        "error of the video": (w * (D - x0).square().flatten(1).mean(1)).mean(),
     },
 )
 
@@ -360,15 +361,15 @@ clean = normal(correlations(rho, n_frames)).sample((100_000,))
 noisy = clean + s * torch.randn(clean.shape, generator=torch.Generator().manual_seed(3))
 together = torch.linalg.lstsq(noisy, clean).solution
 error = (noisy @ together - clean).square().mean(1)
-check_close_mc("error of a film, by regression", error, frame_error(rho, s, n_frames),
-               unlike={"a still film": frame_error(1.0, s, n_frames)})  # fmt: skip
+check_close_mc("error of a video, by regression", error, frame_error(rho, s, n_frames),
+               unlike={"a still video": frame_error(1.0, s, n_frames)})  # fmt: skip
 by_itself = (noisy / (1 + s**2) - clean).square().mean(1)
 check_close_mc(
     "error of frames alone", by_itself, frame_error(0.0, s, 1),
     unlike={"by regression": error},
 )
 check(
-    "still film at noise s sqrt(F) = frame at s", frame_error(1.0, s * math.sqrt(8), 8),
+    "still video, noise s sqrt(F) = frame at s", frame_error(1.0, s * math.sqrt(8), 8),
     frame_error(0.0, s, 1),
     unlike={"at noise s F": frame_error(1.0, s * 8, 8)},
 )
@@ -384,7 +385,7 @@ check(
 tokens = list(itertools.product(range(3), range(5)))  # 3 frames of 5 places
 space = sum(a[0] == b[0] for a in tokens for b in tokens)
 along_time = sum(a[1] == b[1] for a in tokens for b in tokens)
-check("3 frames of 5 places, listed", space + along_time,
+check("3 frames of 5 positions, listed", space + along_time,
       attention_pairs(3, 5, factorised=True),
       unlike={"full attention": len(tokens) ** 2})
 
@@ -533,7 +534,7 @@ check(
 )
 
 # %%
-# one film, 80 tokens
+# one video, 80 tokens
 f, place = torch.arange(5).repeat_interleave(16), torch.arange(16).repeat(5)
 q, k, v = (
     split_heads(a, 2)
@@ -553,7 +554,7 @@ unmasked = (
     layer.to_out(join_heads(everywhere)).reshape(5, 16, 16).mT.reshape(5, 16, 4, 4)
 )
 check(
-    "= full attention that may look only at its own place", x[:5] + added,
+    "= full attention restricted to its own position", x[:5] + added,
     layer(x[:5], times, None), atol=1e-9,
     unlike={"no mask": x[:5] + unmasked},
 )
@@ -568,40 +569,40 @@ course.show_source(TemporalAttention.forward)
 # %%
 fresh = VideoUNet(VideoUNetConfig(tiny_image, patch=2)).eval()
 stirred(fresh.image)
-film, t = (
+video, t = (
     torch.randn(1, 3, 8, 16, 16, generator=torch.Generator().manual_seed(5)),
     torch.tensor([0.3]),
 )
 
 
-def image_by_image(image, film, t):
+def image_by_image(image, video, t):
     # 2 x 2 pixels a place
-    frames = [F.pixel_unshuffle(film[:, :, f], 2) for f in range(film.shape[2])]
+    frames = [F.pixel_unshuffle(video[:, :, f], 2) for f in range(video.shape[2])]
     return torch.stack([F.pixel_shuffle(image(frame, t), 2) for frame in frames], 2)
 
 
 with torch.no_grad():
-    each = image_by_image(fresh.image, film, t)
+    each = image_by_image(fresh.image, video, t)
     woken = stirred(copy.deepcopy(fresh))
     woken.image.load_state_dict(fresh.image.state_dict())
     check(
-        "untrained: the image network on each frame", fresh(film, t), each, atol=1e-9,
-        unlike={"temporal layers that do not start at zero": woken(film, t)},
+        "untrained: the image network on each frame", fresh(video, t), each, atol=1e-9,
+        unlike={"temporal layers that do not start at zero": woken(video, t)},
     )
     cut = torch.tensor([False])
     one_by_one = [
-        net(film[:, :, [f]], t, joined=cut, times=torch.tensor([float(f)]))
+        net(video[:, :, [f]], t, joined=cut, times=torch.tensor([float(f)]))
         for f in range(8)
     ]
     check(
-        "links cut: frames one by one", net(film, t, joined=cut),
+        "links cut: frames one by one", net(video, t, joined=cut),
         torch.cat(one_by_one, 2), atol=1e-9,
-        unlike={"links left": net(film, t)},
+        unlike={"links left": net(video, t)},
     )
     v = layer.to_qkv(layer.norm(x[:1]).flatten(2).mT).chunk(3, dim=-1)[2]
     linear = x[:1] + layer.to_out(v).mT.reshape(x[:1].shape)
     check(
-        "one frame: a linear map at each place", layer(x[:1], times[:1], None), linear,
+        "one frame: a linear map, each position", layer(x[:1], times[:1], None), linear,
         atol=1e-9,
         unlike={"the frame unchanged": x[:1]},
     )
@@ -612,12 +613,12 @@ with torch.no_grad():
 # frame, and vanish outside frame 0 when the links are cut.
 
 # %%
-film.requires_grad_(True)
+video.requires_grad_(True)
 reach = {}
 for name, links in (("joined", None), ("cut", cut)):
-    (slope,) = torch.autograd.grad(net(film, t, joined=links)[0, 0, 0, 2, 2], film)
+    (slope,) = torch.autograd.grad(net(video, t, joined=links)[0, 0, 0, 2, 2], video)
     reach[name] = slope[0].abs().amax((0, 2, 3))
-film.requires_grad_(False)
+video.requires_grad_(False)
 joined_reach, cut_reach = (int((reach[name] > 0).sum()) for name in ("joined", "cut"))
 check(
     "joined: frames that one pixel depends on", joined_reach, 8,
@@ -640,15 +641,16 @@ lost = stirred(VideoUNet(VideoUNetConfig(tiny_image, patch=2, positions=False)))
 with torch.no_grad():
     order = torch.tensor([3, 0, 7, 1, 6, 2, 5, 4])
     for name, way in (
-        ("film backwards, answer backwards", torch.arange(7, -1, -1)),
+        ("video backwards, answer backwards", torch.arange(7, -1, -1)),
         ("any other order, too", order),
     ):
         check(
-            f"no positions: {name}", lost(film[:, :, way], t), lost(film, t)[:, :, way],
+            f"no positions: {name}",
+            lost(video[:, :, way], t), lost(video, t)[:, :, way],
             atol=1e-9,
             unlike={
-                "with positions": net(film[:, :, way], t)
-                - net(film, t)[:, :, way] + lost(film, t)[:, :, way]
+                "with positions": net(video[:, :, way], t)
+                - net(video, t)[:, :, way] + lost(video, t)[:, :, way]
             },
         )
 
@@ -702,7 +704,7 @@ check(
 # ## 4. Training: a pretrained image model, then pictures, then videos
 #
 # Neighbouring frames are nearly the same picture. For learning what a seven *is*, eight frames of one seven are worth little more than one; for the same amount of computing you can show
-# eight sevens. And a network that knows sevens exists: the image model of the GLIDE lab (`painter` in the code), of the same sizes. Step 9 is what makes it useful here. *Inflate* it: copy its image network and its
+# eight sevens. And a network that knows sevens exists: the image model of the GLIDE lab, of the same sizes. Step 9 is what makes it useful here. *Inflate* it: copy its image network and its
 # text encoder; all that is new starts at zero, so the video model (`maker`) begins as that image model on every frame. Then train on single frames of videos, with their numbers (the image model has met neither
 # "moving" nor a digit off the centre), and then switch on the temporal layers: 12 whole videos a step teach the frames to agree. Large video models are made in this order, too.
 #
@@ -712,10 +714,10 @@ check(
 # %%
 torch.set_default_dtype(torch.float32)
 row = find("text_to_video")
-begun, fresh_maker, painter = (
+begun, fresh_maker, image_model = (
     row.untrained().eval(), row.untrained().eval(), load_model("glide_base"),
 )
-inflate(begun, painter)
+inflate(begun, image_model)
 clips, words = video_batch(
     tuple(part[:64] for part in small_digits("test")), torch.Generator().manual_seed(12)
 )
@@ -723,7 +725,7 @@ with torch.no_grad():
     one = begun.denoiser(words[:4], joined=False)(clips[:4], torch.full((4,), 0.5))[
         :, :, 3
     ]
-    alike = painter.denoiser(words[:4])(clips[:4, :, 3], torch.full((4,), 0.5))
+    alike = image_model.denoiser(words[:4])(clips[:4, :, 3], torch.full((4,), 0.5))
     unborn = fresh_maker.denoiser(words[:4], joined=False)(
         clips[:4], torch.full((4,), 0.5)
     )[:, :, 3]
@@ -733,7 +735,7 @@ with torch.no_grad():
         for m in (begun, fresh_maker)
     ]
 check(
-    "inflated: the painter's answer, in frame 3", one.double(), alike.double(),
+    "inflated: the image model's answer, frame 3", one.double(), alike.double(),
     atol=1e-4,
     unlike={"not inflated": unborn.double()},
 )
@@ -755,7 +757,7 @@ records = widgets.watch(
     small.train(small.untrained()), total=80, label="weighted noise error"
 )
 losses = np.array([r.loss for r in records])
-first, last_pictures, last_films = (
+first, last_pictures, last_videos = (
     losses[:5].mean(), losses[30:40].mean(), losses[70:].mean(),
 )
 check_range(
@@ -763,7 +765,7 @@ check_range(
     unlike={"first five": first},
 )
 check_range(
-    "films: last ten steps", last_films, 0.1, 1.5, digits=2,
+    "videos: last ten steps", last_videos, 0.1, 1.5, digits=2,
     unlike={"first five of pictures": first},
 )
 
@@ -792,18 +794,18 @@ captions = [
     "a red seven moving left", "a cyan three moving right", "a yellow five moving up",
     "a magenta zero moving down", "a green two turning",
 ]
-films = maker.sample(
+videos = maker.sample(
     captions, guidance_scale=3.0, n_steps=12, generator=torch.Generator().manual_seed(3)
 )
-show_films(
-    films, captions, "generated films, frames 0 to 7",
+show_videos(
+    videos, captions, "generated videos, frames 0 to 7",
     "Five generated videos in rows of eight frames: a red seven goes left, a cyan "
     "three right, a yellow five up, its shape between 5 and 6, a magenta zero down, "
     "and a green two turns.",
 )
 
 # %% [markdown]
-# **The evaluators** (`judge` in the code) share nothing with the generator.
+# **The evaluators** share nothing with the generator.
 #
 # - *Motion*: the displacement of the centre of mass from the first frame to the last, or the angle that carries one onto the other (`measure_motion`).
 # - *Colour*: the nearest palette colour, in every frame.
@@ -819,9 +821,9 @@ show_films(
 claims = balanced_claims(50, seed=1)  # every digit and motion
 drawn = torch.randperm(50, generator=torch.Generator().manual_seed(10))[:30]
 claims = type(claims)(*(part[drawn] for part in claims))
-judge = video_evaluator()
+evaluator = video_evaluator()
 real_claims = type(claims)(real.digit[:100], real.colour[:100], real.motion[:100])
-scores = {"real films": video_scores(real_films[:100], real_claims, judge)}
+scores = {"real videos": video_scores(real_videos[:100], real_claims, evaluator)}
 made = {
     "together": draw_videos(maker, claims),
     "together, w = 1": maker.sample(
@@ -831,7 +833,7 @@ made = {
     "alone, same noise": draw_videos(maker, claims, joined=False, shared=True),
 }
 for name, x in made.items():
-    scores[name] = video_scores(x.double(), claims, judge)
+    scores[name] = video_scores(x.double(), claims, evaluator)
 
 # %% jupyter={"source_hidden": true}
 kinds = ["motion", "colour", "digit", "same digit", "residual"]
@@ -848,10 +850,10 @@ for ax, kind in zip(axes, kinds, strict=True):
     ax.set_yticklabels(list(scores))
     ax.set_xticklabels(["0", "0.5", "1"])
 axes[0].invert_yaxis()
-figure.suptitle("drawn together and guided, films keep their digit and its shape")
+figure.suptitle("drawn together and guided, videos keep their digit and its shape")
 course.show(
     figure,
-    "Bars of five measures for real films and four ways to make them. Motion and "
+    "Bars of five measures for real videos and four ways to make them. Motion and "
     "colour are near 1 for all. Digit and same digit: together nearly as high as "
     "real, each alone and same noise lower, together without guidance lowest. "
     "Residual: together near the real, each alone largest.",
@@ -863,13 +865,13 @@ course.show(
 
 # %%
 swapped = type(claims)(*(part.roll(1, 0) for part in claims))
-by_chance = video_scores(made["together"].double(), swapped, judge)
-real_same = scores["real films"]["same digit"]
+by_chance = video_scores(made["together"].double(), swapped, evaluator)
+real_same = scores["real videos"]["same digit"]
 check_range(
-    "ceiling: real films, same digit", real_same, 0.95, 1.0,
+    "ceiling: real videos, same digit", real_same, 0.95, 1.0,
     unlike={"frames alone": scores["each alone"]["same digit"]},
 )
-print(f"{'card, 500 films':<20}" + "".join(f"{kind:>12}" for kind in kinds))
+print(f"{'card, 500 videos':<20}" + "".join(f"{kind:>12}" for kind in kinds))
 for name, prefix in (("together", ""), ("each alone", "alone: ")):
     print(
         f"{name:<20}"
@@ -890,11 +892,11 @@ for kind, least in (("motion", 0.95), ("digit", 0.84), ("colour", 0.98)):
     check_range(
         f"card: {kind} right", figures[kind], least, 1.0,
         unlike={"no guidance": scores["together, w = 1"][kind]}
-        if kind == "digit" else {"films of other captions": by_chance[kind]},
+        if kind == "digit" else {"videos of other captions": by_chance[kind]},
     )
 
 # %%
-bands = {  # of 30 films: same digit (three films more or fewer), residual
+bands = {  # of 30 videos: same digit (three videos more or fewer), residual
     "together": ((0.76, 0.97), (0.03, 0.09)),
     "together, w = 1": ((0.26, 0.47), (0.095, 0.18)),
     "each alone": ((0.6, 0.8), (0.25, 0.42)),
@@ -908,7 +910,7 @@ rival = {
 }
 for name, two in bands.items():
     for kind, band in zip(("same digit", "residual"), two, strict=True):
-        check_range(f"30 films, {name}: {kind}", scores[name][kind], *band, digits=2,
+        check_range(f"30 videos, {name}: {kind}", scores[name][kind], *band, digits=2,
                     unlike={rival[name]: scores[rival[name]][kind]})  # fmt: skip
 
 # %% [markdown]
@@ -921,7 +923,7 @@ for name, two in bands.items():
 # guidance ($w = 1$) even fewer videos keep their digit than frames alone *with* guidance: this joint model is not trained far enough to hold a digit together by itself, and guidance towards the word does part of that work.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
-show_films(
+show_videos(
     [made["together"][7], made["each alone"][7], made["alone, same noise"][7]],
     ["together", "each alone", "same noise"],
     write_moving(*(part[7:8] for part in claims))[0],
@@ -929,11 +931,11 @@ show_films(
     "the same two throughout; each alone a new handwriting in every frame; from the "
     "same noise the shape drifts from frame to frame.",
 )
-films_of = [list(made[name][3:7]) for name in ("together", "each alone")]
-play_films(
-    films_of, ["together", "each alone"],
+rows_of = [list(made[name][3:7]) for name in ("together", "each alone")]
+play_videos(
+    rows_of, ["together", "each alone"],
     write_moving(*(part[3:7] for part in claims)),
-    "A film of four captions, made in two ways: in the upper row, frames drawn "
+    "Animation of four captions, made in two ways: in the upper row, frames drawn "
     "together, each digit moves and stays itself; in the lower row, each frame alone, "
     "it moves in the same way while its handwriting flickers.",
 )
@@ -969,7 +971,7 @@ check_range(
     unlike={"generated, each alone": scores["each alone"]["residual"]},
 )
 check_range(
-    "the films that they came from", of_real, 0.0, 0.1,
+    "the videos that they came from", of_real, 0.0, 0.1,
     unlike={"strangers": of_strangers},
 )
 
@@ -986,7 +988,7 @@ unordered = blind.sample(ways, guidance_scale=3.0, n_steps=8, noise=noise)
 again = blind.sample(ways[:4], guidance_scale=3.0, n_steps=8, noise=noise[:4].flip(2))
 numbered = maker.sample(ways[:4], guidance_scale=3.0, n_steps=8, noise=noise[:4])
 check(
-    "noise backwards, film backwards", again.double(), unordered[:4].flip(2).double(),
+    "noise backwards, video backwards", again.double(), unordered[:4].flip(2).double(),
     atol=1e-2,
     unlike={"with positions": numbered.double()},
 )
@@ -1024,19 +1026,19 @@ pushes = [
 noise = torch.randn(n_long, 3, 16, 16, 16, generator=torch.Generator().manual_seed(8))
 wanted_digit = torch.tensor([7, 3, 5, 0] * 2)
 still = torch.zeros(n_long, dtype=torch.int64)  # nothing turns
-long_films = {}
-# fraction of 64 frames whose digit is right, by half; pixels as told, frames 8 to 15
+long_videos = {}
+# fraction of 64 frames whose digit is right, by half; pixels as said, frames 8 to 15
 halves, travelled = {}, {}
 takes = (
     ("numbers 0 to 15", torch.arange(16.0)),
     ("numbers 0 to 7, in steps of 7/15", torch.linspace(0, 7, 16)),
 )
 for name, times in takes:
-    long_films[name] = maker.sample(
+    long_videos[name] = maker.sample(
         pushes, guidance_scale=3.0, n_steps=8, noise=noise, times=times
     )
     right = (
-        classify_frames(long_films[name].amax(1).double(), still, judge)
+        classify_frames(long_videos[name].amax(1).double(), still, evaluator)
         == wanted_digit[:, None]
     )
     halves[name] = (
@@ -1046,7 +1048,7 @@ for name, times in takes:
         f"{name}: digit right in frames 0-7 ~{halves[name][0]:.2f}, in frames 8-15 "
         f"~{halves[name][1]:.2f}"
     )
-    columns = long_films[name].amax(1).sum(2)  # ink in each column of each frame
+    columns = long_videos[name].amax(1).sum(2)  # ink in each column of each frame
     centre = (columns * torch.arange(16.0)).sum(2) / columns.sum(2)
     way = centre[:, 15] - centre[:, 8]
     travelled[name] = (way[1::4] - way[0::4]).mean().item() / 2  # "right" and "left"
@@ -1054,17 +1056,17 @@ for name, times in takes:
 # %%
 beyond, between = travelled.values()
 check_range(
-    "numbers 8 to 15: pixels travelled as told", beyond, -5, -0.5, digits=1,
+    "numbers 8 to 15: pixels travelled as said", beyond, -5, -0.5, digits=1,
     unlike={"in between": between},
 )
 check_range(
-    "numbers in between: pixels travelled as told", between, 1.6, 3.2, digits=1,
+    "numbers in between: pixels travelled as said", between, 1.6, 3.2, digits=1,
     unlike={"8 to 15": beyond},
 )
 
 # %% jupyter={"source_hidden": true}
-show_films(
-    [x[:, 1::2] for made_so in long_films.values() for x in made_so[:2]],
+show_videos(
+    [x[:, 1::2] for made_so in long_videos.values() for x in made_so[:2]],
     [f"{pushes[k]}\n{took}" for took in ("0 to 15", "0 to 7") for k in (0, 1)],
     "sixteen frames, every second one shown",
     "Every second of sixteen frames of a red seven moving left and a cyan three "
