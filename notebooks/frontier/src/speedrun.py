@@ -203,7 +203,7 @@ show(
 #
 # The old recipe replaced the label of every tenth training picture by "no class", so that the network also learns the unconditional denoiser, which guidance needs (lesson 13). The speed-run samples *without* guidance. The first idea is to stop paying for an answer that is never used.
 #
-# **Step 4. How much can it gain?** A fraction $p$ of each batch trains something else, and $1-p$ of it trains what is used. The noise of the useful gradient then has $\frac1{1-p}$ times the variance, as if the batch had 58 rows in place of 64. At best that is a tenth of the training time.
+# **Step 4. How much can it gain?** A fraction $p$ of each batch trains something else, and $1-p$ of it trains what is used. The noise of the useful gradient then has $\frac1{1-p}$ times the variance, as if the batch had 58 rows in place of 64. At best that is a tenth of the training time, and less where both tasks teach the network the same things.
 #
 # **A laboratory that takes a second.** To try an idea we need a training that ends while you watch. The laboratory network below has two residual blocks of linear layers with 128 units and reads the 256 pixels, the label and the noise level; `EDM` of lesson 13 wraps it, with its loss and its sampler. It trains for 200 steps and draws in 12. Its digits are poor, with Fréchet distances of 2 to 5; it is there to show *differences*, on the training seeds 1, 2 and 3.
 
@@ -745,7 +745,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# For 8,000 real digits the exact denoisers are known, too: if the data *are* the training set, the posterior of each digit given $x_\sigma$ is a softmax of squared distances, and $D$ and $D_c$ are means under it. The cell computes $H(c\mid x_\sigma)$ from the posterior and, separately, the disagreement. A third curve asks the shipped U-Net, which has never seen the digits it is given: in what fraction of its one-step guesses does evaluator A read another digit?
+# For 8,000 real digits the exact denoisers are known, too: if the data *are* the training set, the posterior of each digit given $x_\sigma$ is a softmax of squared distances, and $D$ and $D_c$ are means under it. The cell computes $H(c\mid x_\sigma)$ from the posterior and, separately, the disagreement. Dots ask the shipped U-Net, told no class, about digits that it has never seen: in what fraction of its one-step guesses does evaluator A read another digit?
 
 # %%
 def posterior(x, sigma):
@@ -842,7 +842,7 @@ show(
 # %% [markdown]
 # Half of the class is open near $\log\sigma=0.6$, at $\sigma\approx1.9$ (question 2): the noise is almost as large as the step from black to white, and still half of the class can be told, because 256 pixels speak together. The two routes agree: the disagreement adds up to about $\log10$. And the U-Net, on digits that it has not seen, loses the class at nearly the same levels.
 #
-# With the label given, as in the speed-run, the class is no longer in question; what is decided then is *which* seven, its slant and stroke. The dotted curve shows that this happens at the same levels (for these 8,000 digits; more data would have finer differences, decided at lower noise).
+# With the label given, as in the speed-run, the class is no longer in question; what is decided then is *which* seven, its slant and stroke. The dotted curve shows that this happens at the same levels; it adds up to $\log800\approx6.7$ nats, as it must. (With more data there would be finer differences, decided at lower noise.)
 #
 # **Your turn 4 · rows that decide** *(compute, 4 minutes)*
 #
@@ -945,7 +945,7 @@ check(
 gained("levels", "average")
 
 # %% [markdown]
-# At step 400 the ramp stands at $\tfrac{401}{410}\approx0.978$, a horizon of 46 steps. The setting 0.998 is not reached before step 4,490, and even 0.995 not before step 1,790. **The fifth idea did nothing.** Both recipes have the same average, whatever the setting says; the two rows differ only in the number of steps that the clock allowed.
+# At step 400 the ramp stands at $\tfrac{401}{410}\approx0.978$, a horizon of 46 steps. The setting 0.998 is not reached before step 4,490, and even 0.995 not before step 1,790; the runs of 180 seconds end near step 1,280. **The fifth idea did nothing.** Both recipes have the same average, whatever the setting says; the two rows differ only in the number of steps that the clock allowed.
 #
 # So the table holds, by accident, what a medical trial adds on purpose: a **placebo**. The row `average` shows what a change of *nothing* does to the score.
 #
@@ -1012,7 +1012,7 @@ show(
 )
 
 # %% [markdown]
-# Muon alone made nearly four fifths of the whole gain. `labels`, `late` and `levels` each gained in both seeds, but by a score's luck or less, with one exception: two seeds do not prove them one by one. The placebo gained nothing, as it should. So the answer to question 3 is **one**.
+# Muon alone made nearly four fifths of the whole gain. `labels`, `late` and `levels` each gained in both seeds, but by a score's luck or less, with one exception: two seeds do not prove them one by one. The placebo gained nothing. So the answer to question 3 is **one**.
 #
 # That is no reason to throw the small ideas away: each has an argument, costs nothing, and points the right way twice. But to prove a gain of 0.02 at five standard errors, with a luck of 0.033 in each of two independent scores, takes $2\,(5\cdot0.033/0.02)^2\approx136$ pairs of runs. And near the floor A has little left to tell: the last recipes score within two standard deviations of perfect generators.
 
@@ -1034,7 +1034,7 @@ for trial in record["tried"]:
     print(f"  {trial['frechet_a']:.2f}  {trial['steps']} steps: {trial['what']}")
 
 # %% [markdown]
-# By B, after 180 seconds, the record scores as a perfect generator does. That does not make it perfect. It means that 1,000 samples and these 32 features can no longer tell it from real digits: the next record needs less time or a sharper evaluator. The old recipe needs longer, but given 240 seconds it, too, comes near the score of real test digits. The speed-run is about *time*.
+# By B, after 180 seconds, the record scores as a perfect generator does. That does not make it perfect. It means that 1,000 samples and these 32 features can no longer tell it from real digits: the next record needs less time or a sharper evaluator. Given 240 seconds, the old recipe comes near the score of real test digits, too: what the ideas save is time. The zoo's picture models are trained in this way now (with labels dropped, because they offer guidance).
 #
 # The last list is what was **tried while the recipe was tuned**, with what was not kept. A reader of a record should know how many attempts stand behind it.
 #
@@ -1147,7 +1147,7 @@ widgets.quiz("speedrun")
 # |---|---|---|---|---|---|
 # | diffusion, trained fast | unchanged: weighted denoising error | Heun, 18 steps | 35 | as in lesson 13 | a dearer step, an evaluator that must stay unseen |
 #
-# **What production systems add.** Muon trains language models with up to a trillion weights: Moonlight (Liu et al. 2025) and Kimi K2 (2025), which clips attention logits as well to keep the training stable. Speed-runs of the same kind drive open research: the NanoGPT speed-run, in which Muon was born, and ImageNet speed-runs of diffusion transformers. There, representation alignment (REPA, Yu et al. 2024) and better latent spaces save a factor of ten or more, by changing the objective rather than the optimiser.
+# **What production systems add.** Muon trains language models with up to a trillion weights: Moonlight (Liu et al. 2025) and Kimi K2 (2025), which clips attention logits as well to keep the training stable. Muon was born in another speed-run, that of NanoGPT. For diffusion transformers on ImageNet, representation alignment (REPA, Yu et al. 2024) saves a factor of ten or more by changing the objective rather than the optimiser.
 #
 # ## Sources
 #
