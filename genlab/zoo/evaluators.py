@@ -1,4 +1,4 @@
-"""Two frozen judges of 16 x 16 MNIST digits: recipes are tuned by A, and reported by B."""
+"""Two frozen evaluators of 16 x 16 MNIST digits: recipes are tuned by A, and reported by B."""
 
 from functools import partial
 from typing import Any
@@ -58,7 +58,7 @@ def judge(net: DigitClassifier, images: Tensor, split: str = "test") -> Figures:
 
 
 def _measure(net: DigitClassifier) -> Figures:
-    """How many held-out digits are recognised, and what real digits get from this judge."""
+    """How many held-out digits are recognised, and what real digits get from this evaluator."""
     images, labels = load_mnist("val", 16)
     with torch.no_grad():
         right = (net(images).argmax(1) == labels).double().mean()
@@ -75,7 +75,7 @@ def _row(letter: str, first: int, **row: Any) -> Model:
     where = f"4,000 of them, from number {first:,}"
     return Model(
         f"digit16_evaluator_{letter}",
-        f"judge {letter.upper()} of 16 x 16 digits: 32 features of a classifier, frozen",
+        f"evaluator {letter.upper()} of 16 x 16 digits: 32 features of a classifier, frozen",
         lesson=9, data=partial(_part, first), dtype=torch.float32, loop=scaled_features,
         measure=_measure, **(MNIST16 | {"source": f"{MNIST16['source']}; {where}"}), **row,
     )  # fmt: skip

@@ -313,6 +313,7 @@ def _measure_mnist(model: EDM) -> Figures:
     def ink(x: Tensor) -> Any:
         return x.flatten(1).numpy() / 255
 
+    model.P_MEAN = EDM.P_MEAN  # the same levels, whatever the training's
     classifier = SVC(C=10.0).fit(ink(images), labels.numpy())
     with torch.no_grad(), default_dtype(torch.float32):
         generator = Generator().manual_seed(SEED)

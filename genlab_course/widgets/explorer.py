@@ -146,6 +146,15 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def packed(picture: Image.Image) -> bytes:
+    """A PNG of 128 colours, a quarter of the size."""
+    buffer = io.BytesIO()
+    picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(
+        buffer, "PNG", optimize=True
+    )
+    return buffer.getvalue()
+
+
 def still(picture: bytes, words: str) -> bytes:
     """Write words under a PNG picture of twice the size, for where its widget does not run."""
     shown = Image.open(io.BytesIO(picture)).convert("RGB")
@@ -154,9 +163,7 @@ def still(picture: bytes, words: str) -> bytes:
     sheet.paste(shown)
     font = ImageFont.truetype(findfont("DejaVu Sans"), 26)
     ImageDraw.Draw(sheet).text((16, shown.height + 8), "\n".join(lines), fill="#555", font=font)
-    buffer = io.BytesIO()
-    sheet.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return packed(sheet)
 
 
 class Explorer(Stored):

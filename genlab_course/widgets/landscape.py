@@ -1,5 +1,6 @@
 """The map as an instrument, the league as a picture, training curves, and samplers at work."""
 
+import io
 import time
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -9,13 +10,24 @@ from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
 from IPython.display import Image, display
+from PIL import Image as Picture
 
 from genlab import map as course_map
 from genlab.map import FAMILIES, evaluations, place
 from genlab_course.figures import COLOURS, for_text
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
 from genlab_course.lesson_01 import EXTENT, RECIPES, film
-from genlab_course.widgets.explorer import DPI, Explorer, explore, menu, panels, png, slider, stops
+from genlab_course.widgets.explorer import (
+    DPI,
+    Explorer,
+    explore,
+    menu,
+    packed,
+    panels,
+    png,
+    slider,
+    stops,
+)
 
 AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES
 OPEN = "not known"
@@ -146,7 +158,8 @@ class Curve:
 
     def _picture(self) -> Image:
         width = round(self._figure.get_figwidth() * DPI)
-        return Image(png(self._figure, 2 * DPI), alt="training curve", width=width)
+        picture = packed(Picture.open(io.BytesIO(png(self._figure, 2 * DPI))))
+        return Image(picture, alt="training curve", width=width)
 
 
 def _smooth(values: list[float], weight: float = 0.9) -> list[float]:

@@ -1293,7 +1293,7 @@ check_range("σ = 50: predict the noise / EDM",
 # %% [markdown]
 # ## 11. Pictures
 #
-# Two networks with EDM's scales, trained once on 8,000 MNIST digits by `genlab train mnist16_diffusion` and `mnist28_diffusion` (about ten minutes each) and
+# Two networks with EDM's scales, trained once on 8,000 MNIST digits by `genlab train mnist16_diffusion` and `mnist28_diffusion` (about five minutes each) and
 # shipped with their model cards. Guidance 2, Heun's method with 10 steps: 38 network evaluations for each image.
 
 # %% jupyter={"source_hidden": true}

@@ -124,7 +124,7 @@ def test_the_weights_that_are_left_are_the_average(monkeypatch):
 
 
 @pytest.mark.parametrize(("letter", "mine", "other"), [("a", "val", "test"), ("b", "test", "val")])
-def test_each_judge_has_a_part_of_its_own(monkeypatch, letter, mine, other):
+def test_each_evaluator_has_a_part_of_its_own(monkeypatch, letter, mine, other):
     names, load = [], speedrun.load_model
     monkeypatch.setattr(speedrun, "load_model", lambda n, **k: names.append(n) or load(n, **k))
     same, far = (

@@ -1,4 +1,4 @@
-"""The two judges of 16 x 16 digits: each on its own, and right where the answer is known."""
+"""The two evaluators of 16 x 16 digits: each on its own, and right where the answer is known."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def test_the_two_learn_from_other_images_with_other_layers_and_another_seed():
 
 
 @JUDGES
-def test_a_judge_knows_digits_and_puts_spoiled_ones_in_order(name):
+def test_an_evaluator_knows_digits_and_puts_spoiled_ones_in_order(name):
     net = load_model(name, dtype=torch.float32)
     images, labels = load_mnist("val", 16)
     # A and B, seen: 96.6 and 96.9 % right; Frechet 0.17 and 0.14, times 3.5 and 15 with noise, 15
