@@ -1,7 +1,7 @@
-"""The record of `genlab speedrun digits16`: what each idea gains, and what judge B says in the end.
+"""The record of `genlab speedrun digits16`: what each idea gains, and what evaluator B says.
 
-    python benchmarks/speedrun.py steps     # judge A, the ideas one after the other, 60 s each
-    python benchmarks/speedrun.py record    # judge B, five seeds of 180 s; opened once per record
+    python benchmarks/speedrun.py steps     # evaluator A, the ideas one after the other, 60 s each
+    python benchmarks/speedrun.py record    # evaluator B, five seeds of 180 s; once per record
     python benchmarks/speedrun.py pictures  # a digit of each class by the first and the last recipe
 
 Seconds are the processor's, one thread. Each run is written to genlab_course/data/speedrun.json
@@ -46,7 +46,7 @@ def recipes():
 
 
 def goal(floor, today):
-    """What a record must reach by judge B."""
+    """What a record must reach by evaluator B."""
     return floor + 0.4 * (today - floor)
 
 
