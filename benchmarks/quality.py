@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "quality.json"
 sys.path[:0] = [str(HERE.parent)]
 
 from benchmarks.bench import between_marks  # noqa: E402
@@ -103,13 +104,12 @@ def trained(recipe):
 MAKE = {"ours": trained(speedrun.RECORD), "peer": peer, "today": trained(speedrun.TODAY)}
 
 
-def load(name="quality"):
+def load(path=RESULTS):
     """What was measured so far."""
-    path = HERE / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def store(found, name="quality"):
+def store(found, path=RESULTS):
     """Write it, a run a line."""
     rows = {
         key: "[\n  " + ",\n  ".join(map(json.dumps, value)) + "\n ]"
@@ -118,7 +118,7 @@ def store(found, name="quality"):
     }
     lines = [f'"{key}": {rows.get(key) or json.dumps(value)}' for key, value in found.items()]
     text = "{\n " + ",\n ".join(lines) + "\n}\n"
-    (HERE / f"{name}.json").write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 def best_rate(found):

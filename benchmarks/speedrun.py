@@ -1,23 +1,27 @@
-"""The record of `genlab speedrun digits16`: what each idea gains, and what judge B says in the end.
+"""The record of `genlab speedrun digits16`: what each idea gains, and what evaluator B says.
 
-    python benchmarks/speedrun.py steps     # judge A, the ideas one after the other, 60 s each
-    python benchmarks/speedrun.py record    # judge B, five seeds of 180 s; opened once per record
+    python benchmarks/speedrun.py steps     # evaluator A, the ideas one after the other, 60 s each
+    python benchmarks/speedrun.py record    # evaluator B, five seeds of 180 s; once per record
+    python benchmarks/speedrun.py pictures  # a digit of each class by the first and the last recipe
 
-Seconds are the processor's, one thread. Each run is written to speedrun.json when it ends; runs
-that are there are not repeated. R, today's recipe after 240 s, is read from quality.json.
+Seconds are the processor's, one thread. Each run is written to genlab_course/data/speedrun.json
+when it ends, for the notebook frontier/speedrun; runs that are there are not repeated. The pictures
+go beside it, to speedrun.npz. R, today's recipe after 240 s, is read from quality.json.
 """
 
 import statistics
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from benchmarks.quality import load, measured, store, trained  # noqa: E402
-from genlab_course.speedrun import RECORD, SECONDS, TODAY  # noqa: E402
+from genlab_course.speedrun import RECORD, SECONDS, TODAY, draw, run, untrained  # noqa: E402
 
+RESULTS = Path(__file__).parents[1] / "genlab_course" / "data" / "speedrun.json"
 TRIAL, SEEDS, OF_STEPS = 60.0, range(5), range(2)
 IDEAS = (
     ("today", "the recipe that mnist16_diffusion had, channels last", ()),
@@ -42,7 +46,7 @@ def recipes():
 
 
 def goal(floor, today):
-    """What a record must reach by judge B."""
+    """What a record must reach by evaluator B."""
     return floor + 0.4 * (today - floor)
 
 
@@ -58,15 +62,28 @@ def verdict(found):
     }
 
 
+def pictures(seed=0, seconds=20.0):
+    """One digit of each class after a short training by either recipe, from the same noise."""
+    made = {}
+    for name, recipe in (("today", TODAY), ("record", RECORD)):
+        edm = untrained(recipe, seed)
+        made[f"{name}_steps"] = sum(1 for _ in run(edm, recipe, seed, seconds))
+        made[name] = draw(edm, 10, seed).byte().numpy()
+    np.savez_compressed(RESULTS.with_suffix(".npz"), seconds=seconds, **made)
+
+
 def main(parts):
     """Run what is missing, and write after each."""
     torch.set_num_threads(1)
     for part in parts:
+        if part == "pictures":
+            pictures()
+            continue
         seeds = SEEDS if part == "record" else OF_STEPS
         tried = [("record", RECORD)] if part == "record" else [*recipes()]
         for seed in seeds:
             for name, recipe in tried:
-                found = {"steps": [], "record": [], "tried": []} | load("speedrun")
+                found = {"steps": [], "record": [], "tried": []} | load(RESULTS)
                 if any(r["seed"] == seed and r.get("name", "record") == name for r in found[part]):
                     continue
                 how = (seed, SECONDS, "ab") if part == "record" else (seed, TRIAL, "a")
@@ -76,7 +93,7 @@ def main(parts):
                 found["recipe"] = RECORD._asdict()
                 if found["record"] and load().get("runs"):
                     found["verdict"] = verdict(found)
-                store(found, "speedrun")
+                store(found, RESULTS)
                 print(name, result, flush=True)
 
 

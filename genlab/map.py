@@ -98,6 +98,7 @@ SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # lab: title, the families 
 FRONTIER: dict[str, tuple[str, tuple[str, ...]]] = {  # what the field has added; as SYSTEMS
     "flow_matching": ("Flow matching", (SCORE,)),
     "few_step": ("Few steps", (SCORE,)),
+    "speedrun": ("The speed-run", (SCORE,)),
     "discrete_and_parallel": ("Discrete and parallel", (AUTOREGRESSIVE, SCORE)),
 }
 

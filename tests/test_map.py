@@ -36,6 +36,7 @@ from genlab.map import (
         ("flow_density_estimator", (FLOW,)),
         ("flow_matching", (SCORE,)),
         ("few_step", (SCORE,)),
+        ("speedrun", (SCORE,)),
         ("discrete_and_parallel", (AUTOREGRESSIVE, SCORE)),
         *((about_all, FAMILIES) for about_all in (1, 9, 15)),
     ],

@@ -65,7 +65,7 @@ def graded(asked, source):
     return results
 
 
-@pytest.mark.parametrize("lesson", ["01", "02", "15", "few_step"])
+@pytest.mark.parametrize("lesson", ["01", "02", "15", "few_step", "speedrun"])
 def test_every_question_of_an_assignment_takes_its_solution_and_no_blank(tmp_path, lesson):
     path = assignment(lesson, tmp_path)
     notebook = json.loads(path.read_text(encoding="utf-8"))

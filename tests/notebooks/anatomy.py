@@ -21,6 +21,7 @@ STANDARD = (
     "systems/latent_diffusion",
     "frontier/flow_matching",
     "frontier/few_step",
+    "frontier/speedrun",
     "frontier/discrete_and_parallel",
 )
 LEVELS = ("compute", "derive", "build", "repair", "predict")

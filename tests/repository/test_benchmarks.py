@@ -63,6 +63,15 @@ def test_the_ideas_of_the_speed_run_lead_from_todays_recipe_to_the_record():
     assert {key: row.settings[key] for key in same} == {key: RECORD._asdict()[key] for key in same}
 
 
+def test_the_shipped_record_has_every_idea_in_its_order_with_the_same_seeds_and_time():
+    rows, names = quality.load(speedrun.RESULTS)["steps"], [name for name, *_ in speedrun.IDEAS]
+    assert [*dict.fromkeys(r["name"] for r in rows)] == names
+    for name in names:
+        runs = [r for r in rows if r["name"] == name]
+        assert [r["seed"] for r in runs] == [*speedrun.OF_STEPS]
+        assert {r["seconds"] for r in runs} == {speedrun.TRIAL}
+
+
 def test_mean_and_standard_error():
     assert quality.mean_and_error([1.0, 2.0, 3.0]) == pytest.approx((2.0, 3**-0.5))
     assert math.isnan(quality.mean_and_error([1.0])[1])
