@@ -69,7 +69,7 @@ test: $(VENV)/.dev lint types unit notebooks browser ## Everything: lint, types,
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; three minutes
-	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not planted and not statistics"
+	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not verify and not planted and not statistics"
 
 .PHONY: unit
 unit: $(VENV)/.dev

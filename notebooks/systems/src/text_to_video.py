@@ -285,7 +285,6 @@ check(
     unlike={"own noise": found["frames alone, own noise"][0]},
 )
 values = [value for value, _, _ in found.values()]
-# values[-1], [0], [1]
 rivals = "frames together", "frames alone, own noise", "half of it common"
 for k, (name, (value, expected, off)) in enumerate(found.items()):
     check_range(
