@@ -99,6 +99,7 @@ FRONTIER: dict[str, tuple[str, tuple[str, ...]]] = {  # what the field has added
     "flow_matching": ("Flow matching", (SCORE,)),
     "few_step": ("Few steps", (SCORE,)),
     "discrete_and_parallel": ("Discrete and parallel", (AUTOREGRESSIVE, SCORE)),
+    "predict_the_large_run": ("Predict the large run", (AUTOREGRESSIVE,)),
 }
 
 

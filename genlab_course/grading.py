@@ -88,6 +88,7 @@ _BANKS = f"{__package__}.exercises"
 LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
     "few": "frontier_few_step",
     "fm": "frontier_flow_matching",
+    "large": "frontier_predict_the_large_run",
     "ld": "system_latent_diffusion",
     "lm": "system_language_model",
     "npe": "system_flow_density_estimator",

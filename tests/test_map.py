@@ -37,6 +37,7 @@ from genlab.map import (
         ("flow_matching", (SCORE,)),
         ("few_step", (SCORE,)),
         ("discrete_and_parallel", (AUTOREGRESSIVE, SCORE)),
+        ("predict_the_large_run", (AUTOREGRESSIVE,)),
         *((about_all, FAMILIES) for about_all in (1, 9, 15)),
     ],
 )

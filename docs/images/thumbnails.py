@@ -41,6 +41,7 @@ CHOSEN = {
     "text_to_video": ('"generated films, frames 0 to 7"', 0, (0.15, 0.055, 1.0, 1.0)),
     "discrete_and_parallel": ("film(map(frame,", 0, (0.0, 0.0, 0.66, 1.0)),
     "few_step": ("from pathlib import Path", 0, (0.152, 0.12, 0.62, 0.66)),
+    "predict_the_large_run": ("asked.items() <= r.items()", 0, (0.0, 0.0, 1.0, 1.0)),
     "flow_matching": ("letter's dots come from one connected", 0, (0.73, 0.1, 1.0, 1.0)),
 }
 

@@ -22,6 +22,7 @@ STANDARD = (
     "frontier/flow_matching",
     "frontier/few_step",
     "frontier/discrete_and_parallel",
+    "frontier/predict_the_large_run",
 )
 LEVELS = ("compute", "derive", "build", "repair", "predict")
 CELLS, OK_LINES, WIDTH, IMPORTS = 60, 40, 88, 12
