@@ -424,7 +424,11 @@ check(
 )
 
 # %% [markdown]
-# CHI-TEXT
+# **Does the law fit at all?** If it is right, $\chi^2$ is on average the number of points minus the number of unknowns, here 2. Ours is about 13, which chance would give once in 700 times ($e^{-13/2}$, the tail of $\chi^2$ with two degrees of freedom). The last line shows the reason. From one size to the next the exponent *rises*, from 0.08 to 0.10, and under a law with a floor it can only fall: its local exponent is $\gamma\,(1-E/L)$, and $L$ falls. So the fit pushes the floor down, nearly to 0, though the entropy of a text is not 0.
+#
+# The spread between seeds does not contain this misfit. We do what is common where nothing better is known, and enlarge all errors by the same factor until $\chi^2$ is 2. This counts the misfit as noise. It is a stopgap, and section 8 will show whether it was enough.
+#
+# Which laws fit within these errors? Take a grid of floors and exponents, for each pair its best $k$, and look at $\chi^2$.
 
 
 # %%
@@ -441,10 +445,11 @@ def valley(c, loss, error, target, floors=None):
     return gammas, floors, chi2, (floor + k * target**-g)[..., 0]
 
 
-def forecast(c, loss, error, target, floors=None):
+def forecast(c, loss, error, target, floors=None, enlarge=True):
     """Mean and standard deviation at `target`, over all laws by their likelihood."""
     *_, chi2, predicted = valley(c, loss, error, target, floors)
     scale = max(1, chi2.min() / (len(c) - (3 if floors is None else 2)))
+    scale = scale if enlarge else 1
     weight = torch.softmax(-chi2.flatten() / scale / 2, 0).view_as(chi2)
     mean = (weight * predicted).sum()
     return mean, (weight * (predicted - mean) ** 2).sum().sqrt()
@@ -489,7 +494,7 @@ show(
 )
 
 # %% [markdown]
-# VALLEY-TEXT
+# On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass through the same points. Floors from 0 to almost 1 nat fit about equally well; the runs are too close to one another in compute to tell them apart. On the right, the same laws agree wherever there is a run, and part by 0.14 nats at the large one. So **neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either: it is a mean over the valley.
 #
 # ## 7. The bet
 #
@@ -536,17 +541,21 @@ course.exercise("large.score", my_score)
 log_score = course.yours("large.score")
 course.solution("large.score")
 
-# %%
+# %% jupyter={"source_hidden": true}
 result = recorded("large", large)
 outcome = float(result.mean())
 print(f"The large run: {outcome:.3f} nats (sd {result.std():.3f}, {len(result)} seeds)")
+bets["floor, errors as they are"] = spread(
+    *forecast(c, loss, error, target, enlarge=False)
+)
 last = float(loss[-1])
 bets["the last loss stays"] = (last, abs(last - outcome))  # the best sd, in hindsight
-print("forecast                         error    errors of its sd    log score")
+print("forecast                   mean      sd    error  error / sd   log score")
 for name, (mean, std) in bets.items():
+    off, score = outcome - mean, log_score(mean, std, outcome)
     print(
-        f"{name:<20} ~{mean:.3f}    ~{outcome - mean:+.3f}    "
-        f"~{(outcome - mean) / std:+5.1f}        ~{log_score(mean, std, outcome):+7.2f}"
+        f"{name:<25} ~{mean:.3f}  ~{std:.3f}   ~{off:+.3f}    "
+        f"~{off / std:+5.1f}    ~{score:+6.1f}"
     )
 
 # %% jupyter={"source_hidden": true}
@@ -561,7 +570,7 @@ check(
 )
 figure, ax = plt.subplots(figsize=(8, 3.2))
 axis = torch.linspace(1.2, 1.75, 600)
-colours = (GREEN, BLUE, RED, "#999999")
+colours = (GREEN, BLUE, RED, SKY, "#999999")
 for (name, bet), colour in zip(bets.items(), colours, strict=True):
     density = torch.distributions.Normal(*bet).log_prob(axis).exp()
     style = ":" if name == "yours" else "-"
@@ -569,15 +578,19 @@ for (name, bet), colour in zip(bets.items(), colours, strict=True):
 ax.axvline(outcome, color="#222222", linewidth=2)
 ax.plot(result, [0.5] * len(result), "|", color="#222222", markersize=12)
 ax.set(xlabel="loss of the large run (nats a character)", ylabel="forecast density")
-ax.set_title("TITLE")
+ax.set_title("Only the forecast that allows a floor, and a misfit, covers the run")
 ax.legend()
 show(
     figure,
-    alt="ALT",
+    alt="Densities of the forecasts along the loss axis and the outcome as a line at "
+    "1.47. Straight lines give a narrow peak near 1.36, far from it; laws with a floor "
+    "a wide one near 1.40 that reaches it; the last loss a flat one to the right.",
 )
 
 # %% [markdown]
-# ENVELOPE-TEXT
+# Straight lines missed by 0.10 nats, which is six of their standard deviations, and score far below the bet that nothing changes. The laws with a floor missed by 0.06, one and a half of theirs. As predictions the two are not so different; what separates the scores is what they said about themselves. The same laws *without* the enlarged errors would have been as badly wrong as the straight lines. Question 2: to about a tenth of a nat, and not to a hundredth.
+#
+# Look at the direction. The large run is *worse* than all forecasts from a law. Why?
 #
 # ## 9. A difference that nobody planned
 #
@@ -593,16 +606,21 @@ def ladder(kind):
 
 ladders = {"new text": "ladder", "read 5.6 times": "repeated", "one rate": "one rate"}
 told = {}
-print("small runs            width 16    width 48    forecast          error")
+print("small runs      width 16   width 48   chi squared   forecast           error")
 for name, kind in ladders.items():
-    mean, std = spread(*forecast(c, *ladder(kind), target))
-    told[name] = mean, std
-    first, *_, final = ladder(kind)[0]
-    print(f"{name:<22} {first:.3f}       {final:.3f}       {mean:.3f} +- {std:.3f}"
-          f"   {outcome - mean:+.3f}")  # fmt: skip
+    points = ladder(kind)
+    mean, std = told[name] = spread(*forecast(c, *points, target))
+    first, *_, final = points[0]
+    chi2 = best_law(c, *points)[2]
+    print(f"{name:<15} {first:.3f}      {final:.3f}    {chi2:8.1f}      "
+          f"{mean:.3f} +- {std:.3f}   {outcome - mean:+.3f}")  # fmt: skip
+price = ladder("repeated")[0] - ladder("ladder")[0]
+print("repeated text costs, by width:", *[f"{v:.3f}" for v in price])
 
 # %% [markdown]
-# REPEATED-TEXT
+# Now the forecast errs to the other side: it is too high by 0.15 nats, two standard deviations. So the run lies between what a ladder of new text and one of repeated text predict.
+#
+# The last line tells more. The two ladders differ in the repetition alone, and at each size it costs about 0.15 nats, a little less at the largest. **If** it costs the large run as much as the run of width 48, 0.135 nats, then with new text the large run would have ended near 1.33, *below* the forecast of 1.40. So the forecast was not as good as it looked. For new text it was about 0.07 nats too high, because a law with a floor flattens and this ladder does not yet; repetition then made the run 0.13 nats worse, and section 8 saw only the difference of the two. A single large run cannot tell a good forecast from a lucky one.
 #
 # ## 10. It fails: one learning rate for all
 #
@@ -644,7 +662,9 @@ show(
 )
 
 # %% [markdown]
-# RATE-TEXT
+# This ladder fits the law **best** of the three ($\chi^2$ of 0.7, where 2 is expected), and its forecast is off by 0.14 nats, six of its standard deviations. At a rate of 0.00625 width 16 learns at an eighth of its rule and ends 0.17 nats too high, width 48 at three eighths and loses next to nothing. So the ladder is too steep, it happens to be straight, and the forecast is too good to be true. Nothing in the fit gives it away. What would have is a test of the rate at both ends of the ladder, as on the left.
+#
+# RATE-LEFT
 #
 # ## 11. A run that does not fit: sharding
 #
@@ -654,8 +674,8 @@ show(
 # $$\underbrace{4}_{\text{weight}}+\underbrace{4}_{\text{gradient}}+\underbrace{4+4}_{\text{Adam}}=16\ \text{bytes a parameter}.$$
 # Here every parameter counts, embedding and biases included. (In mixed precision it is 16 as well: $2+2$ for weight and gradient, and $12$ for Adam and a float32 copy; Rajbhandari et al. 2020, section 3.1.) Question 3: $7\cdot10^9\times16$ bytes are 112 GB, before a single activation.
 #
-# **Step 7. Cut it.** With $P$ processes that each hold a copy, the whole 16 bytes are held $P$ times for nothing. Under **fully sharded data parallelism (FSDP)** each process keeps $1/P$ of every weight, of its gradient and of its moments. Before a layer computes, the processes send each other their parts of its weights (*all-gather*), and forget them after use. In the backward pass the gradients are averaged over the processes, and each keeps its own part (*reduce-scatter*). Each process computes on its own part of the batch. The mean over the batch is the mean of the means over equal parts, so the training is the same:
-# $$\nabla\frac1B\sum_{i=1}^B\ell_i=\frac1P\sum_{p=1}^P\nabla\,\frac PB\!\!\sum_{i\,\in\,\text{part }p}\!\!\ell_i .$$
+# **Step 7. Cut it.** With $P$ processes that each hold a copy, the whole 16 bytes are held $P$ times for nothing. Under **fully sharded data parallelism (FSDP)** each process keeps $1/P$ of every weight, of its gradient and of its moments. Before a layer computes, the processes send each other their parts of its weights (*all-gather*), and forget them after use. In the backward pass the gradients are averaged over the processes, and each keeps its own part (*reduce-scatter*). Each process computes on its own part of the batch. The mean over the batch is the mean of the means over equal parts, and so is its gradient, so the training is the same as in one process.
+#
 # What it costs: with plain data parallelism each process sends and receives about $2$ numbers for each parameter and step (an all-reduce), here about $3$ (Rajbhandari et al. 2020, section 7). What it does not divide: the activations, and the one layer that is gathered at the time.
 #
 # **Your turn 6 · your share** *(predict, 4 minutes)*
@@ -719,7 +739,8 @@ folder = Path(tempfile.mkdtemp())
 (folder / "train.py").write_text(script)
 torch.save(train_text, folder / "text.pt")
 launch = "-m torch.distributed.run --standalone --nproc-per-node"
-for size in (1, 2, 4):
+sizes = (1, 2)  # try (1, 2, 4)
+for size in sizes:
     how = [*launch.split(), str(size)] if size > 1 else []
     done = subprocess.run(
         [sys.executable, *how, "train.py", str(folder)],
@@ -731,7 +752,7 @@ for size in (1, 2, 4):
     if done.returncode:  # an old torch, or a system without gloo
         print(size, "processes did not start here:", done.stderr.splitlines()[-1])
 read = lambda path: json.loads(path.read_text())
-runs = {n: list(map(read, sorted(folder.glob(f"{n}-*.json")))) for n in (1, 2, 4)}
+runs = {n: list(map(read, sorted(folder.glob(f"{n}-*.json")))) for n in sizes}
 
 # %% jupyter={"source_hidden": true}
 parameters = sum(p.numel() for p in network(large).parameters())
@@ -741,32 +762,33 @@ for size, found in runs.items():
     for row in sorted({tuple(r["bytes"]) for r in found}):
         a, b, d = row
         print(f"{size:>9} {a:>10,} {b:>12,} {d:>10,} {sum(row):>10,}")
-if runs[2] and runs[4]:
+most = sizes[-1]
+if runs[most]:
     held = lambda size: [sum(r["bytes"]) for r in runs[size]]
-    ideal = lambda cut, whole: [
-        parameters * (cut / size + whole) for size in (2, 4) for _ in range(size)
-    ]
+    ideal = lambda cut, whole: parameters * (cut / most + whole)
     check(
         "bytes of each process = 16 x parameters / processes",
-        held(2) + held(4),
+        held(most),
         ideal(16, 0),
         unlike={"only Adam's moments cut": ideal(8, 8)},
     )
     course_of = lambda size: np.mean([r["losses"] for r in runs[size]], 0)
     check(
-        "losses of 4 processes = losses of one",
-        course_of(4),
+        "losses of all processes = losses of one",
+        course_of(most),
         course_of(1),
         atol=1e-4,
-        unlike={"the first process's part alone": np.array(runs[4][0]["losses"])},
+        unlike={"the first process's part alone": np.array(runs[most][0]["losses"])},
     )
 
 # %% [markdown]
-# Four processes hold a quarter each, to the byte, and the losses of all 20 steps agree up to rounding. (All row counts here are divisible by 4; otherwise the last process would hold a little less.) The course's own training does the same: `torchrun --nproc-per-node 8 -m genlab.cli train digits16 --size XL` shards its model by these lines.
+# Two processes hold a half each, to the byte, and the losses of all 20 steps agree up to rounding. (Every weight is cut by rows, and all row counts here are divisible by 4, so four processes hold a quarter each: try it. Otherwise the last process would hold a little less.) The course's own training does the same: `torchrun --nproc-per-node 8 -m genlab.cli train digits16 --size XL` shards its model by these lines.
 #
 # ## Predict first, again
 #
-# PREDICT-TEXT
+# 1. 1.4 times, if the two exponents are equal (section 4); data then grow by 1.4, too.
+# 2. To about a tenth (section 8). The law with a floor missed by 0.06 nats, and partly by luck (section 9).
+# 3. 112 (section 11).
 
 # %% [markdown]
 # ## Going further: make the record again
