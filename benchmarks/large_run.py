@@ -1,6 +1,6 @@
 """The record of notebooks/frontier/predict_the_large_run: the runs that do not fit into a class.
 
-    python benchmarks/large_run.py              # what large_run.json lacks, about ten minutes
+    python benchmarks/large_run.py              # what large_run.json lacks, about seven minutes
 
 The network and its training are the notebook's own cells. Each run is written when it ends; runs
 that are there are not repeated. Losses are nats per character on the whole held-out text, seconds
@@ -10,7 +10,7 @@ are the processor's, one thread. Kinds of runs:
     isoflop    other widths at the compute of width 32: 20 characters a weight, or more, or fewer?
     repeated   the five small runs on texts so short that each is read as often as the large run's
     one rate   the five small runs at the learning rate of the large one
-    rates      the smallest, the largest small and the large run at other learning rates
+    rates      the smallest and the largest of the small runs at other learning rates
     large      the run that the notebook predicts
 """
 
@@ -70,7 +70,6 @@ def wanted():
     for seed in range(3):
         for width in (16, 24, 48, 64):
             yield "isoflop", width, seed, {"characters": compute // (6 * plan(width)[0])}
-    yield from (("rates", LARGE, 0, {"rate": factor * rate}) for factor in (0.5, 2))
 
 
 def main():

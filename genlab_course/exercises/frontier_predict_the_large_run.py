@@ -28,7 +28,7 @@ def fit_at(gamma: float, c: Tensor, loss: Tensor, error: Tensor) -> tuple[Tensor
     design = torch.stack([torch.ones_like(x), x], 1) / error[:, None]
     floor, k = torch.linalg.lstsq(design, loss / error).solution
     if floor < 0:
-        floor, k = 0 * floor, (x * loss / error**2).sum() / (x**2 / error**2).sum()
+        floor, k = floor.clamp(min=0), (x * loss / error**2).sum() / (x**2 / error**2).sum()
     return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
 
 
