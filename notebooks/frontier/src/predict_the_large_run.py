@@ -90,18 +90,18 @@ course.draw_map("predict_the_large_run", slim=True)
 # Write down three answers.
 #
 # 1. You have twice the compute. How much larger should the model be: twice, 1.4 times, or should all of it go into more data?
-# 2. Five small runs fit a curve to within a hundredth of a nat. How well do they say where a run of 34 times the compute will end: to a hundredth, a tenth, or half a nat?
+# 2. Five small runs lie within a few hundredths of a nat of a curve. How well do they say where a run of 34 times the compute will end: to a hundredth, a tenth, or half a nat?
 # 3. A model has 7 billion parameters and is trained in float32 with Adam. How many gigabytes hold its weights, gradients and Adam's moments: 28, 56 or 112?
 #
 # ## 1. Why anyone predicts
 #
-# A large run is paid once. Its width, its data and its learning rate cannot be tuned by trying, so they are chosen on small runs and carried over. OpenAI (2023, section 3) reports that the final loss of GPT-4 was predicted from runs with at most a ten-thousandth of its compute, by a power law with a floor. Such a prediction serves three times: it says whether the run is worth its price, it chooses between two recipes, and it raises an alarm when the large run leaves its curve, because then something is broken.
+# A large run is paid once. Its width, its data and its learning rate cannot be tuned by trying, so they are chosen on small runs and carried over. OpenAI (2023, section 3) reports that the final loss of GPT-4 was predicted, by a power law with a floor, from runs with up to 10,000 times less compute. Such a prediction serves three times: it says whether the run is worth its price, it chooses between two recipes, and it raises an alarm when the large run leaves its curve, because then something is broken.
 #
 # The plan of this notebook is that of such a project. A **ladder** of small runs that differ in size only; a **scaling law** fitted to it; a bet; the large run.
 #
 # ## 2. One model in all sizes
 #
-# We need a model that can be made larger by turning one knob. Take the oldest neural language model, that of Bengio et al. (2003): look up a vector for each of the last 16 characters, put the vectors side by side, and pass them through two hidden layers to the scores of the next character. The knob is the width $w$ of the hidden layers; a character's vector has $w/4$ numbers.
+# We need a model that can be made larger by turning one knob. Take one of the first neural language models, that of Bengio et al. (2003): look up a vector for each of the last 16 characters, put the vectors side by side, and pass them through two hidden layers to the scores of the next character. The knob is the width $w$ of the hidden layers; a character's vector has $w/4$ numbers.
 #
 # The text is the reference manual that Python carries, as in the [language model lab](../systems/language_model.ipynb); a twentieth of its paragraphs is held out. Its 96 possible characters are numbered from 0.
 
@@ -236,6 +236,7 @@ check(
     },
 )
 
+
 # %% [markdown]
 # It is exact, since the first layer, too, hands a gradient down, to the embedding. With $D=20N$ a run costs $C=120N^2$: twice the width is nearly four times the weights and nearly sixteen times the compute. From $w=16$ to $w=48$ compute grows 33-fold, and from there to $w=128$ 34-fold. We shall extrapolate as far as the ladder is long.
 #
@@ -327,7 +328,7 @@ right.errorbar(ratio, mean, error, fmt="o-", color=BLUE, capsize=3)
 right.axvline(20, color="#999999", linewidth=1)
 right.set(xscale="log", xlabel="characters a weight, D / N")
 right.set(ylabel="loss (nats a character)")
-right.set_title("our network at one budget (3 seeds)")
+right.set_title("our network: 20 characters a weight is best (3 seeds)")
 show(
     figure,
     alt="Left: three U-shaped curves of loss against model size, one for each budget; "
@@ -336,7 +337,7 @@ show(
 )
 
 # %% [markdown]
-# On the right, the compute of our run of width 32 is spent in five ways, from a narrow network that reads much to a wide one that reads little. Twenty characters a weight is the best of the five; 5 or 50 lose 0.03 to 0.04 nats, ten times too many or too few over 0.1. (The learning rate follows the width throughout. A longer or shorter run might want another.)
+# On the right, the compute of our run of width 32 is spent in five ways, from a narrow network that reads much to a wide one that reads little. Twenty characters a weight is the best of the five; 5 or 50 lose 0.03 to 0.04 nats, about ten times too many or too few, over 0.1. (The learning rate follows the width throughout. A longer or shorter run might want another.)
 #
 # ## 5. Five runs
 #
@@ -423,13 +424,13 @@ check(
     unlike={"a straight line on log axes": straight},
 )
 
+
 # %% [markdown]
-# **Does the law fit at all?** If it is right, $\chi^2$ is on average the number of points minus the number of unknowns, here 2. Ours is about 13, which chance would give once in 700 times ($e^{-13/2}$, the tail of $\chi^2$ with two degrees of freedom). The last line shows the reason. From one size to the next the exponent *rises*, from 0.08 to 0.10, and under a law with a floor it can only fall: its local exponent is $\gamma\,(1-E/L)$, and $L$ falls. So the fit pushes the floor down, nearly to 0, though the entropy of a text is not 0.
+# **Does the law fit at all?** If it is right, $\chi^2$ is on average the number of points minus the number of unknowns, here 2. Ours is about 13, which chance would give about once in 700 times ($e^{-13/2}$, the tail of $\chi^2$ with two degrees of freedom). The exponents printed with the fit show the reason. From one size to the next the exponent *rises*, from 0.08 to 0.10, and under a law with a floor it can only fall: its local exponent is $\gamma\,(1-E/L)$, and $L$ falls. So the fit pushes the floor down, nearly to 0, though the entropy of a text is not 0.
 #
 # The spread between seeds does not contain this misfit. We do what is common where nothing better is known, and enlarge all errors by the same factor until $\chi^2$ is 2. This counts the misfit as noise. It is a stopgap, and section 8 will show whether it was enough.
 #
 # Which laws fit within these errors? Take a grid of floors and exponents, for each pair its best $k$, and look at $\chi^2$.
-
 
 # %%
 def valley(c, loss, error, target, floors=None):
@@ -520,6 +521,7 @@ bets["yours"] = my_bet or bets["laws with a floor"]
 for name, (mean, std) in bets.items():
     print(f"{name:<18} ~{mean:.3f} +- ~{std:.3f}")
 
+
 # %% [markdown]
 # As long as `my_bet` is `None`, the law with a floor bets in your place. Do not read on before you have written it.
 #
@@ -587,6 +589,7 @@ show(
     "a wide one near 1.40 that reaches it; the last loss a flat one to the right.",
 )
 
+
 # %% [markdown]
 # Straight lines missed by 0.10 nats, which is six of their standard deviations, and score far below the bet that nothing changes. The laws with a floor missed by 0.06, one and a half of theirs. As predictions the two are not so different; what separates the scores is what they said about themselves. The same laws *without* the enlarged errors would have been as badly wrong as the straight lines. Question 2: to about a tenth of a nat, and not to a hundredth.
 #
@@ -618,13 +621,13 @@ price = ladder("repeated")[0] - ladder("ladder")[0]
 print("repeated text costs, by width:", *[f"{v:.3f}" for v in price])
 
 # %% [markdown]
-# Now the forecast errs to the other side: it is too high by 0.15 nats, two standard deviations. So the run lies between what a ladder of new text and one of repeated text predict.
+# Now the forecast errs to the other side: it is too high by 0.16 nats, two standard deviations. So the run lies between what a ladder of new text and one of repeated text predict.
 #
-# The last line tells more. The two ladders differ in the repetition alone, and at each size it costs about 0.15 nats, a little less at the largest. **If** it costs the large run as much as the run of width 48, 0.135 nats, then with new text the large run would have ended near 1.33, *below* the forecast of 1.40. So the forecast was not as good as it looked. For new text it was about 0.07 nats too high, because a law with a floor flattens and this ladder does not yet; repetition then made the run 0.13 nats worse, and section 8 saw only the difference of the two. A single large run cannot tell a good forecast from a lucky one.
+# The last line tells more. The two ladders differ only in how much of the text they read is new, and at each size repetition costs about 0.15 nats, a little less at the largest. **If** it costs the large run as much as the run of width 48, 0.135 nats, then with new text the large run would have ended near 1.33, *below* the forecast of 1.40. So the forecast was not as good as it looked. For new text it was about 0.07 nats too high, because a law with a floor flattens and this ladder does not yet; repetition then made the run 0.13 nats worse, and section 8 saw only the difference of the two. A single large run cannot tell a good forecast from a lucky one.
 #
 # ## 10. It fails: one learning rate for all
 #
-# The last row of the table is a ladder with a common mistake. The large run's rate, $0.8/128=0.00625$, is good; so give it to every size, and keep everything else equal. (Three seeds.) The large run itself is unchanged. Only its prediction gets worse.
+# The last row of the table is a ladder with a common mistake. The large run's rate, $0.8/128=0.00625$, serves the large run; so give it to every size, and keep everything else equal. (Three seeds.) The large run itself is unchanged. Only its prediction gets worse.
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
@@ -654,18 +657,18 @@ for name, (colour, mark, shift) in zip(ladders, looks, strict=True):
 right.plot(target, outcome, "*", color="#222222", markersize=13, label="the large run")
 right.set(xscale="log", xlabel="compute, in units of the smallest run")
 right.set(ylabel="loss (nats a character)")
-right.set_title("three ladders, and what they say of one run")
+right.set_title("three ladders, three forecasts (open marks, 2 sd)")
 right.legend()
 show(
     figure,
     alt="Left: loss above the best against learning rate; width 16 has its minimum at "
-    "the rule, width 48 is flat around it, and one rate for all lies far left for width "
-    "16. Right: loss against compute for three ladders with open marks for their "
-    "forecasts, and a star for the large run.",
+    "the rule, width 48 is flat around it, and one rate for all lies far to the left "
+    "for width 16. Right: loss against compute for three ladders, with open marks for "
+    "their forecasts and a star for the large run, between the first two.",
 )
 
 # %% [markdown]
-# This ladder fits the law **best** of the three ($\chi^2$ of 0.8, where 2 is expected), and its forecast is off by 0.15 nats, seven of its standard deviations. At a rate of 0.00625 width 16 learns at an eighth of its rule and ends 0.17 nats too high, width 48 at three eighths and loses next to nothing. So the ladder is too steep, it happens to be straight, and the forecast is too good to be true. Nothing in the fit gives it away. What would have is a test of the rate at both ends of the ladder, as on the left.
+# This ladder fits the law **best** of the three ($\chi^2$ of 0.8, where 2 is expected), and its forecast is off by 0.14 nats, seven of its standard deviations. At a rate of 0.00625 width 16 learns at an eighth of its rule and ends 0.17 nats too high, width 48 at three eighths and loses next to nothing. So the ladder is too steep, it happens to be straight, and the forecast is too good to be true. Nothing in the fit gives it away. What would have is a test of the rate at both ends of the ladder, the left panel.
 #
 # There the rule is the best of five rates at width 16, and within 0.01 nats of the best of three at width 48 (three seeds each). The large run's own rate was not varied. If another one is better, the large run is a little worse than it could have been: one more difference that the ladder does not know.
 #
@@ -689,7 +692,7 @@ show(
 course.exercise("large.bytes", ...)  # your number in place of the dots
 
 # %% [markdown]
-# Now try it. The script below trains a network of the large run's size for 20 steps and writes down how many bytes its process holds. Started alone it shards nothing; started by `torch.distributed.run` it finds its number and that of all processes in the environment. On a GPU cluster the two lines with `mesh` and `fully_shard` would be the same.
+# Now try it. The script below trains a network of the large run's size for 20 steps and writes down how many bytes its process holds. Started alone it shards nothing; started by `torch.distributed.run` it finds its number and that of all processes in the environment. On a cluster of GPUs `cpu` becomes `cuda`, and the rest stays. (It needs torch 2.6.)
 
 # %%
 script = '''
@@ -800,7 +803,7 @@ if runs[most]:
 #
 # ## Project: predict a larger run
 #
-# *(2 to 3 hours)* Predict a run of width 192, 4.6 times the compute of the large one (about three minutes on one processor), from the runs of this notebook and the record, *before* you make it. Write down mean and standard deviation, and which runs you use. Then train it with `train(192)`, three seeds. **Target: a log score above 2.5 nats**, which asks for an error below about 0.03 and an honest spread. Hand in the forecast with its date, the script, the score, and a paragraph: this run passes 12 times over the text. What did you do about it? (Muennighoff et al. 2023 replace the number of characters by a smaller *effective* one.)
+# *(2 to 3 hours)* Predict a run of width 192, 4.6 times the compute of the large one (about three minutes on one processor), from the runs of this notebook and the record, *before* you make it. Write down mean and standard deviation, and which runs you use. Then train it with `train(192)`, three seeds. **Target: a log score above 2 nats**, which asks for an error below about 0.04 and a spread that says so. (The course has not made this run.) Hand in the forecast with its date, the script, the score, and a paragraph: this run passes 12 times over the text. What did you do about it? (Muennighoff et al. 2023 replace the number of characters by a smaller *effective* one.)
 #
 # ## Quiz
 
