@@ -72,8 +72,8 @@ SCORE = Exercise(id="large.score", right=log_score, mistakes=Mistake.pairs(
     lambda m, s, y: log_score(m, s**0.5, y), "std is the standard deviation, not the variance.",
     lambda m, s, y: math.exp(log_score(m, s, y)), "That is the density; the score is its log.",
 ), cases=((1.5, 0.05, 1.45), (1.4, 0.2, 1.5)))  # fmt: skip
-BYTES = Exercise(id="large.bytes", right=1.75, mistakes=Mistake.pairs(
-    112, "That is one process without sharding.", 0.4375, "Only the weights? What does Adam keep?",
-    0.875, "Weights and gradients, but Adam keeps two moments for each weight.",
+BYTES = Exercise(id="large.bytes", right=56.875, mistakes=Mistake.pairs(
+    112, "That is one process without sharding.", 1.75, "Only the moments are cut, not the rest.",
+    56, "Each process still keeps its part of the moments.", 28.4375, "And the gradients?",
 ))  # fmt: skip
 EXERCISES = bank(globals())

@@ -177,7 +177,7 @@ course.solution("large.plan")
 def train(width, seed=0, text=train_text, rate=None, characters=None):
     """A trained network, and its loss on the held-out text in nats a character."""
     _, planned, _, usual = plan(width)
-    rate, characters = rate or usual, characters or planned
+    rate, characters = rate or usual, int(characters or planned)
     steps = characters // 64
     torch.manual_seed(seed)
     net = network(width)
@@ -293,7 +293,8 @@ def searched(c):
 
 budgets = np.array([1e19, 1e21, 1e23])
 log_n, least = np.array([searched(c) for c in budgets]).T
-closed = lambda *law: np.log([best_split(c, *law)[0] for c in budgets])
+best = lambda *given: float(best_split(*torch.tensor(given, dtype=torch.float64))[0])
+closed = lambda *law: np.log([best(c, *law) for c in budgets])
 check(
     "log N of the best split = numerical search",
     closed(A, B, alpha, beta),
@@ -397,7 +398,8 @@ def mean_and_error(runs):
 
 def best_law(c, loss, error):
     """E, k, chi squared and gamma of the best law."""
-    laws = [(*fit_at(g, c, loss, error), g) for g in torch.linspace(0.01, 0.6, 591)]
+    gammas = torch.linspace(0.01, 0.6, 591).tolist()
+    laws = [(*map(float, fit_at(g, c, loss, error)), g) for g in gammas]
     return min(laws, key=lambda law: law[2])
 
 
@@ -418,7 +420,7 @@ slope, start = np.polyfit(np.log(c), np.log(known), 1)
 straight = torch.tensor([0.0, np.exp(start), -slope])
 check(
     "a known law comes back: E, k, gamma",
-    torch.stack([found[0], found[1], found[3].double()]),
+    [found[0], found[1], found[3]],
     [1.0, 1.5, 0.2],
     atol=1e-3,
     unlike={"a straight line on log axes": straight},
@@ -540,7 +542,8 @@ def my_score(mean, std, outcome):
 
 
 course.exercise("large.score", my_score)
-log_score = course.yours("large.score")
+your_score = course.yours("large.score")
+log_score = lambda *bet: float(your_score(*torch.tensor(bet, dtype=torch.float64)))
 course.solution("large.score")
 
 # %% jupyter={"source_hidden": true}
@@ -686,12 +689,14 @@ show(
 #
 # **Your turn 6 · your share** *(predict, 4 minutes)*
 #
-# The model with 7 billion parameters is trained in float32 with Adam, sharded over 64 processes. How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each of them hold?
+# The model with 7 billion parameters is trained in float32 with Adam by 64 processes. Somebody suggests to cut only Adam's moments, since they are half of everything, and to leave weights and gradients whole in each process (stage 1 of Rajbhandari et al.). How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each process then hold? Three digits.
 
 # %%
 course.exercise("large.bytes", ...)  # your number in place of the dots
 
 # %% [markdown]
+# With everything cut, it would be $112/64=1.75$ GB. What is left whole decides.
+#
 # Now try it. The script below trains a network of the large run's size for 20 steps and writes down how many bytes its process holds. Started alone it shards nothing; started by `torch.distributed.run` it finds its number and that of all processes in the environment. On a cluster of GPUs `cpu` becomes `cuda`, and the rest stays. (It needs torch 2.6.)
 
 # %%
