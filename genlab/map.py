@@ -100,6 +100,7 @@ FRONTIER: dict[str, tuple[str, tuple[str, ...]]] = {  # what the field has added
     "few_step": ("Few steps", (SCORE,)),
     "speedrun": ("The speed-run", (SCORE,)),
     "discrete_and_parallel": ("Discrete and parallel", (AUTOREGRESSIVE, SCORE)),
+    "predict_the_large_run": ("Predict the large run", (AUTOREGRESSIVE,)),
 }
 
 

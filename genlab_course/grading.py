@@ -86,7 +86,8 @@ _FIXED = "the value is right, but training cannot follow it back to the weights:
 _ASKED = "see its text above the cell"
 _BANKS = f"{__package__}.exercises"
 LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
-    "few": "frontier_few_step", "fm": "frontier_flow_matching", "ld": "system_latent_diffusion",
+    "few": "frontier_few_step", "fm": "frontier_flow_matching",
+    "large": "frontier_predict_the_large_run", "ld": "system_latent_diffusion",
     "lm": "system_language_model", "npe": "system_flow_density_estimator",
     "par": "frontier_discrete_and_parallel", "speed": "frontier_speedrun",
     "style": "system_stylegan", "video": "system_text_to_video",

@@ -38,6 +38,7 @@ from genlab.map import (
         ("few_step", (SCORE,)),
         ("speedrun", (SCORE,)),
         ("discrete_and_parallel", (AUTOREGRESSIVE, SCORE)),
+        ("predict_the_large_run", (AUTOREGRESSIVE,)),
         *((about_all, FAMILIES) for about_all in (1, 9, 15)),
     ],
 )

@@ -42,6 +42,7 @@ CHOSEN = {
     "discrete_and_parallel": ("film(map(frame,", 0, (0.0, 0.0, 0.66, 1.0)),
     "few_step": ("from pathlib import Path", 0, (0.152, 0.12, 0.62, 0.66)),
     "speedrun": ("import warnings", 0, (0.104, 0.18, 0.46, 0.81)),
+    "predict_the_large_run": ("asked.items() <= r.items()", 0, (0.0, 0.0, 1.0, 1.0)),
     "flow_matching": ("letter's dots come from one connected", 0, (0.73, 0.1, 1.0, 1.0)),
 }
 

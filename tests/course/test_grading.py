@@ -252,6 +252,9 @@ IDIOMS = [
     ("05.log-mean-weight", lambda w: torch.logsumexp(w, 0) - math.log(len(w))),
     ("05.m-step", lambda x, q: torch.einsum("nk,nd->kd", q, x) / q.sum(0).unsqueeze(1)),
     ("06.kl", lambda m, v: 0.5 * (m**2 + torch.exp(v) - 1 - v).sum(dim=1)),
+    ("large.plan", lambda w: [n := 5 * w * w + 96 * w, 20 * n, 20 * n // 64, 0.8 / w]),
+    ("large.line", 1.39),
+    ("large.bytes", 56.9),
 ]
 
 
@@ -289,6 +292,9 @@ FIRST_TO_MIND = [
     ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),
     ("13.passes", 116, "four evaluations off"),
+    ("large.line", 1.2, "it is the ratio that repeats"),
+    ("large.bytes", 112, "without sharding"),
+    ("large.split", lambda c, a, b, p, q: ((c / 6) ** 0.5, (c / 6) ** 0.5), "large.split"),
     ("ld.cost", lambda steps, w, u, d: steps * (u if w == 1 else 2 * u) + d, "At w = 0, too"),
 ]
 

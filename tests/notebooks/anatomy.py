@@ -23,6 +23,7 @@ STANDARD = (
     "frontier/few_step",
     "frontier/speedrun",
     "frontier/discrete_and_parallel",
+    "frontier/predict_the_large_run",
 )
 LEVELS = ("compute", "derive", "build", "repair", "predict")
 CELLS, OK_LINES, WIDTH, IMPORTS = 60, 40, 88, 12

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from benchmarks import bench, quality, speedrun
+from benchmarks import bench, large_run, quality, speedrun
 from genlab.zoo import find
 from genlab_course.speedrun import RECORD, TODAY
 
@@ -76,3 +76,25 @@ def test_mean_and_standard_error():
     assert quality.mean_and_error([1.0, 2.0, 3.0]) == pytest.approx((2.0, 3**-0.5))
     assert math.isnan(quality.mean_and_error([1.0])[1])
     assert speedrun.goal(0.1, 1.1) == pytest.approx(0.5)
+
+
+def test_the_record_of_the_large_run_holds_each_run_that_its_notebook_reads():
+    found = json.loads(large_run.RECORD.read_text(encoding="utf-8"))
+    kept = ("kind", "width", "seed", "rate", "characters", "unique")
+    keys = [{k: run[k] for k in kept if k in run} for run in found["runs"]]
+    wanted = [{"kind": k, "width": w, "seed": s} | more for k, w, s, more in large_run.wanted()]
+    assert sorted(keys, key=str) == sorted(wanted, key=str)
+    assert {"python", "torch"} == set(found["versions"])
+    assert all(1 < run["loss"] < 4 for run in found["runs"])
+
+
+def test_runs_of_the_record_are_trained_by_the_cells_of_the_notebook():
+    names = large_run.of_notebook()
+    net, loss = names["train"](16, characters=64 * 10)
+    embedding, *matrices = (p.numel() for p in net.parameters() if p.ndim == 2)
+    assert (embedding, sum(matrices)) == (24 * 16, large_run.plan(16)[0])
+    assert 3 < loss < math.log(96) + 1  # ten steps: little more than how often each letter comes
+    text = large_run.some_of(2000, 0)
+    assert len(text) == 2000
+    assert text != large_run.some_of(2000, 1)
+    assert len(names["encode"](text)) == 2000
