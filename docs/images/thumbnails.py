@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from genlab_course.learner import THUMBNAILS, key_of, shipped
 
 SIZE = (320, 180)
-QUALITY = 30
+QUALITY = 28
 CHOSEN = {
     "01": ("draw_first_map(ring, models", 0, (0.167, 0.0, 0.667, 0.72)),
     "02": ("widgets.causal_mask()", 0, (0.0, 0.17, 1.0, 0.80)),
