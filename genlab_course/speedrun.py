@@ -1,6 +1,6 @@
 """The speed-run: 16 x 16 digits from a network that trains for 180 processor-seconds.
 
-The clock is the processor's, which other programs do not lengthen: 180 s are 90 s of two cores.
+The clock is the processor's: waiting for others does not count. 180 s are 90 s of two cores.
 """
 
 import math

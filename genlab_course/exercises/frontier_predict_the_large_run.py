@@ -55,6 +55,7 @@ PLAN = Exercise(id="large.plan", right=plan, cases=((16,), (128,)), mistakes=Mis
 SPLIT = Exercise(id="large.split", right=best_split, mistakes=Mistake.pairs(
     lambda c, a, b, p, q: best_split(c, a, b, q, p), "The exponents alpha and beta are exchanged.",
     lambda c, a, b, p, q: best_split(6 * c, a, b, p, q), "A weight costs 6 operations a character.",
+    lambda c, a, b, p, q: best_split(c, b / p**2, a / q**2, p, q), "Invert alpha A / (beta B).",
     lambda c, a, b, p, q: best_split(c, a / p, b / q, p, q),
     "You made the two errors equal; it is their slopes, times alpha and beta, that balance.",
 ), cases=((6e9, 400.0, 410.0, 0.34, 0.28), (1e15, 2.0, 3.0, 0.5, 0.25)))  # fmt: skip
@@ -71,9 +72,11 @@ SCORE = Exercise(id="large.score", right=log_score, mistakes=Mistake.pairs(
     lambda m, s, y: log_score(m, s, y) + math.log(s), "Without log std, a vague bet costs nothing.",
     lambda m, s, y: log_score(m, s**0.5, y), "std is the standard deviation, not the variance.",
     lambda m, s, y: math.exp(log_score(m, s, y)), "That is the density; the score is its log.",
+    lambda m, s, y: log_score(m, s, y) + math.log(2 * math.pi) / 2, "Where is the density's 2 pi?",
 ), cases=((1.5, 0.05, 1.45), (1.4, 0.2, 1.5)))  # fmt: skip
 BYTES = Exercise(id="large.bytes", right=56.875, mistakes=Mistake.pairs(
     112, "That is one process without sharding.", 1.75, "Only the moments are cut, not the rest.",
-    56, "Each process still keeps its part of the moments.", 28.4375, "And the gradients?",
+    56, "Each process still keeps its part of the moments.", 28.875, "And the gradients?",
+    29.3125, "You cut the gradients, too; that is stage 2.",
 ))  # fmt: skip
 EXERCISES = bank(globals())
