@@ -209,6 +209,17 @@ def beside(text, name, folder):
     return re.sub(r'src="data:image/(png|gif);base64,([^"]+)"', put, text)
 
 
+def wrapped(text):
+    """Let printed lines wrap where most are checks; tables keep their columns."""
+
+    def mark(found):
+        lines = [line for line in found[1].splitlines() if line.strip()]
+        checks = sum(line.startswith("ok  ") for line in lines)
+        return f'<pre class="checks">{found[1]}</pre>' if 2 * checks >= len(lines) else found[0]
+
+    return re.sub(r"<pre>(.*?)</pre>", mark, text, flags=re.DOTALL)
+
+
 def page(title, body, links="", wide=False):
     """Return a whole page: home and its neighbours above, contents beside it, neighbours below."""
     listed = "" if wide else contents(body)
@@ -342,7 +353,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
             )
         )
     for k, (title, name, _, body) in enumerate(pages):
-        text = beside(page(title, body, ways(pages, k)), name, folder)
+        text = beside(page(title, wrapped(body), ways(pages, k)), name, folder)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     copy_assets(folder)
     table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, _, b in pages]

@@ -2,6 +2,7 @@
 
 import html
 import random
+import re
 from collections import Counter
 
 import ipywidgets
@@ -96,7 +97,9 @@ class Clinic(Stored):
 
     def _deal(self) -> None:
         said, self._key = self._pile[self.dealt % len(self._pile)]
-        self.text.value = f"<p style='max-width:46em'>{html.escape(said)}</p>"
+        plain = re.sub(r"(?m)^#+ |\*\*|\*(?=\w)|(?<=\w)\*", "", said)  # Markdown's marks
+        style = "max-width:46em; white-space:pre-line"
+        self.text.value = f"<p style='{style}'>{html.escape(plain)}</p>"
         self.button.description = "Compare"
         for blank in self.blanks.values():
             blank.value, blank.disabled = None, False

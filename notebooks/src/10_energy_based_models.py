@@ -1260,7 +1260,7 @@ check_range(
 )
 
 # %% [markdown]
-# The live curve (energy at the data minus energy at the chains) is what energy models are notorious for: it says nothing about progress. It starts near 20, because the chains begin in noise of small norm where the quadratic is low; it falls to about $-10$ as the network learns to tell noise from digits, and then it hovers around zero *because* the two phases balance. Judge the samples.
+# The live curve (energy at the data minus energy at the chains) is what energy models are notorious for: it says nothing about progress. It starts near 20, because the chains begin in noise of small norm where the quadratic is low; it falls below zero (to about $-4$ in this smoothed curve) as the network learns to tell noise from digits, and then it hovers around zero *because* the two phases balance. Judge the samples.
 #
 # The model's distribution is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is derived in lesson 11. For comparison we do the same with one normal distribution that has the mean and the covariance of the noisy digits.
 

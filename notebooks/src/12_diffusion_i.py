@@ -1107,7 +1107,9 @@ check(
 # %% [markdown]
 # ## Predict first, again
 #
-# 1. Near step 37 of 100 (section 2). 2. More than zero: the hidden noise cannot be predicted (section 6). 3. About 30 times (section 8).
+# 1. Near step 37 of 100 (section 2).
+# 2. More than zero: the hidden noise cannot be predicted (section 6).
+# 3. About 30 times (section 8).
 #
 # ## Project: ten minutes to better digits
 #

@@ -133,6 +133,16 @@ def test_every_picture_and_film_of_a_notebook_lies_beside_its_page(folder):
     assert 'src="data:image' not in text
 
 
+def test_lines_of_checks_wrap_and_tables_keep_their_columns(folder):
+    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
+    printed = re.findall(r'output_text">\s*<pre([^>]*)>\s*(.*?)</pre>', lesson, re.DOTALL)
+    one_check = {kind for kind, text in printed if re.fullmatch(r"ok  .*\s*", text)}
+    assert one_check == {' class="checks"'}
+    assert any(kind == "" for kind, _ in printed)
+    style = (DOCS / "site" / "site.css").read_text(encoding="utf-8")
+    assert re.findall(r"(\S+) \{ white-space: pre-wrap", style) == ["pre.checks"]
+
+
 def test_every_widget_of_the_notebooks_that_waits_on_its_demo_page_has_a_flip_book():
     spec = importlib.util.spec_from_file_location("flipbooks", DOCS / "flipbooks.py")
     books = importlib.util.module_from_spec(spec)
