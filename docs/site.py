@@ -47,7 +47,7 @@ LIVING = {  # on the first page: what is asked of the reader
 
 def formula(latex, display=False):
     """Return a formula as MathML; one on a line of its own can be scrolled where it is too wide."""
-    latex = latex.strip()
+    latex = re.sub(r"(\\[bB]igg?r? *\\rVert)\^", r"\1{}^", latex.strip())  # bars keep their size
     tagged = r"\tag" in latex
     if tagged and not latex.startswith(r"\begin"):
         latex = rf"\begin{{equation}}{latex}\end{{equation}}"
