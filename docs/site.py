@@ -209,6 +209,9 @@ def beside(text, name, folder):
     return re.sub(r'src="data:image/(png|gif);base64,([^"]+)"', put, text)
 
 
+WIDE = '<img class="wide" '
+
+
 def wrapped(text):
     """Let printed lines wrap where most are checks; tables keep their columns."""
 
@@ -218,6 +221,16 @@ def wrapped(text):
         return f'<pre class="checks">{found[1]}</pre>' if 2 * checks >= len(lines) else found[0]
 
     return re.sub(r"<pre>(.*?)</pre>", mark, text, flags=re.DOTALL)
+
+
+def marked(text):
+    """Mark the pictures that are too wide for a phone, but for the map's ribbon and films."""
+
+    def mark(found):
+        fits = "The map of the course; " in found[1] or "data:image/gif" in found[1]
+        return found[0] if fits or int(found[2]) < 430 else found[0].replace("<img ", WIDE, 1)
+
+    return re.sub(r'<img ([^>]*?)width="(\d+)"', mark, text)
 
 
 def page(title, body, links="", wide=False):
@@ -353,7 +366,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
             )
         )
     for k, (title, name, _, body) in enumerate(pages):
-        text = beside(page(title, wrapped(body), ways(pages, k)), name, folder)
+        text = beside(page(title, marked(wrapped(body)), ways(pages, k)), name, folder)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     copy_assets(folder)
     table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, _, b in pages]

@@ -133,6 +133,19 @@ def test_every_picture_and_film_of_a_notebook_lies_beside_its_page(folder):
     assert 'src="data:image' not in text
 
 
+def test_a_picture_too_wide_for_a_phone_says_that_it_can_be_swiped(folder):
+    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
+    shown = re.findall(r"<img [^>]*>", lesson)
+    wide = [tag for tag in shown if 'class="wide"' in tag]
+    assert len(wide) > 5
+    for tag in shown:
+        width = re.search(r'width="(\d+)"', tag)
+        small = not width or int(width[1]) < 430 or "The map of the" in tag or ".gif" in tag
+        assert (tag in wide) != small
+    style = (DOCS / "site" / "site.css").read_text(encoding="utf-8")
+    assert ':has(> img.wide)::before { content: "swipe →"' in style
+
+
 def test_lines_of_checks_wrap_and_tables_keep_their_columns(folder):
     lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
     printed = re.findall(r'output_text">\s*<pre([^>]*)>\s*(.*?)</pre>', lesson, re.DOTALL)
