@@ -167,3 +167,9 @@ def test_equal_weights_all_count_and_one_heavy_one_counts_alone():
     assert stats.effective_sample_size(torch.tensor([0.0, -800.0])).item() == pytest.approx(1)
     values = stats.effective_sample_size(torch.tensor([[3.0, 1.0], [1.0, 1.0]]).log())
     torch.testing.assert_close(values, torch.tensor([1.6, 2.0]))  # (3 + 1)^2 / (9 + 1)
+
+
+def test_the_row_furthest_from_one_is_named():
+    p = torch.tensor([[0.5, 0.5], [0.5, 0.8]])
+    with pytest.raises(ValueError, match=r"p sums to 1\.3"):
+        stats.entropy(p)

@@ -163,3 +163,12 @@ def test_an_object_alone_is_larger_than_one_of_two(generator):
         x, _ = draw_scenes(full, 20, generator, p_two=p_two)
         inked = (x - torch.tensor(PAPER)[:, None, None]).abs().amax(1) > 0.02
         assert (inked.sum((1, 2)) == pixels).all()
+
+
+def test_twelve_of_sixty_pairs_are_held_out_and_these_are_they():
+    digit, colour = torch.arange(10)[:, None], torch.arange(6)
+    found = held_out_pair(digit, colour)
+    assert found.sum() == 12
+    assert found[0, 0]
+    assert found[1, 4]
+    assert not found[1, 1]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from genlab.flow import transforms
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import (
     Affine,
@@ -134,3 +135,11 @@ def test_a_flow_of_that_layer_has_the_density_and_the_distribution_of_the_histog
         assert_close(torch.special.ndtr(z[:, j]), torch.from_numpy(by_scipy.cdf(y[:, j].numpy())))
         total = total + torch.from_numpy(by_scipy.logpdf(y[:, j].numpy()))
     assert_close(flow.log_prob(y), total)
+
+
+def test_the_upper_end_of_the_last_bin_belongs_to_it():
+    marginals = transforms.HistogramMarginals(torch.full((1, 4), 0.25))
+    z, log_det = marginals.inverse(torch.ones(1, 1))
+    assert z.isfinite().all()
+    assert log_det.isfinite().all()
+    assert marginals.forward(z)[0].item() == pytest.approx(1.0, abs=1e-5)

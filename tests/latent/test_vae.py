@@ -10,6 +10,7 @@ from torch import nn
 
 from genlab.core import kl_diag_normal, likelihood_kind
 from genlab.core.stats import normal_log_prob
+from genlab.latent import vae
 from genlab.latent.vae import (
     VAE,
     CategoricalVAE,
@@ -257,3 +258,8 @@ def test_what_would_be_a_silent_wrong_number_is_refused(call, match):
 def test_bernoulli_refuses_grey():
     with pytest.raises(ValueError, match=r"a pixel is 0\.5"):
         bernoulli_log_prob(torch.tensor([[0.0, 0.5]]), torch.zeros(1, 2))
+
+
+def test_the_weight_of_the_divergence_rises_in_a_line_and_stays():
+    weight = vae.kl_annealing(4, beta=2.0)
+    assert [weight(step) for step in (0, 1, 3, 4, 9)] == [0.0, 0.5, 1.5, 2.0, 2.0]

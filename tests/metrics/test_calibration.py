@@ -217,3 +217,10 @@ def test_two_normals_give_the_bayes_accuracy_and_its_binomial_error(generator):
         found = c2st(x, moved, LogisticRegression(), generator=generator)
         assert abs(found.value - norm.cdf(shift / 2)) < 5 * found.error
         assert found.error == pytest.approx(math.sqrt(found.value * (1 - found.value) / 4000))
+
+
+def test_the_smallest_sets_of_a_two_sample_test_are_accepted():
+    x, y = torch.zeros(4, 1), torch.ones(4, 1)
+    assert classifier_two_sample_test(x, y, KNeighborsClassifier(1)).statistic == 1.0
+    with pytest.raises(ValueError, match="even size >= 4"):
+        classifier_two_sample_test(x[:2], y[:2], KNeighborsClassifier(1))

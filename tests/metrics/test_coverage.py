@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from genlab.metrics import coverage
 from genlab.metrics.coverage import (
     density_coverage,
     expected_coverage,
@@ -172,3 +173,9 @@ def test_the_surface_of_a_ball_belongs_to_it():
     real, fake = torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [5.0]])
     assert precision_recall(real, fake, k=1) == (0.5, 1.0)
     assert precision_recall(fake, real, k=1) == (1.0, 0.5)
+
+
+def test_a_ball_holds_its_surface_and_one_neighbour_is_enough():
+    query, centre = torch.tensor([[1.0, 0.0], [1.1, 0.0]]), torch.zeros(1, 2)
+    assert coverage.inside_balls(query, centre, torch.ones(1)).tolist() == [[True], [False]]
+    assert expected_coverage(4, 3, 1) == pytest.approx(1 - 3 / 6)

@@ -165,3 +165,8 @@ def test_the_gradient_of_the_wasserstein_distance_goes_through_the_sort():
     torch.testing.assert_close(value.detach(), torch.tensor(1.0))
     (slope,) = torch.autograd.grad(value, x)
     torch.testing.assert_close(slope[:2], numbers(-1 / 3, 1 / 3))  # 3 is moved to 5, 1 to 0
+
+
+def test_a_block_of_one_row_is_refused():
+    with pytest.raises(ValueError, match=r"size must be in 2\.\.5"):
+        kid_blocks(torch.randn(5, 2), torch.randn(5, 2), size=1, n_blocks=1)

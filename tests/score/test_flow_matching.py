@@ -113,3 +113,15 @@ def test_paired_noise_replaces_the_random_one(model):
     t = torch.rand(4, generator=torch.Generator().manual_seed(1))
     expected = flow_matching_loss(model.velocity, x0, t, eps).mean()
     assert_close(model.loss(x0, cond=eps, generator=g), expected)
+
+
+def test_a_sample_takes_as_many_evaluations_as_it_has_steps():
+    seen = []
+
+    class Still(torch.nn.Linear):
+        def forward(self, x, t):
+            seen.append(float(t[0]))
+            return torch.zeros_like(x)
+
+    FlowMatching(Still(1, 1), event_shape=(2,), n_steps=4).sample(3)
+    assert seen == pytest.approx([1.0, 0.75, 0.5, 0.25])

@@ -346,3 +346,9 @@ def test_worked_numbers_of_the_course():
     assert abs(sigma[1].item() ** 2 - 0.3934693) < 6e-8
     scores = torch.tensor([-1.2757320, -0.9565238, -0.8260096])
     torch.testing.assert_close(-0.6 / sigma, scores, rtol=0, atol=2e-7)
+
+
+def test_the_standard_prior_has_mean_zero_and_unit_deviation():
+    prior = NormalPrior.standard((2, 3))
+    assert torch.equal(prior.mean, torch.zeros(2, 3))
+    assert torch.equal(prior.std, torch.ones(2, 3))

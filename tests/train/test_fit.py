@@ -307,3 +307,15 @@ def test_batches_without_a_place_are_refused_when_it_is_asked_for():
     run = fit(Noisy(), (torch.zeros(4, 3) for _ in range(3)), n_steps=3)
     with pytest.raises(ValueError, match="batches cannot be resumed"):
         run.state_dict()
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, 1.5])
+def test_a_decay_that_forgets_nothing_or_grows_is_refused(decay):
+    with pytest.raises(ValueError, match=r"decay must lie in \[0, 1\)"):
+        EMA(torch.nn.Linear(1, 1), decay)
+
+
+@pytest.mark.parametrize("counts", [{"n_steps": 0}, {"n_steps": 1, "n_critic": 0}])
+def test_a_game_without_steps_is_refused(counts):
+    with pytest.raises(ValueError, match="n_steps and n_critic must be >= 1"):
+        fit_adversarial(object(), iter(()), lr=0.1, **counts)
