@@ -87,6 +87,7 @@ def test_a_play_button_walks_its_slider_and_follows_a_hand(control, at, played, 
 def test_only_a_slider_that_is_there_is_played():
     with pytest.raises(ValueError, match="no control 'time' to play; there are: slope"):
         explore(plt.figure(), lambda slope: None, play="time", slope=ipywidgets.FloatSlider())
+    plt.close("all")
 
 
 STANDS = [(make, "image/png"), (lambda: quiz(3), "text/markdown")]
