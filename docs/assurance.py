@@ -35,7 +35,7 @@ NEVER = [
     "**Not bit for bit**: the same seed gives the same numbers on one machine with one version of torch, not on all of them.",
     "**Understanding**: no test here measures whether a reader understands an explanation.",
     "**Portability**: `make portability` has not been run to its end. Nothing has been seen to hold without vector instructions.",
-    "**The random sample** (`make random-mutants`, seed 21): 256 of 300 were tried, 196 died, 4 could not run, 56 survived: 78% killed, where the aim is 95 % of those that are not equivalent. Twelve of the survivors have a test now; the verdicts lie in `tests/mutants/sample_21.jsonl`, and `--results` goes on from them.",
+    "**The random sample** (`make random-mutants`, seed 21): all 300 were tried, 231 died, 5 could not run, 64 survived: 78% killed, where the aim is 95 % of those that are not equivalent. Twelve of the survivors have a test now. The others are not yet sorted into equivalent ones and gaps; the verdicts lie in `tests/mutants/sample_21.jsonl`, and `--results` starts from them.",
 ]  # fmt: skip
 
 
