@@ -1,6 +1,6 @@
 """The record of notebooks/frontier/predict_the_large_run: the runs that do not fit into a class.
 
-    python benchmarks/large_run.py              # what large_run.json lacks, about seven minutes
+    python benchmarks/large_run.py              # what large_run.json lacks, about six minutes
 
 The network and its training are the notebook's own cells. Each run is written when it ends; runs
 that are there are not repeated. Losses are nats per character on the whole held-out text, seconds

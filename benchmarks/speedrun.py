@@ -6,7 +6,7 @@
 
 Seconds are the processor's, one thread. Each run is written to genlab_course/data/speedrun.json
 when it ends, for the notebook frontier/speedrun; runs that are there are not repeated. The pictures
-go beside it, to speedrun.npz. R, today's recipe after 240 s, is read from quality.json.
+go beside it, to speedrun.npz. The old recipe's score after 240 s is read from quality.json.
 """
 
 import statistics
@@ -38,7 +38,7 @@ IDEAS = (
 
 
 def recipes():
-    """The recipe after each idea: the first is today's, the last the record's."""
+    """The recipe after each idea: the first is the old one, the last the record's."""
     recipe = TODAY
     for name, _, settings in IDEAS:
         recipe = recipe._replace(**{key: getattr(RECORD, key) for key in settings})

@@ -62,6 +62,7 @@ SPLIT = Exercise(id="large.split", right=best_split, mistakes=Mistake.pairs(
 FIT = Exercise(id="large.fit", right=fit_at, mistakes=Mistake.pairs(
     lambda *a: _by_numpy(-math.inf, *a), "A loss is never below 0, so neither is its floor.",
     lambda *a: _by_numpy(0.0, *a), "When the floor is held at 0, k has to be found once more.",
+    lambda *a: (lambda e, k, x: (k, e, x))(*fit_at(*a)), "The order is E, k, chi squared.",
     lambda g, c, y, e: fit_at(g, c, y, e / e), "Each run counts by its error: divide by it.",
 ), cases=((0.1, _C, _A, _ERR), (0.1, _C, _B, _ERR)))  # fmt: skip
 LINE = Exercise(id="large.line", right=1.9**2 / 2.6, mistakes=Mistake.pairs(
@@ -72,11 +73,11 @@ SCORE = Exercise(id="large.score", right=log_score, mistakes=Mistake.pairs(
     lambda m, s, y: log_score(m, s, y) + math.log(s), "Without log std, a vague bet costs nothing.",
     lambda m, s, y: log_score(m, s**0.5, y), "std is the standard deviation, not the variance.",
     lambda m, s, y: math.exp(log_score(m, s, y)), "That is the density; the score is its log.",
-    lambda m, s, y: log_score(m, s, y) + math.log(2 * math.pi) / 2, "Where is the density's 2 pi?",
+    lambda m, s, y: log_score(m, s, y) + math.log(2 * math.pi) / 2, "log(2 pi) / 2 is missing.",
 ), cases=((1.5, 0.05, 1.45), (1.4, 0.2, 1.5)))  # fmt: skip
 BYTES = Exercise(id="large.bytes", right=56.875, mistakes=Mistake.pairs(
     112, "That is one process without sharding.", 1.75, "Only the moments are cut, not the rest.",
-    56, "Each process still keeps its part of the moments.", 28.875, "And the gradients?",
+    56, "Each process still keeps its part of the moments.", 28.875, "Gradients are missing.",
     29.3125, "You cut the gradients, too; that is stage 2.",
 ))  # fmt: skip
 EXERCISES = bank(globals())

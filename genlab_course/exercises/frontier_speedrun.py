@@ -33,9 +33,9 @@ ROOTS = Exercise("speed.newton-schulz", newton_schulz, ((G[0], 1), (G[1], 5)), M
     lambda g, n: reduce(lambda x, _: 3.4445*x + (-4.775*(s := x @ x.mT) + 2.0315*s @ s) @ x,
                         range(n), g / torch.linalg.matrix_norm(g, 2)),
     "You divided by the spectral norm; the Frobenius norm, which the text takes, needs no SVD.",
-    lambda g, n: g.norm() * newton_schulz(g, n), "The norm does not come back."))  # fmt: skip
+    lambda g, n: g.norm() * newton_schulz(g, n), "Do not multiply by the norm again."))  # fmt: skip
 RATE = Exercise("speed.rate", rate, ((0.01, 0.03, 0.5), (0.4, 0.1, 0.3), (0.9, 0.1, 0.2)), (
-    Mistake(lambda p, r, f: max(p / r, 1) * (1 - p) / f, "It never rises: which line counts?"),
+    Mistake(lambda p, r, f: max(p / r, 1) * (1 - p) / f, "It never rises: take min, not max."),
     Mistake(lambda p, r, f: min(p / r, 1) * (1 - p) / f, "It exceeds 1: a product has no ceiling."),
     Mistake(lambda p, r, f: min(1, p / r, 1 - p), "It falls at once; first it should stay at 1."),
     Mistake(lambda p, r, f: min(1, p / r, (1 - p) / (1 - f)), "It falls too long.")))  # fmt: skip

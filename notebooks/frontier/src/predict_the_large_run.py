@@ -65,7 +65,7 @@ show(
 )
 
 # %% [markdown]
-# Each dot is a small language model that was trained for a few seconds. Each curve is a power law that levels off at a **floor**, a loss below which no model gets; the dots hardly tell the three apart. Under the question mark stands a run that costs 34 times as much as the largest of them. It has been made, but its loss will not be shown before you have written down what you expect.
+# Each dot is a small language model, trained for a few seconds (a mean of five trainings). Each curve is a power law that levels off at a **floor**, a loss below which no model gets; by eye the dots hardly tell the three apart (section 6 will). The question mark stands for a run that costs 34 times as much as the largest of these. It has been made, but its loss will not be shown before you have written down what you expect.
 #
 # This is how large models are planned. The run that matters can be paid for only once, so its loss is predicted from runs that cost almost nothing. The question of this notebook: *how do you predict a run that you cannot afford to try, and how far can you trust the prediction?*
 #
@@ -101,7 +101,7 @@ course.draw_map("predict_the_large_run", slim=True)
 #
 # ## 2. One model in all sizes
 #
-# We need a model that can be made larger by turning one knob. Take a network after one of the first neural language models (Bengio et al. 2003): look up a vector for each of the last 16 characters, put the vectors side by side, and pass them through hidden layers, here two, to the scores of the next character. The knob is the width $w$ of the hidden layers; a character's vector has $w/4$ numbers.
+# We need a model that can be made larger by turning one knob. Take a network after one of the first neural language models (Bengio et al. 2003): look up a vector for each of the last 16 characters, put the vectors side by side, and pass them through hidden layers, here two, and a layer norm (which gives a layer's units mean 0 and variance 1), to the scores of the next character. The knob is the width $w$ of the hidden layers; a character's vector has $w/4$ numbers.
 #
 # The text is the reference manual that Python carries, as in the [language model lab](../systems/language_model.ipynb); a twentieth of its paragraphs is held out. Its 96 possible characters are numbered from 0.
 
@@ -269,7 +269,7 @@ course.solution("large.split")
 # %% [markdown]
 # **Step 5. What the best split gives.** Your $N$ grows like $C^{\beta/(\alpha+\beta)}$ and $D$ like $C^{\alpha/(\alpha+\beta)}$. Put them into the two error terms: both become a constant times the same power of $C$, and so
 # $$L_{\text{best}}(C)=E+k\,C^{-\gamma},\qquad\gamma=\frac{\alpha\beta}{\alpha+\beta}.$$
-# This is the **scaling law** that we shall fit: a power law with a floor, three numbers. If $\alpha=\beta$, then $N$ and $D$ both grow like $\sqrt C$, and $D/N$ is the same at every size. That answers question 1 (1.4 times), as long as the two exponents are nearly equal; Hoffmann et al. estimate 0.34 and 0.28 (their eq. 10). Also off the best split a *fixed* ratio $D/N$ with $\alpha=\beta$ gives a pure power law, with another $k$. So our ladder needs a fixed ratio, and not the best one.
+# This is the **scaling law** that we shall fit: a power law with a floor, three numbers. If $\alpha=\beta$, then $N$ and $D$ both grow like $\sqrt C$, and $D/N$ is the same at every size. That answers question 1 (1.4 times), as long as the two exponents are nearly equal; Hoffmann et al. estimate 0.34 and 0.28 (their eq. 10). Even away from the best split, a *fixed* ratio $D/N$ with $\alpha=\beta$ gives a law of this form, with another $k$. So our ladder needs a fixed ratio, but it need not be the best one.
 #
 # The check finds the best $N$ by numerical search with the numbers of Hoffmann et al., and compares.
 
@@ -328,6 +328,8 @@ ratio = [20 * (plan(32)[0] / plan(w)[0]) ** 2 for w in tried]
 right.errorbar(ratio, mean, error, fmt="o-", color=BLUE, capsize=3)
 right.axvline(20, color="#999999", linewidth=1)
 right.set(xscale="log", xlabel="characters a weight, D / N")
+right.minorticks_off()
+right.set_xticks([2, 5, 20, 50, 170], "2 5 20 50 170".split())
 right.set(ylabel="loss (nats a character)")
 right.set_title("our network: 20 characters a weight is best (3 seeds)")
 show(
@@ -428,7 +430,7 @@ check(
 
 
 # %% [markdown]
-# **Does the law fit at all?** If it is right, $\chi^2$ is on average the number of points minus the number of unknowns, here 2. Ours is about 13. With known errors chance would give that about once in 700 times ($e^{-13/2}$, the tail of $\chi^2$ with two degrees of freedom). Our errors are estimated from five seeds each, which makes large values likelier: about once in 65 times, by simulation. The law is doubtful all the same. The exponents printed with the fit show the reason. From one size to the next the exponent *rises*, from 0.08 to 0.10, and under a law with a floor it can only fall: its local exponent is $\gamma\,(1-E/L)$, and $L$ falls. So the fit pushes the floor down until it meets the bound of your exercise, 0, though the entropy of a text is not 0.
+# **Does the law fit at all?** If it is right, $\chi^2$ is on average the number of points minus the number of unknowns, here 2. Ours is about 13. With known errors chance would give that about once in 800 times ($e^{-13.4/2}$, the tail of $\chi^2$ with two degrees of freedom). Our errors are estimated from five seeds each, which makes large values likelier: about once in 35 to 70 times, by simulation, depending on the true floor. The law is doubtful all the same. The exponents printed with the fit show the reason. From one size to the next the exponent *rises*, from 0.08 to 0.10, and under a law with a floor it can only fall: its local exponent is $\gamma\,(1-E/L)$, and $L$ falls. So the fit pushes the floor down until it meets the bound of your exercise, 0, though the entropy of a text is not 0.
 #
 # The spread between seeds does not contain this misfit. We do what is common where nothing better is known, and enlarge all errors by the same factor until $\chi^2$ is 2. This counts the misfit as noise. It is a stopgap, and section 8 will show whether it was enough.
 #
@@ -509,7 +511,7 @@ show(
 course.exercise("large.line", ...)  # your number in place of the dots
 
 # %% [markdown]
-# Now two forecasts from *your* five runs: over all laws with a floor, weighted by their likelihood, and over straight lines only. (All floors and exponents of the grid count as equally likely beforehand. That is a choice: with floors from 0.3 to 1.2 only, the forecast is 1.43.) Both are for one single run; we shall score them on the mean of three. So the spread between seeds, as in the largest small run, is added. (The line falls a little below your 1.39: it is fitted to all five sizes by their errors, and the noisy first one counts least.) Then write your own: a loss in nats, and a standard deviation that says how sure you are.
+# Now two forecasts from *your* five runs: over all laws with a floor, weighted by their likelihood, and over straight lines only. (All floors and exponents of the grid count as equally likely beforehand. That is a choice: with floors from 0.3 to 1.2 only, the forecast is 1.42.) Both are for one single run, so the spread between seeds, as in the largest small run, is added. (We shall score them on the mean of three, which makes them a little too cautious.) (The line falls a little below your 1.39: it is fitted to all five sizes by their errors, and the noisy first one counts least.) Then write your own: a loss in nats, and a standard deviation that says how sure you are.
 
 # %%
 one_run = seeds[-1].std()  # seeds of width 48
@@ -583,7 +585,7 @@ for (name, bet), colour in zip(bets.items(), colours, strict=True):
 ax.axvline(outcome, color="#222222", linewidth=2)
 ax.plot(result, [0.5] * len(result), "|", color="#222222", markersize=12)
 ax.set(xlabel="loss of the large run (nats a character)", ylabel="forecast density")
-ax.set_title("Of the laws, only one with a floor and a misfit reaches the run")
+ax.set_title("Of the laws, only those with enlarged errors reach the run")
 ax.legend()
 show(
     figure,
@@ -594,7 +596,7 @@ show(
 
 
 # %% [markdown]
-# Straight lines missed by 0.10 nats, which is six of their standard deviations, and score far below the bet that nothing changes, even though that one was given its best standard deviation in hindsight. The laws with a floor missed by 0.06, one and a half of theirs. As predictions the two are not so different; what separates the scores is what they said about themselves. The same laws *without* the enlarged errors would have been as badly wrong as the straight lines. Question 2: to about a tenth of a nat, and not to a hundredth.
+# Straight lines missed by 0.10 nats, which is six of their standard deviations, and score far below the bet that nothing changes, even though that one was given its best standard deviation in hindsight. The laws with a floor missed by 0.06, one and a half of theirs. The two means are not so different; what separates the scores is the standard deviation that each forecast claimed. The same laws *without* the enlarged errors would have been as badly wrong as the straight lines. Question 2: to about a tenth of a nat, and not to a hundredth.
 #
 # Look at the direction. The large run is *worse* than all forecasts from a law. Why?
 #
@@ -624,7 +626,7 @@ price = ladder("repeated")[0] - ladder("ladder")[0]
 print("repeated text costs, by width:", *[f"{v:.3f}" for v in price])
 
 # %% [markdown]
-# Now the forecast errs to the other side: it is too high by 0.16 nats, two standard deviations. This ladder does differ from the large run in size only, so this is the error of the law itself (like the first ladder it does not flatten yet, and a law with a floor does), and $\chi^2$ of 27 had warned of it: again the exponent rises from one size to the next.
+# Now the forecast errs to the other side: it is too high by 0.16 nats, two standard deviations. This ladder does differ from the large run in size only, so the law itself is wrong by that much: a law with a floor flattens, and this ladder, like the first, does not flatten yet. The $\chi^2$ of 27 had warned of it, since the exponent again rises from one size to the next.
 #
 # The last line tells more. The two ladders differ only in how much of the text they read is new, and at each size repetition costs about 0.15 nats (each with an error of 0.01 to 0.02). That is much more than Muennighoff et al. would predict: by their law 5.6 passes count as about 5 passes of new text. Their models are far larger transformers, and their fit need not hold here. **If** repetition costs the large run as much as the run of width 48, 0.135 nats, then with new text the large run would have ended near 1.33, *below* the forecast of 1.40. **Then** the forecast was not as good as it looked. For new text it would have been about 0.07 nats too high, because a law with a floor flattens and this ladder does not yet; repetition would have made the run 0.135 nats worse, and section 8 saw only the difference of the two. Only a large run on new text could decide. A single large run cannot tell a good forecast from a lucky one.
 #
@@ -671,9 +673,9 @@ show(
 )
 
 # %% [markdown]
-# This ladder fits the law **best** of the three ($\chi^2$ of 0.8), and its forecast is off by 0.14 nats, seven of its standard deviations. The rate accounts for 0.08 of them: so far does this forecast lie below that of the first ladder, which differs in nothing else. The other 0.06 is the miss of section 8, repetition included. (If section 9 is right that new text would have given about 1.33, this forecast would even have hit it: two errors that cancel.) At a rate of 0.00625 width 16 learns at an eighth of its rule and ends 0.17 to 0.18 nats too high, width 48 at three eighths and loses next to nothing. So the ladder is too steep, it happens to be straight, and its forecast is too low. Nothing in the fit gives it away. What would have is a test of the rate at both ends of the ladder, the left panel.
+# This ladder fits the law **best** of the three ($\chi^2$ of 0.8 with three seeds; the first ladder has 7.6 with three), and its forecast is off by 0.14 nats, seven of its standard deviations. The rate accounts for 0.08 of them: this forecast lies that far below the first ladder's, and apart from the number of seeds the two ladders differ in nothing else. The other 0.06 is the miss of section 8, repetition included. (If section 9 is right that new text would have given about 1.33, this forecast would even have hit it: two errors that cancel.) At a rate of 0.00625 width 16 learns at an eighth of its rule and ends 0.17 to 0.18 nats too high, width 48 at three eighths and loses next to nothing. So the ladder is too steep, it happens to be straight, and its forecast is too low. Nothing in the fit reveals this. A test of the rate at both ends of the ladder does; it is shown in the left panel.
 #
-# There the rule is the best of five rates at width 16, and within 0.01 nats of the best of three at width 48 (three seeds each). The large run's own rate was not varied. If another one is better, the large run is a little worse than it could have been: one more difference that the ladder does not know.
+# There the rule is the best of five rates at width 16, and within 0.01 nats of the best of three at width 48 (three seeds each). The large run's own rate was not varied. If another one is better, the large run is a little worse than it could have been: that would be one more difference between it and the ladder.
 #
 # ## 11. A run that does not fit: sharding
 #
@@ -689,13 +691,13 @@ show(
 #
 # **Your turn 6 · your share** *(predict, 4 minutes)*
 #
-# The model with 7 billion parameters is trained in float32 with Adam by 64 processes. A colleague suggests cutting only Adam's moments, since they are half of everything, and to leave weights and gradients whole in each process (stage 1 of Rajbhandari et al.). How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each process then hold? Three digits.
+# The model with 7 billion parameters is trained in float32 with Adam by 64 processes. A colleague suggests cutting only Adam's moments, since they are half of everything, and leaving weights and gradients whole in each process (stage 1 of Rajbhandari et al.). How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each process then hold? Three digits.
 
 # %%
 course.exercise("large.bytes", ...)  # your number in place of the dots
 
 # %% [markdown]
-# With everything cut, it would be $112/64=1.75$ GB. The 8 bytes that are left whole are nearly all of it.
+# With everything cut, it would be $112/64=1.75$ GB. In the colleague's plan the 8 bytes that are not divided make up nearly all of what each process holds.
 #
 # Now try it. The script in the folded cell below trains a network of the large run's size for 20 steps and writes down how many bytes its process holds. Started alone it shards nothing; started by `torch.distributed.run` it finds its number and that of all processes in the environment. On a cluster of GPUs `cpu` becomes `cuda`, and the rest stays. (It needs torch 2.6.)
 
@@ -793,7 +795,7 @@ if runs[most]:
     )
 
 # %% [markdown]
-# Two processes hold a half each, to the byte, and the losses of all 20 steps agree up to rounding. (Every weight is cut by rows, and all row counts here are divisible by 4, so four processes hold a quarter each: try it. Otherwise the last process would hold a little less.) The course's own training does the same: `torchrun --nproc-per-node 8 -m genlab.cli train digits16 --size XL` shards its model by these lines.
+# Two processes hold a half each, to the byte, and the losses of all 20 steps agree up to rounding. (Every weight is cut by rows, and all row counts here are divisible by 4, so four processes hold a quarter each: try it. Otherwise the last process would hold a little less.) The course's own training does the same: `torchrun --nproc-per-node 8 -m genlab.cli train digits16 --size XL` shards its model with the same `fully_shard`.
 #
 # ## Predict first, again
 #
@@ -825,7 +827,7 @@ widgets.quiz("predict_the_large_run")
 # 5. For a fixed exponent the law is a straight line, so the fit is a search over one number.
 # 6. Floor and exponent trade off along a valley. The prediction is a mean over the valley, with an error.
 # 7. A bet has a mean and a standard deviation, and the log score counts both.
-# 8. What the ladder does not share with the large run (repeated text, a rate that fits one size) moves the prediction, and no error bar of the fit knows it.
+# 8. What the ladder does not share with the large run (repeated text, a rate that fits one size) moves the prediction, and no error bar of the fit includes it.
 # 9. The learning rate needs a rule for the width; $1/w$ serves Adam.
 # 10. A training run in float32 with Adam holds 16 bytes a parameter; sharding divides them by the number of processes.
 #
@@ -833,7 +835,7 @@ widgets.quiz("predict_the_large_run")
 # |---|---|---|---|---|---|
 # | autoregressive, at any size | cross-entropy | token by token | one a token | exact | $6ND$ operations, 16 bytes a parameter |
 #
-# **What production systems add.** Batch size and its own scaling (Kaplan et al. 2020, section 5.1); training far beyond twenty tokens a parameter, because a smaller model is cheaper to serve (Sardana et al. 2024, Gadre et al. 2024); forecasts of benchmark scores, not only of the loss (Ruan et al. 2024); scaling laws for the number of bits (Kumar et al. 2024). Fits disagree more often than their error bars admit: Besiroglu et al. (2024) refitted the published points of Hoffmann et al. and found nearly equal exponents, 0.35 and 0.37, and intervals that were far too narrow; Porian et al. (2024) trace the quarrel between Kaplan et al. and Hoffmann et al. to the last layer's cost, the warm-up, and rates that were not tuned for each size.
+# **What production systems add.** Batch size and its own scaling (Kaplan et al. 2020, section 5.1); training far beyond twenty tokens a parameter, because a smaller model is cheaper to serve (Sardana et al. 2024, Gadre et al. 2024); forecasts of benchmark scores, not only of the loss (Ruan et al. 2024); scaling laws for the number of bits (Kumar et al. 2024). Fits disagree more often than their error bars admit: Besiroglu et al. (2024) refitted the published points of Hoffmann et al. and found nearly equal exponents, 0.35 and 0.37, and intervals that were far too narrow; Porian et al. (2024) trace the disagreement between Kaplan et al. and Hoffmann et al. to the last layer's cost, the warm-up, and rates that were not tuned for each size.
 #
 # ## Sources
 #

@@ -60,7 +60,7 @@ show(
 # - *derive* the update of the Muon optimiser, *build* its iteration, and *train* with it;
 # - *derive* from a noisy quadratic when the learning rate should fall and what averaging weights can do;
 # - *measure* at which noise levels a diffusion model decides which digit it draws;
-# - *read* a table of speed-ups with the doubt that it deserves.
+# - *judge* which gains in a table of speed-ups are larger than luck.
 #
 # You need lesson 13: the denoiser $D(x,\sigma)$ of Karras et al. (EDM), which guesses the clean picture in $x=x_0+\sigma\epsilon$, its sampler, and labels that are dropped for guidance. From lesson 09 you need the Fréchet distance.
 #
@@ -120,7 +120,7 @@ course.exercise("speed.floor", ...)  # your number in place of the dots
 # %% [markdown]
 # In general each coordinate of a mean has the variance $\lambda_i/n$, where $\lambda_i$ are the eigenvalues of the features' covariance, and two means are involved: $\frac2n\sum_i\lambda_i$. The covariances differ by chance, too, and add a term that is also divided by $n$ (*Going further* has the formula). With 250 pictures in *both* sets, in place of 1,000, the floor is four times as high.
 #
-# **Step 2. Luck.** Now a thought experiment that we can run. Take 200 **perfect generators**: each draws 1,000 real digits from the training set. They are equally good, by construction. Score all of them by A, pick the best, and ask B about it. (Copying is perfect in the eyes of this distance. Lesson 09 has measures that notice it.)
+# **Step 2. Luck.** Now a thought experiment that we can run. Take 200 **perfect generators**: each draws 1,000 real digits from the training set. They are equally good, by construction. Score all of them by A, pick the best, and score that one by B. (They copy the training set, which this distance does not penalise. Lesson 09 has measures that do.)
 
 # %%
 pool_a, pool_b = (features(e, training.images) for e in (A, B))
@@ -195,13 +195,13 @@ show(
 )
 
 # %% [markdown]
-# The squares on the right hold no digit, and A rates them above real digits. B, which was not asked while they were made, is not fooled. This is **Goodhart's law** (Charles Goodhart 1975, in Marilyn Strathern's words of 1997): when a measure becomes a target, it ceases to be a good measure. Every learning rate that A chooses is a small step in this direction. So a record is reported by B, which no choice has seen.
+# The squares on the right hold no digit, and A rates them above real digits. B, which played no part in making them, rates them far worse than real digits. This is **Goodhart's law** (Charles Goodhart 1975, in Marilyn Strathern's words of 1997): when a measure becomes a target, it ceases to be a good measure. Choosing a learning rate by its score from A is a small step in this direction. So a record is reported by B, which was never used to choose anything.
 #
 # Keep the standard deviation of step 2 in mind, the `luck` of one score. Two independent scores of equal generators differ by $\sqrt2$ times as much, about 0.047, and luck in training comes on top.
 #
 # ## 2. Drop no label
 #
-# The old recipe replaced the label of every tenth training picture by "no class", so that the network also learns the unconditional denoiser, which guidance needs (lesson 13). The speed-run samples *without* guidance. The first idea is to stop paying for an answer that is never used.
+# The old recipe replaced the label of every tenth training picture by "no class", so that the network also learns the unconditional denoiser, which guidance needs (lesson 13). The speed-run samples *without* guidance. The first idea is therefore to keep every label, so that all of the training goes into the conditional denoiser.
 #
 # **Step 4. How much can it gain?** A fraction $p$ of each batch trains something else, and $1-p$ of it trains what is used. The noise of the useful gradient then has $\frac1{1-p}$ times the variance, as if the batch had 58 rows in place of 64. At best that is a tenth of the training time, and less where both tasks teach the network the same things.
 #
@@ -321,7 +321,7 @@ gained("today", "labels")
 #
 # **Step 6. The answer.** Write the singular value decomposition $G=\sum_is_i\,u_iv_i^\top$, with orthonormal $u_i$ and $v_i$. Then
 # $$\langle G,X\rangle=\sum_is_i\;u_i^\top X\,v_i\;\le\;\sum_is_i ,$$
-# because $Xv_i$ is at most as long as $v_i$, which is 1. Equality holds if $Xv_i=u_i$ for each $i$, so for
+# because $u_i$ and $v_i$ have length 1 and $X$ makes no vector longer. Equality holds if $Xv_i=u_i$ for each $i$, so for
 # $$\boxed{\;X=\sum_iu_iv_i^\top=UV^\top\;}$$
 # The directions of the gradient stay; its singular values are all replaced by 1. The check takes real gradients: those of a $3\times3$ convolution in the middle of `mnist16_diffusion`, the shipped U-Net, on two batches of 64 digits. Its left side finds $UV^\top$ by another route, as $(GG^\top)^{-1/2}G$. The two others are steepest steps for other norms: along $G$ itself, and along the sign of each entry, which is Adam's first step.
 
@@ -518,7 +518,7 @@ check(
 # %% [markdown]
 # What is *not* a matrix between hidden features stays with AdamW: biases, gains, embeddings, and by custom the first and the last layer, whose inputs and outputs are pixels.
 #
-# **A fair race.** Each optimiser gets its best rate of four on training seed 0. Then both start from three *other* seeds, with the same weights, batches and noise. (Both uses are of A, but choosing among four rates buys far less than the difference that you will see. Muon's best rate is the largest of the four: a wider grid could only help it.)
+# **A fair race.** Each optimiser gets its best rate of four on training seed 0. Then both start from three *other* seeds, with the same weights, batches and noise. (Evaluator A both chooses the rates and scores the race, but choosing among four rates gains far less than the difference that you will see. Muon's best rate is the largest of the four, so a wider grid could only help Muon.)
 
 # %%
 def muon(net):
@@ -563,7 +563,7 @@ gained("labels", "muon")
 #
 # **Step 10. What each part remembers.** After many steps with rates $\eta_k$, the bias is $m\approx m_0\,e^{-h\sum_k\eta_k}$: it depends on *all* rates, through their sum alone, whatever their order. At a constant rate the noise settles where $v=(1-\eta h)^2v+\eta^2s^2$:
 # $$v_\infty=\frac{\eta\,s^2}{h\,(2-\eta h)}\approx\frac{\eta\,s^2}{2h},$$
-# proportional to the rate. It forgets what happened more than a few times $1/(\eta h)$ steps ago. **The bias remembers every rate, the noise only the last ones.** (In a flat direction, "the last ones" may be the whole run.) So travel at a high rate as long as you can, and be quiet at the end.
+# proportional to the rate. It forgets what happened more than a few times $1/(\eta h)$ steps ago. **The bias remembers every rate, the noise only the last ones.** (In a flat direction, "the last ones" may be the whole run.) So keep the rate high for as long as you can, and lower it at the end.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -699,9 +699,9 @@ torch.set_default_dtype(torch.float32)
 gained("muon", "late")
 
 # %% [markdown]
-# The table shows two things. Falling at the end is worth a sixth of the loss. A constant rate must be low to end quiet, so most of its excess is bias. An early fall pays in noise: what its high peak shook into the flat directions is not forgotten at the low rate that follows. But *between* the cosine and the late fall only 3 % are left, once each has its best peak: the best peaks are in the inverse ratio of the areas, so the products agree. (In the recorded runs the peak was not tuned again for the cosine, and the row also shortens the warm-up, so its gain may be that of the larger area.) **A late fall acts like a cosine with a higher peak.** What remains in its favour is practical: the plateau does not depend on when you will stop, so you may decide that later (Hägele et al. 2024 fit scaling laws this way, with a fraction of the compute).
+# The table shows two things. Falling at the end is worth a sixth of the loss. A constant rate must be low to end quiet, so most of its excess is bias. An early fall leaves more noise: in flat directions, the noise that came in at the high peak hardly decays at the low rate that follows. But *between* the cosine and the late fall only 3 % are left, once each has its best peak: the best peaks are in the inverse ratio of the areas, so the products agree. (In the recorded runs the peak was not tuned again for the cosine, and the row also shortens the warm-up, so its gain may be that of the larger area.) **A late fall acts like a cosine with a higher peak.** What remains in its favour is practical: the plateau does not depend on when you will stop, so you may decide that later (Hägele et al. 2024 fit scaling laws this way, with a fraction of the compute).
 #
-# The recorded gains (the line below the figure) fit: positive in both seeds, of the size of the luck of one score. The peak was not tuned again for the cosine, so the gain may be that of the larger area.
+# The recorded gains (the line below the figure) are consistent with this: they are positive in both seeds, and about as large as the luck of one score.
 #
 # ## 5. Which noise levels teach most?
 #
@@ -746,7 +746,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# For 8,000 real digits the exact denoisers are known, too: if the data *are* the training set, the posterior of each digit given $x_\sigma$ is a softmax of squared distances, and $D$ and $D_c$ are means under it. The cell computes $H(c\mid x_\sigma)$ from the posterior and, separately, the disagreement. Dots ask the shipped U-Net, with the null condition, about digits that it has never seen: in what fraction of its one-step guesses does evaluator A read another digit? (A blind guess is wrong nine times in ten, so the fraction is divided by 0.9. Error rate and entropy are different measures: compare where they rise, not their heights.)
+# For 8,000 real digits the exact denoisers are known, too: if the data *are* the training set, the posterior of each digit given $x_\sigma$ is a softmax of squared distances, and $D$ and $D_c$ are means under it. The cell computes $H(c\mid x_\sigma)$ from the posterior and, separately, the disagreement. The dots in the figure test the shipped U-Net, with the null condition, on digits that it has never seen: they show in what fraction of its one-step guesses evaluator A recognises another digit. (A blind guess is wrong nine times in ten, so the fraction is divided by 0.9. Error rate and entropy are different measures: compare where they rise, not their heights.)
 
 # %%
 def posterior(x, sigma):
@@ -841,7 +841,7 @@ show(
 )
 
 # %% [markdown]
-# Half of the class is open near $\log\sigma=0.65$, at $\sigma\approx1.9$ (question 2): the noise is almost as large as the step from black to white, and still half of the class can be told, because 256 pixels speak together. The two routes agree: the disagreement adds up to about $\log10$. And the U-Net, on digits that it has not seen, loses the class at nearly the same levels.
+# Half of the class is open near $\log\sigma=0.65$, at $\sigma\approx1.9$ (question 2): the noise is almost as large as the step from black to white, and yet half of the information about the class survives, because it is spread over 256 pixels. The two routes agree: the disagreement adds up to about $\log10$. And the U-Net, on digits that it has not seen, loses the class at nearly the same levels.
 #
 # With the label given, as in the speed-run, the class is no longer in question; what is decided then is *which* seven, its slant and stroke. The dotted curve shows that this happens at the same levels; it adds up to $\log800\approx6.7$ nats, as it must. (With more data there would be finer differences, decided at lower noise.)
 #
@@ -1015,7 +1015,7 @@ show(
 # %% [markdown]
 # Muon alone made nearly four fifths of the whole gain. `labels`, `late` and `levels` each gained in both seeds, each time by less than 0.047, the luck of a difference: two seeds do not prove them one by one. The placebo gained nothing. So the answer to question 3 is **one**.
 #
-# That is no reason to throw the small ideas away: each has an argument, costs nothing, and points the right way twice. But to prove a gain of 0.02 at five standard errors, with a luck of 0.033 in each of two independent scores, takes $2\,(5\cdot0.033/0.02)^2\approx136$ pairs of runs (fewer, if the two share their noise). This counts only the luck of a score. The training seed adds its own: the old recipe's two runs lie 0.127 apart. And near the floor A has little left to tell: the last recipes score within two standard deviations of perfect generators.
+# That is no reason to throw the small ideas away: each has an argument behind it, costs nothing, and gained in both seeds. But to prove a gain of 0.02 at five standard errors, with a luck of 0.033 in each of two independent scores, takes $2\,(5\cdot0.033/0.02)^2\approx136$ pairs of runs (fewer, if the two share their noise). This counts only the luck of a score. The training seed adds its own: the old recipe's two runs lie 0.127 apart. And near the floor A can hardly tell recipes apart: the last ones score within two standard deviations of perfect generators.
 
 # %% jupyter={"source_hidden": true}
 runs = record["record"]
@@ -1051,7 +1051,7 @@ for trial in record["tried"]:
 # %% [markdown]
 # By B, after 180 seconds, the record's mean is that of perfect generators whose classes are random. That comparison flatters it: our samples hold exactly 100 of each class, and perfect generators that do the same score clearly lower. Precision sees the difference, too. The record is close to real digits, and B can still tell it from them; but what is left for the next record is about as small as the luck of a score. Given 240 seconds, the old recipe comes near the score of real test digits, too: what the ideas save is time. The zoo's picture models are trained in this way now (with labels dropped, because they offer guidance).
 #
-# The last list is what was **tried while the recipe was tuned**, with what was not kept. A reader of a record should know how many attempts stand behind it.
+# The last list shows what was **tried while the recipe was tuned**, including what was not kept. When you read about a record, ask how many attempts came before it.
 #
 # ## Predict first, again
 #
@@ -1132,7 +1132,7 @@ print(f"for normal features with the variances of A: {floor_of(spectrum, 1000):.
 #
 # and the recipe is ten lines of `genlab_course/speedrun.py` (`Recipe`, `RECORD`); `python benchmarks/speedrun.py steps` in a clone repeats the table. The rules: the network and the sampler stay, 60 processor seconds, tune by A on training seed 0, report by B (`--report`) once, on seeds 1 to 5, together with everything that you tried. **Target: a median by B below that of the shipped recipe on the same machine, by more than twice the standard error of the difference.** Leads from this notebook:
 #
-# - $P_{\text{mean}}$ of 0 or 0.5, which the laboratory likes (section 5);
+# - $P_{\text{mean}}$ of 0 or 0.5 (0.5 helped in the laboratory, section 5);
 # - an average that really reaches back (section 6), or a shorter one, now that the rate falls to zero;
 # - a higher peak with an earlier fall: the bias feels only the area, but does the noise stay low?
 # - a larger batch: Muon's price is paid once a step, whatever the batch.
@@ -1153,10 +1153,10 @@ widgets.quiz("speedrun")
 # 4. Train only what the sampler will use: no dropped labels without guidance.
 # 5. Steepest descent depends on the norm. For the spectral norm of a matrix it is $UV^\top$: the directions of the gradient, all at equal size.
 # 6. Newton-Schulz iteration computes it with products: an odd polynomial acts on the singular values alone.
-# 7. Bias remembers the sum of all rates, noise only the last ones: go fast, be quiet at the end. At its own best peak a late fall is hardly better than a cosine.
+# 7. Bias remembers the sum of all rates, noise only the last ones: keep the rate high, and lower it at the end. At its own best peak a late fall is hardly better than a cosine.
 # 8. The class of a digit is decided where the conditional and the unconditional denoiser disagree; integrated over $\log\sigma$ the disagreement is $\log10$ nats.
 # 9. Averaging quiets steep directions and does nothing in flat ones. With a ramp the mean age of the averaged weights is a tenth of the run, until the ramp reaches the setting.
-# 10. Of five ideas one carries the record. A placebo in the table shows how much a change of nothing moves a score.
+# 10. One of the five ideas made most of the record. A placebo in the table shows how far a score moves when no idea is added.
 #
 # | paradigm | objective | sampler | NFE | likelihood | costs |
 # |---|---|---|---|---|---|
