@@ -118,3 +118,13 @@ def test_an_argument_excuses_a_survivor_and_too_many_arguments_do_not(tree, caps
     assert machine.report([row] + 30 * [dead], excuses)
     assert "96.8% of all 31 killed; 100.0% of the 30 not equivalent" in capsys.readouterr().out
     assert not machine.report([row] + 5 * [dead], excuses)
+
+
+def test_a_survivor_meets_the_wrong_inputs_to_its_own_functions_last(tmp_path):
+    path = tmp_path / machine.HOSTILE
+    assert machine.further("genlab/flow/spline.py", tmp_path) == [["genlab/flow/spline.py"]]
+    path.parent.mkdir(parents=True)
+    path.touch()
+    hostile = [machine.HOSTILE, "-k", "flow.spline."]
+    assert machine.further("genlab/flow/spline.py", tmp_path)[1:] == [hostile]
+    assert (machine.ROOT / machine.HOSTILE).is_file()

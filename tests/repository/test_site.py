@@ -202,3 +202,16 @@ def test_the_search_knows_every_page_and_its_words(folder):
         p.name for p in folder.glob("*.html") if p.name != "index.html"
     }
     assert any("posterior" in page["text"] and "<" not in page["title"] for page in pages)
+
+
+def test_closing_bars_keep_their_size_under_a_power():
+    for bar in (r"\bigr\rVert", r"\Big \rVert", r"\Biggr\rVert"):
+        latex = rf"\bigl\lVert x{bar}^2"
+        assert site.formula(latex) == site.formula(latex.replace("^", "{}^"))
+
+
+@pytest.mark.parametrize(
+    ("text", "wraps"), [("ok  a\nb", True), ("ok  a\n\nb", True), ("ok  a\nb\nc", False)]
+)
+def test_half_of_the_lines_being_checks_lets_all_wrap(text, wraps):
+    assert ('class="checks"' in site.wrapped(f"<pre>{text}</pre>")) == wraps

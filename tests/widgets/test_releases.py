@@ -84,3 +84,11 @@ def test_the_clinic_deals_the_same_texts_for_a_seed_and_shows_no_key_in_a_still(
     one.dealt = next(i for i, (text, _) in enumerate(one._pile) if "<" in text or "&" in text)
     one._deal()
     assert html.escape(one._pile[one.dealt][0]) in one.text.value
+
+
+def test_marks_of_markdown_go_and_stars_of_formulas_stay():
+    widget = clinic()
+    widget._pile = [("# Big\n\n**A** *b* c, d * e; F # 2", widget._key)]
+    widget._deal()
+    assert ">Big\n\nA b c, d * e; F # 2</p>" in widget.text.value
+    assert "white-space:pre-line" in widget.text.value

@@ -57,6 +57,7 @@ def test_pictures_train_by_muon_at_a_rate_that_stays_high_and_falls_late(monkeyp
     assert [rate(k) / 5e-3 for k in (0, 29, 59, 1000, 1500, n - 1)] == pytest.approx(
         [1 / 60, 0.5, 1.0, 1.0, 0.5, 1 / 1000]
     )
+    assert asked["optimizer"].defaults["betas"] == (0.9, 0.99)
     orthogonal, others = (group["params"] for group in asked["optimizer"].param_groups)
     assert {p.ndim for p in orthogonal} == {2, 4}
     assert len(orthogonal) + len(others) == len(list(edm.parameters()))
@@ -205,3 +206,21 @@ def test_training_the_masked_diffusion_raises_its_bound(generator):
     assert abs(bound() + math.log(17)) < 0.05  # starts at even guesses
     last(row.train(model))
     assert bound() > 0.3 - math.log(17)
+
+
+def test_the_held_out_loss_is_of_the_same_levels_whatever_the_trainings(monkeypatch):
+    def few(*asked):
+        return [part[:100] for part in load_mnist(*asked)]
+
+    monkeypatch.setattr(scores, "load_mnist", few)
+    monkeypatch.setattr(scores, "drawn", lambda _, n, *__, **___: torch.zeros(n, 1, 16, 16))
+    edm = PICTURES.untrained()
+    before = scores._measure_mnist(edm)
+    edm.P_MEAN = -0.8
+    assert scores._measure_mnist(edm) == before
+
+
+def test_first_and_last_layers_are_not_made_orthogonal():
+    net = PICTURES.untrained().net
+    ends = (net.stem.weight, net.conv_out.weight, net.embed_class.weight)
+    assert not any(p is end for p in scores.kernels(net) for end in ends)
