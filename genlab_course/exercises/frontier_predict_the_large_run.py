@@ -62,7 +62,7 @@ SPLIT = Exercise(id="large.split", right=best_split, mistakes=Mistake.pairs(
 FIT = Exercise(id="large.fit", right=fit_at, mistakes=Mistake.pairs(
     lambda *a: _by_numpy(-math.inf, *a), "A loss is never below 0, so neither is its floor.",
     lambda *a: _by_numpy(0.0, *a), "When the floor is held at 0, k has to be found once more.",
-    lambda *a: (lambda e, k, x: (k, e, x))(*fit_at(*a)), "The order is E, k, chi squared.",
+    lambda *a: ((f := fit_at(*a))[1], f[0], f[2]), "The order is E, k, chi squared.",
     lambda g, c, y, e: fit_at(g, c, y, e / e), "Each run counts by its error: divide by it.",
 ), cases=((0.1, _C, _A, _ERR), (0.1, _C, _B, _ERR)))  # fmt: skip
 LINE = Exercise(id="large.line", right=1.9**2 / 2.6, mistakes=Mistake.pairs(
