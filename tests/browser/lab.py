@@ -216,8 +216,11 @@ class Lesson(Window):
         cards = self.page.locator(".widget-vbox:has(> .widget-hbox .widget-toggle-button)")
         for k in range(cards.count()):
             cards.nth(k).locator(".widget-toggle-button").first.click()
-        self.page.wait_for_timeout(500)
-        answered = ["Right." in text or "Not this one." in text for text in cards.all_inner_texts()]
+        for _ in range(40):  # the kernel writes the explanations
+            answered = ["Right." in t or "Not this one." in t for t in cards.all_inner_texts()]
+            if all(answered):
+                break
+            self.page.wait_for_timeout(250)
         return len(answered), sum(answered)
 
 

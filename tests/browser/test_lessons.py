@@ -124,8 +124,11 @@ def living_faults(page, figure):
     before = page.evaluate(active), slider.input_value(), caption.inner_text()
     for key in ("ArrowLeft", "ArrowLeft"):
         slider.press(key)
-    page.wait_for_timeout(500)
-    after = page.evaluate(active), slider.input_value(), caption.inner_text()
+    for _ in range(20):
+        page.wait_for_timeout(250)
+        after = page.evaluate(active), slider.input_value(), caption.inner_text()
+        if before[2] != after[2]:
+            break
     faults = ["a key on a living figure moved the notebook"] * (before[0] != after[0])
     faults += ["a key did not move a living figure's slider"] * (before[1] == after[1])
     return faults + ["a living figure did not follow its slider"] * (before[2] == after[2])

@@ -77,9 +77,8 @@ def test_widgets_are_pictures_until_they_run_and_fit_a_narrow_window(browser, se
 
     page.evaluate(THEME, "JupyterLab Dark")
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    page.wait_for_timeout(500)
+    page.wait_for_function(f"() => ({ARROW})().includes('%23ccc')")
     save_picture(page, "widgets_dark")
-    assert "%23ccc" in page.evaluate(ARROW)
     page.evaluate(THEME, "JupyterLab Light")
     assert lesson.outside == []
     page.context.close()

@@ -23,6 +23,9 @@ LATER = "([name, than]) => document.getElementById('figure').model.get('settings
 CORNER = """() => [...document.querySelector('canvas').getContext('2d')
     .getImageData(1, 1, 1, 1).data].slice(0, 3)"""
 DONE = "#figure .genlab-living:not([data-working])"  # a network has nothing more to compute
+FRAMES = """() => new Promise(done => {
+    const next = k => requestAnimationFrame(() => k ? next(k - 1) : done());
+    next(4); })"""
 LOCAL = ("file:", "data:", "blob:")
 DAY, NIGHT = [255, 255, 255], [22, 24, 28]  # the paper
 
@@ -42,8 +45,7 @@ def sheet(browser, tmp_path):
         page.goto(path.as_uri())
         page.wait_for_selector("#figure canvas")
         page.wait_for_function("() => document.querySelector('canvas').width > 0")
-        page.wait_for_timeout(100)
-        page.wait_for_selector(DONE, timeout=120_000)
+        settle(page)
         return page
 
     page.show = show
@@ -51,6 +53,12 @@ def sheet(browser, tmp_path):
     page.goto((tmp_path / "empty.html").as_uri())
     yield page
     page.close()
+
+
+def settle(page):
+    """Wait until what a hand did is on show: some frames, and nothing left to compute."""
+    page.evaluate(FRAMES)
+    page.wait_for_selector(DONE, timeout=120_000)
 
 
 def shown(page):
@@ -108,7 +116,7 @@ def test_each_control_moves_the_picture(name, sheet):
             menu = control.query_selector("select")
             options = [o.get_attribute("value") for o in menu.query_selector_all("option")]
             menu.select_option(next(o for o in options if o != menu.input_value()))
-        page.wait_for_timeout(120)
+        settle(page)
         assert shown(page) != before, control.inner_text()
     assert page.locator("#figure p").inner_text()
     assert page.locator("canvas").get_attribute("aria-label")
@@ -161,14 +169,14 @@ def test_size_theme_and_projector_are_followed(sheet):
     canvas = page.locator("canvas")
     assert page.evaluate(CORNER) == DAY
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(150)
+    settle(page)
     assert page.evaluate(CORNER) == NIGHT
     page.evaluate("document.body.dataset.jpThemeLight = 'true'")  # JupyterLab's word comes first
-    page.wait_for_timeout(150)
+    settle(page)
     assert page.evaluate(CORNER) == DAY
     wide = canvas.bounding_box()
     page.set_viewport_size({"width": 360, "height": 740})
-    page.wait_for_timeout(150)
+    settle(page)
     tall = canvas.bounding_box()
     assert tall["height"] / tall["width"] > 1.4 > 1 > wide["height"] / wide["width"]
     found = []
@@ -176,7 +184,7 @@ def test_size_theme_and_projector_are_followed(sheet):
         page.set_viewport_size({"width": width, "height": 1000})
         page.evaluate("w => document.documentElement.style.setProperty('--genlab-width', w)",
                       "760px" if width == 900 else "1400px")  # fmt: skip
-        page.wait_for_timeout(150)
+        settle(page)
         box = canvas.bounding_box()
         page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.3 * box["height"])
         found.append(page.evaluate(SETTINGS)["start"])
@@ -189,7 +197,7 @@ def test_a_film_plays_by_itself_until_a_hand_comes_and_ends_with_its_figure(shee
     page.wait_for_function(LATER, arg=["time", 5])
     box = page.locator("canvas").bounding_box()
     page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
-    page.wait_for_timeout(100)
+    settle(page)
     stopped = int(time.input_value())
     page.wait_for_timeout(1800)  # longer than the pause before a film begins again
     assert int(time.input_value()) == stopped
@@ -210,6 +218,7 @@ def test_a_play_button_walks_its_slider_and_stops(sheet):
     button.click()
     page.wait_for_function(LATER, arg=["steps", 0])
     button.click()
+    settle(page)
     reached = int(steps.input_value())
     assert 0 < reached < 60
     page.wait_for_timeout(300)
@@ -223,7 +232,7 @@ def test_a_target_is_drawn_with_the_pointer(sheet):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.1 * box["height"], steps=12)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    settle(page)
     assert shown(page) != before
     assert page.get_by_role("combobox", name="target").input_value() == "drawn by you"
 
@@ -233,11 +242,11 @@ def test_walkers_dropped_with_the_pointer_have_walked(sheet):
     box, steps = page.locator("canvas").bounding_box(), page.get_by_role("slider", name="steps")
     before = shown(page)
     page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.6 * box["height"])
-    page.wait_for_timeout(100)
+    settle(page)
     assert shown(page) != before
     steps.fill("0")
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
-    page.wait_for_timeout(100)
+    settle(page)
     assert int(steps.input_value()) == 120  # nobody has walked yet: see where they end
 
 
@@ -248,12 +257,12 @@ def test_a_layer_is_set_in_its_pad_and_a_place_marked_on_the_grid(sheet):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.84 * box["height"], steps=4)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    settle(page)
     assert page.get_by_role("combobox", name="shape").input_value() == "yours"
     assert page.get_by_role("slider", name="layers").input_value() == "2"  # so that it is seen
     before = text.inner_text()
     page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.4 * box["height"])
-    page.wait_for_timeout(100)
+    settle(page)
     assert text.inner_text() != before
 
 
@@ -263,17 +272,17 @@ def test_what_a_pointer_does_the_keyboard_does(sheet):
     start = "document.getElementById('figure').model.get('settings')?.start"
     canvas.focus()
     canvas.press("ArrowLeft")
-    page.wait_for_timeout(100)
+    settle(page)
     moved = shown(page)
     assert moved != before  # a ring
     assert page.evaluate(start) is None
     for _ in range(14):
         canvas.press("ArrowLeft")
     canvas.press("Space")
-    page.wait_for_timeout(100)
+    settle(page)
     first = page.evaluate(start)
     canvas.press("Shift+ArrowUp")
-    page.wait_for_timeout(100)
+    settle(page)
     second = page.evaluate(start)
     assert second[0] == first[0]
     assert second[1] > first[1]
@@ -288,7 +297,7 @@ def test_the_start_of_a_game_is_dragged(sheet):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.2 * box["height"], steps=6)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    settle(page)
     assert shown(page) != before
     theta, psi = page.evaluate(
         "() => document.getElementById('figure').model.get('settings').start"
@@ -304,7 +313,7 @@ def test_a_guess_is_dragged_by_its_peak(sheet):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"], steps=6)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    settle(page)
     assert shown(page) != before
     now = page.evaluate(SETTINGS)
     assert now["mean"] > 0.5
@@ -319,7 +328,7 @@ def test_a_pile_is_dragged_and_its_earth_waits(sheet):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=6)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    settle(page)
     assert shown(page) != before
     now = page.evaluate(SETTINGS)
     assert 0 < now["shift"] < 3
@@ -330,7 +339,7 @@ def test_a_mask_is_drawn_with_the_pointer(sheet):
     page = sheet.show("causal_mask")
     box, before = page.locator("canvas").bounding_box(), shown(page)
     page.mouse.click(box["x"] + 70, box["y"] + 70)  # the first output, its own token
-    page.wait_for_timeout(100)
+    settle(page)
     assert shown(page) != before
     assert page.get_by_role("combobox", name="mask").input_value() == "drawn by you"
     assert "sees its own token" in page.locator("#figure p").inner_text()
@@ -340,14 +349,14 @@ def test_chains_begin_where_the_energy_is_tapped_and_take_their_step_from_the_cu
     page = sheet.show("langevin_bias")
     box, before = page.locator("canvas").bounding_box(), shown(page)
     page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.3 * box["height"])
-    page.wait_for_timeout(150)
+    settle(page)
     begun = shown(page)
     assert begun != before
     page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.8 * box["height"])
-    page.wait_for_timeout(150)
+    settle(page)
     assert shown(page) == before  # back to the right law
     page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
-    page.wait_for_timeout(150)
+    settle(page)
     assert float(page.get_by_role("slider", name="step η").input_value()) > -0.6
 
 
@@ -355,14 +364,14 @@ def test_a_point_is_sent_back_from_where_the_pointer_puts_it(sheet):
     page = sheet.show("forward_process")
     box, time = page.locator("canvas").bounding_box(), page.get_by_role("slider", name="time")
     page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
-    page.wait_for_timeout(100)
+    settle(page)
     assert int(time.input_value()) == 100  # pure noise
     before = shown(page)
     page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
-    page.wait_for_timeout(100)
+    settle(page)
     assert shown(page) != before
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.9 * box["height"])  # the strip
-    page.wait_for_timeout(100)
+    settle(page)
     assert 145 < int(time.input_value()) < 156
 
 
@@ -374,7 +383,7 @@ def test_a_start_is_dragged_along_the_noise(sheet):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.65 * box["height"], steps=6)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    settle(page)
     assert text.inner_text() != before  # another path, another gap to the exact flow
 
 
@@ -382,7 +391,7 @@ def test_a_click_on_a_class_guides_there(sheet):
     page = sheet.show("guidance")
     box = page.locator("canvas").bounding_box()
     page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
-    page.wait_for_timeout(100)
+    settle(page)
     assert page.get_by_role("combobox", name="class").input_value() == "green"
 
 
@@ -391,7 +400,7 @@ def test_a_noise_is_dragged_in_either_panel(sheet):
     box, seen = page.locator("canvas").bounding_box(), [shown(page)]
     for across in (0.3, 0.7):
         page.mouse.click(box["x"] + across * box["width"], box["y"] + 0.6 * box["height"])
-        page.wait_for_timeout(100)
+        settle(page)
         seen.append(shown(page))
     assert len(set(seen)) == 3
 
@@ -401,12 +410,11 @@ def test_a_picture_that_is_tapped_begins_in_other_noise(sheet):
     settings = "document.getElementById('figure').model.get('settings').again"
     box, before = page.locator("canvas").bounding_box(), shown(page)
     page.mouse.click(box["x"] + 0.35 * box["width"], box["y"] + 0.25 * box["height"])
-    page.wait_for_timeout(200)
-    page.wait_for_selector(DONE)
+    settle(page)
     assert page.evaluate(settings) == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     assert shown(page) != before
     page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.9 * box["height"])
-    page.wait_for_timeout(200)
+    settle(page)
     assert int(page.get_by_role("slider", name="time").input_value()) < 20
 
 
@@ -414,8 +422,7 @@ def test_a_bar_that_is_tapped_is_written(sheet):
     page = sheet.show("next_token", settings={"length": 0})
     box, before = page.locator("canvas").bounding_box(), shown(page)
     page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 112 + 25 * 1.5)  # the second bar
-    page.wait_for_timeout(200)
-    page.wait_for_selector(DONE)
+    settle(page)
     settings = page.evaluate("document.getElementById('figure').model.get('settings')")
     likeliest = replay.golden("next_token").expected({**settings, "length": 0})["plain"].topk(2)
     assert settings["length"] == 1
@@ -430,7 +437,7 @@ def test_an_end_of_the_walk_is_dragged_over_the_plane(sheet):
     page.mouse.down()
     page.mouse.move(box["x"] + 77, box["y"] + 330, steps=6)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    settle(page)
     settings = page.evaluate("document.getElementById('figure').model.get('settings')")
     assert settings["walk"] == 0
     assert settings["to"] == [1.6, 1.5]
@@ -438,7 +445,7 @@ def test_an_end_of_the_walk_is_dragged_over_the_plane(sheet):
     assert shown(page) != before
 
 
-def drag(page, *places, hold=120):
+def drag(page, *places):
     """Press at the first place and move in one step to each other: shares of the canvas."""
     box = page.locator("canvas").bounding_box()
     for k, (across, down) in enumerate(places):
@@ -446,7 +453,7 @@ def drag(page, *places, hold=120):
         if k == 0:
             page.mouse.down()
     page.mouse.up()
-    page.wait_for_timeout(hold)
+    settle(page)
     return page.evaluate(SETTINGS)
 
 
@@ -491,7 +498,7 @@ def test_a_drag_by_keyboard_stays_with_its_region_too(sheet):
     canvas.press("ArrowLeft")
     for _ in range(4):
         canvas.press("Shift+ArrowRight")
-    page.wait_for_timeout(120)
+    settle(page)
     assert page.evaluate(SETTINGS)["start"][0] == 2.8  # of the left panel, where it began
 
 
