@@ -300,13 +300,13 @@ def feature_matching_loss(
     return (real.mean(0) - fake.mean(0)) ** 2
 
 
-def with_spread(x: Float[Tensor, " b d"]) -> Float[Tensor, " b two_d"]:
+def with_spread(x: Float[Tensor, " *n b d"]) -> Float[Tensor, " *n b two_d"]:
     r"""Append to each row the deviation of every coordinate over the batch (Karras et al. 2018).
 
     $$x_i \mapsto (x_i, s), \qquad s_j^2 = \tfrac1b\sum_i (x_{ij} - \bar x_j)^2$$
     """
-    spread = x.var(0, correction=0, keepdim=True).clamp_min(1e-12).sqrt()
-    return torch.cat([x, spread.expand_as(x)], 1)
+    spread = x.var(-2, correction=0, keepdim=True).clamp_min(1e-12).sqrt()
+    return torch.cat([x, spread.expand_as(x)], -1)
 
 
 def append_spread(
@@ -318,6 +318,7 @@ def append_spread(
 
     With `hold` no gradient goes through s. Karras et al. 2018 (arXiv:1710.10196), section 3.
     """
+    require_rows(0, axes=4, h=h)
     source = h.detach() if hold else h
     s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()
     return torch.cat([h, s.expand(len(h), 1, *h.shape[2:])], 1)
@@ -347,6 +348,7 @@ class Duel(NamedTuple):
 
 def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
     """N(0, 1) against the generator N(mean, std^2) and the best discriminator, summed on cells."""
+    require_rows(1, axes=1, cells=cells)
     log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
     weights = log_q.exp() / log_q.exp().sum()
     shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)

@@ -16,7 +16,7 @@ from torch.nn.functional import conv2d
 
 from genlab.adversarial.gan import append_spread
 from genlab.core import PerExample, Rng, randn
-from genlab.core.tensors import require_alike, require_between, require_finite
+from genlab.core.tensors import require_alike, require_between, require_finite, require_rows
 
 Styles = Float[Tensor, " b layers d"]
 Images = Float[Tensor, " b c h w"]
@@ -24,7 +24,7 @@ Weight = Float[Tensor, " o i k k"]
 EPS = 1e-8  # added to a mean square before its root
 
 
-def pixel_norm(z: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
+def pixel_norm(z: Float[Tensor, " *b d"]) -> Float[Tensor, " *b d"]:
     r"""Bring each vector to mean square 1 (Karras et al. 2018, arXiv:1710.10196, section 4.2).
 
     $$z_j \Big/ \sqrt{\tfrac1d \textstyle\sum_k z_k^2}$$
@@ -43,6 +43,7 @@ def modulated_weight(
     W'' keeps unit variance of uncorrelated inputs. Karras et al. 2020 (arXiv:1912.04958), eq. 1 and
     3.
     """
+    require_rows(0, axes=4, weight=weight)
     scaled = weight * style[:, None, :, None, None]
     if not demodulate:
         return scaled
@@ -78,6 +79,7 @@ def mix_styles(
     """
     require_between(0, n_layers, crossover=crossover)
     require_alike(coarse=coarse, fine=fine)
+    require_rows(0, axes=1, crossover=crossover)
     layer = torch.arange(n_layers, device=coarse.device)
     first = (layer < crossover[:, None])[..., None]
     return torch.where(first, coarse[:, None], fine[:, None])
@@ -252,7 +254,7 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
     centred = a - a.mean()
     std = centred.square().mean().sqrt()
     if not bool(std > 0):
-        raise ValueError(f"the attribute is {float(a[0]):g} everywhere: no direction changes it")
+        raise ValueError(f"the attribute is {a.mean():g} everywhere: no direction changes it")
     return (w - w.mean(0)).T @ centred / (len(a) * std)
 
 

@@ -34,15 +34,14 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
     return logits / temperature
 
 
-def keep_top_k(logits: Float[Tensor, " b k"], top_k: int) -> Tensor:
+def keep_top_k(logits: Float[Tensor, " *b k"], top_k: int) -> Tensor:
     """Keep the k most likely tokens (Fan et al. 2018, section 5.1); 1 is greedy decoding."""
-    if top_k < 1:
-        raise ValueError(f"top_k must be at least 1, got {top_k}")
+    require_between(1, math.inf, top_k=top_k)
     border = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[..., -1:]
     return logits.masked_fill(logits < border, -torch.inf)
 
 
-def keep_top_p(logits: Float[Tensor, " b k"], top_p: float) -> Tensor:
+def keep_top_p(logits: Float[Tensor, " *b k"], top_p: float) -> Tensor:
     r"""Keep the smallest set of most likely tokens whose probability reaches p (the nucleus).
 
     $$V = \{(1), \dots, (m)\}, \qquad m = \min\Big\{m : \sum_{j \le m} p_{(j)} \ge p\Big\}$$
@@ -154,7 +153,7 @@ def write_until(
     generator: Rng = None,
 ) -> Iterator[Written]:
     """Continue texts until each has drawn `stop` (`pad` follows) or has `n_new` more tokens."""
-    if prompt.shape[1] == 0 or bool((prompt == stop).any()):
+    if prompt.size(1) == 0 or bool((prompt == stop).any()):
         raise ValueError("a prompt needs at least one token, and none that stops")
     require_between(0, math.inf, n_new=n_new)
     states, cache = read(prompt, ())

@@ -137,7 +137,7 @@ def speculative_sample(
     generator: Rng = None,
 ) -> Iterator[Round]:
     """Continue texts by rounds, one pass of the target each, until each has `n_new` more tokens."""
-    if tokens.shape[1] == 0 or k < 0:
+    if tokens.size(1) == 0 or k < 0:
         raise ValueError(f"expected a prompt and k >= 0, got {tokens.shape[1]} tokens and k = {k}")
     require_between(0, math.inf, n_new=n_new)
     end = tokens.shape[1] + n_new

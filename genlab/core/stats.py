@@ -153,7 +153,7 @@ def kl_on_grid(
 Grey = Float[Tensor, " b h w"]
 
 
-def ink(images: Grey) -> PerExample:
+def ink(images: Float[Tensor, " *b h w"]) -> Float[Tensor, " *b"]:
     r"""Fraction of the paper that is covered, $\frac1{hw}\sum_{ij} x_{ij}$."""
     return images.mean((-2, -1))
 

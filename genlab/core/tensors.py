@@ -29,10 +29,10 @@ def require_alike(**values: Tensor | torch.Size) -> None:
 
 def require_rows(least: int = 1, /, axes: int = 0, **values: Tensor) -> None:
     """Refuse a batch with fewer than `least` rows, or with other than `axes` axes."""
-    wanted = f"expected {least} rows or more" + (f" and {axes} axes" if axes else "")
+    wanted = " and ".join([f"{least} rows or more"] * (least > 0) + [f"{axes} axes"] * (axes > 0))
     for name, x in values.items():
         if x.ndim == 0 or len(x) < least or axes not in (0, x.ndim):
-            raise ValueError(f"{name} has shape {tuple(x.shape)}, {wanted}")
+            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected {wanted}")
 
 
 def require_finite(**values: Tensor | float) -> None:

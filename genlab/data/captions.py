@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from genlab.core.stats import ink, slant
-from genlab.core.tensors import require_between, require_finite, require_index
+from genlab.core.tensors import require_between, require_finite, require_index, require_rows
 from genlab.data.digits import load_mnist
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -80,6 +80,7 @@ def _resize(grey: Float[Tensor, " n 28 28"], size: int) -> Float[Tensor, " n s s
 def measure_stroke(grey: Grey, digit: Labels) -> Labels:
     """Stroke of each picture, given which digit it shows: 0 thin, 1 neither, 2 bold."""
     require_finite(grey=grey)
+    require_rows(0, axes=1, digit=digit)
     edges = stroke_edges().to(grey)[digit]
     return (ink(grey)[:, None] > edges).sum(1)
 
@@ -112,7 +113,7 @@ def paint(grey: Grey, colour: Labels) -> Float[Tensor, " n 3 h w"]:
     return grey[:, None] * _palette(grey)[colour][:, :, None, None]
 
 
-def grey_of(images: Float[Tensor, " n 3 h w"]) -> Grey:
+def grey_of(images: Float[Tensor, " *n 3 h w"]) -> Float[Tensor, " *n h w"]:
     """Grey digit under the colour: the largest of the three channels."""
     return images.amax(-3)
 
@@ -215,7 +216,6 @@ def decode(rows: Int[Tensor, " n w"]) -> list[str]:
     return [" ".join(WORDS[k] for k in row if k) for row in rows.tolist()]
 
 
-COUNTS = (len(DIGITS), len(COLOURS), len(STROKES), len(SLANTS))
 END = ""  # what "follows" a caption that is complete
 
 
@@ -232,7 +232,7 @@ def caption_distribution(
 ) -> CaptionDistribution:
     """Enumerate the captions that can be written of some digits, in random colours."""
     require_between(0, 1, say_stroke=say_stroke, say_slant=say_slant)
-    table = torch.zeros(COUNTS, dtype=torch.float64)
+    table = torch.zeros(len(DIGITS), len(COLOURS), len(STROKES), len(SLANTS), dtype=torch.float64)
     digits, _, strokes, slants = (a.tolist() for a in attributes)
     for digit, stroke, lean in zip(digits, strokes, slants, strict=True):
         table[digit, :, stroke, lean] += 1

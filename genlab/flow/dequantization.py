@@ -34,6 +34,7 @@ def dequantised_bound(
     Equal to $\log P(x)$ exactly when q is proportional to p over the bin (Flow++, eq. 11 and 12).
     """
     require_positive(n_dims=n_dims, levels=levels)
+    log_q_u = torch.as_tensor(log_q_u).expand_as(log_p_y)  # never to a matrix
     return log_p_y - n_dims * math.log(levels) - log_q_u
 
 
@@ -103,6 +104,7 @@ def pixel_histograms(
 ) -> Float[Tensor, " d k"]:
     """How often each pixel takes each level, smoothed: $p_{jk} = (n_{jk} + a) / (n + a L)$."""
     require_index(levels, x=x)
+    require_rows(0, axes=2, x=x)
     require_between(0, math.inf, extra=extra)
     counts = nn.functional.one_hot(x, levels).sum(0).to(torch.get_default_dtype()) + extra
     return counts / counts.sum(1, keepdim=True)
@@ -112,10 +114,10 @@ def pixel_flow(
     train: Int[Tensor, " n d"], levels: int, *, n_layers: int = 4, width: int = 64, n_bins: int = 5
 ) -> DequantisedFlow:
     """An untrained spline flow on levels of pixels, its last layer set from the training images."""
-    d = train.shape[1]
+    histograms, d = pixel_histograms(train, levels), train.size(1)
     layers: list[Transform] = []
     for k in range(n_layers):
         spline = RationalQuadratic(n_bins, bound=3.0)
         layers += [Coupling(alternating_mask(d, k), spline, width=width), Linear(d)]
-    layers.append(HistogramMarginals(pixel_histograms(train, levels)))
+    layers.append(HistogramMarginals(histograms))
     return DequantisedFlow(Flow(StandardNormal((d,)), layers), UniformNoise(), levels=levels)

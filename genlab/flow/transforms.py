@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, require_alike, require_positive, sum_event
+from genlab.core import Event, PerExample, sum_event
+from genlab.core.tensors import require_alike, require_positive, require_rows
 
 Moved: TypeAlias = tuple[Event, PerExample]  # where the examples arrive, log|det| of the way there
 Net: TypeAlias = Callable[[Tensor], Tensor]  # from what is read to parameters
@@ -172,6 +173,7 @@ def lu_forward(z: Vector, lower: Square, upper: Square) -> Moved:
 
     $$x = L U z, \qquad \log|\det W| = \sum_i \log |L_{ii}| + \log|U_{ii}|$$
     """
+    require_rows(0, axes=2, z=z)
     return z @ upper.T @ lower.T, _log_abs_diagonal(lower, upper).expand(len(z))
 
 

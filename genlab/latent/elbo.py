@@ -23,7 +23,7 @@ DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, z) to log 
 Latents: TypeAlias = Float[Tensor, " k b *latent"]
 LogWeights: TypeAlias = Float[Tensor, " k b"]  # of k draws for each example
 Draws: TypeAlias = Float[Tensor, " k *b"]
-LogJoint: TypeAlias = Float[Tensor, " b k"]  # log p(x, z) for each of k values of z
+LogJoint: TypeAlias = Float[Tensor, " *b k"]  # log p(x, z) for each of k values of z
 
 
 def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
@@ -176,7 +176,7 @@ def refine(
 # A latent with few values: every expectation is a short sum
 
 
-def log_marginal(log_joint: LogJoint) -> PerExample:
+def log_marginal(log_joint: LogJoint) -> Float[Tensor, " *b"]:
     r"""Exact log-likelihood, $\log \sum_z p(x, z)$, nats (PRML, eq. 9.12)."""
     return log_joint.logsumexp(-1)
 

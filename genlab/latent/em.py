@@ -164,6 +164,7 @@ def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"
     $$\log\mathcal N(x; W\mu_i + \mu, \sigma^2 I) - \frac{\operatorname{tr}(WSW^\top)}{2\sigma^2}
       - \mathrm{KL}\big(\mathcal N(\mu_i, S)\,\|\,\mathcal N(0, I)\big)$$
     """
+    require_rows(0, axes=2, x=x, mu=mu)
     spread = (model.weight @ cov @ model.weight.T).trace() / (2 * model.std**2)
     kl = 0.5 * ((mu**2).sum(1) + cov.trace() - len(cov) - torch.logdet(cov))
     return model.cond_log_prob(x, mu) - spread - kl

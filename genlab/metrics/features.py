@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genlab.core.stats import slant
-from genlab.core.tensors import randn, require_alike, require_between
+from genlab.core.tensors import randn, require_alike, require_between, require_rows
 from genlab.core.weights import load_weights
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
@@ -91,15 +91,15 @@ def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64)
 Grey = Float[Tensor, " n s s"]
 
 
-def haar_details(grey: Grey) -> Float[Tensor, " n 3 t t"]:
+def haar_details(grey: Float[Tensor, " *n s s"]) -> Float[Tensor, " *n 3 t t"]:
     r"""The finest details: Haar's differences in each block of 2 x 2 pixels (Mallat 1989, III).
 
     $$\tfrac12(a + b - c - d),\quad \tfrac12(a - b + c - d),\quad \tfrac12(a - b - c + d)
     \qquad\text{of}\quad \begin{pmatrix} a & b \\ c & d\end{pmatrix}$$
     """
-    a, b = grey[:, ::2, ::2], grey[:, ::2, 1::2]
-    c, d = grey[:, 1::2, ::2], grey[:, 1::2, 1::2]
-    return torch.stack([a + b - c - d, a - b + c - d, a - b - c + d], 1) / 2
+    a, b = grey[..., ::2, ::2], grey[..., ::2, 1::2]
+    c, d = grey[..., 1::2, ::2], grey[..., 1::2, 1::2]
+    return torch.stack([a + b - c - d, a - b + c - d, a - b - c + d], -3) / 2
 
 
 class WaveletFeatures:
@@ -216,6 +216,7 @@ def degrade(
 
 def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
     """Rows that show only the first few classes: the others are replaced, the number stays."""
+    require_rows(0, axes=1, labels=labels)
     kept = labels < n_kept
     rows = kept.nonzero()[:, 0]
     if len(rows) == 0:

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from genlab.core.tensors import require_between
+
 
 class MLP(nn.Module):
     r"""The multi-layer perceptron: `depth` hidden layers of `width` units, linear output.
@@ -39,6 +41,7 @@ class MLP(nn.Module):
 
 def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, " r c"]:
     """Taps that look back in raster order: mask A (arXiv:1601.06759), or B with `sees_itself`."""
+    require_between(1, math.inf, n_rows=n_rows, n_cols=n_cols)
     taps = torch.arange(n_rows * n_cols).reshape(n_rows, n_cols)
     centre = (n_rows * n_cols) // 2
     return taps <= centre if sees_itself else taps < centre
@@ -46,6 +49,7 @@ def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, 
 
 def rows_mask(n_rows: int, n_cols: int, *, sees_its_row: bool) -> Bool[Tensor, " r c"]:
     """Taps in the rows above, and in this row if wanted (arXiv:1606.05328, section 2.2)."""
+    require_between(1, math.inf, n_rows=n_rows, n_cols=n_cols)
     row = torch.arange(n_rows)[:, None].expand(n_rows, n_cols)
     return row <= n_rows // 2 if sees_its_row else row < n_rows // 2
 
@@ -130,13 +134,14 @@ class MaskedMLP(nn.Module):
 
 def frequencies(n: int, max_period: float, like: Tensor) -> Float[Tensor, " n"]:
     r"""The geometric ladder $\omega_k = \text{max\_period}^{-k/n}$ for $k = 0..n-1$."""
+    require_between(1, math.inf, n=n)
     k = torch.arange(n, dtype=like.dtype, device=like.device)
     return torch.exp(-math.log(max_period) * k / n)
 
 
 def time_embedding(
-    t: Shaped[Tensor, " b"], dim: int, *, max_period: float = 10_000.0, scale: float = 1.0
-) -> Float[Tensor, " b dim"]:
+    t: Shaped[Tensor, " *b"], dim: int, *, max_period: float = 10_000.0, scale: float = 1.0
+) -> Float[Tensor, " *b dim"]:
     r"""Sinusoidal embedding of a time (Vaswani et al. 2017, section 3.5, all cosines first).
 
     $$e(t) = \big(\cos(\omega_k s t)\big)_k \,\Vert\, \big(\sin(\omega_k s t)\big)_k,
@@ -145,7 +150,7 @@ def time_embedding(
     if dim < 2 or dim % 2:
         raise ValueError(f"dim must be an even number of at least 2, got {dim}")
     t = t if t.is_floating_point() else t.to(torch.get_default_dtype())
-    angles = (scale * t)[:, None] * frequencies(dim // 2, max_period, t)
+    angles = (scale * t)[..., None] * frequencies(dim // 2, max_period, t)
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 

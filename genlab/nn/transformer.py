@@ -78,9 +78,9 @@ def split_heads(x: Stream, n_head: int) -> Queries:
     return x.reshape(b, t, n_head, c // n_head).transpose(1, 2)
 
 
-def join_heads(x: Queries) -> Stream:
+def join_heads(x: Float[Tensor, " *b h t d"]) -> Float[Tensor, " *b t c"]:
     """Concatenate the heads again: the inverse of `split_heads`."""
-    return x.transpose(1, 2).flatten(-2)
+    return x.transpose(-3, -2).flatten(-2)
 
 
 class Room:

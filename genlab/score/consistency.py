@@ -19,7 +19,6 @@ from genlab.core.tensors import Rng, drawn, require_between
 from genlab.score.diffusion import add_noise
 from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
 from genlab.score.guidance import drop_condition
-from genlab.solvers.ode import require_times, walk
 from genlab.train.fit import EMA
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # (b, *event) twice to (b,)
@@ -135,20 +134,6 @@ def mean_flow_loss(
     u, change = jvp(average, (x, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))[:2]
     target = v - expand(t - r, x) * change
     return mean_event((u - target.detach()) ** 2)
-
-
-def mean_flow_sample(average: Average, x_1: Event, ts: Float[Tensor, " n"]) -> Iterator[Event]:
-    r"""Sampler: yield the state at each of the falling times, one evaluation for each jump.
-
-    $$x_r = x_t - (t-r)\,u(x_t, r, t)$$
-    """
-
-    @torch.no_grad()
-    def jump(t: Tensor, r: Tensor, x: Event) -> Event:
-        return x - (t - r) * average(x, r.expand(len(x)), t.expand(len(x)))
-
-    require_times(ts)
-    return walk(jump, x_1, ts)
 
 
 class ConsistencyModel(nn.Module):

@@ -57,7 +57,7 @@ def cosine_betas(n_steps: int, *, offset: float = 0.008, largest: float = 0.999)
     return (1 - level[1:] / level[:-1]).clamp(max=largest).to(torch.get_default_dtype())
 
 
-def alphas_bar_from_betas(betas: Table) -> Table:
+def alphas_bar_from_betas(betas: Float[Tensor, " *b T"]) -> Float[Tensor, " *b T"]:
     r"""Proportion of the signal's variance left after each step, $\prod_{s\le t}(1-\beta_s)$.
 
     >>> alphas_bar_from_betas(torch.tensor([0.1, 0.1]))

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, Scalar, drawn, expand, last, mean_event, randn
-from genlab.core.tensors import Rng, require_alike, require_between, require_positive
+from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
 from genlab.score.diffusion import EpsModel, Level, Table, add_noise
 from genlab.score.guidance import cfg_eps, drop_condition
 
@@ -177,6 +177,7 @@ def edm_sample(
     denoiser: Denoiser, x_T: Event, sigmas: Float[Tensor, " s"], *, order: int = 2
 ) -> Iterator[Event]:
     """Sampler: yield the state after each step (algorithm 1), 2n - 1 evaluations; order 1: n."""
+    require_rows(axes=1, sigmas=sigmas)
     x = x_T
     for sigma, sigma_next in pairwise(sigmas.to(x_T.dtype)):
         with torch.no_grad():

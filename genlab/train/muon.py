@@ -20,7 +20,7 @@ def orthogonalize(g: Float[Tensor, " m n"], n_steps: int = 5) -> Float[Tensor, "
     layers"), Newton-Schulz iteration.
     """
     a, b, c = 3.4445, -4.7750, 2.0315  # steep at 0, and near 1 where it settles
-    tall = g.shape[0] > g.shape[1]
+    tall = g.size(0) > g.size(1)
     x = g.T if tall else g  # the smaller side outside: smaller products
     x = x / (x.norm() + 1e-7)
     for _ in range(n_steps):

@@ -119,7 +119,7 @@ def test_in_an_empty_folder_a_lesson_opens_and_runs_without_network(installed, t
         call(installed, "-c", tried, cwd=tmp_path)
     said = call(installed, "-m", "genlab_course.cli", "start", cwd=tmp_path)
     assert f"{len(shipped())} new" in said
-    (lesson,) = (tmp_path / "my").glob("08_*.ipynb")
+    (lesson,) = (tmp_path / "my").glob("03_*.ipynb")
     call(installed, "-c", RUN, lesson, lesson.parent, cwd=tmp_path)
     cells = [c for c in json.loads(lesson.read_text(encoding="utf-8"))["cells"] if "outputs" in c]
     outputs = [output for cell in cells for output in cell["outputs"]]

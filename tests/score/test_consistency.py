@@ -24,7 +24,6 @@ from genlab.score.consistency import (
     consistency_sample,
     huber_distance,
     mean_flow_loss,
-    mean_flow_sample,
     squared_distance,
 )
 from genlab.train import cosine, fit, minibatches
@@ -189,13 +188,6 @@ def normal_average(x, r, t):
     """The mean velocity of the flow to N(0, S^2), whose paths keep x / std(t)."""
     std = lambda t: ((1 - t) ** 2 * S**2 + t**2).sqrt()
     return x * ((1 - std(r) / std(t)) / (t - r))[:, None]
-
-
-def test_jumps_of_the_exact_mean_velocity_end_where_the_flow_ends(generator):
-    x = torch.randn(6, 1, generator=generator)
-    for n in (1, 3):
-        end = last(mean_flow_sample(normal_average, x, torch.linspace(1, 0, n + 1)))
-        torch.testing.assert_close(end, S * x)
 
 
 def test_the_exact_mean_velocity_is_where_the_gradient_of_the_loss_vanishes():

@@ -637,13 +637,6 @@ def noiseless():
         )
     )
     yield "flow_matching.flow_sample", start, mixed(law, straight)
-    jump = lambda x, r, t: (x - carried(x, float(r[0]), float(t[0]))) / (t - r)[:, None]
-    mean_flow = lambda x: last(consistency.mean_flow_sample(jump, x, torch.tensor([1.0, 0.6, 0.0])))
-    yield (
-        "consistency.mean_flow_sample",
-        start,
-        Uniform(lambda x: PHI((mean_flow(x)[:, 0] - M) / math.sqrt(C))),
-    )
     fine = torch.sigmoid(2 * torch.linspace(5.0, -6.0, 401))
     given = exact.exact_eps_model(Gaussian(torch.tensor([1.0]), torch.tensor([[0.3]])), fine)
     free = exact.exact_eps_model(Gaussian(torch.zeros(1), torch.eye(1)), fine)
