@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -224,3 +225,30 @@ def test_the_smallest_sets_of_a_two_sample_test_are_accepted():
     assert classifier_two_sample_test(x, y, KNeighborsClassifier(1)).statistic == 1.0
     with pytest.raises(ValueError, match="even size >= 4"):
         classifier_two_sample_test(x[:2], y[:2], KNeighborsClassifier(1))
+
+
+def test_the_default_network_is_that_of_the_benchmark_and_each_generator_shuffles_anew(monkeypatch):
+    made, seen = [], []
+
+    class Network:
+        def __init__(self, layers, **options):
+            made.append((layers, options))
+
+        def fit(self, X, y):
+            self.first = X[y == 0]
+
+        def predict(self, X):
+            seen.append((self.first, X))
+            return np.zeros(len(X))
+
+    monkeypatch.setattr("sklearn.neural_network.MLPClassifier", Network)
+    x, y = torch.randn(2, 2, 3)
+    for seed in range(40):
+        found = c2st(x, y, n_folds=2, generator=torch.Generator().manual_seed(seed))
+        assert found.value == 0.5
+    assert {layers for layers, _ in made} == {(30, 30)}  # ten units a dimension, two layers
+    assert {options["max_iter"] for _, options in made} == {1000}
+    assert len({options["random_state"] for _, options in made}) == 40  # of 2^31
+    for first, held_out in seen:  # two rows, scaled by their mean and deviation: 1 and -1 / sqrt 2
+        np.testing.assert_allclose(np.abs(first), math.sqrt(0.5))
+        assert len(held_out) == 2

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from genlab.metrics.distances import (
     cubic_kernel,
     energy_distance,
+    extrapolate,
     frechet_1d,
     frechet_by_size,
     frechet_distance,
     frechet_gaussian,
     kid,
     kid_blocks,
+    mean_and_cov,
     median_bandwidth,
     mmd2,
     rbf_kernel,
@@ -111,6 +113,10 @@ def test_kernels_and_their_bandwidth_by_hand():
     ("call", "named"),
     [
         (lambda: sqrt_psd(torch.tensor([[1.0, 0.0], [0.0, -1.0]])), "eigenvalue is -1"),
+        (lambda: sqrt_psd(torch.tensor([[1.0, 1e-9], [0.0, 1.0]])), "not symmetric"),
+        (lambda: mean_and_cov(ONE), "2 rows"),
+        (lambda: extrapolate([4, 4], numbers(1, 2)), "different sizes"),
+        (lambda: extrapolate([4, 5, 6], numbers(1, 2)), "a value for each"),
         (lambda: transport_plan(torch.eye(2), numbers(0.5, 0.5), numbers(0.5, 0.6)), "must agree"),
         (lambda: frechet_by_size(torch.zeros(5, 2), torch.zeros(9, 2), (6,)), r"2\.\.5"),
         (lambda: median_bandwidth(torch.zeros(3, 1), torch.zeros(2, 1)), "half of all pairs"),
@@ -170,3 +176,22 @@ def test_the_gradient_of_the_wasserstein_distance_goes_through_the_sort():
 def test_a_block_of_one_row_is_refused():
     with pytest.raises(ValueError, match=r"size must be in 2\.\.5"):
         kid_blocks(torch.randn(5, 2), torch.randn(5, 2), size=1, n_blocks=1)
+
+
+def test_a_line_in_one_over_n_is_read_off_at_infinite_n(generator):
+    sizes = [10, 20, 50, 100]
+    exact = torch.tensor([3 + 5 / n for n in sizes])
+    torch.testing.assert_close(extrapolate(sizes, exact), numbers(3, 5))
+    noisy = exact + torch.randn(4, generator=generator)
+    slope, at_infinity = np.polyfit([1 / n for n in sizes], noisy.numpy(), 1)
+    torch.testing.assert_close(extrapolate(sizes, noisy), numbers(at_infinity, slope))
+
+
+def test_mean_and_covariance_are_numpys_and_whole_sets_may_be_blocks(generator):
+    x, y = torch.randn(6, 3, generator=generator), torch.randn(4, 3, generator=generator)
+    mean, cov = mean_and_cov(x)
+    np.testing.assert_allclose(mean, np.mean(x.numpy(), 0))
+    np.testing.assert_allclose(cov, np.cov(x.numpy(), rowvar=False))
+    largest, least = (frechet_by_size(x, y, (n,), n_repeats=2) for n in (4, 2))
+    assert largest.shape == least.shape == (1, 2)
+    torch.testing.assert_close(kid_blocks(x[:4], y, size=4, n_blocks=2), kid(x[:4], y).expand(2))
