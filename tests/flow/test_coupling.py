@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow, nice
+from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow, nice, real_nvp
 from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import Affine, Shift
 
@@ -40,3 +40,8 @@ def test_two_layers_of_other_parity_move_everything(stirred, z):
     flow = stirred(coupling_flow(4, Shift(), n_layers=2, width=8), spread=1.0)
     moved = (flow(z[:, :4])[0] - z[:, :4]).detach().abs()
     assert float(moved.min()) > 0
+
+
+@pytest.mark.parametrize("make", [nice, real_nvp, lambda d: coupling_flow(d, Shift())])
+def test_by_default_every_coordinate_is_moved_three_times(make):
+    assert sum((~layer.stays).long() for layer in make(5).layers).tolist() == [3] * 5

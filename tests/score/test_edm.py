@@ -159,3 +159,39 @@ def test_impossible_arguments_are_refused():
         EDM(nn.Identity(), event_shape=(2,), sigma_data=0.5).denoiser(guidance_scale=2.0)
     with pytest.raises(ValueError, match="must rise"):
         guided_denoiser(lambda x, s: x, lambda x, s: x, guidance_scale=2.0, interval=(2.0, 1.0))
+
+
+def test_levels_are_even_in_their_root_and_end_at_zero():
+    squares = edm_sigmas(4, sigma_min=1.0, sigma_max=16.0, rho=2.0)
+    torch.testing.assert_close(squares, torch.tensor([16.0, 9.0, 4.0, 1.0, 0.0]))
+    torch.testing.assert_close(edm_sigmas(2), torch.tensor([80.0, 0.002, 0.0]))  # no fewer
+    ends = edm_sigmas(3, rho=1000.0)[[0, 2]]
+    torch.testing.assert_close(ends, torch.tensor([80.0, 0.002]))
+    for rho in (0.0, 1001.0):
+        with pytest.raises(ValueError, match="rho must lie"):
+            edm_sigmas(3, rho=rho)
+
+
+def test_guidance_calls_only_the_guesses_that_it_needs(generator):
+    calls = []
+    free = lambda x, level: calls.append("free") or 2 * x
+    given = lambda x, level: calls.append("given") or 5 * x + level[:, None]
+    both = lambda x, level: (calls.append("both") or 2 * x, 5 * x + level[:, None])
+    x, options = torch.randn(3, 2, generator=generator), {"interval": (1.0, 2.0)}
+    for scale, level, expected, called in (
+        (0.0, 1.5, 2 * x, ["free"]),
+        (1.0, 1.5, 5 * x + 1.5, ["given"]),
+        (3.0, 0.9, 5 * x + 0.9, ["given"]),  # outside the interval, whose ends belong to it
+        (3.0, 1.0, 11 * x + 3.0, ["free", "given"]),  # 2 x + 3 (3 x + 1)
+        (3.0, 2.0, 11 * x + 6.0, ["free", "given"]),
+        (3.0, 2.1, 5 * x + 2.1, ["given"]),
+    ):
+        level = torch.full((3,), level)
+        guess = guided_denoiser(free, given, guidance_scale=scale, **options)
+        torch.testing.assert_close(guess(x, level), expected)
+        assert calls == called
+        calls.clear()
+        guess = guided_denoiser(free, given, guidance_scale=scale, both=both, **options)
+        torch.testing.assert_close(guess(x, level), expected)
+        assert calls == (["both"] if len(called) == 2 else called)
+        calls.clear()

@@ -13,6 +13,7 @@ from genlab.core.stats import entropy, kl_categorical
 from genlab.oracles.discrete import TokenTable, total_correlation
 from genlab.score.masked import (
     MaskedDiffusion,
+    PixelFiller,
     mask_count,
     masked_nll,
     masked_sample,
@@ -255,3 +256,22 @@ def test_more_steps_are_nearer_to_the_distribution(data, model, generator):
         found = torch.zeros(3, 3, 3).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
         far.append(float((found - data.joint).abs().sum()) / 2)
     assert far[1] < 0.5 * far[0]
+
+
+def test_a_network_for_pixels_reads_level_hidden_paper_and_how_much_is_hidden(generator):
+    seen = []
+
+    class Net(nn.Module):
+        def forward(self, channels, fraction):
+            seen[:] = channels, fraction
+            return torch.arange(5.0)[:, None, None] + 10 * channels[:, :1]
+
+    filler = PixelFiller(Net(), (1, 2, 2), 5)
+    filler.offset.data[0, 1, 0] = torch.tensor([0.0, 0.0, 0.0, 0.0, 7.0])
+    x = torch.tensor([[[[0, 1], [4, 5]]], [[[5, 5], [5, 3]]]])  # five levels; 5 is hidden
+    logits, (channels, fraction) = filler(x), seen
+    assert channels[0].tolist() == [[[-1, -0.5], [1, 0]], [[0, 0], [0, 1]], [[1, 0], [0, 0]]]
+    assert fraction.tolist() == [0.25, 0.75]
+    assert logits.shape == (2, 1, 2, 2, 5)
+    torch.testing.assert_close(logits[0, 0, 0, 1], torch.arange(5.0) - 5)
+    torch.testing.assert_close(logits[0, 0, 1, 0], torch.tensor([10.0, 11, 12, 13, 21]))

@@ -352,3 +352,11 @@ def test_the_standard_prior_has_mean_zero_and_unit_deviation():
     prior = NormalPrior.standard((2, 3))
     assert torch.equal(prior.mean, torch.zeros(2, 3))
     assert torch.equal(prior.std, torch.ones(2, 3))
+
+
+def test_a_prior_shifts_and_stretches_the_noise_that_the_standard_one_draws():
+    noise = NormalPrior.standard((2,)).sample(3, generator=seeded())
+    assert torch.equal(noise, torch.randn(3, 2, generator=seeded()))
+    prior = NormalPrior(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0]))
+    expected = torch.stack([1 + 0.5 * noise[:, 0], 3 * noise[:, 1] - 2], 1)
+    torch.testing.assert_close(prior.sample(3, generator=seeded()), expected)
