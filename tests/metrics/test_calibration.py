@@ -192,6 +192,9 @@ def test_a_bin_includes_its_upper_edge_and_counts_as_often_as_it_was_used():
     confidence, right = torch.tensor([0.25, 0.25, 0.5, 1.0]), torch.tensor([False] * 3 + [True])
     ece = expected_calibration_error(confidence, right, n_bins=2)
     assert math.isclose(ece.item(), 3 / 4 * 1 / 3, rel_tol=1e-12)
+    confidence, right = torch.tensor([0.0, 0.25, 0.5, 1.0]), torch.tensor([True, True, False, True])
+    ece = expected_calibration_error(confidence, right, n_bins=4)  # gaps 2 - 0.25, 0.5 and 0
+    assert ece.item() == pytest.approx((1.75 + 0.5) / 4)
 
 
 def test_far_apart_and_equal_samples_get_the_smallest_and_the_largest_p_value(generator):

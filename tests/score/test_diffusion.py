@@ -70,6 +70,27 @@ def test_linear_rate_schedule_has_the_area_under_the_rate_as_its_exponent(n_step
     assert_close(-bar.log(), area)
 
 
+def test_schedules_have_the_ends_of_their_papers():
+    betas = linear_betas(1000)
+    assert_close(betas[[0, 1, 999]], torch.tensor([1e-4, 1e-4 + 0.0199 / 999, 0.02]))
+    assert_close(linear_betas(2, first=0.3, last=0.3), torch.tensor([0.3, 0.3]))
+    left = alphas_bar_from_betas(linear_rate_betas(3))[-1]
+    assert left.item() == pytest.approx(math.exp(-(0.1 + 20) / 2))  # the mean rate of VP
+
+
+def test_signal_of_the_cosine_schedule_falls_like_a_squared_cosine_until_its_last_step():
+    u = torch.arange(1, 51) / 50
+    level = (
+        torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+        / math.cos(0.008 / 1.008 * math.pi / 2) ** 2
+    )
+    bar = alphas_bar_from_betas(cosine_betas(50))
+    assert_close(bar[:-1], level[:-1])
+    assert_close(bar[-1], 0.001 * level[-2])  # 1 - largest, instead of nothing
+    plain = alphas_bar_from_betas(cosine_betas(2, offset=0.0, largest=0.9))
+    assert_close(plain, torch.tensor([0.5, 0.05]))  # cos^2 of 45 degrees, then a tenth
+
+
 # The path, and the names of a prediction
 
 
@@ -312,6 +333,12 @@ ZERO, NONE = torch.zeros(1, 1), lambda x, t: x
         (lambda: linear_betas(1), "expected"),
         (lambda: cosine_betas(0), "expected"),
         (lambda: linear_betas(3, first=0.5, last=0.1), "expected"),
+        (lambda: linear_betas(3, first=0.0), "expected"),
+        (lambda: linear_betas(3, last=1.0), "expected"),
+        (lambda: linear_rate_betas(0), "expected"),
+        (lambda: linear_rate_betas(5, first=2.0, last=1.0), "expected"),
+        (lambda: cosine_betas(5, offset=-0.1), "expected"),
+        (lambda: cosine_betas(5, largest=1.0), "expected"),
         (lambda: linear_rate_betas(5, first=0.0), "expected"),
         (lambda: alphas_bar_from_betas(torch.tensor([0.1, 1.0])), "betas must lie in"),
         (

@@ -195,3 +195,12 @@ def test_guidance_calls_only_the_guesses_that_it_needs(generator):
         torch.testing.assert_close(guess(x, level), expected)
         assert calls == (["both"] if len(called) == 2 else called)
         calls.clear()
+
+
+def test_the_loss_of_a_known_error_is_its_mean_square_times_both_precisions():
+    x0, guess = torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 1.0]])  # mean square (1 + 4) / 2
+    net, sigma = lambda x, c: guess, torch.tensor([0.1])
+    loss = edm_loss(net, x0, sigma, 0 * x0, sigma_data=0.5, skip=False)
+    torch.testing.assert_close(loss, torch.tensor([2.5 * (100 + 4)]))
+    loss = edm_loss(net, x0, sigma, 0 * x0, sigma_data=0.5, skip=False, floor=0.25)
+    torch.testing.assert_close(loss, torch.tensor([2.5 * (16 + 4)]))

@@ -1,6 +1,7 @@
 """Energy-based models: the constant, both gradients, the chains, and the two ways round them."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ from genlab.score.energy import (
     nce_loss,
     score_from_energy,
 )
+from genlab.solvers import mala
 
 DX = 0.01
 GRID = torch.linspace(-9, 9, 1801, dtype=torch.float64)
@@ -285,3 +287,20 @@ def test_samples_go_on_from_stored_chains():
     x = ebm.sample(4, generator=seeded(1))
     _, start = ebm.chains.take(4, generator=(again := seeded(1)))
     assert torch.equal(x, ebm.walk(start, 3, again))
+
+
+def test_particles_take_adjusted_steps_along_the_slope_of_each_level():
+    """The same walk with the plain solver and slopes by hand, on the same noise."""
+    x, betas = torch.randn(6, 2, generator=seeded(1)), (0.0, 0.3, 1.0)
+    options = {"step_size": 0.05, "n_mcmc": 3}
+    ours = annealed_importance(
+        wide, quartic, x, torch.tensor(betas), generator=seeded(2), **options
+    )
+    log_w, g, (start, *states) = torch.zeros(6), seeded(2), ours
+    assert_close(start, (x, log_w))
+    for (before, b), state in zip(pairwise(betas), states, strict=True):
+        log_w = log_w + (b - before) * (-quartic(x) - wide(x))
+        log_f = lambda x, b=b: (1 - b) * wide(x) - b * quartic(x)
+        slope = lambda x, b=b: -(1 - b) * x - 4 * b * x**3
+        x = last(mala(log_f, slope, x, step_size=0.05, n_steps=3, generator=g))
+        assert_close(state, (x, log_w))

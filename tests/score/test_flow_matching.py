@@ -125,3 +125,15 @@ def test_a_sample_takes_as_many_evaluations_as_it_has_steps():
 
     FlowMatching(Still(1, 1), event_shape=(2,), n_steps=4).sample(3)
     assert seen == pytest.approx([1.0, 0.75, 0.5, 0.25])
+
+
+def test_a_timed_network_reads_the_point_and_then_the_time(generator):
+    net = TimedMLP(2)
+    layers = [m for m in net.modules() if isinstance(m, torch.nn.Linear)]
+    # the networks of the lessons: three hidden layers of 64 unless they ask for others
+    assert [tuple(m.weight.shape) for m in layers] == [(64, 3), (64, 64), (64, 64), (2, 64)]
+    x, t = torch.randn(5, 2, generator=generator), torch.rand(5, generator=generator)
+    h = torch.stack([x[:, 0], x[:, 1], t], 1)
+    for layer in layers[:-1]:
+        h = torch.nn.functional.silu(layer(h))
+    assert_close(net(x, t), layers[-1](h))
