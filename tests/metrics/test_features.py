@@ -93,6 +93,13 @@ def judge():
     return DigitJudge(grey, attributes.digit)
 
 
+def test_a_tenth_of_the_pictures_teaches_to_read_nine_of_ten():
+    grey, attributes = load_captioned("judge", 16)
+    judge = DigitJudge(grey[:400], attributes.digit[:400])
+    right = judge(grey[400:700]) == attributes.digit[400:700]
+    assert right.double().mean() > 0.9
+
+
 @pytest.mark.slow
 def test_held_out_digits_are_read(judge):
     grey, attributes = load_captioned("test", 16)
@@ -106,8 +113,9 @@ def test_dropped_classes_are_replaced_by_kept_ones():
     rows = only_classes(labels, 2)
     assert labels[rows].max() < 2
     assert rows[[1, 2, 4]].tolist() == [1, 2, 4]
-    assert len(set(rows.tolist())) == 3
+    assert rows[[0, 3, 5]].tolist() == [1, 2, 4]  # in turn
     assert torch.bincount(repeat_few(12, 4)).tolist() == [3, 3, 3, 3]
+    assert repeat_few(3, 1).tolist() == [0, 0, 0]
 
 
 def test_features_logits_and_probabilities_belong_together(shipped):
@@ -117,6 +125,7 @@ def test_features_logits_and_probabilities_belong_together(shipped):
     torch.testing.assert_close(shipped.probs(images), shipped(images).softmax(1))
     torch.testing.assert_close(features[2:3], shipped.features(images[2:3]))  # whatever the batch
     torch.testing.assert_close(features, shipped.features(images.double()))
+    assert not features.requires_grad
 
 
 @pytest.mark.parametrize(
@@ -199,12 +208,14 @@ def test_grey_beyond_black_and_white_counts_as_black_and_white(generator):
 
 def test_wavelet_features_are_cell_means_and_details_made_white(generator):
     dot = torch.zeros(1, 16, 16)
-    dot[0, 0, 0] = 0.8
+    dot[0, 1, 1] = 0.8
     numbers = WaveletFeatures._numbers(dot)[0]
     places = numbers.nonzero()[:, 0].tolist()
     assert places == [0, 64, 80, 96]  # its cell of 2 x 2, and the corner of each kind of detail
     torch.testing.assert_close(numbers[places], torch.tensor([0.2, 0.1, 0.1, 0.1]))  # 0.4 / 4
     real = torch.rand(150, 16, 16, generator=generator) ** 3
+    assert WaveletFeatures(real)(real).shape == (150, 32)
+    assert WaveletFeatures(real, 1)(real).shape == (150, 1)
     found = WaveletFeatures(real, 7)(real)
     torch.testing.assert_close(found.mean(0), torch.zeros(7))
     torch.testing.assert_close(found.T.cov(), torch.eye(7))
@@ -218,13 +229,13 @@ def test_a_classifier_trains_on_noise_of_a_fifth_of_the_scale(generator):
     seen, body = [], nn.Sequential(nn.Flatten(), nn.Linear(64, 32))
     body.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     net = DigitClassifier(body=body, top=4)
-    x = torch.randint(0, 5, (500, 1, 8, 8), generator=generator)
-    labels = torch.randint(0, 10, (500,), generator=generator)
-    loss = net.loss(x, cond=labels, generator=generator)
-    noise = seen[0] - x / 4
-    assert abs(float(noise.mean())) < 5 * 0.2 / math.sqrt(noise.numel())
-    assert abs(float(noise.std()) - 0.2) < 5 * 0.2 / math.sqrt(2 * noise.numel())
+    x = torch.randint(0, 5, (50, 1, 8, 8), generator=generator)
+    labels = torch.randint(0, 10, (50,), generator=generator)
+    loss = net.loss(x, cond=labels, generator=torch.Generator().manual_seed(7))
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(seen[0], x / 4 + 0.2 * noise)
     log_p = net.head(body(seen[0])).log_softmax(1)
-    torch.testing.assert_close(loss, -log_p[torch.arange(500), labels].mean())
+    torch.testing.assert_close(loss, -log_p[torch.arange(50), labels].mean())
+    torch.testing.assert_close(net.features(x), body(x / 4))  # unscaled until there is a scale
     net.set_scale(x)
     torch.testing.assert_close(net.features(x).square().mean(), torch.tensor(1.0))
