@@ -45,6 +45,14 @@ def test_counts_on_a_line_by_hand():
     assert quality == (0.75, 0.75)
     # 0.5 and 0.6 are in the balls of 0 and 1; 5 in that of 10: 5 hits, 3 of 4 balls hold one
     assert density_coverage(LINE, fake, k=1) == (5 / 4, 0.75)
+    assert density_coverage(LINE, fake[[0, 2]], k=1) == (3 / 2, 0.75)
+
+
+def test_the_papers_recommend_three_and_five_neighbours(generator):
+    x, y = sets(generator, 120, 80)
+    for measure, k in ((precision_recall, 3), (density_coverage, 5)):
+        assert measure(x, y) == measure(x, y, k=k)
+        assert measure(x, y) not in (measure(x, y, k=k - 1), measure(x, y, k=k + 1))
 
 
 @pytest.mark.parametrize("d", [1, 6])
@@ -141,6 +149,10 @@ def test_the_validation_part_chooses(generator):
     ("call", "named"),
     [
         (lambda: knn_radius(LINE, k=4), r"1\.\.3"),
+        (lambda: knn_radius(LINE, k=0), r"1\.\.3"),
+        (lambda: expected_coverage(3, 2, 3), "k=3"),
+        (lambda: expected_coverage(3, 2, 0), "k=0"),
+        (lambda: expected_coverage(3, 0, 1), "m=0"),
         (lambda: memorization_probe(LINE[:0], LINE, LINE), "fake"),
         (lambda: histogram_log_probs(torch.tensor([[0]]), 2, 0.0), "pseudo_count"),
     ],
@@ -182,6 +194,7 @@ def test_a_ball_holds_its_surface_and_one_neighbour_is_enough():
     query, centre = torch.tensor([[1.0, 0.0], [1.1, 0.0]]), torch.zeros(1, 2)
     assert coverage.inside_balls(query, centre, torch.ones(1)).tolist() == [[True], [False]]
     assert expected_coverage(4, 3, 1) == pytest.approx(1 - 3 / 6)
+    assert expected_coverage(4, 1, 1) == pytest.approx(1 / 4)  # in one of four balls
 
 
 def test_the_default_bandwidths_are_close_and_enclose_the_best_one_of_the_digits(generator):
@@ -195,6 +208,10 @@ def test_the_default_bandwidths_are_close_and_enclose_the_best_one_of_the_digits
 def test_a_sample_halfway_between_both_sets_counts_half():
     probe = memorization_probe(LINE[:1] + 1, LINE[:1], LINE[2:3])  # at 1, between 0 and 2
     assert probe[:3] == (0.5, 0.5, 0.5)  # rounded up: one of one, whose chance is 1/2
+    assert probe.z_copy == pytest.approx(-1)  # of one pair, U = 0 or 1, in units of deviation
+    near = [torch.tensor(x, requires_grad=True) for x in ([[5.0]], [[0.0], [3.0]], [[2.0]])]
+    probe = memorization_probe(*near)  # 2 from the training set, which the unseen 2 is 1 from
+    assert probe[:4] == pytest.approx((1, 2 / 3, 2 / 3, 1))
 
 
 def test_the_pseudo_count_that_the_validation_part_likes_is_chosen():
