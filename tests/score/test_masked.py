@@ -148,6 +148,11 @@ def test_a_token_is_the_first_whose_cumulative_probability_exceeds_the_uniform()
     assert (found != MASK).flatten().tolist() == [True, True, False, False, False, False]
     one = unmask_step(hidden, 0 * p[..., :1], 0 * when, u_what, 1.0, 0.0, mask=MASK)
     assert torch.equal(one, 0 * hidden)  # a single token needs no choice
+    # probabilities whose sum is rounded below one: the largest uniform still draws a token
+    logits = torch.randn(500, 1, 7)
+    hidden = torch.full((500, 1), 7)
+    largest = torch.full((500, 1), 1 - 2**-53)
+    assert (unmask_step(hidden, logits, 0 * largest, largest, 1.0, 0.0, mask=7) < 7).all()
 
 
 def test_a_sampler_takes_one_evaluation_a_step_and_keeps_what_it_is_given(exact, generator):
