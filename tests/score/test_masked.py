@@ -208,7 +208,12 @@ def test_the_surest_tokens_appear_first():
         ),
         (lambda x, u: masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0.5, 1.1])), "1.1"),
         (lambda x, u: mask_count(x, x[:, 0] + 1, u, mask=0), "mask is 0, which x0 holds"),
+        (
+            lambda x, u: mask_count(x + torch.eye(2, N).long(), x[:, 0], u, mask=1),
+            "mask is 1, which",
+        ),
         (lambda x, u: mask_count(x, x[:, 0] + 1, u / 0, mask=MASK), "u holds nan"),
+        (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.1, mask=0), r"0\.\.2"),
         (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 1.1, 0.5, mask=MASK), "t = 1.1"),
         (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, -0.1, mask=MASK), "s = -0.1"),
         (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.1, mask=2), r"0\.\.2"),
