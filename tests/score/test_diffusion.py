@@ -29,6 +29,7 @@ from genlab.score.diffusion import (
     eps_from_x0,
     linear_betas,
     linear_rate_betas,
+    log_snr,
     posterior_variances,
     score_from_eps,
     v_from_eps,
@@ -68,6 +69,11 @@ def test_linear_rate_schedule_has_the_area_under_the_rate_as_its_exponent(n_step
     area = torch.cumulative_trapezoid(0.3 + 11.7 * u, u)[99::100]  # exact for a straight line
     bar = alphas_bar_from_betas(linear_rate_betas(n_steps, first=0.3, last=12.0))
     assert_close(-bar.log(), area)
+
+
+def test_log_snr_is_the_logit_of_the_signals_share():
+    a = torch.tensor([1e-12, 0.2, 0.5, 0.9, 1 - 1e-9])
+    assert_close(log_snr(a), torch.logit(a))
 
 
 def test_schedules_have_the_ends_of_their_papers():
@@ -175,6 +181,17 @@ def test_sampler_draws_no_noise_in_the_last_step_and_keeps_no_gradient():
     assert len(runs[0]) == 1
     assert not runs[0][0].requires_grad
     assert_close(runs[0], runs[1], rtol=0, atol=0)
+
+
+def test_noise_is_drawn_in_every_step_but_the_last():
+    betas, x = torch.tensor([0.1, 0.3]), torch.ones(2, 1)
+    options = {"betas": betas, "variances": torch.tensor([0.5, 0.04])}
+    model = lambda x, t: 0 * x
+    states = list(ddpm_sample(model, x, generator=torch.Generator().manual_seed(1), **options))
+    z = torch.randn(2, 1, generator=torch.Generator().manual_seed(1))
+    assert_close(states[0], x / math.sqrt(0.7) + 0.2 * z)
+    assert_close(states[1], states[0] / math.sqrt(0.9))
+    assert len(states) == 2
 
 
 # Grey levels
@@ -339,6 +356,8 @@ ZERO, NONE = torch.zeros(1, 1), lambda x, t: x
         (lambda: linear_rate_betas(5, first=2.0, last=1.0), "expected"),
         (lambda: cosine_betas(5, offset=-0.1), "expected"),
         (lambda: cosine_betas(5, largest=1.0), "expected"),
+        (lambda: cosine_betas(5, largest=0.0), "expected"),
+        (lambda: alphas_bar_from_betas(torch.tensor([0.0, 0.1])), "betas must lie in"),
         (lambda: linear_rate_betas(5, first=0.0), "expected"),
         (lambda: alphas_bar_from_betas(torch.tensor([0.1, 1.0])), "betas must lie in"),
         (

@@ -148,6 +148,9 @@ def test_a_token_is_the_first_whose_cumulative_probability_exceeds_the_uniform()
     assert (found != MASK).flatten().tolist() == [True, True, False, False, False, False]
     one = unmask_step(hidden, 0 * p[..., :1], 0 * when, u_what, 1.0, 0.0, mask=MASK)
     assert torch.equal(one, 0 * hidden)  # a single token needs no choice
+    never = torch.tensor([-math.inf, 0.0, 0.0]).expand(6, 1, 3)  # not drawn by u = 0 either
+    found = unmask_step(torch.full((6, 1), MASK), never, 0 * u_what, u_what, 1.0, 0.0, mask=MASK)
+    assert found.flatten().tolist() == [1, 1, 1, 2, 2, 2]
     # probabilities whose sum is rounded below one: the largest uniform still draws a token
     logits = torch.randn(500, 1, 7)
     hidden = torch.full((500, 1), 7)

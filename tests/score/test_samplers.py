@@ -179,6 +179,14 @@ def test_first_order_is_ddim_at_every_pair_of_levels(a_t, way, seed):
     assert_close(dpm_solver_step(x, x0_hat, a_t, a_s), ddim_step(x, eps, 0 * x, a_t, a_s))
 
 
+def test_the_sampler_of_first_order_takes_the_steps_of_ddim(generator):
+    x, steps = torch.randn(3, 2, generator=generator), torch.tensor([55, 30, 9])
+    model = lambda x, t: torch.tanh(x + t[:, None] / 60)
+    ours = dpm_solver_sample(model, x, steps, alphas_bar=BAR, order=1)
+    for state, theirs in zip(ours, ddim_sample(model, x, steps, alphas_bar=BAR), strict=True):
+        assert_close(state, theirs)
+
+
 def test_error_of_ddim_falls_with_the_step_and_that_of_dpm_solver_with_its_square():
     def error(n, sampler):
         bar, steps = levels(n + 1), torch.arange(n, -1, -1)
@@ -204,6 +212,9 @@ LEVELS = [torch.tensor(v) for v in (0.1, 0.5, 0.9, 1.0)]
         (lambda a: ddim_invert_step(X, X, a[0], a[1]), "must raise the noise"),
         (lambda a: dpm_solver_2m_step(X, X, X, a[1], a[0], a[2]), "a_r < a_t < a_s < 1"),
         (lambda a: dpm_solver_2m_step(X, X, X, a[0], a[1], a[3]), "a_r < a_t < a_s < 1"),
+        (lambda a: dpm_solver_2m_step(X, X, X, 0 * a[0], a[1], a[2]), "a_r < a_t < a_s < 1"),
+        (lambda a: dpm_solver_2m_step(X, X, X, a[0], a[0], a[2]), "a_r < a_t < a_s < 1"),
+        (lambda a: dpm_solver_2m_step(X, X, X, a[0], a[1], a[1]), "a_r < a_t < a_s < 1"),
         (lambda a: ddim_timesteps(60, 61), "n_steps is 61"),
         (lambda a: ddim_timesteps(60, 0), "n_steps is 0"),
         (lambda a: log_snr_timesteps(BAR, 0), "n_steps is 0"),
