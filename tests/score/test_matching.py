@@ -214,6 +214,14 @@ def test_a_level_network_is_a_residual_one_that_hears_the_level_in_every_block(g
     assert_close(net(x, sigma), plain)  # closed blocks pass their input on
     for block in range(2):
         torch.nn.init.eye_(net.writes[block].weight)
+        kept = {k: v.clone() for k, v in net.state_dict().items()}
+        for layer in (net.reads[block], net.hears[block]):
+            torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.constant_(net.reads[block].bias, 0.5)
+        torch.nn.init.constant_(net.hears[block].bias, 1.5)  # 0.5 + 1.5 are heard by every unit
+        raised = net.inp(x.flatten(1)) + torch.nn.functional.silu(torch.tensor(2.0))
+        assert_close(net(x, sigma), net.out(raised).reshape(3, 2, 2))
+        net.load_state_dict(kept)
         change = net(x, sigma) - net(x, 2 * sigma)
         assert float(change.detach().abs().min()) > 0
         torch.nn.init.zeros_(net.writes[block].weight)
@@ -271,6 +279,8 @@ X = torch.zeros(1, 1)
         (lambda: dsm_floor(X, sigma=-1.0), "sigma is -1, expected > 0"),
         (lambda: posterior_covariance(torch.cos, X, alpha=0.0, sigma=1.0), "alpha is 0"),
         (lambda: posterior_covariance(torch.cos, X, alpha=1.0, sigma=-1.0), "sigma is -1"),
+        (lambda: ladder_overlap(0.9, 2), "ratio is 0.9"),
+        (lambda: ladder_overlap(1.1, 0), "d is 0"),
         (lambda: noise_ladder(1.0, 1.0, 3), "expected"),
         (lambda: noise_ladder(1.0, 0.0, 3), "expected"),
         (lambda: noise_ladder(2.0, 1.0, 1), "expected"),
