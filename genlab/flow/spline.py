@@ -89,7 +89,7 @@ def spline_parameters(
 ) -> tuple[Sizes, Sizes, Slopes]:
     """Unconstrained numbers, 3 k - 1, to widths, heights and slopes; zeros give the identity."""
     n_bins, rest = divmod(raw.shape[-1] + 1, 3)
-    if rest or n_bins < 1:
+    if rest:
         raise ValueError(f"spline_parameters: {raw.shape[-1]} parameters, expected 3 k - 1")
     require_positive(bound=bound)
     require_between(0, 1 / n_bins, floor=floor)

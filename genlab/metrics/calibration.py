@@ -69,7 +69,7 @@ def expected_calibration_error(
     require_rows(confidence=confidence)
     require_between(1, math.inf, n_bins=n_bins)
     require_between(0, 1, confidence=confidence)
-    bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
+    bins = (confidence * n_bins).ceil().long().clamp(min=1) - 1
     gap = torch.bincount(bins, right.to(confidence) - confidence)  # n_b (accuracy - confidence)
     return gap.to(confidence).abs().sum() / len(confidence)
 

@@ -149,7 +149,7 @@ def memorization_probe(
     return CopyProbe(
         closer / m,
         share,
-        float(scipy.stats.binom.sf(int(closer + 0.5) - 1, m, share)),
+        float(scipy.stats.binom.sf(math.ceil(closer) - 1, m, share)),
         (float(test.statistic) - n * m / 2) / spread,
         float(test.pvalue),
     )

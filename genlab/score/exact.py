@@ -80,6 +80,7 @@ def exact_flow_1d(
     high = torch.full_like(u, float((means + 40 * stds).max()))
     for _ in range(60):
         middle = (low + high) / 2
-        below = torch.special.ndtr((middle[:, None] - means) / stds) @ noised.weights < u
+        log_p = torch.special.log_ndtr((middle[:, None] - means) / stds) + noised.weights.log()
+        below = log_p.logsumexp(1) < u.log()  # `ndtr` is 0 below -8.3 deviations
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return middle[:, None]

@@ -165,7 +165,7 @@ class MaskedDiffusion(nn.Module):
         n, b = x[0].numel(), len(x)
         here: dict[str, Any] = {"device": x.device, "generator": generator}
         place = (drawn(torch.rand, (), **here) + torch.arange(b, device=x.device) / b) % 1
-        count = (place * n).floor().long().clamp(max=n - 1) + 1
+        count = (place * n).long() + 1  # place < 1, so that no rounding reaches n
         count = count[drawn(torch.randperm, b, **here)]
         u = drawn(torch.rand, x.shape, **here)
         x_t = mask_count(x, count, u, mask=self.n_tokens)

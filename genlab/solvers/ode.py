@@ -120,8 +120,7 @@ def hutchinson_divergence(
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
         x, value = _evaluate(func, x)
-        slopes = [_backward((value * v).sum(), x, keep) for v in probes]
-        products = [sum_event(slope * v) for slope, v in zip(slopes, probes, strict=True)]
+        products = [sum_event(v * _backward((value * v).sum(), x, keep)) for v in probes]
         trace = torch.stack(products).mean(0)
     return (value, trace) if keep else (value.detach(), trace.detach())
 

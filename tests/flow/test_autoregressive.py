@@ -72,3 +72,18 @@ def test_the_order_is_reversed_between_layers(stirred, generator):
     z = torch.randn(1, 3, generator=generator)
     J = torch.autograd.functional.jacobian(lambda z: flow(z)[0].sum(0), z)[:, 0]
     assert float(J.abs().min()) > 0
+
+
+def test_by_default_there_are_four_layers_with_64_units_and_five_in_a_condition_are_read():
+    flow = masked_flow(MAF, 3)
+    layers = [t for t in flow.transforms if isinstance(t, MAF)]
+    assert len(layers) == 4
+    for layer in [*layers, IAF(3, Affine())]:
+        first = next(m for m in layer.conditioner.modules() if isinstance(m, torch.nn.Linear))
+        assert first.out_features == 64
+    layer, cond = IAF(3, Affine(), width=8, d_cond=5), torch.randn(2, 5)
+    for p in layer.parameters():
+        p.data += 0.3 * torch.randn_like(p)
+    z = torch.randn(2, 3)
+    assert float((layer(z, cond)[0] - layer(z, cond + 1)[0]).detach().abs().min()) > 0
+    assert_close(layer.inverse(layer(z, cond)[0], cond)[0], z)

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from genlab.core import last
-from genlab.flow.continuous import Continuous, ride
+from genlab.flow.continuous import Continuous, continuous_flow, ride
 from genlab.flow.transforms import dense_log_det
 from genlab.solvers.ode import rk4
 
@@ -54,3 +54,25 @@ def test_points_go_where_the_plain_solver_takes_them(layer, z):
     velocity = layer.velocity()
     plain = last(rk4(lambda t, x: velocity(x, t.expand(len(x))), z[:, :2], times(40)))
     assert_close(layer(z[:, :2])[0], plain)
+
+
+def test_a_condition_is_read_and_each_direction_takes_its_steps(stirred, z, generator):
+    layer, calls = stirred(Continuous(2, n_steps=3, d_cond=2), spread=0.2), []
+    layer.net.register_forward_hook(lambda *_: calls.append(1))
+    cond = torch.randn(6, 2, generator=generator)
+    x, log_det = layer(z[:, :2], cond)
+    assert len(calls) == 4 * 3  # RK4
+    back, log_det_back = layer.inverse(x, cond)
+    assert len(calls) == 2 * 4 * 3
+    assert_close(back, z[:, :2], rtol=0, atol=1e-3)  # the error of three steps
+    assert_close(log_det_back, -log_det, rtol=0, atol=1e-3)
+    assert float((layer(z[:, :2], cond + 1)[0] - x).detach().abs().min()) > 0
+
+
+def test_a_continuous_flow_starts_at_rest_with_64_units_and_eight_steps(z):
+    flow = continuous_flow(2)
+    (layer,) = flow.transforms
+    net = [m for m in layer.net.modules() if isinstance(m, torch.nn.Linear)]
+    assert [tuple(m.weight.shape) for m in net] == [(64, 3), (64, 64), (2, 64)]
+    assert layer.n_steps == 8
+    assert_close(flow(z[:, :2])[0], z[:, :2])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow, nice
+from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow, nice, real_nvp
 from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import Affine, Shift
 
@@ -40,3 +40,32 @@ def test_two_layers_of_other_parity_move_everything(stirred, z):
     flow = stirred(coupling_flow(4, Shift(), n_layers=2, width=8), spread=1.0)
     moved = (flow(z[:, :4])[0] - z[:, :4]).detach().abs()
     assert float(moved.min()) > 0
+
+
+@pytest.mark.parametrize("make", [nice, real_nvp, lambda d: coupling_flow(d, Shift())])
+def test_by_default_every_coordinate_is_moved_three_times(make):
+    layers = make(5).transforms
+    assert sum((~layer.stays).long() for layer in layers).tolist() == [3] * 5
+    for layer in layers:
+        net = [m for m in layer.conditioner.modules() if isinstance(m, torch.nn.Linear)]
+        n_moved = int((~layer.stays).sum())
+        assert [m.in_features for m in net] == [5 - n_moved, 64, 64]
+        assert net[-1].out_features == n_moved * layer.element.n_params
+
+
+def test_a_condition_is_read_beside_what_stays(stirred, z, generator):
+    layer = stirred(Coupling(alternating_mask(5), Affine(), width=8, d_cond=3), spread=0.5)
+    cond = torch.randn(6, 3, generator=generator)
+    x, log_det = layer(z, cond)
+    back, log_det_back = layer.inverse(x, cond)
+    assert_close(back, z)
+    assert_close(log_det_back, -log_det)
+    changed = (layer(z, cond + 1)[0] - x).abs().detach()
+    assert float(changed[:, ~layer.stays].min()) > 0
+    assert torch.equal(layer(z, cond + 1)[0][:, layer.stays], z[:, layer.stays])
+
+
+@pytest.mark.parametrize(("stays", "found"), [(True, "3 stay and 0"), (False, "0 stay and 3")])
+def test_a_layer_in_which_all_stay_or_all_move_is_refused(stays, found):
+    with pytest.raises(ValueError, match=found):
+        Coupling(torch.full((3,), stays), Shift())

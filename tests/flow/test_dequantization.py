@@ -17,6 +17,7 @@ from genlab.flow.dequantization import (
     tightened_bound,
 )
 from genlab.flow.model import Flow, StandardNormal
+from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import Affine, ElementwiseLayer, HistogramMarginals
 
 L = 5
@@ -155,3 +156,35 @@ def test_untrained_it_is_the_histogram_model(images, generator):
     bound = pixel_flow(images, L, width=8).elbo(images, generator=generator)
     # the quantile is clamped at 1e-6 and the spline joins its tails at 3: rounding elsewhere
     assert_close(bound, wanted, rtol=0, atol=1e-3)
+
+
+def test_frequencies_are_counted_for_each_pixel_and_smoothed():
+    x = torch.tensor([[0, 1], [0, 2], [1, 2]])
+    wanted = torch.tensor([[2.5, 1.5, 0.5], [0.5, 1.5, 2.5]]) / 4.5
+    assert_close(pixel_histograms(x, 3, extra=0.5), wanted)
+    assert_close(pixel_histograms(x, 3)[0], torch.tensor([2.3, 1.3, 0.3]) / 3.9)
+    assert_close(pixel_histograms(x[:, :1], 3, extra=0.0)[0], torch.tensor([2.0, 1.0, 0.0]) / 3)
+
+
+def test_equal_bounds_are_not_tightened_and_one_draw_is_its_own_bound():
+    bounds = torch.tensor([[-3.0, -900.0]])
+    assert_close(tightened_bound(bounds.expand(5, 2)), bounds[0])
+    assert_close(tightened_bound(bounds), bounds[0])
+
+
+def test_a_sample_at_the_end_of_the_interval_is_the_highest_level(flow, monkeypatch):
+    monkeypatch.setattr(flow, "sample", lambda n, generator: torch.linspace(0, 1, n)[:, None])
+    assert DequantisedFlow(flow, UNIFORM, levels=L).sample(3).tolist() == [[0], [2], [4]]
+
+
+def test_untold_the_pixel_flow_has_four_spline_layers_and_the_noise_two(images):
+    layers = pixel_flow(images, L).flow.transforms
+    splines = layers[:-1:2]
+    assert len(layers) == 2 * 4 + 1
+    for k, layer in enumerate(splines):
+        assert layer.stays.tolist() == [k % 2 == 0, k % 2 == 1] * 2
+        assert layer.conditioner.net[0].out_features == 64
+        assert layer.element.n_params == RationalQuadratic(5).n_params
+        assert layer.element.bound == 3.0
+    noise = VariationalNoise(4, L, Affine()).flow.transforms
+    assert [layer.conditioner.net[0].weight.shape for layer in noise[:-1]] == [(64, 2 + 4)] * 2

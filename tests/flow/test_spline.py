@@ -1,5 +1,6 @@
 """Rational-quadratic splines: monotone, smooth at the knots, identity outside."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,3 +90,32 @@ def test_gradients_are_finite_outside_and_at_the_bound():
         x, log_deriv = way(z, raw)
         grads = torch.autograd.grad(x.sum() + log_deriv.sum(), (raw, z))
         assert all(bool(torch.isfinite(g).all()) for g in grads)
+
+
+def test_zeros_give_the_identity_and_no_bin_is_below_a_thousandth():
+    assert RationalQuadratic().n_params == 3 * 8 - 1  # eight bins on [-4, 4]
+    sizes = spline_parameters(torch.zeros(2, 23), 4.0)
+    assert_close(sizes, (torch.ones(2, 8), torch.ones(2, 8), torch.ones(2, 9)))
+    z = torch.tensor([-3.999, -0.3, 0.0, 2.2, 3.999, 4.001])
+    for way in (RationalQuadratic().forward, RationalQuadratic().inverse):
+        x, log_deriv = way(z, torch.zeros(6, 23))
+        assert_close(x, z)
+        assert_close(log_deriv, torch.zeros(6))
+    wild = torch.randn(6, 23)
+    moved = RationalQuadratic().forward(z, wild)[0] != z
+    assert moved.tolist() == [True] * 5 + [False]
+    widths, heights, slopes = spline_parameters(torch.tensor([1e9, 0, 0, 1e9, -1e9]), 0.5)
+    assert_close(widths, torch.tensor([0.999, 0.001]))
+    assert_close(heights, torch.tensor([0.001, 0.999]))
+    assert_close(slopes, torch.tensor([1.0, 0.001, 1.0]))
+    with pytest.raises(ValueError, match="3 parameters"):
+        spline_parameters(torch.zeros(3), 1.0)
+
+
+def test_numbers_of_any_shape_have_each_their_own_spline(generator):
+    z = 6 * torch.rand(4, 3, 2, generator=generator) - 3
+    raw = torch.randn(4, 3, 2, 14, generator=generator)
+    for way in (RationalQuadratic(5, 2.5).forward, RationalQuadratic(5, 2.5).inverse):
+        flat = way(z.flatten(), raw.flatten(0, 2))
+        for found, expected in zip(way(z, raw), flat, strict=True):
+            assert_close(found, expected.reshape(4, 3, 2))

@@ -17,6 +17,7 @@ from genlab.flow.transforms import (
     HistogramMarginals,
     Linear,
     Permutation,
+    Shift,
     dense_log_det,
     flow_log_prob,
     pull_back,
@@ -143,3 +144,45 @@ def test_the_upper_end_of_the_last_bin_belongs_to_it():
     assert z.isfinite().all()
     assert log_det.isfinite().all()
     assert marginals.forward(z)[0].item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_quantiles_end_a_millionth_before_the_ends_or_where_one_says(generator):
+    far, even = torch.tensor([[-40.0], [40.0]]), torch.full((1, 4), 0.25)
+    ends = torch.tensor([[1e-6], [1 - 1e-6]])
+    assert_close(HistogramMarginals(even)(far)[0], ends, rtol=0, atol=1e-15)
+    z = HistogramMarginals(even).inverse(torch.tensor([[0.0], [1.0]]))[0]
+    assert_close(z, torch.special.ndtri(ends))
+    assert_close(HistogramMarginals(even, tail=0.0)(far)[0], torch.tensor([[0.0], [1.0]]))
+    # an edge belongs to the bin above it: x = 1/3 has the density 3/4 in both directions
+    uneven = HistogramMarginals(torch.tensor([[0.5, 0.25, 0.25]]))
+    x, log_det = uneven(torch.zeros(1, 1))
+    assert_close(x, torch.full((1, 1), 1 / 3))
+    assert_close(log_det, torch.tensor([-math.log(0.75 * math.sqrt(2 * math.pi))]))
+    assert_close(uneven.inverse(torch.full((1, 1), 1 / 3))[1], -log_det)
+
+
+def test_an_untrained_layer_is_the_identity(z):
+    families = Affine(), Shift()
+    for layer in (Linear(3), *(ElementwiseLayer(family, (3,)) for family in families)):
+        x, log_det = layer(z[:, :3])
+        assert_close(x, z[:, :3])
+        assert_close(log_det, torch.zeros(6))
+
+
+def test_scales_stay_within_three_e_folds_unless_one_says_otherwise():
+    z, params = torch.ones(1, 1), torch.tensor([[[0.0, 1e9]]])
+    for element, limit in ((Affine(), 3.0), (Affine(limit=0.5), 0.5)):
+        x, log_deriv = element.forward(z, params)
+        assert_close(log_deriv, torch.full((1, 1), limit))
+        assert_close(x, torch.full((1, 1), math.exp(limit)))
+
+
+def test_triangular_factors_of_any_sign_have_the_volume_of_their_product(z):
+    lower = torch.tensor([[-2.0, 0.0], [1.5, 0.3]])
+    upper = torch.tensor([[4.0, -1.0], [0.0, -0.7]])
+    x, log_det = transforms.lu_forward(z[:, :2], lower, upper)
+    assert_close(x, z[:, :2] @ (lower @ upper).T)
+    assert_close(log_det, torch.linalg.slogdet(lower @ upper).logabsdet.expand(6))
+    back, log_det_back = transforms.lu_inverse(x, lower, upper)
+    assert_close(back, z[:, :2])
+    assert_close(log_det_back, -log_det)

@@ -1,7 +1,9 @@
 """Intervals for rates, reviewers who resemble themselves, and stated confidence."""
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -23,7 +25,7 @@ from genlab.metrics.calibration import (
     reviewer_interval,
     sbc_ranks,
 )
-from genlab.metrics.distances import rbf_kernel
+from genlab.metrics.distances import mmd2, rbf_kernel
 
 counts = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -37,6 +39,14 @@ def test_exact_limits_leave_half_of_the_error_in_each_tail(count, level):
         assert math.isclose(binom.sf(k - 1, n, low), (1 - level) / 2, rel_tol=1e-6)
     if k < n:
         assert math.isclose(binom.cdf(k, n, high), (1 - level) / 2, rel_tol=1e-6)
+
+
+def test_without_a_success_or_a_failure_the_interval_ends_at_zero_or_one():
+    assert binomial_interval(0, 4)[:2] == (0.0, 0.0)
+    assert binomial_interval(4, 4)[1:] == (1.0, 1.0)
+    assert binomial_interval(1, 4) == binomial_interval(1, 4, 0.95)
+    assert design_effect(1, 0.3) == design_effect(9, 0.0) == 1.0  # one answer, or no correlation
+    assert design_effect(9, 1.0) == 9.0
 
 
 def test_the_design_effect_is_the_variance_of_a_mean_of_correlated_answers():
@@ -127,7 +137,7 @@ def ranks_of(scale, shift=0.0, seed=0):
 
 
 def test_a_rank_counts_the_draws_below_for_each_parameter():
-    theta = torch.tensor([[0.0, 5.0, 0.0, 9.0]])
+    theta = torch.tensor([[0.0, 5.0, 1.0, 9.0]])  # a draw that equals it is not below
     draws = torch.tensor([[[-1, 1, 1, 1], [-2, 2, 2, 2], [3, 9, 3, 3]]], dtype=torch.float64)
     assert sbc_ranks(theta, draws).tolist() == [[2, 2, 0, 3]]
 
@@ -137,6 +147,7 @@ def test_chi_square_of_two_uneven_bins_is_the_textbooks():
     found = chi_square_test(ranks, 1, n_bins=2)
     assert found.statistic == pytest.approx(2 * 10**2 / 20)
     assert found.p_value == pytest.approx(2 * norm.sf(math.sqrt(10)))  # chi^2 of 1 = a square
+    assert chi_square_test(torch.arange(100), 99) == (0.0, 1.0)  # five in each of twenty bins
 
 
 @TESTS
@@ -175,6 +186,14 @@ ONE, TWO = torch.zeros(1, 1), torch.zeros(2, 1)
     ("call", "named"),
     [
         (lambda: binomial_interval(5, 4), "got 5, 4"),
+        (lambda: binomial_interval(0, 0), "got 0, 0"),
+        (lambda: binomial_interval(1, 4, 0.0), "0 < level < 1"),
+        (lambda: binomial_interval(1, 4, 1.0), "0 < level < 1"),
+        (lambda: design_effect(0, 0.5), "m >= 1"),
+        (lambda: mmd_permutation_test(TWO, ONE, rbf_kernel), "got 2, 1"),
+        (lambda: mmd_permutation_test(TWO, TWO, rbf_kernel, n_permutations=0), "2, 2, 0"),
+        (lambda: chi_square_test(torch.arange(100), 99, n_bins=1), "at least 2"),
+        (lambda: c2st(TWO, TWO, Parrot()), "size >= 5"),
         (lambda: reviewer_interval(torch.ones(1, 5, dtype=torch.bool)), "2 reviewers"),
         (lambda: classifier_two_sample_test(TWO, torch.zeros(6, 1), Parrot()), "2 and 6"),
         (lambda: chi_square_test(torch.tensor([0, 100] * 100), 99), "0..99"),
@@ -191,6 +210,17 @@ def test_a_bin_includes_its_upper_edge_and_counts_as_often_as_it_was_used():
     confidence, right = torch.tensor([0.25, 0.25, 0.5, 1.0]), torch.tensor([False] * 3 + [True])
     ece = expected_calibration_error(confidence, right, n_bins=2)
     assert math.isclose(ece.item(), 3 / 4 * 1 / 3, rel_tol=1e-12)
+    confidence, right = torch.tensor([0.0, 0.25, 0.5, 1.0]), torch.tensor([True, True, False, True])
+    ece = expected_calibration_error(confidence, right, n_bins=4)  # gaps 2 - 0.25, 0.5 and 0
+    assert ece.item() == pytest.approx((1.75 + 0.5) / 4)
+    confidence, gaps = torch.rand(90), 0.0
+    right = (7 * confidence).long() % 2 == 0  # neighbouring bins must not make up for each other
+    for low in range(7):
+        chosen = (confidence > low / 7) & (confidence <= (low + 1) / 7)
+        gaps += abs(float(right[chosen].sum() - confidence[chosen].sum()))
+    assert expected_calibration_error(confidence, right, n_bins=7).item() == pytest.approx(
+        gaps / 90
+    )
 
 
 def test_far_apart_and_equal_samples_get_the_smallest_and_the_largest_p_value(generator):
@@ -200,6 +230,21 @@ def test_far_apart_and_equal_samples_get_the_smallest_and_the_largest_p_value(ge
     x = torch.ones(6, 2)
     same = mmd_permutation_test(x, x, rbf_kernel, n_permutations=19, generator=generator)
     assert same.p_value == 1.0
+    blind = lambda x, y: torch.zeros(len(x), len(y))
+    assert mmd_permutation_test(x, x[:2], blind, generator=generator) == (0.0, 1.0)
+
+
+def test_the_permuted_statistic_is_the_unbiased_discrepancy_of_unequal_sets(generator):
+    x, y = torch.randn(5, 2, generator=generator), torch.randn(4, 2, generator=generator)
+    ours = mmd_permutation_test(x.requires_grad_(), y, rbf_kernel, n_permutations=4000)
+    assert ours.statistic == pytest.approx(mmd2(x, y, rbf_kernel).item())
+    pool, larger = torch.cat([x, y]).detach(), 0
+    for some in itertools.combinations(range(9), 5):  # 126 splits, each as likely
+        others = [i for i in range(9) if i not in some]
+        split = mmd2(pool[list(some)], pool[others], rbf_kernel).item()
+        larger += split >= ours.statistic - 1e-12
+    p = larger / 126
+    assert abs(ours.p_value - p) < 5 * math.sqrt(p * (1 - p) / 4000) + 1 / 4000
 
 
 @TESTS
@@ -224,3 +269,33 @@ def test_the_smallest_sets_of_a_two_sample_test_are_accepted():
     assert classifier_two_sample_test(x, y, KNeighborsClassifier(1)).statistic == 1.0
     with pytest.raises(ValueError, match="even size >= 4"):
         classifier_two_sample_test(x[:2], y[:2], KNeighborsClassifier(1))
+
+
+def test_the_default_network_is_that_of_the_benchmark_and_each_generator_shuffles_anew(monkeypatch):
+    made, seen = [], []
+
+    class Network:
+        def __init__(self, layers, **options):
+            made.append((layers, options))
+
+        def fit(self, X, y):
+            self.first = X[y == 0]
+
+        def predict(self, X):
+            seen.append((self.first, X))
+            return np.zeros(len(X))
+
+    monkeypatch.setattr("sklearn.neural_network.MLPClassifier", Network)
+    x, y = torch.randn(2, 2, 3)
+    for seed in range(40):
+        found = c2st(x, y, n_folds=2, generator=torch.Generator().manual_seed(seed))
+        assert found.value == 0.5
+    assert {layers for layers, _ in made} == {(30, 30)}  # ten units a dimension, two layers
+    assert {options["max_iter"] for _, options in made} == {1000}
+    assert len({options["random_state"] for _, options in made}) == 40  # of 2^31
+    for first, held_out in seen:  # two rows, scaled by their mean and deviation: 1 and -1 / sqrt 2
+        np.testing.assert_allclose(np.abs(first), math.sqrt(0.5))
+        assert len(held_out) == 2
+    made.clear(), seen.clear()
+    c2st(*torch.randn(2, 5, 3))
+    assert len(seen) == 5  # folds, of two each

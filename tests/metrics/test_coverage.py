@@ -1,6 +1,8 @@
 """Precision, recall, density, coverage: counts by hand and expectations under equality."""
 
+import inspect
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from genlab.data.digits import load_digits
 from genlab.metrics import coverage
 from genlab.metrics.coverage import (
     density_coverage,
@@ -42,6 +45,14 @@ def test_counts_on_a_line_by_hand():
     assert quality == (0.75, 0.75)
     # 0.5 and 0.6 are in the balls of 0 and 1; 5 in that of 10: 5 hits, 3 of 4 balls hold one
     assert density_coverage(LINE, fake, k=1) == (5 / 4, 0.75)
+    assert density_coverage(LINE, fake[[0, 2]], k=1) == (3 / 2, 0.75)
+
+
+def test_the_papers_recommend_three_and_five_neighbours(generator):
+    x, y = sets(generator, 120, 80)
+    for measure, k in ((precision_recall, 3), (density_coverage, 5)):
+        assert measure(x, y) == measure(x, y, k=k)
+        assert measure(x, y) not in (measure(x, y, k=k - 1), measure(x, y, k=k + 1))
 
 
 @pytest.mark.parametrize("d", [1, 6])
@@ -138,6 +149,10 @@ def test_the_validation_part_chooses(generator):
     ("call", "named"),
     [
         (lambda: knn_radius(LINE, k=4), r"1\.\.3"),
+        (lambda: knn_radius(LINE, k=0), r"1\.\.3"),
+        (lambda: expected_coverage(3, 2, 3), "k=3"),
+        (lambda: expected_coverage(3, 2, 0), "k=0"),
+        (lambda: expected_coverage(3, 0, 1), "m=0"),
         (lambda: memorization_probe(LINE[:0], LINE, LINE), "fake"),
         (lambda: histogram_log_probs(torch.tensor([[0]]), 2, 0.0), "pseudo_count"),
     ],
@@ -179,3 +194,37 @@ def test_a_ball_holds_its_surface_and_one_neighbour_is_enough():
     query, centre = torch.tensor([[1.0, 0.0], [1.1, 0.0]]), torch.zeros(1, 2)
     assert coverage.inside_balls(query, centre, torch.ones(1)).tolist() == [[True], [False]]
     assert expected_coverage(4, 3, 1) == pytest.approx(1 - 3 / 6)
+    assert expected_coverage(4, 1, 1) == pytest.approx(1 / 4)  # in one of four balls
+
+
+def test_the_default_bandwidths_are_close_and_enclose_the_best_one_of_the_digits(generator):
+    grid = inspect.signature(kernel_density).parameters["bandwidths"].default
+    assert all(1 < wide / narrow < 1.25 for narrow, wide in pairwise(grid))
+    train, val, test = (load_digits(split).images for split in ("train", "val", "test"))
+    row = kernel_density(train, val[:100], test[:10], generator=generator)
+    assert row.setting in [f"bandwidth {h:g}" for h in grid[1:-1]]
+
+
+def test_a_sample_halfway_between_both_sets_counts_half():
+    probe = memorization_probe(LINE[:1] + 1, LINE[:1], LINE[2:3])  # at 1, between 0 and 2
+    assert probe[:3] == (0.5, 0.5, 0.5)  # rounded up: one of one, whose chance is 1/2
+    assert probe.z_copy == pytest.approx(-1)  # of one pair, U = 0 or 1, in units of deviation
+    near = [torch.tensor(x, requires_grad=True) for x in ([[5.0]], [[0.0], [3.0]], [[2.0]])]
+    probe = memorization_probe(*near)  # 2 from the training set, which the unseen 2 is 1 from
+    assert probe[:4] == pytest.approx((1, 2 / 3, 2 / 3, 1))
+
+
+def test_the_pseudo_count_that_the_validation_part_likes_is_chosen():
+    train = torch.tensor([0] * 7 + [16]).reshape(8, 1, 1, 1)
+    smooth = {a: histogram_log_probs(train, 17, a)[0] for a in (0.03, 0.1, 0.3, 1.0)}
+    chosen = set()
+    for counts in ((19, 2, 1), (15, 2, 3), (11, 2, 7), (5, 2, 13)):  # of 0, of 16, never seen
+        val = torch.repeat_interleave(torch.tensor([0, 16, 5]), torch.tensor(counts))
+        bits = {a: float(-log_p[val].mean()) / math.log(2) for a, log_p in smooth.items()}
+        best = min(bits, key=bits.get)
+        row = pixel_histogram(train, val.reshape(-1, 1, 1, 1), train)
+        assert row.setting == f"pseudo-count {best:g}"
+        chosen.add(best)
+        assert row.val == pytest.approx(bits[best])
+        assert row.test == pytest.approx(float(-smooth[best][train.flatten()].mean()) / math.log(2))
+    assert chosen == set(smooth)

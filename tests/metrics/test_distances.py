@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from genlab.metrics.distances import (
     cubic_kernel,
     energy_distance,
+    extrapolate,
     frechet_1d,
     frechet_by_size,
     frechet_distance,
     frechet_gaussian,
     kid,
     kid_blocks,
+    mean_and_cov,
     median_bandwidth,
     mmd2,
     rbf_kernel,
@@ -61,6 +63,15 @@ def test_the_root_of_a_rank_one_matrix_is_free_of_rounding_noise():
     outer = torch.outer(v, v)
     # without a threshold the 28 null directions would each leave about 1e-6 here
     torch.testing.assert_close(sqrt_psd(outer), outer / v.norm(), rtol=0, atol=1e-10)
+    small = torch.diag(numbers(1, 1e-12, 0))  # small is not yet noise
+    torch.testing.assert_close(sqrt_psd(small), torch.diag(numbers(1, 1e-6, 0)), rtol=0, atol=1e-15)
+    assert torch.equal(sqrt_psd(0 * small), 0 * small)
+
+
+@given(st.integers(1, 6), st.integers(0, 10_000))
+def test_a_gaussian_is_at_distance_zero_of_itself_and_never_below(d, seed):
+    mean, a = torch.ones(d), covariance(d, seed)
+    assert 0 <= frechet_gaussian(mean, a, mean, a) < 1e-12
 
 
 @pytest.mark.parametrize("kernel", [cubic_kernel, rbf_kernel])
@@ -71,7 +82,7 @@ def test_the_estimate_is_unbiased_by_enumeration(kernel):
     population = within_p + within_q - 2 * across
     estimates = [
         mmd2(p[list(i)], q[list(j)], kernel)
-        for i in itertools.product(range(3), repeat=2)
+        for i in itertools.product(range(3), repeat=3)
         for j in itertools.product(range(2), repeat=3)
     ]
     torch.testing.assert_close(torch.stack(estimates).mean(), population)
@@ -104,6 +115,8 @@ def test_kernels_and_their_bandwidth_by_hand():
     assert cubic_kernel(x, y).item() == (1 / 2 + 1) ** 3
     x, y = torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]])
     assert math.isclose(rbf_kernel(x, y, bandwidth=5.0).item(), math.exp(-0.5), rel_tol=1e-12)
+    assert math.isclose(rbf_kernel(x, y / 5).item(), math.exp(-0.5), rel_tol=1e-12)
+    assert cubic_kernel(x[:0], x).shape == (0, 1)
     assert median_bandwidth(torch.tensor([[0.0]]), torch.tensor([[1.0], [5.0]])) == 4.0
 
 
@@ -111,6 +124,12 @@ def test_kernels_and_their_bandwidth_by_hand():
     ("call", "named"),
     [
         (lambda: sqrt_psd(torch.tensor([[1.0, 0.0], [0.0, -1.0]])), "eigenvalue is -1"),
+        (lambda: sqrt_psd(torch.tensor([[-2.0, -1.0], [-1.0, -2.0]])), "eigenvalue is -3"),
+        (lambda: sqrt_psd(torch.tensor([[1.0, 1e-9], [0.0, 1.0]])), "not symmetric"),
+        (lambda: frechet_by_size(torch.zeros(5, 2), torch.zeros(9, 2), (1,)), r"2\.\.5"),
+        (lambda: mean_and_cov(ONE), "2 rows"),
+        (lambda: extrapolate([4, 4], numbers(1, 2)), "different sizes"),
+        (lambda: extrapolate([4, 5, 6], numbers(1, 2)), "a value for each"),
         (lambda: transport_plan(torch.eye(2), numbers(0.5, 0.5), numbers(0.5, 0.6)), "must agree"),
         (lambda: frechet_by_size(torch.zeros(5, 2), torch.zeros(9, 2), (6,)), r"2\.\.5"),
         (lambda: median_bandwidth(torch.zeros(3, 1), torch.zeros(2, 1)), "half of all pairs"),
@@ -163,6 +182,8 @@ def test_the_gradient_of_the_wasserstein_distance_goes_through_the_sort():
     x, y = numbers(3, 1, 2).requires_grad_(), numbers(0, 5, 2)
     value = wasserstein_1d(x, y)  # 1 -> 0, 2 -> 2, 3 -> 5
     torch.testing.assert_close(value.detach(), torch.tensor(1.0))
+    squared = wasserstein_1d(numbers(1, 0), numbers(2, 5), p=2.0)  # 0 -> 2, 1 -> 5
+    torch.testing.assert_close(squared, torch.tensor((4 + 16) / 2))
     (slope,) = torch.autograd.grad(value, x)
     torch.testing.assert_close(slope[:2], numbers(-1 / 3, 1 / 3))  # 3 is moved to 5, 1 to 0
 
@@ -170,3 +191,25 @@ def test_the_gradient_of_the_wasserstein_distance_goes_through_the_sort():
 def test_a_block_of_one_row_is_refused():
     with pytest.raises(ValueError, match=r"size must be in 2\.\.5"):
         kid_blocks(torch.randn(5, 2), torch.randn(5, 2), size=1, n_blocks=1)
+
+
+def test_a_line_in_one_over_n_is_read_off_at_infinite_n(generator):
+    sizes = [10, 20, 50, 100]
+    exact = torch.tensor([3 + 5 / n for n in sizes])
+    torch.testing.assert_close(extrapolate(sizes, exact), numbers(3, 5))
+    torch.testing.assert_close(extrapolate(sizes[:2], exact[:2]), numbers(3, 5))
+    noisy = exact + torch.randn(4, generator=generator)
+    slope, at_infinity = np.polyfit([1 / n for n in sizes], noisy.numpy(), 1)
+    torch.testing.assert_close(extrapolate(sizes, noisy), numbers(at_infinity, slope))
+
+
+def test_mean_and_covariance_are_numpys_and_whole_sets_may_be_blocks(generator):
+    x, y = torch.randn(6, 3, generator=generator), torch.randn(4, 3, generator=generator)
+    mean, cov = mean_and_cov(x)
+    np.testing.assert_allclose(mean, np.mean(x.numpy(), 0))
+    np.testing.assert_allclose(cov, np.cov(x.numpy(), rowvar=False))
+    largest, least = (frechet_by_size(x, y, (n,), n_repeats=2) for n in (4, 2))
+    assert largest.shape == least.shape == (1, 2)
+    torch.testing.assert_close(kid_blocks(x[:4], y, size=4, n_blocks=2), kid(x[:4], y).expand(2))
+    assert kid_blocks(x, y, size=2, n_blocks=1).shape == (1,)
+    assert frechet_by_size(x, y, (2, 3)).shape == (2, 10)  # ten subsets of each size

@@ -54,6 +54,13 @@ def test_whatever_the_network_says_a_clean_example_is_its_own(generator):
     torch.testing.assert_close(f, x)
 
 
+def test_the_function_adds_the_network_to_its_input_by_the_two_scales():
+    x, sigma = torch.tensor([[5.0]]), torch.tensor([3.0])
+    echo = lambda x, c_noise: x  # of c_in x, 1 / sqrt(10); c_skip = 1 / 5, c_out = 2 / sqrt(10)
+    f = consistency_function(echo, x, sigma, sigma_data=1.0, sigma_min=1.0)
+    torch.testing.assert_close(f, (1 / 5 + 2 / 10) * x)
+
+
 @given(sigma=st.floats(0.01, 50.0), sigma_data=st.floats(0.2, 2.0))
 def test_with_nothing_taken_off_the_scales_are_edms(sigma, sigma_data):
     ours = consistency_precondition(torch.tensor(sigma), sigma_data=sigma_data)
@@ -139,6 +146,7 @@ TWO = torch.ones(2)
         (lambda: consistency_precondition(TWO / 99, sigma_data=0.5, sigma_min=0.02), "at least"),
         (lambda: mean_flow_loss(END, TWO, TWO, TWO, TWO / 2), "at most t"),
         (lambda: mean_flow_loss(END, TWO, TWO, -TWO, TWO / 2), "r holds"),
+        (lambda: mean_flow_loss(END, TWO, TWO, TWO * 0.6, torch.tensor([0.8, 0.5])), "at most t"),
         *(
             (lambda k=k: next(consistency_sample(END, TWO[:, None], k, sigma_min=0.02)), "levels")
             for k in ((), (1.0, 2.0), (1.0, 1.0), (1.0, 0.001))
@@ -276,6 +284,31 @@ def test_the_loss_compares_with_the_average_not_with_the_newest_weights(data, ge
     for p in both.target.average.parameters():
         p.data.add_(0.3)
     assert abs(seeded() - before) > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("null", "p_drop", "share"), [(7, None, 0.1), (7, 0.4, 0.4), (None, 0.4, 0.0)]
+)
+def test_a_share_of_the_labels_is_dropped_for_student_and_teacher_alike(null, p_drop, share):
+    class Labelled(nn.Linear):
+        def forward(self, x, c_noise, label):
+            shown.append(label)
+            return x
+
+    n, shown = 2000, []
+    edm = EDM(Labelled(1, 1), event_shape=(1,), sigma_data=0.9, null=null)
+    teacher = lambda cond: shown.append(cond) or (lambda x, sigma: 0 * x)
+    more = {} if p_drop is None else {"p_drop": p_drop}
+    student = ConsistencyModel(edm, levels=(10.0,), sigma_min=0.02)
+    both = Distillation(student, teacher, torch.tensor([2.0, 1.0, 0.5]), **more)
+    both.loss(
+        torch.ones(n, 1), cond=torch.full((n,), 3), generator=torch.Generator().manual_seed(0)
+    )
+    assert len(shown) == 3
+    for label in shown:
+        assert torch.equal(label, shown[0])
+        found = (label != 3).double().mean()
+        assert abs(found - share) <= 5 * math.sqrt(share * (1 - share) / n)
 
 
 def test_every_pair_of_neighbours_is_visited(data):

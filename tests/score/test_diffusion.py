@@ -29,6 +29,7 @@ from genlab.score.diffusion import (
     eps_from_x0,
     linear_betas,
     linear_rate_betas,
+    log_snr,
     posterior_variances,
     score_from_eps,
     v_from_eps,
@@ -68,6 +69,32 @@ def test_linear_rate_schedule_has_the_area_under_the_rate_as_its_exponent(n_step
     area = torch.cumulative_trapezoid(0.3 + 11.7 * u, u)[99::100]  # exact for a straight line
     bar = alphas_bar_from_betas(linear_rate_betas(n_steps, first=0.3, last=12.0))
     assert_close(-bar.log(), area)
+
+
+def test_log_snr_is_the_logit_of_the_signals_share():
+    a = torch.tensor([1e-12, 0.2, 0.5, 0.9, 1 - 1e-9])
+    assert_close(log_snr(a), torch.logit(a))
+
+
+def test_schedules_have_the_ends_of_their_papers():
+    betas = linear_betas(1000)
+    assert_close(betas[[0, 1, 999]], torch.tensor([1e-4, 1e-4 + 0.0199 / 999, 0.02]))
+    assert_close(linear_betas(2, first=0.3, last=0.3), torch.tensor([0.3, 0.3]))
+    left = alphas_bar_from_betas(linear_rate_betas(3))[-1]
+    assert left.item() == pytest.approx(math.exp(-(0.1 + 20) / 2))  # the mean rate of VP
+
+
+def test_signal_of_the_cosine_schedule_falls_like_a_squared_cosine_until_its_last_step():
+    u = torch.arange(1, 51) / 50
+    level = (
+        torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+        / math.cos(0.008 / 1.008 * math.pi / 2) ** 2
+    )
+    bar = alphas_bar_from_betas(cosine_betas(50))
+    assert_close(bar[:-1], level[:-1])
+    assert_close(bar[-1], 0.001 * level[-2])  # 1 - largest, instead of nothing
+    plain = alphas_bar_from_betas(cosine_betas(2, offset=0.0, largest=0.9))
+    assert_close(plain, torch.tensor([0.5, 0.05]))  # cos^2 of 45 degrees, then a tenth
 
 
 # The path, and the names of a prediction
@@ -156,6 +183,17 @@ def test_sampler_draws_no_noise_in_the_last_step_and_keeps_no_gradient():
     assert_close(runs[0], runs[1], rtol=0, atol=0)
 
 
+def test_noise_is_drawn_in_every_step_but_the_last():
+    betas, x = torch.tensor([0.1, 0.3]), torch.ones(2, 1)
+    options = {"betas": betas, "variances": torch.tensor([0.5, 0.04])}
+    model = lambda x, t: 0 * x
+    states = list(ddpm_sample(model, x, generator=torch.Generator().manual_seed(1), **options))
+    z = torch.randn(2, 1, generator=torch.Generator().manual_seed(1))
+    assert_close(states[0], x / math.sqrt(0.7) + 0.2 * z)
+    assert_close(states[1], states[0] / math.sqrt(0.9))
+    assert len(states) == 2
+
+
 # Grey levels
 
 
@@ -236,6 +274,10 @@ def test_rows_of_the_bound_are_the_last_step_the_divergences_and_the_prior(bins,
     q = Normal(bar[-1].sqrt() * x0, (1 - bar[-1]).sqrt())
     assert_close(rows[6], kl_divergence(q, Normal(0.0, 1.0)).sum(1))
     assert_close(ddpm_vlb(model, x0, eps, bins=bins, **both), -rows.sum(0))
+    few = {"betas": betas[:2], "variances": betas[:2]}  # so that much of the signal is left
+    q = Normal(bar[1].sqrt() * x0, (1 - bar[1]).sqrt())
+    prior = ddpm_vlb_terms(model, x0, eps[:2], bins=bins, **few)[-1]
+    assert_close(prior, kl_divergence(q, Normal(0.0, 1.0)).sum(1))
 
 
 # The model
@@ -312,6 +354,14 @@ ZERO, NONE = torch.zeros(1, 1), lambda x, t: x
         (lambda: linear_betas(1), "expected"),
         (lambda: cosine_betas(0), "expected"),
         (lambda: linear_betas(3, first=0.5, last=0.1), "expected"),
+        (lambda: linear_betas(3, first=0.0), "expected"),
+        (lambda: linear_betas(3, last=1.0), "expected"),
+        (lambda: linear_rate_betas(0), "expected"),
+        (lambda: linear_rate_betas(5, first=2.0, last=1.0), "expected"),
+        (lambda: cosine_betas(5, offset=-0.1), "expected"),
+        (lambda: cosine_betas(5, largest=1.0), "expected"),
+        (lambda: cosine_betas(5, largest=0.0), "expected"),
+        (lambda: alphas_bar_from_betas(torch.tensor([0.0, 0.1])), "betas must lie in"),
         (lambda: linear_rate_betas(5, first=0.0), "expected"),
         (lambda: alphas_bar_from_betas(torch.tensor([0.1, 1.0])), "betas must lie in"),
         (

@@ -1,6 +1,7 @@
 """Energy-based models: the constant, both gradients, the chains, and the two ways round them."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ from genlab.score.energy import (
     nce_loss,
     score_from_energy,
 )
+from genlab.solvers import mala
 
 DX = 0.01
 GRID = torch.linspace(-9, 9, 1801, dtype=torch.float64)
@@ -69,8 +71,12 @@ def test_draws_estimate_the_constant_without_bias(generator):
 
 def test_huge_energies_do_not_overflow_and_no_points_are_refused():
     assert log_partition(torch.tensor([-2000.0, -2000.0]), 0.0) == pytest.approx(2000 + math.log(2))
-    with pytest.raises(ValueError, match="n_points is 0"):
-        log_partition(torch.zeros(0), 0.0)
+    for none in (torch.zeros(0), torch.zeros(3, 0)):
+        with pytest.raises(ValueError, match="n_points is 0"):
+            log_partition(none, 0.0)
+    log_w = torch.tensor([1.0, 3.0]).log()
+    assert log_mean_exp(log_w).item() == pytest.approx(math.log(2))
+    assert_close(log_mean_exp(log_w.expand(3, 4, 2)), torch.full((3, 4), math.log(2)))
 
 
 # The two gradients
@@ -86,6 +92,7 @@ def test_the_slope_is_that_of_the_normalised_density_and_leaves_no_trace():
     assert_close(slope, p.score(x))
     assert not slope.requires_grad
     assert not x.requires_grad
+    assert not score_from_energy(lambda x: (x**4).sum(1), x).requires_grad
 
 
 def test_the_slope_can_itself_be_differentiated():
@@ -134,6 +141,10 @@ def test_rows_are_different_and_states_go_back_to_them(generator):
     assert_close(states, before[rows])
     pool.put(rows, states + 5)
     assert_close(pool.states[rows], before[rows] + 5)
+    pool.put(rows, states.requires_grad_())
+    assert not pool.states.requires_grad
+    assert PersistentChains(1, (3,)).states.shape == (1, 3)
+    pool.put(rows, states + 5)
     rest = [i for i in range(10) if i not in rows.tolist()]
     assert_close(pool.states[rest], before[rest])
 
@@ -167,13 +178,13 @@ def test_the_quadratic_confines():
 
 def test_the_loss_moves_the_chains_and_holds_the_negatives_still():
     # the gradient is that of the phases with the negatives as numbers, not through the chain
-    ebm, twin = tiny(base_std=1.0), tiny(base_std=1.0)
+    ebm, twin = tiny(base_std=1.0, data_noise=0.3), tiny(base_std=1.0)
     x, g = torch.randn(8, 2), seeded(3)
     loss = ebm.loss(x, generator=seeded(3))
-    torch.randn(x.shape, generator=g)  # the data's noise, whose weight is zero
+    noised = x + 0.3 * torch.randn(x.shape, generator=g)
     rows, states = twin.chains.take(8, generator=g)
     negatives = twin.walk(states, 3, g)
-    expected = (twin.energy(x) - twin.energy(negatives)).mean()
+    expected = (twin.energy(noised) - twin.energy(negatives)).mean()
     assert_close(loss, expected)
     for model, value in ((ebm, loss), (twin, expected)):
         value.backward()
@@ -223,6 +234,7 @@ def test_one_example_pays_for_all_its_noise_and_extreme_logits_stay_finite():
 def test_the_model_is_unnormalised_and_uses_fresh_noise_at_the_ratio(generator):
     noise = Gaussian(torch.zeros(1), torch.eye(1))
     model = NCE(Quartic(), noise, ratio=3)
+    assert model.log_z.item() == 0.0
     model.log_z.data.fill_(0.3)
     x = torch.randn(5, 1, generator=generator)
     log_q = Normal(0.0, 1.0).log_prob(x)
@@ -285,3 +297,27 @@ def test_samples_go_on_from_stored_chains():
     x = ebm.sample(4, generator=seeded(1))
     _, start = ebm.chains.take(4, generator=(again := seeded(1)))
     assert torch.equal(x, ebm.walk(start, 3, again))
+
+
+def test_particles_take_adjusted_steps_along_the_slope_of_each_level():
+    """The same walk with the plain solver and slopes by hand, on the same noise."""
+    x, betas = torch.randn(6, 2, generator=seeded(1)), (0.0, 0.3, 1.0)
+    options = {"step_size": 0.05, "n_mcmc": 3}
+    ours = annealed_importance(
+        wide, quartic, x, torch.tensor(betas), generator=seeded(2), **options
+    )
+    log_w, g, (start, *states) = torch.zeros(6), seeded(2), ours
+    assert_close(start, (x, log_w))
+    for (before, b), state in zip(pairwise(betas), states, strict=True):
+        log_w = log_w + (b - before) * (-quartic(x) - wide(x))
+        log_f = lambda x, b=b: (1 - b) * wide(x) - b * quartic(x)
+        slope = lambda x, b=b: -(1 - b) * x - 4 * b * x**3
+        x = last(mala(log_f, slope, x, step_size=0.05, n_steps=3, generator=g))
+        assert_close(state, (x, log_w))
+
+
+def test_one_step_between_two_levels_is_the_least_that_anneals():
+    x, ends = torch.randn(5, 2, generator=seeded(1)), torch.tensor([0.0, 1.0])
+    once = annealed(x, ends, step_size=0.1, generator=seeded(2))
+    assert_close(once, annealed(x, ends, step_size=0.1, n_mcmc=1, generator=seeded(2)))
+    assert not torch.equal(once.x, x)

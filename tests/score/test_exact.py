@@ -5,7 +5,7 @@ import torch
 from mixtures import mixture
 from torch.testing import assert_close
 
-from genlab.oracles import Gaussian
+from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score import (
     alphas_bar_from_betas,
     ddpm_loss,
@@ -27,6 +27,7 @@ def test_score_is_tweedies_formula_read_backwards(sde):
     alpha, sigma = sde.alpha(t), sde.sigma(t)
     expected = (alpha * MIXTURE.denoiser(x, alpha, sigma) - x) / sigma**2
     assert_close(exact_score(MIXTURE, sde)(x, t.expand(6)), expected)
+    assert_close(exact_score(MIXTURE, sde)(x[:1], t.expand(1)), expected[:1])
 
 
 @pytest.mark.parametrize("t", [0.0, 0.05, 0.5, 1.0])
@@ -84,3 +85,19 @@ def test_flow_on_the_line_agrees_with_the_integral_of_the_density():
         grid = torch.linspace(-12, float(point), 20_001)
         mass = torch.trapezoid(noised.log_prob(grid[:, None]).exp(), grid)
         assert abs(mass - p) < 1e-6  # quadrature
+
+
+@pytest.mark.parametrize("std", [0.01, 1.0, 50.0])
+def test_flow_of_one_normal_is_its_quantile_far_into_the_tails(std):
+    data = GaussianMixture(torch.ones(1), torch.tensor([[3.0]]), torch.tensor([std]))
+    u = torch.tensor([1e-300, 1e-9, 0.2, 0.5, 0.97, 1 - 1e-9])
+    at_start = exact_flow_1d(data, u, 1.0, 0.0)
+    assert_close(at_start, (3 + std * torch.special.ndtri(u))[:, None])
+    assert_close(exact_flow_1d(data, u, 0.0, 1.0), torch.special.ndtri(u)[:, None])  # noise alone
+
+
+def test_flow_reaches_a_narrow_and_a_wide_part_that_are_far_apart():
+    stds = torch.tensor([0.01, 5.0])
+    data = GaussianMixture(torch.tensor([0.5, 0.5]), torch.tensor([[0.0], [400.0]]), stds)
+    x = exact_flow_1d(data, torch.tensor([0.25, 0.75]), 1.0, 0.0)
+    assert_close(x, torch.tensor([[0.0], [400.0]]), rtol=0, atol=1e-9)  # the two medians

@@ -85,6 +85,28 @@ def test_uneven_speed_on_a_straight_line_is_not_straight():
     assert straightness((ts**2)[:, None, None], ts).item() == pytest.approx(1 / 3, abs=1e-6)
 
 
+def test_straightness_is_an_integral_over_time_whatever_the_unit():
+    states = torch.tensor([0.0, 3.0, 4.0]).reshape(3, 1, 1).repeat(1, 1, 2)
+    ts = torch.tensor([0.0, 0.5, 1.0])  # speeds 6 and 2, chord 4: a gap of 2 throughout
+    assert_close(straightness(states, ts), torch.tensor([2 * 4.0]))
+    assert_close(straightness(states.flip(0), ts.flip(0)), torch.tensor([2 * 4.0]))
+    assert_close(straightness(states, 4 * ts), torch.tensor([4 * 2 * 4.0 / 16]))
+    with pytest.raises(ValueError, match="2 rows"):
+        straightness(states[:1], ts[:1])
+
+
+def test_with_the_exact_velocity_the_density_is_that_of_the_data(generator):
+    data = Gaussian(torch.tensor([0.8, -0.3]), torch.tensor([[0.3, 0.1], [0.1, 0.2]]))
+
+    class Exact(torch.nn.Module):
+        def forward(self, x, t):
+            return exact_velocity(data)(x, t)
+
+    x = data.sample(5, generator=generator)
+    found = FlowMatching(Exact(), event_shape=(2,), n_steps=80).log_prob(x)
+    assert_close(found, data.log_prob(x), rtol=0, atol=1e-5)  # RK4
+
+
 def test_pairs_of_a_gaussian_flow_lie_on_lines_that_do_not_cross(generator):
     """For N(m, s^2) the flow is the affine map m + s z, so the second flow is exactly straight."""
     data = Gaussian(torch.tensor([0.7]), torch.tensor([[0.25]]))
@@ -125,3 +147,17 @@ def test_a_sample_takes_as_many_evaluations_as_it_has_steps():
 
     FlowMatching(Still(1, 1), event_shape=(2,), n_steps=4).sample(3)
     assert seen == pytest.approx([1.0, 0.75, 0.5, 0.25])
+    FlowMatching(Still(1, 1), event_shape=(2,)).sample(3)
+    assert len(seen) == 4 + 50  # fifty unless told otherwise
+
+
+def test_a_timed_network_reads_the_point_and_then_the_time(generator):
+    net = TimedMLP(2)
+    layers = [m for m in net.modules() if isinstance(m, torch.nn.Linear)]
+    # the networks of the lessons: three hidden layers of 64 unless they ask for others
+    assert [tuple(m.weight.shape) for m in layers] == [(64, 3), (64, 64), (64, 64), (2, 64)]
+    x, t = torch.randn(5, 2, generator=generator), torch.rand(5, generator=generator)
+    h = torch.stack([x[:, 0], x[:, 1], t], 1)
+    for layer in layers[:-1]:
+        h = torch.nn.functional.silu(layer(h))
+    assert_close(net(x, t), layers[-1](h))

@@ -160,3 +160,22 @@ def test_scale_one_is_the_conditional_model_and_scale_zero_the_unconditional(gen
 def test_worked_numbers_of_the_course(w, expected):
     eps_u, eps_c = torch.tensor([[0.6]]), torch.tensor([[1.0]])
     assert abs(cfg_eps(eps_u, eps_c, guidance_scale=w).item() - expected) < 1e-12
+
+
+def test_a_guess_is_clipped_at_its_own_quantile_and_scaled_only_when_that_exceeds_one():
+    guess = torch.tensor([[-4.0, 2.0, 0.0, 1.0], [0.9, -0.5, 0.2, 0.1]])
+    whole = torch.stack([guess[0] / 4, guess[1]])
+    torch.testing.assert_close(dynamic_threshold(guess, p=1.0), whole)
+    half = torch.tensor([-1.0, 1.0, 0.0, 1 / 1.5])  # the median of 0, 1, 2, 4 is 1.5
+    torch.testing.assert_close(dynamic_threshold(guess.view(2, 2, 2), p=0.5)[0].flatten(), half)
+    ramp = torch.arange(201.0)[None]
+    torch.testing.assert_close(dynamic_threshold(ramp), ramp.clamp(max=199) / 199)  # 99.5 %
+
+
+@pytest.mark.parametrize("v", [0.04, 0.5, 1.0])
+def test_guidance_of_scale_three_has_its_integral_in_closed_form(v):
+    guided = guided_gaussian(2.0, v, guidance_scale=3.0)  # of v + (1 - v) u^2
+    assert guided.mean.item() == pytest.approx(3 * 2.0 * (v + (1 - v) / 3), rel=1e-6)
+    assert guided.cov.item() == pytest.approx(v**3)
+    alone = guided_gaussian(2.0, v, guidance_scale=1.0)
+    assert (alone.mean.item(), alone.cov.item()) == pytest.approx((2.0, v))

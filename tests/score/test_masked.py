@@ -13,6 +13,7 @@ from genlab.core.stats import entropy, kl_categorical
 from genlab.oracles.discrete import TokenTable, total_correlation
 from genlab.score.masked import (
     MaskedDiffusion,
+    PixelFiller,
     mask_count,
     masked_nll,
     masked_sample,
@@ -136,6 +137,27 @@ def test_what_is_in_sight_is_left_alone(generator):
     assert torch.equal(x_s[x_t != MASK], x0[x_t != MASK])
 
 
+def test_a_token_is_the_first_whose_cumulative_probability_exceeds_the_uniform():
+    p = torch.tensor([0.2, 0.5, 0.3]).log().expand(6, 1, 3)
+    u_what = torch.tensor([[0.0], [0.199], [0.201], [0.699], [0.701], [0.999]])
+    hidden, when = torch.full((6, 1), MASK), torch.full((6, 1), 0.999)
+    found = unmask_step(hidden, p, when, u_what, 1.0, 0.0, mask=MASK)
+    assert found.flatten().tolist() == [0, 0, 1, 1, 2, 2]
+    when = torch.tensor([0.0, 0.249, 0.251, 0.5, 0.9, 0.99])[:, None]  # (0.8 - 0.6) / 0.8 appear
+    found = unmask_step(hidden, p, when, 0 * u_what, 0.8, 0.6, mask=MASK)
+    assert (found != MASK).flatten().tolist() == [True, True, False, False, False, False]
+    one = unmask_step(hidden, 0 * p[..., :1], 0 * when, u_what, 1.0, 0.0, mask=MASK)
+    assert torch.equal(one, 0 * hidden)  # a single token needs no choice
+    never = torch.tensor([-math.inf, 0.0, 0.0]).expand(6, 1, 3)  # not drawn by u = 0 either
+    found = unmask_step(torch.full((6, 1), MASK), never, 0 * u_what, u_what, 1.0, 0.0, mask=MASK)
+    assert found.flatten().tolist() == [1, 1, 1, 2, 2, 2]
+    # probabilities whose sum is rounded below one: the largest uniform still draws a token
+    logits = torch.randn(500, 1, 7)
+    hidden = torch.full((500, 1), 7)
+    largest = torch.full((500, 1), 1 - 2**-53)
+    assert (unmask_step(hidden, logits, 0 * largest, largest, 1.0, 0.0, mask=7) < 7).all()
+
+
 def test_a_sampler_takes_one_evaluation_a_step_and_keeps_what_it_is_given(exact, generator):
     calls = []
     start = torch.tensor([[1, MASK, MASK], [MASK, MASK, 2]])
@@ -187,6 +209,19 @@ def test_the_surest_tokens_appear_first():
             lambda x, u: masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0, 0.5])),
             "t hold",
         ),
+        (lambda x, u: masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0.5, 1.1])), "1.1"),
+        (lambda x, u: mask_count(x, x[:, 0] + 1, u, mask=0), "mask is 0, which x0 holds"),
+        (
+            lambda x, u: mask_count(x + torch.eye(2, N).long(), x[:, 0], u, mask=1),
+            "mask is 1, which",
+        ),
+        (lambda x, u: mask_count(x, x[:, 0] + 1, u / 0, mask=MASK), "u holds nan"),
+        (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.1, mask=0), r"0\.\.2"),
+        (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 1.1, 0.5, mask=MASK), "t = 1.1"),
+        (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, -0.1, mask=MASK), "s = -0.1"),
+        (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.1, mask=2), r"0\.\.2"),
+        (lambda x, u: unmask_step(x, u[..., None] / 0, u, u, 0.5, 0.1, mask=MASK), "softmax"),
+        (lambda x, u: within_budget(torch.zeros(2, N, V), x == 0, -0.1), "budget is -0.1"),
         (lambda x, u: turns_log_prob(torch.log, x, x - 1, mask=MASK), "turn holds -1"),
         (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.5, mask=MASK), "s < t"),
         (lambda x, u: next(masked_sample(torch.log, x, 0, mask=MASK)), "n_steps is 0"),
@@ -248,6 +283,17 @@ def test_the_loss_is_minus_the_bound_per_token_and_the_bound_averages_over_draws
     torch.testing.assert_close(model.elbo(x, generator=torch.Generator().manual_seed(0)), many)
 
 
+def test_samples_take_the_steps_of_the_model_unless_they_are_given_others():
+    calls, filler = [], nn.Identity()
+    filler.forward = lambda x: calls.append(len(x)) or torch.zeros(*x.shape, V)
+    model = MaskedDiffusion(filler, event_shape=(2, N), n_tokens=V)
+    assert model.sample(4).shape == (4, 2, N)
+    assert calls == [4] * 16
+    model.sample(4, n_steps=3)
+    MaskedDiffusion(filler, event_shape=(N,), n_tokens=V, n_steps=5).sample(4)
+    assert len(calls) == 16 + 3 + 5
+
+
 def test_more_steps_are_nearer_to_the_distribution(data, model, generator):
     n, far = 20_000, []
     for n_steps in (1, 8):
@@ -255,3 +301,22 @@ def test_more_steps_are_nearer_to_the_distribution(data, model, generator):
         found = torch.zeros(3, 3, 3).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
         far.append(float((found - data.joint).abs().sum()) / 2)
     assert far[1] < 0.5 * far[0]
+
+
+def test_a_network_for_pixels_reads_level_hidden_paper_and_how_much_is_hidden(generator):
+    seen = []
+
+    class Net(nn.Module):
+        def forward(self, channels, fraction):
+            seen[:] = channels, fraction
+            return torch.arange(5.0)[:, None, None] + 10 * channels[:, :1]
+
+    filler = PixelFiller(Net(), (1, 2, 2), 5)
+    filler.offset.data[0, 1, 0] = torch.tensor([0.0, 0.0, 0.0, 0.0, 7.0])
+    x = torch.tensor([[[[0, 1], [4, 5]]], [[[5, 5], [5, 3]]]])  # five levels; 5 is hidden
+    logits, (channels, fraction) = filler(x), seen
+    assert channels[0].tolist() == [[[-1, -0.5], [1, 0]], [[0, 0], [0, 1]], [[1, 0], [0, 0]]]
+    assert fraction.tolist() == [0.25, 0.75]
+    assert logits.shape == (2, 1, 2, 2, 5)
+    torch.testing.assert_close(logits[0, 0, 0, 1], torch.arange(5.0) - 5)
+    torch.testing.assert_close(logits[0, 0, 1, 0], torch.tensor([10.0, 11, 12, 13, 21]))

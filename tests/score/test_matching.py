@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from mixtures import mixture
+from scipy.stats import norm
 from torch.testing import assert_close
 
 from genlab.core import integrate, last, std_normal_log_prob
@@ -20,6 +21,7 @@ from genlab.score.matching import (
     dsm_loss,
     esm_loss,
     hyvarinen_loss,
+    ladder_overlap,
     ncsn_loss,
     noise_ladder,
     posterior_covariance,
@@ -135,6 +137,23 @@ def test_a_ladder_falls_by_one_ratio_from_end_to_end(high, low, n):
     assert (ratios > 1).all()
 
 
+@pytest.mark.parametrize(("ratio", "d"), [(1.0, 2), (1.3, 2), (1.05, 64), (2.0, 64)])
+def test_overlap_is_the_share_of_radii_within_three_deviations_of_the_level_above(ratio, d):
+    # in high dimensions the radius of N(0, s^2 I) is about N(s sqrt(d), s^2 / 2)
+    centre, width = ratio * math.sqrt(d), 3 * ratio / math.sqrt(2)
+    radius = norm(math.sqrt(d), math.sqrt(0.5))
+    share = radius.cdf(centre + width) - radius.cdf(centre - width)
+    assert ladder_overlap(ratio, d) == pytest.approx(share, rel=1e-9, abs=1e-15)
+
+
+def test_without_steps_the_state_is_only_denoised_and_without_that_not_touched():
+    x, sigmas = torch.tensor([[9.0]]), torch.tensor([4.0, 0.5])
+    run = lambda **more: list(annealed_langevin(point, x, sigmas, rate=1.0, n_steps=0, **more))
+    assert run() == []
+    (clean,) = run(denoise=True)
+    assert_close(clean, torch.tensor([[3.0]]))
+
+
 def point(x, sigma):
     """Score of one noised point, 3."""
     return (3.0 - x) / sigma[:, None] ** 2
@@ -172,6 +191,40 @@ def silent(bias=0.0, **options):
     torch.nn.init.zeros_(model.net.out.weight)
     torch.nn.init.constant_(model.net.out.bias, bias)
     return model
+
+
+def test_untold_a_level_network_has_three_blocks_of_128_and_the_chain_ten_steps_a_level():
+    net = LevelMLP(2)
+    assert tuple(net.inp.weight.shape) == (128, 2)
+    assert [tuple(layer.weight.shape) for layer in net.hears] == [(128, 32)] * 3
+    model = NCSN(net, noise_ladder(2.0, 0.1, 4), event_shape=(2,))
+    seen = watched(model)
+    assert model.sample(3).shape == (3, 2)
+    assert len(seen) == 4 * 10 + 1
+    assert (model.data_std, model.rate) == (1.0, 0.1)
+
+
+def test_a_level_network_is_a_residual_one_that_hears_the_level_in_every_block(generator):
+    net, x = LevelMLP(4, width=8, depth=2), torch.randn(3, 2, 2, generator=generator)
+    sigma = torch.tensor([0.1, 1.0, 3.0])
+    for block in range(2):
+        torch.nn.init.zeros_(net.writes[block].weight)
+        torch.nn.init.zeros_(net.writes[block].bias)
+    plain = net.out(net.inp(x.flatten(1))).reshape(3, 2, 2)
+    assert_close(net(x, sigma), plain)  # closed blocks pass their input on
+    for block in range(2):
+        torch.nn.init.eye_(net.writes[block].weight)
+        kept = {k: v.clone() for k, v in net.state_dict().items()}
+        for layer in (net.reads[block], net.hears[block]):
+            torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.constant_(net.reads[block].bias, 0.5)
+        torch.nn.init.constant_(net.hears[block].bias, 1.5)  # 0.5 + 1.5 are heard by every unit
+        raised = net.inp(x.flatten(1)) + torch.nn.functional.silu(torch.tensor(2.0))
+        assert_close(net(x, sigma), net.out(raised).reshape(3, 2, 2))
+        net.load_state_dict(kept)
+        change = net(x, sigma) - net(x, 2 * sigma)
+        assert float(change.detach().abs().min()) > 0
+        torch.nn.init.zeros_(net.writes[block].weight)
 
 
 def watched(model):
@@ -226,6 +279,8 @@ X = torch.zeros(1, 1)
         (lambda: dsm_floor(X, sigma=-1.0), "sigma is -1, expected > 0"),
         (lambda: posterior_covariance(torch.cos, X, alpha=0.0, sigma=1.0), "alpha is 0"),
         (lambda: posterior_covariance(torch.cos, X, alpha=1.0, sigma=-1.0), "sigma is -1"),
+        (lambda: ladder_overlap(0.9, 2), "ratio is 0.9"),
+        (lambda: ladder_overlap(1.1, 0), "d is 0"),
         (lambda: noise_ladder(1.0, 1.0, 3), "expected"),
         (lambda: noise_ladder(1.0, 0.0, 3), "expected"),
         (lambda: noise_ladder(2.0, 1.0, 1), "expected"),

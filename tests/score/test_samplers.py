@@ -116,12 +116,28 @@ def test_timesteps_start_at_the_top_and_never_repeat(pick, n_steps):
 def test_timesteps_are_the_whole_numbers_nearest_to_even_steps(n_train, n):
     even = torch.tensor([(n_train - 1) * (n - i) / n for i in range(n)])
     assert (ddim_timesteps(n_train, n) - even).abs().max() <= 0.5
+    assert ddim_timesteps(n_train, n_train).tolist() == [*range(n_train)][::-1]
 
 
 def test_timesteps_are_as_even_in_log_snr_as_the_table_allows():
     bar = levels(2001)
     gaps = half_log_snr(bar[log_snr_timesteps(bar, 11)]).diff()
     assert_close(gaps, torch.full((10,), 0.6), atol=0.004, rtol=0)  # the table's spacing
+
+
+@pytest.mark.parametrize(
+    ("half_log_snrs", "n_steps", "expected"),
+    [
+        # wanted 0, 2.5, 5, 7.5, 10: nearest are 5, 5, 4, 3, 0, and a taken one gives way downwards
+        ([10.0, 9.0, 8.2, 7.0, 6.0, 0.0], 5, [5, 4, 3, 2, 0]),
+        # wanted 0, 3.3, 6.7, 10: nearest are 4, 1, 0, 0, and room is left for the steps to come
+        ([10.0, 1.0, 0.9, 0.8, 0.0], 4, [4, 2, 1, 0]),
+        ([3.0, 2.0, 1.0, 0.0], 1, [3]),
+    ],
+)
+def test_a_coarse_table_gives_the_next_free_steps(half_log_snrs, n_steps, expected):
+    bar = torch.sigmoid(2 * torch.tensor(half_log_snrs))
+    assert log_snr_timesteps(bar, n_steps).tolist() == expected
 
 
 # The DDIM sampler and its inversion
@@ -163,6 +179,14 @@ def test_first_order_is_ddim_at_every_pair_of_levels(a_t, way, seed):
     assert_close(dpm_solver_step(x, x0_hat, a_t, a_s), ddim_step(x, eps, 0 * x, a_t, a_s))
 
 
+def test_the_sampler_of_first_order_takes_the_steps_of_ddim(generator):
+    x, steps = torch.randn(3, 2, generator=generator), torch.tensor([55, 30, 9])
+    model = lambda x, t: torch.tanh(x + t[:, None] / 60)
+    ours = dpm_solver_sample(model, x, steps, alphas_bar=BAR, order=1)
+    for state, theirs in zip(ours, ddim_sample(model, x, steps, alphas_bar=BAR), strict=True):
+        assert_close(state, theirs)
+
+
 def test_error_of_ddim_falls_with_the_step_and_that_of_dpm_solver_with_its_square():
     def error(n, sampler):
         bar, steps = levels(n + 1), torch.arange(n, -1, -1)
@@ -188,7 +212,11 @@ LEVELS = [torch.tensor(v) for v in (0.1, 0.5, 0.9, 1.0)]
         (lambda a: ddim_invert_step(X, X, a[0], a[1]), "must raise the noise"),
         (lambda a: dpm_solver_2m_step(X, X, X, a[1], a[0], a[2]), "a_r < a_t < a_s < 1"),
         (lambda a: dpm_solver_2m_step(X, X, X, a[0], a[1], a[3]), "a_r < a_t < a_s < 1"),
+        (lambda a: dpm_solver_2m_step(X, X, X, 0 * a[0], a[1], a[2]), "a_r < a_t < a_s < 1"),
+        (lambda a: dpm_solver_2m_step(X, X, X, a[0], a[0], a[2]), "a_r < a_t < a_s < 1"),
+        (lambda a: dpm_solver_2m_step(X, X, X, a[0], a[1], a[1]), "a_r < a_t < a_s < 1"),
         (lambda a: ddim_timesteps(60, 61), "n_steps is 61"),
+        (lambda a: ddim_timesteps(60, 0), "n_steps is 0"),
         (lambda a: log_snr_timesteps(BAR, 0), "n_steps is 0"),
         (lambda a: last(ddim_invert(tanh, X, FIRST, alphas_bar=BAR, n_refine=-1)), "is -1"),
         (lambda a: last(dpm_solver_sample(tanh, X, FIRST, alphas_bar=BAR, order=3)), "got 3"),

@@ -352,3 +352,48 @@ def test_the_standard_prior_has_mean_zero_and_unit_deviation():
     prior = NormalPrior.standard((2, 3))
     assert torch.equal(prior.mean, torch.zeros(2, 3))
     assert torch.equal(prior.std, torch.ones(2, 3))
+
+
+def test_a_prior_shifts_and_stretches_the_noise_that_the_standard_one_draws():
+    noise = NormalPrior.standard((2,)).sample(3, generator=seeded())
+    assert torch.equal(noise, torch.randn(3, 2, generator=seeded()))
+    prior = NormalPrior(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0]))
+    expected = torch.stack([1 + 0.5 * noise[:, 0], 3 * noise[:, 1] - 2], 1)
+    torch.testing.assert_close(prior.sample(3, generator=seeded()), expected)
+
+
+def test_untold_the_paths_are_those_of_the_paper():
+    ends = torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(VP().beta(ends), torch.tensor([0.1, 20.0]))
+    torch.testing.assert_close(VP().noise_so_far(ends), torch.tensor([0.0, (0.1 + 20) / 2]))
+    ratio = 50 / 0.01
+    torch.testing.assert_close(VE().sigma(ends), torch.tensor([0.0, 0.01 * (ratio**2 - 1) ** 0.5]))
+
+
+def test_untold_the_samplers_reverse_with_full_noise_and_correct_once_with_push_0_16():
+    score = exact_score(Gaussian(torch.ones(2), 0.3 * torch.eye(2)), VP())
+    x, ts = torch.randn(5, 2), torch.linspace(1, 0.2, 4)
+    drift = reverse_drift(VP(), score, x, at(0.5, 5))
+    torch.testing.assert_close(drift, reverse_drift(VP(), score, x, at(0.5, 5), noise=1.0))
+    told = {"n_corrector": 1, "step_size": lambda t, s, z: snr_step_size(s, z, snr=0.16)}
+    for sampler, more in ((reverse_sde_sample, {"noise": 1.0}), (predictor_corrector_sample, told)):
+        ours = last(sampler(VP(), score, x, ts, generator=seeded()))
+        torch.testing.assert_close(
+            ours, last(sampler(VP(), score, x, ts, generator=seeded(), **more))
+        )
+    ours = last(probability_flow_sample(VP(), score, x, ts))
+    torch.testing.assert_close(ours, last(probability_flow_sample(VP(), score, x, ts, method=heun)))
+
+
+def test_probes_are_the_same_at_each_call_and_exact_where_coordinates_do_not_mix():
+    """Signs of +-1 find the trace of a diagonal Jacobian without error, of another on average."""
+    sde, ts, x = VP(), torch.linspace(0, 1, 7) ** 2, torch.randn(3, 2)
+    for mixing, exact in ((0.0, True), (0.1, False)):
+        data = Gaussian(torch.ones(2), torch.tensor([[0.3, mixing], [mixing, 0.2]]))
+        found = [
+            ProbabilityFlow(exact_score(data, sde), sde, noised_at(data, sde), ts, (2,), n).log_prob
+            for n in (0, 1)
+        ]
+        once = found[1](x)
+        assert torch.equal(once, found[1](x))
+        assert torch.allclose(once, found[0](x), rtol=0, atol=1e-8) == exact

@@ -116,3 +116,76 @@ def test_adjusted_chain_keeps_the_moments_of_a_mixture(generator):
     assert abs(x.mean() - q.mean[0]) < 5 * (q.cov[0, 0] / N) ** 0.5
     squares = (x - q.mean) ** 2
     assert abs(squares.mean() - q.cov[0, 0]) < 5 * squares.std() / N**0.5
+
+
+def test_a_step_goes_up_the_slope_and_adds_noise_of_its_temperature():
+    x, score, z = torch.tensor([[1.0]]), torch.tensor([[-3.0]]), torch.tensor([[2.0]])
+    step = lambda **more: langevin_step(x, score, z, step_size=0.02, **more).item()
+    assert step() == step(temperature=1.0) == pytest.approx(1 - 0.06 + 0.2 * 2)
+    assert step(temperature=0.25) == pytest.approx(1 - 0.06 + 0.1 * 2)
+    assert step(temperature=0.0) == pytest.approx(1 - 0.06)
+    assert list(langevin(normal_score, x, step_size=0.1, n_steps=0)) == []
+    assert list(mala(normal_log_prob, normal_score, x, step_size=0.1, n_steps=0)) == []
+
+
+TWO_STATES = torch.tensor([[0.9, 0.1], [0.3, 0.7]], dtype=torch.float64)
+
+
+def test_two_states_are_visited_and_forgotten_at_known_rates():
+    torch.testing.assert_close(stationary(TWO_STATES), torch.tensor([0.75, 0.25]))
+    assert relaxation_time(TWO_STATES) == pytest.approx(-1 / math.log(0.9 + 0.7 - 1))
+    assert relaxation_time(torch.eye(3)) == math.inf  # never
+    flipping = torch.tensor([[0.2, 0.8], [0.8, 0.2]])  # an eigenvalue of -0.6 forgets as slowly
+    assert relaxation_time(flipping) == pytest.approx(-1 / math.log(0.6))
+    assert stationary(torch.ones(1, 1)).tolist() == [1.0]
+
+
+def test_the_adjusted_matrix_is_the_step_of_the_adjusted_chain(generator):
+    x = torch.linspace(-4, 4, 161)
+    log_p, slope = -(x**4) / 4, -(x**3)
+    matrix = mala_matrix(log_p, slope, x, step_size=0.2)
+    torch.testing.assert_close(matrix.sum(1), torch.ones(161))
+    start, n = 110, 100_000  # at 1.5, where some moves are refused
+    here = x[start].expand(n, 1)
+    moved, accepted = mala_step(
+        lambda x: -(x**4).sum(1) / 4, lambda x: -(x**3), here,
+        torch.randn(n, 1, generator=generator), torch.rand(n, generator=generator), step_size=0.2,
+    )  # fmt: skip
+    share = accepted.double().mean()
+    stays = 1 - matrix[start, start]  # and almost no move ends in the cell it started from
+    assert abs(share - stays) < 0.03 * share
+    mean = float(matrix[start] @ x)
+    assert abs(moved.mean() - mean) < 5 * moved.std() / n**0.5 + 1e-3
+
+
+NAN = lambda x: x * math.nan
+ONE = torch.ones(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: langevin_step(ONE, ONE, ONE, step_size=0.0), "step_size is 0"),
+        (lambda: langevin_step(ONE, ONE, ONE, step_size=0.1, temperature=-1.0), "temperature"),
+        (lambda: last(langevin(NAN, ONE, step_size=0.1, n_steps=-1)), "n_steps is -1"),
+        (lambda: last(mala(NAN, NAN, ONE, step_size=0.1, n_steps=-1)), "n_steps is -1"),
+        (lambda: last(mala(normal_log_prob, NAN, ONE, step_size=0.1, n_steps=1)), "score holds"),
+        (
+            lambda: last(
+                mala(lambda x: x[:, 0] * math.nan, normal_score, ONE, step_size=0.1, n_steps=1)
+            ),
+            "log_prob holds nan",
+        ),
+        (lambda: stationary(2 * TWO_STATES), "sums to 2"),
+        (lambda: relaxation_time(ONE), "2 rows"),
+        (lambda: langevin_matrix(-GRID, GRID, step_size=0.004), "at most half the noise"),
+    ],
+)
+def test_what_would_be_no_chain_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_places_may_be_half_the_noise_of_a_step_apart():
+    x = torch.arange(-16.0, 17.0)
+    assert langevin_matrix(-0.1 * x, x, step_size=2.0).shape == (33, 33)  # noise 2, places 1

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from genlab.core import last
-from genlab.solvers.ode import euler, exact_divergence, heun, hutchinson_divergence, rademacher, rk4
+from genlab.solvers.ode import (
+    euler,
+    exact_divergence,
+    heun,
+    hutchinson_divergence,
+    rademacher,
+    ride,
+    rk4,
+)
 
 METHODS = [(euler, 1), (heun, 2), (rk4, 4)]
 IDS = ["euler", "heun", "rk4"]
@@ -104,3 +112,26 @@ def test_gradients_reach_the_parameters_of_the_field_where_they_are_wanted(f):
     torch.testing.assert_close(rate.grad, torch.tensor(3 * 2 * 2 * 2.0))  # b d 2 rate
     with torch.no_grad():
         assert not any(result.requires_grad for result in f(lambda x: rate * x, x))
+
+
+@pytest.mark.parametrize("f", [exact_divergence, all_probes], ids=["exact", "hutchinson"])
+def test_a_field_that_ignores_its_point_has_no_divergence(f):
+    x, weight = torch.randn(3, 2), torch.ones(2, requires_grad=True)
+    for constant in (lambda x: torch.ones(3, 2), lambda x: weight.expand(3, 2)):
+        value, div = f(constant, x)
+        torch.testing.assert_close(value.detach(), torch.ones(3, 2))
+        torch.testing.assert_close(div, torch.zeros(3))
+
+
+@pytest.mark.parametrize("probes", [None, every_probe(3, 4).reshape(-1, 3, 2, 2)])
+def test_a_ride_along_a_linear_field_is_its_exponential_and_the_log_det_its_trace(probes):
+    matrix, ts = torch.randn(4, 4) / 2, torch.linspace(0.2, 1.4, 41)
+    velocity = lambda x, t: t[:, None, None] * (x.flatten(1) @ matrix.T).reshape(x.shape)
+    x0 = torch.randn(3, 2, 2)  # rows of an event of any shape
+    x, log_det = ride(velocity, x0, ts, probes=probes if probes is None else probes.double())
+    grown = (1.4**2 - 0.2**2) / 2  # the integral of t
+    expected = x0.flatten(1) @ torch.matrix_exp(grown * matrix).T
+    torch.testing.assert_close(x, expected.reshape(3, 2, 2), rtol=0, atol=1e-6)  # RK4
+    torch.testing.assert_close(log_det, (grown * matrix.trace()).expand(3), rtol=0, atol=1e-9)
+    _, log_det = ride(velocity, x0, ts[:2], method=euler)
+    torch.testing.assert_close(log_det, (0.03 * 0.2 * matrix.trace()).expand(3))

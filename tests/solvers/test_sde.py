@@ -47,6 +47,12 @@ def test_a_coefficient_that_draws_its_own_noise_is_refused():
         euler_maruyama(lambda t, x: -x, lambda t: torch.randn(3), torch.zeros(3, 1), ts)
 
 
+def test_a_path_of_one_time_is_its_start():
+    x0 = torch.randn(3, 1)
+    (only,) = euler_maruyama(lambda t, x: -x, lambda t: 1.0, x0, torch.tensor([0.5]))
+    assert torch.equal(only, x0)
+
+
 def test_without_noise_it_is_euler():
     ts = torch.linspace(0, 1, 11)
     x0 = torch.randn(4, 2)
