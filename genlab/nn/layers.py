@@ -41,13 +41,13 @@ def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, 
     """Taps that look back in raster order: mask A (arXiv:1601.06759), or B with `sees_itself`."""
     taps = torch.arange(n_rows * n_cols).reshape(n_rows, n_cols)
     centre = (n_rows * n_cols) // 2
-    return taps <= centre if sees_itself else taps < centre
+    return taps < centre + sees_itself
 
 
 def rows_mask(n_rows: int, n_cols: int, *, sees_its_row: bool) -> Bool[Tensor, " r c"]:
     """Taps in the rows above, and in this row if wanted (arXiv:1606.05328, section 2.2)."""
     row = torch.arange(n_rows)[:, None].expand(n_rows, n_cols)
-    return row <= n_rows // 2 if sees_its_row else row < n_rows // 2
+    return row < n_rows // 2 + sees_its_row
 
 
 class MaskedConv2d(nn.Module):
@@ -111,7 +111,7 @@ class MaskedMLP(nn.Module):
         self.n_out = n_out
         variables = torch.tensor(order) + 1  # degrees 1..d
         lowest = 0 if d_context or d == 1 else 1
-        hidden = lowest + torch.arange(width) % max(d - lowest, 1)
+        hidden = lowest + torch.arange(width) % (d - lowest)
         degrees = torch.cat([torch.zeros(d_context, dtype=torch.int64), variables])
         layers: list[nn.Module] = []
         for _ in range(depth):
@@ -146,7 +146,7 @@ def time_embedding(
         raise ValueError(f"dim must be an even number of at least 2, got {dim}")
     t = t if t.is_floating_point() else t.to(torch.get_default_dtype())
     angles = (scale * t)[:, None] * frequencies(dim // 2, max_period, t)
-    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 def rope_angles(
