@@ -97,6 +97,11 @@ def test_optimistic_steps_shrink_by_the_largest_root(lr):
     assert abs((radii[-1] / radii[-101]) ** 0.01 - root) < 1e-6  # the other root has died out
 
 
+def test_a_running_mean_is_the_mean_of_what_has_run():
+    states = [torch.tensor([k, -k]) for k in (1.0, 3.0, 8.0)]
+    assert [mean.tolist() for mean in running_mean(states)] == [[1, -1], [2, -2], [4, -4]]
+
+
 def test_average_of_a_bounded_game_goes_to_the_equilibrium():
     step = partial(alternating_step, field=bilinear_field, lr=0.2)
     means = list(running_mean(play(torch.tensor(START), step, n_steps=10_000)))

@@ -173,3 +173,8 @@ def test_the_row_furthest_from_one_is_named():
     p = torch.tensor([[0.5, 0.5], [0.5, 0.8]])
     with pytest.raises(ValueError, match=r"p sums to 1\.3"):
         stats.entropy(p)
+
+
+def test_no_draws_have_no_effective_size():
+    with pytest.raises(ValueError, match="n_draws is 0"):
+        stats.effective_sample_size(torch.zeros(2, 0))
