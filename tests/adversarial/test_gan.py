@@ -15,6 +15,7 @@ from genlab.adversarial.gan import (
     spectral_normalize,
     wgan_critic_loss,
     wgan_generator_loss,
+    with_spread,
 )
 from genlab.core import NoLikelihoodError, likelihood_kind, log_likelihood
 from genlab.metrics.distances import wasserstein_1d
@@ -224,6 +225,12 @@ def test_power_iteration_reaches_the_largest_singular_value_by_the_squared_ratio
     errors = [2 - float(s) for s, _ in islice(power_iteration(w, torch.ones(2)), 6)]
     # the value is quadratic in the vector, whose error shrinks by (1/2)^2: 1/16 for the value
     assert all(b / a == pytest.approx(1 / 16, rel=0.02) for a, b in pairwise(errors[2:]))
+
+
+def test_the_deviation_of_each_coordinate_is_appended_to_each_row():
+    x = torch.tensor([[0.0, 1.0], [6.0, 1.0]])
+    wanted = torch.tensor([[0.0, 1.0, 3.0, 0.0], [6.0, 1.0, 3.0, 0.0]])
+    torch.testing.assert_close(with_spread(x), wanted, atol=1e-5, rtol=0)  # 1e-6 keeps a slope
 
 
 def test_a_batch_aware_discriminator_tells_copies_from_a_spread_batch(generator):

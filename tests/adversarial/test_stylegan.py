@@ -126,7 +126,9 @@ def test_fresh_layers_add_nothing_of_their_own(generator):
     w, noise = torch.randn(2, 4), torch.randn(2, 1, 4, 4, generator=generator)
     black = torch.zeros(2, 3, 4, 4)
     for last in (False, True):
-        assert not StyledLayer(3, 5, 4, last=last)(black, w, noise).any()
+        layer = StyledLayer(3, 5, 4, last=last)
+        assert not layer(black, w, noise).any()
+        assert layer.strength.requires_grad is not last  # the last one never hears its noise
     assert not Conv(3, 5)(black).any()
     assert not Dense(4, 5)(torch.zeros(2, 4)).any()
 

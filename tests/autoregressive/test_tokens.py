@@ -127,6 +127,16 @@ def test_each_seed_has_its_own_spelling():
     assert TOKENIZER.encode("the", drop=1.0).tolist() == [*b"the"]
 
 
+class Zeros(random.Random):
+    def random(self):
+        return 0.0
+
+
+def test_the_lowest_dice_overlook_every_merge_and_none_if_nothing_is_to_be_overlooked():
+    assert BPE(((97, 98),)).spell("ab", drop=0.0, noise=Zeros()) == [256]
+    assert BPE(((97, 98),)).spell("ab", drop=1e-9, noise=Zeros()) == [97, 98]
+
+
 def test_a_merge_of_tokens_that_are_not_yet_there_is_refused():
     with pytest.raises(ValueError, match="257"):
         BPE(((97, 257),))

@@ -52,6 +52,13 @@ def test_a_video_that_rests_is_no_motion(held_out):
     assert (measure_motion(still) == -1).all()
 
 
+def test_a_faint_video_moves_as_a_bright_one_and_a_black_one_rests(held_out):
+    rows = held_out.motion < 4
+    videos, motion = held_out.videos[rows][:100], held_out.motion[rows][:100]
+    assert torch.equal(measure_motion(1e-30 * videos), motion)
+    assert (measure_motion(0 * videos) == -1).all()
+
+
 def test_four_quarter_turns_are_none():
     grey = torch.rand(3, 16, 16)
     zero, quarter = torch.zeros(3), torch.full((3,), 90.0)

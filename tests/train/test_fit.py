@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genlab.train import EMA, cosine, fit, fit_adversarial, minibatches
+from genlab.train.fit import keep_freed_memory
 
 
 @pytest.mark.parametrize("size", [0, 9])
@@ -319,3 +320,23 @@ def test_a_decay_that_forgets_nothing_or_grows_is_refused(decay):
 def test_a_game_without_steps_is_refused(counts):
     with pytest.raises(ValueError, match="n_steps and n_critic must be >= 1"):
         fit_adversarial(object(), iter(()), lr=0.1, **counts)
+
+
+@pytest.mark.parametrize("refused", [None, -1, -3])
+def test_512_mib_of_freed_memory_are_kept_in_blocks_of_32_where_the_c_library_agrees(
+    refused, monkeypatch
+):
+    """M_TRIM_THRESHOLD is -1 and M_MMAP_THRESHOLD -3 in <malloc.h>; mallopt returns 1, or 0."""
+    asked = {}
+
+    class Glibc:
+        def mallopt(self, name, value):
+            asked[name] = value
+            return int(name != refused)
+
+    monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Glibc())
+    assert keep_freed_memory() is (refused is None)
+    assert refused or asked == {-1: 512 * 1024**2, -3: 32 * 1024**2}
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert keep_freed_memory() is False
