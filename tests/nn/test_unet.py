@@ -45,6 +45,24 @@ def test_the_time_matters_and_continuous_times_are_scaled():
     assert not torch.allclose(other(x, torch.tensor([1])), other(x, torch.tensor([50])))
 
 
+@pytest.mark.parametrize("width", [8, 16])
+def test_the_embedding_is_four_times_as_wide_as_the_network(width):
+    """Ho et al. 2020, as in the code that its appendix B describes."""
+    assert UNet(UNetConfig(width=width)).embedding(torch.zeros(3)).shape == (3, 4 * width)
+
+
+@pytest.mark.parametrize(("n_levels", "multiple"), [(1, 1), (2, 2), (4, 8)])
+def test_every_level_but_the_first_halves_both_sides(n_levels, multiple):
+    net = UNet(UNetConfig(width=8, mults=(1,) * n_levels, n_head=2))
+    seen = []
+    net.attention.register_forward_hook(lambda _m, given, _out: seen.append(given[0].shape))
+    net(torch.zeros(1, 1, 2 * multiple, 3 * multiple), torch.zeros(1))
+    assert seen == [(1, 8, 2, 3)]
+    for shape in ((multiple + 1, multiple), (multiple, multiple + 1)) if n_levels > 1 else ():
+        with pytest.raises(ValueError, match=f"multiples of {multiple}"):
+            net(torch.zeros(1, 1, *shape), torch.zeros(1))
+
+
 def test_no_label_means_the_last_row_of_the_table():
     net = started(UNetConfig(width=8, n_classes=10))
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 4])
