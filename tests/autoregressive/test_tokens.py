@@ -44,6 +44,7 @@ def test_an_alphabet_holds_characters_each_once(alphabet):
 def test_learning_ends_with_the_last_pair_or_the_last_place():
     """A pair that occurs once is a pair; a text of single letters has none."""
     assert train_bpe("ab", 300) == ((97, 98),)
+    assert train_bpe("abc", 300) == ((97, 98), (256, 99))
     assert train_bpe("a", 300) == train_bpe("", 300) == train_bpe("abab", 256) == ()
     assert len(train_bpe("abcdefgh", 259)) == 3
     with pytest.raises(ValueError, match="at least 256, the bytes, got 255"):
