@@ -81,7 +81,7 @@ def split_heads(x: Stream, n_head: int) -> Queries:
 
 def join_heads(x: Queries) -> Stream:
     """Concatenate the heads again: the inverse of `split_heads`."""
-    return x.transpose(1, 2).flatten(-2)
+    return x.transpose(1, 2).flatten(2)
 
 
 class Room:
