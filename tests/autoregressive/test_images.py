@@ -52,6 +52,7 @@ def test_samples_fall_into_the_cells_as_often_as_the_density_says(generator):
 
 def test_samples_stay_inside_follow_their_seed_and_carry_no_gradient():
     a, b = (model().sample(500, generator=torch.Generator().manual_seed(1)) for _ in range(2))
+    assert a.shape == (500, *model().event_shape)
     torch.testing.assert_close(a, b, rtol=0, atol=0)
     assert a.abs().max() <= 2.0
     assert not a.requires_grad

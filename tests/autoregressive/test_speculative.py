@@ -162,6 +162,18 @@ def lm():
     return TransformerLM(4, 6, config).eval()
 
 
+@pytest.mark.parametrize(("asked", "drafted"), [({}, 4), ({"k": 2}, 2), ({"k": 0}, 0)])
+def test_a_round_drafts_four_tokens_unless_it_is_told_otherwise(lm, asked, drafted):
+    lengths = []
+
+    def draft(tokens, length):
+        lengths.append(length.item())
+        return uniform(tokens, length)
+
+    next(SpeculativeLM(lm, draft, **asked).rounds(1))
+    assert lengths == [*range(1, 1 + drafted)]
+
+
 def test_the_model_has_the_targets_likelihood_and_fewer_passes(lm, generator):
     model = SpeculativeLM(lm, uniform, k=2)
     x = torch.randint(4, (3, 6), generator=generator)
