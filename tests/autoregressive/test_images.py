@@ -164,6 +164,13 @@ def test_completion_keeps_the_given_pixels_and_ignores_the_rest(generator):
     assert torch.equal(a[:, :, :4], x[:, :, :4])
 
 
+def test_a_fresh_pixelcnn_treats_all_places_alike():
+    model = PixelCNN(RasterStack(1, 4, 1), 4, event_shape=(1, 5, 5))
+    logits = model.logits(torch.full((1, 1, 5, 5), 8)).reshape(5, 5, 17)
+    torch.testing.assert_close(logits[1:4, 1:4], logits[2, 2].expand(3, 3, 17))  # off the border
+    assert not model.place.any()
+
+
 def test_the_offset_of_a_pixel_is_added_to_its_logits():
     model = PixelCNN(TwoStacks(1, 8, 3), 8)
     x = torch.randint(17, (2, 1, 8, 8))

@@ -8,6 +8,7 @@ import torch
 from genlab.data.captions import decode, encode
 from genlab.data.moving import (
     MOTIONS,
+    _centre,
     animate,
     draw,
     load_moving,
@@ -57,6 +58,9 @@ def test_a_faint_video_moves_as_a_bright_one_and_a_black_one_rests(held_out):
     videos, motion = held_out.videos[rows][:100], held_out.motion[rows][:100]
     assert torch.equal(measure_motion(1e-30 * videos), motion)
     assert (measure_motion(0 * videos) == -1).all()
+    one_pixel = torch.zeros(2, 4, 5)
+    one_pixel[0, 3, 1] = 1e-30
+    assert _centre(one_pixel).tolist() == [[1.0, 3.0], [0.0, 0.0]]
 
 
 def test_four_quarter_turns_are_none():
