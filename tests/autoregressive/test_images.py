@@ -310,3 +310,4 @@ def test_an_order_that_leaves_a_pixel_out_and_a_level_too_many_are_refused():
         ImageTransformer(4, (1, 2, 3), TINY, (0, 1, 2, 3, 4, 4))
     with pytest.raises(ValueError, match="x holds 4"):
         transformer().log_prob(torch.full((1, 1, 2, 3), 4))
+    assert transformer().log_prob(torch.zeros(0, 1, 2, 3, dtype=torch.int64)).shape == (0,)
