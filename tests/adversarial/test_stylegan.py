@@ -1,6 +1,5 @@
 """Styles: closed forms for modulation, mixing and truncation, and the lazy penalty's mean."""
 
-import itertools
 import math
 
 import pytest
@@ -8,7 +7,6 @@ import torch
 from sklearn.linear_model import LinearRegression
 from torch.nn.functional import conv2d
 
-from genlab.adversarial.gan import append_spread, lazy_weight
 from genlab.adversarial.stylegan import (
     Conv,
     Dense,
@@ -71,15 +69,6 @@ def test_truncation_scales_deviations_and_keeps_the_mean(generator):
         torch.testing.assert_close(t.std(0), psi * w.std(0))
     half = truncate(torch.tensor([3.0, 1.0]), torch.tensor([1.0, 2.0]), 0.5)
     assert half.tolist() == [2.0, 1.5]  # half way to the mean, on the same side of it
-
-
-def test_spread_is_the_mean_standard_deviation_over_the_batch(generator):
-    h = torch.randn(6, 3, 2, 2, generator=generator)
-    extra = append_spread(h)
-    torch.testing.assert_close(extra[:, :3], h)
-    own = torch.stack([v.std(correction=0) for v in h.flatten(1).T]).mean()
-    torch.testing.assert_close(extra[:, 3], torch.full((6, 2, 2), own.item()))
-    assert append_spread(h[:1].expand(5, -1, -1, -1))[:, 3].abs().max() < 1e-3  # copies
 
 
 @pytest.fixture
@@ -244,11 +233,3 @@ def test_demodulated_weights_have_unit_norm_for_each_output_and_forget_the_loudn
     torch.testing.assert_close(norm, torch.ones(3, 5), rtol=1e-7, atol=0)
     found = modulated_conv(x, weight, 100 * style)
     torch.testing.assert_close(found, modulated_conv(x, weight, style), rtol=1e-7, atol=1e-7)
-
-
-def test_the_lazy_penalty_has_the_mean_gradient_of_the_full_one_and_is_computed_once():
-    """Over one interval, and whatever step it begins at."""
-    for start, interval in itertools.product((0, 3), (1, 4, 16)):
-        weights = [lazy_weight(step, interval) for step in range(start, start + interval)]
-        assert sum(weights) / interval == 1
-        assert sum(weight > 0 for weight in weights) == 1
