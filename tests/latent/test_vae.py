@@ -322,6 +322,29 @@ def test_levels_enter_from_minus_one_to_one_and_the_mean_image_is_their_mean():
     assert model.sample(3).tolist() == [[4, 4]] * 3
 
 
+class Left(nn.Module):
+    """The pixel to the left of each; white in front of a row."""
+
+    def forward(self, x):
+        return nn.functional.pad(x, (1, 0), value=1.0)[..., :-1]
+
+
+def test_a_causal_decoder_draws_each_pixel_from_those_that_it_has_drawn():
+    """A head that wants the opposite of the pixel to the left."""
+    head, decoder = nn.Linear(1, 2, bias=False), nn.Linear(2, 4)
+    head.weight.data = torch.tensor([[900.0], [-900.0]])
+    for p in decoder.parameters():
+        nn.init.zeros_(p)
+    model = CategoricalVAE(
+        nn.Flatten(), nn.Sequential(decoder, nn.Unflatten(1, (4, 1))), head,
+        causal=Left(), latent_dim=2, event_shape=(1, 1, 4),
+    )  # fmt: skip
+    assert model.sample(2).tolist() == [[[[0, 1, 0, 1]]]] * 2
+    assert model.draw(torch.zeros(1, 2)).tolist() == [[[[0, 1, 0, 1]]]]
+    with pytest.raises(ValueError, match="logits needs x"):
+        model.logits(torch.zeros(1, 2))
+
+
 def test_a_fresh_residual_block_is_its_shortcut():
     block, x = Residual(8), torch.randn(2, 8, 4, 6)
     nn.init.zeros_(block.conv_2.bias)
