@@ -89,8 +89,8 @@ def train_bpe(text: str, n_tokens: int) -> tuple[Pair, ...]:
     for i in range(len(spelled)):
         count(i, +1)
     merges: list[Pair] = []
-    while len(merges) < n_tokens - N_BYTES:
-        best = max(counts, key=lambda pair: (counts[pair], -pair[0], -pair[1]), default=(0, 0))
+    while counts and len(merges) < n_tokens - N_BYTES:
+        best = max(counts, key=lambda pair: (counts[pair], -pair[0], -pair[1]))
         if counts[best] < 1:
             break
         for i in where.pop(best):
@@ -121,14 +121,11 @@ class BPE:
     ) -> list[int]:
         """Tokens of one word: of all merges that apply, the earliest learned comes first."""
         tokens = list(word.encode())
-        while len(tokens) > 1:
-            open_ = [
-                (self.rank[pair], i)
-                for i, pair in enumerate(pairwise(tokens))
-                if pair in self.rank and (noise is None or noise.random() >= drop)
-            ]
-            if not open_:
-                break
+        while open_ := [
+            (self.rank[pair], i)
+            for i, pair in enumerate(pairwise(tokens))
+            if pair in self.rank and (noise is None or noise.random() >= drop)
+        ]:
             k, i = min(open_)
             tokens[i : i + 2] = [N_BYTES + k]
         return tokens
@@ -166,7 +163,7 @@ class NGram:
     def __init__(self, tokens: Int[Tensor, " n"], n_tokens: int, order: int) -> None:
         if order < 0 or len(tokens) <= order:
             raise ValueError(f"order must be in 0..{len(tokens) - 1}, got {order}")
-        if n_tokens ** (order + 1) >= 2**63:
+        if n_tokens ** (order + 1) > 2**63:
             raise ValueError(f"{n_tokens} ** {order + 1} contexts do not fit in 63 bits")
         self.n_tokens, self.order = n_tokens, order
         self.tables = [self._count(tokens, k) for k in range(order + 1)]
@@ -174,7 +171,7 @@ class NGram:
     def _keys(self, tokens: Tensor, k: int) -> Tensor:
         """Every run of k + 1 tokens as one number, the last token as its lowest digit."""
         runs = tokens.unfold(0, k + 1, 1)
-        return (runs * self.n_tokens ** torch.arange(k, -1, -1)).sum(-1)
+        return (runs * self.n_tokens ** torch.arange(k, -1, -1)).sum(1)
 
     def _count(self, tokens: Tensor, k: int) -> tuple[Tensor, ...]:
         runs, n_runs = torch.unique(self._keys(tokens, k), return_counts=True)
@@ -192,7 +189,7 @@ class NGram:
             keys = self._keys(tokens, k)
             seen = _lookup(contexts, n_contexts, keys // self.n_tokens)
             novel = _lookup(contexts, kinds, keys // self.n_tokens)
-            mixed = (_lookup(runs, n_runs, keys) + novel * probs[k:]) / (seen + novel).clamp(min=1)
+            mixed = (_lookup(runs, n_runs, keys) + novel * probs[k:]) / (seen + novel)
             probs[k:] = torch.where(seen > 0, mixed, probs[k:])
         return probs.log()
 

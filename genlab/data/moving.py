@@ -105,14 +105,14 @@ def measure_motion(videos: Videos) -> Labels:
 
 def _centre(frames: Float[Tensor, " n h w"]) -> Float[Tensor, " n 2"]:
     """Centre of mass, pixels to the right and downwards."""
-    mass = frames.sum((1, 2)).clamp(min=1e-12)
+    mass = frames.sum((1, 2)).clamp(min=torch.finfo(frames.dtype).tiny)
     down, right = (torch.arange(k, dtype=frames.dtype) for k in frames.shape[-2:])
     return torch.stack([frames.sum(1) @ right / mass, frames.sum(2) @ down / mass], 1)
 
 
 def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Float[Tensor, " n"]:
     """Degrees clockwise, a multiple of 5 up to 90, that carry one frame best onto the other."""
-    n, size = len(first), first.shape[-1]
+    n, size, _ = first.shape
     middle, zero = (size - 1) / 2, torch.zeros(n, dtype=first.dtype)
     shifts = [(middle - _centre(x)).T for x in (first, last)]
     pairs = zip((first, last), shifts, strict=True)

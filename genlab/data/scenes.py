@@ -56,12 +56,12 @@ def _all_objects() -> Objects:
     parts = [load_mnist(split) for split in ("train", "val", "test")]
     images = torch.cat([p.images[:, 0] for p in parts])
     cut = torch.zeros(len(images), BOX, BOX, dtype=torch.float32)
-    for row, image in zip(cut, images.float() / 255, strict=True):
+    for k, image in enumerate(images.float() / 255):
         rows, columns = (image.amax(d).nonzero() for d in (1, 0))
         found = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         h, w = found.shape
         top, left = (BOX - h) // 2, (BOX - w) // 2
-        row[top : top + h, left : left + w] = found
+        cut[k, top : top + h, left : left + w] = found
     return Objects(cut, torch.cat([p.labels for p in parts]))
 
 

@@ -198,7 +198,7 @@ def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
     Short of $\log p(x)$ by exactly $\mathrm{KL}(q(z\mid x)\,\|\,p(z\mid x))$.
     """
     _require_distributions(q)
-    return (q * log_joint - torch.xlogy(q, q)).sum(-1)
+    return (q * log_joint - torch.xlogy(q, q)).sum(1)
 
 
 def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:
@@ -219,7 +219,7 @@ def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
 def _require_distributions(q: Tensor) -> None:
     require_rows(0, axes=2, q=q)
     require_between(0, math.inf, q=q)
-    if not bool(((q.sum(-1) - 1).abs() < 1e-4).all()):
+    if not bool(((q.sum(1) - 1).abs() < 1e-4).all()):
         raise ValueError(f"rows of q sum to {q.sum(-1).tolist()[:3]}, ..., expected 1 each")
 
 

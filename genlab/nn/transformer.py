@@ -57,8 +57,9 @@ def attention(
         raise ValueError(f"{n_group} key-value heads do not divide {n_head} query heads")
     if n_group < n_head:
         k, v = (a.repeat_interleave(n_head // n_group, dim=1) for a in (k, v))
+    if causal and not (fused and q.shape[2] == k.shape[2]):  # the kernel masks squares only
+        mask, causal = causal_mask(q.shape[2], k.shape[2], q.device), False
     if not fused:
-        mask = causal_mask(q.shape[2], k.shape[2], q.device) if causal else mask
         return attention_weights(q, k, mask) @ v
     _require_keys(mask)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)

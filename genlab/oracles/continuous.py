@@ -29,7 +29,7 @@ class Gaussian:
             shapes = f"mean {tuple(self.mean.shape)} and cov {tuple(self.cov.shape)}"
             raise ValueError(f"Gaussian: shapes are {shapes}, expected (d,) and (d, d)")
         scale = float(self.cov.detach().abs().max())
-        if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
+        if float((self.cov - self.cov.T).detach().max()) > 1e-5 * scale:
             raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
         least = float(torch.linalg.eigvalsh(self.cov.detach()).min())
         if not least > 0:
@@ -126,11 +126,11 @@ class GaussianMixture:
 
     def log_prob(self, x: Points) -> PerExample:
         r"""Log-density in nats: logsumexp over the components."""
-        return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).logsumexp(-1)
+        return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).logsumexp(1)
 
     def responsibilities(self, x: Points) -> Codes:
         r"""Which component made `x`: $p(k \mid x)$, rows sum to 1."""
-        return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).softmax(-1)
+        return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).softmax(1)
 
     def score(self, x: Points) -> Points:
         r"""Slope of the log-density: $\sum_k p(k \mid x)\,(m_k - x) / s_k^2$."""
@@ -159,7 +159,7 @@ class GaussianMixture:
         a = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
         s = expand(torch.as_tensor(sigma, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
         means, variances = a[..., None] * self.means, a**2 * self.stds**2 + s**2
-        which = self._joint_log_prob(x_t, means, variances.sqrt()).softmax(-1)
+        which = self._joint_log_prob(x_t, means, variances.sqrt()).softmax(1)
         gain = (a * self.stds**2 / variances)[..., None]
         return (which[..., None] * (self.means + gain * (x_t[:, None] - means))).sum(1)
 
@@ -178,7 +178,7 @@ class GaussianMixture:
     def _joint_log_prob(self, x: Points, means: Tensor, stds: Codes) -> Codes:
         require_rows(0, axes=2, x=x)
         d = self.means.shape[1]
-        squared = ((x[:, None, :] - means) ** 2).sum(-1) / stds**2
+        squared = ((x[:, None, :] - means) ** 2).sum(2) / stds**2
         return self.weights.log() - 0.5 * squared - d * (stds.log() + 0.5 * math.log(2 * math.pi))
 
 

@@ -1,5 +1,7 @@
 """GAN and WGAN: penalties in closed form, two losses that stay apart, Lipschitz layers, batches."""
 
+import itertools
+import math
 from itertools import islice, pairwise
 
 import pytest
@@ -9,12 +11,19 @@ from torch import nn
 from genlab.adversarial import GAN, BatchAware, feature_matching_loss, r1_penalty
 from genlab.adversarial.gan import (
     WGAN,
+    append_spread,
+    discriminator_loss,
+    gaussian_duel,
     gradient_penalty,
+    lazy_weight,
+    minimax_generator_loss,
+    non_saturating_generator_loss,
     power_iteration,
     slopes,
     spectral_normalize,
     wgan_critic_loss,
     wgan_generator_loss,
+    with_spread,
 )
 from genlab.core import NoLikelihoodError, likelihood_kind, log_likelihood
 from genlab.metrics.distances import wasserstein_1d
@@ -226,6 +235,12 @@ def test_power_iteration_reaches_the_largest_singular_value_by_the_squared_ratio
     assert all(b / a == pytest.approx(1 / 16, rel=0.02) for a, b in pairwise(errors[2:]))
 
 
+def test_the_deviation_of_each_coordinate_is_appended_to_each_row():
+    x = torch.tensor([[0.0, 1.0], [6.0, 1.0]])
+    wanted = torch.tensor([[0.0, 1.0, 3.0, 0.0], [6.0, 1.0, 3.0, 0.0]])
+    torch.testing.assert_close(with_spread(x), wanted, atol=1e-5, rtol=0)  # 1e-6 keeps a slope
+
+
 def test_a_batch_aware_discriminator_tells_copies_from_a_spread_batch(generator):
     linear = nn.Linear(4, 1, bias=False)
     linear.weight.data = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
@@ -235,3 +250,94 @@ def test_a_batch_aware_discriminator_tells_copies_from_a_spread_batch(generator)
     assert discriminator(copies).max() < 1e-4
     discriminator(copies).sum().backward()
     assert copies.grad.isfinite().all()
+
+
+def test_losses_are_those_of_the_probability_itself_and_stay_finite(generator):
+    logits = torch.cat([torch.tensor([-4.595]), torch.randn(20, generator=generator)])  # D = 0.01
+    logits.requires_grad_()
+    d = torch.sigmoid(logits)
+    saturating, other = minimax_generator_loss(logits), non_saturating_generator_loss(logits)
+    torch.testing.assert_close(saturating, (1 - d).log())
+    torch.testing.assert_close(other, -d.log())
+    real, fake = discriminator_loss(logits, 2 * logits), -(1 - torch.sigmoid(2 * logits)).log()
+    torch.testing.assert_close(real, -d.log() + fake)
+    for loss, slope in ((saturating, -d), (other, d - 1)):
+        (found,) = torch.autograd.grad(loss.sum(), logits)
+        torch.testing.assert_close(found, slope.detach())
+    sure = torch.tensor([-1000.0])
+    assert non_saturating_generator_loss(sure).item() == 1000
+    assert discriminator_loss(sure, -sure).isfinite().all()
+
+
+def test_spread_is_the_mean_standard_deviation_over_the_batch(generator):
+    h = torch.randn(6, 3, 2, 2, generator=generator)
+    extra = append_spread(h)
+    torch.testing.assert_close(extra[:, :3], h)
+    own = torch.stack([v.std(correction=0) for v in h.flatten(1).T]).mean()
+    torch.testing.assert_close(extra[:, 3], torch.full((6, 2, 2), own.item()))
+    assert append_spread(h[:1].expand(5, -1, -1, -1))[:, 3].abs().max() < 1e-3  # copies
+    held = append_spread(h.requires_grad_(), hold=True)
+    torch.testing.assert_close(held, extra)
+    (slope,) = torch.autograd.grad(held[:, 3].sum(), h, retain_graph=True)
+    assert not slope.any()
+
+
+def test_the_lazy_penalty_has_the_mean_gradient_of_the_full_one_and_is_computed_once():
+    """Over one interval, and whatever step it begins at."""
+    for start, interval in itertools.product((0, 3), (1, 4, 16)):
+        weights = [lazy_weight(step, interval) for step in range(start, start + interval)]
+        assert sum(weights) / interval == 1
+        assert sum(weight > 0 for weight in weights) == 1
+
+
+def test_the_best_discriminator_pushes_a_shifted_normal_by_both_losses_together_by_its_shift():
+    """Of equal deviations the log-ratio is m^2 / 2 - m x, and D and 1 - D weigh its slope -m."""
+    cells = torch.linspace(-12, 12, 4001)
+    duel = gaussian_duel(1.5, 1.0, cells)
+    assert duel.saturating + duel.non_saturating == pytest.approx(1.5)
+    d = (1.5**2 / 2 - 1.5 * cells).sigmoid()
+    torch.testing.assert_close(duel.d, d)
+    width = 24 / 4000
+    for density, mean in ((duel.p, 0.0), (duel.q, 1.5)):
+        assert (density.sum() * width).item() == pytest.approx(1)
+        assert (density * cells).sum().item() * width == pytest.approx(mean)
+    assert duel.saturating == pytest.approx(1.5 * (duel.q * d).sum().item() * width)
+    middle = (duel.p + duel.q) / 2  # JS: both divergences from the middle, halved
+    halves = [(a * (a / middle).log()).sum().item() * width / 2 for a in (duel.p, duel.q)]
+    assert duel.js == pytest.approx(sum(halves))
+
+
+def test_against_itself_a_normal_is_at_rest():
+    duel = gaussian_duel(0.0, 1.0, torch.linspace(-9, 9, 901))
+    assert (duel.js, duel.saturating, duel.non_saturating) == pytest.approx((0, 0, 0), abs=1e-12)
+    torch.testing.assert_close(duel.d, torch.full((901,), 0.5))
+
+
+def test_a_sample_is_the_network_of_normal_noise_and_carries_no_gradient():
+    gan = GAN(_Fixed(2.0), nn.Linear(3, 1), latent_dim=3, event_shape=(3,))
+    x = gan.sample(5, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(x, 2 + noise)
+    assert not x.requires_grad
+
+
+def test_penalties_weigh_what_their_papers_say_unless_told_otherwise():
+    """R1 by gamma / 2 with gamma 1, the gradient penalty by 10 (arXiv:1704.00028, section 4)."""
+    x = torch.full((4, 2), 3.0)
+
+    def loss(model):
+        return model.discriminator_loss(x, generator=torch.Generator().manual_seed(1)).item()
+
+    steep = nn.Linear(2, 1)
+    nn.init.constant_(steep.weight, 2.0)  # squared slope 8, norm sqrt(8)
+    sizes = {"latent_dim": 2, "event_shape": (2,)}
+    without = loss(GAN(_Fixed(0.0), steep, gamma=0.0, **sizes))
+    assert loss(GAN(_Fixed(0.0), steep, **sizes)) - without == pytest.approx(8 / 2)
+    without = loss(WGAN(_Fixed(0.0), steep, penalty=0.0, **sizes))
+    gap = loss(WGAN(_Fixed(0.0), steep, **sizes)) - without
+    assert gap == pytest.approx(10 * (math.sqrt(8) - 1) ** 2)
+    for wrong in ({"penalty": -1.0}, {"clip": 0.0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            WGAN(_Fixed(0.0), steep, **sizes, **wrong)
+    with pytest.raises(ValueError, match="gamma is -1"):
+        GAN(_Fixed(0.0), steep, gamma=-1.0, **sizes)

@@ -1,6 +1,5 @@
 """Styles: closed forms for modulation, mixing and truncation, and the lazy penalty's mean."""
 
-import itertools
 import math
 
 import pytest
@@ -8,8 +7,8 @@ import torch
 from sklearn.linear_model import LinearRegression
 from torch.nn.functional import conv2d
 
-from genlab.adversarial.gan import append_spread, lazy_weight
 from genlab.adversarial.stylegan import (
+    Conv,
     Dense,
     StyleDiscriminator,
     StyledLayer,
@@ -68,15 +67,8 @@ def test_truncation_scales_deviations_and_keeps_the_mean(generator):
         t = truncate(w, w.mean(0), psi)
         torch.testing.assert_close(t.mean(0), w.mean(0))
         torch.testing.assert_close(t.std(0), psi * w.std(0))
-
-
-def test_spread_is_the_mean_standard_deviation_over_the_batch(generator):
-    h = torch.randn(6, 3, 2, 2, generator=generator)
-    extra = append_spread(h)
-    torch.testing.assert_close(extra[:, :3], h)
-    own = torch.stack([v.std(correction=0) for v in h.flatten(1).T]).mean()
-    torch.testing.assert_close(extra[:, 3], torch.full((6, 2, 2), own.item()))
-    assert append_spread(h[:1].expand(5, -1, -1, -1))[:, 3].abs().max() < 1e-3  # copies
+    half = truncate(torch.tensor([3.0, 1.0]), torch.tensor([1.0, 2.0]), 0.5)
+    assert half.tolist() == [2.0, 1.5]  # half way to the mean, on the same side of it
 
 
 @pytest.fixture
@@ -94,6 +86,61 @@ def test_a_dense_layer_starts_with_unit_variance_at_any_rate(rate, generator):
     y = layer(torch.randn(200, 400, generator=generator.manual_seed(1)))  # not the weights' seed
     assert y.mean().item() == pytest.approx(2.0, abs=0.1)
     assert y.var().item() == pytest.approx(1.0, rel=0.05)  # 300 draws of a variance of weights
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_last_layer_starts_with_unit_variance_and_grows_with_its_style(kernel, generator):
+    """Of a style of ones, far from the border; nothing demodulates it, and it hears no noise."""
+    layer = StyledLayer(200, 300, 4, kernel=kernel, last=True)
+    h = torch.randn(2, 200, 6, 6, generator=generator.manual_seed(1))
+    w, noise = torch.zeros(2, 4), torch.randn(2, 1, 6, 6, generator=generator)
+    y = layer(h, w, noise)
+    assert y[:, :, 1:-1, 1:-1].var().item() == pytest.approx(1.0, rel=0.1)
+    layer.affine.bias.data.fill_(3.0)
+    layer.strength.data.fill_(1.0)
+    torch.testing.assert_close(layer(h, w, noise), 3 * y)
+
+
+@pytest.mark.parametrize("c_in", [20, 200])
+def test_a_convolution_of_the_discriminator_starts_with_unit_variance(c_in, generator):
+    """A leaky ReLU times the root of 2 takes a normal's mean square 1 to 1 + 0.2^2."""
+    x = torch.randn(4, c_in, 6, 6, generator=generator.manual_seed(1))
+    y = Conv(c_in, 400)(x)[:, :, 1:-1, 1:-1]
+    assert y.square().mean().item() == pytest.approx(1.04, rel=0.1)
+    assert Conv(c_in, 2, stride=2)(x).shape == (4, 2, 3, 3)
+
+
+def test_fresh_layers_add_nothing_of_their_own(generator):
+    """No bias and no noise: black goes to black, whatever the style."""
+    w, noise = torch.randn(2, 4), torch.randn(2, 1, 4, 4, generator=generator)
+    black = torch.zeros(2, 3, 4, 4)
+    for last in (False, True):
+        layer = StyledLayer(3, 5, 4, last=last)
+        assert not layer(black, w, noise).any()
+        assert layer.strength.requires_grad is not last  # the last one never hears its noise
+    assert not Conv(3, 5)(black).any()
+    assert not Dense(4, 5)(torch.zeros(2, 4)).any()
+
+
+def test_pictures_of_a_batch_do_not_mix_and_only_the_direction_of_a_latent_counts(net, generator):
+    z, noise = torch.randn(2, 8, generator=generator), net.draw_noise(2, generator)
+    both = net.synthesis(net.every_layer(net.mapping(z)), noise)
+    assert both.shape == (2, 1, 16, 16)
+    one = net.synthesis(net.every_layer(net.mapping(7 * z[1:])), [n[1:] for n in noise])
+    torch.testing.assert_close(both[1:], one)
+    assert not any(n.any() for n in net.no_noise(2))
+
+
+def test_the_mapping_learns_at_a_hundredth_of_the_rate():
+    """Karras et al. 2019 (arXiv:1812.04948), appendix C."""
+    assert [layer.rate for layer in StyleGenerator(8, 6, 2, (5, 4, 3)).map] == [0.01, 0.01]
+    fast, slow = Dense(2, 1), Dense(2, 1, rate=0.01)
+    slow.weight.data.copy_(fast.weight.data / 0.01)
+    x = torch.randn(1, 2)
+    torch.testing.assert_close(slow(x), fast(x))
+    slopes = [torch.autograd.grad(layer(x).sum(), [*layer.parameters()]) for layer in (fast, slow)]
+    for a, b in zip(*slopes, strict=True):
+        torch.testing.assert_close(b, 0.01 * a)
 
 
 @pytest.mark.parametrize("layer", range(6))
@@ -131,10 +178,12 @@ def test_a_layer_is_the_published_order_of_operations(generator):
 
 @pytest.mark.parametrize(("hold", "reaches"), [(False, True), (True, False)])
 def test_a_held_spread_makes_each_logit_a_function_of_its_own_example(hold, reaches, generator):
-    discriminator = StyleDiscriminator((4, 4, 4), 8)
+    discriminator = StyleDiscriminator((2, 3, 4), 8)
     x = torch.randn(3, 1, 16, 16, generator=generator).requires_grad_(True)
     (slope,) = torch.autograd.grad(discriminator(x, hold=hold)[0, 0], x)
     assert bool(slope[1:].abs().max() > 0) is reaches
+    (slope,) = torch.autograd.grad(discriminator(x)[0, 0], x)
+    assert slope[1:].abs().max() > 0  # unless it is asked to hold
 
 
 @pytest.fixture
@@ -162,6 +211,15 @@ def test_one_step_along_it_moves_a_linear_attribute_by_one_standard_deviation(st
     torch.testing.assert_close(attribute_direction(w, 10 * a - 4), found)
 
 
+def test_however_little_an_attribute_varies_it_has_a_direction_and_a_constant_has_none():
+    w = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
+    torch.testing.assert_close(
+        attribute_direction(w, torch.tensor([2.0, 2.001])), torch.tensor([1.0, 0.0])
+    )
+    with pytest.raises(ValueError, match="2 everywhere"):
+        attribute_direction(w, torch.tensor([2.0, 2.0]))
+
+
 def test_weights_are_those_of_another_regression(generator):
     mixed, coarse, fine = torch.randn(3, 50, generator=generator)
     mixed = mixed + 0.8 * coarse - 0.1 * fine + 2
@@ -175,11 +233,3 @@ def test_demodulated_weights_have_unit_norm_for_each_output_and_forget_the_loudn
     torch.testing.assert_close(norm, torch.ones(3, 5), rtol=1e-7, atol=0)
     found = modulated_conv(x, weight, 100 * style)
     torch.testing.assert_close(found, modulated_conv(x, weight, style), rtol=1e-7, atol=1e-7)
-
-
-def test_the_lazy_penalty_has_the_mean_gradient_of_the_full_one_and_is_computed_once():
-    """Over one interval, and whatever step it begins at."""
-    for start, interval in itertools.product((0, 3), (1, 4, 16)):
-        weights = [lazy_weight(step, interval) for step in range(start, start + interval)]
-        assert sum(weights) / interval == 1
-        assert sum(weight > 0 for weight in weights) == 1

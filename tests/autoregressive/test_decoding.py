@@ -200,6 +200,12 @@ def test_until_it_stops_it_draws_what_the_plain_loop_draws(net):
     assert torch.equal(found.tokens, plain[:, : kept.shape[1]].masked_fill(~kept, PAD))
 
 
+@pytest.mark.parametrize("prompt", [torch.zeros(2, 0, dtype=torch.int64), [[1, STOP, 2]]])
+def test_a_prompt_that_is_empty_or_has_already_stopped_is_refused(net, prompt):
+    with pytest.raises(ValueError, match="at least one token, and none that stops"):
+        written(net, torch.as_tensor(prompt), 3)
+
+
 def test_the_states_are_those_of_one_pass_over_the_finished_text(net, generator):
     prompt = torch.tensor([[1, 2], [3, 5], [2, 2], [5, 1]])
     found = written(net, prompt, 8, generator=generator)[-1]

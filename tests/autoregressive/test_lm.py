@@ -1,5 +1,8 @@
 """The language model: prompts, and learning a known source."""
 
+import itertools
+import math
+
 import pytest
 import torch
 
@@ -25,6 +28,26 @@ def test_cached_text_is_uncached_text_token_for_token():
     naive = list(generate_naive(model.next_logits, begun, 9, generator=draws[1]))
     assert all(torch.equal(a, b[:, 1:]) for a, b in zip(cached, naive, strict=True))
     assert torch.equal(cached[-1][:, :2], prompt)
+
+
+def test_the_first_token_follows_the_begin_token_and_probabilities_of_all_texts_sum_to_one():
+    model = TransformerLM(2, 4, TINY)
+    every = torch.tensor([*itertools.product(range(2), repeat=4)])
+    log_p = model.log_prob(every)
+    assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-12)
+    torch.testing.assert_close(model.loss(every), -log_p.mean() / 4)
+    begun = torch.cat([model.begin(16), every], 1)
+    torch.testing.assert_close(model.next_logits(begun)[:, :-1], model.logits(every))
+    early, cache = model.extend(begun[:, :2])
+    late, _ = model.extend(begun[:, 2:], cache)
+    torch.testing.assert_close(torch.cat([early, late], 1), model.next_logits(begun))
+
+
+def test_a_model_whose_head_is_zero_pays_the_same_for_every_token():
+    model = make()
+    torch.nn.init.zeros_(model.net.head.weight)
+    assert model.loss(torch.randint(5, (3, 6))).item() == pytest.approx(math.log(5))
+    assert model.sample(3).shape == (3, 6)
 
 
 def test_the_begin_token_is_never_drawn(generator):

@@ -102,6 +102,20 @@ def test_texts_are_distributed_as_the_target(k, generator):
     assert bool(((found - exact).abs() < 5 * (exact * (1 - exact) / N).sqrt()).all())
 
 
+@pytest.mark.parametrize("k", [0, 1, 4])
+def test_a_pass_reads_the_texts_with_room_for_the_drafts_and_one_token_more(k):
+    widths = []
+
+    def read(tokens):
+        widths.append(tokens.shape[1])
+        return logits_of(P1)(tokens)
+
+    texts, length = torch.zeros(5, 3, dtype=torch.long), torch.tensor([1, 2, 3, 3, 2])
+    step = speculative_round(read, draft_from(Q1), texts, length, k)
+    assert widths == [step.tokens.shape[1]] == [3 + k + 1]
+    assert torch.equal(step.length, length + step.kept + 1)
+
+
 def test_a_draft_that_is_the_target_is_always_kept(generator):
     step = speculative_round(
         logits_of(P1), draft_from(P1), torch.zeros(200, 1, dtype=torch.long),
@@ -146,6 +160,18 @@ def uniform(tokens, length):
 def lm():
     config = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=2, d_hidden=16)
     return TransformerLM(4, 6, config).eval()
+
+
+@pytest.mark.parametrize(("asked", "drafted"), [({}, 4), ({"k": 2}, 2), ({"k": 0}, 0)])
+def test_a_round_drafts_four_tokens_unless_it_is_told_otherwise(lm, asked, drafted):
+    lengths = []
+
+    def draft(tokens, length):
+        lengths.append(length.item())
+        return uniform(tokens, length)
+
+    next(SpeculativeLM(lm, draft, **asked).rounds(1))
+    assert lengths == [*range(1, 1 + drafted)]
 
 
 def test_the_model_has_the_targets_likelihood_and_fewer_passes(lm, generator):

@@ -3,14 +3,13 @@
 import math
 import random
 from collections import Counter
-from itertools import pairwise, product
+from itertools import accumulate, pairwise, product
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genlab.autoregressive.decoding import generate_naive
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.autoregressive.tokens import (
     BPE,
@@ -21,7 +20,6 @@ from genlab.autoregressive.tokens import (
     windowed_log_probs,
     words,
 )
-from genlab.core import last
 from genlab.data.text import load_text
 
 
@@ -35,6 +33,22 @@ def test_characters_spell_any_text_of_their_alphabet(text):
 def test_a_stranger_is_named():
     with pytest.raises(ValueError, match="'z'"):
         CharTokenizer("abc").encode("az")
+
+
+@pytest.mark.parametrize("alphabet", ["", "aba"])
+def test_an_alphabet_holds_characters_each_once(alphabet):
+    with pytest.raises(ValueError, match="distinct characters"):
+        CharTokenizer(alphabet)
+
+
+def test_learning_ends_with_the_last_pair_or_the_last_place():
+    """A pair that occurs once is a pair; a text of single letters has none."""
+    assert train_bpe("ab", 300) == ((97, 98),)
+    assert train_bpe("abc", 300) == ((97, 98), (256, 99))
+    assert train_bpe("a", 300) == train_bpe("", 300) == train_bpe("abab", 256) == ()
+    assert len(train_bpe("abcdefgh", 259)) == 3
+    with pytest.raises(ValueError, match="at least 256, the bytes, got 255"):
+        train_bpe("ab", 255)
 
 
 PROSE = load_text("val")[:4000]
@@ -105,9 +119,64 @@ def test_dropout_overlooks_the_stated_proportion():
     assert abs(apart / n - 0.3) < 5 * (0.21 / n) ** 0.5
 
 
+def test_each_seed_has_its_own_spelling():
+    def spelled(seed):
+        g = torch.Generator().manual_seed(seed)
+        return tuple(TOKENIZER.encode(PROSE[:60], drop=0.5, generator=g).tolist())
+
+    assert len({spelled(seed) for seed in range(200)}) > 190
+    assert TOKENIZER.encode("the", drop=1.0).tolist() == [*b"the"]
+
+
+class Zeros(random.Random):
+    def random(self):
+        return 0.0
+
+
+def test_the_lowest_dice_overlook_every_merge_and_none_if_nothing_is_to_be_overlooked():
+    assert BPE(((97, 98),)).spell("ab", drop=0.0, noise=Zeros()) == [256]
+    assert BPE(((97, 98),)).spell("ab", drop=1e-9, noise=Zeros()) == [97, 98]
+
+
 def test_a_merge_of_tokens_that_are_not_yet_there_is_refused():
     with pytest.raises(ValueError, match="257"):
         BPE(((97, 257),))
+
+
+def counted(stream, n_tokens, order, text, i):
+    """The probability of token i of a text, by Witten and Bell, counting through the stream."""
+    p = 1 / n_tokens
+    for k in range(min(order, i) + 1):
+        before = [stream[j] for j in range(k, len(stream)) if stream[j - k : j] == text[i - k : i]]
+        if before:
+            kinds = len(set(before))
+            p = (before.count(text[i]) + kinds * p) / (len(before) + kinds)
+    return p
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("n", [2, 9])
+def test_an_ngram_mixes_what_a_plain_count_finds(n, order, generator):
+    stream = torch.randint(4, (40,), generator=generator)
+    text = torch.randint(5, (n,), generator=generator)  # token 4 was never seen
+    wanted = [counted(stream.tolist(), 6, order, text.tolist(), i) for i in range(n)]
+    found = NGram(stream, 6, order).token_log_probs(text).exp()
+    assert found.tolist() == pytest.approx(wanted, rel=1e-12)
+
+
+def test_contexts_are_numbered_with_63_bits_and_no_more():
+    ones = torch.ones(66, dtype=torch.int64)
+    p = NGram(ones, 2, 62).token_log_probs(ones).exp()
+    assert p[-1].item() == pytest.approx(counted(ones.tolist(), 2, 62, ones.tolist(), 65))
+    for n_tokens, order in ((2, 63), (3, 40)):
+        with pytest.raises(ValueError, match="do not fit in 63 bits"):
+            NGram(ones, n_tokens, order)
+
+
+@pytest.mark.parametrize("order", [-1, 3])
+def test_an_order_is_a_length_that_the_stream_has(order):
+    with pytest.raises(ValueError, match=r"order must be in 0\.\.2"):
+        NGram(torch.zeros(3, dtype=torch.int64), 2, order)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
@@ -138,8 +207,10 @@ def test_worked_example():
 
 def test_order_one_reaches_the_entropy_rate_of_a_chain_and_order_zero_is_blind(generator):
     table = torch.tensor([[0.9, 0.1], [0.3, 0.7]])  # stationary: 3/4, 1/4
-    start = torch.tensor([[0], [1]])
-    train, test = last(generate_naive(lambda x: table[x].log(), start, 3999, generator=generator))
+    u = torch.rand(2, 4000, generator=generator).tolist()
+    p_one = table[:, 1].tolist()
+    step = lambda state, u: int(u < p_one[state])
+    train, test = (torch.tensor([*accumulate(row, step, initial=0)]) for row in u)
     nll = -NGram(train, 2, 1).token_log_probs(test)
     rate = -(torch.tensor([[0.75], [0.25]]) * table * table.log()).sum()
     # Monte Carlo: 5 standard errors (successive surprises are correlated, hence the factor 2),
@@ -192,3 +263,9 @@ def test_a_model_with_a_memory_of_one_needs_an_overlap_of_one(generator):
         torch.testing.assert_close(windowed_log_probs(markov, x, context, stride).sum(), whole)
     blocks = windowed_log_probs(markov, x, 7, 7)  # the first of every block sees nothing
     torch.testing.assert_close(blocks[::7], torch.full((4,), -math.log(5)))
+
+
+@pytest.mark.parametrize(("n", "context", "stride"), [(5, 3, 0), (5, 3, 4), (0, 3, 3)])
+def test_a_window_that_stands_still_or_leaps_and_an_empty_text_are_refused(n, context, stride):
+    with pytest.raises(ValueError, match="expected 1 <= stride"):
+        windowed_log_probs(pytest.fail, torch.zeros(n, dtype=torch.int64), context, stride)

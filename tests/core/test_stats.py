@@ -1,5 +1,6 @@
 """Densities, divergences, units, ink and slant, against closed forms and torch."""
 
+import itertools
 import math
 
 import numpy as np
@@ -173,3 +174,46 @@ def test_the_row_furthest_from_one_is_named():
     p = torch.tensor([[0.5, 0.5], [0.5, 0.8]])
     with pytest.raises(ValueError, match=r"p sums to 1\.3"):
         stats.entropy(p)
+
+
+def test_no_draws_have_no_effective_size():
+    with pytest.raises(ValueError, match="n_draws is 0"):
+        stats.effective_sample_size(torch.zeros(2, 0))
+
+
+@pytest.mark.parametrize("name", ["entropy", "cross_entropy", "kl_categorical"])
+def test_leading_axes_are_a_batch_of_distributions(name, generator):
+    pair = torch.randn(2, 2, 3, 4, generator=generator).softmax(-1)
+    f, given = getattr(stats, name), pair[:1] if name == "entropy" else pair
+    found = f(*given)
+    assert found.shape == (2, 3)
+    for i, j in itertools.product(range(2), range(3)):
+        torch.testing.assert_close(found[i, j], f(*given[:, i, j]))
+
+
+def test_weights_and_grids_have_leading_axes_too(generator):
+    log_w = torch.randn(2, 3, 4, generator=generator)
+    x = torch.linspace(-12, 12, 2001)
+    mean, std = torch.randn(2, 3, 1, generator=generator), torch.tensor(1.3)
+    log_p, log_q = (torch.distributions.Normal(m, std).log_prob(x) for m in (mean, 0 * mean))
+    kl = stats.kl_on_grid(log_p, log_q, x)
+    torch.testing.assert_close(kl, mean[..., 0] ** 2 / (2 * std**2))
+    size = stats.effective_sample_size(log_w)
+    assert size.shape == (2, 3)
+    torch.testing.assert_close(size[1, 2], stats.effective_sample_size(log_w[1, 2]))
+
+
+def test_the_density_that_misses_most_mass_is_named():
+    x = torch.linspace(0, 1, 11)
+    log_p = torch.tensor([1.0, 0.9, 0.5]).log()[:, None].expand(3, 11)
+    with pytest.raises(ValueError, match=r"p integrates to 0\.5 on"):
+        stats.kl_on_grid(log_p, log_p, x)
+
+
+def test_a_line_leans_by_its_slope_a_blank_picture_not_at_all_and_pictures_need_not_be_square():
+    right, left = torch.eye(5).flip(1), torch.eye(5)
+    wide = torch.nn.functional.pad(torch.stack([right, left, 0 * left]), (1, 2, 0, 1))
+    torch.testing.assert_close(stats.slant(wide), torch.tensor([1.0, -1.0, 0.0]))
+    torch.testing.assert_close(stats.ink(wide), torch.tensor([5.0, 5.0, 0.0]) / (6 * 8))
+    with pytest.raises(ValueError, match="images"):
+        stats.slant(-wide)

@@ -118,6 +118,12 @@ def test_next_word_probss_chain_to_the_probability_of_the_caption(truth):
     assert math.exp(log_p) == pytest.approx(truth.p[truth.captions.index(caption)].item())
 
 
+def test_a_distribution_without_one_of_its_probabilities_is_refused():
+    truth = caption_distribution(TWO)
+    with pytest.raises(ValueError, match="shorter"):
+        next_word_probs(truth._replace(p=truth.p[:-1]), "a")
+
+
 def test_chance_is_what_independent_pairs_score():
     """Every caption against the attributes of every picture, word by word."""
     truth = caption_distribution(TWO, say_stroke=0.6, say_slant=0.3)

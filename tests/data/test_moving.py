@@ -5,11 +5,13 @@ import itertools
 import pytest
 import torch
 
-from genlab.data.captions import decode, encode
+from genlab.data.captions import COLOURS, decode, encode
 from genlab.data.moving import (
     MOTIONS,
+    _centre,
     animate,
     draw,
+    frames_in_colour,
     load_moving,
     measure_motion,
     read_moving,
@@ -52,11 +54,30 @@ def test_a_video_that_rests_is_no_motion(held_out):
     assert (measure_motion(still) == -1).all()
 
 
+def test_a_faint_video_moves_as_a_bright_one_and_a_black_one_rests(held_out):
+    rows = held_out.motion < 4
+    videos, motion = held_out.videos[rows][:100], held_out.motion[rows][:100]
+    assert torch.equal(measure_motion(1e-30 * videos), motion)
+    assert (measure_motion(0 * videos) == -1).all()
+    one_pixel = torch.zeros(2, 4, 5)
+    one_pixel[0, 3, 1] = 1e-30
+    assert _centre(one_pixel).tolist() == [[1.0, 3.0], [0.0, 0.0]]
+
+
 def test_four_quarter_turns_are_none():
     grey = torch.rand(3, 16, 16)
     zero, quarter = torch.zeros(3), torch.full((3,), 90.0)
     once = draw(grey, zero, zero, quarter)
     torch.testing.assert_close(once, grey.rot90(-1, (1, 2)), atol=1e-9, rtol=0)
+
+
+def test_a_video_is_painted_channel_by_channel():
+    videos, colour = torch.rand(3, 2, 4, 4), torch.tensor([5, 0, 2])
+    painted = frames_in_colour(videos, colour)
+    assert painted.shape == (3, 3, 2, 4, 4)
+    for k, c in enumerate(colour.tolist()):
+        for channel, strength in enumerate([*COLOURS.values()][c]):
+            torch.testing.assert_close(painted[k, channel], strength * videos[k])
 
 
 def test_motions_and_colours_come_from_the_seed():

@@ -12,6 +12,7 @@ from genlab.data.scenes import (
     WORDS,
     Objects,
     _all_objects,
+    _corners,
     draw_facts,
     draw_scenes,
     encode_scenes,
@@ -172,3 +173,22 @@ def test_twelve_of_sixty_pairs_are_held_out_and_these_are_they():
     assert found[0, 0]
     assert found[1, 4]
     assert not found[1, 1]
+
+
+def test_facts_of_one_object_are_those_that_its_caption_says(generator):
+    digit = torch.randint(10, (300, 2), generator=generator)
+    facts = draw_facts(digit, generator, p_two=0.5)
+    assert torch.equal(read_scenes(write_scenes(facts)), facts)
+    assert 100 < (facts[:, 2] == ALONE).sum() < 200
+
+
+@pytest.mark.parametrize("relation", range(len(RELATIONS)))
+def test_two_objects_move_apart_from_each_other_over_all_their_free_places(relation, generator):
+    """Along the relation by 0 to 2 pixels in either half, across it by 0 to 4 around the middle."""
+    corners = _corners(torch.full((3000,), relation), generator)  # object, (row, column)
+    side = 1 if relation < 2 else 0
+    places = {tuple(pair) for pair in corners[:, :, side].tolist()}
+    first, second = (0, 16) if relation % 2 == 0 else (16, 0)
+    assert places == {(first + i, second + j) for i in range(3) for j in range(3)}
+    across = {tuple(pair) for pair in corners[:, :, 1 - side].tolist()}
+    assert across == {(7 + i, 7 + j) for i in range(5) for j in range(5)}  # 14 of 32 pixels

@@ -60,6 +60,16 @@ def test_two_moons_posterior_draws_have_the_posterior_density(generator):
     assert 0.5 * (counts / 40_000 - cells).abs().sum() < 0.03
 
 
+def test_two_moons_parameters_behind_an_observation_lie_in_the_square_and_explain_it(generator):
+    """The larger parameter is 0.91 + 0.07 (cos a + |sin a|): too large around 45 degrees."""
+    x = torch.tensor([0.25 - 1.82 / math.sqrt(2), 0.0])
+    theta = TwoMoons().posterior_sample(x, 2000, generator=generator)
+    assert theta.shape == (2000, 2)
+    assert theta.abs().max() <= 1
+    assert TwoMoons().log_likelihood(x.expand(2000, 2), theta).isfinite().all()
+    assert 850 < (theta.sum(1) > 0).sum() < 1150  # either crescent by the toss of a coin
+
+
 def test_a_large_epidemic_follows_the_differential_equation(generator):
     """With a million people chance averages out; daily steps leave about two per cent of error."""
     town = Epidemic(population=1_000_000, infected=50_000, reported=1.0)

@@ -51,3 +51,21 @@ def test_single_precision_follows_double_precision_and_stays_finite_far_away(toy
     # Rounding: float32 squares of size 4 divided by 2 * 0.08**2 leave about 1e-4.
     torch.testing.assert_close(toy.log_prob(x.float()).double(), toy.log_prob(x), rtol=0, atol=1e-3)
     assert toy.log_prob(torch.tensor([[40.0, -30.0]])).isfinite().all()
+
+
+def test_modes_of_a_ring_stand_around_it_from_the_right_against_the_clock():
+    ring = GaussianRing(n_modes=4, radius=2.0)
+    around = torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]])
+    torch.testing.assert_close(ring.means, around)
+    assert ring.weights.tolist() == [0.25] * 4
+    assert ring.stds.tolist() == pytest.approx([0.15] * 4)
+
+
+def test_moons_are_an_upper_and_a_lower_half_of_two_circles(generator):
+    moons, n = Moons(radius=2.0, std=0.01), 4000
+    x = moons.sample(n, generator=generator)
+    away = [x + torch.tensor([1.0, 0.5]), -x + torch.tensor([1.0, 0.5])]  # from either centre
+    on = [((a.norm(dim=1) - 2).abs() < 0.05) & (a[:, 1] > -0.05) for a in away]
+    assert (on[0] | on[1]).all()
+    assert abs(int(on[0].sum()) - n / 2) < 5 * math.sqrt(n) / 2
+    torch.testing.assert_close(moons.log_prob(x[:50]), moons.log_prob(-x[:50]))

@@ -17,6 +17,7 @@ from genlab.latent import (
     discrete_posterior,
     doubly_reparameterized,
     elbo,
+    importance_bound,
     leave_one_out,
     log_marginal,
     log_mean_weight,
@@ -26,6 +27,7 @@ from genlab.latent import (
     score_function,
     signal_to_noise,
 )
+from genlab.latent.elbo import mean_field_gap
 from genlab.oracles import LinearLatent
 
 W = torch.tensor([[1.0, 0.2], [-0.4, 0.8], [0.3, -1.1]], dtype=torch.float64)
@@ -270,3 +272,38 @@ def test_mean_divergence_to_the_prior_splits_into_information_and_mismatch(gener
     whole = kl_categorical(q, prior.expand(20, 4)).mean()
     parts = mutual_information(q) + kl_categorical(aggregated_posterior(q), prior)
     torch.testing.assert_close(whole, parts)
+
+
+def test_the_importance_bound_of_given_draws_by_a_plain_loop(generator):
+    x, mu, log_var = (torch.randn(4, d, generator=generator) for d in (3, 2, 2))
+    eps, std = torch.randn(5, 4, 2, generator=generator), (0.5 * log_var).exp()
+    log_w = []
+    for e in eps:
+        z = mu + std * e
+        log_p = linear_decoder(x, z) + Normal(0.0, 1.0).log_prob(z).sum(1)
+        log_w.append(log_p - Normal(mu, std).log_prob(z).sum(1))
+    by_hand = torch.stack(log_w).exp().mean(0).log()
+    found = importance_bound(x, mu, log_var, eps, decoder_log_prob=linear_decoder)
+    torch.testing.assert_close(found, by_hand)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_gap_of_independent_entries_is_torchs_divergence_and_least_at_scale_one(
+    d, scale, generator
+):
+    root = torch.randn(d, d, generator=generator)
+    precision = root @ root.T + torch.eye(d)
+    zero = torch.zeros(d)
+    guess = MultivariateNormal(zero, (scale**2 / precision.diagonal()).diag())
+    truth = MultivariateNormal(zero, precision_matrix=precision)
+    found = mean_field_gap(precision, scale)
+    torch.testing.assert_close(found, torch.distributions.kl_divergence(guess, truth))
+    assert scale == 1 or found > mean_field_gap(precision)
+
+
+@pytest.mark.parametrize("q", [[[0.5, 0.4]], [[0.5, 0.5], [0.6, 0.6]], [[1.5, -0.5]]])
+def test_what_is_no_distribution_is_refused_as_a_guess(q):
+    for call in (lambda q: discrete_elbo(q, q), aggregated_posterior):
+        with pytest.raises(ValueError, match=r"rows of q sum to|q holds -0\.5"):
+            call(torch.tensor(q))

@@ -186,3 +186,48 @@ def test_no_small_change_of_the_model_improves_on_the_m_step(x, generator):
     for factor in (0.99, 1.01):
         other = LinearLatent(best.weight, best.mean, factor * best.std)
         assert ppca_elbo(other, x, mu, cov).mean() < value
+
+
+@pytest.mark.parametrize("std", [0.3, 1.2])
+def test_with_a_given_noise_the_eigenvalues_below_it_are_lifted_to_it(data, std):
+    model = ppca_ml(data, 2, std=std)
+    by_sample = torch.linalg.eigvalsh(data.T.cov(correction=0))
+    kept = by_sample[-2:].clamp(min=std**2)
+    found = torch.linalg.eigvalsh(model.marginal().cov)
+    wanted = torch.cat([torch.full((3,), std**2), kept]).sort().values
+    torch.testing.assert_close(found, wanted)
+    lengths = model.weight.norm(dim=0)
+    assert lengths[0] >= lengths[1]  # the strongest direction first
+    assert model.std == pytest.approx(std)
+
+
+@pytest.mark.parametrize(("n_latent", "std"), [(0, None), (5, None), (0, 1.0), (6, 1.0)])
+def test_more_latents_than_the_noise_leaves_room_for_are_refused(data, n_latent, std):
+    with pytest.raises(ValueError, match=f"n_latent is {n_latent}, expected 1.."):
+        ppca_ml(data, n_latent, std=std)
+    assert ppca_ml(data, 4).weight.shape == (5, 4)
+    assert ppca_ml(data, 5, std=0.1).weight.shape == (5, 5)
+
+
+def test_an_m_step_keeps_a_noise_that_is_given(x, generator):
+    mu, cov = torch.randn(40, 2, generator=generator), torch.eye(2)
+    free, held = ppca_m_step(x, mu, cov), ppca_m_step(x, mu, cov, std=0.25)
+    assert held.std == 0.25
+    torch.testing.assert_close(held.weight, free.weight)
+
+
+def test_losses_are_means_of_minus_the_likelihood_and_samples_have_the_shape(mixture, amortized):
+    x = everything()[:9]
+    torch.testing.assert_close(mixture.loss(x), -mixture.log_prob(x).mean())
+    assert mixture.sample(7).shape == amortized.sample(7).shape == (7, 2, 2)
+    assert mixture.event_shape == amortized.event_shape == (2, 2)
+    torch.testing.assert_close(amortized.encode(x).sum(1), torch.ones(9))
+    with pytest.raises(ValueError, match="x holds 4"):
+        mixture.log_prob(torch.full((1, 2, 2), 4))
+
+
+def test_a_count_below_zero_is_refused():
+    with pytest.raises(ValueError, match="pseudo_count is -1"):
+        categorical_m_step(
+            torch.zeros(2, 1).long(), torch.ones(2, 1), n_levels=2, pseudo_count=-1.0
+        )

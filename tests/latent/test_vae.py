@@ -10,12 +10,13 @@ from torch import nn
 
 from genlab.core import kl_diag_normal, likelihood_kind
 from genlab.core.stats import normal_log_prob
-from genlab.latent import vae
+from genlab.latent import elbo, importance_bound, vae
 from genlab.latent.vae import (
     VAE,
     CategoricalVAE,
     ImageVAE,
     ImageVAEConfig,
+    Residual,
     active_units,
     bernoulli_log_prob,
     categorical_log_prob,
@@ -263,3 +264,119 @@ def test_bernoulli_refuses_grey():
 def test_the_weight_of_the_divergence_rises_in_a_line_and_stays():
     weight = vae.kl_annealing(4, beta=2.0)
     assert [weight(step) for step in (0, 1, 3, 4, 9)] == [0.0, 0.5, 1.5, 2.0, 2.0]
+    flat = vae.kl_annealing(0)
+    assert [flat(step) for step in (0, 1, 9)] == [1.0, 1.0, 1.0]
+
+
+def plain_vae(**options):
+    torch.manual_seed(0)
+    return VAE(nn.Linear(3, 4), nn.Linear(2, 3), latent_dim=2, event_shape=(3,), **options)
+
+
+def test_an_encoder_gives_the_means_and_then_the_log_variances_within_twenty():
+    model, x = plain_vae(), torch.randn(5, 3)
+    nn.init.zeros_(model.encoder.weight)
+    model.encoder.bias.data = torch.tensor([90.0, -1.0, -30.0, 50.0])
+    mu, log_var = model.encode(x)
+    torch.testing.assert_close(mu, torch.tensor([90.0, -1.0]).expand(5, 2))
+    assert log_var.tolist() == [[-20.0, 20.0]] * 5
+
+
+@pytest.mark.parametrize(("options", "scale"), [({}, 1.0), ({"log_scale": math.log(0.3)}, 0.3)])
+def test_a_sample_is_a_code_then_the_decoders_mean_and_noise_of_its_scale(options, scale):
+    model, draw = plain_vae(**options), torch.Generator().manual_seed(4)
+    z = torch.randn(6, 2, generator=draw)
+    x = model.decoder(z) + scale * torch.randn(6, 3, generator=draw)
+    torch.testing.assert_close(model.sample(6, generator=torch.Generator().manual_seed(4)), x)
+
+
+def test_the_bounds_of_the_model_are_those_of_its_parts():
+    model, x = plain_vae(log_scale=-0.5), torch.randn(4, 3)
+    mu, log_var = model.encode(x)
+    eps = torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(4))
+    given = {"decoder_log_prob": model.decoder_log_prob}
+    many = model.importance_bound(x, 2, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(many, importance_bound(x, mu, log_var, eps, **given))
+    one = model.elbo(x, generator=torch.Generator().manual_seed(4))
+    eps = torch.randn(4, 2, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(one, elbo(x, mu, log_var, eps, **given))
+    loss = model.loss(x, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(loss, -one.mean())
+    normal = torch.distributions.Normal(model.decoder(mu), math.exp(-0.5))
+    torch.testing.assert_close(model.decoder_log_prob(x, mu), normal.log_prob(x).sum(1))
+
+
+def test_levels_enter_from_minus_one_to_one_and_the_mean_image_is_their_mean():
+    seen, head = [], nn.Linear(1, 5)
+    encoder = nn.Linear(5, 4)
+    encoder.register_forward_hook(lambda _m, given, _out: seen.append(given[0]))
+    model = CategoricalVAE(encoder, nn.Unflatten(1, (2, 1)), head, latent_dim=2, event_shape=(2,))
+    model.encode(torch.arange(5)[None])
+    assert seen[0].tolist() == [[-1.0, -0.5, 0.0, 0.5, 1.0]]
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    torch.testing.assert_close(model.mean_image(torch.zeros(3, 2)), torch.full((3, 2), 2.0))
+    head.bias.data[4] = 900.0
+    torch.testing.assert_close(model.mean_image(torch.zeros(3, 2)), torch.full((3, 2), 4.0))
+    assert model.draw(torch.zeros(1, 2)).tolist() == [[4, 4]]
+    assert model.sample(3).tolist() == [[4, 4]] * 3
+
+
+class Left(nn.Module):
+    """The pixel to the left of each; white in front of a row."""
+
+    def forward(self, x):
+        return nn.functional.pad(x, (1, 0), value=1.0)[..., :-1]
+
+
+def test_a_causal_decoder_draws_each_pixel_from_those_that_it_has_drawn():
+    """A head that wants the opposite of the pixel to the left."""
+    head, decoder = nn.Linear(1, 2, bias=False), nn.Linear(2, 4)
+    head.weight.data = torch.tensor([[900.0], [-900.0]])
+    for p in decoder.parameters():
+        nn.init.zeros_(p)
+    model = CategoricalVAE(
+        nn.Flatten(), nn.Sequential(decoder, nn.Unflatten(1, (4, 1))), head,
+        causal=Left(), latent_dim=2, event_shape=(1, 1, 4),
+    )  # fmt: skip
+    assert model.sample(2).tolist() == [[[[0, 1, 0, 1]]]] * 2
+    assert model.draw(torch.zeros(1, 2)).tolist() == [[[[0, 1, 0, 1]]]]
+    with pytest.raises(ValueError, match="logits needs x"):
+        model.logits(torch.zeros(1, 2))
+
+
+def test_a_fresh_residual_block_is_its_shortcut():
+    block, x = Residual(8), torch.randn(2, 8, 4, 6)
+    nn.init.zeros_(block.conv_2.bias)
+    assert torch.equal(block(x), x)
+    nn.init.dirac_(block.conv_2.weight)
+    inner = block.norm_2(block.conv_1(nn.functional.silu(block.norm_1(x))))
+    torch.testing.assert_close(block(x) - x, nn.functional.silu(inner))
+
+
+@pytest.mark.parametrize(("channels", "size", "width", "k"), [(1, 8, 8, 3), (3, 12, 16, 2)])
+def test_codes_of_images_have_a_quarter_of_the_side_and_pixels_lie_between_0_and_1(
+    channels, size, width, k
+):
+    model = ImageVAE(ImageVAEConfig(channels, size, k, width, pixel_std=0.1))
+    x = torch.rand(2, channels, size, size)
+    mu, log_var = model.encode(x)
+    assert mu.shape == log_var.shape == (2, k, size // 4, size // 4) == (2, *model.latent_shape)
+    mean = model.decode(mu)
+    assert mean.shape == x.shape == model.sample(2).shape
+    assert (mean > 0).all()
+    assert (mean < 1).all()
+    assert model.scale() == 0.1
+
+
+@pytest.mark.parametrize("sizes", [{"size": 30}, {"width": 20}])
+def test_an_image_that_cannot_be_halved_twice_or_groups_that_do_not_divide_are_refused(sizes):
+    with pytest.raises(ValueError, match="need size % 4 and width % 8 = 0"):
+        ImageVAE(ImageVAEConfig(**sizes))
+
+
+def test_a_unit_is_active_from_a_variance_of_one_hundredth():
+    """Burda et al. 2015, section 5.2: the threshold that they use."""
+    edge = math.sqrt(0.005)  # of two means at +- a the variance is 2 a^2
+    mu = torch.tensor([[0.99 * edge, 1.01 * edge]])
+    assert active_units(torch.cat([mu, -mu])).tolist() == [False, True]

@@ -13,6 +13,7 @@ from genlab.nn.transformer import (
     FeedForward,
     NoCaption,
     RMSNorm,
+    SelfAttention,
     TextEncoder,
     Transformer,
     TransformerConfig,
@@ -116,11 +117,32 @@ def test_the_fused_kernel_equals_the_plain_one_and_has_its_gradient(n_group, n_q
     torch.testing.assert_close(*of)
 
 
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize(("n_query", "n_key"), [(4, 4), (2, 5), (1, 3)])
+def test_causal_stands_for_the_mask_of_that_name_whatever_came_before(fused, n_query, n_key):
+    q, k, v = torch.randn(2, 2, n_query, 3), *torch.randn(2, 2, 2, n_key, 3)
+    masked = attention(q, k, v, causal_mask(n_query, n_key))
+    torch.testing.assert_close(attention(q, k, v, fused=fused, causal=True), masked)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_first_query_without_a_key_is_named_and_shapes_alone_are_not_asked(fused):
+    q, k, v = torch.randn(3, 1, 2, 3, 4)
+    mask = torch.tensor([[True, False, False], [False] * 3, [False] * 3])
+    with pytest.raises(ValueError, match="query 1 without a key"):
+        attention(q, k, v, mask, fused=fused)
+    empty = attention(q.to("meta"), k.to("meta"), v.to("meta"), mask.to("meta"), fused=fused)
+    assert empty.shape == (1, 2, 3, 4)
+
+
 def test_heads_are_cut_and_joined_and_must_divide():
     x = torch.randn(2, 5, 12)
     assert torch.equal(join_heads(split_heads(x, 3)), x)
     with pytest.raises(ValueError, match="5 heads do not divide 12"):
         split_heads(x, 5)
+    with pytest.raises(ValueError, match="0 heads do not divide 12"):
+        split_heads(x, 0)
+    assert torch.equal(split_heads(x, 1)[:, 0], x)
     with pytest.raises(ValueError, match="2 key-value heads do not divide 3"):
         attention(torch.zeros(1, 3, 1, 2), torch.zeros(1, 2, 1, 2), torch.zeros(1, 2, 1, 2))
 
@@ -138,6 +160,21 @@ def test_rms_norm_has_mean_square_one_and_keeps_the_direction():
     torch.testing.assert_close(y.square().mean(-1), torch.ones(5))
     torch.testing.assert_close(F.cosine_similarity(x, y), torch.ones(5))
     assert torch.equal(RMSNorm(4, 1e-6)(torch.zeros(4)), torch.zeros(4))
+
+
+def test_layers_of_llama_have_no_biases_and_those_of_gpt2_have():
+    for layer in (CrossAttention(8, 6, 2), SelfAttention(8, 2, 2), FeedForward(4, 6), make()):
+        assert not [name for name, _ in layer.named_parameters() if name.endswith("bias")]
+    linear = [m for m in make(GPT2).body.modules() if isinstance(m, torch.nn.Linear)]
+    assert all(m.bias is not None for m in linear)
+
+
+def test_weights_start_small_and_biases_at_zero():
+    net = Transformer(500, dataclasses.replace(GPT2, d_model=64, d_hidden=64))
+    for m in net.modules():
+        if isinstance(m, torch.nn.Linear | torch.nn.Embedding):
+            assert m.weight.std().item() == pytest.approx(0.02, rel=0.15)  # of 768 and more draws
+            assert getattr(m, "bias", None) is None or not m.bias.any()
 
 
 def test_swiglu_with_a_closed_gate_is_zero():
@@ -190,6 +227,19 @@ def test_order_matters_every_word_sees_every_other_one_and_captions_do_not_mix()
     assert not torch.allclose(states[0, 2], states[1, 2])
     assert not torch.allclose(states[0, 0], states[2, 0])  # a causal body would not see the last
     torch.testing.assert_close(states[:1], net(rows[:1]))
+
+
+def test_a_word_and_its_place_are_added_and_nothing_stays_nothing():
+    net, rows = encoder(), torch.tensor([[1, 2, 3]])
+    net.positions.data.copy_(-net.words(rows[0]))
+    assert torch.equal(net(rows), torch.zeros(1, 3, 8))  # no layer has a bias
+    assert not torch.equal(net(rows.flip(1)), torch.zeros(1, 3, 8))
+
+
+def test_an_encoders_inner_layer_is_twice_as_wide_as_its_stream():
+    assert TextEncoder(11, 3, d=8).body.blocks[0].mlp.w_1.weight.shape == (16, 8)
+    wide = TextEncoder(11, 3)
+    assert (wide.d, len(wide.body.blocks), wide.body.config.n_head) == (64, 1, 4)
 
 
 def test_hidden_captions_are_all_alike_and_the_others_are_left_alone():

@@ -10,6 +10,7 @@ from genlab.nn.transformer import CrossAttention, attention, join_heads, split_h
 from genlab.nn.unet import (
     ROPE_BASE,
     ResBlock,
+    SpatialAttention,
     TemporalAttention,
     UNet,
     UNetConfig,
@@ -43,6 +44,24 @@ def test_the_time_matters_and_continuous_times_are_scaled():
     x = torch.randn(1, 1, 8, 8)
     torch.testing.assert_close(net(x, torch.tensor([0.05])), other(x, torch.tensor([50])))
     assert not torch.allclose(other(x, torch.tensor([1])), other(x, torch.tensor([50])))
+
+
+@pytest.mark.parametrize("width", [8, 16])
+def test_the_embedding_is_four_times_as_wide_as_the_network(width):
+    """Ho et al. 2020, as in the code that its appendix B describes."""
+    assert UNet(UNetConfig(width=width)).embedding(torch.zeros(3)).shape == (3, 4 * width)
+
+
+@pytest.mark.parametrize(("n_levels", "multiple"), [(1, 1), (2, 2), (4, 8)])
+def test_every_level_but_the_first_halves_both_sides(n_levels, multiple):
+    net = UNet(UNetConfig(width=8, mults=(1,) * n_levels, n_head=2))
+    seen = []
+    net.attention.register_forward_hook(lambda _m, given, _out: seen.append(given[0].shape))
+    net(torch.zeros(1, 1, 2 * multiple, 3 * multiple), torch.zeros(1))
+    assert seen == [(1, 8, 2, 3)]
+    for shape in ((multiple + 1, multiple), (multiple, multiple + 1)) if n_levels > 1 else ():
+        with pytest.raises(ValueError, match=f"multiples of {multiple}"):
+            net(torch.zeros(1, 1, *shape), torch.zeros(1))
 
 
 def test_no_label_means_the_last_row_of_the_table():
@@ -113,6 +132,22 @@ def test_everywhere_attends_and_reads_after_every_block_at_both_sizes(generator)
     assert net.where.shape == (8, 8, 8)
 
 
+def test_every_place_looks_at_all_others_and_a_blank_picture_has_nothing_to_say(generator):
+    layer = SpatialAttention(8, 2, d_context=0)
+    torch.nn.init.normal_(layer.to_out.weight)
+    torch.nn.init.zeros_(layer.to_out.bias)
+    blank = torch.ones(1, 8, 3, 2)
+    torch.testing.assert_close(layer(blank, None), blank)
+    x = torch.randn(2, 8, 3, 2, generator=generator)
+    places = layer.norm(x).flatten(2).mT
+    q, k, v = (split_heads(a, 2) for a in layer.to_qkv(places).chunk(3, -1))
+    seen = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    wanted = x + layer.to_out(join_heads(seen)).mT.reshape(x.shape)
+    torch.testing.assert_close(layer(x, None), wanted)
+    mirrored = layer(x.flip(2, 3), None)
+    torch.testing.assert_close(mirrored, wanted.flip(2, 3))  # it does not know where a place is
+
+
 IMAGE = UNetConfig(c_in=8, c_out=8, width=8, mults=(1, 2), n_head=2, d_context=4, side=4)
 
 
@@ -149,10 +184,11 @@ def test_a_fresh_video_network_is_the_image_network_on_every_frame():
 
 
 def test_frames_that_are_not_joined_are_predicted_one_by_one_whatever_their_numbers():
-    net, (x, t, context) = fresh(), videos(n=2, f=2)
-    alone, times = torch.zeros(2, dtype=torch.bool), torch.tensor([[3.0, 0.0], [1.0, 5.0]])
+    net, (x, t, context) = fresh(), videos(n=2, f=3)
+    alone = torch.zeros(2, dtype=torch.bool)
+    times = torch.tensor([[3.0, 0.0, 2.0], [1.0, 5.0, 0.0]])
     out = net(x, t, context, joined=alone, times=times)
-    for k, f in itertools.product(range(2), repeat=2):
+    for k, f in itertools.product(range(2), range(3)):
         one = net(x[[k]][:, :, [f]], t[[k]], context[[k]], joined=alone[:1], times=times[k, [f]])
         torch.testing.assert_close(out[[k]][:, :, [f]], one)
     with pytest.raises(ValueError, match="numbered alike"):
@@ -214,6 +250,14 @@ def test_temporal_attention_is_attention_over_the_frames_of_each_place():
         seen = attention(rotate(q, angles), rotate(k, angles), v)
         wanted = x[frames, :, i, j] + layer.to_out(join_heads(seen))[0]
         torch.testing.assert_close(out[frames, :, i, j], wanted)
+
+
+def test_an_image_without_a_time_looks_at_itself_alone():
+    layer = TemporalAttention(8, n_head=2)
+    torch.nn.init.normal_(layer.to_out.weight)
+    x = torch.randn(3, 8, 2, 2)
+    torch.testing.assert_close(layer(x, None, None)[1:2], layer(x[1:2], None, None))
+    assert not torch.allclose(layer(x, None, None, 3)[1:2], layer(x[1:2], None, None))
 
 
 @pytest.mark.parametrize(("f", "n"), [(1, 4), (8, 64), (3, 5)])

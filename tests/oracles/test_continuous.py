@@ -1,5 +1,7 @@
 """Every answer of the oracles, against torch, integrals and identities that share no step."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -125,13 +127,34 @@ def test_log_prob_agrees_with_torch_distributions_mixture():
     [
         (lambda: Gaussian(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.0, 1.0]])), "symmetric"),
         (lambda: Gaussian(torch.zeros(2), torch.tensor([[1.0, 2.0], [2.0, 1.0]])), "eigenvalue"),
+        (lambda: Gaussian(torch.zeros(1), torch.tensor([[-1.0]])), "eigenvalue -1"),
+        (lambda: Gaussian(torch.zeros(2), torch.diag(torch.tensor([1.0, 0.0]))), "eigenvalue 0"),
         (lambda: mixture_of([0.5, 0.6], [1.0, 1.0]), "weights are"),
+        (lambda: mixture_of([0.0, 1.0], [1.0, 1.0]), "weights are"),
+        (lambda: Empirical(torch.zeros(0, 2)), "points"),
         (lambda: mixture_of([0.5, 0.5], [1.0, 0.0]), "stds are"),
         (lambda: LinearLatent(torch.zeros(2, 1), torch.zeros(2), std=0.0), "std is 0"),
     ],
 )
 def test_parameters_out_of_range_are_refused(build, message):
     with pytest.raises(ValueError, match=message):
+        build()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Gaussian(torch.zeros(2), torch.eye(3)),
+        lambda: Gaussian(torch.zeros(1, 2), torch.eye(2)),
+        lambda: mixture_of([0.5, 0.5], [1.0, 1.0], [[0.0]]),
+        lambda: mixture_of([0.5, 0.5], [1.0]),
+        lambda: mixture_of([[0.5, 0.5]], [1.0, 1.0]),
+        lambda: LinearLatent(torch.zeros(2, 1), torch.zeros(3), std=1.0),
+        lambda: LinearLatent(torch.zeros(2), torch.zeros(2), std=1.0),
+    ],
+)
+def test_parameters_whose_shapes_do_not_fit_are_refused(build, as_a_user):
+    with pytest.raises(ValueError, match="shapes are"):
         build()
 
 
@@ -172,3 +195,52 @@ def test_samples_follow_what_is_given(generator):
     assert bool(
         ((x.mean(0) - make_linear_latent().decode(z[:1])[0]).abs() < 5 * 0.6 / n**0.5).all()
     )
+
+
+def test_entropy_agrees_with_torch_distributions_and_may_be_negative():
+    p = make()
+    theirs = torch.distributions.MultivariateNormal(p.mean, p.cov).entropy()
+    torch.testing.assert_close(p.entropy(), theirs)
+    assert Gaussian(torch.zeros(1), torch.tensor([[1e-4]])).entropy() < 0
+
+
+def test_a_draw_of_a_normal_is_its_mean_and_the_triangular_root_times_noise():
+    p = make()
+    eps = torch.randn(4, 3, generator=torch.Generator().manual_seed(3))
+    x = p.sample(4, generator=torch.Generator().manual_seed(3))
+    root = torch.linalg.solve_triangular(torch.linalg.cholesky(p.cov), (x - p.mean).T, upper=False)
+    torch.testing.assert_close(root.T, eps)
+
+
+def test_a_draw_of_a_component_is_its_mean_and_its_deviation_times_noise():
+    p, k = make_mixture(), torch.tensor([2, 0, 1])
+    eps = torch.randn(3, 2, generator=torch.Generator().manual_seed(3))
+    x = p.sample(3, cond=k, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close((x - p.means[k]) / p.stds[k][:, None], eps)
+
+
+def test_gradients_reach_a_covariance_that_is_learned():
+    cov = make().cov.requires_grad_()  # the checks read it without a warning
+    (slope,) = torch.autograd.grad(Gaussian(torch.zeros(3), cov).entropy(), cov)
+    torch.testing.assert_close(slope, torch.linalg.inv(cov.detach()) / 2)
+
+
+@pytest.mark.parametrize("p", [make(d=2), make_mixture(), make_linear_latent()])
+def test_no_examples_have_no_densities(p):
+    assert p.log_prob(torch.zeros(0, *p.event_shape)).shape == (0,)
+
+
+def test_responsibilities_follow_from_bayes_theorem():
+    p, x = make_mixture(), torch.randn(6, 2)
+    parts = zip(p.weights, p.means, p.stds, strict=True)
+    joint = [w * Gaussian(m, s**2 * torch.eye(2)).log_prob(x).exp() for w, m, s in parts]
+    found = p.responsibilities(x)
+    torch.testing.assert_close(found, torch.stack(joint, 1) / p.log_prob(x).exp()[:, None])
+
+
+def test_the_nearest_point_is_at_its_root_mean_square_distance_and_a_copy_at_zero():
+    data = Empirical(torch.tensor([[[0.0, 0.0]], [[3.0, 4.0]]]))
+    x = torch.tensor([[[3.0, 4.0]], [[0.0, 2.0]]])
+    assert data.nearest(x).tolist() == pytest.approx([0.0, math.sqrt(2)])  # 2 / sqrt(2 numbers)
+    assert data.event_shape == (1, 2)
+    assert torch.equal(data.sample(2, cond=torch.tensor([1, 0])), data.points.flip(0))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genlab.train import EMA, cosine, fit, fit_adversarial, minibatches
+from genlab.train.fit import keep_freed_memory
 
 
 @pytest.mark.parametrize("size", [0, 9])
@@ -319,3 +320,92 @@ def test_a_decay_that_forgets_nothing_or_grows_is_refused(decay):
 def test_a_game_without_steps_is_refused(counts):
     with pytest.raises(ValueError, match="n_steps and n_critic must be >= 1"):
         fit_adversarial(object(), iter(()), lr=0.1, **counts)
+
+
+@pytest.mark.parametrize("refused", [None, -1, -3])
+def test_512_mib_of_freed_memory_are_kept_in_blocks_of_32_where_the_c_library_agrees(
+    refused, monkeypatch
+):
+    """M_TRIM_THRESHOLD is -1 and M_MMAP_THRESHOLD -3 in <malloc.h>; mallopt returns 1, or 0."""
+    asked = {}
+
+    class Glibc:
+        def mallopt(self, name, value):
+            asked[name] = value
+            return int(name != refused)
+
+    monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Glibc())
+    assert keep_freed_memory() is (refused is None)
+    assert refused or asked == {-1: 512 * 1024**2, -3: 32 * 1024**2}
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert keep_freed_memory() is False
+
+
+def test_the_rate_rises_by_equal_steps_and_wrong_lengths_are_refused():
+    warm, plain = cosine(1.0, 100, warmup=10), cosine(1.0, 100)
+    shares = [warm(step) / plain(step) for step in range(12)]
+    assert shares == pytest.approx([*(k / 10 for k in range(1, 11)), 1.0, 1.0])
+    assert cosine(0.5, 1)(0) == 0.5
+    for sizes in ({"n_steps": 0}, {"n_steps": 1, "hold": -1}):
+        with pytest.raises(ValueError, match="n_steps >= 1 and hold >= 0"):
+            cosine(0.5, **sizes)
+
+
+def test_counters_are_copied_and_the_average_is_for_use_only():
+    net = nn.BatchNorm1d(2)
+    ema = EMA(net, 0.9)
+    net(torch.randn(4, 2))
+    net(torch.randn(4, 2))
+    ema.update(net)
+    assert ema.average.num_batches_tracked == 2
+    assert not ema.average.training
+    assert not any(p.requires_grad for p in ema.average.parameters())
+    other = nn.BatchNorm1d(2)
+    ema.copy_to(other)
+    torch.testing.assert_close(other.running_mean, ema.average.running_mean)
+
+
+class Slope(nn.Module):
+    """A weight that starts at 1 and costs its value."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1))
+
+    def loss(self, x, *, generator=None):
+        return self.w.sum()
+
+
+def test_unless_told_otherwise_a_step_is_a_thousandth_and_nothing_decays():
+    model, game = Slope(), Bilinear()
+    (record,) = fit(model, [torch.zeros(1)], n_steps=1)
+    assert 1 - model.w.item() == pytest.approx(1e-3)  # Adam's first step is the learning rate
+    (played,) = fit_adversarial(game, [torch.zeros(1)], n_steps=1)
+    assert (game.w.item(), game.v.item()) == pytest.approx((1.001, 0.999))
+    assert record.step == played.step == 1
+
+
+def test_a_clipped_step_has_the_length_of_the_clip():
+    model, data = Mean(), [torch.tensor([[3.0, 4.0]])]
+    plain = torch.optim.SGD(model.parameters())
+    (record,) = fit(model, data, n_steps=1, lr=0.1, clip=2.0, optimizer=plain)
+    assert record.grad_norm == pytest.approx(10.0)
+    torch.testing.assert_close(
+        model.m.data, 0.1 * 2.0 * torch.tensor([0.6, 0.8]), rtol=1e-5, atol=0
+    )
+    with pytest.raises(ValueError, match="n_steps must be at least 1, got 0"):
+        fit(model, data, n_steps=0)
+
+
+def test_players_remember_as_briefly_as_in_the_papers():
+    """Adam with betas of 0.5 (Radford et al. 2016) and 0.9 (Gulrajani et al. 2017)."""
+    game, w, v = Bilinear(), *(nn.Parameter(torch.ones(1)) for _ in "wv")
+    adam = {p: torch.optim.Adam([p], lr=0.3, betas=(0.5, 0.9)) for p in (w, v)}
+    for _ in range(6):
+        for p, loss in ((w, lambda: -w * v.detach()), (v, lambda: w.detach() * v)):
+            adam[p].zero_grad()
+            loss().sum().backward()
+            adam[p].step()
+    list(fit_adversarial(game, [torch.zeros(1)] * 6, n_steps=6, lr=0.3))
+    assert (game.w.item(), game.v.item()) == pytest.approx((w.item(), v.item()))

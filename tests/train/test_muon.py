@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from genlab.train import fit
 from genlab.train.muon import Muon, orthogonalize
@@ -20,6 +21,15 @@ def test_each_singular_value_goes_through_the_polynomial_and_directions_stay(sha
         s = a * s + b * s**3 + c * s**5
     # 1e-7 is added to the norm that divides
     torch.testing.assert_close(orthogonalize(g), u @ torch.diag(s) @ vt, atol=1e-5, rtol=0)
+
+
+def test_a_tall_matrix_costs_no_more_than_a_wide_one():
+    counts = []
+    for shape in ((40, 3), (3, 40)):
+        with FlopCounterMode(display=False) as counter:
+            orthogonalize(torch.randn(shape))
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] > 0
 
 
 def linear(n_in=3, n_out=4):
