@@ -13,6 +13,47 @@ for (const block of document.querySelectorAll(".highlight")) {
 const beside = document.querySelector(".contents");
 if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room beside the text
 
+// A formula that is a little too wide becomes smaller; what still is says that more can be seen.
+const fit = (wide) => {
+  const formula = wide.matches(".formula");
+  wide.classList.remove("over");
+  if (formula) {
+    wide.style.fontSize = "";
+    const part = wide.clientWidth / wide.scrollWidth;
+    if (part < 1) wide.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
+  }
+  wide.classList.toggle("over", wide.scrollWidth > wide.clientWidth);
+};
+const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
+document.querySelectorAll(".formula, table").forEach((wide) => widths.observe(wide));
+
+// Chromium leaves room behind a root, as if its sign were a larger one.
+document.fonts.ready.then(() => {
+  const roots = [...document.querySelectorAll("msqrt")], right = (e) => e.getBoundingClientRect().right;
+  const gaps = roots.map((root) => (right(root) - right(root.lastElementChild))
+    / parseFloat(getComputedStyle(root).fontSize));
+  roots.forEach((root, k) => { if (gaps[k] > 0.03) root.style.marginRight = `${-gaps[k]}em`; });
+});
+
+// Until the network of a page has drawn its first digits, their still picture lies over the noise.
+for (const place of document.querySelectorAll("div:has(> img[alt^='digits_live: '])")) {
+  const cover = place.firstElementChild.cloneNode();
+  cover.className = "cover";
+  new MutationObserver((_, observer) => {
+    const root = place.querySelector(".genlab-living");
+    if (root?.hasAttribute("data-working") && !cover.isConnected) {
+      root.style.position = "relative";
+      cover.style.top = `${root.querySelector("canvas").offsetTop}px`;
+      root.append(cover);
+      root.classList.add("covered");
+    } else if (cover.isConnected && !root.hasAttribute("data-working")) {
+      cover.remove();
+      root.classList.remove("covered");
+      observer.disconnect();
+    }
+  }).observe(place, { subtree: true, childList: true, attributeFilter: ["data-working"] });
+}
+
 const box = document.getElementById("search"), found = document.getElementById("found");
 let pages = null; // their words are loaded when the first letter is typed
 
