@@ -215,11 +215,15 @@ def row_of(name):
 def ways(pages, k):
     """Return the links from page `k` to its neighbours; a row's last leads to the first page."""
     row = [page for page in pages if row_of(page[1]) == row_of(pages[k][1])]
+    name = pages[k][1]
     k, row, links = row.index(pages[k]), [*row, ("The whole course", "index")], []
     for other, kind, sign in ((k - 1, "before", "← {}"), (k + 1, "next", "{} →")):
         if other >= 0:
-            title, name = (html.escape(part) for part in row[other][:2])
-            links.append(f'<a class="{kind}" href="{name}.html">{sign.format(title)}</a>')
+            title, target = (html.escape(part) for part in row[other][:2])
+            shown = f"<span>{title.removeprefix('Solutions: ')}</span>"
+            links.append(f'<a class="{kind}" href="{target}.html">{sign.format(shown)}</a>')
+    if row_of(name) == 1:
+        links.insert(-1, f'<a href="{name.removeprefix("solution_")}.html">the exercises</a>')
     return "".join(links)
 
 
@@ -404,15 +408,26 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
     return len(pages)
 
 
+INSIDE = re.compile(r"<h2>Submodules</h2>\s*(<ul>.*?</ul>)", re.DOTALL)
+
+
 def write_api(folder, *modules):
-    """Write the documentation of modules, formulas drawn as on the other pages."""
+    """Write the documentation of modules, formulas drawn as on the other pages.
+
+    Each page leads home, and lists what is in its module where a phone hides the list at the side.
+    """
     pdoc.render.configure(docformat="markdown")
     pdoc.render.env.filters["to_html"] = rendered
     pdoc.pdoc(*modules, output_directory=folder / "api")
     for path in (folder / "api").rglob("*.html"):
-        styles = "../" * (len(path.relative_to(folder).parts) - 1) + "math.css"
+        up = "../" * (len(path.relative_to(folder).parts) - 1)
         text = path.read_text(encoding="utf-8")
-        text = text.replace("</head>", f'<link rel="stylesheet" href="{styles}"></head>', 1)
+        text = text.replace("</head>", f'<link rel="stylesheet" href="{up}math.css"></head>', 1)
+        home = f'<p class="home"><a href="{up}index.html">genlab: the course</a></p>'
+        text = text.replace('<main class="pdoc">', f'<main class="pdoc">{home}', 1)
+        if inside := INSIDE.search(text):
+            listed = f'<div class="inside">{inside[0]}</div></main>'
+            text = text.replace("</main>", listed, 1)
         path.write_text(text, encoding="utf-8")
 
 

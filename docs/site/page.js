@@ -15,17 +15,20 @@ if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room besi
 
 // A formula that is a little too wide becomes smaller; what still is says that more can be seen.
 const fit = (wide) => {
-  const formula = wide.matches(".formula");
-  wide.classList.remove("over");
-  if (formula) {
-    wide.style.fontSize = "";
-    const part = wide.clientWidth / wide.scrollWidth;
-    if (part < 1) wide.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
-  }
-  wide.classList.toggle("over", wide.scrollWidth > wide.clientWidth);
+  const over = () => wide.scrollWidth > wide.clientWidth;
+  wide.classList.remove("over", "broad");
+  wide.style.fontSize = "";
+  if (!over()) return;
+  const part = wide.clientWidth / wide.scrollWidth;
+  if (wide.matches(".formula")) wide.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
+  else wide.classList.add("broad"); // into the margin, where there is one
+  wide.classList.toggle("over", over());
 };
 const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
 document.querySelectorAll(".formula, table").forEach((wide) => widths.observe(wide));
+for (const cell of document.querySelectorAll("td")) {
+  cell.classList.toggle("long", cell.textContent.length > 60);
+}
 
 // Chromium leaves room behind a root, as if its sign were a larger one.
 document.fonts.ready.then(() => {

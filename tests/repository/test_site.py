@@ -200,7 +200,10 @@ def test_the_last_page_of_each_kind_leads_to_the_first_page():
     solved = [name for name in leads if name.startswith("solution_")]
     notebooks = [name for name in leads if name not in solved and name not in site.DOCUMENTS]
     assert ends == [notebooks[-1], solved[-1], site.DOCUMENTS[-1]]
-    assert 'class="before"' not in site.ways(pages, len(notebooks))
+    first = site.ways(pages, len(notebooks))
+    assert 'class="before"' not in first
+    assert f'href="{notebooks[0]}.html">the exercises' in first
+    assert "Solutions: " not in first
 
 
 def test_every_widget_of_the_notebooks_that_waits_on_its_demo_page_has_a_flip_book():
@@ -234,12 +237,18 @@ def test_living_figures_live_in_the_lesson_and_on_the_first_page(folder):
 
 
 def test_the_librarys_pages_draw_their_formulas(tmp_path):
-    site.write_api(tmp_path, "genlab.core.stats")
+    site.write_api(tmp_path, "genlab.core")
     page = tmp_path / "api/genlab/core/stats.html"
     text = page.read_text(encoding="utf-8")
     assert text.count("<math") > 5
     styles = re.findall(r'href="([^"]*math\.css)"', text)
     assert [(page.parent / s).resolve() for s in styles] == [tmp_path.resolve() / "math.css"]
+    (home,) = re.findall(r'<p class="home"><a href="(.*?)"', text)
+    assert (page.parent / home).resolve() == tmp_path.resolve() / "index.html"
+    above = (tmp_path / "api/genlab/core.html").read_text(encoding="utf-8")
+    inside = above.partition('<div class="inside">')[2].partition("</main>")[0]
+    assert 'href="core/stats.html"' in inside  # where a phone shows it
+    assert "inside" not in text
 
 
 def test_the_search_knows_every_page_and_its_words(folder):
