@@ -284,7 +284,8 @@ def page(title, body, links="", wide=False):
 
 def plain(body):
     """Return the text of a page, for the search."""
-    text = re.sub(r"<(style|script|math|svg)\b.*?</\1>|<[^>]+>", " ", body, flags=re.DOTALL)
+    text = re.sub(r"</?(a|b|code|em|i|span|strong)\b[^>]*>", "", body)
+    text = re.sub(r"<(style|script|math|svg)\b.*?</\1>|<[^>]+>", " ", text, flags=re.DOTALL)
     return " ".join(html.unescape(text).split())
 
 
@@ -423,6 +424,7 @@ def write_api(folder, *modules):
         up = "../" * (len(path.relative_to(folder).parts) - 1)
         text = path.read_text(encoding="utf-8")
         text = text.replace("</head>", f'<link rel="stylesheet" href="{up}math.css"></head>', 1)
+        text = text.replace("</body>", f'<script src="{up}page.js"></script></body>', 1)
         home = f'<p class="home"><a href="{up}index.html">genlab: the course</a></p>'
         text = text.replace('<main class="pdoc">', f'<main class="pdoc">{home}', 1)
         if inside := INSIDE.search(text):

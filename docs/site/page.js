@@ -36,6 +36,10 @@ document.fonts.ready.then(() => {
   const gaps = roots.map((root) => (right(root) - right(root.lastElementChild))
     / parseFloat(getComputedStyle(root).fontSize));
   roots.forEach((root, k) => { if (gaps[k] > 0.03) root.style.marginRight = `${-gaps[k]}em`; });
+  for (const math of document.querySelectorAll("p math, li math")) { // too long for a phone's line
+    const part = math.closest("p, li").clientWidth / math.getBoundingClientRect().width;
+    if (part < 1) math.style.fontSize = `${Math.max(0.75, 1.14 * part)}em`; // 1.15em otherwise
+  }
 });
 
 // Until the network of a page has drawn its first digits, their still picture lies over the noise.
@@ -77,18 +81,19 @@ box?.addEventListener("input", async () => {
   for (const page of words.length ? all : []) {
     const text = page.text.toLowerCase(), title = page.title.toLowerCase();
     if (!words.every((word) => text.includes(word) || title.includes(word))) continue;
-    const at = Math.max(0, text.indexOf(words[0]) - 60);
+    const at = page.text.lastIndexOf(" ", Math.max(0, text.indexOf(words[0]) - 60)) + 1;
     const named = words.filter((word) => title.includes(word)).length;
-    hits.push({ page, named, excerpt: page.text.slice(at, at + 160) });
+    hits.push({ page, named, excerpt: page.text.slice(at, at + 160).replace(/\S*$/, "") });
   }
   hits.sort((a, b) => b.named - a.named);
   found.replaceChildren(...hits.map(({ page, excerpt }) => {
     const item = document.createElement("li"), link = document.createElement("a");
     link.href = page.href;
     link.textContent = page.title;
-    item.append(link, ` … ${excerpt} …`);
+    item.append(link, ` … ${excerpt}…`);
     return item;
   }));
+  if (words.length && !hits.length) found.append("No page holds all of these words.");
 });
 
 // A flip-book: each slider shows the frames along one control of a widget.

@@ -66,6 +66,7 @@ def test_the_site_finds_a_word_and_shows_formulas(site, offline, tmp_path):
     offline.go_back()
     offline.locator("#search").fill("nosuchwordanywhere")
     offline.wait_for_function("() => !document.querySelector('#found a')")
+    assert "No page" in offline.locator("#found").inner_text()
 
 
 def test_the_first_page_leads_on_and_code_can_be_copied(site, offline, tmp_path):

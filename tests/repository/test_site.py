@@ -249,6 +249,7 @@ def test_the_librarys_pages_draw_their_formulas(tmp_path):
     inside = above.partition('<div class="inside">')[2].partition("</main>")[0]
     assert 'href="core/stats.html"' in inside  # where a phone shows it
     assert "inside" not in text
+    assert f'src="{home.removesuffix("index.html")}page.js"' in text
 
 
 def test_the_search_knows_every_page_and_its_words(folder):
@@ -258,6 +259,12 @@ def test_the_search_knows_every_page_and_its_words(folder):
         p.name for p in folder.glob("*.html") if p.name != "index.html"
     }
     assert any("posterior" in page["text"] and "<" not in page["title"] for page in pages)
+
+
+def test_an_excerpt_reads_as_the_page_does():
+    assert (
+        site.plain("<p>A <b>GAN</b>, or <a href='x'>one</a>.</p><p>Two</p>") == "A GAN, or one. Two"
+    )
 
 
 def test_closing_bars_keep_their_size_under_a_power():
