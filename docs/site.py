@@ -13,7 +13,9 @@ import json
 import posixpath
 import re
 import shutil
+import struct
 import sys
+import textwrap
 from itertools import count
 from pathlib import Path
 
@@ -38,6 +40,7 @@ QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
 ASSETS = ROOT / "docs/site"
 LATEX = LatexToMathML(fancy_error=False)
+TOUCHING = re.compile(r"[^\s<>]{0,12}(?:<math>.*?</math>[^\s<>]{0,12})+", re.DOTALL)
 LIVING = {  # on the first page: what is asked of the reader
     "forward_process": "Diffusion turns data into noise, then noise back into data. Drag a point.",
     "game_orbit": "Each player follows its own gradient, and they spiral apart. Drag the start.",
@@ -74,10 +77,17 @@ class Renderer(IPythonRenderer):
         return formula(rf"\begin{{{name}}}{body}\end{{{name}}}", display=True)
 
 
+def together(found):
+    """Keep a formula in a line and what touches it together, or a line could begin with a comma."""
+    touches = re.sub("<math>.*?</math>", "", found[0], count=1, flags=re.DOTALL)
+    return f'<span class="together">{found[0]}</span>' if touches else found[0]
+
+
 def rendered(markdown, leads=None):
     """Return Markdown as HTML; links to notebooks and documents lead to their pages."""
     leads = leads or moved
     text = MarkdownWithMath(renderer=Renderer(escape=False)).render(markdown)
+    text = TOUCHING.sub(together, text)
     return re.sub(r'href="([^"#]+)(#[^"]*)?"', lambda m: f'href="{leads(m[1])}{m[2] or ""}"', text)
 
 
@@ -140,6 +150,17 @@ def film(kind, output):
     return f'<img alt="{html.escape(data.get("text/plain", ""))}"{width} src="{source}">'
 
 
+def first_state(output):
+    """Return a widget's still picture as HTML, without the words in it that speak of its cell."""
+    words, data = output["data"]["text/plain"], base64.b64decode(output["data"]["image/png"])
+    width, height = struct.unpack(">II", data[16:24])  # as `still` of the widgets made it
+    shown = height - 16 - 36 * len(textwrap.wrap(words, width // 16))
+    said = html.escape(words.replace("Run", "In the notebook, run", 1))
+    cropped = f'<img style="aspect-ratio: {width} / {shown}" '
+    picture = film("image/png", output).replace("<img ", cropped, 1)
+    return f'{picture}<p class="still"><small>{said}</small></p>'
+
+
 def alive(output, number, call, books):
     """Return HTML for what nbconvert cannot show: living figures, widgets, films; or ""."""
     data, about = output.get("data", {}), output.get("metadata", {})
@@ -148,8 +169,7 @@ def alive(output, number, call, books):
         name, settings = about["living"]["name"], about["living"]["settings"]
         return living.page(name, f"living-{number}", beside=True, settings=settings)
     if words.startswith("Still picture. Run"):
-        said = html.escape(words.replace("Run", "In the notebook, run", 1))
-        return books.get(call) or f"{film('image/png', output)}<p><small>{said}</small></p>"
+        return books.get(call) or first_state(output)
     moving = data.keys() & {"image/webp", "image/gif"}
     return film(*moving, output) if moving else ""
 
@@ -187,13 +207,23 @@ def contents(body):
     return f'<details class="contents"><summary>Contents</summary><ul>{items}</ul></details>'
 
 
+def row_of(name):
+    """Return to which row of pages one belongs: 0 notebooks, 1 solutions, 2 documents."""
+    return 1 if name.startswith("solution_") else 2 * (name in DOCUMENTS)
+
+
 def ways(pages, k):
-    """Return the links from page `k` to the one before and the one after it."""
-    links = []
+    """Return the links from page `k` to its neighbours; a row's last leads to the first page."""
+    row = [page for page in pages if row_of(page[1]) == row_of(pages[k][1])]
+    name = pages[k][1]
+    k, row, links = row.index(pages[k]), [*row, ("The whole course", "index")], []
     for other, kind, sign in ((k - 1, "before", "← {}"), (k + 1, "next", "{} →")):
-        if 0 <= other < len(pages):
-            title, name = (html.escape(part) for part in pages[other][:2])
-            links.append(f'<a class="{kind}" href="{name}.html">{sign.format(title)}</a>')
+        if other >= 0:
+            title, target = (html.escape(part) for part in row[other][:2])
+            shown = f"<span>{title.removeprefix('Solutions: ')}</span>"
+            links.append(f'<a class="{kind}" href="{target}.html">{sign.format(shown)}</a>')
+    if row_of(name) == 1:
+        links.insert(-1, f'<a href="{name.removeprefix("solution_")}.html">the exercises</a>')
     return "".join(links)
 
 
@@ -218,7 +248,10 @@ def wrapped(text):
     def mark(found):
         lines = [line for line in found[1].splitlines() if line.strip()]
         checks = sum(line.startswith("ok  ") for line in lines)
-        return f'<pre class="checks">{found[1]}</pre>' if 2 * checks >= len(lines) else found[0]
+        if 2 * checks < len(lines):
+            return found[0]
+        hanging = re.sub(r"^ok  .*\n?", r"<span>\g<0></span>", found[1], flags=re.MULTILINE)
+        return f'<pre class="checks">{hanging}</pre>'
 
     return re.sub(r"<pre>(.*?)</pre>", mark, text, flags=re.DOTALL)
 
@@ -251,7 +284,8 @@ def page(title, body, links="", wide=False):
 
 def plain(body):
     """Return the text of a page, for the search."""
-    text = re.sub(r"<(style|script|math|svg)\b.*?</\1>|<[^>]+>", " ", body, flags=re.DOTALL)
+    text = re.sub(r"</?(a|b|code|em|i|span|strong)\b[^>]*>", "", body)
+    text = re.sub(r"<(style|script|math|svg)\b.*?</\1>|<[^>]+>", " ", text, flags=re.DOTALL)
     return " ".join(html.unescape(text).split())
 
 
@@ -375,15 +409,27 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
     return len(pages)
 
 
+INSIDE = re.compile(r"<h2>Submodules</h2>\s*(<ul>.*?</ul>)", re.DOTALL)
+
+
 def write_api(folder, *modules):
-    """Write the documentation of modules, formulas drawn as on the other pages."""
+    """Write the documentation of modules, formulas drawn as on the other pages.
+
+    Each page leads home, and lists what is in its module where a phone hides the list at the side.
+    """
     pdoc.render.configure(docformat="markdown")
     pdoc.render.env.filters["to_html"] = rendered
     pdoc.pdoc(*modules, output_directory=folder / "api")
     for path in (folder / "api").rglob("*.html"):
-        styles = "../" * (len(path.relative_to(folder).parts) - 1) + "math.css"
+        up = "../" * (len(path.relative_to(folder).parts) - 1)
         text = path.read_text(encoding="utf-8")
-        text = text.replace("</head>", f'<link rel="stylesheet" href="{styles}"></head>', 1)
+        text = text.replace("</head>", f'<link rel="stylesheet" href="{up}math.css"></head>', 1)
+        text = text.replace("</body>", f'<script src="{up}page.js"></script></body>', 1)
+        home = f'<p class="home"><a href="{up}index.html">genlab: the course</a></p>'
+        text = text.replace('<main class="pdoc">', f'<main class="pdoc">{home}', 1)
+        if inside := INSIDE.search(text):
+            listed = f'<div class="inside">{inside[0]}</div></main>'
+            text = text.replace("</main>", listed, 1)
         path.write_text(text, encoding="utf-8")
 
 

@@ -82,7 +82,7 @@ def draw(edm: EDM, n: int, seed: int) -> Int[Tensor, " n 1 16 16"]:
 
 
 def judged(images: Tensor, letter: str) -> Figures:
-    """What evaluator A or B says, and in `floor` its Frechet distance of as many real digits."""
+    """What evaluator A or B says, and in `floor` its Fréchet distance of as many real digits."""
     net = load_model(f"digit16_evaluator_{letter}", dtype=torch.float32)
     mine, other = {"a": ("val", "test"), "b": ("test", "val")}[letter]
     floor = judge(net, load_mnist(other, 16).images[: len(images)], mine)["frechet"]
@@ -105,7 +105,7 @@ def play(
     found = {letter: judged(images, letter) for letter in letters}
     for letter, says in found.items():
         near = "precision {precision:.2f}, recall {recall:.2f}".format(**says)
-        frechet = "Frechet {frechet:.3f} (real digits {floor:.3f})".format(**says)
+        frechet = "Fréchet {frechet:.3f} (real digits {floor:.3f})".format(**says)
         yield f"evaluator {letter.upper()}: {frechet}, {near}"
     recipe = f"genlab speedrun digits16 --seed {seed} --seconds {seconds:g}"
     card = {"recipe": recipe, "seed": seed, "data": MNIST16["source"], "metrics": found}

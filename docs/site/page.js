@@ -13,6 +13,54 @@ for (const block of document.querySelectorAll(".highlight")) {
 const beside = document.querySelector(".contents");
 if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room beside the text
 
+// A formula that is a little too wide becomes smaller; what still is says that more can be seen.
+const fit = (wide) => {
+  const over = () => wide.scrollWidth > wide.clientWidth;
+  wide.classList.remove("over", "broad");
+  wide.style.fontSize = "";
+  if (!over()) return;
+  const part = wide.clientWidth / wide.scrollWidth;
+  if (wide.matches(".formula")) wide.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
+  else wide.classList.add("broad"); // into the margin, where there is one
+  wide.classList.toggle("over", over());
+};
+const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
+document.querySelectorAll(".formula, table").forEach((wide) => widths.observe(wide));
+for (const cell of document.querySelectorAll("td")) {
+  cell.classList.toggle("long", cell.textContent.length > 60);
+}
+
+// Chromium leaves room behind a root, as if its sign were a larger one.
+document.fonts.ready.then(() => {
+  const roots = [...document.querySelectorAll("msqrt")], right = (e) => e.getBoundingClientRect().right;
+  const gaps = roots.map((root) => (right(root) - right(root.lastElementChild))
+    / parseFloat(getComputedStyle(root).fontSize));
+  roots.forEach((root, k) => { if (gaps[k] > 0.03) root.style.marginRight = `${-gaps[k]}em`; });
+  for (const math of document.querySelectorAll("p math, li math")) { // too long for a phone's line
+    const part = math.closest("p, li").clientWidth / math.getBoundingClientRect().width;
+    if (part < 1) math.style.fontSize = `${Math.max(0.75, 1.14 * part)}em`; // 1.15em otherwise
+  }
+});
+
+// Until the network of a page has drawn its first digits, their still picture lies over the noise.
+for (const place of document.querySelectorAll("div:has(> img[alt^='digits_live: '])")) {
+  const cover = place.firstElementChild.cloneNode();
+  cover.className = "cover";
+  new MutationObserver((_, observer) => {
+    const root = place.querySelector(".genlab-living");
+    if (root?.hasAttribute("data-working") && !cover.isConnected) {
+      root.style.position = "relative";
+      cover.style.top = `${root.querySelector("canvas").offsetTop}px`;
+      root.append(cover);
+      root.classList.add("covered");
+    } else if (cover.isConnected && !root.hasAttribute("data-working")) {
+      cover.remove();
+      root.classList.remove("covered");
+      observer.disconnect();
+    }
+  }).observe(place, { subtree: true, childList: true, attributeFilter: ["data-working"] });
+}
+
 const box = document.getElementById("search"), found = document.getElementById("found");
 let pages = null; // their words are loaded when the first letter is typed
 
@@ -33,18 +81,19 @@ box?.addEventListener("input", async () => {
   for (const page of words.length ? all : []) {
     const text = page.text.toLowerCase(), title = page.title.toLowerCase();
     if (!words.every((word) => text.includes(word) || title.includes(word))) continue;
-    const at = Math.max(0, text.indexOf(words[0]) - 60);
+    const at = page.text.lastIndexOf(" ", Math.max(0, text.indexOf(words[0]) - 60)) + 1;
     const named = words.filter((word) => title.includes(word)).length;
-    hits.push({ page, named, excerpt: page.text.slice(at, at + 160) });
+    hits.push({ page, named, excerpt: page.text.slice(at, at + 160).replace(/\S*$/, "") });
   }
   hits.sort((a, b) => b.named - a.named);
   found.replaceChildren(...hits.map(({ page, excerpt }) => {
     const item = document.createElement("li"), link = document.createElement("a");
     link.href = page.href;
     link.textContent = page.title;
-    item.append(link, ` … ${excerpt} …`);
+    item.append(link, ` … ${excerpt}…`);
     return item;
   }));
+  if (words.length && !hits.length) found.append("No page holds all of these words.");
 });
 
 // A flip-book: each slider shows the frames along one control of a widget.

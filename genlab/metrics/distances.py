@@ -1,4 +1,4 @@
-"""Distances between two samples: Frechet, kernel, Wasserstein and energy; optimal transport."""
+"""Distances between two samples: Fréchet, kernel, Wasserstein and energy; optimal transport."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -96,7 +96,7 @@ def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
 def frechet_by_size(
     x: Features, y: Others, sizes: Sequence[int], *, n_repeats: int = 10, generator: Rng = None
 ) -> Float[Tensor, " s r"]:
-    """Frechet distance between random subsets of n rows of each side, for several n."""
+    """Fréchet distance between random subsets of n rows of each side, for several n."""
     require_positive(n_repeats=n_repeats)
     limit = min(len(x), len(y))
     if min(sizes) < 2 or max(sizes) > limit:

@@ -160,7 +160,7 @@ def _features(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Float[
 
 
 def scene_distance(images: Images, facts: Facts, evaluator: SceneEvaluator) -> float:
-    """Squared Frechet distance of first objects to those of 2,000 real scenes of as many objects.
+    """Squared Fréchet distance of first objects to those of 2,000 real scenes of as many objects.
 
     On 32 axes of the evaluator's features, in units of the real ones' variance along each.
     """

@@ -21,7 +21,7 @@ from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 
 SEED = 0  # of every draw that a figure needs
-N_SAMPLES = 1000  # generated images of a Frechet distance
+N_SAMPLES = 1000  # generated images of a Fréchet distance
 Figures = dict[str, Any]
 Draw = Callable[[int, Generator], Tensor]
 
@@ -71,7 +71,7 @@ def drawn(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
 
 @torch.no_grad()
 def digit_distance(draw: Draw) -> Figures:
-    """Frechet distance of 1,000 samples to the 400 held-out digits, in our features."""
+    """Fréchet distance of 1,000 samples to the 400 held-out digits, in our features."""
     images = draw(N_SAMPLES, Generator().manual_seed(SEED)).reshape(-1, 1, 8, 8)
     features = load_classifier().features(images.double())
     return {"frechet": frechet_distance(_held_out_features(), features).item()}

@@ -45,7 +45,7 @@ def residual(a: int, b: int) -> DigitClassifier:
 
 
 def judge(net: DigitClassifier, images: Tensor, split: str = "test") -> Figures:
-    """Frechet distance, precision and recall of grey levels 0..255 against a held-out part.
+    """Fréchet distance, precision and recall of grey levels 0..255 against a held-out part.
 
     It uses the first `len(images)` images of `split`, at most 1,000. Real digits of the other
     held-out part give the floor: `judge(net, load_mnist("val", 16).images)`.

@@ -46,7 +46,7 @@ def metric_room() -> Explorer:
         return degrade(images[rows].double()[kept], eps, blur_std=blur, noise_std=noise)
 
     def score(samples: Tensor) -> tuple[float, ...]:
-        """Frechet distance, KID, and the bars in the order of NAMES."""
+        """Fréchet distance, KID, and the bars in the order of NAMES."""
         features = net.features(samples)
         near = nearest_distance(samples.flatten(1), train.flatten(1))
         far = nearest_distance(samples.flatten(1), held_out.flatten(1))
@@ -75,9 +75,9 @@ def metric_room() -> Explorer:
         picture.set_data(_grid(samples, *wall).numpy())
         for bar, value in zip(bars, rates, strict=True):
             bar.set_width(min(value, 1.6))
-        right.set_title(f"Frechet {frechet:.2f}     KID {kid_now:+.3f}")
+        right.set_title(f"Fréchet {frechet:.2f}     KID {kid_now:+.3f}")
         said = ", ".join(f"{n} {v:.2f}" for n, v in zip(NAMES, rates, strict=True))
-        first = f"Frechet distance {frechet:.3f} (unspoilt: {honest_frechet:.3f}), KID "
+        first = f"Fréchet distance {frechet:.3f} (unspoilt: {honest_frechet:.3f}), KID "
         return first + f"{kid_now:+.4f} (unspoilt: {honest_kid:+.4f}); {said}."
 
     return explore(figure, update, noise=slider("noise (levels)", 0.0, 0, 8, 0.5),

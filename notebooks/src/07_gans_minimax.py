@@ -814,7 +814,7 @@ run = widgets.watch(
     total=1500, label="loss, nats"
 )
 check_range(
-    "Frechet distance to held-out digits",
+    "Fréchet distance to held-out digits",
     frechet[1500],
     0.2,
     1.1,
@@ -892,7 +892,7 @@ pure_noise = torch.randn(
 ).clamp(-1, 1)
 of_noise = frechet_distance(project(unknown), project(pure_noise)).item()
 check_range(
-    "MNIST: Frechet distance of the samples",
+    "MNIST: Fréchet distance of the samples",
     far,
     0.7,
     3.0,
@@ -1355,7 +1355,7 @@ early, late = discriminator_curve[100:300].mean(), discriminator_curve[1300:].me
 check_range("change of the discriminator's loss since step 200",
             late - early, -0.1, 0.12)
 check_range(
-    "Frechet distance, step 200 over step 1500",
+    "Fréchet distance, step 200 over step 1500",
     frechet[200] / frechet[1500],
     3,
     30,

@@ -815,7 +815,7 @@ def observed(records, every=75):
 records = widgets.watch(observed(game), total=450)
 floor = frechet_distance(real_features, classifier.features(test)).item()
 check_range(
-    "Frechet distance after training",
+    "Fréchet distance after training",
     history[-1][2],
     0.25,
     1.6,

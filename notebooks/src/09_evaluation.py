@@ -380,7 +380,7 @@ coin_frechet = lambda variance: distances.frechet_gaussian(
     zero[:1], one, zero[:1], one * variance
 )
 check(
-    "Frechet distance of normal and coin",
+    "Fréchet distance of normal and coin",
     coin_frechet(coin.var()),
     0.0,
     unlike={"variance divided by n - 1": coin_frechet(coin.var(ddof=1))},
@@ -773,7 +773,7 @@ def my_precision(real, fake, k):
 s, t = torch.randn(60, 6, generator=g), 1.3 * torch.randn(50, 6, generator=g) + 0.2
 over_n = [(x.mean(0), torch.cov(x.T, correction=0)) for x in (s, t)]
 check(
-    "my Frechet distance = genlab's",
+    "my Fréchet distance = genlab's",
     my_frechet(s, t),
     distances.frechet_distance(s, t),
     atol=1e-9,
@@ -922,7 +922,7 @@ def evaluate(box):
     )
     return {
         "IS": inception.inception_score(net.probs(box)).item(),
-        "Frechet": distances.frechet_distance(reference, f).item(),
+        "Fréchet": distances.frechet_distance(reference, f).item(),
         "KID": distances.kid(reference, f).item(),
         **quality._asdict(), **spread._asdict(),
         "near train": probe.share_closer_to_train, "z copy": probe.z_copy,
@@ -1025,7 +1025,7 @@ show(
 noise, blurring, kept = (
     curves[name] for name in ("noise (grey levels)", "blur (pixels)", "classes kept")
 )
-loss = noise[0] - noise[3]  # Frechet, precision, recall, coverage
+loss = noise[0] - noise[3]  # Fréchet, precision, recall, coverage
 check_range(
     "noise of 3 levels: loss of precision",
     loss[1],
@@ -1096,9 +1096,9 @@ check_range(
     0.02,
     unlike={"of real images": fresh_row["recall"]},
 )
-further = {name: row["Frechet"] / fresh_row["Frechet"] for name, row in scores.items()}
+further = {name: row["Fréchet"] / fresh_row["Fréchet"] for name, row in scores.items()}
 check_range(
-    "Frechet of tuned noise / of real images",
+    "Fréchet of tuned noise / of real images",
     further["noise tuned to the classifier"],
     5,
     60,
@@ -1122,11 +1122,11 @@ chance = distances.kid_blocks(
 g = torch.Generator().manual_seed(4)
 invented = mean + torch.randn(400, 32, generator=g) @ distances.sqrt_psd(cov)
 check_range(
-    "Frechet distance of invented features",
+    "Fréchet distance of invented features",
     distances.frechet_distance(reference, invented),
     0.1,
     0.5,
-    unlike={"tuned noise": noise["Frechet"]},
+    unlike={"tuned noise": noise["Fréchet"]},
 )
 tuned_kid = (
     distances.kid(reference, net.features(boxes["noise tuned to the classifier"]))
@@ -1160,7 +1160,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 noisy = scores["noise of 2 grey levels"]
 check_range(
-    "Frechet, noisy / unspoilt",
+    "Fréchet, noisy / unspoilt",
     further["noise of 2 grey levels"],
     0.8,
     2.5,
@@ -1216,7 +1216,7 @@ def by_yours(box):
     ).item()
 
 
-same_box = by_yours(boxes["blurred"]) / scores["blurred"]["Frechet"]
+same_box = by_yours(boxes["blurred"]) / scores["blurred"]["Fréchet"]
 check_range("blurred digits: your network / shipped", same_box, 0.4, 0.95)
 clean = by_yours(boxes["fresh real images"])
 blind, seeing = (
@@ -1267,7 +1267,7 @@ check_range(
     unlike={"precision": half["precision"]},
 )
 check_range(
-    "Frechet of copies / of real images",
+    "Fréchet of copies / of real images",
     further["copies of training images"],
     0.6,
     1.6,

@@ -1538,7 +1538,7 @@ check(
 #
 # ## Exercises
 #
-# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("10....")` gives up to three hints. Worked solutions are in `solutions/`.
+# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("10.quadratic-z")` gives up to three hints. Worked solutions are in `solutions/`.
 
 # %%
 def quadratic_z(c, mu):

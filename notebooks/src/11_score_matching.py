@@ -1492,7 +1492,7 @@ except NoLikelihoodError as error:
 #
 # ## Exercises
 #
-# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("11....")` gives up to three hints. Worked solutions are
+# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("11.parabola")` gives up to three hints. Worked solutions are
 # in `solutions/`.
 
 # %%

@@ -333,7 +333,7 @@ torch.set_default_dtype(torch.float32)
 # **Step 8. Collect.** Each ratio now compares two distributions of the *same* $x_{t-1}$, so its average is a Kullback-Leibler divergence:
 # $$\boxed{-\log p_\theta(x_0)\le\underbrace{\mathrm{KL}\big(q(x_T|x_0)\,\|\,p(x_T)\big)}_{\text{prior: nothing to learn}}
 # +\sum_{t=2}^T\underbrace{\mathbb E_q\,\mathrm{KL}\big(q(x_{t-1}|x_t,x_0)\,\|\,p_\theta(x_{t-1}|x_t)\big)}_{L_{t-1}}
-# \underbrace{-\,\mathbb E_q\log p_\theta(x_0|x_1)}_{L_0}}$$
+# \;\underbrace{-\,\mathbb E_q\log p_\theta(x_0|x_1)}_{L_0}}$$
 # The first term asks whether the chain really ends in noise. Each $L_{t-1}$ compares the model's step with the exact step of section 3, and $L_0$ is the last step, to the picture itself.
 #
 # **Step 9. Predict the noise.** The exact step needs $x_0$, which is what we are looking for. Could a network supply it? It sees $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon$. If it could tell us $\epsilon$, we could solve for $x_0$ and put that into $\tilde\mu_t$. The coefficient of $x_t$ becomes $\frac{\beta_t+\alpha_t(1-\bar\alpha_{t-1})}{\sqrt{\alpha_t}(1-\bar\alpha_t)}=\frac1{\sqrt{\alpha_t}}$. The model uses the same formula, with a network $\epsilon_\theta$ for the unknown noise:

@@ -618,7 +618,7 @@ def sample(sampler, n_steps, *, network=net, guidance_scale=1.0, eta=0.0, interv
 
 
 # %%
-check_range("Frechet distance of 200 real test digits",
+check_range("Fréchet distance of 200 real test digits",
             frechet(to_unit(held_out)), 0.19, 0.22,
             unlike={"of the training digits": frechet(to_unit(images))})
 shaky = {}
@@ -627,7 +627,7 @@ for step, networks in kept.items():
         frechet(sample("ddim", 15, network=n.eps_net, eta=1.0)) for n in networks
     )
     shaky[step] = moving / averaged
-    print(f"step {step}, Frechet distance: moving weights ~{moving:.2f}, "
+    print(f"step {step}, Fréchet distance: moving weights ~{moving:.2f}, "
           f"averaged ~{averaged:.2f}")
 check_range("step 300: moving over averaged", shaky[300], 1.2, 4.0, digits=1,
             unlike={"at the last step": shaky[recipe.settings["n_steps"]]})
@@ -644,7 +644,7 @@ budgets = (4, 8, 16, 32)
 
 def table(title, ways):
     """Fraction recognised and Fréchet distance of each sampler, at four budgets."""
-    print(f"{title:<19}  recognised at NFE 4, 8, 16, 32      Frechet distance")
+    print(f"{title:<19}  recognised at NFE 4, 8, 16, 32      Fréchet distance")
     found = {}
     for name, run in ways.items():
         made = [run(n) for n in budgets]
@@ -746,7 +746,7 @@ show(figure,
 
 # %%
 fall = {name: rows[1][0] / rows[1][3] for name, rows in plain.items()}
-check_range("DDPM: Frechet at 4 evaluations / at 32",
+check_range("DDPM: Fréchet at 4 evaluations / at 32",
             fall["DDPM (eta = 1)"], 2.6, 4.5, digits=1,
             unlike={"DDIM": fall["DDIM"]})
 
@@ -1113,7 +1113,7 @@ def outside(x):
 
 strength = [1.0, 2.0, 4.0, 8.0, 15.0]
 pushed = {w: sample("ddim", 16, guidance_scale=w, eta=1.0) for w in strength}
-print("   w   recognised   Frechet   recall   radius   pixels out of range")
+print("   w   recognised   Fréchet   recall   radius   pixels out of range")
 rows = {}
 for w, x in pushed.items():
     radius = knn_radius(features.features(from_unit(x)), 3).median().item()
@@ -1122,7 +1122,7 @@ for w, x in pushed.items():
         w, *rows[w][:3], radius, rows[w][3]))
 check_range("recall at w = 8", rows[8.0][2], 0.0, 0.25, digits=2,
             unlike={"at w = 1": rows[1.0][2], "at w = 15": rows[15.0][2]})
-check_range("Frechet distance at w = 8 / at w = 1",
+check_range("Fréchet distance at w = 8 / at w = 1",
             rows[8.0][1] / rows[1.0][1], 4.0, 25.0, digits=1,
             unlike={"at w = 2": rows[2.0][1] / rows[1.0][1]})
 check_range("pixels out of range at w = 8", rows[8.0][3], 0.35, 0.7, digits=2,
@@ -1150,7 +1150,7 @@ repairs = {
         "ddim", 16, guidance_scale=8.0, eta=1.0, interval=(30, 60)),
     "w = 2": pushed[2.0],
 }
-print(f"{'':<32}recognised   Frechet   recall   out of range")
+print(f"{'':<32}recognised   Fréchet   recall   out of range")
 for name, x in repairs.items():
     print(f"{name:<32}~{recognised(x):.3f}       ~{frechet(x):.2f}     "
           f"~{recall(x):.2f}    ~{outside(x):.2f}")
@@ -1159,7 +1159,7 @@ middle = repairs["w = 8, only steps 30 to 60"]
 check_range("clipped: pixels out of range", outside(clip), 0.0, 0.01,
             unlike={"unclipped": outside(pushed[8.0])})
 
-check_range("only in the middle: Frechet over that of w = 8",
+check_range("only in the middle: Fréchet over that of w = 8",
             frechet(middle) / rows[8.0][1], 0.35, 0.65, digits=2,
             unlike={"w = 2": rows[2.0][1] / rows[8.0][1]})
 
@@ -1339,7 +1339,7 @@ widgets.digits_live()
 #
 # ## Exercises
 #
-# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("13....")` gives up to three hints. Worked solutions are in
+# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("13.passes")` gives up to three hints. Worked solutions are in
 # `solutions/`.
 
 # %%

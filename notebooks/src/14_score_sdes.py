@@ -1357,7 +1357,7 @@ check("expm1: sigma at t = 1e-12 is sqrt(t)",
 #
 # ## Exercises
 #
-# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("14....")` gives up to three hints. Worked solutions are in
+# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("14.forgotten-half")` gives up to three hints. Worked solutions are in
 # `solutions/`.
 
 # %%

@@ -66,6 +66,7 @@ def test_the_site_finds_a_word_and_shows_formulas(site, offline, tmp_path):
     offline.go_back()
     offline.locator("#search").fill("nosuchwordanywhere")
     offline.wait_for_function("() => !document.querySelector('#found a')")
+    assert "No page" in offline.locator("#found").inner_text()
 
 
 def test_the_first_page_leads_on_and_code_can_be_copied(site, offline, tmp_path):
@@ -136,6 +137,58 @@ def test_no_page_is_wider_than_its_window_and_a_wide_formula_can_be_scrolled(
             offline.set_viewport_size({"width": width, "height": 800})
             offline.goto((tmp_path / f"{name}.html").as_uri())
             assert offline.evaluate(TOO_WIDE) == [], (name, width)
+
+
+CUT = """() => [...document.querySelectorAll('.formula, table')].filter(wide =>
+    (wide.scrollWidth > wide.clientWidth)
+    !== getComputedStyle(wide, '::before').content.includes('→')).map(wide => wide.innerText)"""
+
+
+def test_what_is_too_wide_says_so_and_a_formula_a_little_too_wide_becomes_smaller(
+    site, offline, tmp_path
+):
+    site.write_site(tmp_path, [], ())
+    row = "|" + " widest |" * 12
+    table = site.rendered("\n".join((row, "|" + "---|" * 12, row)))
+    bodies = [site.formula("a" * n, display=True) for n in (10, 44, 120)]
+    (tmp_path / "wide.html").write_text(site.page("wide", table + "".join(bodies)))
+    sizes = {}
+    for width in (400, 800, 1400):
+        offline.set_viewport_size({"width": width, "height": 800})
+        offline.goto((tmp_path / "wide.html").as_uri())
+        offline.wait_for_function("() => document.querySelectorAll('table.over').length == 1")
+        assert offline.evaluate(CUT) == []
+        sizes[width] = offline.evaluate(
+            "() => [...document.querySelectorAll('.formula')].map(f => f.style.fontSize)"
+        )
+    assert sizes[1400] == ["", "", "0.8em"]
+    assert sizes[400][0] == ""
+    assert 0.8 <= float(sizes[400][1].removesuffix("em")) < 1
+
+
+def test_a_long_brace_is_drawn_from_end_to_end(site, offline, tmp_path):
+    site.write_site(tmp_path, [], ())
+    brace = site.formula(rf"\underbrace{{{'a' * 60}}}_b", display=True)
+    (tmp_path / "brace.html").write_text(site.page("brace", brace))
+    offline.goto((tmp_path / "brace.html").as_uri())
+    offline.evaluate("() => document.fonts.ready")
+    box = offline.locator("munder mrow").first.bounding_box()
+    clip = {"x": box["x"], "y": box["y"] + box["height"], "width": box["width"], "height": 6}
+    shown = plt.imread(io.BytesIO(offline.screenshot(clip=clip)), format="png")[..., 0]
+    assert (shown.min(0) < 0.6).mean() > 0.95
+
+
+def test_until_the_network_has_drawn_its_digits_their_still_picture_stands_there(
+    site, offline, tmp_path
+):
+    site.write_site(tmp_path, [], ())
+    offline.goto((tmp_path / "index.html").as_uri())
+    figure = offline.locator("#digits_live .genlab-living")
+    offline.locator("#digits_live .cover").wait_for()
+    assert figure.locator("canvas").evaluate("c => getComputedStyle(c).opacity") == "0"
+    offline.wait_for_selector("#digits_live .genlab-living:not([data-working])", timeout=120_000)
+    offline.wait_for_selector("#digits_live .cover", state="detached")
+    assert figure.locator("canvas").evaluate("c => getComputedStyle(c).opacity") == "1"
 
 
 FORMULAS = {

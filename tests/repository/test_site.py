@@ -2,12 +2,17 @@
 
 import base64
 import importlib.util
+import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from genlab_course.grading import all_exercises
 
 pytest.importorskip("math_core", reason="the extra 'site' is not installed")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -149,11 +154,56 @@ def test_a_picture_too_wide_for_a_phone_says_that_it_can_be_swiped(folder):
 def test_lines_of_checks_wrap_and_tables_keep_their_columns(folder):
     lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
     printed = re.findall(r'output_text">\s*<pre([^>]*)>\s*(.*?)</pre>', lesson, re.DOTALL)
-    one_check = {kind for kind, text in printed if re.fullmatch(r"ok  .*\s*", text)}
+    one_check = {kind for kind, text in printed if re.fullmatch(r"<span>ok  .*\s*</span>\s*", text)}
     assert one_check == {' class="checks"'}
     assert any(kind == "" for kind, _ in printed)
     style = (DOCS / "site" / "site.css").read_text(encoding="utf-8")
     assert re.findall(r"(\S+) \{ white-space: pre-wrap", style) == ["pre.checks"]
+
+
+def test_each_line_that_is_a_check_hangs_and_the_others_do_not():
+    shown = site.wrapped("<pre>\nok  a\nb\nok  c</pre>")
+    assert shown == '<pre class="checks">\n<span>ok  a\n</span>b\n<span>ok  c</span></pre>'
+
+
+def test_a_still_shows_the_picture_and_says_once_that_it_stands(folder):
+    path = DOCS.parent / "notebooks/05_latent_variables_and_elbo.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    data = [
+        o["data"] for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})
+    ]
+    (still,) = (d for d in data if "".join(d["text/plain"]).startswith("Still picture. Run"))
+    drawn = Image.open(io.BytesIO(base64.b64decode("".join(still["image/png"])))).convert("L")
+    text = (folder / f"{path.stem}.html").read_text(encoding="utf-8")
+    (shape,) = re.findall(r'style="aspect-ratio: (\d+) / (\d+)"', text)
+    width, height = map(int, shape)
+    assert width == drawn.width
+    below = np.asarray(drawn)[height:]
+    assert below[:8].min() == 255  # between the picture and the words
+    assert below[8:].min() < 128  # the words, which the page does not show
+    assert text.count("<small>Still picture. In the notebook, run this cell") == 1
+
+
+def test_a_formula_and_the_comma_behind_it_stay_in_one_line():
+    shown = site.rendered("So $x$, ($y$) and $a$/$b$ are; $z$ is not.")
+    kept = re.findall(r'<span class="together">(.*?)</span>', shown)
+    assert [re.sub(r"<math>.*?</math>", "#", part) for part in kept] == ["#,", "(#)", "#/#"]
+    assert shown.count("<math>") == 5
+    assert "together" not in site.rendered("$$x,$$")
+
+
+def test_the_last_page_of_each_kind_leads_to_the_first_page():
+    pages = [*site.found_notebooks(), *((n, n) for n in site.DOCUMENTS)]
+    leads = {row[1]: re.findall(r'class="next" href="(.*?)"', site.ways(pages, k)) for k, row in
+             enumerate(pages)}  # fmt: skip
+    ends = [name for name, (lead,) in leads.items() if lead == "index.html"]
+    solved = [name for name in leads if name.startswith("solution_")]
+    notebooks = [name for name in leads if name not in solved and name not in site.DOCUMENTS]
+    assert ends == [notebooks[-1], solved[-1], site.DOCUMENTS[-1]]
+    first = site.ways(pages, len(notebooks))
+    assert 'class="before"' not in first
+    assert f'href="{notebooks[0]}.html">the exercises' in first
+    assert "Solutions: " not in first
 
 
 def test_every_widget_of_the_notebooks_that_waits_on_its_demo_page_has_a_flip_book():
@@ -187,12 +237,19 @@ def test_living_figures_live_in_the_lesson_and_on_the_first_page(folder):
 
 
 def test_the_librarys_pages_draw_their_formulas(tmp_path):
-    site.write_api(tmp_path, "genlab.core.stats")
+    site.write_api(tmp_path, "genlab.core")
     page = tmp_path / "api/genlab/core/stats.html"
     text = page.read_text(encoding="utf-8")
     assert text.count("<math") > 5
     styles = re.findall(r'href="([^"]*math\.css)"', text)
     assert [(page.parent / s).resolve() for s in styles] == [tmp_path.resolve() / "math.css"]
+    (home,) = re.findall(r'<p class="home"><a href="(.*?)"', text)
+    assert (page.parent / home).resolve() == tmp_path.resolve() / "index.html"
+    above = (tmp_path / "api/genlab/core.html").read_text(encoding="utf-8")
+    inside = above.partition('<div class="inside">')[2].partition("</main>")[0]
+    assert 'href="core/stats.html"' in inside  # where a phone shows it
+    assert "inside" not in text
+    assert f'src="{home.removesuffix("index.html")}page.js"' in text
 
 
 def test_the_search_knows_every_page_and_its_words(folder):
@@ -202,6 +259,12 @@ def test_the_search_knows_every_page_and_its_words(folder):
         p.name for p in folder.glob("*.html") if p.name != "index.html"
     }
     assert any("posterior" in page["text"] and "<" not in page["title"] for page in pages)
+
+
+def test_an_excerpt_reads_as_the_page_does():
+    assert (
+        site.plain("<p>A <b>GAN</b>, or <a href='x'>one</a>.</p><p>Two</p>") == "A GAN, or one. Two"
+    )
 
 
 def test_closing_bars_keep_their_size_under_a_power():
@@ -215,3 +278,12 @@ def test_closing_bars_keep_their_size_under_a_power():
 )
 def test_half_of_the_lines_being_checks_lets_all_wrap(text, wraps):
     assert ('class="checks"' in site.wrapped(f"<pre>{text}</pre>")) == wraps
+
+
+def test_a_name_keeps_its_accent_and_a_hint_that_is_named_exists():
+    ids = {exercise.id for exercise in all_exercises()}
+    for folder in ("notebooks", "genlab_course", "genlab", "docs"):
+        for path in (DOCS.parent / folder).rglob("*.[pm][yd]"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"\bFrechet\b", text), path
+            assert set(re.findall(r"`course\.hint\(\"([^\"]+)\"\)`", text)) <= ids, path

@@ -1,5 +1,5 @@
 // Guidance in the plane: samples pushed towards a class, against the distribution that one had in mind.
-import { every, figure, grid, normals, sunflower } from "./stage.js";
+import { dark, every, figure, grid, normals, sunflower } from "./stage.js";
 
 const N = 220, LEVELS = 40, REACH = 3.3, SIDE = grid(-REACH, REACH, 49), WEIGHTS = [0, 0.5, 1, 2, 3, 4, 6, 8];
 const CLASSES = ["blue", "green", "pink"], STD = 0.42, PER = 3; // three parts make a class
@@ -107,7 +107,8 @@ function draw(pen, { parts, ends, plain, rows, law, guided, wanted }, { weight, 
   CLASSES.forEach((c, k) => { // data, faintly
     const mine = DOTS.slice(300 * k, 300 * (k + 1));
     const at = (j) => every(mine, j).map((z, i) => parts[PER * k + (i % PER)][j] + STD * z);
-    map.dots(at(0), at(1), { color: pen.colours[c], radius: pen.small ? 1 : 1.5, alpha: 0.4 });
+    map.dots(at(0), at(1), { color: pen.colours[c], radius: pen.small ? 1 : 1.5,
+      alpha: dark() ? 0.8 : 0.4 });
   });
   for (let i = 0; i < 2 * N; i += 8) map.line([plain[i], ends[i]], [plain[i + 1], ends[i + 1]],
     { color, width: 1, alpha: 0.5 });
