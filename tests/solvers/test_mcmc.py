@@ -177,6 +177,7 @@ ONE = torch.ones(1, 1)
             "log_prob holds nan",
         ),
         (lambda: stationary(2 * TWO_STATES), "sums to 2"),
+        (lambda: stationary(TWO_STATES * torch.tensor([[1.1], [0.5]])), "sums to 0.5"),  # the worst
         (lambda: relaxation_time(ONE), "2 rows"),
         (lambda: langevin_matrix(-GRID, GRID, step_size=0.004), "at most half the noise"),
     ],
