@@ -86,6 +86,12 @@ def test_worked_step_of_the_course():
     assert abs(after.item() - 1.1981159) < 6e-8
 
 
+def test_a_noise_predictor_is_a_score_at_each_rows_own_time():
+    x, t = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0.5, 2.0])
+    score = score_from_eps_model(lambda x, t: x * t[:, None], lambda t: 4 * t)
+    torch.testing.assert_close(score(x, t), -x / 4)
+
+
 @pytest.mark.parametrize("sde", [*SDES, Straight()], ids=repr)
 @given(t=st.floats(0.1, 0.9))
 def test_flow_is_the_mean_velocity_of_the_paths_through_a_point(sde, t):

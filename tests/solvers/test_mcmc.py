@@ -177,6 +177,9 @@ ONE = torch.ones(1, 1)
             "log_prob holds nan",
         ),
         (lambda: stationary(2 * TWO_STATES), "sums to 2"),
+        (lambda: stationary(TWO_STATES * torch.tensor([[1.1], [0.5]])), "sums to 0.5"),  # the worst
+        (lambda: stationary(TWO_STATES * torch.tensor([[1.4], [0.8]])), "sums to 1.4"),
+        (lambda: langevin_matrix(0 * GRID, 24 * GRID, step_size=2.0), "1.2 apart"),
         (lambda: relaxation_time(ONE), "2 rows"),
         (lambda: langevin_matrix(-GRID, GRID, step_size=0.004), "at most half the noise"),
     ],
