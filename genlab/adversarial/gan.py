@@ -305,7 +305,7 @@ def with_spread(x: Float[Tensor, " b d"]) -> Float[Tensor, " b two_d"]:
 
     $$x_i \mapsto (x_i, s), \qquad s_j^2 = \tfrac1b\sum_i (x_{ij} - \bar x_j)^2$$
     """
-    spread = x.var(0, correction=0, keepdim=True).clamp_min(1e-12).sqrt()
+    spread = x.var(0, correction=0).clamp_min(1e-12).sqrt()
     return torch.cat([x, spread.expand_as(x)], 1)
 
 
