@@ -198,7 +198,7 @@ def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
     Short of $\log p(x)$ by exactly $\mathrm{KL}(q(z\mid x)\,\|\,p(z\mid x))$.
     """
     _require_distributions(q)
-    return (q * log_joint - torch.xlogy(q, q)).sum(1)
+    return (q * log_joint - torch.xlogy(q, q)).sum(-1)
 
 
 def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:

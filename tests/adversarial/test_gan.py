@@ -280,6 +280,8 @@ def test_spread_is_the_mean_standard_deviation_over_the_batch(generator):
     torch.testing.assert_close(held, extra)
     (slope,) = torch.autograd.grad(held[:, 3].sum(), h, retain_graph=True)
     assert not slope.any()
+    (slope,) = torch.autograd.grad(append_spread(h)[:, 3].sum(), h)
+    assert slope.any()  # unless it is asked to hold
 
 
 def test_the_lazy_penalty_has_the_mean_gradient_of_the_full_one_and_is_computed_once():
@@ -341,3 +343,16 @@ def test_penalties_weigh_what_their_papers_say_unless_told_otherwise():
             WGAN(_Fixed(0.0), steep, **sizes, **wrong)
     with pytest.raises(ValueError, match="gamma is -1"):
         GAN(_Fixed(0.0), steep, gamma=-1.0, **sizes)
+
+
+def test_a_critic_without_a_penalty_draws_nothing_but_its_fakes(generator):
+    make(penalty=0.0).discriminator_loss(torch.zeros(4, 1), generator=generator)
+    alone = torch.Generator().manual_seed(0)
+    torch.randn(4, 1, generator=alone)
+    assert torch.equal(generator.get_state(), alone.get_state())
+
+
+def test_slopes_leave_their_points_as_they_were():
+    x = torch.randn(3, 2)
+    torch.testing.assert_close(slopes(lambda x: 3 * x[:, 0], x), torch.full((3,), 3.0))
+    assert not x.requires_grad

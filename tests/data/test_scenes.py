@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from genlab.data.digits import load_mnist
 from genlab.data.scenes import (
     ALONE,
     INKS,
@@ -51,6 +52,16 @@ def test_objects_fill_their_box():
     rows, columns = grey.amax(2) > 0, grey.amax(1) > 0
     assert torch.maximum(rows.sum(1), columns.sum(1)).min() >= 18  # MNIST scales ink to 20 pixels
     assert set(digit.tolist()) == set(range(10))
+
+
+def test_a_digit_is_cut_out_whole_and_laid_in_the_middle_of_its_box():
+    grey = _all_objects().grey[:500]
+    images = load_mnist("train").images[:500, 0] / 255
+    torch.testing.assert_close(grey.sum((1, 2)).double(), images.sum((1, 2)), atol=1e-3, rtol=0)
+    for axis in (1, 2):
+        inked = grey.amax(axis) > 0
+        before, behind = inked.int().argmax(1), inked.flip(1).int().argmax(1)
+        assert (behind - before).unique().tolist() == [0, 1]  # an odd pixel goes behind
 
 
 def test_a_fifth_of_the_pairs_is_held_out_and_never_drawn(generator):
