@@ -81,6 +81,6 @@ def exact_flow_1d(
     for _ in range(60):
         middle = (low + high) / 2
         log_p = torch.special.log_ndtr((middle[:, None] - means) / stds) + noised.weights.log()
-        below = log_p.logsumexp(1) < u.log()  # `ndtr` is 0 below -8.3 deviations
+        below = log_p.logsumexp(-1) < u.log()  # `ndtr` is 0 below -8.3 deviations
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return middle[:, None]
