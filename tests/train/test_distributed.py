@@ -41,6 +41,7 @@ def together(work, n=2):
     def member(rank):
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(n)}
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
         torch.set_num_threads(1)
         work()
 
