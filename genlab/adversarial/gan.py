@@ -318,7 +318,7 @@ def append_spread(
 
     With `hold` no gradient goes through s. Karras et al. 2018 (arXiv:1710.10196), section 3.
     """
-    require_rows(0, axes=4, h=h)
+    require_rows(axes=4, h=h)
     source = h.detach() if hold else h
     s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()
     return torch.cat([h, s.expand(len(h), 1, *h.shape[2:])], 1)

@@ -43,7 +43,7 @@ def modulated_weight(
     W'' keeps unit variance of uncorrelated inputs. Karras et al. 2020 (arXiv:1912.04958), eq. 1 and
     3.
     """
-    require_rows(0, axes=4, weight=weight)
+    require_rows(axes=4, weight=weight)
     scaled = weight * style[:, None, :, None, None]
     if not demodulate:
         return scaled

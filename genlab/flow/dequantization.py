@@ -104,7 +104,7 @@ def pixel_histograms(
 ) -> Float[Tensor, " d k"]:
     """How often each pixel takes each level, smoothed: $p_{jk} = (n_{jk} + a) / (n + a L)$."""
     require_index(levels, x=x)
-    require_rows(0, axes=2, x=x)
+    require_rows(axes=2, x=x)
     require_between(0, math.inf, extra=extra)
     counts = nn.functional.one_hot(x, levels).sum(0).to(torch.get_default_dtype()) + extra
     return counts / counts.sum(1, keepdim=True)

@@ -216,7 +216,7 @@ def degrade(
 
 def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
     """Rows that show only the first few classes: the others are replaced, the number stays."""
-    require_rows(0, axes=1, labels=labels)
+    require_rows(axes=1, labels=labels)
     kept = labels < n_kept
     rows = kept.nonzero()[:, 0]
     if len(rows) == 0:

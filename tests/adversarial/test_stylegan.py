@@ -59,6 +59,7 @@ def test_mixing_takes_each_layer_from_its_side():
     coarse, fine = torch.ones(4, 2), torch.zeros(4, 2)
     mixed = mix_styles(coarse, fine, torch.tensor([0, 1, 2, 3]), 3)
     assert mixed[..., 0].tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    assert mix_styles(coarse[:0], fine[:0], torch.zeros(0, dtype=torch.int64), 3).shape == (0, 3, 2)
 
 
 def test_truncation_scales_deviations_and_keeps_the_mean(generator):

@@ -56,6 +56,7 @@ def test_the_small_picture_says_nearly_the_same_as_the_large_one():
     # Ink is unchanged by averaging; slant moves a little, so few pictures cross an edge.
     grey, truth = load_captioned("test", 16)
     assert torch.equal(measure_stroke(grey, truth.digit), truth.stroke)
+    assert measure_stroke(grey[:0], truth.digit[:0]).shape == (0,)
     assert (measure_slant(grey) == truth.slant).double().mean() > 0.97
 
 

@@ -34,6 +34,12 @@ def test_parameters_of_a_coordinate_do_not_read_it(layer, z):
     assert float(reads[1:, :-1].diagonal().min()) > 0  # and each reads its predecessor
 
 
+def test_a_batch_without_rows_stays_one(layer, z):
+    for way in (layer, layer.inverse):
+        moved, log_det = way(z[:0, :D])
+        assert (moved.shape, log_det.shape) == ((0, D), (0,))
+
+
 def count(module, run):
     calls = []
     handle = module.register_forward_hook(lambda *_: calls.append(1))

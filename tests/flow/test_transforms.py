@@ -183,6 +183,7 @@ def test_triangular_factors_of_any_sign_have_the_volume_of_their_product(z):
     x, log_det = transforms.lu_forward(z[:, :2], lower, upper)
     assert_close(x, z[:, :2] @ (lower @ upper).T)
     assert_close(log_det, torch.linalg.slogdet(lower @ upper).logabsdet.expand(6))
+    assert transforms.lu_forward(z[:0, :2], lower, upper)[1].shape == (0,)
     back, log_det_back = transforms.lu_inverse(x, lower, upper)
     assert_close(back, z[:, :2])
     assert_close(log_det_back, -log_det)
