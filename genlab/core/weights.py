@@ -38,8 +38,8 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
             beside.replace(path)
     finally:
         for beside in written.values():
-            with contextlib.suppress(OSError):  # the error that is on its way says more
-                beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # moved, or the error on its way says more
+                beside.unlink()
 
 
 def require_room(path: Path, n_bytes: int) -> None:

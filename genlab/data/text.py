@@ -166,7 +166,7 @@ class Grammar:
         """
         number = {w: i for i, w in enumerate(self.words)}
         rows: dict[tuple[str, ...], Tensor] = {}
-        out = torch.zeros(*x.shape, len(number))
+        out = torch.empty(*x.shape, len(number))
         for b, sentence in enumerate(self.decode(x)):
             words = tuple(sentence.split())
             for i in range(x.shape[1]):

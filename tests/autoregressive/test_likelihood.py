@@ -48,6 +48,8 @@ def test_perplexity_counts_choices_and_bits_are_counted_by_the_byte():
 def test_a_token_outside_the_vocabulary_is_named(bad):
     with pytest.raises(ValueError, match=str(bad)):
         token_log_probs(torch.zeros(1, 1, 3), torch.tensor([[bad]]))
+    even = token_log_probs(torch.zeros(1, 2, 4), torch.tensor([[3, 0]]))
+    assert even.exp().tolist() == [[0.25, 0.25]]
 
 
 def test_a_plain_convolution_sees_its_neighbourhood():

@@ -75,6 +75,11 @@ def test_kept_and_replaced_add_up_to_the_target(p, q):
     assert abs(float(acceptance(p, q)) - (1 - float((p - q).abs().sum()) / 2)) < 1e-12
 
 
+def test_each_row_is_accepted_by_its_own_overlap():
+    p, q = torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]), torch.tensor([0.0, 0.2, 0.8])
+    torch.testing.assert_close(acceptance(p, q.expand(2, 3)), torch.tensor([0.2, 0.7]))
+
+
 P1 = torch.tensor([[0.1, 0.5, 0.4], [0.6, 0.2, 0.2], [0.3, 0.3, 0.4]])  # row: the token before
 Q1 = torch.tensor([[0.5, 0.25, 0.25], [0.2, 0.6, 0.2], [0.4, 0.2, 0.4]])
 N = 40_000

@@ -227,6 +227,7 @@ def test_far_apart_and_equal_samples_get_the_smallest_and_the_largest_p_value(ge
     x = torch.randn(20, 2, generator=generator)
     far = mmd_permutation_test(x, x + 9, rbf_kernel, n_permutations=99, generator=generator)
     assert far.p_value == 1 / 100
+    assert mmd_permutation_test(x, x + 9, rbf_kernel, generator=generator).p_value == 1 / 201
     x = torch.ones(6, 2)
     same = mmd_permutation_test(x, x, rbf_kernel, n_permutations=19, generator=generator)
     assert same.p_value == 1.0

@@ -57,6 +57,13 @@ def test_what_is_no_matrix_moves_as_by_adamw():
         torch.testing.assert_close(a, b, atol=1e-7, rtol=0)
 
 
+def test_a_gradient_as_small_as_what_is_added_to_its_root_moves_half_as_far():
+    weight = nn.Parameter(torch.zeros(1))
+    weight.grad = torch.tensor([1e-8])
+    Muon([], [weight]).step()
+    assert weight.item() == pytest.approx(-0.5, rel=1e-6)
+
+
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
 def test_a_matrix_moves_as_by_the_muon_of_torch():
     """On gradients that turn from step to step, so that memory and look-ahead show."""
