@@ -57,6 +57,7 @@ def formula(latex, display=False):
     drawn = LATEX.convert_with_local_state(latex, displaystyle=display)
     drawn = drawn.replace('<menclose notation="box">', '<mrow class="boxed">')
     drawn = drawn.replace("</menclose>", "</mrow>")  # browsers draw a border, and no menclose
+    drawn = re.sub(r"(<msu\w+><mi)(>f</mi>)", r'\1 class="leans"\2', drawn)
     kind = "formula tagged" if tagged else "formula"
     return f'<div class="{kind}">{drawn}</div>' if display else drawn
 
@@ -174,19 +175,37 @@ def alive(output, number, call, books):
     return film(*moving, output) if moving else ""
 
 
-def with_explanations(notebook, books):
+def to_do(output, name):
+    """Say where an exercise is done that a kernel would mark; "" for what would open there."""
+    printed = output.get("text", "")
+    if printed.count("one solution opens here") == printed.count("\n") > 0:
+        return ""
+    found = re.fullmatch(r"\[(.+)\] not attempted", output.get("data", {}).get("text/plain", ""))
+    if not found:
+        return None
+    solved = any((ROOT / "notebooks/solutions").glob(f"{name}.ipynb"))
+    worked = f'; <a href="solution_{name}.html">a worked solution</a>' if solved else ""
+    return f'<p class="still"><small>Exercise {found[1]}: done in the notebook{worked}</small></p>'
+
+
+def with_explanations(notebook, books, page=""):
     """Let living figures live, turn widgets into flip-books, put explanations into the quiz.
 
-    A picture gets the words that say what is on it, for those who cannot see it.
+    A picture gets the words that say what is on it, for those who cannot see it; an exercise of the
+    page leads to its solution.
     """
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             data, about = output.get("data", {}), output.get("metadata", {})
             words = data.get("text/plain", "")
-            if shown := alive(output, number, last_line(cell), books):
+            if (task := to_do(output, page)) is not None:
+                output.update(output_type="display_data", data={"text/html": task}, metadata={})
+            elif shown := alive(output, number, last_line(cell), books):
                 output["data"] = nbformat.from_dict({"text/html": shown})
             elif "image/png" in data and words and not words.startswith("<"):
                 about.setdefault("image/png", {})["alt"] = words
+            elif "text/markdown" in data:  # its headings are none of the page
+                data["text/markdown"] = re.sub(r"^#", "###", data["text/markdown"], flags=re.M)
         if cell.cell_type == "markdown":
             cell.source = HERE.sub("", cell.source)
         asked = cell.cell_type == "code" and QUIZ.search(cell.source)
@@ -243,17 +262,17 @@ WIDE = '<img class="wide" '
 
 
 def wrapped(text):
-    """Let printed lines wrap where most are checks; tables keep their columns."""
+    """Let checks and sentences that are printed wrap; lines of tables keep their columns."""
+
+    def line(found):
+        kind = ' class="ok"' if found[0].startswith("ok  ") else ""
+        return f"<span{kind}>{found[0]}</span>"
 
     def mark(found):
-        lines = [line for line in found[1].splitlines() if line.strip()]
-        checks = sum(line.startswith("ok  ") for line in lines)
-        if 2 * checks < len(lines):
-            return found[0]
-        hanging = re.sub(r"^ok  .*\n?", r"<span>\g<0></span>", found[1], flags=re.MULTILINE)
-        return f'<pre class="checks">{hanging}</pre>'
+        lines = re.sub(r"^(?:ok  .*|(?!.*  )\S.*)\n?", line, found[2], flags=re.M)
+        return f"{found[1]}<pre>{lines}</pre>"
 
-    return re.sub(r"<pre>(.*?)</pre>", mark, text, flags=re.DOTALL)
+    return re.sub(r'(output_text">\s*)<pre>(.*?)</pre>', mark, text, flags=re.DOTALL)
 
 
 def marked(text):
@@ -385,7 +404,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
     folder.mkdir(parents=True, exist_ok=True)
     for title, name, path in notebooks:
         notebook = nbformat.read(path, as_version=4)
-        notebook = with_explanations(notebook, books or {})
+        notebook = with_explanations(notebook, books or {}, name)
         notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
         pages.append((title, name, path, exporter.from_notebook_node(notebook)[0]))
     for name in documents:

@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -151,19 +152,38 @@ def test_a_picture_too_wide_for_a_phone_says_that_it_can_be_swiped(folder):
     assert ':has(> img.wide)::before { content: "swipe →"' in style
 
 
-def test_lines_of_checks_wrap_and_tables_keep_their_columns(folder):
+def test_checks_and_sentences_wrap_and_lines_of_tables_keep_their_columns(folder):
     lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
-    printed = re.findall(r'output_text">\s*<pre([^>]*)>\s*(.*?)</pre>', lesson, re.DOTALL)
-    one_check = {kind for kind, text in printed if re.fullmatch(r"<span>ok  .*\s*</span>\s*", text)}
-    assert one_check == {' class="checks"'}
-    assert any(kind == "" for kind, _ in printed)
+    printed = "".join(re.findall(r'output_text">\s*<pre>(.*?)</pre>', lesson, re.DOTALL))
+    assert re.search(r'^<span class="ok">ok  ', printed, re.MULTILINE)
+    assert re.search(r"^(?!<span).*\S   *\S", printed, re.MULTILINE)
     style = (DOCS / "site" / "site.css").read_text(encoding="utf-8")
-    assert re.findall(r"(\S+) \{ white-space: pre-wrap", style) == ["pre.checks"]
+    assert re.findall(r"(\S+) \{[^}]*white-space: pre-wrap; overflow", style) == ["span"]
 
 
-def test_each_line_that_is_a_check_hangs_and_the_others_do_not():
-    shown = site.wrapped("<pre>\nok  a\nb\nok  c</pre>")
-    assert shown == '<pre class="checks">\n<span>ok  a\n</span>b\n<span>ok  c</span></pre>'
+def test_code_is_never_wrapped_and_each_printed_line_by_itself():
+    block = '<div class="output_text">\n<pre>ok  a\nb c\nd   e\nok  f</pre>'
+    assert site.wrapped(block) == (
+        '<div class="output_text">\n<pre><span class="ok">ok  a\n</span><span>b c\n</span>'
+        'd   e\n<span class="ok">ok  f</span></pre>'
+    )
+    assert site.wrapped("<pre>x = 1</pre>") == "<pre>x = 1</pre>"
+
+
+def test_an_exercise_leads_to_its_solution_and_is_no_button(folder):
+    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
+    assert "not attempted" not in lesson
+    assert "opens here" not in lesson
+    assert '<a href="solution_05_latent_variables_and_elbo.html">a worked solution</a>' in lesson
+    (stream,) = [{"output_type": "stream", "text": "[a] one solution opens here\nmine\n"}]
+    assert site.to_do(stream, "05") is None  # what else is printed stays
+
+
+def test_headings_that_a_cell_shows_are_none_of_the_page():
+    shown = nbformat.v4.new_output("display_data", {"text/markdown": "# Sheet\n\n## Part"})
+    cell = nbformat.v4.new_code_cell("sheet()", outputs=[shown])
+    site.with_explanations(nbformat.v4.new_notebook(cells=[cell]), {})
+    assert cell.outputs[0]["data"]["text/markdown"] == "### Sheet\n\n#### Part"
 
 
 def test_a_still_shows_the_picture_and_says_once_that_it_stands(folder):
@@ -271,13 +291,6 @@ def test_closing_bars_keep_their_size_under_a_power():
     for bar in (r"\bigr\rVert", r"\Big \rVert", r"\Biggr\rVert"):
         latex = rf"\bigl\lVert x{bar}^2"
         assert site.formula(latex) == site.formula(latex.replace("^", "{}^"))
-
-
-@pytest.mark.parametrize(
-    ("text", "wraps"), [("ok  a\nb", True), ("ok  a\n\nb", True), ("ok  a\nb\nc", False)]
-)
-def test_half_of_the_lines_being_checks_lets_all_wrap(text, wraps):
-    assert ('class="checks"' in site.wrapped(f"<pre>{text}</pre>")) == wraps
 
 
 def test_a_name_keeps_its_accent_and_a_hint_that_is_named_exists():
