@@ -230,6 +230,6 @@ def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Floa
     \mathcal N(0, \Lambda^{-1})\big)$$
     """
     require_finite(precision=precision, scale=scale)
-    zero = precision.new_zeros(len(precision))
+    zero = torch.zeros_like(precision[0])
     guess = Gaussian(zero, scale**2 * (1 / precision.diagonal()).diag())
     return kl_gaussian(guess, Gaussian(zero, torch.linalg.inv(precision)))
