@@ -57,7 +57,7 @@ def formula(latex, display=False):
     drawn = LATEX.convert_with_local_state(latex, displaystyle=display)
     drawn = drawn.replace('<menclose notation="box">', '<mrow class="boxed">')
     drawn = drawn.replace("</menclose>", "</mrow>")  # browsers draw a border, and no menclose
-    drawn = re.sub(r"(<msu\w+><mi)(>f</mi>)", r'\1 class="leans"\2', drawn)
+    drawn = re.sub(r"(<(?:msup|msubsup)><mi)(>f</mi>)", r'\1 class="leans"\2', drawn)
     kind = "formula tagged" if tagged else "formula"
     return f'<div class="{kind}">{drawn}</div>' if display else drawn
 
@@ -185,7 +185,7 @@ def to_do(output, name):
         return None
     solved = any((ROOT / "notebooks/solutions").glob(f"{name}.ipynb"))
     worked = f'; <a href="solution_{name}.html">a worked solution</a>' if solved else ""
-    return f'<p class="still"><small>Exercise {found[1]}: done in the notebook{worked}</small></p>'
+    return f'<p class="note"><small>Exercise {found[1]}: done in the notebook{worked}</small></p>'
 
 
 def with_explanations(notebook, books, page=""):

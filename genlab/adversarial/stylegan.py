@@ -255,7 +255,7 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
     std = centred.square().mean().sqrt()
     if not bool(std > 0):
         raise ValueError(f"the attribute is {a.mean():g} everywhere: no direction changes it")
-    return w.T @ centred / (len(a) * std)  # centring one of the two is enough
+    return (w - w.mean(0)).T @ centred / (len(a) * std)
 
 
 def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[Tensor, " 2"]:
@@ -267,5 +267,5 @@ def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[T
     require_alike(mixed=mixed, coarse=coarse, fine=fine)
     require_finite(mixed=mixed, coarse=coarse, fine=fine)
     sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
-    weights: Tensor = torch.linalg.lstsq(sources, mixed[:, None]).solution
+    weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution
     return weights[:, 0]

@@ -74,13 +74,13 @@ def reshape_logits(
 
 def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
     r"""One token per row by inverting the distribution: $\min\{j : p_0 + \dots + p_j > u\}$."""
-    probs = logits.double().softmax(dim=1)
-    cumulative = probs.cumsum(dim=1)
+    probs = logits.double().softmax(dim=-1)
+    cumulative = probs.cumsum(dim=-1)
     require_alike(u=u, rows=logits.shape[:-1])
     require_finite(u=u, **{"the softmax of the logits": cumulative[..., -1]})
     # Scaling by the last sum (1 up to rounding) keeps u < 1 inside; forbidden tokens have width 0.
     threshold = u.to(cumulative)[..., None] * cumulative[..., -1:]
-    return (cumulative <= threshold).sum(dim=1)
+    return (cumulative <= threshold).sum(dim=-1)
 
 
 def _uniform(tokens: Tensor, generator: Rng) -> Tensor:

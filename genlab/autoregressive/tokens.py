@@ -189,7 +189,7 @@ class NGram:
             keys = self._keys(tokens, k)
             seen = _lookup(contexts, n_contexts, keys // self.n_tokens)
             novel = _lookup(contexts, kinds, keys // self.n_tokens)
-            mixed = (_lookup(runs, n_runs, keys) + novel * probs[k:]) / (seen + novel)
+            mixed = (_lookup(runs, n_runs, keys) + novel * probs[k:]) / (seen + novel).clamp(min=1)
             probs[k:] = torch.where(seen > 0, mixed, probs[k:])
         return probs.log()
 

@@ -236,7 +236,7 @@ def caption_distribution(
     digits, _, strokes, slants = (a.tolist() for a in attributes)
     for digit, stroke, lean in zip(digits, strokes, slants, strict=True):
         table[digit, :, stroke, lean] += 1
-    table /= len(COLOURS) * len(digits)
+    table /= table.sum()
     found = table.nonzero()
     weights = table[tuple(found.T)]
     total: dict[str, float] = {}

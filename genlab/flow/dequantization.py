@@ -34,7 +34,7 @@ def dequantised_bound(
     Equal to $\log P(x)$ exactly when q is proportional to p over the bin (Flow++, eq. 11 and 12).
     """
     require_positive(n_dims=n_dims, levels=levels)
-    log_q_u = torch.as_tensor(log_q_u).expand_as(log_p_y)  # never to a matrix
+    log_q_u = log_q_u.expand_as(log_p_y) if isinstance(log_q_u, Tensor) else log_q_u  # no matrix
     return log_p_y - n_dims * math.log(levels) - log_q_u
 
 

@@ -23,7 +23,7 @@ DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, z) to log 
 Latents: TypeAlias = Float[Tensor, " k b *latent"]
 LogWeights: TypeAlias = Float[Tensor, " k b"]  # of k draws for each example
 Draws: TypeAlias = Float[Tensor, " k *b"]
-LogJoint: TypeAlias = Float[Tensor, " *b k"]  # log p(x, z) for each of k values of z
+LogJoint: TypeAlias = Float[Tensor, " b k"]  # log p(x, z) for each of k values of z
 
 
 def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
@@ -176,12 +176,12 @@ def refine(
 # A latent with few values: every expectation is a short sum
 
 
-def log_marginal(log_joint: LogJoint) -> Float[Tensor, " *b"]:
+def log_marginal(log_joint: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
     r"""Exact log-likelihood, $\log \sum_z p(x, z)$, nats (PRML, eq. 9.12)."""
     return log_joint.logsumexp(-1)
 
 
-def discrete_posterior(log_joint: LogJoint) -> LogJoint:
+def discrete_posterior(log_joint: Float[Tensor, " *b k"]) -> Float[Tensor, " *b k"]:
     r"""Posterior of the latent by Bayes' rule, the E-step of EM (PRML, eq. 9.13).
 
     $$p(z\mid x) = \frac{p(x, z)}{\sum_{z'} p(x, z')}$$
@@ -219,7 +219,7 @@ def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
 def _require_distributions(q: Tensor) -> None:
     require_rows(0, axes=2, q=q)
     require_between(0, math.inf, q=q)
-    if not bool(((q.sum(1) - 1).abs() < 1e-4).all()):
+    if not bool(((q.sum(-1) - 1).abs() < 1e-4).all()):
         raise ValueError(f"rows of q sum to {q.sum(-1).tolist()[:3]}, ..., expected 1 each")
 
 

@@ -44,14 +44,14 @@ def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, 
     require_between(1, math.inf, n_rows=n_rows, n_cols=n_cols)
     taps = torch.arange(n_rows * n_cols).reshape(n_rows, n_cols)
     centre = (n_rows * n_cols) // 2
-    return taps < centre + sees_itself
+    return taps <= centre if sees_itself else taps < centre
 
 
 def rows_mask(n_rows: int, n_cols: int, *, sees_its_row: bool) -> Bool[Tensor, " r c"]:
     """Taps in the rows above, and in this row if wanted (arXiv:1606.05328, section 2.2)."""
     require_between(1, math.inf, n_rows=n_rows, n_cols=n_cols)
     row = torch.arange(n_rows)[:, None].expand(n_rows, n_cols)
-    return row < n_rows // 2 + sees_its_row
+    return row <= n_rows // 2 if sees_its_row else row < n_rows // 2
 
 
 class MaskedConv2d(nn.Module):
@@ -115,7 +115,7 @@ class MaskedMLP(nn.Module):
         self.n_out = n_out
         variables = torch.tensor(order) + 1  # degrees 1..d
         lowest = 0 if d_context or d == 1 else 1
-        hidden = lowest + torch.arange(width) % (d - lowest)
+        hidden = lowest + torch.arange(width) % max(d - lowest, 1)
         degrees = torch.cat([torch.zeros(d_context, dtype=torch.int64), variables])
         layers: list[nn.Module] = []
         for _ in range(depth):

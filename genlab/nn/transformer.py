@@ -57,6 +57,8 @@ def attention(
         raise ValueError(f"{n_group} key-value heads do not divide {n_head} query heads")
     if n_group < n_head:
         k, v = (a.repeat_interleave(n_head // n_group, dim=1) for a in (k, v))
+    if causal and mask is not None:
+        raise ValueError("attention: a mask and causal exclude each other")
     if causal and not (fused and q.shape[2] == k.shape[2]):  # the kernel masks squares only
         mask, causal = causal_mask(q.shape[2], k.shape[2], q.device), False
     if not fused:

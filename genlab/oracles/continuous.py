@@ -29,7 +29,7 @@ class Gaussian:
             shapes = f"mean {tuple(self.mean.shape)} and cov {tuple(self.cov.shape)}"
             raise ValueError(f"Gaussian: shapes are {shapes}, expected (d,) and (d, d)")
         scale = float(self.cov.detach().abs().max())
-        if float((self.cov - self.cov.T).detach().max()) > 1e-5 * scale:
+        if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
             raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
         least = float(torch.linalg.eigvalsh(self.cov.detach()).min())
         if not least > 0:

@@ -152,7 +152,7 @@ def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Steps:
     nearest = (lam[None] - wanted[:, None]).abs().argmin(1).tolist()
     chosen: list[int] = []
     for left, t in zip(range(n_steps - 1, -1, -1), nearest, strict=True):
-        ceiling = chosen[-1] - 1 if chosen else t
+        ceiling = chosen[-1] - 1 if chosen else n_train - 1
         chosen.append(max(left, min(t, ceiling)))
     return torch.tensor(chosen)
 

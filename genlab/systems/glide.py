@@ -161,7 +161,7 @@ class NoisyClassifier(nn.Module):
         total = torch.zeros_like(sigma)
         for logits, word in zip(self(x, sigma), words.unbind(1), strict=True):
             log_p = logits.log_softmax(1).gather(1, word.clamp(min=0)[:, None])[:, 0]
-            total = total + torch.where(word < 0, 0.0, log_p)
+            total = total + torch.where(word == -1, 0.0, log_p)
         return total
 
     def loss(

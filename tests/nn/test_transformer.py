@@ -135,6 +135,14 @@ def test_the_first_query_without_a_key_is_named_and_shapes_alone_are_not_asked(f
     assert empty.shape == (1, 2, 3, 4)
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_causal_and_another_mask_exclude_each_other(fused):
+    q, mask = torch.zeros(1, 1, 2, 4), torch.ones(2, 3, dtype=torch.bool)
+    k = torch.zeros(1, 1, 3, 4)
+    with pytest.raises(ValueError, match="exclude each other"):
+        attention(q, k, k, mask, fused=fused, causal=True)
+
+
 def test_heads_are_cut_and_joined_and_must_divide():
     x = torch.randn(2, 5, 12)
     assert torch.equal(join_heads(split_heads(x, 3)), x)
