@@ -27,7 +27,7 @@ def couple(
     require_rows(0, axes=2, a=a)
     a_A, a_B = a[:, stays], a[:, ~stays]
     read = a_A if cond is None else torch.cat([a_A, cond], dim=1)
-    b_B, log_deriv = move(a_B, torch.unflatten(conditioner(read).flatten(1), 1, (a_B.shape[1], -1)))
+    b_B, log_deriv = move(a_B, conditioner(read).reshape(*a_B.shape, -1))
     b = a.clone()
     b[:, ~stays] = b_B
     return b, sum_event(log_deriv)

@@ -24,11 +24,6 @@ def test_jacobian_is_block_triangular_with_a_diagonal_block(layer, z):
     assert float(J[~stays][:, stays].abs().min()) > 0  # the block of the network, left unused
 
 
-def test_a_batch_without_rows_stays_one(layer, z):
-    moved, log_det = layer(z[:0, :4])
-    assert (moved.shape, log_det.shape) == ((0, 4), (0,))
-
-
 def test_nice_preserves_volume_however_it_is_trained(stirred, z):
     flow = stirred(nice(4, n_layers=3, width=8), spread=1.0)
     assert torch.equal(flow(z[:, :4])[1], torch.zeros(6))
