@@ -35,7 +35,7 @@ def parts(generator):
 def test_pixel_norm_keeps_the_direction_and_nothing_else(generator):
     z = torch.randn(6, 9, generator=generator)
     y = pixel_norm(z)
-    torch.testing.assert_close(y.norm(dim=1), torch.full((6,), 3.0), rtol=1e-7, atol=0)
+    torch.testing.assert_close(y.norm(dim=1), torch.full((6,), 3.0), rtol=1e-5, atol=0)
     torch.testing.assert_close(torch.cosine_similarity(y, z), torch.ones(6), rtol=0, atol=1e-12)
     assert pixel_norm(torch.zeros(1, 4)).abs().max() == 0
 
@@ -93,9 +93,10 @@ def test_a_dense_layer_starts_with_unit_variance_at_any_rate(rate, generator):
 def test_the_last_layer_starts_with_unit_variance_and_grows_with_its_style(kernel, generator):
     """Of a style of ones, far from the border; nothing demodulates it, and it hears no noise."""
     layer = StyledLayer(200, 300, 4, kernel=kernel, last=True)
-    h = torch.randn(2, 200, 6, 6, generator=generator.manual_seed(1))
-    w, noise = torch.zeros(2, 4), torch.randn(2, 1, 6, 6, generator=generator)
+    h = torch.randn(8, 200, 6, 6, generator=generator.manual_seed(1))
+    w, noise = torch.zeros(8, 4), torch.randn(8, 1, 6, 6, generator=generator)
     y = layer(h, w, noise)
+    # over 60 seeds it varied by 0.014
     assert y[:, :, 1:-1, 1:-1].var().item() == pytest.approx(1.0, rel=0.1)
     layer.affine.bias.data.fill_(3.0)
     layer.strength.data.fill_(1.0)
@@ -105,10 +106,10 @@ def test_the_last_layer_starts_with_unit_variance_and_grows_with_its_style(kerne
 @pytest.mark.parametrize("c_in", [20, 200])
 def test_a_convolution_of_the_discriminator_starts_with_unit_variance(c_in, generator):
     """A leaky ReLU times the root of 2 takes a normal's mean square 1 to 1 + 0.2^2."""
-    x = torch.randn(4, c_in, 6, 6, generator=generator.manual_seed(1))
-    y = Conv(c_in, 400)(x)[:, :, 1:-1, 1:-1]
+    x = torch.randn(16, c_in, 6, 6, generator=generator.manual_seed(1))
+    y = Conv(c_in, 400)(x)[:, :, 1:-1, 1:-1]  # over 60 seeds its square varied by 0.019
     assert y.square().mean().item() == pytest.approx(1.04, rel=0.1)
-    assert Conv(c_in, 2, stride=2)(x).shape == (4, 2, 3, 3)
+    assert Conv(c_in, 2, stride=2)(x).shape == (16, 2, 3, 3)
 
 
 def test_fresh_layers_add_nothing_of_their_own(generator):
@@ -128,7 +129,8 @@ def test_pictures_of_a_batch_do_not_mix_and_only_the_direction_of_a_latent_count
     both = net.synthesis(net.every_layer(net.mapping(z)), noise)
     assert both.shape == (2, 1, 16, 16)
     one = net.synthesis(net.every_layer(net.mapping(7 * z[1:])), [n[1:] for n in noise])
-    torch.testing.assert_close(both[1:], one)
+    # the latent is divided by a root that holds a 1e-8
+    torch.testing.assert_close(both[1:], one, rtol=1e-5, atol=1e-7)
     assert not any(n.any() for n in net.no_noise(2))
 
 
@@ -212,7 +214,7 @@ def test_one_step_along_it_moves_a_linear_attribute_by_one_standard_deviation(st
     torch.testing.assert_close(attribute_direction(w, 10 * a - 4), found)
 
 
-def test_however_little_an_attribute_varies_it_has_a_direction_and_a_constant_has_none():
+def test_an_attribute_that_varies_by_a_thousandth_has_a_direction_and_a_constant_has_none():
     w = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
     torch.testing.assert_close(
         attribute_direction(w, torch.tensor([2.0, 2.001])), torch.tensor([1.0, 0.0])
@@ -231,6 +233,6 @@ def test_weights_are_those_of_another_regression(generator):
 def test_demodulated_weights_have_unit_norm_for_each_output_and_forget_the_loudness(parts):
     x, weight, style = parts
     norm = modulated_weight(weight, style).square().sum((2, 3, 4))
-    torch.testing.assert_close(norm, torch.ones(3, 5), rtol=1e-7, atol=0)
+    torch.testing.assert_close(norm, torch.ones(3, 5), rtol=1e-5, atol=0)
     found = modulated_conv(x, weight, 100 * style)
-    torch.testing.assert_close(found, modulated_conv(x, weight, style), rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(found, modulated_conv(x, weight, style), rtol=1e-5, atol=1e-7)

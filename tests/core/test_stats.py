@@ -217,3 +217,9 @@ def test_a_line_leans_by_its_slope_a_blank_picture_not_at_all_and_pictures_need_
     torch.testing.assert_close(stats.ink(wide), torch.tensor([5.0, 5.0, 0.0]) / (6 * 8))
     with pytest.raises(ValueError, match="images"):
         stats.slant(-wide)
+
+
+def test_a_blank_picture_has_a_finite_slope_of_its_slant():
+    images = torch.zeros(1, 3, 4, requires_grad=True)
+    (slope,) = torch.autograd.grad(slant(images).sum(), images)
+    assert slope.isfinite().all()

@@ -67,7 +67,12 @@ def test_two_moons_parameters_behind_an_observation_lie_in_the_square_and_explai
     assert theta.shape == (2000, 2)
     assert theta.abs().max() <= 1
     assert TwoMoons().log_likelihood(x.expand(2000, 2), theta).isfinite().all()
-    assert 850 < (theta.sum(1) > 0).sum() < 1150  # either crescent by the toss of a coin
+    # either crescent by the toss of a coin: 150 are 6.7 standard errors, sqrt(2000) / 2 each
+    assert 850 < (theta.sum(1) > 0).sum() < 1150
+
+
+def test_no_draws_of_a_posterior_are_an_empty_table():
+    assert TwoMoons().posterior_sample(torch.tensor([0.0, 0.1]), 0).shape == (0, 2)
 
 
 def test_a_large_epidemic_follows_the_differential_equation(generator):

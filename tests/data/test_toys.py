@@ -65,7 +65,7 @@ def test_moons_are_an_upper_and_a_lower_half_of_two_circles(generator):
     moons, n = Moons(radius=2.0, std=0.01), 4000
     x = moons.sample(n, generator=generator)
     away = [x + torch.tensor([1.0, 0.5]), -x + torch.tensor([1.0, 0.5])]  # from either centre
-    on = [((a.norm(dim=1) - 2).abs() < 0.05) & (a[:, 1] > -0.05) for a in away]
+    on = [((a.norm(dim=1) - 2).abs() < 0.08) & (a[:, 1] > -0.08) for a in away]  # 8 deviations
     assert (on[0] | on[1]).all()
     assert abs(int(on[0].sum()) - n / 2) < 5 * math.sqrt(n) / 2
     torch.testing.assert_close(moons.log_prob(x[:50]), moons.log_prob(-x[:50]))

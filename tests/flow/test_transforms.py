@@ -149,7 +149,7 @@ def test_the_upper_end_of_the_last_bin_belongs_to_it():
 def test_quantiles_end_a_millionth_before_the_ends_or_where_one_says(generator):
     far, even = torch.tensor([[-40.0], [40.0]]), torch.full((1, 4), 0.25)
     ends = torch.tensor([[1e-6], [1 - 1e-6]])
-    assert_close(HistogramMarginals(even)(far)[0], ends, rtol=0, atol=1e-15)
+    assert_close(HistogramMarginals(even)(far)[0], ends, rtol=0, atol=1e-12)
     z = HistogramMarginals(even).inverse(torch.tensor([[0.0], [1.0]]))[0]
     assert_close(z, torch.special.ndtri(ends))
     assert_close(HistogramMarginals(even, tail=0.0)(far)[0], torch.tensor([[0.0], [1.0]]))

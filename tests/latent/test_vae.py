@@ -345,10 +345,10 @@ def test_a_causal_decoder_draws_each_pixel_from_those_that_it_has_drawn():
         model.logits(torch.zeros(1, 2))
 
 
-def test_a_fresh_residual_block_is_its_shortcut():
+def test_a_residual_block_adds_its_last_bias_alone_at_first_and_then_what_its_layers_find():
     block, x = Residual(8), torch.randn(2, 8, 4, 6)
+    assert torch.equal(block(x), x + block.conv_2.bias[:, None, None])
     nn.init.zeros_(block.conv_2.bias)
-    assert torch.equal(block(x), x)
     nn.init.dirac_(block.conv_2.weight)
     inner = block.norm_2(block.conv_1(nn.functional.silu(block.norm_1(x))))
     torch.testing.assert_close(block(x) - x, nn.functional.silu(inner))

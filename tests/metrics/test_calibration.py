@@ -291,6 +291,8 @@ def test_the_default_network_is_that_of_the_benchmark_and_each_generator_shuffle
     for seed in range(40):
         found = c2st(x, y, n_folds=2, generator=torch.Generator().manual_seed(seed))
         assert found.value == 0.5
+    # which of two rows of either set is held out first: all four choices, among 40 generators
+    assert len({held_out.tobytes() for _, held_out in seen[::2]}) == 4
     assert {layers for layers, _ in made} == {(30, 30)}  # ten units a dimension, two layers
     assert {options["max_iter"] for _, options in made} == {1000}
     assert len({options["random_state"] for _, options in made}) == 40  # of 2^31

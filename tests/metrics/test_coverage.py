@@ -207,7 +207,7 @@ def test_the_default_bandwidths_are_close_and_enclose_the_best_one_of_the_digits
 
 def test_a_sample_halfway_between_both_sets_counts_half():
     probe = memorization_probe(LINE[:1] + 1, LINE[:1], LINE[2:3])  # at 1, between 0 and 2
-    assert probe[:3] == (0.5, 0.5, 0.5)  # rounded up: one of one, whose chance is 1/2
+    assert probe[:3] == pytest.approx((0.5, 0.5, 0.5))  # rounded up: 1 of 1, of chance 1/2
     assert probe.z_copy == pytest.approx(-1)  # of one pair, U = 0 or 1, in units of deviation
     near = [torch.tensor(x, requires_grad=True) for x in ([[5.0]], [[0.0], [3.0]], [[2.0]])]
     probe = memorization_probe(*near)  # 2 from the training set, which the unseen 2 is 1 from
@@ -216,15 +216,16 @@ def test_a_sample_halfway_between_both_sets_counts_half():
 
 def test_the_pseudo_count_that_the_validation_part_likes_is_chosen():
     train = torch.tensor([0] * 7 + [16]).reshape(8, 1, 1, 1)
-    smooth = {a: histogram_log_probs(train, 17, a)[0] for a in (0.03, 0.1, 0.3, 1.0)}
-    chosen = set()
+    smooth, chosen = {}, set()
+    for a in (0.03, 0.1, 0.3, 1.0):  # on each of 17 levels, besides 7 zeros and one 16
+        smooth[a] = {v: math.log2((n + a) / (8 + 17 * a)) for v, n in ((0, 7), (16, 1), (5, 0))}
     for counts in ((19, 2, 1), (15, 2, 3), (11, 2, 7), (5, 2, 13)):  # of 0, of 16, never seen
         val = torch.repeat_interleave(torch.tensor([0, 16, 5]), torch.tensor(counts))
-        bits = {a: float(-log_p[val].mean()) / math.log(2) for a, log_p in smooth.items()}
+        bits = {a: -sum(log_p[v] for v in val.tolist()) / len(val) for a, log_p in smooth.items()}
         best = min(bits, key=bits.get)
         row = pixel_histogram(train, val.reshape(-1, 1, 1, 1), train)
         assert row.setting == f"pseudo-count {best:g}"
         chosen.add(best)
         assert row.val == pytest.approx(bits[best])
-        assert row.test == pytest.approx(float(-smooth[best][train.flatten()].mean()) / math.log(2))
+        assert row.test == pytest.approx(-(7 * smooth[best][0] + smooth[best][16]) / 8)
     assert chosen == set(smooth)

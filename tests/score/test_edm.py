@@ -215,17 +215,14 @@ def test_labels_are_dropped_in_training_alone():
 
 def test_impossible_arguments_are_refused():
     x = torch.zeros(1, 1)
-    with pytest.raises(ValueError, match="expected 0 < sigma_min < sigma_max"):
-        edm_sigmas(4, sigma_min=2.0, sigma_max=1.0)
-    for low, high in ((0.0, 1.0), (1.0, 1.0), (1.0, math.inf)):
+    for low, high in ((0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (1.0, math.inf)):
         with pytest.raises(ValueError, match="expected 0 < sigma_min < sigma_max"):
             edm_sigmas(4, sigma_min=low, sigma_max=high)
-    with pytest.raises(ValueError, match="must lower the noise"):
-        edm_step(lambda x, s: x, x, torch.tensor(1.0), torch.tensor(1.0))
+    for after in (1.0, 2.0):
+        with pytest.raises(ValueError, match="must lower the noise"):
+            edm_step(lambda x, s: x, x, torch.tensor(1.0), torch.tensor(after))
     with pytest.raises(ValueError, match="n_steps is 1"):
         edm_sigmas(1)
-    with pytest.raises(ValueError, match="must lower the noise"):
-        edm_step(lambda x, s: x, x, torch.tensor(1.0), torch.tensor(2.0))
     with pytest.raises(ValueError, match="order must be 1 or 2, got 3"):
         edm_step(lambda x, s: x, x, torch.tensor(1.0), torch.tensor(0.5), order=3)
     with pytest.raises(ValueError, match="there is no cond"):

@@ -381,14 +381,23 @@ def test_untold_the_samplers_reverse_with_full_noise_and_correct_once_with_push_
     x, ts = torch.randn(5, 2), torch.linspace(1, 0.2, 4)
     drift = reverse_drift(VP(), score, x, at(0.5, 5))
     torch.testing.assert_close(drift, reverse_drift(VP(), score, x, at(0.5, 5), noise=1.0))
-    told = {"n_corrector": 1, "step_size": lambda t, s, z: snr_step_size(s, z, snr=0.16)}
-    for sampler, more in ((reverse_sde_sample, {"noise": 1.0}), (predictor_corrector_sample, told)):
-        ours = last(sampler(VP(), score, x, ts, generator=seeded()))
-        torch.testing.assert_close(
-            ours, last(sampler(VP(), score, x, ts, generator=seeded(), **more))
+    assert not torch.allclose(drift, reverse_drift(VP(), score, x, at(0.5, 5), noise=0.9))
+    push = lambda snr: {"step_size": lambda t, s, z: snr_step_size(s, z, snr=snr)}
+    for sampler, told, other in (
+        (reverse_sde_sample, {"noise": 1.0}, {"noise": 0.9}),
+        (predictor_corrector_sample, {"n_corrector": 1}, {"n_corrector": 2}),
+        (predictor_corrector_sample, push(0.16), push(0.17)),
+    ):
+        ours, same, another = (
+            last(sampler(VP(), score, x, ts, generator=seeded(), **more))
+            for more in ({}, told, other)
         )
+        torch.testing.assert_close(ours, same)
+        assert not torch.allclose(ours, another)
     ours = last(probability_flow_sample(VP(), score, x, ts))
     torch.testing.assert_close(ours, last(probability_flow_sample(VP(), score, x, ts, method=heun)))
+    one_slope = last(probability_flow_sample(VP(), score, x, ts, method=euler))
+    assert not torch.allclose(ours, one_slope)
 
 
 def test_probes_are_the_same_at_each_call_and_exact_where_coordinates_do_not_mix():
