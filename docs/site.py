@@ -269,7 +269,7 @@ def wrapped(text):
         return f"<span{kind}>{found[0]}</span>"
 
     def mark(found):
-        lines = re.sub(r"^(?:ok  .*|(?!.*  )\S.*)\n?", line, found[2], flags=re.M)
+        lines = re.sub(r"^(?:ok  .*|(?!.*  [^(])\S.*)\n?", line, found[2], flags=re.M)
         return f"{found[1]}<pre>{lines}</pre>"
 
     return re.sub(r'(output_text">\s*)<pre>(.*?)</pre>', mark, text, flags=re.DOTALL)

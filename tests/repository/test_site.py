@@ -162,9 +162,9 @@ def test_checks_and_sentences_wrap_and_lines_of_tables_keep_their_columns(folder
 
 
 def test_code_is_never_wrapped_and_each_printed_line_by_itself():
-    block = '<div class="output_text">\n<pre>ok  a\nb c\nd   e\nok  f</pre>'
+    block = '<div class="output_text">\n<pre>ok  a\nb  (c)\nd   e\nok  f</pre>'
     assert site.wrapped(block) == (
-        '<div class="output_text">\n<pre><span class="ok">ok  a\n</span><span>b c\n</span>'
+        '<div class="output_text">\n<pre><span class="ok">ok  a\n</span><span>b  (c)\n</span>'
         'd   e\n<span class="ok">ok  f</span></pre>'
     )
     assert site.wrapped("<pre>x = 1</pre>") == "<pre>x = 1</pre>"
