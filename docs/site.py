@@ -40,7 +40,8 @@ QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
 ASSETS = ROOT / "docs/site"
 LATEX = LatexToMathML(fancy_error=False)
-TOUCHING = re.compile(r"[^\s<>]{0,12}(?:<math>.*?</math>[^\s<>]{0,12})+", re.DOTALL)
+NEAR = r"(?:&\w+;|[^\s<>&;]){0,12}"  # an entity is one character
+TOUCHING = re.compile(rf"{NEAR}(?:<math>.*?</math>{NEAR})+", re.DOTALL)
 LIVING = {  # on the first page: what is asked of the reader
     "forward_process": "Diffusion turns data into noise, then noise back into data. Drag a point.",
     "game_orbit": "Each player follows its own gradient, and they spiral apart. Drag the start.",
@@ -148,7 +149,7 @@ def film(kind, output):
     data, about = output["data"], output.get("metadata", {}).get(kind, {})
     width = f' width="{about["width"]}"' if "width" in about else ""
     source = HERO.name if kind == "image/webp" else f"data:{kind};base64,{data[kind]}"
-    return f'<img alt="{html.escape(data.get("text/plain", ""))}"{width} src="{source}">'
+    return f'<img alt="{html.escape(data.get("text/plain", ""))}" src="{source}"{width}>'
 
 
 def first_state(output):
@@ -176,16 +177,20 @@ def alive(output, number, call, books):
 
 
 def to_do(output, name):
-    """Say where an exercise is done that a kernel would mark; "" for what would open there."""
+    """Link an exercise that waits for an answer to its solution; None for every other output.
+
+    "" where the notebook says that a solution would open.
+    """
     printed = output.get("text", "")
     if printed.count("one solution opens here") == printed.count("\n") > 0:
         return ""
     found = re.fullmatch(r"\[(.+)\] not attempted", output.get("data", {}).get("text/plain", ""))
     if not found:
         return None
-    solved = any((ROOT / "notebooks/solutions").glob(f"{name}.ipynb"))
+    solved = (ROOT / "notebooks/solutions" / f"{name}.ipynb").is_file()
     worked = f'; <a href="solution_{name}.html">a worked solution</a>' if solved else ""
-    return f'<p class="note"><small>Exercise {found[1]}: done in the notebook{worked}</small></p>'
+    note = f"Exercise {found[1]}: do it in the notebook{worked}"
+    return f'<p class="note"><small>{note}</small></p>'
 
 
 def with_explanations(notebook, books, page=""):
@@ -204,7 +209,7 @@ def with_explanations(notebook, books, page=""):
                 output["data"] = nbformat.from_dict({"text/html": shown})
             elif "image/png" in data and words and not words.startswith("<"):
                 about.setdefault("image/png", {})["alt"] = words
-            elif "text/markdown" in data:  # its headings are none of the page
+            elif "text/markdown" in data:  # not part of the outline
                 data["text/markdown"] = re.sub(r"^#", "###", data["text/markdown"], flags=re.M)
         if cell.cell_type == "markdown":
             cell.source = HERE.sub("", cell.source)
@@ -279,7 +284,7 @@ def marked(text):
     """Mark the pictures that are too wide for a phone, but for the map's ribbon and films."""
 
     def mark(found):
-        fits = "The map of the course; " in found[1] or "data:image/gif" in found[1]
+        fits = any(w in found[1] for w in ("The map of the course; ", "data:image/gif", HERO.name))
         return found[0] if fits or int(found[2]) < 430 else found[0].replace("<img ", WIDE, 1)
 
     return re.sub(r'<img ([^>]*?)width="(\d+)"', mark, text)

@@ -323,7 +323,7 @@ def test_a_sample_is_the_network_of_normal_noise_and_carries_no_gradient():
     assert not x.requires_grad
 
 
-def test_penalties_weigh_what_their_papers_say_unless_told_otherwise():
+def test_default_weights_of_penalties_are_those_of_their_papers():
     """R1 by gamma / 2 with gamma 1, the gradient penalty by 10 (arXiv:1704.00028, section 4)."""
     x = torch.full((4, 2), 3.0)
 

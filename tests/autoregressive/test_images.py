@@ -60,7 +60,7 @@ def test_samples_stay_inside_follow_their_seed_and_carry_no_gradient():
     assert model().log_prob(outside).tolist() == [-math.inf, -math.inf]
 
 
-def test_the_first_bin_is_told_as_a_normal_bump_and_nothing_as_a_flag():
+def test_the_first_bin_is_encoded_as_a_normal_bump_and_its_absence_as_a_flag():
     """The bump is 1.5 bins wide; the flag in front says that no bin is known yet."""
     seen, net = [], MLP(1 + 9, 9, depth=0)
     net.register_forward_hook(lambda _m, given, _out: seen.append(given[0]))
@@ -256,7 +256,7 @@ def test_pixels_are_visited_in_their_order_and_put_back():
     assert transformer(n_levels=16, order=None).sequence(x).tolist() == [[*range(10, 16)]]
 
 
-def test_a_turn_is_told_its_pixel_and_the_level_seen_last_from_minus_one_to_one():
+def test_each_step_reads_its_position_and_the_previous_level_from_minus_one_to_one():
     net, seen = transformer(n_levels=5), []
     net.body.register_forward_hook(lambda _m, given, _out: seen.append(given[0][0]))
     x = torch.tensor([[[[1, 4, 3], [0, 0, 2]]]])  # 0 1 2 3 4 0 in their order
@@ -272,7 +272,7 @@ def test_a_turn_is_told_its_pixel_and_the_level_seen_last_from_minus_one_to_one(
 
 
 @pytest.mark.parametrize("kind", ["transformer", "pixelcnn"])
-def test_an_offset_that_leaves_no_choice_is_drawn_at_its_pixel(kind):
+def test_an_offset_of_probability_one_decides_its_pixel(kind):
     x = torch.tensor([[[[3, 1, 2], [0, 2, 1]]]])
     two = PixelCNN(TwoStacks(1, 4, 2), 4, n_levels=4, event_shape=(1, 2, 3))
     model = transformer() if kind == "transformer" else two

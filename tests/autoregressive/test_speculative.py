@@ -168,7 +168,7 @@ def lm():
 
 
 @pytest.mark.parametrize(("asked", "drafted"), [({}, 4), ({"k": 2}, 2), ({"k": 0}, 0)])
-def test_a_round_drafts_four_tokens_unless_it_is_told_otherwise(lm, asked, drafted):
+def test_a_round_drafts_four_tokens_by_default(lm, asked, drafted):
     lengths = []
 
     def draft(tokens, length):

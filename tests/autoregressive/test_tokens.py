@@ -41,7 +41,7 @@ def test_an_alphabet_holds_characters_each_once(alphabet):
         CharTokenizer(alphabet)
 
 
-def test_learning_ends_with_the_last_pair_or_the_last_place():
+def test_training_stops_without_pairs_or_free_tokens():
     """A pair that occurs once is a pair; a text of single letters has none."""
     assert train_bpe("ab", 300) == ((97, 98),)
     assert train_bpe("abc", 300) == ((97, 98), (256, 99))
@@ -133,7 +133,7 @@ class Zeros(random.Random):
         return 0.0
 
 
-def test_the_lowest_dice_overlook_every_merge_and_none_if_nothing_is_to_be_overlooked():
+def test_dropout_skips_merges_only_if_drop_is_positive():
     assert BPE(((97, 98),)).spell("ab", drop=0.0, noise=Zeros()) == [256]
     assert BPE(((97, 98),)).spell("ab", drop=1e-9, noise=Zeros()) == [97, 98]
 

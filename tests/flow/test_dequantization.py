@@ -177,7 +177,7 @@ def test_a_sample_at_the_end_of_the_interval_is_the_highest_level(flow, monkeypa
     assert DequantisedFlow(flow, UNIFORM, levels=L).sample(3).tolist() == [[0], [2], [4]]
 
 
-def test_untold_the_pixel_flow_has_four_spline_layers_and_the_noise_two(images):
+def test_by_default_the_pixel_flow_has_four_spline_layers_and_the_noise_two(images):
     layers = pixel_flow(images, L).flow.transforms
     splines = layers[:-1:2]
     assert len(layers) == 2 * 4 + 1

@@ -237,7 +237,7 @@ def test_order_matters_every_word_sees_every_other_one_and_captions_do_not_mix()
     torch.testing.assert_close(states[:1], net(rows[:1]))
 
 
-def test_a_word_and_its_place_are_added_and_nothing_stays_nothing():
+def test_a_word_and_its_position_are_added_and_zero_embeddings_give_zero():
     net, rows = encoder(), torch.tensor([[1, 2, 3]])
     net.positions.data.copy_(-net.words(rows[0]))
     assert torch.equal(net(rows), torch.zeros(1, 3, 8))  # no layer has a bias

@@ -132,7 +132,7 @@ def test_everywhere_attends_and_reads_after_every_block_at_both_sizes(generator)
     assert net.where.shape == (8, 8, 8)
 
 
-def test_every_place_looks_at_all_others_and_a_blank_picture_has_nothing_to_say(generator):
+def test_every_position_attends_to_all_others_and_a_blank_picture_stays_as_it_is(generator):
     layer = SpatialAttention(8, 2, d_context=0)
     torch.nn.init.normal_(layer.to_out.weight)
     torch.nn.init.zeros_(layer.to_out.bias)

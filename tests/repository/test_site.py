@@ -170,12 +170,17 @@ def test_code_is_never_wrapped_and_each_printed_line_by_itself():
     assert site.wrapped("<pre>x = 1</pre>") == "<pre>x = 1</pre>"
 
 
+def test_an_entity_beside_a_formula_stays_whole_and_the_hero_fits_a_phone():
+    assert "&quot;" in site.rendered('"$d$-dimension"').replace("</span>", "|")
+    assert 'class="wide"' not in site.marked(f'<img alt="" src="{site.HERO.name}" width="760">')
+
+
 def test_an_exercise_leads_to_its_solution_and_is_no_button(folder):
     lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
     assert "not attempted" not in lesson
     assert "opens here" not in lesson
     assert '<a href="solution_05_latent_variables_and_elbo.html">a worked solution</a>' in lesson
-    (stream,) = [{"output_type": "stream", "text": "[a] one solution opens here\nmine\n"}]
+    stream = {"output_type": "stream", "text": "[a] one solution opens here\nmine\n"}
     assert site.to_do(stream, "05") is None  # what else is printed stays
 
 
@@ -186,7 +191,7 @@ def test_headings_that_a_cell_shows_are_none_of_the_page():
     assert cell.outputs[0]["data"]["text/markdown"] == "### Sheet\n\n#### Part"
 
 
-def test_a_still_shows_the_picture_and_says_once_that_it_stands(folder):
+def test_a_still_is_shown_with_one_notice(folder):
     path = DOCS.parent / "notebooks/05_latent_variables_and_elbo.ipynb"
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     data = [

@@ -193,7 +193,7 @@ def silent(bias=0.0, **options):
     return model
 
 
-def test_untold_a_level_network_has_three_blocks_of_128_and_the_chain_ten_steps_a_level():
+def test_by_default_a_level_network_has_three_blocks_of_128_and_the_chain_ten_steps_a_level():
     net = LevelMLP(2)
     assert tuple(net.inp.weight.shape) == (128, 2)
     assert [tuple(layer.weight.shape) for layer in net.hears] == [(128, 32)] * 3

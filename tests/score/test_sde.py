@@ -368,7 +368,7 @@ def test_a_prior_shifts_and_stretches_the_noise_that_the_standard_one_draws():
     torch.testing.assert_close(prior.sample(3, generator=seeded()), expected)
 
 
-def test_untold_the_paths_are_those_of_the_paper():
+def test_by_default_the_paths_are_those_of_the_paper():
     ends = torch.tensor([0.0, 1.0])
     torch.testing.assert_close(VP().beta(ends), torch.tensor([0.1, 20.0]))
     torch.testing.assert_close(VP().noise_so_far(ends), torch.tensor([0.0, (0.1 + 20) / 2]))
@@ -376,7 +376,7 @@ def test_untold_the_paths_are_those_of_the_paper():
     torch.testing.assert_close(VE().sigma(ends), torch.tensor([0.0, 0.01 * (ratio**2 - 1) ** 0.5]))
 
 
-def test_untold_the_samplers_reverse_with_full_noise_and_correct_once_with_push_0_16():
+def test_by_default_the_samplers_reverse_with_full_noise_and_correct_once_at_snr_0_16():
     score = exact_score(Gaussian(torch.ones(2), 0.3 * torch.eye(2)), VP())
     x, ts = torch.randn(5, 2), torch.linspace(1, 0.2, 4)
     drift = reverse_drift(VP(), score, x, at(0.5, 5))

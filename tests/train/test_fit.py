@@ -377,7 +377,7 @@ class Slope(nn.Module):
         return self.w.sum()
 
 
-def test_unless_told_otherwise_a_step_is_a_thousandth_and_nothing_decays():
+def test_by_default_the_rate_is_a_thousandth_and_nothing_decays():
     model, game = Slope(), Bilinear()
     (record,) = fit(model, [torch.zeros(1)], n_steps=1)
     assert 1 - model.w.item() == pytest.approx(1e-3)  # Adam's first step is the learning rate
@@ -398,7 +398,7 @@ def test_a_clipped_step_has_the_length_of_the_clip():
         fit(model, data, n_steps=0)
 
 
-def test_players_remember_as_briefly_as_in_the_papers():
+def test_the_betas_of_both_optimisers_are_those_of_the_papers():
     """Adam with betas of 0.5 (Radford et al. 2016) and 0.9 (Gulrajani et al. 2017)."""
     game, w, v = Bilinear(), *(nn.Parameter(torch.ones(1)) for _ in "wv")
     adam = {p: torch.optim.Adam([p], lr=0.3, betas=(0.5, 0.9)) for p in (w, v)}
