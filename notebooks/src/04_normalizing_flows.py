@@ -1642,7 +1642,7 @@ course.exercise("04.evaluations", evaluations_needed)
 
 # %% [markdown]
 # **04.coupling-inverse** (build). Undo $x_B = e^{s(z_A)} \odot z_B + t(z_A)$. You are given both halves of $x$ as arrays and the two networks
-# as functions.
+# as functions; return $z_B$ ($z_A$ is $x_A$).
 
 # %%
 def inverse(x_A, x_B, s, t): ...
