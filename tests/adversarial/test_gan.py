@@ -356,3 +356,8 @@ def test_slopes_leave_their_points_as_they_were():
     x = torch.randn(3, 2)
     torch.testing.assert_close(slopes(lambda x: 3 * x[:, 0], x), torch.full((3,), 3.0))
     assert not x.requires_grad
+
+
+def test_the_spread_is_of_the_last_two_axes(generator):
+    x = torch.randn(3, 4, 6, generator=generator)
+    torch.testing.assert_close(with_spread(x)[1], with_spread(x[1]))

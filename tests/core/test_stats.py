@@ -223,3 +223,8 @@ def test_a_blank_picture_has_a_finite_slope_of_its_slant():
     images = torch.zeros(1, 3, 4, requires_grad=True)
     (slope,) = torch.autograd.grad(slant(images).sum(), images)
     assert slope.isfinite().all()
+
+
+def test_the_slope_of_slant_is_that_of_finite_differences(generator):
+    images = torch.rand(2, 4, 5, generator=generator) + 0.1
+    assert torch.autograd.gradcheck(slant, images.requires_grad_())

@@ -101,3 +101,10 @@ def test_two_moons_parameters_fill_the_square_around_zero(generator):
     theta = TwoMoons().prior(2000, generator=generator)
     assert theta.abs().max() <= 1
     assert (theta.mean(0).abs() < 0.06).all()  # of a uniform on [-1, 1]: 4.6 standard errors
+
+
+def test_every_draw_of_the_posterior_could_have_given_the_data(generator):
+    x = torch.tensor([0.3, 0.0])
+    theta = TwoMoons().posterior_sample(x, 2000, generator=generator)
+    # on the wrong half of its ring the least is below -14, on the right one about -3
+    assert TwoMoons().log_likelihood(x.expand(2000, 2), theta).min() > -8

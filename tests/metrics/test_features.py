@@ -240,3 +240,8 @@ def test_a_classifier_trains_on_noise_of_a_fifth_of_the_scale(generator):
     torch.testing.assert_close(net.features(x), body(x / 4))  # unscaled until there is a scale
     net.set_scale(x)
     torch.testing.assert_close(net.features(x).square().mean(), torch.tensor(1.0))
+
+
+def test_details_are_of_the_last_two_axes(generator):
+    x = torch.randn(2, 3, 6, 6, generator=generator)
+    torch.testing.assert_close(haar_details(x)[1], haar_details(x[1]))

@@ -189,3 +189,8 @@ def test_an_mlp_without_units_is_refused_and_the_smallest_is_not(wrong):
     with pytest.raises(ValueError, match="sizes must be at least 1"):
         MLP(**{"d_in": 1, "d_out": 1, **wrong})
     assert MLP(1, 1, width=1, depth=1)(torch.zeros(2, 1)).shape == (2, 1)
+
+
+def test_times_are_embedded_one_by_one_whatever_axes_they_have():
+    t = torch.rand(2, 3)
+    torch.testing.assert_close(time_embedding(t, 4)[1], time_embedding(t[1], 4))

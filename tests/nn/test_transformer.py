@@ -291,3 +291,8 @@ def test_a_text_read_in_inference_mode_goes_on_outside_it_and_one_row_is_not_man
         assert net.extend(tokens, cache)[1][0].k.shape[2] == 3
         with pytest.raises(ValueError, match=r"past .2, .*new .1, "):
             net.extend(tokens[:1], cache)
+
+
+def test_heads_are_joined_whatever_axes_stand_before():
+    h = torch.randn(2, 3, 4, 5, 6)
+    torch.testing.assert_close(join_heads(h)[1], join_heads(h[1]))

@@ -305,3 +305,15 @@ def test_a_name_keeps_its_accent_and_a_hint_that_is_named_exists():
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"\bFrechet\b", text), path
             assert set(re.findall(r"`course\.hint\(\"([^\"]+)\"\)`", text)) <= ids, path
+
+
+def test_an_exercise_is_named_and_without_solutions_has_no_link():
+    waiting = {"data": {"text/plain": "[a] not attempted"}}
+    assert "Exercise a:" in site.to_do(waiting, "no page")
+    assert "href" not in site.to_do(waiting, "no page")
+    assert "href" in site.to_do(waiting, "05_latent_variables_and_elbo")
+
+
+def test_an_f_with_a_prime_gets_room_and_other_letters_do_not():
+    assert 'class="leans"' in site.formula("f'(z)")
+    assert "leans" not in site.formula(r"g'(z) + f_\theta")
