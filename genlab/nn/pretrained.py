@@ -17,7 +17,7 @@ from genlab.nn.transformer import Transformer, TransformerConfig
 
 Weights = Mapping[str, Tensor]
 Config = Mapping[str, Any]  # what config.json holds
-
+EXAMPLES = Path(__file__).parent / "formats"  # gpt2/ and llama/, see the README there
 
 LLAMA_NAMES = {
     "model.embed_tokens": "embedding", "model.layers": "body.blocks", "input_layernorm": "norm_1",

@@ -2,13 +2,17 @@
 
 Every notebook has its text and the other way round, with the same cells; every code cell has been
 run, in order, without an error (nbval runs a cell that was never run, and compares nothing);
-nothing that varies from run to run is stored; and the files stay small enough to read."""
+nothing that varies from run to run is stored; the files stay small enough to read; and what they
+import from the packages exists and can be called as they call it."""
 
+import ast
+import inspect
 import re
 import sys
 from pathlib import Path
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.notebooks import build
@@ -96,11 +100,45 @@ def cell_complaints(path):
     return bad
 
 
+def name_complaints(path):
+    """Return what the notebook `path` imports from the packages, or calls, and cannot have."""
+    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    tree = ast.parse("\n".join(map(TransformerManager().transform_cell, cells)))
+    nodes, names, bad = list(ast.walk(tree)), {}, []
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom) and "genlab" in ast.unparse(node):
+            try:
+                exec(ast.unparse(node), names)
+            except ImportError as error:
+                bad.append(f"{path}: {error}")
+    own = {node.id for node in nodes if isinstance(node, ast.Name) and node.id not in names}
+    own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    for node in nodes:
+        function = node.func if isinstance(node, ast.Call) else node
+        dotted = ast.unparse(function) if isinstance(function, ast.Attribute | ast.Name) else ""
+        if not dotted.replace(".", "").isidentifier() or dotted.split(".")[0] in own:
+            continue
+        try:
+            found = eval(dotted, names)
+            if isinstance(node, ast.Call) and not has_stars(node) and not inspect.isbuiltin(found):
+                given = {word.arg: word for word in node.keywords}
+                inspect.signature(found).bind(*node.args, **given)
+        except (AttributeError, TypeError) as error:
+            bad.append(f"{path}: {ast.unparse(node)}: {error}")
+    return bad
+
+
+def has_stars(call):
+    """Tell whether only a run can say how many arguments `call` has."""
+    stars = any(isinstance(argument, ast.Starred) for argument in call.args)
+    return stars or any(word.arg is None for word in call.keywords)
+
+
 def complaints(folder):
     """Return everything that is wrong with the notebooks under `folder`, one sentence each."""
     bad = []
     for path in notebooks(folder):
-        bad += pair_complaints(path) + cell_complaints(path)
+        bad += pair_complaints(path) + cell_complaints(path) + name_complaints(path)
         size = path.stat().st_size / 1000
         if size > MAX_KILOBYTES:
             bad.append(f"{path}: {size:.0f} kB, more than {MAX_KILOBYTES}")

@@ -85,6 +85,9 @@ def test_the_state_of_widgets_is_named(pair):
         ("\n# %%\n" + "print(3)\n" * 41, "41 lines"),
         ('\n# %% jupyter={"outputs_hidden": true}\n' + "print(3)\n" * 41, "41 lines"),
         ('\n# %% jupyter={"source_hidden": true}\n' + "print(3)\n" * 71, "71 lines, more than 70"),
+        ("\n# %%\nfrom genlab.core import nothing\n", "cannot import name 'nothing'"),
+        ("\n# %%\nfrom genlab import core\ncore.nothing(1)\n", "no attribute 'nothing'"),
+        ("\n# %%\nimport genlab_course as c\nc.check(x=1)\n", "c.check(x=1): missing"),
         ('\n# %%\ncheck_range("a share", x, 0.0, 1.0, digits=2)\n', "against everything"),
     ],
 )

@@ -1,15 +1,10 @@
 """The two small folders in foreign formats: their logits are those of `transformers`, and ours."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-import genlab
-from genlab.nn.pretrained import load_pretrained
-
-EXAMPLES = Path(genlab.__file__).parent / "nn/formats"
+from genlab.nn.pretrained import EXAMPLES, load_pretrained
 
 pytestmark = pytest.mark.reference
 transformers = pytest.importorskip("transformers")
