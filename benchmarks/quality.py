@@ -30,11 +30,11 @@ from genlab_course import speedrun  # noqa: E402
 
 SECONDS, SEEDS, N = 240.0, (0, 1, 2), 1000
 RATES, TRIAL = ((1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2), 60.0)  # the peer's grid, by judge A, seed 0
-AIM = 1 / 3  # of the peer's Frechet distance
+AIM = 1 / 3  # of the peer's Fréchet distance
 WHO = {
     "ours": "the speed-run's recipe",
     "peer": "diffusers: UNet2DModel, cosine noise, v-prediction, AdamW",
-    "today": "mnist16_diffusion's recipe before it learned from the speed-run",
+    "former": "mnist16_diffusion's recipe before it learned from the speed-run",
 }
 BATCH, WARMUP = 64, 100
 LABELS = torch.arange(N) % 10
@@ -101,7 +101,7 @@ def trained(recipe):
     return make
 
 
-MAKE = {"ours": trained(speedrun.RECORD), "peer": peer, "today": trained(speedrun.TODAY)}
+MAKE = {"ours": trained(speedrun.RECORD), "peer": peer, "former": trained(speedrun.FORMER)}
 
 
 def load(path=RESULTS):
@@ -145,7 +145,7 @@ def mean_and_error(values):
 def table(found):
     """The table of README.md."""
     lines = [
-        "| what | parameters | runs | steps | Frechet by B | precision | recall |",
+        "| what | parameters | runs | steps | Fréchet by B | precision | recall |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for who, says in WHO.items():

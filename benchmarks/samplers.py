@@ -131,7 +131,7 @@ def main():
 
 def report(lesson, found):
     """Print means over all runs, and SDE minus ODE with a standard error over the trainings."""
-    print(f"\nlesson {lesson}: recognised / Frechet distance, ODE and SDE; SDE minus ODE")
+    print(f"\nlesson {lesson}: recognised / Fréchet distance, ODE and SDE; SDE minus ODE")
     for way, n in dict.fromkeys((way, n) for way, n, _ in found):
         by_seed = [
             torch.stack(

@@ -19,12 +19,12 @@ import torch
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from benchmarks.quality import load, measured, store, trained  # noqa: E402
-from genlab_course.speedrun import RECORD, SECONDS, TODAY, draw, run, untrained  # noqa: E402
+from genlab_course.speedrun import FORMER, RECORD, SECONDS, draw, run, untrained  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "genlab_course" / "data" / "speedrun.json"
 TRIAL, SEEDS, OF_STEPS = 60.0, range(5), range(2)
 IDEAS = (
-    ("today", "the recipe that mnist16_diffusion had, channels last", ()),
+    ("former", "the recipe that mnist16_diffusion had, channels last", ()),
     ("labels", "no guidance is used, so no label is dropped", ("p_drop",)),
     (
         "muon",
@@ -39,33 +39,33 @@ IDEAS = (
 
 def recipes():
     """The recipe after each idea: the first is the old one, the last the record's."""
-    recipe = TODAY
+    recipe = FORMER
     for name, _, settings in IDEAS:
         recipe = recipe._replace(**{key: getattr(RECORD, key) for key in settings})
         yield name, recipe
 
 
-def goal(floor, today):
+def goal(floor, former):
     """What a record must reach by evaluator B."""
-    return floor + 0.4 * (today - floor)
+    return floor + 0.4 * (former - floor)
 
 
 def verdict(found):
     """The record's median beside the goal."""
     runs, quality = found["record"], load()
-    today = statistics.mean(r["frechet_b"] for r in quality["runs"] if r["who"] == "today")
+    former = statistics.mean(r["frechet_b"] for r in quality["runs"] if r["who"] == "former")
     return {
         "median_b": statistics.median(r["frechet_b"] for r in runs),
         "floor_b": runs[0]["floor_b"],
-        "today_b": round(today, 4),
-        "goal_b": round(goal(runs[0]["floor_b"], today), 4),
+        "former_b": round(former, 4),
+        "goal_b": round(goal(runs[0]["floor_b"], former), 4),
     }
 
 
 def pictures(seed=0, seconds=20.0):
     """One digit of each class after a short training by either recipe, from the same noise."""
     made = {}
-    for name, recipe in (("today", TODAY), ("record", RECORD)):
+    for name, recipe in (("former", FORMER), ("record", RECORD)):
         edm = untrained(recipe, seed)
         made[f"{name}_steps"] = sum(1 for _ in run(edm, recipe, seed, seconds))
         made[name] = draw(edm, 10, seed).byte().numpy()

@@ -19,6 +19,7 @@ from genlab_course.widgets.explorer import Later
 N_FRAMES = 9  # along a control at most
 
 
+WITH = {("style_mixer", "attribute"): {"strength": 2.0}}  # what a control needs to be seen at all
 LATER = {  # what a page makes when it is asked to, and the notebook's call of the same
     "five": "widgets.five_samplers(models)",
     "widgets.flow_warp": "widgets.flow_warp(spline_flow)",
@@ -61,8 +62,10 @@ def stops(control):
     if not hasattr(control, "min"):
         return []
     low, high, kind = control.min, control.max, type(control.value)
-    steps = np.unique(np.linspace(0, round((high - low) / control.step), N_FRAMES).round())
-    values = [low + control.step * k for k in steps]
+    n = high - low + 1
+    whole = n == round(n) and low == round(low) and N_FRAMES <= 2 * n <= 3 * N_FRAMES
+    places = np.linspace(0, round((high - low) / control.step), round(n) if whole else N_FRAMES)
+    values = [low + control.step * k for k in np.unique(places.round())]
     if hasattr(control, "base"):
         values = [control.base**v for v in values]
     shown = sorted({control.value, *(kind(round(v, 10)) for v in values)})
@@ -83,13 +86,19 @@ def flipbook(name, widget, folder, render):
 
     first, rows = keep(f"flip_{name}.webp"), []
     for key, control in widget.controls.items():
-        value, frames, found = control.value, [], stops(control)
+        value, found, more = control.value, stops(control), WITH.get((name, key), {})
+        frames = [{"label": "none"} | first] if more else []
+        begun = {other: widget.controls[other].value for other in more}
         for k, (label, stop) in enumerate(found):
-            widget.set(**{key: stop})
+            widget.set(**{key: stop}, **more)
+            label = ", ".join([label, *(f"{other} {v:g}" for other, v in more.items())])
             frames.append({"label": label, **keep(f"flip_{name}_{key}_{k}.webp")})
-        widget.set(**{key: value})
+        widget.set(**{key: value}, **begun)
         if len(frames) > 1:
-            given, at = html.escape(json.dumps(frames)), [stop for _, stop in found].index(value)
+            given, at = (
+                html.escape(json.dumps(frames)),
+                0 if more else [s for _, s in found].index(value),
+            )
             said = html.escape(control.description)
             about = f'data-frames="{given}" data-start="{at}" aria-label="{said}"'
             if hasattr(control, "options"):
@@ -103,10 +112,11 @@ def flipbook(name, widget, folder, render):
                 last = len(frames) - 1
                 moved = f'<input type="range" min="0" max="{last}" value="{at}" {about}>'
             rows.append(f"<label><span>{said}</span>{moved}<output></output></label>")
-    image = f'<img src="{first["src"]}" alt="{html.escape(name)}: one frame a stop of each slider">'
+    image = f'<img class="wide" src="{first["src"]}" alt="{html.escape(name)}: one frame a stop of each slider">'
     one = "<small>One control at a time: the others return to where they began.</small>"
     more = one if len(rows) > 1 else ""
-    return f'<figure class="flip">{"".join(rows)}{more}{image}<div>{first["text"]}</div></figure>'
+    said = f"<figcaption>{first['text']}</figcaption>"
+    return f'<figure class="flip">{"".join(rows)}{more}<div>{image}</div>{said}</figure>'
 
 
 def flipbooks(folder, render, calls):

@@ -15,7 +15,6 @@ import re
 import shutil
 import struct
 import sys
-import textwrap
 from itertools import count
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from genlab_course import questions
 from genlab_course.demos import PAGES
 from genlab_course.learner import GROUPS, HERO, THUMBNAILS, key_of, slug
 from genlab_course.widgets import living
+from genlab_course.widgets.explorer import caption
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is offline
@@ -155,8 +155,8 @@ def film(kind, output):
 def first_state(output):
     """Return a widget's still picture as HTML, without the words in it that speak of its cell."""
     words, data = output["data"]["text/plain"], base64.b64decode(output["data"]["image/png"])
-    width, height = struct.unpack(">II", data[16:24])  # as `still` of the widgets made it
-    shown = height - 16 - 36 * len(textwrap.wrap(words, width // 16))
+    width, height = struct.unpack(">II", data[16:24])
+    shown = height - caption(words, width)[1]
     said = html.escape(words.replace("Run", "In the notebook, run", 1))
     cropped = f'<img style="aspect-ratio: {width} / {shown}" '
     picture = film("image/png", output).replace("<img ", cropped, 1)

@@ -30,7 +30,7 @@ SECONDS, N = 180.0, 1000  # of the training; images that are evaluated
 
 
 class Recipe(NamedTuple):
-    """What the record is made of; `TODAY` is what the zoo's mnist16_diffusion was trained by."""
+    """What the record is made of; `FORMER` is what the zoo's mnist16_diffusion was trained by."""
 
     lr: float = 5e-3
     muon: bool = True  # orthogonal steps for kernels and matrices; AdamW takes the rest
@@ -41,7 +41,7 @@ class Recipe(NamedTuple):
     clip: float | None = None  # the largest norm of a gradient
 
 
-RECORD, TODAY = Recipe(), Recipe(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
+RECORD, FORMER = Recipe(), Recipe(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
 
 
 def untrained(recipe: Recipe, seed: int) -> EDM:

@@ -185,7 +185,7 @@ ROWS = (
         "loosest tolerance whose largest error is below 1e-4 nats",
         likelihood,
     ),
-    Row("Frechet distance", 1.0, ("torchmetrics", "scipy"), f"{FEATURES}, equal values", frechet),
+    Row("Fréchet distance", 1.0, ("torchmetrics", "scipy"), f"{FEATURES}, equal values", frechet),
     Row("KID", 1.0, ("torchmetrics",), f"{FEATURES}, all rows at once, equal values", kernel),
     Row("precision and recall", 1.0, ("scipy",), f"{FEATURES}, k = 3, equal values", manifolds),
     Row(

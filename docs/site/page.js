@@ -25,9 +25,10 @@ const fit = (wide) => {
   wide.classList.toggle("over", over());
 };
 const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
-document.querySelectorAll(".formula, table").forEach((wide) => widths.observe(wide));
+document.querySelectorAll(".formula, table, .highlight pre").forEach((wide) => widths.observe(wide));
 for (const cell of document.querySelectorAll("td")) {
   cell.classList.toggle("long", cell.textContent.length > 60);
+  cell.classList.toggle("number", /^[~<±+−-]?\d[\d.,]*( ?[%×]| ± [\d.,]+)?$/.test(cell.textContent.trim()));
 }
 
 // Chromium leaves room behind a root, as if its sign were a larger one.
@@ -111,7 +112,7 @@ for (const slider of document.querySelectorAll(".flip input, .flip select")) {
     }
     const { src, text } = frames[slider.value];
     book.querySelector("img").src = src;
-    book.querySelector("div").innerHTML = text;
+    book.querySelector("figcaption").innerHTML = text;
     say(slider, frames[slider.value]);
   });
 }

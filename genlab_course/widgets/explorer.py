@@ -155,14 +155,20 @@ def packed(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def caption(words: str, width: int) -> tuple[str, int]:
+    """The words that `still` writes under a picture, in lines, and the pixels that they need."""
+    lines = textwrap.wrap(words, width // 16)
+    return "\n".join(lines), 16 + 36 * len(lines)
+
+
 def still(picture: bytes, words: str) -> bytes:
     """Write words under a PNG picture of twice the size, for where its widget does not run."""
     shown = Image.open(io.BytesIO(picture)).convert("RGB")
-    lines = textwrap.wrap(words, shown.width // 16)
-    sheet = Image.new("RGB", (shown.width, shown.height + 16 + 36 * len(lines)), "white")
+    lines, room = caption(words, shown.width)
+    sheet = Image.new("RGB", (shown.width, shown.height + room), "white")
     sheet.paste(shown)
     font = ImageFont.truetype(findfont("DejaVu Sans"), 26)
-    ImageDraw.Draw(sheet).text((16, shown.height + 8), "\n".join(lines), fill="#555", font=font)
+    ImageDraw.Draw(sheet).text((16, shown.height + 8), lines, fill="#555", font=font)
     return packed(sheet)
 
 

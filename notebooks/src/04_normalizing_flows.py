@@ -394,8 +394,8 @@ check_range(
 
 # %% [markdown]
 # **Step 8. RealNVP** lets the network stretch as well, $x_B = e^{s(z_A)} \odot z_B + t(z_A)$. The diagonal of $J$ now holds $e^{s_i}$,
-# so $\log|\det J| = \sum_{i \in B} s_i$; the exponential keeps every stretch positive, hence invertible *by construction*. Write it, and
-# compare it with the package, with its own inverse and with the full Jacobian.
+# so $\log|\det J| = \sum_{i \in B} s_i$; the exponential keeps every stretch positive, hence invertible *by construction*. The
+# network that reads $z_A$ and gives $t$ and $s$ is called the *conditioner*. Write the layer, and compare it with the package, with its own inverse and with the full Jacobian.
 
 # %%
 def my_coupling(z, stays, net):
@@ -921,7 +921,7 @@ film(
     "the left and orange on the right, move through four layers, up or down in layers "
     "1 and 3 and sideways in 2 and 4, and become two interleaved arcs, each of both "
     "colours; then they go the same way back.",
-    seconds=5,
+    seconds=7,
     width=380,
 )
 
@@ -986,7 +986,7 @@ for name, row in (
 # $$\log P(x) \;\ge\; \mathbb E_{q}\Big[\log p\Big(\tfrac{x+u}{L}\Big) - D\log L - \log q(u\mid x)\Big],$$
 # with equality when $q$ is proportional to $p$ across the bin. **Variational dequantisation** learns $q$, as a small flow conditioned on the
 # image; it starts out as uniform noise, and the best $q$ of that family is at least as good. (Lesson 05 builds a whole family of models on this inequality.)
-# In the same example, take the best logit-normal $q$ for each level, found by a grid search, and measure what is left of the gap on average over the
+# In the same example, take for each level the best *logit-normal* $q$, the law of $u = \sigma(m + s\,e)$ with $e$ normal, found by a grid search over $m$ and $s$, and measure what is left of the gap on average over the
 # levels. (This family does not contain uniform noise: at the three inner levels, where uniform noise was nearly perfect, it loses a hundredth of a nat.)
 
 # %%
@@ -1033,6 +1033,7 @@ check_range(
 # (`flow.Linear`, a product of two triangles), and last a fixed layer that carries each coordinate onto the histogram of its pixel,
 # $y_j = F_j^{-1}(\Phi(z_j))$. That last layer is step 1 and nothing else, and it makes a clean bet: with the other layers untrained
 # the flow *is* the pixel histogram of lesson 02, in the same bits, so whatever training gains is what pixels know about each other.
+# `model.elbo` is the bound of step 12 in nats, with one draw of $u$ for each image.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -1123,8 +1124,8 @@ check_range(
 
 # %% [markdown]
 # Averaging 16 draws *inside* the logarithm shows that about 0.06 bits per dimension of the uniform figure, at least, are slack and not
-# ignorance; learned noise recovers only a little of it, 0.002. The slack comes from the trained layers, which bend the density inside the bins
-# in a way that this small noise flow, in 120 steps, hardly follows. In step 13 the shape inside a bin was simple, and learned noise closed nine tenths of the gap. Beside
+# ignorance; learned noise recovers only a little of it, 0.002. Untrained, the flow is flat within each bin and its bound exact, so the slack must come from
+# the trained layers, which bend the density inside the bins; this small noise flow, in 120 steps, hardly follows. In step 13 the shape inside a bin was simple, and learned noise closed nine tenths of the gap. Beside
 # the histogram of lesson 02 and two simpler densities, on the same split, each density dequantised in the same way:
 
 # %%

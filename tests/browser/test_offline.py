@@ -93,20 +93,23 @@ def test_the_first_page_leads_on_and_code_can_be_copied(site, offline, tmp_path)
 
 def test_a_widget_that_needs_a_kernel_is_a_flip_book(site, offline, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
-    from flipbooks import flipbook
+    import flipbooks
 
     figure, axes = plt.subplots(figsize=(4, 2))
     (line,) = axes.plot([0, 1], [0, 1])
 
-    def update(slope, kind):
-        line.set_ydata([0, slope])
+    def update(slope, kind, layers):
+        line.set_data([0, 1], [0, slope * (1 if kind == "a" else -1)])
         return f"slope {slope:.1f}, $k$ = {kind}"
 
     slope = ipywidgets.FloatSlider(description="slope", value=1, min=0, max=2, step=0.1)
     kind = ipywidgets.Dropdown(description="kind", options=["a", "b"])
-    widget = explore(figure, update, slope=slope, kind=kind)
+    layers = ipywidgets.FloatSlider(description="layers", value=4, min=0, max=4, step=0.1)
+    assert [value for _, value in flipbooks.stops(layers)] == [0, 1, 2, 3, 4]  # no half layers
+    widget = explore(figure, update, slope=slope, kind=kind, layers=layers)
     site.write_site(tmp_path, [], ())
-    book = flipbook("line", widget, tmp_path, site.rendered)
+    monkeypatch.setitem(flipbooks.WITH, ("line", "kind"), {"slope": 2.0})
+    book = flipbooks.flipbook("line", widget, tmp_path, site.rendered)
     (tmp_path / "book.html").write_text(site.page("book", book), encoding="utf-8")
     offline.goto((tmp_path / "book.html").as_uri())
     slider, image = offline.get_by_role("slider", name="slope"), offline.locator(".flip img")
@@ -114,9 +117,40 @@ def test_a_widget_that_needs_a_kernel_is_a_flip_book(site, offline, tmp_path, mo
     slider.press("End")
     offline.wait_for_function("() => document.querySelector('.flip img').naturalWidth > 0")
     assert image.get_attribute("src") == "flip_line_slope_8.webp"
-    assert "slope 2.0" in offline.locator(".flip div").inner_text()
+    assert "slope 2.0" in offline.locator(".flip figcaption").inner_text()
     assert offline.locator(".flip math").count() == 1
+    menu = offline.get_by_role("combobox", name="kind")
+    assert menu.locator("option").all_inner_texts() == ["none", "a, slope 2", "b, slope 2"]
+    menu.select_option("b, slope 2")
+    assert slider.evaluate("s => s.nextElementSibling.textContent") == "1"
+    assert "slope 2.0, k = b" in offline.locator(".flip figcaption").inner_text()
+    menu.select_option("none")
+    assert image.get_attribute("src") == "flip_line.webp"
     assert (slope.value, kind.value) == (1, "a")  # as it was
+
+
+def test_numbers_are_right_aligned_code_says_where_it_goes_on_and_options_stand_apart(
+    site, offline, tmp_path
+):
+    site.write_site(tmp_path, [], ())
+    row = "<tr><td>RealNVP</td><td>-1,234.5</td><td>~0.5 %</td><td>1 of 2</td></tr>"
+    code = f'<div class="highlight"><pre>{"x = 1; " * 20}</pre></div>'
+    options = '<div class="output_html"><details><summary>a</summary></details>'
+    options += "<details><summary>b</summary></details></div>"
+    page = site.page("page", f"<table>{row}</table>{code}{options}")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    offline.set_viewport_size({"width": 400, "height": 800})
+    offline.goto((tmp_path / "page.html").as_uri())
+    sides = [
+        td.evaluate("e => getComputedStyle(e).textAlign") for td in offline.locator("td").all()
+    ]
+    assert sides == ["left", "right", "right", "left"]
+    offline.locator("pre.over").wait_for()
+    said = offline.locator("pre.over").evaluate("e => getComputedStyle(e, '::before').content")
+    assert said == '"swipe →"'
+    a, b = (d.bounding_box() for d in offline.locator("details").all())
+    assert b["y"] - a["y"] - a["height"] >= 7
+    assert a["height"] > 30
 
 
 TOO_WIDE = """() => [

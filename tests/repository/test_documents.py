@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from genlab_course.grading import all_exercises
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
 OURS = ("genlab", "genlab_course", "tests", "notebooks", "docs", "binder", ".ci", ".github")
@@ -35,6 +37,15 @@ def test_no_file_names_a_machine_or_a_registry():
         if (match := FORBIDDEN.search(path.read_text(encoding="utf-8", errors="replace")))
     ]
     assert found == []
+
+
+def test_a_name_keeps_its_accent_and_a_hint_that_is_named_exists():
+    ids = {exercise.id for exercise in all_exercises()}
+    folders = ("notebooks", "genlab_course", "genlab", "docs", "benchmarks")
+    for path in (p for name in folders for p in (ROOT / name).rglob("*.[pm][yd]")):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bFrechet\b", text), path
+        assert set(re.findall(r"`course\.hint\(\"([^\"]+)\"\)`", text)) <= ids, path
 
 
 def anchors(path):

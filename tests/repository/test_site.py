@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genlab_course.grading import all_exercises
-
 pytest.importorskip("math_core", reason="the extra 'site' is not installed")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
@@ -296,15 +294,6 @@ def test_closing_bars_keep_their_size_under_a_power():
     for bar in (r"\bigr\rVert", r"\Big \rVert", r"\Biggr\rVert"):
         latex = rf"\bigl\lVert x{bar}^2"
         assert site.formula(latex) == site.formula(latex.replace("^", "{}^"))
-
-
-def test_a_name_keeps_its_accent_and_a_hint_that_is_named_exists():
-    ids = {exercise.id for exercise in all_exercises()}
-    for folder in ("notebooks", "genlab_course", "genlab", "docs"):
-        for path in (DOCS.parent / folder).rglob("*.[pm][yd]"):
-            text = path.read_text(encoding="utf-8")
-            assert not re.search(r"\bFrechet\b", text), path
-            assert set(re.findall(r"`course\.hint\(\"([^\"]+)\"\)`", text)) <= ids, path
 
 
 def test_an_exercise_is_named_and_without_solutions_has_no_link():

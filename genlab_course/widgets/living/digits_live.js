@@ -128,30 +128,34 @@ function places(pen) {
 const ruler = (pen) => ({ left: pen.small ? 54 : 108, right: pen.width - 16,
   y: places(pen).low + (pen.small ? 10 : 16) });
 
-function draw(pen, { sigmas, at, reached, states, guesses }) {
+function draw(pen, { sigmas, reached, states, guesses }, { time }) {
+  const n = sigmas.length - 1, now = Math.min(reached, (time / 100) * n), at = Math.floor(now);
+  const between = (v, next = v) => v + (now - at) * (next - v); // Euler's steps are straight lines
+  const sigma = between(sigmas[at], sigmas[at + 1]), shrink = 1 / Math.sqrt(1 + sigma ** 2);
   const { ink, soft, faint, blue, orange } = pen.colours, { cell, left, top } = places(pen);
   const says = (row, words, color) =>
     pen.text(words, left(0), top(row, 0) - 11, { color, bold: true });
   says(0, "the sampler's state", ink);
   says(1, "the clean picture the network guesses", blue);
   states.forEach((run, i) => {
-    const shrink = 1 / Math.sqrt(1 + sigmas[at] ** 2); // so that noise of any size can be seen
-    pen.picture(run[at].map((v) => (1 + v * shrink) / 2), SIDE, left(i), top(0, i), cell);
+    const state = run[at].map((v, p) => between(v, run[at + 1]?.[p]));
+    pen.picture(state.map((v) => (1 + v * shrink) / 2), SIDE, left(i), top(0, i), cell);
     const seen = guesses[i][at] ?? (at ? run[at] : null);
     if (seen) pen.picture(seen.map((v) => (1 + v) / 2), SIDE, left(i), top(1, i), cell);
   });
-  const { left: from, right, y } = ruler(pen), c = pen.context, n = sigmas.length - 1;
+  const { left: from, right, y } = ruler(pen), c = pen.context;
   pen.text(pen.small ? "steps" : "noise, by steps", 8, y, { color: soft, size: 12 });
   c.fillStyle = faint;
   c.fillRect(from, y - 1, right - from, 2);
-  for (let k = 0; k <= n; k++) {
-    c.fillStyle = k === at ? orange : k <= reached ? blue : faint;
+  const place = (k) => from + (k / n) * (right - from);
+  for (const k of [...sigmas.keys(), now]) { // where we are is drawn last
+    c.fillStyle = k === now ? orange : k <= reached ? blue : faint;
     c.beginPath();
-    c.arc(from + (k / n) * (right - from), y, k === at ? 7 : 3.5, 0, 2 * Math.PI);
+    c.arc(place(k), y, k === now ? 7 : 3.5, 0, 2 * Math.PI);
     c.fill();
   }
-  const words = sigmas[at] ? `σ = ${sigmas[at].toPrecision(2)}` : "no noise";
-  const x = Math.max(from + 24, Math.min(right - 24, from + (at / n) * (right - from)));
+  const words = sigma ? `σ = ${sigma.toPrecision(2)}` : "no noise";
+  const x = Math.max(from + 24, Math.min(right - 24, place(now)));
   pen.text(words, x, y + 17, { color: orange, align: "center", size: 12 });
 }
 

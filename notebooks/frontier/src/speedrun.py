@@ -38,7 +38,7 @@ mean = {name: float(np.mean(values)) for name, values in by_a.items()}
 floor_a = record["steps"][0]["floor_a"]
 
 figure, ax = plt.subplots(figsize=(9, 2.5))
-rows = np.concatenate([drawn["today"], drawn["record"]])
+rows = np.concatenate([drawn["former"], drawn["record"]])
 show_images(ax, torch.from_numpy(rows).float() / 127.5 - 1)
 for k, name in enumerate(("old recipe", "new recipe")):
     ax.text(-2, 17 * k + 8, name, ha="right", va="center", fontsize=11)
@@ -308,7 +308,7 @@ def gained(before, after):
     )
 
 
-gained("today", "labels")
+gained("former", "labels")
 
 # %% [markdown]
 # In the laboratory the change cannot be told from zero, as step 4 led us to expect. The second line is about the **recorded runs**: the real network, 60 processor seconds, training seeds 0 and 1. Such a line returns after each idea. Here it shows two small gains, each within the luck of one score. The idea is sound and costs nothing, but these runs do not prove that it helps.
@@ -958,7 +958,7 @@ gained("levels", "average")
 
 # %% jupyter={"source_hidden": true}
 print("recipe    steps   seed 0   seed 1   mean    gain     part of the whole gain")
-before, whole_gain = "today", mean["today"] - mean["average"]
+before, whole_gain = "former", mean["former"] - mean["average"]
 for name, runs in ladder.items():
     steps = np.mean([r["steps"] for r in runs])
     by_seed, gain = (
@@ -976,7 +976,7 @@ print(f"floor: {floor_a:.3f}; the mean of the 200 perfect generators: {perfect:.
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(8.5, 3.6))
 names = {
-    "today": "old recipe",
+    "former": "old recipe",
     "labels": "drop no\nlabel",
     "muon": "Muon",
     "late": "fall\nlate",
@@ -1041,7 +1041,7 @@ inside = [result["precision_b"] for result in runs]
 of_real = card("digit16_evaluator_b")["metrics"]["precision_of_real"]
 print(f"  precision: {min(inside):.2f} to {max(inside):.2f}; real digits {of_real:.2f}")
 if "verdict" in record:
-    old, goal = (record["verdict"][name] for name in ("today_b", "goal_b"))
+    old, goal = (record["verdict"][name] for name in ("former_b", "goal_b"))
     print(f"  old recipe after 240 seconds, three seeds: {old:.3f}")
     print(f"  the goal, 60 % of the way from there to real digits: {goal:.3f}")
 print("\nfound while tuning by A, on a busier machine, so with fewer steps:")
