@@ -112,7 +112,8 @@ def flipbook(name, widget, folder, render):
                 last = len(frames) - 1
                 moved = f'<input type="range" min="0" max="{last}" value="{at}" {about}>'
             rows.append(f"<label><span>{said}</span>{moved}<output></output></label>")
-    image = f'<img class="wide" src="{first["src"]}" alt="{html.escape(name)}: one frame a stop of each slider">'
+    words = f"{html.escape(name)}: one frame a stop of each slider"
+    image = f'<img class="wide" src="{first["src"]}" alt="{words}">'
     one = "<small>One control at a time: the others return to where they began.</small>"
     more = one if len(rows) > 1 else ""
     said = f"<figcaption>{first['text']}</figcaption>"

@@ -1,7 +1,7 @@
 """nbval really compares: each stored number that is altered must make its cell fail, in every kind
 of output.
 
-One small notebook is built with a cell for each kind of output. Then every cell is repeated once for
+A small notebook is built with a cell for each kind of output. Then every cell is repeated once for
 each of its numbers, each time with that one number altered in the stored output, and nbval must
 fail exactly the altered cells. What may vary, and what may not, is altered in the same notebook."""
 
