@@ -77,23 +77,23 @@ unit: $(VENV)/.dev
 
 .PHONY: verify
 verify: $(VENV)/.dev ## Measure every card again, train the reader, try each model elsewhere, both launchers
-	$(PYTEST) -n $(WORKERS) -m verify tests/zoo tests/course tests/train
+	$(PYTEST) -n $(WORKERS) -m verify tests/metrics tests/zoo tests/course tests/train
 
 .PHONY: notebooks
 notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints time and memory
 	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile $(NOTEBOOKS)
 
 .PHONY: browser
-browser: $(VENV)/.dev ## Open four notebooks and three demo pages in headless Chromium; the start page, the site
-	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m "browser and not tour" tests/browser
+browser: $(VENV)/.dev ## Open four notebooks (one is written in) and three demo pages in headless Chromium; the start page, the site
+	$(PYTEST) -n $(BROWSERS) --dist load --maxschedchunk 1 -m "browser and not tour" tests/browser
 
 .PHONY: tour
 tour: $(VENV)/.dev ## The same for every lesson, lab and demo page; a quarter of an hour
-	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m browser tests/browser
+	$(PYTEST) -n $(BROWSERS) --dist load --maxschedchunk 1 -m browser tests/browser
 
 .PHONY: demo-check
 demo-check: $(VENV)/.dev ## Only the demo pages of `make browser`; WORKERS=1 where their delays matter
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser/test_demo.py
+	$(PYTEST) -n $(WORKERS) --dist load --maxschedchunk 1 -m browser tests/browser/test_demo.py
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)

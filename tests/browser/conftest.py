@@ -33,6 +33,14 @@ def pytest_configure(config):
         config.pluginmanager.register(Table())
 
 
+LONGEST = ("test_lessons", "test_exercises")  # half a minute and more each
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest, or one worker ends minutes after the others."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 @pytest.fixture
 def report_row(record_property):
     """Give a line to the table that is printed at the end."""

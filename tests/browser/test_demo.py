@@ -11,7 +11,7 @@ from genlab_course import demos
 from tests.browser import lab
 from tests.browser.test_lessons import press, save_picture
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("demo pages")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 READY = demos.ready()
 N_MOVES, TOKEN = 6, "of-this-test"

@@ -10,7 +10,7 @@ from genlab_course import learner
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("small notebooks")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CLEAN = "() => window.jupyterapp.shell.currentWidget.context.model.dirty === false"
 SHOWN = "path => window.jupyterapp.shell.currentWidget?.context?.path === path"

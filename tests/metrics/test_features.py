@@ -44,6 +44,7 @@ def test_the_card_states_the_measured_accuracy(shipped):
 
 
 @pytest.mark.slow
+@pytest.mark.verify
 def test_the_recipe_makes_the_shipped_weights_again(shipped):
     row = find("digit_classifier")
     net = row.untrained()
