@@ -19,7 +19,8 @@ from genlab_course.widgets.explorer import Later
 N_FRAMES = 9  # along a control at most
 
 
-WITH = {("style_mixer", "attribute"): {"strength": 2.0}}  # what a control needs to be seen at all
+EACH = {("style_mixer", "strength"): "attribute"}  # a slider for each option of another control
+ALSO = {("posterior_ellipse", "angle"): [0.56]}  # the places that a text asks for
 LATER = {  # what a page makes when it is asked to, and the notebook's call of the same
     "five": "widgets.five_samplers(models)",
     "widgets.flow_warp": "widgets.flow_warp(spline_flow)",
@@ -51,7 +52,7 @@ def widgets(calls):
                 yield call, name, made
 
 
-def stops(control):
+def stops(control, also=()):
     """The values of a control at which a frame is drawn, each after the words for it."""
     if hasattr(control, "options"):
         options = list(control.options)
@@ -68,8 +69,18 @@ def stops(control):
     values = [low + control.step * k for k in np.unique(places.round())]
     if hasattr(control, "base"):
         values = [control.base**v for v in values]
-    shown = sorted({control.value, *(kind(round(v, 10)) for v in values)})
+    shown = sorted({control.value, *also, *(kind(round(v, 10)) for v in values)})
     return [(f"{v:.4g}", v) for v in shown]
+
+
+def moves(name, controls):
+    """Yield each control, and what is set beside it: each option where `EACH` has another."""
+    others = {key: other for (owner, key), other in EACH.items() if owner == name}
+    for key in controls:
+        if key in others:
+            yield from ((key, {others[key]: option}) for option in controls[others[key]].options)
+        elif key not in others.values():
+            yield key, {}
 
 
 def flipbook(name, widget, folder, render):
@@ -85,21 +96,18 @@ def flipbook(name, widget, folder, render):
         return {"src": file, "text": render(widget.text)}
 
     first, rows = keep(f"flip_{name}.webp"), []
-    for key, control in widget.controls.items():
-        value, found, more = control.value, stops(control), WITH.get((name, key), {})
-        frames = [{"label": "none"} | first] if more else []
-        begun = {other: widget.controls[other].value for other in more}
+    for key, beside in moves(name, widget.controls):
+        control, frames = widget.controls[key], []
+        value, found = control.value, stops(control, ALSO.get((name, key), ()))
+        begun = {other: widget.controls[other].value for other in beside}
         for k, (label, stop) in enumerate(found):
-            widget.set(**{key: stop}, **more)
-            label = ", ".join([label, *(f"{other} {v:g}" for other, v in more.items())])
-            frames.append({"label": label, **keep(f"flip_{name}_{key}_{k}.webp")})
+            widget.set(**{key: stop}, **beside)
+            file = "_".join(["flip", name, key, *beside.values(), f"{k}.webp"])
+            frames.append({"label": label, **keep(file)})
         widget.set(**{key: value}, **begun)
         if len(frames) > 1:
-            given, at = (
-                html.escape(json.dumps(frames)),
-                0 if more else [s for _, s in found].index(value),
-            )
-            said = html.escape(control.description)
+            given, at = html.escape(json.dumps(frames)), [stop for _, stop in found].index(value)
+            said = html.escape(", ".join([control.description, *beside.values()]))
             about = f'data-frames="{given}" data-start="{at}" aria-label="{said}"'
             if hasattr(control, "options"):
                 labels = [html.escape(frame["label"]) for frame in frames]
@@ -113,11 +121,12 @@ def flipbook(name, widget, folder, render):
                 moved = f'<input type="range" min="0" max="{last}" value="{at}" {about}>'
             rows.append(f"<label><span>{said}</span>{moved}<output></output></label>")
     words = f"{html.escape(name)}: one frame a stop of each slider"
-    image = f'<img class="wide" src="{first["src"]}" alt="{words}">'
-    one = "<small>One control at a time: the others return to where they began.</small>"
+    image = f'<img src="{first["src"]}" alt="{words}">'
+    one = "<small>One control at a time: the others return to where they began. In the notebook "
+    one += "they move together.</small>"
     more = one if len(rows) > 1 else ""
     said = f"<figcaption>{first['text']}</figcaption>"
-    return f'<figure class="flip">{"".join(rows)}{more}<div>{image}</div>{said}</figure>'
+    return f'<figure class="flip">{"".join(rows)}{more}{image}{said}</figure>'
 
 
 def flipbooks(folder, render, calls):

@@ -132,8 +132,8 @@ def quiz(key):
     for number, question in enumerate(questions(key), 1):
         parts.append(f"**{number}.** {question.text}\n")
         for option in question.options:
-            verdict = "Right." if option.right else "Not this one."
-            folded = rendered(f"**{verdict}** {option.why}")
+            verdict = ("right", "Right.") if option.right else ("wrong", "Not this one.")
+            folded = rendered('<b class="{}">{}</b> '.format(*verdict) + option.why)
             shown = re.sub(r"^<p>|</p>\s*$", "", rendered(option.text))
             parts.append(f"<details><summary>{shown}</summary>{folded}</details>\n")
     return "\n".join(rendered(p) if p.startswith("**") else p for p in parts)
@@ -160,7 +160,7 @@ def first_state(output):
     said = html.escape(words.replace("Run", "In the notebook, run", 1))
     cropped = f'<img style="aspect-ratio: {width} / {shown}" '
     picture = film("image/png", output).replace("<img ", cropped, 1)
-    return f'{picture}<p class="still"><small>{said}</small></p>'
+    return f'<p class="still"><small>{said}</small></p>{picture}'
 
 
 def alive(output, number, call, books):
@@ -179,11 +179,13 @@ def alive(output, number, call, books):
 def to_do(output, name):
     """Link an exercise that waits for an answer to its solution; None for every other output.
 
-    "" where the notebook says that a solution would open.
+    The words that a solution would open are taken from an output; "" where it had no others.
     """
-    printed = output.get("text", "")
-    if printed.count("one solution opens here") == printed.count("\n") > 0:
-        return ""
+    printed = output.get("text", "").splitlines(keepends=True)
+    left = [line for line in printed if "one solution opens here" not in line]
+    if len(left) < len(printed):
+        output["text"] = "".join(left)
+        return None if left else ""
     found = re.fullmatch(r"\[(.+)\] not attempted", output.get("data", {}).get("text/plain", ""))
     if not found:
         return None
@@ -285,7 +287,7 @@ def marked(text):
 
     def mark(found):
         fits = any(w in found[1] for w in ("The map of the course; ", "data:image/gif", HERO.name))
-        return found[0] if fits or int(found[2]) < 430 else found[0].replace("<img ", WIDE, 1)
+        return found[0] if fits or int(found[2]) < 560 else found[0].replace("<img ", WIDE, 1)
 
     return re.sub(r'<img ([^>]*?)width="(\d+)"', mark, text)
 

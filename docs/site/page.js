@@ -13,6 +13,15 @@ for (const block of document.querySelectorAll(".highlight")) {
 const beside = document.querySelector(".contents");
 if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room beside the text
 
+// The contents say where one is.
+const sections = [...document.querySelectorAll(".contents a")].map((link) =>
+  [link, document.getElementById(decodeURIComponent(link.hash.slice(1)))]);
+const here = () => {
+  const [now] = sections.findLast(([, heading]) => heading.getBoundingClientRect().top < 120) ?? [];
+  sections.forEach(([link]) => link.toggleAttribute("aria-current", link === now));
+};
+if (sections.length) addEventListener("scroll", here, { passive: true });
+
 // A formula that is a little too wide becomes smaller; what still is says that more can be seen.
 const fit = (wide) => {
   const over = () => wide.scrollWidth > wide.clientWidth;
@@ -21,11 +30,11 @@ const fit = (wide) => {
   if (!over()) return;
   const part = wide.clientWidth / wide.scrollWidth;
   if (wide.matches(".formula")) wide.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
-  else wide.classList.add("broad"); // into the margin, where there is one
+  else if (!wide.matches(".highlight pre")) wide.classList.add("broad"); // into the margin
   wide.classList.toggle("over", over());
 };
 const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
-document.querySelectorAll(".formula, table, .highlight pre").forEach((wide) => widths.observe(wide));
+document.querySelectorAll(".formula, table, .highlight pre, .output_text pre").forEach((wide) => widths.observe(wide));
 for (const cell of document.querySelectorAll("td")) {
   cell.classList.toggle("long", cell.textContent.length > 60);
   cell.classList.toggle("number", /^[~<±+−-]?\d[\d.,]*( ?[%×]| ± [\d.,]+)?$/.test(cell.textContent.trim()));
@@ -40,6 +49,8 @@ document.fonts.ready.then(() => {
   for (const math of document.querySelectorAll("p math, li math")) { // too long for a phone's line
     const part = math.closest("p, li").clientWidth / math.getBoundingClientRect().width;
     if (part < 1) math.style.fontSize = `${Math.max(0.75, 1.14 * part)}em`; // 1.15em otherwise
+    const line = math.closest("p, li");
+    line.classList.toggle("over", line.scrollWidth > line.clientWidth);
   }
 });
 

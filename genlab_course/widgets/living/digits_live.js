@@ -140,7 +140,7 @@ function draw(pen, { sigmas, reached, states, guesses }, { time }) {
   states.forEach((run, i) => {
     const state = run[at].map((v, p) => between(v, run[at + 1]?.[p]));
     pen.picture(state.map((v) => (1 + v * shrink) / 2), SIDE, left(i), top(0, i), cell);
-    const seen = guesses[i][at] ?? (at ? run[at] : null);
+    const seen = guesses[i][at] ?? guesses[i][at - 1]; // while it computes: the last there is
     if (seen) pen.picture(seen.map((v) => (1 + v) / 2), SIDE, left(i), top(1, i), cell);
   });
   const { left: from, right, y } = ruler(pen), c = pen.context;

@@ -701,7 +701,7 @@ plans = {
     "4 evaluations, 1 + 1 + 1 + 2": [exactly(1)] * 3 + [exactly(2)],
     "one letter per evaluation": [exactly(1)] * 5,
 }
-print("plan                     KL in bits        words  |  three trained networks")
+print("plan                         KL in bits        words  |  three trained networks")
 for name, plan in plans.items():
     found = {}
     for kind, guesses in networks.items():
@@ -713,7 +713,7 @@ for name, plan in plans.items():
     (bits, good), trained = found["ideal"][0], found["trained"]
     m, e = trained.mean(0), trained.std(0, ddof=1)
     print(
-        f"{name:<25} {bits:5.2f}   {good:8.1f} %  |  ~{m[0]:.2f} +- ~{e[0]:.2f} bits, "
+        f"{name:<29} {bits:5.2f}   {good:8.1f} %  |  ~{m[0]:.2f} +- ~{e[0]:.2f} bits, "
         f"~{m[1]:.0f} % words"
     )
 
@@ -950,7 +950,7 @@ show(
 #
 # ## 7. Their place on the map
 #
-# The fingerprint of lesson 15 counts the sequential calls for one sample , and whether it grows with a dial of steps.
+# The fingerprint of lesson 15 counts the sequential calls for one sample, and whether it grows with a dial of steps.
 
 # %% jupyter={"source_hidden": true}
 import genlab_course.fingerprint as subjects

@@ -1092,7 +1092,7 @@ check_range(
 widgets.style_mixer(gan, directions)
 
 # %% [markdown]
-# For readers without a kernel, its picture at four positions of the crossover, three styles each:
+# The same without a slider: three pairs of styles at four positions of the crossover.
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 4, figsize=(9.4, 1.15))
