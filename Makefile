@@ -110,7 +110,7 @@ statistics: $(VENV)/.dev ## Samplers against their exact distributions over 200 
 .PHONY: portability
 portability: $(VENV)/.dev ## The fast tests and five notebooks without vector instructions, then with two threads
 	ATEN_CPU_CAPABILITY=default $(MAKE) test-fast notebooks NOTEBOOKS="$(PORTABLE)"
-	$(MAKE) test-fast notebooks NOTEBOOKS="$(PORTABLE)" THREADS=2
+	$(MAKE) test-fast notebooks NOTEBOOKS="$(PORTABLE)" THREADS=2 WORKERS=1
 
 .PHONY: bite
 bite: $(VENV)/.dev ## Plant mistakes in every lesson and lab and see the check that names each fail
