@@ -68,7 +68,7 @@ site: $(VENV)/.site ## Write the course as pages that need no network: build/sit
 test: $(VENV)/.dev lint types unit notebooks browser ## Everything: lint, types, layers, all tests, all notebooks, the browser
 
 .PHONY: test-fast
-test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; three minutes
+test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; four minutes
 	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not verify and not planted and not statistics"
 
 .PHONY: unit
