@@ -76,7 +76,7 @@ unit: $(VENV)/.dev
 	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted and not statistics"
 
 .PHONY: verify
-verify: $(VENV)/.dev ## Measure every card again, train the reader, try each model elsewhere, both launchers
+verify: $(VENV)/.dev ## Measure every card again, train the reader and the digit classifier, try each model elsewhere, both launchers
 	$(PYTEST) -n $(WORKERS) -m verify tests/metrics tests/zoo tests/course tests/train
 
 .PHONY: notebooks

@@ -1,7 +1,7 @@
 """Widgets that need a kernel, as flip-books for pages without one: frames along each control.
 
 A widget is made as its demo page makes it, each control is walked from end to end while the others
-stay where they are, and the pictures become files beside the pages.
+stay where they are (but for `EACH`), and the pictures become files beside the pages.
 """
 
 import html
@@ -16,11 +16,11 @@ from genlab_course.demos import BEGIN, PAGES
 from genlab_course.widgets import Explorer, living
 from genlab_course.widgets.explorer import Later
 
-N_FRAMES = 9  # along a control at most
+N_FRAMES = 9  # along a control, about
 
 
 EACH = {("style_mixer", "strength"): "attribute"}  # a slider for each option of another control
-ALSO = {("posterior_ellipse", "angle"): [0.56]}  # the places that a text asks for
+ALSO = {("posterior_ellipse", "angle"): [0.56]}  # where q can be right, as its text asks
 LATER = {  # what a page makes when it is asked to, and the notebook's call of the same
     "five": "widgets.five_samplers(models)",
     "widgets.flow_warp": "widgets.flow_warp(spline_flow)",
@@ -63,7 +63,7 @@ def stops(control, also=()):
     if not hasattr(control, "min"):
         return []
     low, high, kind = control.min, control.max, type(control.value)
-    n = high - low + 1
+    n = high - low + 1  # of whole numbers; where they are 5 to 13, they are the stops
     whole = n == round(n) and low == round(low) and N_FRAMES <= 2 * n <= 3 * N_FRAMES
     places = np.linspace(0, round((high - low) / control.step), round(n) if whole else N_FRAMES)
     values = [low + control.step * k for k in np.unique(places.round())]

@@ -179,7 +179,7 @@ def alive(output, number, call, books):
 def to_do(output, name):
     """Link an exercise that waits for an answer to its solution; None for every other output.
 
-    The words that a solution would open are taken from an output; "" where it had no others.
+    Lines that say a solution would open are removed from `output`; "" where it had no others.
     """
     printed = output.get("text", "").splitlines(keepends=True)
     left = [line for line in printed if "one solution opens here" not in line]

@@ -18,7 +18,10 @@ const sections = [...document.querySelectorAll(".contents a")].map((link) =>
   [link, document.getElementById(decodeURIComponent(link.hash.slice(1)))]);
 const here = () => {
   const [now] = sections.findLast(([, heading]) => heading.getBoundingClientRect().top < 120) ?? [];
-  sections.forEach(([link]) => link.toggleAttribute("aria-current", link === now));
+  for (const [link] of sections) {
+    if (link === now) link.setAttribute("aria-current", "location");
+    else link.removeAttribute("aria-current");
+  }
 };
 if (sections.length) addEventListener("scroll", here, { passive: true });
 
@@ -49,8 +52,8 @@ document.fonts.ready.then(() => {
   for (const math of document.querySelectorAll("p math, li math")) { // too long for a phone's line
     const part = math.closest("p, li").clientWidth / math.getBoundingClientRect().width;
     if (part < 1) math.style.fontSize = `${Math.max(0.75, 1.14 * part)}em`; // 1.15em otherwise
-    const line = math.closest("p, li");
-    line.classList.toggle("over", line.scrollWidth > line.clientWidth);
+    const line = math.closest("p"); // it can be scrolled there
+    if (innerWidth <= 640) line?.classList.toggle("over", line.scrollWidth > line.clientWidth);
   }
 });
 

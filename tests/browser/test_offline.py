@@ -81,6 +81,8 @@ def test_the_first_page_leads_on_and_code_can_be_copied(site, offline, tmp_path)
     assert offline.locator("h1").inner_text().startswith("03")
     offline.locator(".contents a").nth(2).click()
     assert offline.evaluate("scrollY") > 500
+    offline.locator(".contents a[aria-current='location']").wait_for()  # it says where one is
+    assert offline.locator(".contents a[aria-current]").count() == 1
     block = offline.locator(".highlight:visible").first
     block.hover()
     block.locator(".copy").click()

@@ -101,7 +101,8 @@ def cell_complaints(path):
 
 
 def name_complaints(path):
-    """Return what the notebook `path` imports from the packages, or calls, and cannot have."""
+    """Return the names of the packages that the notebook `path` uses and that do not exist, and its
+    calls that do not fit the function's signature."""
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     tree = ast.parse("\n".join(map(TransformerManager().transform_cell, cells)))
     nodes, names, bad = list(ast.walk(tree)), {}, []
@@ -113,6 +114,8 @@ def name_complaints(path):
                 bad.append(f"{path}: {error}")
     own = {node.id for node in nodes if isinstance(node, ast.Name) and node.id not in names}
     own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    own |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    own |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     for node in nodes:
         function = node.func if isinstance(node, ast.Call) else node
         dotted = ast.unparse(function) if isinstance(function, ast.Attribute | ast.Name) else ""

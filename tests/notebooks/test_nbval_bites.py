@@ -157,6 +157,7 @@ def outcomes(tmp_path_factory):
     for i, cell in enumerate(notebook.cells):
         cell.id = f"cell-{i}"
     passed, printed = run_nbval(notebook, folder)
+    assert len(passed) == len(made) + 1, printed  # and the memory budget
     return {
         kind: [(ok, passed[f"Cell {i}"]) for i, (k, _, ok) in enumerate(made) if k == kind]
         for kind in [*CELLS, *OTHERS]

@@ -98,6 +98,14 @@ def test_cells_that_break_the_rules_are_named(pair, addition, says):
     assert any(says in complaint for complaint in pairs.complaints(path.parent))
 
 
+def test_a_name_of_the_notebooks_own_is_not_looked_up(pair):
+    path, source = pair
+    own = "from genlab_course import check\n\n\ndef check(a):\n    return a.x\n\n\ncheck(1)\n"
+    source.write_text(source.read_text() + "\n# %%\n" + own)
+    nbformat.write(build.read_text(source), path)
+    assert not any("check" in complaint for complaint in pairs.complaints(path.parent))
+
+
 def test_orphans_are_named(pair):
     path, source = pair
     source.rename(source.with_name("other.py"))

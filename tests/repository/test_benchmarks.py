@@ -54,7 +54,7 @@ def test_runs_of_quality_have_equal_time_and_networks_of_equal_size():
     assert sizes["peer"] == pytest.approx(sizes["ours"], rel=0.05)
 
 
-def test_the_ideas_of_the_speed_run_lead_from_todays_recipe_to_the_record():
+def test_the_ideas_of_the_speed_run_lead_from_the_former_recipe_to_the_record():
     recipes = dict(speedrun.recipes())
     assert recipes["former"] == FORMER
     assert [*recipes.values()][-1] == RECORD

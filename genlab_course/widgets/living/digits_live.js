@@ -98,7 +98,7 @@ function* compute({ digit, guidance, steps, seed, time, many, again }) {
   }
   const known = () => {
     const reached = Math.min(...own.map((run) => run.states.length)) - 1;
-    return { sigmas, reached, at: Math.min(reached, Math.round((time / 100) * steps)),
+    return { sigmas, reached, at: Math.min(reached, Math.floor((time / 100) * steps)),
       states: own.map((run) => run.states.slice(0, reached + 1)),
       guesses: own.map((run) => run.guesses.slice(0, reached + 1)) };
   };

@@ -37,6 +37,6 @@ def expected(settings):
         states = torch.stack([x, *edm_sample(denoiser, x, sigmas, order=1)], 1).flatten(2)
         now = states.unflatten(2, (1, 16, 16))
         guesses = [denoiser(now[:, k], sigmas[k].expand(many)).flatten(1) for k in range(n)]
-    at = int(settings["time"] / 100 * n + 0.5)
+    at = int(settings["time"] / 100 * n)
     guesses = torch.stack(guesses, 1)
     return {"sigmas": sigmas, "states": states, "guesses": guesses, "reached": n, "at": at}
