@@ -1,4 +1,4 @@
-# genlab. `make lab` opens the course, `make test` proves it; both start from a fresh clone. `make help` lists the rest.
+# genlab. `make lab` opens the course, `make test` tests it; both start from a fresh clone. `make help` lists the rest.
 #
 # Options, given after the target as NAME=value:
 #   PYTHON     the Python 3.11 or newer that makes the environment (found by itself when there is one on the path)
@@ -65,10 +65,10 @@ site: $(VENV)/.site ## Write the course as pages that need no network: build/sit
 ##@ Tests
 
 .PHONY: test
-test: $(VENV)/.dev lint types unit notebooks browser ## Everything: lint, types, layers, all tests, all notebooks, the browser
+test: $(VENV)/.dev lint types unit notebooks browser ## Lint, types, layers, unit tests, all notebooks, the browser
 
 .PHONY: test-fast
-test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; four minutes
+test-fast: $(VENV)/.dev lint types ## Like make test, without notebooks, browser and slow tests; four minutes
 	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not verify and not planted and not statistics"
 
 .PHONY: unit
@@ -76,7 +76,7 @@ unit: $(VENV)/.dev
 	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted and not statistics"
 
 .PHONY: verify
-verify: $(VENV)/.dev ## Measure every card again, train the reader and the digit classifier, try each model elsewhere, both launchers
+verify: $(VENV)/.dev ## Measure every model card again, retrain the release reader and the digit classifier, run models on another device, both launchers
 	$(PYTEST) -n $(WORKERS) -m verify tests/metrics tests/zoo tests/course tests/train
 
 .PHONY: notebooks
@@ -84,7 +84,7 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile $(NOTEBOOKS)
 
 .PHONY: browser
-browser: $(VENV)/.dev ## Open four notebooks (one is written in) and three demo pages in headless Chromium; the start page, the site
+browser: $(VENV)/.dev ## Open four notebooks (and type an answer into one), three demo pages, the start page and the site in headless Chromium
 	$(PYTEST) -n $(BROWSERS) --dist load --maxschedchunk 1 -m "browser and not tour" tests/browser
 
 .PHONY: tour
@@ -154,7 +154,7 @@ bench: $(VENV)/.dev ## Time ours beside other libraries, a quarter of an hour (R
 	OMP_NUM_THREADS=$(THREADS) $(PY) benchmarks/bench.py $(ROWS)
 
 .PHONY: bench-quality
-bench-quality: $(VENV)/.dev ## Train ours and diffusers for 240 processor-seconds each, three seeds: an hour; goes on where it was stopped
+bench-quality: $(VENV)/.dev ## Train ours, the former recipe and diffusers for 240 processor-seconds each, three seeds: an hour; goes on where it was stopped
 	OMP_NUM_THREADS=1 $(PY) benchmarks/quality.py
 
 .PHONY: clean

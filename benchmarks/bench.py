@@ -161,14 +161,15 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="only rows whose names hold one of these")
     parser.add_argument("--keep", action="store_true", help="renew these rows of results.json")
     options = parser.parse_args()
+    rows = [r for r in ROWS if not options.words or any(w in r.name for w in options.words)]
+    if not rows:
+        parser.error(f"no row holds {options.words}; there are: {', '.join(r.name for r in ROWS)}")
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     print(f"threads: {torch.get_num_threads()}; torch {torch.__version__}", flush=True)
     found = {}
-    for row in ROWS:
-        if options.words and not any(word in row.name for word in options.words):
-            continue
+    for row in rows:
         r = found[row.name] = measure(row)
         print(
             f"{row.name:<38} ours {r['ours']:>9.3f} ms  peer {r['peer']:>9.3f} ms  "

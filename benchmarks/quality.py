@@ -34,7 +34,7 @@ AIM = 1 / 3  # of the peer's Fréchet distance
 WHO = {
     "ours": "the speed-run's recipe",
     "peer": "diffusers: UNet2DModel, cosine noise, v-prediction, AdamW",
-    "former": "mnist16_diffusion's recipe before it learned from the speed-run",
+    "former": "the former recipe of mnist16_diffusion, from before the speed-run",
 }
 BATCH, WARMUP = 64, 100
 LABELS = torch.arange(N) % 10

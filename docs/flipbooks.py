@@ -1,7 +1,7 @@
 """Widgets that need a kernel, as flip-books for pages without one: frames along each control.
 
 A widget is made as its demo page makes it, each control is walked from end to end while the others
-stay where they are (but for `EACH`), and the pictures become files beside the pages.
+keep their values (except where `EACH` says otherwise), and the pictures become files.
 """
 
 import html
@@ -16,11 +16,11 @@ from genlab_course.demos import BEGIN, PAGES
 from genlab_course.widgets import Explorer, living
 from genlab_course.widgets.explorer import Later
 
-N_FRAMES = 9  # along a control, about
+N_FRAMES = 9  # about this many for each control
 
 
 EACH = {("style_mixer", "strength"): "attribute"}  # a slider for each option of another control
-ALSO = {("posterior_ellipse", "angle"): [0.56]}  # where q can be right, as its text asks
+ALSO = {("posterior_ellipse", "angle"): [0.56]}  # where q can match the posterior
 LATER = {  # what a page makes when it is asked to, and the notebook's call of the same
     "five": "widgets.five_samplers(models)",
     "widgets.flow_warp": "widgets.flow_warp(spline_flow)",
@@ -74,7 +74,7 @@ def stops(control, also=()):
 
 
 def moves(name, controls):
-    """Yield each control, and what is set beside it: each option where `EACH` has another."""
+    """Yield each control with the settings held fixed; `EACH` repeats it for another's options."""
     others = {key: other for (owner, key), other in EACH.items() if owner == name}
     for key in controls:
         if key in others:
@@ -120,10 +120,10 @@ def flipbook(name, widget, folder, render):
                 last = len(frames) - 1
                 moved = f'<input type="range" min="0" max="{last}" value="{at}" {about}>'
             rows.append(f"<label><span>{said}</span>{moved}<output></output></label>")
-    words = f"{html.escape(name)}: one frame a stop of each slider"
+    words = f"{html.escape(name)}: one frame for each position of each slider"
     image = f'<img src="{first["src"]}" alt="{words}">'
-    one = "<small>One control at a time: the others return to where they began. In the notebook "
-    one += "they move together.</small>"
+    one = "<small>One control at a time: moving one sets the others back to their initial values. "
+    one += "In the notebook you can combine them.</small>"
     more = one if len(rows) > 1 else ""
     said = f"<figcaption>{first['text']}</figcaption>"
     return f'<figure class="flip">{"".join(rows)}{more}{image}{said}</figure>'

@@ -179,7 +179,7 @@ def alive(output, number, call, books):
 def to_do(output, name):
     """Link an exercise that waits for an answer to its solution; None for every other output.
 
-    Lines that say a solution would open are removed from `output`; "" where it had no others.
+    Removes lines that announce a solution from `output`; "" if no other line is left.
     """
     printed = output.get("text", "").splitlines(keepends=True)
     left = [line for line in printed if "one solution opens here" not in line]

@@ -30,7 +30,7 @@ SECONDS, N = 180.0, 1000  # of the training; images that are evaluated
 
 
 class Recipe(NamedTuple):
-    """What the record is made of; `FORMER` is what the zoo's mnist16_diffusion was trained by."""
+    """Settings of a training; `FORMER` is how mnist16_diffusion was trained before the record."""
 
     lr: float = 5e-3
     muon: bool = True  # orthogonal steps for kernels and matrices; AdamW takes the rest

@@ -13,7 +13,7 @@ for (const block of document.querySelectorAll(".highlight")) {
 const beside = document.querySelector(".contents");
 if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room beside the text
 
-// The contents say where one is.
+// Mark the section being read in the list of contents.
 const sections = [...document.querySelectorAll(".contents a")].map((link) =>
   [link, document.getElementById(decodeURIComponent(link.hash.slice(1)))]);
 const here = () => {

@@ -847,7 +847,7 @@ for name, rival in rivals.items():
             log_p = rival.base.log_prob(z) + sign * log_det
             sums.append((log_p.exp().double().sum() * area).item())
 print("integrals:", "  ".join(f"~{total:.3f}" for total in totals))
-finer, area = plane(4.0, 400)  # some creases are thinner than a cell of the first lattice
+finer, area = plane(4.0, 400)  # does it recover what the splines' total misses?
 with torch.no_grad():
     parts = [
         spline_flow.log_prob(part).exp().double().sum() for part in finer.split(20_000)
@@ -992,7 +992,7 @@ for name, row in (
 # $$\log P(x) \;\ge\; \mathbb E_{q}\Big[\log p\Big(\tfrac{x+u}{L}\Big) - D\log L - \log q(u\mid x)\Big],$$
 # with equality when $q$ is proportional to $p$ across the bin. **Variational dequantisation** learns $q$, as a small flow conditioned on the
 # image; it starts out as uniform noise, and the best $q$ of that family is at least as good. (Lesson 05 builds a whole family of models on this inequality.)
-# In the same example, take for each level the best *logit-normal* $q$, the law of $u = \sigma(m + s\,e)$ with $e$ normal, found by a grid search over $m$ and $s$, and measure what is left of the gap on average over the
+# In the same example, take for each level the best *logit-normal* $q$, the distribution of $u = \sigma(m + s\,e)$ with $e$ standard normal, found by a grid search over $m$ and $s$, and measure what is left of the gap on average over the
 # levels. (This family does not contain uniform noise: at the three inner levels, where uniform noise was nearly perfect, it loses a hundredth of a nat.)
 
 # %%
@@ -1131,7 +1131,7 @@ check_range(
 # %% [markdown]
 # Averaging 16 draws *inside* the logarithm shows that about 0.06 bits per dimension of the uniform figure, at least, are slack and not
 # ignorance; learned noise recovers only a little of it, 0.002. Untrained, the flow is flat within each bin and its bound exact, so the slack must come from
-# the trained layers, which bend the density inside the bins; this small noise flow, in 120 steps, hardly follows. In step 13 the shape inside a bin was simple, and learned noise closed nine tenths of the gap. Beside
+# the trained layers, which bend the density inside the bins; after 120 training steps this small noise flow has hardly learned that shape. In step 13 the shape inside a bin was simple, and learned noise closed nine tenths of the gap. Beside
 # the histogram of lesson 02 and two simpler densities, on the same split, each density dequantised in the same way:
 
 # %%

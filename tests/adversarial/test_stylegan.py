@@ -129,7 +129,7 @@ def test_pictures_of_a_batch_do_not_mix_and_only_the_direction_of_a_latent_count
     both = net.synthesis(net.every_layer(net.mapping(z)), noise)
     assert both.shape == (2, 1, 16, 16)
     one = net.synthesis(net.every_layer(net.mapping(7 * z[1:])), [n[1:] for n in noise])
-    # the latent is divided by a root that holds a 1e-8
+    # the root of pixel_norm holds 1e-8, so the scale of the latent matters
     torch.testing.assert_close(both[1:], one, rtol=1e-5, atol=1e-7)
     assert not any(n.any() for n in net.no_noise(2))
 

@@ -67,7 +67,7 @@ def test_two_moons_parameters_behind_an_observation_lie_in_the_square_and_explai
     assert theta.shape == (2000, 2)
     assert theta.abs().max() <= 1
     assert TwoMoons().log_likelihood(x.expand(2000, 2), theta).isfinite().all()
-    # either crescent by the toss of a coin: 150 are 6.7 standard errors, sqrt(2000) / 2 each
+    # each crescent has probability 1/2; 150 are 6.7 standard errors, sqrt(2000) / 2 each
     assert 850 < (theta.sum(1) > 0).sum() < 1150
 
 

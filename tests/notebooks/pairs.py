@@ -101,8 +101,8 @@ def cell_complaints(path):
 
 
 def name_complaints(path):
-    """Return the names of the packages that the notebook `path` uses and that do not exist, and its
-    calls that do not fit the function's signature."""
+    """Return the names that the notebook `path` uses from the packages but that do not exist, and
+    its calls that do not match the function's signature."""
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     tree = ast.parse("\n".join(map(TransformerManager().transform_cell, cells)))
     nodes, names, bad = list(ast.walk(tree)), {}, []

@@ -106,13 +106,6 @@ FRONT_END = [
 ]
 WIDGET = "import ipywidgets as w; w.HBox([w.IntSlider(3)])"
 REPLY = "import genlab_course as course; course.exercise('02.sequence-nll', {})"
-OTHERS = {  # the cells, and which of them pass once their function below has altered them
-    "rounding": (["print('gap 0.500000 nats')"] * 3, [True, False, True]),
-    "front_end": (FRONT_END, [True] * len(FRONT_END)),
-    "widget": ([WIDGET] * 3, [True, False, True]),
-    "reply": ([REPLY.format(3)] * 3 + [REPLY.format("...")], [True, True, False, False]),
-    "network": (["print(1)"], [False]),
-}
 
 
 def rounding(cells):
@@ -120,7 +113,7 @@ def rounding(cells):
     cells[1].outputs[0].text = "gap 0.500000 bits\n"
 
 
-def front_end(cells):  # what changes what was shown before is stored as it looks in the end
+def front_end(cells):  # an output that is updated later is stored in its final state
     assert cells[3].outputs[0].text == "2\n"
 
 
@@ -141,17 +134,26 @@ def network(cells):
     cells[0].source = "import socket; socket.create_connection(('192.0.2.1', 80))"
 
 
+OTHERS = {  # what alters the cells, the cells, and which of them pass then
+    "rounding": (rounding, ["print('gap 0.500000 nats')"] * 3, [True, False, True]),
+    "front end": (front_end, FRONT_END, [True] * len(FRONT_END)),
+    "widget": (widget, [WIDGET] * 3, [True, False, True]),
+    "reply": (reply, [REPLY.format(3)] * 3 + [REPLY.format("...")], [True, True, False, False]),
+    "network": (network, ["print(1)"], [False]),
+}
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """Whether each cell should pass and whether it did, by its kind; and what was printed."""
     folder = tmp_path_factory.mktemp("bites")
-    notebook = built([*CELLS.values(), *chain(*(cells for cells, _ in OTHERS.values()))], folder)
+    notebook = built([*CELLS.values(), *chain(*(cells for _, cells, _ in OTHERS.values()))], folder)
     cells, made = iter(notebook.cells), []
     for kind in CELLS:
         made += [(kind, *variant) for variant in variants(next(cells), kind)]
-    for kind, (sources, expected) in OTHERS.items():
+    for kind, (alter, sources, expected) in OTHERS.items():
         own = list(islice(cells, len(sources)))
-        globals()[kind](own)
+        alter(own)
         made += [(kind, *pair) for pair in zip(own, expected, strict=True)]
     notebook.cells = [cell for _, cell, _ in made]
     for i, cell in enumerate(notebook.cells):

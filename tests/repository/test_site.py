@@ -2,6 +2,7 @@
 
 import base64
 import importlib.util
+import inspect
 import io
 import json
 import re
@@ -12,6 +13,8 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
+
+from genlab_course import widgets
 
 pytest.importorskip("math_core", reason="the extra 'site' is not installed")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -243,6 +246,10 @@ def test_every_widget_of_the_notebooks_that_waits_on_its_demo_page_has_a_flip_bo
     for name, call in books.LATER.items():
         assert name.removeprefix("widgets.") in call
     assert all(f"\n{call}\n" in code for call in books.LATER.values())
+    for name, control in (*books.EACH, *books.ALSO):  # both are still called so
+        made = inspect.getsource(getattr(widgets, name))
+        named = {control, books.EACH.get((name, control), control)}
+        assert all(f" {each}=" in made or f"({each}=" in made for each in named), (name, named)
 
 
 def test_every_picture_says_what_is_on_it(folder):

@@ -128,8 +128,8 @@ function places(pen) {
 const ruler = (pen) => ({ left: pen.small ? 54 : 108, right: pen.width - 16,
   y: places(pen).low + (pen.small ? 10 : 16) });
 
-function draw(pen, { sigmas, reached, states, guesses }, { time }) {
-  const n = sigmas.length - 1, now = Math.min(reached, (time / 100) * n), at = Math.floor(now);
+function draw(pen, { sigmas, at, reached, states, guesses }, { time }) {
+  const n = sigmas.length - 1, now = Math.min(reached, (time / 100) * n);
   const between = (v, next = v) => v + (now - at) * (next - v); // Euler's steps are straight lines
   const sigma = between(sigmas[at], sigmas[at + 1]), shrink = 1 / Math.sqrt(1 + sigma ** 2);
   const { ink, soft, faint, blue, orange } = pen.colours, { cell, left, top } = places(pen);

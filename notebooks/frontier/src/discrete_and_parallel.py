@@ -950,7 +950,7 @@ show(
 #
 # ## 7. Their place on the map
 #
-# The fingerprint of lesson 15 counts the sequential calls for one sample, and whether it grows with a dial of steps.
+# The fingerprint of lesson 15 counts the sequential network calls that one sample takes, and records whether that number grows with a setting for the number of steps.
 
 # %% jupyter={"source_hidden": true}
 import genlab_course.fingerprint as subjects
