@@ -360,7 +360,7 @@ show(
 #
 # For this reason NICE (Dinh et al. 2014, section 3.3) ends in a **scaling layer**, $x_i = e^{s_i} z_i$ with one learned number $s_i$ for each
 # coordinate and log-determinant $\sum_i s_i$. It stretches all of space alike. `flow.nice` is the couplings alone; the cell adds the
-# scaling, and section 8 measures what it is worth.
+# scaling, and section 8 measures what it is worth. (`flow.Affine` softly limits each $s$ to $3\tanh(s/3)$; section 10 says why, and step 8 switches it off.)
 
 # %%
 additive = stirred(flow.nice(2, n_layers=6, width=32), seed=9, spread=0.4)
@@ -833,7 +833,7 @@ check_range(
 # halves the rest, given time: at 2,000 steps RealNVP is ahead in all three seeds.
 #
 # Next a test for which you need not know the true density: *a density integrates to one.* It uses the inverse and the log-determinant and nothing else, and a
-# wrong sign in either would show.
+# wrong sign in either would show. The cell prints the four totals in the order in which the models were trained, and the splines' on a finer lattice.
 
 # %%
 points, area = plane(4.0, 200)
@@ -993,7 +993,7 @@ for name, row in (
 # with equality when $q$ is proportional to $p$ across the bin. **Variational dequantisation** learns $q$, as a small flow conditioned on the
 # image; it starts out as uniform noise, and the best $q$ of that family is at least as good. (Lesson 05 builds a whole family of models on this inequality.)
 # In the same example, take for each level the best *logit-normal* $q$, the distribution of $u = \sigma(m + s\,e)$ with $e$ standard normal, found by a grid search over $m$ and $s$, and measure what is left of the gap on average over the
-# levels. (This family does not contain uniform noise: at the three inner levels, where uniform noise was nearly perfect, it loses a hundredth of a nat.)
+# levels. (This family does not contain uniform noise, so it may lose a little at levels where uniform noise was nearly perfect.)
 
 # %%
 def learned_bound(level, m, s):
@@ -1039,7 +1039,8 @@ check_range(
 # (`flow.Linear`, a product of two triangles), and last a fixed layer that carries each coordinate onto the histogram of its pixel,
 # $y_j = F_j^{-1}(\Phi(z_j))$. That last layer is step 1 and nothing else, and it makes a clean bet: with the other layers untrained
 # the flow *is* the pixel histogram of lesson 02, in the same bits, so whatever training gains is what pixels know about each other.
-# `model.elbo` is the bound of step 12 in nats, with one draw of $u$ for each image.
+# ($F_j$ is the distribution function of pixel $j$'s histogram, piecewise linear.) `model` is this flow with its noise $u$, and `model.elbo`
+# (evidence lower bound, lesson 05) the bound of step 12 in nats, with one draw of $u$ for each image.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -1129,8 +1130,8 @@ check_range(
 )
 
 # %% [markdown]
-# Averaging 16 draws *inside* the logarithm shows that about 0.06 bits per dimension of the uniform figure, at least, are slack and not
-# ignorance; learned noise recovers only a little of it, 0.002. Untrained, the flow is flat within each bin and its bound exact, so the slack must come from
+# The mean of 16 unbiased estimates of $P(x)$ is unbiased too and varies less, so averaging *inside* the logarithm gives a tighter bound (lesson 05). It shows
+# that at least 0.06 bits per dimension of the uniform figure are *slack*, the distance between the bound and $\log P(x)$, and do not measure how well the flow fits; learned noise recovers only a little of it, 0.002. Untrained, the flow is flat within each bin and its bound exact, so slack can come only from
 # the trained layers, which bend the density inside the bins; after 120 training steps this small noise flow has hardly learned that shape. In step 13 the shape inside a bin was simple, and learned noise closed nine tenths of the gap. Beside
 # the histogram of lesson 02 and two simpler densities, on the same split, each density dequantised in the same way:
 

@@ -25,12 +25,12 @@ OPTIONS = [
     "--nbval-sanitize-with", str(kernels.ROOT / "tests/notebooks/sanitize.cfg"),
 ]  # fmt: skip
 
-LINE = "value 1.25 of 12, then -3.5e-2 and .75; between ~2.03 and ~4 in [1.9, 2.2]"
+LINE = "value at step 1.25 of 12, then -3.5e-2 and .75; between ~2.03 and ~4 in [1.9, 2.2]"
 CELLS = {
     "stdout": f"print({LINE!r})",
     "stderr": f"import sys; print({LINE!r}, file=sys.stderr)",
-    "text/plain": "{'a': 1.25, 'b': [3, 4.5]}",
-    "text/html": "from IPython.display import HTML; HTML('<p>1.25</p><td>7</td><td>~9.1</td>')",
+    "text/plain": "import torch; (torch.tensor([1.25, 3.5]), {'a': 1.25, 'b': [3, 4.5]})",
+    "text/html": "from IPython.display import HTML; HTML('<p>1.25</p><div>7</div><td>~9.1</td>')",
     "text/latex": r"from IPython.display import Latex; Latex(r'$x = 1.25 + \frac{1}{3}, \quad 7$')",
     "text/markdown": "from IPython.display import Markdown; Markdown('| 1.25 | 8 | ~3.5 | 2.5 |')",
 }

@@ -87,6 +87,7 @@ def test_the_state_of_widgets_is_named(pair):
         ('\n# %% jupyter={"source_hidden": true}\n' + "print(3)\n" * 71, "71 lines, more than 70"),
         ("\n# %%\nfrom genlab.core import nothing\n", "cannot import name 'nothing'"),
         ("\n# %%\nfrom genlab import core\ncore.nothing(1)\n", "no attribute 'nothing'"),
+        ("\n# %%\nfrom genlab import core\nx = core.nothing\n", "no attribute 'nothing'"),
         ("\n# %%\nimport genlab_course as c\nc.check(x=1)\n", "c.check(x=1): missing"),
         ('\n# %%\ncheck_range("a share", x, 0.0, 1.0, digits=2)\n', "against everything"),
     ],
@@ -101,9 +102,13 @@ def test_cells_that_break_the_rules_are_named(pair, addition, says):
 def test_a_name_of_the_notebooks_own_is_not_looked_up(pair):
     path, source = pair
     own = "from genlab_course import check\n\n\ndef check(a):\n    return a.x\n\n\ncheck(1)\n"
+    own += "from genlab import core, solvers\nf = lambda core: core.x\nsolvers = f\nsolvers.x\n"
+    own += "from genlab_course import show_images\nshow_images(*own, **more)\n"
     source.write_text(source.read_text() + "\n# %%\n" + own)
     nbformat.write(build.read_text(source), path)
-    assert not any("check" in complaint for complaint in pairs.complaints(path.parent))
+    assert not any(
+        " there " in c or "attribute" in c or "argument" in c for c in pairs.name_complaints(path)
+    )
 
 
 def test_orphans_are_named(pair):

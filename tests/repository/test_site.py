@@ -96,7 +96,9 @@ def test_a_quiz_is_there_with_its_explanations_and_a_widget_is_a_picture(folder)
     assert code == text.count('<details class="code">') >= 1
     explained = sum(len(q.options) for q in asked)
     assert Page(path).tags.count("details") == 1 + folded + code + explained  # 1: the contents
-    assert text.count('<b class="right">Right.</b>') == len(asked)
+    said = re.findall(r'<b class="(\w+)">(Right|Not this one)\.</b>', text)
+    verdicts = {True: ("right", "Right"), False: ("wrong", "Not this one")}
+    assert said == [verdicts[bool(o.right)] for q in asked for o in q.options]
     assert "(children=" not in text
     assert "Run this cell" in text
 
@@ -149,6 +151,8 @@ def test_a_picture_too_wide_for_a_phone_says_that_it_can_be_swiped(folder):
         width = re.search(r'width="(\d+)"', tag)
         small = not width or int(width[1]) < 560 or "The map of the" in tag or ".gif" in tag
         assert (tag in wide) != small
+    assert 'class="wide"' in site.marked('<img alt="" src="a.png" width="560">')
+    assert 'class="wide"' not in site.marked('<img alt="" src="a.png" width="559">')
     style = (DOCS / "site" / "site.css").read_text(encoding="utf-8")
     assert ':has(> img.wide)::before { content: "swipe →"' in style
 
@@ -181,9 +185,9 @@ def test_an_exercise_leads_to_its_solution_and_is_no_button(folder):
     assert "not attempted" not in lesson
     assert "opens here" not in lesson
     assert '<a href="solution_05_latent_variables_and_elbo.html">a worked solution</a>' in lesson
-    stream = {"output_type": "stream", "text": "[a] one solution opens here\nmine\n"}
+    stream = {"output_type": "stream", "text": "a\n[a] one solution opens here\nb\nc\n"}
     assert site.to_do(stream, "05") is None
-    assert stream["text"] == "mine\n"  # what else is printed stays
+    assert stream["text"] == "a\nb\nc\n"  # what else is printed stays
     stream = {"output_type": "stream", "text": "[a] one solution opens here\n"}
     assert site.to_do(stream, "05") == ""
 
@@ -210,6 +214,7 @@ def test_a_still_is_shown_with_one_notice(folder):
     below = np.asarray(drawn)[height:]
     assert below[:8].min() == 255  # between the picture and the words
     assert below[8:].min() < 128  # the words, which the page does not show
+    assert text.index("<small>Still picture. In") < text.index('style="aspect-ratio')
     assert text.count("<small>Still picture. In the notebook, run this cell") == 1
 
 

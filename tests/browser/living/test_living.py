@@ -405,6 +405,29 @@ def test_a_noise_is_dragged_in_either_panel(sheet):
     assert len(set(seen)) == 3
 
 
+DARKNESS = """([left, top, side]) => {
+    const canvas = document.querySelector('canvas'), k = canvas.width / canvas.clientWidth;
+    const {data} = canvas.getContext('2d').getImageData(left * k, top * k, side * k, side * k);
+    return Array.from({length: data.length / 4}, (_, i) => 1 - data[4 * i] / 255);
+}"""
+
+
+def test_digits_move_inside_a_step_and_their_guess_is_never_the_noise(sheet):
+    page = sheet.show("digits_live", settings={"steps": 2, "time": 60})
+    cell = (page.locator("canvas").bounding_box()["width"] - 8) / 10 - 8
+    state, guess = [12, 28, cell - 8], [12, 60 + cell, cell - 8]
+    before = page.evaluate(DARKNESS, state)
+    page.get_by_role("slider", name="time").press("ArrowRight")  # 61 %: the same step
+    settle(page)
+    after = page.evaluate(DARKNESS, state)
+    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) > 1e-3
+    assert np.mean(page.evaluate(DARKNESS, guess)) < 0.35
+    page.get_by_role("slider", name="noise number").press("ArrowRight")
+    page.wait_for_function("() => /computing step 2/.test(document.body.innerText)")
+    assert np.mean(page.evaluate(DARKNESS, guess)) < 0.35  # half of it, were it the state
+    settle(page)
+
+
 def test_a_picture_that_is_tapped_begins_in_other_noise(sheet):
     page = sheet.show("digits_live", settings={"steps": 2})
     settings = "document.getElementById('figure').model.get('settings').again"
