@@ -413,7 +413,7 @@ DARKNESS = """([left, top, side]) => {
 
 
 def test_digits_move_inside_a_step_and_their_guess_is_never_the_noise(sheet):
-    page = sheet.show("digits_live", settings={"steps": 2, "time": 60})
+    page = sheet.show("digits_live", settings={"time": 60})
     cell = (page.locator("canvas").bounding_box()["width"] - 8) / 10 - 8
     state, guess = [12, 28, cell - 8], [12, 60 + cell, cell - 8]
     before = page.evaluate(DARKNESS, state)
@@ -423,7 +423,7 @@ def test_digits_move_inside_a_step_and_their_guess_is_never_the_noise(sheet):
     assert max(abs(a - b) for a, b in zip(before, after, strict=True)) > 1e-3
     assert np.mean(page.evaluate(DARKNESS, guess)) < 0.35
     page.get_by_role("slider", name="noise number").press("ArrowRight")
-    page.wait_for_function("() => /computing step 2/.test(document.body.innerText)")
+    page.wait_for_function("() => /computing step [2-5]\\)/.test(document.body.innerText)")
     assert np.mean(page.evaluate(DARKNESS, guess)) < 0.35  # half of it, were it the state
     settle(page)
 
