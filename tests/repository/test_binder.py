@@ -46,6 +46,13 @@ def test_the_dockerfile_installs_our_environment_then_the_course_then_starts(ren
     assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in dockerfile
 
 
+def test_an_image_whose_living_figures_cannot_be_imported_is_not_built():
+    built = (ROOT / "binder" / "postBuild").read_text(encoding="utf-8").splitlines()
+    assert "set -euo pipefail" in built
+    (guard,) = [n for n, line in enumerate(built) if "import genlab_course.widgets.living" in line]
+    assert built.index("pip install --no-deps -e .") < guard < built.index("genlab start")
+
+
 @pytest.mark.slow
 def test_the_server_starts_with_working_copies_or_else_without(tmp_path):
     (tmp_path / "blocked").write_text("a file where the folder should be")
@@ -63,13 +70,13 @@ def test_the_server_starts_with_working_copies_or_else_without(tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_pages_are_written_where_the_badge_leads(tmp_path):
-    """`postBuild` with stand-ins for pip and `genlab start`."""
+    """`postBuild` with stand-ins for pip, python and `genlab start`."""
     pytest.importorskip("voila", reason="Voila is not installed")
     programs, build = tmp_path / "bin", tmp_path / "clone"
     programs.mkdir()
     build.mkdir()
     genlab = f'[ "$1" = start ] || exec "{sys.executable}" -m genlab_course.cli "$@"'
-    for name, does in (("pip", "exit 0"), ("genlab", genlab)):
+    for name, does in (("pip", "exit 0"), ("python", "exit 0"), ("genlab", genlab)):
         (programs / name).write_text(f"#!/bin/bash\n{does}\n")
         (programs / name).chmod(0o755)
     prefix = tmp_path / "prefix"

@@ -70,10 +70,11 @@ def test_a_tag_is_built_checked_opened_and_only_then_published_without_a_secret(
     assert RELEASE[True]["push"] == {"tags": ["v*"]}
     build, publish = RELEASE["jobs"]["build"], RELEASE["jobs"]["publish"]
     commands = "\n".join(step["run"] for step in build["steps"] if "run" in step)
-    said = ("__version__", "-m build", "twine check --strict", "install", "genlab start")
+    living = "import genlab_course.widgets.living"
+    said = ("__version__", "-m build", "twine check --strict", "install", "genlab start", living)
     places = [commands.index(words) for words in said[1:]]
     assert said[0] in commands
-    assert places[0] < places[1] < commands.index("dist/*.whl") < places[3]
+    assert places[0] < places[1] < commands.index("dist/*.whl") < places[3] < places[4]
     assert publish["needs"] == "build"
     assert RELEASE["permissions"] == {"contents": "read"}
     assert "permissions" not in build
@@ -84,6 +85,14 @@ def test_a_tag_is_built_checked_opened_and_only_then_published_without_a_secret(
     assert set(used) - set(ours) == {"pypa/gh-action-pypi-publish@release/v1"}
     assert all("timeout-minutes" in job for job in (build, publish))
     assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+
+
+PAGES = yaml.safe_load((ROOT / ".github/workflows/pages.yml").read_text(encoding="utf-8"))
+
+
+def test_the_site_is_published_within_a_time_and_no_publication_is_broken_off():
+    assert PAGES["concurrency"] == {"group": "pages", "cancel-in-progress": False}
+    assert all("timeout-minutes" in job for job in PAGES["jobs"].values())
 
 
 def test_the_lock_is_never_given_with_its_hashes_to_an_editable_install():

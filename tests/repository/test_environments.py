@@ -26,8 +26,9 @@ def test_binder_has_the_environment_of_conda_users_and_voila():
     binder = yaml.safe_load((ROOT / "binder/environment.yml").read_text())
     demo = map(Requirement, PROJECT["optional-dependencies"]["demo"])
     voila = {f"{r.name}{_ordered(str(r.specifier))}" for r in demo}
-    extra = {_split(d) for d in binder.pop("dependencies") if d not in CONDA["dependencies"]}
-    assert extra == voila
+    given = binder.pop("dependencies")
+    assert {_split(d) for d in given if d not in CONDA["dependencies"]} == voila
+    assert [d for d in CONDA["dependencies"] if d not in given] == []
     assert binder == {k: v for k, v in CONDA.items() if k != "dependencies"}
 
 
