@@ -142,12 +142,14 @@ build: $(VENV)/.dev ## Rebuild every notebook from its text (SRC="notebooks/src/
 
 # torch is not to be locked, nor the builds of CUDA that one of its many would bring.
 .PHONY: lock
-lock: $(PY) ## Write constraints.txt again: the newest versions, with their hashes (needs uv)
-	{ sed -n '/^#/p' constraints.txt; \
+lock: $(PY) ## Write requirements.lock again: the newest versions, with their hashes (needs uv)
+	{ sed -n '/^#/p' requirements.lock; \
 	  uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate --no-header --all-extras \
 	    --override <(echo "torch; sys_platform == 'none'") --no-emit-package torch --no-emit-package setuptools \
 	    $(LOCK_ARGS) pyproject.toml <(printf 'sympy\nnetworkx\n'); } > $(VENV)/lock.txt
-	mv $(VENV)/lock.txt constraints.txt
+	mv $(VENV)/lock.txt requirements.lock
+
+##@ Measurements
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Time ours beside other libraries, a quarter of an hour (ROWS=decoding for some rows)
@@ -156,6 +158,8 @@ bench: $(VENV)/.dev ## Time ours beside other libraries, a quarter of an hour (R
 .PHONY: bench-quality
 bench-quality: $(VENV)/.dev ## Train ours, the former recipe and diffusers for 240 processor-seconds each, three seeds: an hour; goes on where it was stopped
 	OMP_NUM_THREADS=1 $(PY) benchmarks/quality.py
+
+##@ Housekeeping
 
 .PHONY: clean
 clean: ## Remove the environment and every cache, and nothing of yours
@@ -168,7 +172,7 @@ help: ## Show this help
 	     /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-# --- The environment. Each stamp says which extras are installed; a changed pyproject.toml or constraints.txt renews it.
+# --- The environment. Each stamp says which extras are installed; a changed pyproject.toml or requirements.lock renews it.
 
 $(PY):
 	@python="$(PYTHON)"; \
@@ -184,29 +188,29 @@ $(PY):
 	"$$found" -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 
-# All that developers need is installed with the hashes of constraints.txt, before torch and the course themselves. A learner needs a
+# All that developers need is installed with the hashes of requirements.lock, before torch and the course themselves. A learner needs a
 # third of it: only the versions then, since pip would ask an editable install for its hash too.
 PIP := $(PY) -m pip install --quiet --no-compile $(PIP_ARGS)
 define install
 	@echo "installing genlab$(1) (the first time: some minutes, and a few GB with a GPU build of torch)"
-	@{ $(if $(2),$(PIP) --no-deps --require-hashes -r constraints.txt &&) \
-	   sed -e 's/ *\\$$//' -e '/--hash/d' constraints.txt > $(VENV)/versions.txt && \
+	@{ $(if $(2),$(PIP) --no-deps --require-hashes -r requirements.lock &&) \
+	   sed -e 's/ *\\$$//' -e '/--hash/d' requirements.lock > $(VENV)/versions.txt && \
 	   $(PIP) -c $(VENV)/versions.txt -e '.$(1)'; } || { \
 	  echo "The installation failed. Is the network up? 'make clean' and a second try start afresh; PIP_ARGS passes options to"; \
-	  echo "pip, and constraints.txt lists the tested versions: leave one out there if your system has no build of it."; exit 1; }
+	  echo "pip, and requirements.lock lists the tested versions: leave one out there if your system has no build of it."; exit 1; }
 	@touch $@
 endef
 
-$(VENV)/.lab: $(PY) pyproject.toml constraints.txt
+$(VENV)/.lab: $(PY) pyproject.toml requirements.lock
 	$(call install,)
 
-$(VENV)/.demo: $(PY) pyproject.toml constraints.txt
+$(VENV)/.demo: $(PY) pyproject.toml requirements.lock
 	$(call install,[demo])
 
-$(VENV)/.site: $(PY) pyproject.toml constraints.txt
+$(VENV)/.site: $(PY) pyproject.toml requirements.lock
 	$(call install,[site])
 
-$(VENV)/.dev: $(PY) pyproject.toml constraints.txt
+$(VENV)/.dev: $(PY) pyproject.toml requirements.lock
 	$(call install,[test$(comma)reference$(comma)demo$(comma)site$(comma)dev],hashes)
 	@touch $(VENV)/.lab $(VENV)/.demo $(VENV)/.site
 

@@ -73,7 +73,7 @@ def server(folder):
     root = folder / "root"
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
     shutil.copytree(ROOT / "docs" / "images", root / "docs" / "images")
-    for name in ("pyproject.toml", "constraints.txt"):  # what the target depends on
+    for name in ("pyproject.toml", "requirements.lock"):  # what the target depends on
         shutil.copy(ROOT / name, root)
     (root / ".venv").symlink_to(sys.prefix)
     for name, value in SETTINGS.items():

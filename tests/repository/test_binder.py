@@ -90,7 +90,7 @@ def test_the_demo_pages_are_written_where_the_badge_leads(tmp_path):
     assert said["VoilaConfiguration"]["template"] == template.name
     links = re.findall(r'href="([^"]+\.ipynb)', (template / "tree.html").read_text())
     tree = "/voila/tree/demo/pages"
-    assert f"urlpath={tree[1:]})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"urlpath={tree[1:]}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(links) > 20
     for link in links:
         page = build / urljoin(tree, link).removeprefix("/voila/render/")

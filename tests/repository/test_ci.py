@@ -100,6 +100,6 @@ def test_the_lock_is_never_given_with_its_hashes_to_an_editable_install():
     places = ["README.md", "CONTRIBUTING.md", "Makefile", "docs/hub.md", ".github/workflows/ci.yml"]
     for place in places:
         text = (ROOT / place).read_text(encoding="utf-8")
-        assert not re.search(r"-c \S*constraints\.txt", text), place
+        assert not re.search(r"-c \S*requirements\.lock", text), place
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
     assert "genlab lab" in container["postAttachCommand"]

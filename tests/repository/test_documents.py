@@ -64,7 +64,9 @@ def anchors(path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_every_local_link_leads_to_a_file_and_a_heading_in_it(page):
     gone = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    inline, at_the_foot = r"\]\(([^)\s]+)\)", r"(?m)^\[[^\]]+\]: (\S+)$"
+    for target in re.findall(inline, text) + re.findall(at_the_foot, text):
         if re.match(r"https?://", target):
             continue
         name, _, heading = target.partition("#")
@@ -72,6 +74,18 @@ def test_every_local_link_leads_to_a_file_and_a_heading_in_it(page):
         if not path.exists() or (heading and heading not in anchors(path)):
             gone.append(target)
     assert gone == []
+
+
+def test_the_readme_is_a_door():
+    """It is read in a terminal, too: sixty lines of a hundred characters, targets at the foot."""
+    lines = read("README.md").splitlines()
+    targets = [line for line in lines if re.match(r"\[[^\]]+\]: ", line)]
+    said = lines[: len(lines) - len(targets)]
+    assert lines == said + targets
+    assert len(said) <= 60
+    assert [line for line in said if len(line) > 100] == []
+    names = {re.match(r"\[([^\]]+)\]", line).group(1) for line in targets}
+    assert set(re.findall(r"\]\[([^\]]+)\]", "\n".join(said))) == names
 
 
 def test_every_make_command_in_the_documents_exists_and_says_what_it_does():

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
-LOCK = (ROOT / "constraints.txt").read_text()
+LOCK = (ROOT / "requirements.lock").read_text()
 PINNED = re.findall(r"^(\S+==.+?) \\((?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)\n", LOCK, re.M)
 CONSTRAINTS = [Requirement(text) for text, _ in PINNED]
 WANTED = [

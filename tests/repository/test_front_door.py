@@ -14,13 +14,14 @@ from genlab_course.learner import HELLO
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSTALL = (ROOT / "docs/install.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(os.name == "nt" or not shutil.which("make"), reason="needs make and bash")
 @pytest.mark.parametrize("target", ["lab", "demo"])
 def test_make_calls_the_environments_own_command(tmp_path, target):
     """A stand-in for it says how it was called."""
-    for name in ("pyproject.toml", "constraints.txt", "Makefile"):
+    for name in ("pyproject.toml", "requirements.lock", "Makefile"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
@@ -42,5 +43,5 @@ def test_make_calls_the_environments_own_command(tmp_path, target):
 
 def test_every_command_that_readme_and_start_page_name_exists():
     known = set(get_command(app).commands)
-    for text in (README, HELLO):
+    for text in (README, INSTALL, HELLO):
         assert set(re.findall(r"(?:^|`)genlab ([a-z]+)", text, re.MULTILINE)) <= known
