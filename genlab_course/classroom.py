@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from genlab.core.weights import replace_file
+from genlab.files import replace_file
 from genlab_course import learner
 from genlab_course.demos import as_notebook
 from genlab_course.grading import all_exercises, assess, find_exercise, mistake_id, worked

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genlab.core.weights import replace_file
+from genlab.files import replace_file
 from genlab.map import LESSONS, SYSTEMS
 from genlab.zoo import MODELS
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from genlab import zoo
-from genlab.core.weights import read_card, replace_file
+from genlab.core.weights import read_card
+from genlab.files import replace_file
 from genlab_course import reader
 
 

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from genlab.core.weights import require_room, save_weights
+from genlab.core.weights import save_weights
 from genlab.data.digits import N_CLASSES, from_unit, load_mnist, to_unit
+from genlab.files import require_room
 from genlab.score.edm import EDM
 from genlab.train import Record
 from genlab.train.fit import keep_freed_memory

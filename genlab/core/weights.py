@@ -1,11 +1,8 @@
-"""Files that are either the old one or the new one, never half of a new one."""
+"""Weights and the card beside them, which says what they are and how to make them again."""
 
-import contextlib
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,70 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its place, then move it there: a kill leaves the earlier file whole."""
-    replace_files({path: data})
-
-
-def replace_files(contents: Mapping[Path, bytes]) -> None:
-    """Write files that belong together: all are on the disk before the first is moved."""
-    written: dict[Path, Path] = {}
-    try:
-        for path, data in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_left_over(path)
-            beside = written[path] = path.with_name(f".{path.name}.{os.getpid()}")
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.chmod(0o644)
-        for path, beside in written.items():
-            beside.replace(path)
-    finally:
-        for beside in written.values():
-            with contextlib.suppress(OSError):  # moved, or the error on its way says more
-                beside.unlink()
-
-
-def require_room(path: Path, n_bytes: int) -> None:
-    """Raise OSError now, and not after an hour, where a file of this size cannot be written."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: expected the name of a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent) as file:
-            file.write(bytes(n_bytes))
-            file.flush()
-    except FileExistsError:  # `mkdir` says no more than that of a file in the folder's place
-        raise NotADirectoryError(f"{path.parent} is a file: expected a folder") from None
-    except OSError as error:  # named is not the file that was tried, but where
-        raise OSError(error.errno, error.strerror, str(path.parent)) from None
-
-
-def _remove_left_over(path: Path) -> None:
-    """Remove what a process that was killed while it wrote this file has left beside it."""
-    prefix = f".{path.name}."
-    for beside in path.parent.iterdir():
-        pid = beside.name.removeprefix(prefix)
-        if beside.name != pid and pid.isdecimal() and not _runs(int(pid)):
-            with contextlib.suppress(OSError):
-                beside.unlink()
-
-
-def _runs(pid: int) -> bool:
-    """Say whether a process runs; where that cannot be told, it does."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(pid, 0)  # sends nothing
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        pass
-    return True
-
+from genlab.files import replace_files
 
 REQUIRED = ("recipe", "seed", "data", "metrics", "seconds")  # what every card says
 

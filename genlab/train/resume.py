@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from genlab.core.weights import replace_file
+from genlab.files import replace_file
 from genlab.train.fit import Run
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from genlab.core.weights import load_weights, read_card, require_room, save_weights
+from genlab.core.weights import load_weights, read_card, save_weights
+from genlab.files import require_room
 from genlab.train import Record, Run, cosine, fit, fit_adversarial, minibatches
 from genlab.train.distributed import World
 from genlab.train.fit import keep_freed_memory

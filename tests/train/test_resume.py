@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import genlab.train.resume
-from genlab.core.weights import replace_file
+from genlab.files import replace_file
 from genlab.train import fit, minibatches
 from genlab.train.resume import restore, store
 
