@@ -16,7 +16,9 @@ class BuildWithLessons(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            from genlab_course.learner import as_bytes, fresh, replace_file, shipped
+            from genlab.files import replace_file
+            from genlab_course.copies import as_bytes, fresh
+            from genlab_course.places import shipped
 
             for name, path in shipped(ROOT / "notebooks").items():
                 lesson = fresh(path)

@@ -28,7 +28,9 @@ from pygments.formatters import HtmlFormatter
 from genlab.map import FRONTIER
 from genlab_course import questions
 from genlab_course.demos import PAGES
-from genlab_course.learner import GROUPS, HERO, THUMBNAILS, key_of, slug
+from genlab_course.places import key_of
+from genlab_course.standings import GROUPS, THUMBNAILS
+from genlab_course.start_page import HERO, slug
 from genlab_course.widgets import living
 from genlab_course.widgets.explorer import caption
 

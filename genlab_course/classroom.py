@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from genlab.files import replace_file
-from genlab_course import learner
+from genlab_course import standings
+from genlab_course.answers import LOG, entries
+from genlab_course.copies import as_bytes
 from genlab_course.demos import as_notebook
 from genlab_course.grading import all_exercises, assess, find_exercise, mistake_id, worked
-from genlab_course.learner import LOG, NOTEBOOKS, as_bytes, counts, entries, find_lesson
+from genlab_course.places import NOTEBOOKS, find_lesson
 from genlab_course.quiz import Question
+from genlab_course.standings import counts
 from genlab_course.widgets.quiz import as_html
 
 ANSWER = "''' # BEGIN PROMPT\n{}\n''' # END PROMPT\n# BEGIN SOLUTION NO PROMPT\n{}\n# END SOLUTION"
@@ -111,7 +114,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"[\\~=#{}:]", r"\\\g<0>", maths)
 
 
-asked = functools.cache(learner.asked)  # read once for a whole class
+asked = functools.cache(standings.asked)  # read once for a whole class
 
 
 def roster(folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -74,7 +74,7 @@ def handout(
     ] = False,
 ) -> None:
     """Copy one of the two editions."""
-    from genlab_course.learner import handout
+    from genlab_course.copies import handout
 
     written = handout(folder, instructor=instructor)
     edition = "instructor's" if instructor else "students'"
@@ -84,13 +84,14 @@ def handout(
 @app.command(help="Make your working copies in my/, and the start page that lists them.")
 def start() -> None:
     """Make what is missing."""
-    from genlab_course import learner
+    from genlab_course.places import key_of, own_folder
+    from genlab_course.start_page import begin
 
-    page, prepared = learner.begin(learner.own_folder())
+    page, prepared = begin(own_folder())
     said = [f"{len(names)} {word}" for word, names in vars(prepared).items() if names]
     out.print(f"{page}: {', '.join(said) or 'nothing new'}", soft_wrap=True, markup=False)
     if prepared.unreadable:
-        names = ", ".join(map(learner.key_of, prepared.unreadable))
+        names = ", ".join(map(key_of, prepared.unreadable))
         err.print(f"no notebook that can be read: {names}; `genlab reset` keeps what is there")
 
 
@@ -99,7 +100,8 @@ def lab(
     arguments: Annotated[list[str] | None, typer.Argument(help="passed on to JupyterLab")] = None,
 ) -> None:
     """Open your working copies in JupyterLab, at the start page."""
-    from genlab_course import learner
+    from genlab_course.places import own_folder
+    from genlab_course.start_page import LAYOUTS, PAGE
 
     try:
         from jupyterlab.labapp import main
@@ -108,13 +110,13 @@ def lab(
     start()
     found = sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)
     os.environ["PATH"] = os.pathsep.join(found)  # a terminal is to find `genlab`
-    mine = learner.own_folder().resolve()
+    mine = own_folder().resolve()
     said = [
         f"--ServerApp.root_dir={mine.parent}",
-        f"--LabApp.default_url=/lab/tree/{quote(mine.name)}/{learner.PAGE}",
+        f"--LabApp.default_url=/lab/tree/{quote(mine.name)}/{PAGE}",
         f"--LabApp.app_settings_dir={Path(__file__).with_name('data')}",
     ]
-    layouts = [f"--LabApp.workspaces_dir={mine / learner.LAYOUTS}"]
+    layouts = [f"--LabApp.workspaces_dir={mine / LAYOUTS}"]
     said += [] if "JUPYTERLAB_WORKSPACES_DIR" in os.environ else layouts
     if os.name == "posix":  # a shell that is named is no login shell, which sets the path afresh
         said += [f"--ServerApp.terminado_settings=shell_command={[os.environ.get('SHELL', 'sh')]}"]
@@ -127,7 +129,7 @@ def reset(
     lesson: Annotated[str, typer.Argument(help="number of a lesson, or name of a lab")],
 ) -> None:
     """Put a fresh copy in place of yours."""
-    from genlab_course.learner import reset_here
+    from genlab_course.copies import reset_here
 
     reset_here(lesson)
 
@@ -179,9 +181,10 @@ def assignment(
 @app.command(help="Write a lesson's quiz in GIFT, the form that Moodle imports.")
 def gift(lesson: Lesson, file: Annotated[Path, typer.Argument(help="a new file")]) -> None:
     """Write all questions with their explanations."""
-    from genlab_course import classroom, learner, quiz
+    from genlab_course import classroom, quiz
+    from genlab_course.places import find_lesson, key_of
 
-    key = learner.key_of(learner.find_lesson(lesson))
+    key = key_of(find_lesson(lesson))
     asked = quiz.questions(int(key) if key.isdecimal() else key)
     classroom.write_new(file, classroom.as_gift(key, asked).encode())
     out.print(f"{len(asked)} questions: {file}", soft_wrap=True, markup=False)

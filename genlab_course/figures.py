@@ -22,7 +22,7 @@ from PIL import Image
 
 from genlab.map import FAMILIES, FRONTIER, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
-from genlab_course.learner import HERO, HERO_ALT
+from genlab_course.start_page import HERO, HERO_ALT
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222")
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = OKABE_ITO

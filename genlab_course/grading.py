@@ -29,8 +29,9 @@ import torch
 from IPython.display import Markdown, display
 from numpy.typing import NDArray
 
+from genlab_course.answers import answered, record
 from genlab_course.checks import as_array
-from genlab_course.learner import answered, folder, record
+from genlab_course.places import folder
 
 HINTS: dict[str, list[str]] = tomllib.loads(
     (Path(__file__).parent / "data" / "hints.toml").read_text(encoding="utf-8")

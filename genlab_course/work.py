@@ -11,8 +11,11 @@ from pathlib import Path
 
 from IPython.display import HTML, FileLink, display
 
-from genlab_course import learner
-from genlab_course.learner import BACKUPS, LOG, MARK, PAGE, replace_file
+from genlab.files import replace_file
+from genlab_course.answers import LOG
+from genlab_course.copies import dated, digest, mark, read_copy, versions
+from genlab_course.places import BACKUPS, MARK, folder, own_folder
+from genlab_course.start_page import PAGE
 
 MOST_LINK, MOST_BACKUPS = 20_000_000, 50_000_000  # bytes
 DATA = "data:application/zip;base64,"
@@ -35,7 +38,7 @@ def pack(mine: Path) -> bytes:
 
 def download() -> None:
     """Show a link to your work, one zip of working copies and progress."""
-    mine = learner.folder()
+    mine = folder()
     if mine is None:
         raise FileNotFoundError("there are no working copies here: `genlab start` makes them")
     data, name = pack(mine), time.strftime("genlab-%Y-%m-%dT%H-%M-%S.zip")
@@ -52,16 +55,16 @@ def restore(file: str | Path) -> None:
 
     Nothing is lost: a copy that differs, if you have written in it, is kept beside, dated.
     """
-    mine = learner.folder() or learner.own_folder()
+    mine = folder() or own_folder()
     if not zipfile.is_zipfile(file):
         raise ValueError(f"{file}: expected a zip that `course.download` made")
-    with zipfile.ZipFile(file) as packed, tempfile.TemporaryDirectory() as folder:
+    with zipfile.ZipFile(file) as packed, tempfile.TemporaryDirectory() as unpacked:
         for name in packed.namelist():
             if not (mine / name).resolve().is_relative_to(mine.resolve()):
                 raise ValueError(f"{file}: {name!r} lies outside the folder; nothing was restored")
-        packed.extractall(folder)
-        n_back, there = 0, Path(folder)
-        ours, theirs = learner.versions(mine), learner.versions(there)
+        packed.extractall(unpacked)
+        n_back, there = 0, Path(unpacked)
+        ours, theirs = versions(mine), versions(there)
         for name in (name for name in packed.namelist() if name.endswith(".ipynb")):
             copy, data = mine / name, (there / name).read_bytes()
             if copy.exists():
@@ -69,20 +72,20 @@ def restore(file: str | Path) -> None:
                 if back in (have, theirs.get(name)):  # the same words, or nobody's
                     continue
                 if have != ours.get(name):
-                    replace_file(kept := learner.dated(copy, copy.parent), copy.read_bytes())
+                    replace_file(kept := dated(copy, copy.parent), copy.read_bytes())
                     print(f"kept:  {kept}")
             replace_file(copy, data)
             n_back += 1
             ours |= {name: theirs[name]} if name in theirs else {}
-        learner.mark(mine, ours)
+        mark(mine, ours)
         n_added = merge(there / LOG, mine / LOG)
     print(f"put back: {n_back} notebooks; added: {n_added} answers; in {mine}")
 
 
 def _text(copy: Path) -> str:
     """Return a digest of what was written in a copy, "" where no notebook can be read."""
-    content = learner.read_copy(copy)
-    return learner.digest(content) if content else ""
+    content = read_copy(copy)
+    return digest(content) if content else ""
 
 
 def merge(source: Path, log: Path) -> int:
@@ -101,8 +104,8 @@ def merge(source: Path, log: Path) -> int:
 
 def keep(place: str | Path) -> None:
     """Keep the progress of this session in a folder of yours, say on a drive; so does GENLAB_MY."""
-    before, there = learner.folder(), Path(place).expanduser().resolve()
-    learner.mark(there, learner.versions(there))
+    before, there = folder(), Path(place).expanduser().resolve()
+    mark(there, versions(there))
     if before:
         merge(before / LOG, there / LOG)
     os.environ["GENLAB_MY"] = str(there)

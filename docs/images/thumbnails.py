@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 from PIL import Image, ImageOps
 
-from genlab_course.learner import THUMBNAILS, key_of, shipped
+from genlab_course.places import key_of, shipped
+from genlab_course.standings import THUMBNAILS
 
 SIZE = (320, 180)
 QUALITY = 28

@@ -5,7 +5,7 @@ import re
 
 import ipywidgets
 
-from genlab_course.learner import record
+from genlab_course.answers import record
 from genlab_course.quiz import Question, questions
 from genlab_course.widgets.explorer import Stored
 

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from genlab_course import learner
+from genlab_course.copies import prepare
+from genlab_course.places import shipped
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 
@@ -51,7 +52,7 @@ def test_the_contents_are_open_at_the_first_start_and_stay_as_one_leaves_them(pa
     page.wait_for_function(f"() => ({OPEN})().includes('table-of-contents')", timeout=20_000)
     page.locator(".jp-TableOfContents", has_text="One map, and likelihood").first.wait_for()
     cards = page.locator(".jp-OutputArea a img")
-    assert cards.count() == len(learner.shipped())
+    assert cards.count() == len(shipped())
     assert page.evaluate(BUTTON) == ["rgb(0, 114, 178)", "flex"], "the sanitiser took the styles"
     page.locator(".jp-SideBar [data-id='filebrowser']").click()
     page.wait_for_function(f"() => ({OPEN})().includes('filebrowser')")
@@ -78,7 +79,7 @@ def test_a_copy_that_jupyterlab_has_saved_is_renewed_by_the_next_update(page, se
     newer = json.loads((update / name).read_text(encoding="utf-8"))
     newer["cells"][0]["source"] = "# A newer version"
     (update / name).write_text(json.dumps(newer), encoding="utf-8")
-    assert learner.prepare(mine, update).renewed == (name,)
+    assert prepare(mine, update).renewed == (name,)
     assert "# A newer version" in (mine / name).read_text(encoding="utf-8")
 
 

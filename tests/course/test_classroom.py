@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from genlab_course import classroom
+from genlab_course.answers import LOG
 from genlab_course.classroom import as_gift, assignment, mistakes, reply, roster, standing
 from genlab_course.cli import app
 from genlab_course.grading import Exercise, all_exercises, exercise, find_exercise, mistake_id
-from genlab_course.learner import LOG, MARK, shipped
+from genlab_course.places import MARK, shipped
 from genlab_course.quiz import Option, Question, questions
 
 

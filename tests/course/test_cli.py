@@ -142,8 +142,8 @@ def test_a_mistake_is_answered_before_the_first_step(
     [
         ("genlab.zoo.train.train", ["train", "digit_gan"]),
         ("genlab_course.league.load_league", ["league"]),
-        ("genlab_course.learner.begin", ["start"]),
-        ("genlab_course.learner.reset", ["reset", "1"]),
+        ("genlab_course.start_page.begin", ["start"]),
+        ("genlab_course.copies.reset", ["reset", "1"]),
         ("genlab_course.demos.write_demos", ["demo"]),
     ],
 )

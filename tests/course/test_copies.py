@@ -1,35 +1,343 @@
-"""The course's own notebooks as working copies: they open, are handed out, and are counted."""
+"""Working copies: made once, renewed while untouched, and never written over."""
 
-import importlib.util
 import json
-import re
-from base64 import b64decode
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import genlab_course as course
-from genlab_course import learner
-from genlab_course.grading import all_exercises
-from genlab_course.learner import (
-    NOTEBOOKS,
+from genlab_course.answers import Answered, answered, record
+from genlab_course.copies import (
     Prepared,
+    _blanks,
     as_bytes,
-    begin,
+    asked_in,
+    code_cells,
     fresh,
     handout,
+    imports_gone,
     prepare,
-    shipped,
-    standings,
-    table,
-    write_start,
+    reset,
 )
+from genlab_course.places import BACKUPS, MARK, NOTEBOOKS, shipped
+from genlab_course.standings import standings
+from genlab_course.start_page import begin, notices
+
+PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
+UNTOUCHED = Prepared()
+
+
+def notebook(text, *, printed="0.25"):
+    """A notebook as the course ships it: an opening picture, a widget, and a printed number."""
+
+    def code(source, outputs, **metadata):
+        return nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=7, **metadata)
+
+    shown = nbformat.v4.new_output("display_data", PICTURE)
+    widget = {**PICTURE, "text/plain": "Explorer(children=(IntSlider(value=3),))"}
+    cells = [
+        nbformat.v4.new_markdown_cell(text),
+        code("draw()", [shown, nbformat.v4.new_output("stream", text=printed)], metadata=TAGGED),
+        code(
+            "widget()",
+            [nbformat.v4.new_output("execute_result", widget, execution_count=7)],
+            metadata=TAGGED,
+        ),
+        code("number", [nbformat.v4.new_output("execute_result", {"text/plain": printed})]),
+        code("plot()", [shown]),
+    ]
+    for k, cell in enumerate(cells):
+        cell["id"] = f"cell-{k}"
+    content = nbformat.v4.new_notebook(cells=cells)
+    content.metadata = nbformat.from_dict({"language_info": {"name": "python"}})
+    return content
+
+
+TAGGED = {"tags": ["keep-output"]}
+
+
+def put(path, content):
+    """Write a notebook as Jupyter does."""
+    nbformat.write(content, path)
+
+
+def get(path):
+    return nbformat.read(path, as_version=4)
+
+
+def write_answer(path, text="my answers"):
+    """Write in a notebook, as a learner does."""
+    content = get(path)
+    content.cells[3].source = text
+    put(path, content)
+
+
+def autosave(path):
+    """Do to a file what JupyterLab does when a notebook was opened, run and saved."""
+    content = get(path)
+    content.metadata["language_info"] = {"name": "python", "version": "3.99.1"}
+    for cell in content.cells[1:]:
+        cell.metadata["execution"] = {"iopub.status.idle": "now"}
+        cell.execution_count, cell.outputs = 1, [nbformat.v4.new_output("stream", text="ran")]
+    put(path, content)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A small course of two lessons and a lab."""
+    folder = tmp_path / "notebooks"
+    (folder / "systems").mkdir(parents=True)
+    for name in NAMES:
+        put(folder / name, notebook(f"{name}, version 1"))
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path):
+    return tmp_path / "my"
+
+
+NAMES = ("01_first.ipynb", "02_second.ipynb", "systems/glide.ipynb")
+
+
+def says(path):
+    """The first cell of a notebook."""
+    return get(path).cells[0].source
+
+
+def test_the_first_time_everything_is_copied_and_again_what_was_thrown_away(source, mine):
+    assert prepare(mine, source).new == NAMES
+    assert says(mine / "systems/glide.ipynb") == "systems/glide.ipynb, version 1"
+    assert prepare(mine, source) == UNTOUCHED
+    (mine / NAMES[0]).unlink()
+    assert prepare(mine, source).new == NAMES[:1]
+
+
+def test_a_fresh_copy_shows_pictures_and_no_printed_number(source, mine):
+    prepare(mine, source)
+    cells = get(mine / NAMES[0]).cells
+    kept = [[output.data for output in cell.get("outputs", ())] for cell in cells]
+    widget = {**PICTURE, "text/plain": "Explorer(children=(IntSlider(value=3),))"}
+    assert kept == [[], [PICTURE], [widget], [], []]
+    assert all(cell.execution_count is None for cell in cells[1:])
+    assert "0.25" not in (mine / NAMES[0]).read_text()
+    assert [c.source for c in cells] == [c.source for c in get(source / NAMES[0]).cells]
+    nbformat.validate(get(mine / NAMES[0]))
+
+
+def test_an_update_renews_what_is_untouched_and_leaves_what_was_edited(source, mine):
+    prepare(mine, source)
+    write_answer(mine / NAMES[1])
+    edited = (mine / NAMES[1]).read_bytes()
+    for name in NAMES[:2]:
+        put(source / name, notebook("version 2"))
+    assert prepare(mine, source) == Prepared(renewed=NAMES[:1], outdated=NAMES[1:2])
+    assert says(mine / NAMES[0]) == "version 2"
+    assert (mine / NAMES[1]).read_bytes() == edited
+    assert prepare(mine, source).outdated == NAMES[1:2]  # it says so until it is reset
+
+
+def test_a_copy_that_was_opened_run_and_saved_is_still_renewed(source, mine):
+    prepare(mine, source)
+    autosave(mine / NAMES[0])
+    saved = (mine / NAMES[0]).read_bytes()
+    assert prepare(mine, source) == UNTOUCHED
+    assert (mine / NAMES[0]).read_bytes() == saved  # what it showed stays until there is an update
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source).renewed == NAMES[:1]
+    assert says(mine / NAMES[0]) == "version 2"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda cells: cells.append(nbformat.v4.new_markdown_cell("my note")),
+        lambda cells: cells.pop(),
+        lambda cells: cells.insert(0, cells.pop()),
+        lambda cells: cells[4].update(source="plot() "),
+        lambda cells: cells[0].update(cell_type="raw"),
+    ],
+    ids=["added", "deleted", "moved", "a blank", "another type"],
+)
+def test_whatever_a_learner_changes_in_the_cells_is_kept(source, mine, write):
+    prepare(mine, source)
+    content = get(mine / NAMES[0])
+    write(content.cells)
+    put(mine / NAMES[0], content)
+    written = (mine / NAMES[0]).read_bytes()
+    assert prepare(mine, source) == UNTOUCHED
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source).outdated == NAMES[:1]
+    assert (mine / NAMES[0]).read_bytes() == written
+
+
+def test_new_outputs_alone_are_no_new_version(source, mine):
+    prepare(mine, source)
+    before = (mine / NAMES[0]).read_bytes()
+    write_answer(mine / NAMES[1])
+    for name in NAMES[:2]:
+        put(source / name, notebook(f"{name}, version 1", printed="0.75"))
+    assert prepare(mine, source) == UNTOUCHED
+    assert (mine / NAMES[0]).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "[" * 100_000])
+def test_without_its_record_nothing_is_replaced(source, mine, damage):
+    prepare(mine, source)
+    write_answer(mine / NAMES[0])
+    (mine / MARK).write_text(damage)
+    assert prepare(mine, source).outdated == NAMES[:1]
+    assert get(mine / NAMES[0]).cells[3].source == "my answers"
+    assert NAMES[1] in json.loads((mine / MARK).read_text())
+
+
+DAMAGES = {
+    "empty": "",
+    "no JSON": "<<<<<<< HEAD",
+    "no cells": "{}",
+    "odd cells": '{"cells": [{"cell_type": "code", "source": 3}], "metadata": {}}',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_is_no_notebook_is_named_and_kept(source, mine, damage):
+    prepare(mine, source)
+    (mine / NAMES[0]).write_text(damage)
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source) == Prepared(unreadable=NAMES[:1])
+    assert (mine / NAMES[0]).read_text() == damage
+    _, kept = reset("1", mine, source)
+    assert kept.read_text() == damage
+    assert prepare(mine, source) == UNTOUCHED
+
+
+@pytest.mark.parametrize("call", [prepare, lambda mine, source: reset("1", mine, source)])
+def test_a_file_in_the_place_of_the_folder_is_refused(source, mine, call):
+    mine.write_text("mine")
+    with pytest.raises(NotADirectoryError, match="my is a file: expected a folder"):
+        call(mine, source)
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("1", NAMES[0]), ("01", NAMES[0]), ("01_first.ipynb", NAMES[0]), ("glide", NAMES[2])],
+)
+def test_a_reset_keeps_the_old_copy_with_its_date(source, mine, asked, name):
+    prepare(mine, source)
+    write_answer(mine / name)
+    written = (mine / name).read_bytes()
+    copy, kept = reset(asked, mine, source)
+    assert copy == mine / name
+    assert says(copy) == f"{name}, version 1"
+    assert kept.parent == mine / BACKUPS
+    assert kept.read_bytes() == written
+    assert prepare(mine, source) == UNTOUCHED
+
+
+def test_two_resets_in_one_second_keep_both(source, mine, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda _: "now")
+    kept = []
+    for text in ("first", "second", "third"):
+        prepare(mine, source)
+        (mine / NAMES[0]).write_text(text)
+        kept.append(reset("1", mine, source)[1])
+    assert [path.read_text() for path in kept] == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("asked", ["7", "../../etc", "", "²"])
+def test_a_lesson_that_does_not_exist_is_answered_with_those_that_do(source, mine, asked):
+    with pytest.raises(ValueError, match="there are: 01, 02, glide"):
+        reset(asked, mine, source)
+    assert not mine.exists()
+
+
+OLD = json.loads((Path(__file__).parent / "old_copy.json").read_text())  # one lesson, three answers
+LESSON = "01_four_paradigm_map.ipynb"
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A folder as commit bf6bd26 left it: its imports are gone, and one answer is half written."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for name, content in OLD.items():
+        (folder / name).write_text(json.dumps(content))
+    record("01.bayes", True, folder)
+    record("01.retired", True, folder)
+    return folder
+
+
+@pytest.fixture
+def newer(tmp_path):
+    """That lesson before anybody has written in it, in a version that can run."""
+    cells = []
+    for cell in OLD[LESSON]["cells"]:
+        if asks := [line for line in cell["source"] if line.startswith("course.exercise")]:
+            cells.append(cell | {"source": ["answer = ...  # your turn\n", *asks]})
+    (tmp_path / "newer").mkdir()
+    put(tmp_path / "newer" / LESSON, nbformat.from_dict(OLD[LESSON] | {"cells": cells}))
+    return tmp_path / "newer"
+
+
+def cell_of(content, id):
+    """The code that hands in an exercise."""
+    texts = ("".join(cell["source"]) for cell in content["cells"])
+    return next(text for text in texts if f'course.exercise("{id}"' in text)
+
+
+def test_the_answers_of_a_copy_that_cannot_run_any_more_are_carried_into_a_fresh_one(old, newer):
+    written = (old / LESSON).read_bytes()
+    assert prepare(old, newer) == Prepared(carried=(LESSON,))
+    (kept,) = old.glob("01_four_paradigm_map.2*.ipynb")
+    assert kept.read_bytes() == written
+    before, after, untouched = OLD[LESSON], get(old / LESSON), fresh(newer / LESSON)
+    for id in ("01.bayes", "01.marginal", "01.choose"):
+        assert cell_of(after, id) == cell_of(before, id) != cell_of(untouched, id)
+    texts = [["".join(c["source"]) for c in some["cells"]] for some in (after, untouched)]
+    assert sum(a != b for a, b in zip(*texts, strict=True)) == 3  # the others are new
+    assert prepare(old, newer) == UNTOUCHED
+    assert get(old / LESSON) == after
+
+
+def test_the_page_says_which_copies_were_rescued_and_retired_answers_stay(old, newer):
+    page, done = begin(old, newer)
+    assert "imports of these copies were gone: `01`" in get(page).cells[0].source
+    assert notices(done)[0] in get(page).cells[0].source
+    known = answered(old)
+    assert known["01.retired"] == known["01.bayes"] == Answered(True, 1)
+    assert standings(old, newer)[0].exercises[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "gone"),
+    [
+        ("from genlab import course", True),
+        ("from genlab.map import place, no_such_name", True),
+        ("%matplotlib inline\nfrom genlab import course", True),
+        ("import genlab_course as course\nimport not_ours", False),
+        ("from genlab import (", False),  # half written: not a reason to take a fresh one
+    ],
+)
+def test_imports_that_are_gone_are_found(code, gone):
+    assert imports_gone({"cells": [{"cell_type": "code", "source": code}]}) == gone
+
+
+def test_nothing_is_replaced(source, tmp_path):
+    mine = tmp_path / "mine.ipynb"
+    mine.write_text("my work")
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        handout(tmp_path, source=source)
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        handout(mine, source=source)
+    assert mine.read_text() == "my work"
 
 
 @pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
 def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(path):
-    copy = nbformat.reads(learner.as_bytes(learner.fresh(path)).decode(), as_version=4)
+    copy = nbformat.reads(as_bytes(fresh(path)).decode(), as_version=4)
     nbformat.validate(copy)
     shown = [o for c in copy.cells if c.cell_type == "code" for o in c.outputs]
     assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
@@ -47,9 +355,9 @@ def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(p
 @pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
 def test_every_exercise_of_the_course_starts_with_a_blank(path):
     """By which an answer is known when a copy is rescued."""
-    cells = [c for c in learner._code(fresh(path)) if learner._asks(c)]
+    cells = [c for c in code_cells(fresh(path)) if asked_in(c)]
     assert cells
-    assert all(learner._blanks(c["source"]) for c in cells)
+    assert all(_blanks(c["source"]) for c in cells)
 
 
 @pytest.fixture(scope="module")
@@ -82,98 +390,6 @@ def test_instructors_get_everything(tmp_path):
     assert lesson.read_bytes() == (NOTEBOOKS / lesson.name).read_bytes()
 
 
-@pytest.fixture
-def mine_start(tmp_path):
-    prepare(tmp_path / "my")
-    return tmp_path / "my"
-
-
-def test_every_lesson_and_lab_has_its_row_with_time_and_counts(mine_start):
-    rows = standings(mine_start)
-    assert {r.name for r in rows} == set(shipped())
-    assert rows[0].name.startswith("01_")
-    assert all(30 <= r.minutes <= 120 for r in rows)
-    assert all(r.exercises[0] == r.quiz[0] == 0 and r.quiz[1] >= 5 for r in rows)
-    of_lessons = [e for e in all_exercises() if e.id[:2].isdigit()]
-    assert sum(r.exercises[1] for r in rows if r.name[:2].isdigit()) == len(of_lessons)
-
-
-def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
-    odd = Prepared(outdated=("04_normalizing_flows.ipynb",), unreadable=("systems/glide.ipynb",))
-    page = write_start(mine_start, odd)
-    notebook = nbformat.read(page, as_version=4)
-    nbformat.validate(notebook)
-    head, code, _, work = notebook.cells
-    picture, standing = code.outputs
-    assert b64decode(picture.data["image/webp"])[8:12] == b"WEBP"
-    shown = standing.data["text/html"]
-    assert shown == table(standings(mine_start))
-    links = re.findall(r'<a href="([^"]+)"', shown)
-    assert links[0] == links[1]  # what is next, then all
-    assert sorted(links[1:]) == sorted(shipped())
-    pictures = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt=""', shown)
-    assert len(set(pictures)) == len(shipped())
-    assert all(b64decode(data)[8:12] == b"WEBP" for data in pictures)
-    assert all(f"<h3>{heading}</h3>" in shown for heading in learner.GROUPS)
-    assert page.stat().st_size < 400_000
-    assert all((mine_start / link).exists() for link in links)
-    assert "newer versions of: `04`" in head.source
-    assert "no notebook that can be read: `glide`" in head.source
-    assert "course.progress()" in code.source
-    assert "course.download()" in work.source
-    assert str(mine_start.parent) not in page.read_text()
-
-
-def test_the_page_says_what_is_done_and_what_is_next(mine_start):
-    first, second, *_ = learner.asked().values()
-    for id in (*first.exercises, *first.quiz, second.quiz[0]):
-        learner.record(id, True, mine_start)
-    button, done, begun, *others = table(standings(mine_start)).split("<a href=")[1:]
-    assert f"▶ Go on with: {second.title}" in button
-    assert "hours are left" in button
-    n = len(first.quiz)
-    assert f"<b>✓ {first.title}</b>" in done
-    assert f"exercises {len(first.exercises)} of {len(first.exercises)}<br>quiz {n} of {n}" in done
-    assert f"<b>… {second.title}</b>" in begun
-    assert not any("✓" in card or "…" in card for card in others)
-    assert [card.count("3px solid") for card in (button, done, begun)] == [0, 1, 0]  # of the next
-
-
-def test_each_notebook_has_a_thumbnail_that_can_be_cut_again():
-    spec = importlib.util.spec_from_file_location(
-        "thumbnails", NOTEBOOKS.parent / "docs/images/thumbnails.py"
-    )
-    thumbnails = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(thumbnails)
-    paths = {learner.key_of(name): path for name, path in shipped().items()}
-    assert set(paths) == set(thumbnails.CHOSEN) == {p.stem for p in learner.THUMBNAILS.iterdir()}
-    for key, path in paths.items():
-        assert thumbnails.cut(path, *thumbnails.CHOSEN[key]).size == thumbnails.SIZE
-
-
-def test_the_contents_are_open_at_first_and_what_a_learner_changes_stays(mine_start):
-    begin(mine_start)
-    (layout,) = (mine_start / learner.LAYOUTS).iterdir()
-    first = json.loads(layout.read_text())
-    panels = first["data"]["layout-restorer:data"]["left"]
-    assert panels["current"] in panels["widgets"]
-    assert layout.name == f"{first['metadata']['id']}-37a8.jupyterlab-workspace"
-    layout.write_text("mine")
-    begin(mine_start)
-    assert layout.read_text() == "mine"
-
-
-def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch, capsys):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    monkeypatch.chdir(mine_start)
-    course.progress()
-    assert shown[0].data == table(standings(mine_start))
-    monkeypatch.chdir(mine_start.parent)
-    with pytest.raises(FileNotFoundError, match="genlab start"):
-        course.progress()
-
-
 def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkeypatch, capsys):
     monkeypatch.chdir(mine_start / "systems")
     copy = mine_start / "04_normalizing_flows.ipynb"
@@ -190,13 +406,7 @@ def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkey
         course.reset("40")
 
 
-def test_the_cards_escape_titles_and_count_each_thing_in_its_place():
-    first = learner.Standing("a < b", "01_a.ipynb", 120, (3, 3), (4, 4))
-    second = learner.Standing("c & d", "02_b.ipynb", 90, (1, 5), (2, 7))
-    page = learner.table([first, second])
-    assert (page.count("a &lt; b"), page.count("c &amp; d")) == (1, 2)
-    assert "a < b" not in page
-    assert "c & d" not in page
-    assert "exercises 1 of 5<br>quiz 2 of 7" in page
-    assert "about 2 hours are left" in page  # of the second alone, 1.5 rounded to even
-    assert "left" not in learner.table([learner.Standing("c", "02_b.ipynb", 90, (0, 5), (0, 7))])
+@pytest.fixture
+def mine_start(tmp_path):
+    prepare(tmp_path / "my")
+    return tmp_path / "my"

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 import genlab_course as course
 from genlab_course import work
-from genlab_course.learner import BACKUPS, LOG, MARK, PAGE, answered, folder, prepare, record
+from genlab_course.answers import LOG, answered, record
+from genlab_course.copies import prepare
+from genlab_course.places import BACKUPS, MARK, folder
+from genlab_course.start_page import PAGE
 
 CELL = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "as shipped"}
 

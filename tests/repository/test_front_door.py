@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from genlab_course.cli import app
-from genlab_course.learner import HELLO
+from genlab_course.start_page import HELLO
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import yaml
 from packaging.licenses import canonicalize_license_expression
 
 import genlab
-from genlab_course import learner
-from genlab_course.learner import slug
+from genlab_course import start_page
+from genlab_course.start_page import slug
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -47,7 +47,7 @@ def test_every_address_of_ours_is_the_one_of_pyproject():
     owner, name = slug().split("/")
     assert f"https://github.com/{owner}/{name}" == REPOSITORY
     assert PROJECT["urls"]["Changelog"].startswith(f"{REPOSITORY}/")
-    assert learner.metadata(PROJECT["name"])["Name"] == PROJECT["name"]
+    assert start_page.metadata(PROJECT["name"])["Name"] == PROJECT["name"]
     assert f'metadata("{PROJECT["name"]}")' in inspect.getsource(slug)
     places = ["docs", ".github", "notebooks", "binder", "genlab_course", ".devcontainer"]
     below = [path for place in places for path in (ROOT / place).rglob("*")]

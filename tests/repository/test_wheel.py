@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from genlab_course.learner import shipped
+from genlab_course.places import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

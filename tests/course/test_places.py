@@ -1,0 +1,34 @@
+"""Where the working copies lie."""
+
+from pathlib import Path
+
+import pytest
+
+from genlab_course.places import MARK, NOTEBOOKS, folder, own_folder
+
+
+@pytest.fixture
+def copies(tmp_path):
+    """A folder of working copies."""
+    (tmp_path / "my" / "systems").mkdir(parents=True)
+    (tmp_path / "my" / MARK).write_text("{}")
+    return tmp_path / "my"
+
+
+def test_a_place_lies_in_the_nearest_folder_of_copies(copies):
+    assert folder(copies) == folder(copies / "systems") == copies
+    assert folder(copies.parent) is None
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["clone", "wheel"])
+def test_copies_belong_to_the_clone_or_else_to_where_one_works(copies, monkeypatch, packed):
+    monkeypatch.delenv("GENLAB_MY", raising=False)
+    monkeypatch.setattr("genlab_course.places.PACKED", NOTEBOOKS if packed else None)
+    found = []
+    for place in (copies.parent, copies / "systems"):
+        monkeypatch.chdir(place)
+        found.append(own_folder())
+    clone = NOTEBOOKS.parent / "my"
+    assert found == ([copies.parent / "my", copies] if packed else [clone, clone])
+    monkeypatch.setenv("GENLAB_MY", "~/mine")
+    assert own_folder() == Path("~/mine").expanduser()
