@@ -5,7 +5,6 @@ An attempt is compared with all of them on several inputs, so that the reply nam
 misunderstanding and never gives the answer away.
 """
 
-import contextlib
 import functools
 import hashlib
 import html
@@ -27,10 +26,9 @@ from typing import Any
 import numpy as np
 import torch
 from IPython.display import Markdown, display
-from numpy.typing import NDArray
 
 from genlab_course.answers import answered, record
-from genlab_course.checks import as_array
+from genlab_course.differences import Tolerance, difference, numbers
 from genlab_course.places import folder
 
 HINTS: dict[str, list[str]] = tomllib.loads(
@@ -196,7 +194,7 @@ def _in_tensors(answer: Any, task: Exercise) -> Any:
             out = answer(*given, **named)
         except (TypeError, ValueError, AttributeError, RuntimeError):
             out = answer(*map(_as_arrays, given), **named)
-        return out if isinstance(out, torch.Tensor) else torch.as_tensor(_numbers(out)).to(dtype)
+        return out if isinstance(out, torch.Tensor) else torch.as_tensor(numbers(out)).to(dtype)
 
     return called
 
@@ -230,20 +228,32 @@ def assess(task: Exercise, answer: Any) -> str:
     except _Crashed as crash:
         reply = str(crash)
     except Exception as error:  # a learner's bug must not stop the notebook
-        reply = f"{_shown(answer)} could not be read ({type(error).__name__}: {error})"
+        what = "what your function returns" if task.cases else _shown(answer)
+        reply = f"{what} could not be read ({type(error).__name__}: {error})"
     return f"not yet: {reply}" if reply else "right"
 
 
 def _judged(task: Exercise, answer: Any) -> str:
+    """What the judge says; a function that is blank or fails is not judged."""
     assert task.judge is not None
+    if not callable(answer):
+        try:
+            return task.judge(_touched(answer))
+        except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+            like = f"an answer like {type(task.right).__name__}" if task.right else "another"
+            said = f"{_shown(answer)} could not be read; {like} is expected: {_ASKED}"
+            raise _Crashed(said) from error
+
+    @functools.wraps(answer)
+    def watched(*given: Any, **named: Any) -> Any:
+        return _touched(answer(*given, **named))
+
     try:
-        return task.judge(_touched(answer))
-    except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
-        like = (
-            f"an answer like {type(task.right).__name__}" if task.right is not None else "another"
-        )
-        said = f"{answer!r} could not be read; {like} is expected: {_ASKED}"
-        raise _Crashed(said) from error
+        return task.judge(watched)
+    except _Untouched:
+        raise
+    except Exception as error:
+        raise _Crashed(_explain(error, answer, task)) from error
 
 
 def _touched(value: Any) -> Any:
@@ -291,12 +301,14 @@ def _as_arrays(value: Any) -> Any:
 
 def _explain(error: Exception, answer: Any, task: Exercise) -> str:
     """Say in a sentence what an exception of the learner's function means, and in which line."""
-    text, cases = str(error), task.cases or ()
+    text = str(error)
+    case = task.cases[0] if task.cases else None
     try:
-        inspect.signature(answer).bind(*cases[0])
+        if case is not None:
+            inspect.signature(answer).bind(*case)
     except TypeError:
         given = len(inspect.signature(answer).parameters)
-        asked = len(cases[0])
+        asked = len(case or ())
         return f"your function takes {given} arguments, not {asked}: {_ASKED}"
     except ValueError:  # a function in C has no signature
         pass
@@ -324,7 +336,7 @@ def _explain(error: Exception, answer: Any, task: Exercise) -> str:
 
 def _compare(task: Exercise, answer: Any) -> str:
     if task.cases is not None and not callable(_touched(answer)):
-        return f"expected a function, got {answer!r}"
+        return f"expected a function, got {_shown(answer)}"
     given, right = _results(answer, task), _results(task.right, task)
     if all(_same(g, r, task) for g, r in zip(given, right, strict=True)):
         fixed = any(getattr(r, "requires_grad", False) for r in right) and not all(
@@ -335,75 +347,38 @@ def _compare(task: Exercise, answer: Any) -> str:
         wrong = _results(mistake.wrong, task)
         if all(_same(g, w, task) for g, w in zip(given, wrong, strict=True)):
             return mistake.says
-    return _in_general(given, right) or _describe(given, right, task)
-
-
-def _numbers(value: Any) -> NDArray[np.float64]:
-    """Turn what a learner returns into an array: lists of tensors and columns of one, too."""
-    if isinstance(value, list | tuple):
-        return as_array(np.array([_numbers(v) for v in value]))
-    return as_array(value)
+    try:
+        within = _tolerance(task, numbers(right[0]))
+    except (TypeError, ValueError):  # words
+        within = Tolerance(0.0, 0.0)
+    said = difference(given, right, within, show=task.cases is not None)
+    return f"{said}{' Try' if said[-1] in '.?' else '; try'} course.hint({task.id!r})"
 
 
 def _same(given: Any, wanted: Any, task: Exercise) -> bool:
     if isinstance(wanted, str) or isinstance(given, str):
         return str(given).strip().lower() == str(wanted).strip().lower()
-    a, b = _numbers(given), _numbers(wanted)
-    by_hand = task.cases is None and not np.array_equal(b, np.round(b))
-    rtol = task.rtol if task.rtol is not None else 5e-3 if by_hand else 1e-4
-    atol = task.atol if task.atol is not None else 5.1e-4 if by_hand else 1e-6
+    a, b = numbers(given), numbers(wanted)
     if a.size == b.size == 1:
         a, b = a.reshape(()), b.reshape(())
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol))
+    return a.shape == b.shape and bool(_tolerance(task, b).agree(a, b).all())
 
 
-_FACTORS = (
-    (-1.0, "Every number has the opposite sign."),
-    (2.0, "Every number is twice what it should be: a factor is missing somewhere."),
-    (0.5, "Every number is half of what it should be: a factor too many somewhere."),
-    (math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
-    (1 / math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
-)
-
-
-def _in_general(given: list[Any], right: list[Any]) -> str:
-    """Name a mistake that any exercise can show; "" when there is none of these."""
-    if any(isinstance(value, str) for value in (*given, *right)):
-        return ""
-    numbers = [_numbers(g) for g in given]
-    if any(np.isnan(a).any() for a in numbers):
-        return "There is a nan: 0 log 0, 0 / 0, or the logarithm or root of a negative number?"
-    if any(np.isinf(a).any() for a in numbers):
-        return "There is an infinity: a division by 0, log 0, or an exponential of a large number?"
-    wanted = [_numbers(r) for r in right]
-    if [a.shape for a in numbers] != [b.shape for b in wanted]:
-        return ""
-    a, b = (np.concatenate([part.reshape(-1) for part in side]) for side in (numbers, wanted))
-    for factor, says in _FACTORS:
-        if np.abs(b).max(initial=0.0) > 0 and np.allclose(a, factor * b, rtol=1e-5, atol=1e-9):
-            return says
-    return ""
+def _tolerance(task: Exercise, wanted: Any) -> Tolerance:
+    by_hand = task.cases is None and not np.array_equal(wanted, np.round(wanted))
+    rtol = task.rtol if task.rtol is not None else 5e-3 if by_hand else 1e-4
+    atol = task.atol if task.atol is not None else 5.1e-4 if by_hand else 1e-6
+    return Tolerance(rtol, atol)
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
-    if not isinstance(value, str):
-        with contextlib.suppress(TypeError, ValueError):  # what holds no numbers stays as it is
-            text = " ".join(np.array2string(_numbers(value), precision=4, separator=", ").split())
+    """An answer in a few words: of an array its shape alone."""
+    shape = getattr(value, "shape", ())
+    if math.prod(shape) > 1:
+        kind = "a tensor" if isinstance(value, torch.Tensor) else "an array"
+        return f"{kind} of shape {tuple(shape)}"
+    text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _describe(given: list[Any], right: list[Any], task: Exercise) -> str:
-    for number, (g, r) in enumerate(zip(given, right, strict=True)):
-        if _same(g, r, task):
-            continue
-        if isinstance(g, str) and not isinstance(r, str):
-            return f"{g!r} is text: give the number without quotes"
-        case = f" on input {number + 1} of {len(right)}" if task.cases and len(right) > 1 else ""
-        if not isinstance(r, str) and _numbers(g).shape != _numbers(r).shape:
-            return f"expected shape {_numbers(r).shape}, got {_numbers(g).shape}{case}"
-        return f"{_shown(g)} is not it{case}; try course.hint({task.id!r})"
-    return "not it"
 
 
 _hints_given: dict[str, int] = {}

@@ -1,0 +1,141 @@
+"""A rejected answer is told what differs, in one sentence and without a matrix."""
+
+import math
+
+import elsewhere
+import numpy as np
+import pytest
+import torch
+
+from genlab_course.grading import Exercise, assess
+
+TABLE = torch.tensor([[0.5, 2.0, -1.0], [3.0, 0.25, 4.0]], dtype=torch.float64)
+ROW = torch.tensor([1.0, 3.0], dtype=torch.float64)
+SAME = Exercise("00.same", right=lambda x: x, cases=((TABLE,), (ROW,)))
+MEAN = Exercise("00.mean", right=lambda x: x.mean(), cases=((TABLE,), (ROW,)))
+COUNT = Exercise("00.count", right=lambda x: (x > 1).sum(-1), cases=((TABLE,), (2 * TABLE,)))
+
+
+def at(place, value):
+    """The identity but for one place of the table."""
+
+    def answer(x):
+        x = x.clone()
+        if x.ndim == 2:
+            x[place] = value
+        return x
+
+    return answer
+
+
+def signs(x):
+    return x * torch.tensor([1.0, -1.0]) if x.ndim == 1 else x
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x: -x, "Every number has the opposite sign."),
+        (lambda x: 2 * x, "Every number is twice what it should be: a factor is missing"),
+        (lambda x: x / 2, "Every number is half of what it should be: a factor too many"),
+        (lambda x: x / math.log(2), "off by the factor log 2: nats and bits are mixed up."),
+        (lambda x: x * math.log(2), "off by the factor log 2: nats and bits are mixed up."),
+        (lambda x: 3 * x, "Yours is 3 times what is expected, at every place."),
+        (lambda x: -x / 4, "Yours is -0.25 times what is expected, at every place."),
+        (lambda x: x * x.numel(), "Yours is 6 times what is expected, at every place on input 1"),
+        (lambda x: 0 * x, "Every number is 0."),
+        (lambda x: x + 1, "Yours is 1 larger than expected, at every place."),
+        (lambda x: x - 0.125, "Yours is 0.125 smaller than expected, at every place."),
+        (lambda x: x + x.sum(), "8.75 larger than expected, at every place on input 1 of 2."),
+        (signs, "the sign is not at 1 of 2 places, the first at [1] on input 2"),
+        (lambda x: x.flip(-1), "but at 4 of 6 places out of order, the first at [0, 0] on in"),
+        (at((1, 2), 7.0), "1 of 6 places differ on input 1 of 2, the first at [1, 2]: 7, exp"),
+        (lambda x: x.square(), "6 of 6 places differ on input 1 of 2, the first at [0, 0]: 0.25"),
+        (at((0, 1), 2.003), "the first at [0, 1]: 2.003, expected 2"),
+        (lambda x: x * 1.0003, "Yours is 1.0003 times"),
+        (lambda x: x[..., None], "expected shape (2, 3), got (2, 3, 1) on input 1 of 2"),
+        (lambda x: x[0], "expected shape (2, 3), got (3,) on input 1 of 2"),
+        (at((0, 2), math.nan), "There is a nan at [0, 2] on input 1 of 2: 0 log 0, 0 / 0, or"),
+        (lambda x: x.sqrt(), "There is a nan at [0, 2] on input 1 of 2: 0 log 0, 0 / 0, or"),
+        (lambda x: x / (x != 1), "There is an infinity at [0] on input 2 of 2: a division by 0, "),
+        (lambda x: x / 0, "There is an infinity at [0, 0], the first of 6 on input 1 of 2: a div"),
+    ],
+)  # fmt: skip
+def test_what_differs_is_said_of_a_function_of_tensors(answer, says):
+    said = assess(SAME, answer)
+    assert said.startswith("not yet: ")
+    assert says in said
+    assert said.endswith("ry course.hint('00.same')")
+    assert len(said) < 200
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x: x.sum(), "8.75, expected 1.458 on input 1 of 2;"),
+        (lambda x: x.numpy().max(), "4, expected 1.458 on input 1 of 2;"),
+        (lambda x: 3 * x.mean(), "Yours is 3 times what is expected, at every place. Try"),
+        (lambda x: x.mean() + (x.ndim == 1), "3, expected 2 on input 2 of 2;"),
+        (lambda x: math.nan, "There is a nan on input 1 of 2: 0 log 0"),
+    ],
+)
+def test_what_differs_is_said_of_a_function_of_numbers(answer, says):
+    assert says in assess(MEAN, answer)
+
+
+def test_an_infinity_that_is_expected_is_no_mistake():
+    task = Exercise("00.log", right=lambda x: x.log(), cases=((torch.tensor([0.0, 1.0, 2.0]),),))
+    said = assess(task, lambda x: torch.tensor([-math.inf, 0.0, 2.0]))
+    assert "1 of 3 places differ, the first at [2]: 2, expected 0.693" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x: (x > 1).double().mean(-1),
+         "Yours holds real numbers (float64), expected are whole numbers (int64). "),
+        (lambda x: x.max(-1).values > 2,
+         "Yours holds True and False (bool), expected are whole numbers (int64). "),
+        (lambda x: np.ones(2), "Yours holds real numbers (float64), expected are whole"),
+    ],
+)  # fmt: skip
+def test_numbers_of_another_kind_are_named(answer, says):
+    assert says in assess(COUNT, answer)
+
+
+def test_a_tensor_on_another_device_is_named():
+    def there(x):
+        return x.to(elsewhere.GPU) + 1
+
+    with elsewhere.Elsewhere():
+        said = assess(SAME, there)
+    assert said.startswith("not yet: Yours is on lazy:0, expected on cpu. Yours is 1 larger")
+
+
+def test_complex_numbers_are_not_read_without_their_imaginary_part():
+    said = assess(SAME, lambda x: x * (1 + 1j))
+    assert (
+        "what your function returns could not be read (TypeError: the numbers are complex" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ([0.7, 2.0, 0.25], "not yet: 1 of 3 places differ, the first at [0]: 0.7; try"),
+        ([1.5, 6.0, 0.75], "not yet: 3 of 3 places differ, the first at [0]: 1.5; try"),
+        ([1.5, 3.0, 1.25], "not yet: 3 of 3 places differ, the first at [0]: 1.5; try"),
+        ([1.0, 4.0, 0.5], "Every number is twice what it should be"),
+        ([2.0, 0.5, 0.25], "The numbers are right, but at 2 of 3 places out of order"),
+        ([0.5, 2.0], "expected shape (3,), got (2,)"),
+    ],
+)
+def test_of_numbers_found_by_hand_none_is_given_away(answer, says):
+    assert says in assess(Exercise("00.row", right=[0.5, 2.0, 0.25]), answer)
+
+
+def test_one_number_found_by_hand_is_shown_without_the_right_one():
+    assert assess(Exercise("00.one", right=0.76), 3.0) == (
+        "not yet: 3 is not it; try course.hint('00.one')"
+    )
+    assert "0.7" not in assess(Exercise("00.one", right=0.76), 2.0)
