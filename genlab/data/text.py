@@ -1,8 +1,10 @@
-"""English prose that every Python carries: the reference manual behind `help()`.
+"""English prose: Python's reference manual, which `help()` shows.
 
-It grows with Python's versions. Below, a `Grammar`: sentences with exact probabilities.
+It is shipped, as of Python 3.11.7, since every release has another one (`manual.md` names its
+licence). Below, a `Grammar`: sentences with exact probabilities.
 """
 
+import json
 import math
 import re
 from bisect import bisect_right
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from itertools import accumulate
-from pydoc_data.topics import topics  # type: ignore[import-not-found,unused-ignore]
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +21,7 @@ from torch import Tensor
 from genlab.core.tensors import Rng, require_between
 
 SPLITS = ("train", "val", "test")
+MANUAL = Path(__file__).parent / "manual.json"
 
 
 def unique_paragraphs(texts: list[str]) -> list[str]:
@@ -32,9 +35,16 @@ def unique_paragraphs(texts: list[str]) -> list[str]:
     return list(seen.values())
 
 
+def load_topics() -> dict[str, str]:
+    """The manual of Python 3.11.7 as it is: the text of each topic by its name."""
+    topics: dict[str, str] = json.loads(MANUAL.read_text(encoding="utf-8"))
+    return topics
+
+
 @cache
 def paragraphs() -> tuple[str, ...]:
     """All paragraphs of the manual, each once, topics in alphabetical order."""
+    topics = load_topics()
     return tuple(unique_paragraphs([topics[name] for name in sorted(topics)]))
 
 

@@ -49,7 +49,7 @@ def digits_digest() -> str:
 
 
 def text_digest() -> str:
-    """Name the manual of this Python by its content: other versions have another one."""
+    """Name the manual's text by its content."""
     return digest(windows(load_text("train"), 1), windows(load_text("test"), 1))
 
 
@@ -63,7 +63,7 @@ DIGITS: Any = {
     "digest": digits_digest,
 }
 TEXT: Any = {
-    "source": "genlab.data.text, part 'train': the manual of the Python that trained, 90 %",
+    "source": "genlab.data.text, part 'train': the manual of Python 3.11.7, 90 %; PSF-2.0",
     "digest": text_digest,
 }
 MNIST16: Any = {

@@ -24,6 +24,7 @@ LICENCES = {
     "MIT": "LICENSE",
     "CC-BY-4.0": "LICENSE-TEXT",
     "CC-BY-SA-3.0": "genlab/data/mnist10k.md",
+    "PSF-2.0": "genlab/data/manual.md",
 }
 MNIST = re.compile(r"mnist|data\.(captioned|captions|moving)", re.IGNORECASE)
 
@@ -34,6 +35,14 @@ def test_the_licence_is_an_expression_whose_files_are_there():
     assert PROJECT["license-files"] == list(LICENCES.values())
     assert all((ROOT / path).is_file() for path in LICENCES.values())
     assert not any(c.startswith("License ::") for c in PROJECT["classifiers"])
+
+
+def test_the_manual_of_python_comes_with_its_licence_and_its_copyright():
+    said = (ROOT / LICENCES["PSF-2.0"]).read_text(encoding="utf-8")
+    assert "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2\n" in said
+    assert "Copyright © 2001-2023 Python Software Foundation" in said
+    assert LICENCES["PSF-2.0"] in (ROOT / "LICENSE-TEXT").read_text(encoding="utf-8")
+    assert f"]: {LICENCES['PSF-2.0']}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_package_says_whose_it_is_and_where():

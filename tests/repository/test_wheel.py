@@ -104,9 +104,8 @@ def test_the_wheel_carries_the_lessons_without_outputs_and_nothing_of_ours_alone
         name.split("/")[0] for name in sizes if ".dist-info" in name
     }
     assert not [name for name in sizes if re.search(r"solutions/|(^|/)tests?[/_]", name)]
-    assert {"genlab/zoo/weights/digit_vae.safetensors", "genlab_course/data/overrides.json"} <= (
-        set(sizes)
-    )
+    data = {"zoo/weights/digit_vae.safetensors", "data/manual.json", "data/manual.md"}
+    assert {f"genlab/{name}" for name in data} | {"genlab_course/data/overrides.json"} <= set(sizes)
     assert sum(size for name, size in sizes.items() if "/lessons/" in name) < 0.8 * MB
     assert sum(sizes.values()) < 40 * MB
 

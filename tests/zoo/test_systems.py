@@ -112,7 +112,7 @@ def test_some_steps_learn_windows_are_short_first_and_the_average_ships():
         latest = model.lm.net.embedding.weight.clone()
     assert lengths == [8] * 28 + [32] * 12
     assert abs(losses[0] - math.log(301)) < 0.3  # one of 300 tokens and the begin token
-    assert sum(losses[-5:]) / 5 < losses[0] - 0.5  # the text is that of this Python's manual
+    assert sum(losses[-5:]) / 5 < losses[0] - 0.5
     assert model.tokenizer.merges == train_bpe(TEXT, 300)
     assert not torch.equal(latest, model.lm.net.embedding.weight)
 

@@ -103,7 +103,7 @@ course.draw_map("predict_the_large_run", slim=True)
 #
 # We need a model that can be made larger by turning one knob. Take a network after one of the first neural language models (Bengio et al. 2003): look up a vector for each of the last 16 characters, put the vectors side by side, and pass them through hidden layers, here two, and a layer norm (which gives a layer's units mean 0 and variance 1), to the scores of the next character. The knob is the width $w$ of the hidden layers; a character's vector has $w/4$ numbers.
 #
-# The text is the reference manual that Python carries, as in the [language model lab](../systems/language_model.ipynb); a twentieth of its paragraphs is held out. Its 96 possible characters are numbered from 0.
+# The text is Python's reference manual (that of 3.11.7, which is shipped), as in the [language model lab](../systems/language_model.ipynb); a twentieth of its paragraphs is held out. Its 96 possible characters are numbered from 0.
 
 # %%
 from torch import nn

@@ -32,7 +32,6 @@ import zlib
 from collections import Counter
 from functools import partial
 from itertools import pairwise
-from pydoc_data.topics import topics
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,7 +49,7 @@ from genlab.autoregressive.tokens import windowed_log_probs
 from genlab.core import last
 from genlab_course import check, check_range
 from genlab_course.figures import BLUE, RED, show
-from genlab.data.text import load_text, unique_paragraphs
+from genlab.data.text import load_text, load_topics, unique_paragraphs
 from genlab.nn.transformer import attention, causal_mask, join_heads, split_heads
 from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.pretrained import EXAMPLES, load_pretrained
@@ -72,7 +71,7 @@ course.draw_map("language_model", slim=True)
 # A language model is one equation, $p(x_{1:n}) = \prod_i p(x_i\mid x_{<i})$, and a great deal of care about everything around it: what a
 # *token* $x_i$ is, which network computes the conditional, what it costs to draw from it, and how to tell whether the result is any good. Lesson 02
 # had the equation, pixels and some seconds of training. Here is the real mechanism in miniature: a
-# million and a half weights, trained for some ten minutes on one core, on the reference manual that every Python carries.
+# million and a half weights, trained for some ten minutes on one core, on Python's reference manual (that of 3.11.7, which is shipped).
 #
 # ## Predict first
 #
@@ -129,8 +128,8 @@ check(
 # %% [markdown]
 # **Step 2. The real text.** First the text is cut into words, because a merge across words ("of the") would waste the vocabulary on phrases; a
 # space belongs to the word *behind* it. Then 768 merges, learned on the training part alone: they are fitted to data like any weight. (Learned on the
-# held-out text they would flatter every number below.) The shipped tokenizer was trained on the manual of one Python version, so compare it with
-# the merges that yours gives.
+# held-out text they would flatter every number below.) The shipped tokenizer learned from the same text, so it
+# should have the tokens that your merges give.
 
 # %%
 merges = train_bpe(train_text, 1024)
@@ -139,7 +138,7 @@ model = load_model("language_model", dtype=torch.float32)
 shared = len(set(tokenizer.pieces) & set(model.tokenizer.pieces)) / 1024
 print(
     "fraction of its tokens that the shipped tokenizer shares with yours: "
-    f"~{shared:.3f}"
+    f"{shared:.3f}"
 )
 print(words("    if x_1 == 'don''t':"))
 longest = sorted(tokenizer.pieces, key=len)[-12:]
@@ -988,6 +987,7 @@ check_range(
 # copy sees it at once.
 
 # %%
+topics = load_topics()
 chosen = [
     "class", "function", "return", "with", "try", "del", "lists", "callable-types",
 ]
