@@ -13,10 +13,13 @@ OBJECTIVES = {  # word: what is minimised
     "minimax game": "against a discriminator",
     "denoising": "mean square error of predicted noise, data or score",
     "flow matching": "mean square error of a predicted velocity",
-    "masked prediction": "tokens from a corrupted canvas",
+    "denoising of tokens": "cross-entropy on a canvas of masked, or random, tokens",
     "energy": "contrast of data with own samples or noise",
+    "matching of samples": "a kernel's or a score's distance to data: MMD, CRPS, drifting",
     "distillation": "agreement with a teacher, or with one's own smaller steps",
+    "reward": "minus a reward, plus the divergence from a reference",
 }
+ANY_FAMILY = frozenset({"reward"})  # trains a finished model of any family, which stays where it is
 SAMPLERS = {  # word: how a sample is made
     "sequential": "one token after another",
     "one-pass": "one draw, one network evaluation",
@@ -40,40 +43,58 @@ class Paradigm:
     name: str
     equation: str  # how p(x) is written, as TeX
     objectives: tuple[str, ...]
-    samplers: tuple[str, ...]
+    ways: tuple[tuple[str, tuple[str, ...]], ...]  # a sampler, and the likelihoods that it leaves
     draws: str  # how a sample is made, on a card
     evaluations: str  # network evaluations (NFE) for one sample
-    likelihoods: tuple[str, ...]
     pays: str  # the trade-off, on a card
     lessons: tuple[int, ...]
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Words for how it samples."""
+        return tuple(sampler for sampler, _ in self.ways)
+
+    @property
+    def likelihoods(self) -> tuple[str, ...]:
+        """Words for what it can say of p(x), whatever the sampler."""
+        return tuple(dict.fromkeys(word for _, words in self.ways for word in words))
 
 
 PARADIGMS: tuple[Paradigm, ...] = (
     Paradigm(
-        AUTOREGRESSIVE, r"p(x)=\prod_i\, p(x_i\mid x_{<i})", ("cross-entropy",),
-        ("sequential",), "token after token", "one a token",
-        ("exact",), "latency grows with length", (2, 3),
+        AUTOREGRESSIVE, r"p(x)=\prod_i\, p(x_i\mid x_{<i})", ("cross-entropy", "distillation"),
+        (("sequential", ("exact",)),),
+        "token after token", "one a token", "latency grows with length", (2, 3),
     ),
     Paradigm(
-        FLOW, r"p(x)=p_z(f^{-1}(x))\,|\det J_{f^{-1}}|", ("change of variables",),
-        ("one-pass",), "base draw, then f", "one (coupling)",
-        ("exact",), "only invertible layers", (3, 4),
+        FLOW, r"p(x)=p_z(f^{-1}(x))\,|\det J_{f^{-1}}|", ("change of variables", "distillation"),
+        (
+            ("one-pass", ("exact", "bound")),  # couplings; a bound for whole numbers (lesson 04)
+            ("sequential", ("exact", "bound")),  # autoregressive flows
+            ("multi-step", ("exact", "bound")),  # continuous flows, trained by likelihood
+        ),
+        "base draw, then f", "one (coupling)", "only invertible layers", (3, 4),
     ),
     Paradigm(
         LATENT, r"p(x)=\int p(x\mid z)\,p(z)\,dz", ("ELBO",),
-        ("one-pass",), "prior draw, then decoder", "one",
-        ("bound",), "only a bound, blur", (5, 6),
+        (("one-pass", ("bound",)),),
+        "prior draw, then decoder", "one", "only a bound, blur", (5, 6),
     ),
     Paradigm(
-        ADVERSARIAL, r"x=G(z)", ("minimax game",),
-        ("one-pass",), "noise, then generator", "one",
-        ("none",), "modes may go missing", (7, 8),
+        ADVERSARIAL, r"x=G(z)", ("minimax game", "matching of samples"),  # a kernel for a critic
+        (("one-pass", ("none",)),),
+        "noise, then generator", "one", "modes may go missing", (7, 8),
     ),
     Paradigm(
         SCORE, r"\nabla_x\log p_t(x)",
-        ("denoising", "flow matching", "masked prediction", "energy", "distillation"),
-        ("multi-step", "parallel-refinement"), "denoise step by step", "one a step",
-        ("indirect", "bound", "unnormalised"), "many evaluations", (10, 11, 12, 13, 14),
+        ("denoising", "flow matching", "denoising of tokens", "energy", "matching of samples",
+         "distillation"),
+        (
+            ("multi-step", ("indirect", "bound", "unnormalised", "none")),  # none: of a few steps
+            ("parallel-refinement", ("bound", "none")),
+            ("one-pass", ("none",)),  # trained to jump (frontier)
+        ),
+        "denoise step by step", "one a step", "many evaluations", (10, 11, 12, 13, 14),
     ),
 )  # fmt: skip
 
@@ -123,42 +144,62 @@ def lit(lesson: int | str) -> tuple[str, ...]:
 def place(
     objective: str | None = None, sampler: str | None = None, likelihood: str | None = None
 ) -> tuple[str, ...]:
-    """Families that agree with all that is known; none for clues that contradict one another.
+    """Families that agree with all that is known of one part; none for clues that contradict.
 
-    >>> place(sampler="one-pass", likelihood="exact")
-    ('flow',)
+    The likelihood is that of what the sampler draws: a student that jumps has none, whatever its
+    teacher has. "reward" narrows nothing: it trains any family further. A hybrid lies outside,
+    since its parts are of several families: place each by its own clues. So "two-stage" gives
+    none, and so do clues of two parts at once, as next-token cross-entropy with parallel
+    refinement (block diffusion: autoregressive over the blocks, score within one).
+
+    >>> place(sampler="one-pass", likelihood="exact"), place("distillation", likelihood="none")
+    (('flow',), ('score / diffusion',))
     """
-    left = PARADIGMS
-    for clue, field, words in (
-        (objective, "objectives", OBJECTIVES),
-        (sampler, "samplers", SAMPLERS),
-        (likelihood, "likelihoods", LIKELIHOODS),
-    ):
+    for clue, words in ((objective, OBJECTIVES), (sampler, SAMPLERS), (likelihood, LIKELIHOODS)):
         if clue is not None and clue not in words:
             raise ValueError(f"unknown clue {clue!r}; expected one of {', '.join(words)}")
-        left = tuple(p for p in left if clue is None or clue in getattr(p, field))
-    return tuple(p.name for p in left)
+    return tuple(
+        p.name
+        for p in PARADIGMS
+        if (objective is None or objective in ANY_FAMILY or objective in p.objectives)
+        and any(
+            sampler in (None, way) and (likelihood is None or likelihood in left)
+            for way, left in p.ways
+        )
+    )
 
 
 def evaluations(
-    families: tuple[str, ...], *, tokens: int = 1, steps: int = 1, guided: bool = False
+    families: tuple[str, ...],
+    *,
+    sampler: str | None = None,
+    tokens: int = 1,
+    steps: int = 1,
+    guided: bool = False,
 ) -> int:
     r"""Network evaluations (NFE) for one sample, stage by stage; guidance asks twice a step.
 
-    $$\text{NFE} = [\text{autoregressive}]\,n + [\text{score}]\,S\,(1+g) + [\text{others}]$$
+    $$\text{NFE} = [\text{sequential}]\,n + [\text{loop}]\,S\,(1+g) + [\text{one-pass}]$$
 
-    >>> evaluations((LATENT, SCORE), steps=50, guided=True)
-    101
+    summed over the families, each sampled by `sampler` if it knows that way, else by its usual one.
+
+    >>> evaluations((LATENT, SCORE), steps=50, guided=True), evaluations((SCORE,), steps=50)
+    (101, 50)
     """
     if unknown := set(families) - set(FAMILIES):
         raise ValueError(f"unknown families {sorted(unknown)}; expected some of {FAMILIES}")
     if tokens < 1 or steps < 1:
         raise ValueError(f"tokens and steps must be at least 1, got {tokens} and {steps}")
-    each = {AUTOREGRESSIVE: tokens, SCORE: steps * (2 if guided else 1)}
-    return sum(each.get(family, 1) for family in families)
+    if sampler is not None and sampler not in SAMPLERS:
+        raise ValueError(f"unknown sampler {sampler!r}; expected one of {', '.join(SAMPLERS)}")
+    loop = steps * (2 if guided else 1)
+    each = {"sequential": tokens, "one-pass": 1, "multi-step": loop, "parallel-refinement": loop}
+    known = {p.name: p.samplers for p in PARADIGMS if p.name in families}
+    ways = (sampler if sampler in known[one] else known[one][0] for one in families)
+    return sum(each[way] for way in ways)
 
 
-PAYS = {  # family, or way of sampling: what is paid, and why
+PAYS = {  # family, way of sampling, or family sampled so: what is paid, and why
     AUTOREGRESSIVE: (
         "latency grows with the length of the output",
         "one evaluation a token, each waiting for the last (lesson 02)",
@@ -180,7 +221,15 @@ PAYS = {  # family, or way of sampling: what is paid, and why
         "an evaluation for every denoising step",
         "the sampler follows the score through the noise levels (lessons 12, 13)",
     ),
-    "few-step": (
+    (FLOW, "sequential"): (
+        "latency grows with the dimension, and every layer must be invertible",
+        "a triangular map is inverted one coordinate after another (lesson 04)",
+    ),
+    (FLOW, "multi-step"): (
+        "an ODE to solve for every sample, and a trace along it for every likelihood",
+        "the determinant becomes an integral along the path (lesson 04)",
+    ),
+    (SCORE, "one-pass"): (
         "no likelihood of the teacher's kind, some quality or variety, and a second training",
         "large steps leave the path of the ODE; a student is trained to jump (frontier)",
     ),
@@ -201,6 +250,5 @@ def pays(families: tuple[str, ...], sampler: str | None = None) -> tuple[tuple[s
     >>> pays((FLOW,))[0][0]
     'every layer must be invertible, and the code is as large as the data'
     """
-    few = SCORE in families and sampler == "one-pass"
-    keys = ["few-step" if few and family == SCORE else family for family in families]
-    return tuple(PAYS[key] for key in (*keys, sampler) if key in PAYS)
+    parts = (PAYS.get((family, sampler)) or PAYS[family] for family in families)
+    return (*parts, *(PAYS[way] for way in (sampler,) if way in PAYS))

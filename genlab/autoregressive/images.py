@@ -7,6 +7,7 @@ van den Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1 and se
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,14 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
-from genlab.core.tensors import Rng, drawn, require_between, require_index, require_rows
+from genlab.core.tensors import (
+    Rng,
+    draw_indices,
+    drawn,
+    require_between,
+    require_index,
+    require_rows,
+)
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
@@ -73,10 +81,11 @@ class GridAutoregressive(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, *, generator: Rng = None) -> Points:
         """Draw `n` points: the bin of the first coordinate, then of the second, then a place."""
-        first = torch.multinomial(self.log_p_first(n).exp(), 1, generator=generator)[:, 0]
-        second = torch.multinomial(self.log_p_second(first).exp(), 1, generator=generator)[:, 0]
+        first = draw_indices(self.log_p_first(n).exp(), 1, generator=generator)[:, 0]
+        second = draw_indices(self.log_p_second(first).exp(), 1, generator=generator)[:, 0]
         cell = torch.stack([first, second], 1)
-        inside = torch.rand(cell.shape, generator=generator, dtype=self.smooth.dtype)
+        here: dict[str, Any] = {"device": cell.device, "generator": generator}
+        inside = drawn(torch.rand, cell.shape, dtype=self.smooth.dtype, **here)
         return -self.extent + self.bin_width * (cell + inside)
 
 

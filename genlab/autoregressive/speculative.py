@@ -6,7 +6,7 @@ Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1 and appendix A
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import LogitsOf, Reshape, draw, reshape_logits
 from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
-from genlab.core.tensors import Rng, last, require_alike, require_between, require_finite
+from genlab.core.tensors import Rng, drawn, last, require_alike, require_between, require_finite
 
 Probs = Float[Tensor, " *b v"]
 Draft = Callable[[Tensor, Tensor], Tensor]  # padded tokens (b, t), lengths (b,) to probs (b, v)
@@ -82,7 +82,7 @@ def draft_from_ngram(model: NGram) -> Draft:
         places = (length[:, None] - n + torch.arange(n, device=tokens.device)).clamp(min=0)
         context = tokens.gather(1, places)
         context = torch.where(context < v, context, 0)[:, None].expand(-1, v, -1)
-        every = torch.arange(v).expand(len(tokens), v)[..., None]
+        every = torch.arange(v, device=tokens.device).expand(len(tokens), v)[..., None]
         runs = torch.cat([context, every], 2)  # each context with each token behind it
         return model.token_log_probs(runs.flatten())[n :: n + 1].reshape(-1, v).exp()
 
@@ -110,7 +110,8 @@ def speculative_round(
 ) -> Round:
     """Draft k tokens one by one, read them in one pass of the target, keep what may be kept."""
     b, device = len(tokens), tokens.device
-    u = torch.rand((b, 2 * k + 1), dtype=torch.float64, generator=generator).to(device)
+    where: dict[str, Any] = {"device": device, "generator": generator}
+    u = drawn(torch.rand, (b, 2 * k + 1), dtype=torch.float64, **where)
     rows, longer = torch.arange(b, device=device), pad(tokens, (0, k + 1))
     drafts = []
     for i in range(k):

@@ -171,7 +171,7 @@ class NGram:
     def _keys(self, tokens: Tensor, k: int) -> Tensor:
         """Every run of k + 1 tokens as one number, the last token as its lowest digit."""
         runs = tokens.unfold(0, k + 1, 1)
-        return (runs * self.n_tokens ** torch.arange(k, -1, -1)).sum(1)
+        return (runs * self.n_tokens ** torch.arange(k, -1, -1, device=tokens.device)).sum(1)
 
     def _count(self, tokens: Tensor, k: int) -> tuple[Tensor, ...]:
         runs, n_runs = torch.unique(self._keys(tokens, k), return_counts=True)
@@ -182,8 +182,9 @@ class NGram:
 
     def token_log_probs(self, tokens: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         """Log-probability of every token of a stream given those before it, nats."""
-        probs = torch.full(tokens.shape, 1 / self.n_tokens, dtype=torch.float64)
-        for k, (runs, n_runs, contexts, n_contexts, kinds) in enumerate(self.tables):
+        probs = tokens.new_full(tokens.shape, 1 / self.n_tokens, dtype=torch.float64)
+        for k, table in enumerate(self.tables):
+            runs, n_runs, contexts, n_contexts, kinds = (a.to(tokens.device) for a in table)
             if len(tokens) <= k:
                 break
             keys = self._keys(tokens, k)

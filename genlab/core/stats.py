@@ -14,6 +14,7 @@ from genlab.core.tensors import (
     PerExample,
     Rng,
     as_real,
+    drawn,
     require_alike,
     require_between,
     require_index,
@@ -108,7 +109,7 @@ def dequantize(x: Int[Tensor, " b *event"], levels: int, *, generator: Rng = Non
     """
     require_index(levels, x=x)
     dtype = torch.get_default_dtype()
-    u = torch.rand(x.shape, dtype=dtype, device=x.device, generator=generator)
+    u = drawn(torch.rand, x.shape, dtype=dtype, device=x.device, generator=generator)
     # x + u must not be rounded up to x + 1, which is the next level: keep u a few ulps below 1.
     return (x + u.clamp(max=1 - 2 * levels * torch.finfo(dtype).eps)) / levels
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -127,6 +127,14 @@ def drawn(
     """What `torch.rand`, `randint`, ... draw, where the generator lives, then moved to `device`."""
     source = device if generator is None else generator.device
     return how(*args, device=source, generator=generator, **more).to(device)
+
+
+def draw_indices(
+    p: Float[Tensor, " *b k"], n: int, *, generator: Rng = None
+) -> Int[Tensor, " *b n"]:
+    """`n` indices 0..k-1 for each row of probabilities, drawn where the generator lives."""
+    source = p.device if generator is None or p.is_meta else generator.device
+    return torch.multinomial(p.to(source), n, True, generator=generator).to(p.device)
 
 
 T = TypeVar("T")

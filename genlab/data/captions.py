@@ -87,7 +87,7 @@ def measure_stroke(grey: Grey, digit: Labels) -> Labels:
 
 def measure_slant(grey: Grey) -> Labels:
     """Slant of each picture: 0 leaning left, 1 upright, 2 leaning right."""
-    edges = torch.tensor(SLANT_EDGES, dtype=grey.dtype, device=grey.device)
+    edges = grey.new_tensor(SLANT_EDGES)
     return (slant(grey)[:, None] > edges).sum(1)
 
 
@@ -105,7 +105,7 @@ def measure_colour(images: Float[Tensor, " n 3 h w"]) -> Labels:
 
 
 def _palette(like: Tensor) -> Float[Tensor, " 6 3"]:
-    return torch.tensor(list(COLOURS.values()), dtype=like.dtype, device=like.device)
+    return like.new_tensor(list(COLOURS.values()))
 
 
 def paint(grey: Grey, colour: Labels) -> Float[Tensor, " n 3 h w"]:

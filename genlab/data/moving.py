@@ -64,7 +64,7 @@ def draw(
 def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Videos:
     """Let each digit carry out its motion."""
     require_index(len(MOTIONS), motion=motion)
-    right, down = SHIFT * torch.tensor(_TOWARDS, dtype=grey.dtype)[motion].T
+    right, down = SHIFT * grey.new_tensor(_TOWARDS)[motion].T
     angle = TURN * (motion == MOTIONS.index("turning")).to(grey.dtype)
     ways = torch.linspace(-1, 1, N_FRAMES, dtype=grey.dtype).tolist()
     return torch.stack([draw(grey, a * right, a * down, a * angle) for a in ways], 1)
@@ -97,7 +97,7 @@ def measure_motion(videos: Videos) -> Labels:
     require_finite(videos=videos)
     first, last = videos[:, 0], videos[:, -1]
     moved = _centre(last) - _centre(first)  # (n, 2): right, down
-    ways = moved @ torch.tensor(_TOWARDS[:4], dtype=videos.dtype).T  # (n, 4): how far each way
+    ways = moved @ videos.new_tensor(_TOWARDS[:4]).T  # (n, 4): how far each way
     far, way = ways.max(1)
     turned = torch.where(_angle(first, last) >= 15, MOTIONS.index("turning"), -1)
     return torch.where(far >= 2, way, turned)
@@ -106,14 +106,14 @@ def measure_motion(videos: Videos) -> Labels:
 def _centre(frames: Float[Tensor, " n h w"]) -> Float[Tensor, " n 2"]:
     """Centre of mass, pixels to the right and downwards."""
     mass = frames.sum((1, 2)).clamp(min=torch.finfo(frames.dtype).tiny)
-    down, right = (torch.arange(k, dtype=frames.dtype) for k in frames.shape[-2:])
+    down, right = (torch.arange(k).to(frames) for k in frames.shape[-2:])
     return torch.stack([frames.sum(1) @ right / mass, frames.sum(2) @ down / mass], 1)
 
 
 def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Float[Tensor, " n"]:
     """Degrees clockwise, a multiple of 5 up to 90, that carry one frame best onto the other."""
     n, size, _ = first.shape
-    middle, zero = (size - 1) / 2, torch.zeros(n, dtype=first.dtype)
+    middle, zero = (size - 1) / 2, first.new_zeros(n)
     shifts = [(middle - _centre(x)).T for x in (first, last)]
     pairs = zip((first, last), shifts, strict=True)
     centred = [draw(x, to[0], to[1], zero, size) for x, to in pairs]
@@ -121,7 +121,7 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
     turned = (draw(centred[0], zero, zero, torch.full_like(zero, a), size) for a in angles)
     goal = centred[1].flatten(1)
     alike = torch.stack([F.cosine_similarity(x.flatten(1), goal) for x in turned])
-    return torch.tensor(angles, dtype=first.dtype)[alike.argmax(0)]
+    return first.new_tensor(angles)[alike.argmax(0)]
 
 
 def write_moving(digit: Labels, colour: Labels, motion: Labels) -> list[str]:
@@ -148,5 +148,5 @@ def read_moving(caption: str) -> tuple[int, int, int]:
 
 def frames_in_colour(videos: Videos, colour: Labels) -> Float[Tensor, " n 3 f h w"]:
     """Paint each video in its colour, channels before frames as networks for video expect."""
-    rgb = torch.tensor(list(COLOURS.values()), dtype=videos.dtype)[colour]
+    rgb = videos.new_tensor(list(COLOURS.values()))[colour]
     return videos[:, None] * rgb[:, :, None, None, None]

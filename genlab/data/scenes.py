@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from genlab.core.tensors import as_real, require_between, require_index
+from genlab.core.tensors import as_real, draw_indices, drawn, require_between, require_index
 from genlab.data.captions import DIGITS, next_word
 from genlab.data.digits import load_mnist
 
@@ -82,9 +82,9 @@ def draw_colours(
     digit: Int[Tensor, " *n"], generator: Generator, *, held_out: bool = False
 ) -> Int[Tensor, " *n"]:
     """A colour for each digit, uniform among the pairs that are trained on, or held out."""
-    every = torch.arange(len(INKS))
+    every = torch.arange(len(INKS), device=digit.device)
     allowed = held_out_pair(digit[..., None], every) == held_out
-    flat = torch.multinomial(allowed.flatten(0, -2).float(), 1, generator=generator)
+    flat = draw_indices(allowed.flatten(0, -2).float(), 1, generator=generator)
     return flat.reshape(digit.shape)
 
 
@@ -94,10 +94,11 @@ def draw_facts(
     """Colours and relations for pairs of digits; one object alone with probability 1 - `p_two`."""
     require_between(0, 1, p_two=p_two)
     n, colour = len(digit), draw_colours(digit, generator, held_out=held_out)
-    relation = torch.randint(len(RELATIONS), (n,), generator=generator)
-    two = torch.rand(n, generator=generator) < p_two
+    here: dict[str, Any] = {"device": digit.device, "generator": generator}
+    relation = drawn(torch.randint, len(RELATIONS), (n,), **here)
+    two = drawn(torch.rand, n, **here) < p_two
     facts = torch.stack([digit[:, 0], colour[:, 0], relation, digit[:, 1], colour[:, 1]], 1)
-    facts[~two, 2:] = torch.tensor([ALONE, 0, 0])
+    facts[~two, 2:] = facts.new_tensor([ALONE, 0, 0])
     return facts
 
 
@@ -106,10 +107,10 @@ def _placed(grey: Tensor, size: int, corner: Int[Tensor, " n 2"]) -> Float[Tenso
     small = F.interpolate(
         grey[:, None], (size, size), mode="bilinear", antialias=True, align_corners=False
     )
-    canvas = torch.zeros(len(grey), SIZE, SIZE, dtype=grey.dtype)
-    steps = torch.arange(size)
+    canvas = grey.new_zeros(len(grey), SIZE, SIZE)
+    steps = torch.arange(size, device=grey.device)
     rows, columns = (corner[:, d, None] + steps for d in (0, 1))
-    which = torch.arange(len(grey))[:, None, None]
+    which = torch.arange(len(grey), device=grey.device)[:, None, None]
     canvas[which, rows[:, :, None], columns[:, None, :]] = small[:, 0]
     return canvas
 
@@ -117,10 +118,10 @@ def _placed(grey: Tensor, size: int, corner: Int[Tensor, " n 2"]) -> Float[Tenso
 def _corners(relation: Labels, generator: Generator) -> Int[Tensor, " n 2 2"]:
     """Upper left pixels of two objects: first or second object, row or column."""
     n = len(relation)
-    along, across = (
-        torch.randint(free + 1, (n, 2), generator=generator) for free in (FREE[1], FREE[2])
-    )
-    far = torch.tensor([False, True]) ^ (relation % 2 == 1)[:, None]  # right or lower half
+    here: dict[str, Any] = {"device": relation.device, "generator": generator}
+    along, across = (drawn(torch.randint, free + 1, (n, 2), **here) for free in FREE[1:])
+    swapped = (relation % 2 == 1)[:, None]
+    far = swapped ^ torch.arange(2, device=relation.device).bool()  # right or lower half
     along = along + SIZE // 2 * far
     across = across + (SIZE - SMALL - FREE[2]) // 2
     beside = (relation < 2)[:, None]
@@ -129,19 +130,20 @@ def _corners(relation: Labels, generator: Generator) -> Int[Tensor, " n 2 2"]:
 
 def print_ink(grey: Float[Tensor, " n h w"], colour: Labels) -> Float[Tensor, " n 3 h w"]:
     r"""Print grey objects on paper: $x = (1 - g)\,\text{paper} + g\,\text{ink}$."""
-    inks = torch.tensor(list(INKS.values()), dtype=as_real(grey).dtype)[colour][:, :, None, None]
-    paper = torch.tensor(PAPER, dtype=as_real(grey).dtype)[:, None, None]
+    inks = as_real(grey).new_tensor(list(INKS.values()))[colour][:, :, None, None]
+    paper = as_real(grey).new_tensor(PAPER)[:, None, None]
     return paper + grey[:, None] * (inks - paper)
 
 
 def compose(first: Tensor, second: Tensor, facts: Facts, generator: Generator) -> Images:
     """Scenes of grey objects (n, 20, 20) at random places that keep the relation."""
     n, alone = len(facts), facts[:, 2] == ALONE
-    free = torch.randint(FREE[0] + 1, (n, 2), generator=generator)
+    here: dict[str, Any] = {"device": facts.device, "generator": generator}
+    free = drawn(torch.randint, FREE[0] + 1, (n, 2), **here)
     corners = _corners(facts[:, 2].clamp(max=ALONE - 1), generator)
     large = _placed(first, LARGE, free)
     small = [_placed(g, SMALL, corners[:, k]) for k, g in enumerate((first, second))]
-    paper = torch.tensor(PAPER, dtype=first.dtype)[:, None, None]
+    paper = first.new_tensor(PAPER)[:, None, None]
     a = torch.where(alone[:, None, None], large, small[0])
     x = print_ink(a, facts[:, 1])
     return torch.where(alone[:, None, None, None], x, x + print_ink(small[1], facts[:, 4]) - paper)
@@ -151,7 +153,8 @@ def draw_scenes(
     objects: Objects, n: int, generator: Generator, *, p_two: float = 0.5, held_out: bool = False
 ) -> tuple[Images, Facts]:
     """`n` scenes of random objects, as pictures in [0, 1], and what their captions say."""
-    which = torch.randint(len(objects.digit), (n, 2), generator=generator)
+    here: dict[str, Any] = {"device": objects.digit.device, "generator": generator}
+    which = drawn(torch.randint, len(objects.digit), (n, 2), **here)
     facts = draw_facts(objects.digit[which], generator, p_two=p_two, held_out=held_out)
     first, second = (objects.grey[which[:, k]] for k in (0, 1))
     return compose(first, second, facts, generator), facts
@@ -204,7 +207,7 @@ def encode_scenes(facts: Facts) -> Int[Tensor, " n 8"]:
     digit, colour, relation, second, ink = facts.unbind(1)
     red, zero, left = number["red"], number["zero"], [number[r.split()[0]] for r in RELATIONS]
     a, of = (torch.full_like(digit, number[word]) for word in ("a", "of"))
-    link = torch.tensor([*left, 0])[relation]
+    link = facts.new_tensor([*left, 0])[relation]
     phrase = torch.stack([a, red + ink, zero + second], 1)
     with_of = torch.cat([of[:, None], phrase], 1)
     tail = torch.where((relation < 2)[:, None], with_of, F.pad(phrase, (0, 1)))

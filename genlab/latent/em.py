@@ -13,7 +13,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genlab.core import PerExample
-from genlab.core.tensors import Rng, require_between, require_finite, require_index, require_rows
+from genlab.core.tensors import (
+    Rng,
+    draw_indices,
+    require_between,
+    require_finite,
+    require_index,
+    require_rows,
+)
 from genlab.latent.elbo import LogJoint, discrete_elbo, log_marginal
 from genlab.oracles import GaussianMixture, LinearLatent
 
@@ -105,9 +112,9 @@ class CategoricalMixture(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, *, generator: Rng = None) -> Levels:
         """Draw a component, then each pixel by itself."""
-        z = torch.multinomial(self.log_prior().exp(), n, True, generator=generator)
+        z = draw_indices(self.log_prior().exp(), n, generator=generator)
         probs = self.log_probs.softmax(-1)[z].flatten(0, -2)
-        return torch.multinomial(probs, 1, generator=generator).reshape(n, *self.event_shape)
+        return draw_indices(probs, 1, generator=generator).reshape(n, *self.event_shape)
 
 
 class AmortizedMixture(nn.Module):

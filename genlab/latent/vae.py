@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from genlab.core import Event, PerExample, Rng, randn, sum_event
 from genlab.core.stats import kl_diag_normal, normal_log_prob
 from genlab.core.tensors import (
+    draw_indices,
     require_alike,
     require_between,
     require_finite,
@@ -153,12 +154,16 @@ class CategoricalVAE(VAE):
 
     def logits(self, z: Codes, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
         """Logits of every pixel. `x` is needed, and read, only by a decoder with `causal`."""
-        features = self.decoder(z)
+        return self._from_features(self.decoder(z), x)
+
+    def _from_features(
+        self, features: Tensor, x: Levels | None
+    ) -> Float[Tensor, " b *event levels"]:
         if self.causal is not None:
             if x is None:
                 raise ValueError("this decoder sees earlier pixels: logits needs x, got None")
             features = features + self.causal(self._scaled(x)).flatten(2).transpose(1, 2)
-        return self.head(features).view(len(z), *self.event_shape, -1)
+        return self.head(features).view(len(features), *self.event_shape, -1)
 
     def decoder_log_prob(self, x: Data, z: Latent) -> PerExample:
         r"""$\log p(x\mid z)$, summed over the pixels, nats."""
@@ -174,21 +179,21 @@ class CategoricalVAE(VAE):
     @torch.no_grad()
     def draw(self, z: Latent, *, generator: Rng = None) -> Data:
         """Draw images given codes: all pixels at once, or one after another if causal."""
+        if self.causal is None:
+            probs = self.logits(z).flatten(0, -2).softmax(-1)
+            return draw_indices(probs, 1, generator=generator).view(len(z), *self.event_shape)
         x = z.new_zeros(len(z), *self.event_shape, dtype=torch.int64)
-        for j in range(x[0].numel()):
-            probs = self.logits(z, x).flatten(1, -2).softmax(-1)
-            at = generator.device if generator and not z.is_meta else z.device
-            flat = probs.flatten(0, 1).to(at)
-            draws = torch.multinomial(flat, 1, generator=generator).view(len(z), -1).to(z.device)
-            if self.causal is None:
-                return draws.view_as(x)
-            x.flatten(1)[:, j] = draws[:, j]
+        pixels, features = x.flatten(1), self.decoder(z)
+        for j in range(pixels.shape[1]):
+            probs = self._from_features(features, x).flatten(1, -2)[:, j].softmax(-1)
+            pixels[:, j] = draw_indices(probs, 1, generator=generator)[:, 0]
         return x
 
     def mean_image(self, z: Codes) -> Float[Tensor, " b *event"]:
         r"""Mean level $\mathbb E[x\mid z]$ of each pixel; only for a decoder without `causal`."""
         probs = self.logits(z).softmax(-1)
-        return probs @ torch.arange(probs.shape[-1], dtype=probs.dtype)
+        levels = torch.arange(probs.shape[-1]).to(probs)
+        return probs @ levels
 
     def _scaled(self, x: Levels) -> Float[Tensor, " b *event"]:
         return x.to(self.head.weight.dtype) * (2 / (self.head.out_features - 1)) - 1

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genlab.core.tensors import Rng, as_real, require_between, require_finite, require_rows
+from genlab.core.tensors import Rng, as_real, drawn, require_between, require_finite, require_rows
 from genlab.metrics.distances import Features, Kernel, Others
 
 
@@ -100,8 +100,9 @@ def mmd_permutation_test(
     pool = torch.cat([x, y]).detach()
     gram = kernel(pool, pool)
     gram = gram - gram.diagonal().diag()
-    orders = [torch.randperm(n + m, generator=generator) for _ in range(n_permutations)]
-    sides = torch.zeros(n_permutations + 1, n + m, dtype=gram.dtype)
+    here: dict[str, Any] = {"device": gram.device, "generator": generator}
+    orders = [drawn(torch.randperm, n + m, **here) for _ in range(n_permutations)]
+    sides = gram.new_zeros(n_permutations + 1, n + m)
     sides[0, :n] = 1
     for row, order in zip(sides[1:], orders, strict=True):
         row[order[:n]] = 1
@@ -170,7 +171,7 @@ def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20)
             "of the bins, at least 2, and 5 ranks or more for each"
         )
     counts = torch.bincount(ranks * n_bins // (n_draws + 1), minlength=n_bins)
-    return TwoSampleResult(*map(float, scipy.stats.chisquare(counts.numpy())))
+    return TwoSampleResult(*map(float, scipy.stats.chisquare(counts.cpu().numpy())))
 
 
 def kolmogorov_smirnov_test(
@@ -181,8 +182,9 @@ def kolmogorov_smirnov_test(
     $$D = \sup_u |\hat F(u) - u|, \qquad u_i = \frac{r_i + v_i}{L+1},\ v_i \sim U(0,1)$$
     """
     _require_ranks(ranks, n_draws)
-    v = torch.rand(len(ranks), generator=generator, dtype=torch.float64)
-    found = scipy.stats.kstest(((ranks + v) / (n_draws + 1)).numpy(), "uniform")
+    here: dict[str, Any] = {"device": ranks.device, "generator": generator}
+    v = drawn(torch.rand, len(ranks), dtype=torch.float64, **here)
+    found = scipy.stats.kstest(((ranks + v) / (n_draws + 1)).cpu().numpy(), "uniform")
     return TwoSampleResult(float(found.statistic), float(found.pvalue))
 
 

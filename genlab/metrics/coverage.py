@@ -218,7 +218,8 @@ def _best_density(
 ) -> Baseline:
     """Fit every model to the dequantised training part and keep the best on the validation part."""
     train, val, test = (
-        dequantize(x.flatten(1), N_LEVELS, generator=generator).double().numpy() for x in parts
+        dequantize(x.flatten(1), N_LEVELS, generator=generator).double().cpu().numpy()
+        for x in parts
     )
 
     def bits(model: Any, y: Any) -> float:

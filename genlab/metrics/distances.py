@@ -118,7 +118,7 @@ def extrapolate(sizes: Sequence[int], values: Float[Tensor, " s"]) -> Float[Tens
     if len(set(sizes)) < 2 or len(sizes) != len(values):
         raise ValueError(f"need a value for each of two or more different sizes, got {list(sizes)}")
     require_finite(values=values)
-    inverse = 1 / torch.tensor(sizes, dtype=values.dtype)
+    inverse = 1 / values.new_tensor(sizes)
     design = torch.stack([torch.ones_like(inverse), inverse], 1)
     return torch.linalg.lstsq(design, values[:, None]).solution[:, 0]
 
@@ -203,7 +203,8 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
         raise ValueError(f"need values on both sides and p >= 1, got {len(x)}, {len(y)}, p={p}")
     n, m = len(x), len(y)
     # both quantile functions are constant between the steps i/n and j/m: integers, so no rounding
-    steps = _sorted(torch.cat([torch.arange(n + 1) * m, torch.arange(1, m) * n]))
+    i, j = torch.arange(n + 1, device=x.device), torch.arange(1, m, device=x.device)
+    steps = _sorted(torch.cat([i * m, j * n]))
     left = steps[:-1]
     gaps: Tensor = (_sorted(x)[left // m] - _sorted(y)[left // n]).abs() ** p
     return (gaps * (steps[1:] - left)).sum() / (n * m)
@@ -212,7 +213,7 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
 def _sorted(x: Tensor) -> Tensor:
     """NumPy's sort takes a tenth of torch's, but knows no gradient."""
     plain = not x.requires_grad and x.device.type == "cpu"
-    return torch.from_numpy(np.sort(x.numpy())) if plain else x.sort().values
+    return torch.from_numpy(np.sort(x.cpu().numpy())) if plain else x.sort().values
 
 
 def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
@@ -268,12 +269,12 @@ def transport_plan(
     rows = np.kron(np.eye(n), np.ones((1, m)))
     columns = np.kron(np.ones((1, n)), np.eye(m))
     solved = linprog(
-        cost.double().flatten().numpy(),
+        cost.double().flatten().cpu().numpy(),
         A_eq=np.vstack([rows, columns]),
-        b_eq=torch.cat([p, q]).double().numpy(),
+        b_eq=torch.cat([p, q]).double().cpu().numpy(),
     )
     _require_solved(solved)
-    return Plan(float(solved.fun), torch.from_numpy(solved.x).reshape(n, m).to(cost.dtype))
+    return Plan(float(solved.fun), torch.from_numpy(solved.x).reshape(n, m).to(cost))
 
 
 def transport_prices(
@@ -290,13 +291,13 @@ def transport_prices(
     i, j = np.nonzero(~np.eye(n, dtype=bool))
     differences = np.eye(n)[i] - np.eye(n)[j]
     solved = linprog(
-        -(p - q).double().numpy(),
+        -(p - q).double().cpu().numpy(),
         A_ub=differences,
-        b_ub=distance.double().numpy()[i, j],
+        b_ub=distance.double().cpu().numpy()[i, j],
         bounds=[(0, 0)] + [(None, None)] * (n - 1),
     )
     _require_solved(solved)
-    return Prices(float(-solved.fun), torch.from_numpy(solved.x).to(distance.dtype))
+    return Prices(float(-solved.fun), torch.from_numpy(solved.x).to(distance))
 
 
 def _require_masses(p: Tensor, q: Tensor) -> None:

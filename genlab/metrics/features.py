@@ -133,11 +133,11 @@ N_DIRECTIONS = 8
 def upright(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n s s"]:
     """Shear each picture until its slant is zero, and move its centre of mass to the middle."""
     n, size = len(grey), grey.shape[-1]
-    place = torch.arange(size, dtype=grey.dtype) - (size - 1) / 2
+    place = torch.arange(size).to(grey) - (size - 1) / 2
     mass = grey.sum((1, 2)).clamp(min=1e-12)
     right, down = grey.sum(1) @ place / mass, grey.sum(2) @ place / mass
     lean = slant(grey)
-    one, zero = torch.ones(n, dtype=grey.dtype), torch.zeros(n, dtype=grey.dtype)
+    one, zero = grey.new_ones(n), grey.new_zeros(n)
     half = 2 / size
     rows = [torch.stack([one, -lean, right * half], 1), torch.stack([zero, one, down * half], 1)]
     grid = F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
@@ -166,7 +166,7 @@ class DigitJudge:
         self._scale = features.std(0) + 0.05
         from sklearn.svm import SVC  # here: it takes a second to import
 
-        self._machine = SVC(C=10.0, gamma="scale").fit(features / self._scale, labels.numpy())
+        self._machine = SVC(C=10.0, gamma="scale").fit(features / self._scale, labels.cpu().numpy())
 
     @staticmethod
     def _features(grey: Grey) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -179,11 +179,12 @@ class DigitJudge:
             small = F.avg_pool2d(small[:, None], 2)[:, 0]
         parts = [upright(part) for part in torch.split(small, 500)]  # their tables are large
         both = torch.cat([torch.cat([p.flatten(1), gradient_histograms(p)], 1) for p in parts])
-        return both.numpy()
+        return both.cpu().numpy()
 
     def __call__(self, grey: Grey) -> Int[Tensor, " n"]:
         """Digit that each picture shows."""
-        return torch.from_numpy(self._machine.predict(self._features(grey) / self._scale)).long()
+        found = self._machine.predict(self._features(grey) / self._scale)
+        return torch.from_numpy(found).long().to(grey.device)
 
 
 Pictures = Float[Tensor, " n 1 h w"]
@@ -198,7 +199,7 @@ def blur(images: Pictures, std: float) -> Pictures:
     require_between(0, math.inf, std=std)
     if std == 0:
         return images
-    offsets = torch.arange(-2, 3, dtype=images.dtype)
+    offsets = torch.arange(-2, 3).to(images)
     weights = torch.exp(-(offsets**2) / (2 * std**2))
     kernel = torch.outer(weights, weights) / weights.sum() ** 2
     padded = nn.functional.pad(images, (2, 2, 2, 2), mode="replicate")
@@ -221,9 +222,9 @@ def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
     rows = kept.nonzero()[:, 0]
     if len(rows) == 0:
         raise ValueError(f"no row has one of the classes below {n_kept}")
-    out = torch.arange(len(labels))
+    out = torch.arange(len(labels), device=labels.device)
     missing = len(labels) - len(rows)
-    out[~kept] = rows[torch.arange(missing) % len(rows)]
+    out[~kept] = rows[torch.arange(missing, device=labels.device) % len(rows)]
     return out
 
 

@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core import Event, PerExample, Rng, expand, mean_event, randn, sum_event
+from genlab.core import Event, PerExample, Rng, drawn, expand, mean_event, randn, sum_event
 from genlab.core.stats import kl_diag_normal, normal_log_prob
-from genlab.core.tensors import require_alike, require_positive, require_rows
+from genlab.core.tensors import draw_indices, require_alike, require_positive, require_rows
 
 Points = Float[Tensor, " b d"]
 Codes = Float[Tensor, " b k"]  # one number for each component, or for each latent
@@ -141,7 +142,7 @@ class GaussianMixture:
         r"""Choose a component by its weight (or take `cond`, `(n,)`, as the choice), then draw."""
         k = cond
         if k is None:
-            k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+            k = draw_indices(self.weights, n, generator=generator)
         eps = randn((n, self.means.shape[1]), like=self.means, generator=generator)
         return self.means[k] + self.stds[k, None] * eps
 
@@ -198,7 +199,8 @@ class Empirical:
     def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Event:
         """Draw points with replacement (or take `cond`, `(n,)`, as their indices)."""
         if cond is None:
-            cond = torch.randint(len(self.points), (n,), generator=generator)
+            here: dict[str, Any] = {"device": self.points.device, "generator": generator}
+            cond = drawn(torch.randint, len(self.points), (n,), **here)
         return self.points[cond]
 
     def noised(self, alpha: float, sigma: float) -> GaussianMixture:

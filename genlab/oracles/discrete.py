@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core.stats import entropy
-from genlab.core.tensors import Rng, require_rows
+from genlab.core.tensors import Rng, draw_indices, require_rows
 
 
 def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
@@ -48,9 +48,8 @@ class TokenTable:
 
     def states(self) -> Int[Tensor, " s n"]:
         """Every sequence, in the order of `joint.flatten()`."""
-        return torch.cartesian_prod(*[torch.arange(self.n_tokens)] * self.joint.ndim).reshape(
-            -1, self.joint.ndim
-        )
+        values = torch.arange(self.n_tokens, device=self.joint.device)
+        return torch.cartesian_prod(*[values] * self.joint.ndim).reshape(-1, self.joint.ndim)
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
         require_rows(0, axes=2, x=x)
@@ -58,7 +57,7 @@ class TokenTable:
 
     def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n k"]:
         p = self.joint.flatten()
-        return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
+        return self.states()[draw_indices(p, n, generator=generator)]
 
     def given(self, x: Int[Tensor, " n"]) -> Tensor:
         """Joint distribution of the hidden tokens of one sequence, given the others."""

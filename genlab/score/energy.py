@@ -6,6 +6,7 @@ $$p(x) = \frac{e^{-E(x)}}{Z}, \qquad
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -204,6 +205,11 @@ class NCE(nn.Module):
         require_between(1, math.inf, ratio=ratio)
         self.energy_net, self.noise, self.ratio = energy_net, noise, ratio
         self.log_z = nn.Parameter(torch.zeros(()))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "NCE":
+        """`.to(device)` moves the noise as well, which is a distribution and no module."""
+        self.noise = replace(self.noise, **{k: fn(v) for k, v in vars(self.noise).items()})
+        return super()._apply(fn, recurse)
 
     def energy(self, x: Event) -> PerExample:
         return self.energy_net(x).squeeze(1)

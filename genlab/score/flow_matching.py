@@ -109,4 +109,5 @@ class FlowMatching(nn.Module):
     def sample(self, n: int, *, generator: Rng = None) -> Event:
         like = next(self.parameters())
         x_1 = randn((n, *self.event_shape), like=like, generator=generator)
-        return last(flow_sample(self.velocity, x_1, torch.linspace(1, 0, self.n_steps + 1)))
+        ts = torch.linspace(1, 0, self.n_steps + 1, dtype=x_1.dtype, device=x_1.device)
+        return last(flow_sample(self.velocity, x_1, ts))

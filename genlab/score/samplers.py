@@ -147,14 +147,14 @@ def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Steps:
     lam = half_log_snr(alphas_bar.double())
     require_finite(log_snr=lam)  # it is not for alphas_bar outside (0, 1)
     require_positive(fall_of_alphas_bar=-alphas_bar.diff())
-    fraction = torch.linspace(0, 1, n_steps, dtype=torch.float64)
+    fraction = torch.linspace(0, 1, n_steps, dtype=torch.float64, device=lam.device)
     wanted = lam[-1] + fraction * (lam[0] - lam[-1])
     nearest = (lam[None] - wanted[:, None]).abs().argmin(1).tolist()
     chosen: list[int] = []
     for left, t in zip(range(n_steps - 1, -1, -1), nearest, strict=True):
         ceiling = chosen[-1] - 1 if chosen else n_train - 1
         chosen.append(max(left, min(t, ceiling)))
-    return torch.tensor(chosen)
+    return alphas_bar.new_tensor(chosen, dtype=torch.int64)
 
 
 def dpm_solver_sample(

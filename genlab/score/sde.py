@@ -178,7 +178,7 @@ def as_field(function: Velocity) -> Field:
 
     @torch.no_grad()
     def field(t: Tensor, x: Tensor) -> Tensor:
-        return function(x, t.expand(len(x)))
+        return function(x, t.to(x.device).expand(len(x)))
 
     return field
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Rng
+from genlab.core.tensors import Rng, drawn
 from genlab.data.scenes import (
     ALONE,
     INKS,
@@ -32,10 +32,10 @@ Classifier = Callable[[Windows], Labels]
 
 def places(relation: Labels) -> tuple[Masks, Masks]:
     """Where the first and the second object of each caption should be."""
-    columns = (torch.arange(SIZE) < SIZE // 2).expand(SIZE, SIZE)
-    rows, everywhere = columns.T, torch.ones(SIZE, SIZE, dtype=torch.bool)
+    columns = (torch.arange(SIZE, device=relation.device) < SIZE // 2).expand(SIZE, SIZE)
+    rows, everywhere = columns.T, torch.ones_like(columns)
     masks = torch.stack([columns, ~columns, rows, ~rows, everywhere])  # in the order of RELATIONS
-    return masks[relation], masks[torch.tensor([1, 0, 3, 2, 4])[relation]]
+    return masks[relation], masks[relation.new_tensor([1, 0, 3, 2, 4])[relation]]
 
 
 def measure_ink(images: Images, mask: Masks) -> tuple[Labels, Grey]:
@@ -44,10 +44,10 @@ def measure_ink(images: Images, mask: Masks) -> tuple[Labels, Grey]:
     With $d = x - \text{paper}$ the ink is the $k$ whose direction $\text{ink}_k - \text{paper}$
     makes the smallest angle with $\sum_{ij} \lVert d_{ij}\rVert\,d_{ij}$.
     """
-    paper = torch.tensor(PAPER, dtype=images.dtype)[:, None, None]
+    paper = images.new_tensor(PAPER)[:, None, None]
     d = (images - paper) * mask[:, None]
     mean = (d * d.square().sum(1, keepdim=True).sqrt()).sum((2, 3))
-    inks = torch.tensor(list(INKS.values()), dtype=images.dtype) - paper[:, 0, 0]
+    inks = images.new_tensor(list(INKS.values())) - paper[:, 0, 0]
     colour = (F.normalize(mean, dim=1) @ F.normalize(inks, dim=1).T).argmax(1)
     ink = inks[colour]
     grey = torch.einsum("nchw,nc->nhw", d, ink / ink.square().sum(1, keepdim=True))
@@ -58,7 +58,7 @@ def centred(grey: Grey, span: Float[Tensor, " n"]) -> Windows:
     """Windows of `span` pixels around the middle of the ink, read off on a 20 x 20 grid."""
     weight = grey.square()
     total = weight.sum((1, 2)).clamp(min=1e-6)
-    at = (torch.arange(SIZE, dtype=grey.dtype) + 0.5) * 2 / SIZE - 1
+    at = (torch.arange(SIZE).to(grey) + 0.5) * 2 / SIZE - 1
     x, y = ((weight.sum(d) * at).sum(1) / total for d in (1, 2))
     scale = span / SIZE
     return _resampled(grey[:, None], _affine(scale, 0 * x, x, 0 * y, scale, y))
@@ -78,7 +78,7 @@ def distorted(windows: Windows, generator: Generator) -> Windows:
     """Turned, sheared, stretched and shifted at random, with a thinner or bolder stroke."""
     n = len(windows)
     turn, shear, wide, high, x, y, stroke = (
-        (2 * torch.rand(n, generator=generator) - 1) * most
+        (2 * drawn(torch.rand, n, device=windows.device, generator=generator) - 1) * most
         for most in (0.25, 0.25, 0.15, 0.15, 0.12, 0.12, 0.35)
     )
     a, d = turn.cos() * (1 + wide), turn.cos() * (1 + high)

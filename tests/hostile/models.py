@@ -161,8 +161,10 @@ def methods():
             if first == "n":
                 given = lambda: {"n": 3}
             found[f"{name}.{asked}"] = function, given
+            OWNERS[f"{name}.{asked}"] = model, asked
     return found
 
 
+OWNERS = {}  # (model, its method) by the same names
 CODES = {"ImageVAE": (4, 2, 2), "LinearLatent": (2,)}
 METHODS = methods()

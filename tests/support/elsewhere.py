@@ -31,6 +31,9 @@ class There(Tensor):
     def __init__(self, here: Tensor) -> None:
         self.here = here
 
+    def new_tensor(self, data: Any, *, dtype: Any = None, **_: Any) -> Tensor:
+        return torch.tensor(data, dtype=dtype or self.dtype).to(GPU)
+
     def tolist(self) -> Any:
         return self.here.tolist()
 
@@ -61,7 +64,7 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     args, kwargs = tree_map_only(There, lambda a: a.here, (args, kwargs))
     result = func(*args, **kwargs)
     if func._schema.is_mutable and name.endswith("_"):
-        return inputs[0]
+        return inputs[0] if func._schema.returns else None
     return (
         tree_map_only(Tensor, There, result) if goes and name != "_local_scalar_dense" else result
     )
