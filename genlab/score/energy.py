@@ -6,7 +6,6 @@ $$p(x) = \frac{e^{-E(x)}}{Z}, \qquad
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -208,8 +207,10 @@ class NCE(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "NCE":
         """`.to(device)` moves the noise as well, which is a distribution and no module."""
-        self.noise = replace(self.noise, **{k: fn(v) for k, v in vars(self.noise).items()})
-        return super()._apply(fn, recurse)
+        fields = {name: fn(value) for name, value in vars(self.noise).items()}
+        self.noise = type(self.noise)(**fields)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def energy(self, x: Event) -> PerExample:
         return self.energy_net(x).squeeze(1)
