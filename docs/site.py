@@ -9,6 +9,7 @@ has the documentation of every module.
 
 import base64
 import html
+import io
 import json
 import posixpath
 import re
@@ -23,6 +24,7 @@ import pdoc
 from math_core import LatexToMathML
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from PIL import Image, ImageChops, ImageStat
 from pygments.formatters import HtmlFormatter
 
 from genlab.map import FRONTIER
@@ -30,7 +32,7 @@ from genlab_course import questions
 from genlab_course.demos import PAGES
 from genlab_course.places import key_of
 from genlab_course.standings import GROUPS, THUMBNAILS
-from genlab_course.start_page import HERO, slug
+from genlab_course.start_page import HERO, HERO_ALT, slug
 from genlab_course.widgets import living
 from genlab_course.widgets.explorer import caption
 
@@ -39,6 +41,8 @@ SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is 
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
 HERE = re.compile(r", or \[read it on the site\]\([^)]*\)")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
+CALL = re.compile(r"widgets\.\w+\(.*\)")  # a cell that only asks a kernel for a figure
+HERO_STILL = f"{HERO.stem}_still.png"
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
 ASSETS = ROOT / "docs/site"
 LATEX = LatexToMathML(fancy_error=False)
@@ -103,14 +107,15 @@ def moved(target, folder=""):
     if path.suffix == ".ipynb":
         return f"solution_{path.stem}.html" if "solutions" in path.parts else f"{path.stem}.html"
     if path.suffix == ".md" and path.stem in DOCUMENTS:
-        return f"{path.stem}.html"
+        return f"solution_{path.stem}.html" if "solutions" in path.parts else f"{path.stem}.html"
     return SOURCE + posixpath.normpath(posixpath.join(folder, target)).replace("../", "")
 
 
 FOLDED = """\
 {% extends 'index.html.j2' %}
 {% block input %}
-{%- if cell.metadata.get('jupyter', {}).get('source_hidden') -%}
+{%- if cell.metadata.get('shown_alone') -%}
+{%- elif cell.metadata.get('jupyter', {}).get('source_hidden') -%}
 <details class="code"><summary>code</summary>{{ super() }}</details>
 {%- else -%}{{ super() }}{%- endif -%}
 {% endblock input %}
@@ -146,12 +151,47 @@ def last_line(cell):
     return (cell.source.strip().splitlines() or [""])[-1]
 
 
-def film(kind, output):
+def last_frame(file):
+    """Return what a film comes to, as PNG bytes: its end, or its middle if it ends as it began."""
+    frames = Image.open(io.BytesIO(file))
+
+    def frame(k):
+        frames.seek(k)
+        return frames.convert("RGB")
+
+    first, middle, last = (frame(k) for k in (0, frames.n_frames // 2, frames.n_frames - 1))
+    moved, half = (
+        sum(ImageStat.Stat(ImageChops.difference(first, other)).mean) for other in (last, middle)
+    )
+    buffer = io.BytesIO()
+    (middle if moved < half / 2 else last).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def film(source, still, alt, more=""):
+    """Return a film that can be stopped: paper, and who wants no motion, are shown its still."""
+    moving, resting = (
+        f'<img class="{kind}" alt="{html.escape(alt)}" src="{file}"{more}>'
+        for kind, file in (("moving", source), ("resting", still))
+    )
+    button = '<button type="button" aria-label="stop the film">❚❚</button>'
+    return f'<div class="film">{moving}{resting}{button}</div>'
+
+
+def picture(kind, output):
     """Return a film or a picture as HTML; the hero, which is webp, lies beside the pages."""
     data, about = output["data"], output.get("metadata", {}).get(kind, {})
-    width = f' width="{about["width"]}"' if "width" in about else ""
-    source = HERO.name if kind == "image/webp" else f"data:{kind};base64,{data[kind]}"
-    return f'<img alt="{html.escape(data.get("text/plain", ""))}" src="{source}"{width}>'
+    width, alt = (
+        f' width="{about["width"]}"' if "width" in about else "",
+        data.get("text/plain", ""),
+    )
+    if kind == "image/webp":
+        return film(HERO.name, HERO_STILL, alt, width)
+    source = f"data:{kind};base64,{data[kind]}"
+    if kind == "image/gif":
+        still = base64.b64encode(last_frame(base64.b64decode(data[kind]))).decode()
+        return film(source, f"data:image/png;base64,{still}", alt, width)
+    return f'<img alt="{html.escape(alt)}" src="{source}"{width}>'
 
 
 def first_state(output):
@@ -161,8 +201,8 @@ def first_state(output):
     shown = height - caption(words, width)[1]
     said = html.escape(words.replace("Run", "In the notebook, run", 1))
     cropped = f'<img style="aspect-ratio: {width} / {shown}" '
-    picture = film("image/png", output).replace("<img ", cropped, 1)
-    return f'<p class="still"><small>{said}</small></p>{picture}'
+    shown = picture("image/png", output).replace("<img ", cropped, 1)
+    return f'<p class="still"><small>{said}</small></p>{shown}'
 
 
 def alive(output, number, call, books):
@@ -175,7 +215,7 @@ def alive(output, number, call, books):
     if words.startswith("Still picture. Run"):
         return books.get(call) or first_state(output)
     moving = data.keys() & {"image/webp", "image/gif"}
-    return film(*moving, output) if moving else ""
+    return picture(*moving, output) if moving else ""
 
 
 def to_do(output, name):
@@ -211,6 +251,8 @@ def with_explanations(notebook, books, page=""):
                 output.update(output_type="display_data", data={"text/html": task}, metadata={})
             elif shown := alive(output, number, last_line(cell), books):
                 output["data"] = nbformat.from_dict({"text/html": shown})
+                if CALL.fullmatch(cell.source.strip()):
+                    cell.metadata["shown_alone"] = True
             elif "image/png" in data and words and not words.startswith("<"):
                 about.setdefault("image/png", {})["alt"] = words
             elif "text/markdown" in data:  # not part of the outline
@@ -221,6 +263,7 @@ def with_explanations(notebook, books, page=""):
         for output in cell.outputs if asked else []:
             key = int(asked[1]) if asked[1] else asked[2]
             output["data"] = nbformat.from_dict({"text/html": quiz(key)})
+            cell.metadata["shown_alone"] = True
     return notebook
 
 
@@ -267,6 +310,7 @@ def beside(text, name, folder):
     return re.sub(r'src="data:image/(png|gif);base64,([^"]+)"', put, text)
 
 
+FILM = ('class="moving"', 'class="resting"')
 WIDE = '<img class="wide" '
 
 
@@ -288,7 +332,7 @@ def marked(text):
     """Mark the pictures that are too wide for a phone, but for the map's ribbon and films."""
 
     def mark(found):
-        fits = any(w in found[1] for w in ("The map of the course; ", "data:image/gif", HERO.name))
+        fits = any(w in found[1] for w in ("The map of the course; ", *FILM))
         return found[0] if fits or int(found[2]) < 560 else found[0].replace("<img ", WIDE, 1)
 
     return re.sub(r'<img ([^>]*?)width="(\d+)"', mark, text)
@@ -348,6 +392,7 @@ def copy_assets(folder):
         FONT.with_name("GUST-FONT-LICENSE.txt"),
     ):
         shutil.copyfile(path, folder / path.name)
+    (folder / HERO_STILL).write_bytes(last_frame(HERO.read_bytes()))
     for path in THUMBNAILS.iterdir():
         shutil.copyfile(path, folder / path.name)
     for name in living.NETWORKS:
@@ -375,8 +420,7 @@ def landing(pages):
         "<p>Fifteen lessons, seven systems in miniature and a frontier. Each objective and each "
         "sampler is derived, written in a few lines that you can run, trained in front of you on a "
         "laptop's CPU, and checked by a second route.</p>",
-        f'<img class="hero" src="{HERO.name}" alt="Five families of generative models turn noise '
-        'into the same ring of eight clusters, each in its own number of network evaluations">',
+        f'<div class="hero">{film(HERO.name, HERO_STILL, HERO_ALT)}</div>',
         '<p class="buttons"><a href="01_four_paradigm_map.html">▶ Start: lesson 01</a>'
         f'<a href="{SOURCE}README.md">Run it yourself</a><a href="teaching.html">Teach it</a>'
         '<a href="api/genlab.html">The library</a>'

@@ -13,9 +13,10 @@ for (const block of document.querySelectorAll(".highlight")) {
 const beside = document.querySelector(".contents");
 if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room beside the text
 
-// Mark the section being read in the list of contents.
-const sections = [...document.querySelectorAll(".contents a")].map((link) =>
-  [link, document.getElementById(decodeURIComponent(link.hash.slice(1)))]);
+// Mark the section being read in the list of contents. An id may be written with or without percents.
+const named = (name) => document.getElementById(name) ?? document.getElementById(decodeURIComponent(name));
+const sections = [...document.querySelectorAll(".contents a")]
+  .map((link) => [link, named(link.getAttribute("href").slice(1))]).filter(([, heading]) => heading);
 const here = () => {
   const [now] = sections.findLast(([, heading]) => heading.getBoundingClientRect().top < 120) ?? [];
   for (const [link] of sections) {
@@ -24,6 +25,21 @@ const here = () => {
   }
 };
 if (sections.length) addEventListener("scroll", here, { passive: true });
+
+// A film is stopped and begun by its button; for who wants no motion it waits for that.
+for (const film of document.querySelectorAll(".film")) {
+  const button = film.querySelector("button"), moving = film.querySelector(".moving");
+  const show = (plays) => {
+    film.classList.toggle("plays", plays);
+    film.classList.toggle("rests", !plays);
+    Object.assign(button, { textContent: plays ? "❚❚" : "▶", ariaLabel: plays ? "stop the film" : "play the film" });
+  };
+  button.addEventListener("click", () => {
+    show(!film.classList.contains("plays"));
+    moving.src = moving.getAttribute("src"); // from its beginning
+  });
+  show(!matchMedia("(prefers-reduced-motion: reduce)").matches);
+}
 
 // A formula that is a little too wide becomes smaller; what still is says that more can be seen.
 const fit = (wide) => {

@@ -98,6 +98,54 @@ def test_the_first_page_leads_on_and_code_can_be_copied(site, offline, tmp_path)
     offline.wait_for_function("() => document.querySelector('h1').innerText.startsWith('04')")
 
 
+MARKED = """() => document.querySelector(".contents [aria-current]")?.getAttribute("href")"""
+
+AT_THE_END = "() => scrollY + innerHeight > document.documentElement.scrollHeight - 2"
+
+
+def test_the_section_being_read_is_marked_whatever_letters_its_heading_has(site, offline, tmp_path):
+    rows = [row for row in site.found_notebooks() if row[1].startswith("02")]
+    site.write_site(tmp_path, rows, ())
+    offline.goto((tmp_path / "02_autoregressive.html").as_uri())
+    links = [a.get_attribute("href") for a in offline.locator(".contents a").all()]
+    assert sum("%" in link for link in links) > 5
+    reached = 0
+    for link in links:
+        offline.evaluate("id => document.getElementById(id).scrollIntoView()", link[1:])
+        if offline.evaluate(AT_THE_END):  # what stands there cannot come to the top
+            continue
+        offline.wait_for_function(f"link => ({MARKED})() === link", arg=link)
+        reached += 1
+    assert reached > 15
+
+
+def test_a_film_rests_for_who_wants_no_motion_and_is_stopped_by_its_button(site, offline, tmp_path):
+    site.write_site(tmp_path, [], ())
+    film, moving, still = (
+        offline.locator(f".hero {part}") for part in (".film", ".moving", ".resting")
+    )
+    for scripts in (True, False):
+        offline.emulate_media(reduced_motion="reduce")
+        if not scripts:
+            offline.route("**/page.js", lambda route: route.fulfill(body=""))
+        offline.goto((tmp_path / "index.html").as_uri())
+        assert still.is_visible()
+        assert not moving.is_visible()
+        offline.emulate_media(reduced_motion="no-preference")
+        offline.reload()
+        assert moving.is_visible()
+        assert not still.is_visible()
+    offline.unroute("**/page.js")
+    offline.reload()
+    film.get_by_role("button", name="stop the film").click()
+    assert still.is_visible()
+    assert not moving.is_visible()
+    assert still.evaluate("image => image.naturalWidth") > 0
+    film.get_by_role("button", name="play the film").click()
+    assert moving.is_visible()
+    assert not still.is_visible()
+
+
 def test_a_widget_that_needs_a_kernel_is_a_flip_book(site, offline, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
     import flipbooks

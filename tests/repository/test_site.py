@@ -149,7 +149,8 @@ def test_a_picture_too_wide_for_a_phone_says_that_it_can_be_swiped(folder):
     assert len(wide) > 5
     for tag in shown:
         width = re.search(r'width="(\d+)"', tag)
-        small = not width or int(width[1]) < 560 or "The map of the" in tag or ".gif" in tag
+        film = 'class="moving"' in tag or 'class="resting"' in tag
+        small = not width or int(width[1]) < 560 or "The map of the" in tag or film
         assert (tag in wide) != small
     assert 'class="wide"' in site.marked('<img alt="" src="a.png" width="560">')
     assert 'class="wide"' not in site.marked('<img alt="" src="a.png" width="559">')
@@ -177,7 +178,35 @@ def test_code_is_never_wrapped_and_each_printed_line_by_itself():
 
 def test_an_entity_beside_a_formula_stays_whole_and_the_hero_fits_a_phone():
     assert "&quot;" in site.rendered('"$d$-dimension"').replace("</span>", "|")
-    assert 'class="wide"' not in site.marked(f'<img alt="" src="{site.HERO.name}" width="760">')
+    hero = site.film(site.HERO.name, site.HERO_STILL, "", ' width="760"')
+    assert 'class="wide"' not in site.marked(hero)
+
+
+def test_a_link_to_a_worked_solution_leads_to_it_and_not_to_its_lesson():
+    assert site.moved("solutions/05_elbo.ipynb") == "solution_05_elbo.html"
+    assert site.moved("../solutions/05_elbo.ipynb") == "solution_05_elbo.html"
+    assert site.moved("../05_elbo.ipynb") == "05_elbo.html"
+    assert 'href="solution_05_elbo.html#q"' in site.rendered("[it](solutions/05_elbo.ipynb#q)")
+
+
+def test_over_a_figure_stands_no_call_to_a_kernel_that_is_not_there(folder):
+    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
+    assert not re.search(r'<span class="n">widgets</span>.*>elbo_gap<', lesson)
+    assert not re.search(r'<span class="n">widgets</span>.*>quiz<', lesson)
+    text = site.plain(lesson)
+    assert "widgets.elbo_gap" not in text
+    assert "import" in text  # code that teaches stays
+
+
+def test_of_a_film_the_end_rests_and_of_one_that_returns_the_middle():
+    def film(*greys):
+        frames = [Image.new("L", (4, 4), grey) for grey in greys]
+        buffer = io.BytesIO()
+        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+        return np.asarray(Image.open(io.BytesIO(site.last_frame(buffer.getvalue()))).convert("L"))
+
+    assert set(film(0, 50, 100, 200).flat) == {200}
+    assert set(film(0, 100, 200, 100, 1).flat) == {200}
 
 
 def test_an_exercise_leads_to_its_solution_and_is_no_button(folder):

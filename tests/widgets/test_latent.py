@@ -1,7 +1,9 @@
 """The widgets of lesson 05 show the closed-form gap and the code nearest by."""
 
+import math
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +25,17 @@ def test_the_best_width_of_q_is_one():
     for width in (0.9, 1.1):
         widget.set(width=width)
         assert numbers(widget.text)[0] > best
+
+
+def test_the_curve_of_the_gap_is_that_of_the_width_which_the_slider_says():
+    widget = posterior_ellipse()
+    curve = widget._figure.axes[1].lines[0]
+    widget.set(width=1.0)
+    best = np.array(curve.get_ydata())
+    for width in (0.6, 1.7):  # two latents: the KL of a scaled normal
+        widget.set(width=width)
+        more = width**2 - 1 - 2 * math.log(width)
+        np.testing.assert_allclose(np.array(curve.get_ydata()) - best, more, atol=1e-9)
 
 
 @pytest.fixture(scope="module")
