@@ -3,12 +3,17 @@
 Another publishes a tag. They are parsed here; only GitHub's machines can run them.
 """
 
+import ast
 import json
 import re
+import sys
 import tomllib
+from importlib.metadata import distributions, packages_distributions, requires
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -103,3 +108,55 @@ def test_the_lock_is_never_given_with_its_hashes_to_an_editable_install():
         assert not re.search(r"-c \S*requirements\.lock", text), place
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
     assert "genlab lab" in container["postAttachCommand"]
+
+
+OURS = {path.name for path in ROOT.iterdir() if path.is_dir()} | {
+    path.stem for folder in ("tests/support", "docs") for path in (ROOT / folder).glob("*.py")
+}
+HERE = {canonicalize_name(d.name) for d in distributions()}
+
+
+def imported(path):
+    """Names of the top-level packages and of our modules that a file imports, wherever in it."""
+    tree, found = ast.parse(path.read_text(encoding="utf-8")), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def installed(extras):
+    """Distributions that `pip install -e ".[extras]"` brings, of those that are here."""
+    found, waiting = set(), [("genlab", tuple(extras))]
+    while waiting:
+        name, asked = waiting.pop()
+        for wanted in map(Requirement, requires(name) or []):
+            marker = wanted.marker
+            if marker is None or any(marker.evaluate({"extra": e}) for e in ("", *asked)):
+                key = canonicalize_name(wanted.name), tuple(wanted.extras)
+                if key[0] in HERE and key not in found:
+                    found.add(key)
+                    waiting.append(key)
+    return {name for name, _ in found}
+
+
+def test_a_test_imports_only_what_every_row_installs_or_is_skipped_without_it():
+    rows = re.findall(r'-e "\.\[([\w,]+)\]"', "\n".join(COMMANDS))
+    assert len(rows) == 2
+    of_modules = packages_distributions()
+    everywhere = set.intersection(*(installed(row.split(",")) for row in rows))
+    missing = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        names = imported(path)
+        called = [ROOT / "benchmarks" / f"{n.partition('.')[2]}.py" for n in names]
+        for benchmark in filter(Path.is_file, called):
+            names |= imported(benchmark)
+        skipped = re.findall(r'importorskip\(\s*"(\w+)', path.read_text(encoding="utf-8"))
+        packages = {name.partition(".")[0] for name in names}
+        for package in packages - OURS - sys.stdlib_module_names - set(skipped):
+            given = {canonicalize_name(d) for d in of_modules.get(package, ["?"])}
+            if not given & everywhere:
+                missing.append(f"{path.relative_to(ROOT)}: {package}")
+    assert missing == []
