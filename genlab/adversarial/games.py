@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
 from genlab.core.tensors import PerExample, require_alike, require_between
 
@@ -200,3 +201,6 @@ def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> Per
     """
     require_alike(v_real=v_real, v_fake=v_fake)
     return row.activation(v_real) - row.conjugate(row.activation(v_fake))
+
+
+check_public(__name__)

@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 
 from genlab.adversarial.games import jensen_shannon
 from genlab.core import Event, PerExample, drawn, expand, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.stats import normal_log_prob
 from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
 
@@ -360,3 +361,6 @@ def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
     ]
     js = float(jensen_shannon(log_p.exp() / log_p.exp().sum(), weights))
     return Duel(log_p.exp(), log_q.exp(), optimal_logits(log_p, log_q).sigmoid(), js, *slopes)
+
+
+check_public(__name__)

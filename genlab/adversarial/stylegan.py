@@ -16,6 +16,7 @@ from torch.nn.functional import conv2d
 
 from genlab.adversarial.gan import append_spread
 from genlab.core import PerExample, Rng, randn
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_alike, require_between, require_finite, require_rows
 
 Styles = Float[Tensor, " b layers d"]
@@ -269,3 +270,6 @@ def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[T
     sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
     weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution
     return weights[:, 0]
+
+
+check_public(__name__)

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, drawn, require_alike, require_between, require_finite
 from genlab.nn.transformer import TransformerConfig
 
@@ -197,3 +198,6 @@ def cache_numbers(config: TransformerConfig, n_positions: int) -> int:
     r"""Numbers that the cache holds for one sequence: $2 L\, d_{kv}$ per position."""
     d_kv = config.d_model // config.n_head * config.n_kv_head
     return 2 * config.n_layer * d_kv * n_positions
+
+
+check_public(__name__)

@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
+from genlab.core.checked import check_public
 from genlab.core.tensors import (
     Rng,
     draw_indices,
@@ -262,3 +263,6 @@ class ImageTransformer(nn.Module):
 
     def sample(self, n: int, *, generator: Rng = None) -> Grey:
         return self.image(last(self.steps(n, generator=generator))[:, 1:])
+
+
+check_public(__name__)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_alike, require_index, require_positive
 
 Logits = Float[Tensor, " b n k"]
@@ -59,3 +60,6 @@ def seen_pixels(
     x = torch.linspace(-1, 1, size * size).reshape(1, 1, size, size).requires_grad_()
     (gradient,) = torch.autograd.grad(stack(x)[0, :, row, column].sum(), x)
     return gradient[0, 0] != 0
+
+
+check_public(__name__)

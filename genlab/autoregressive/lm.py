@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from genlab.autoregressive.decoding import Reshape, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import Rng, last
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_index
 from genlab.nn.transformer import Cache, Transformer, TransformerConfig
 
@@ -67,3 +68,6 @@ class TransformerLM(nn.Module):
     def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n length"]:
         empty = self.begin(n)[:, :0]
         return last(self.continue_text(empty, self.event_shape[0], generator=generator))
+
+
+check_public(__name__)

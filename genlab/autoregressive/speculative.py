@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import LogitsOf, Reshape, draw, reshape_logits
 from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, drawn, last, require_alike, require_between, require_finite
 
 Probs = Float[Tensor, " *b v"]
@@ -174,3 +175,6 @@ class SpeculativeLM(nn.Module):
 
     def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n length"]:
         return last(self.rounds(n, generator=generator)).tokens[:, 1 : 1 + self.event_shape[0]]
+
+
+check_public(__name__)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.autoregressive.likelihood import token_log_probs
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between
 
 
@@ -211,3 +212,6 @@ def windowed_log_probs(
         parts.append(token_log_probs(logits_of(window), window)[0, first - end :])
         first, end = end, min(end + stride, len(x))
     return torch.cat(parts)
+
+
+check_public(__name__)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import (
     Event,
     PerExample,
@@ -173,3 +174,6 @@ def slant(images: Grey) -> PerExample:
     across = torch.einsum("bij,bi,bj->b", images, d_i, d_j)
     height = torch.einsum("bij,bi->b", images, d_i**2)
     return torch.where(height > 0, -across / height.clamp(min=1e-12), torch.zeros_like(height))
+
+
+check_public(__name__)

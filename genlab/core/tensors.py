@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
+
 
 def as_real(x: Tensor) -> Tensor:
     """Grey levels and counts in torch's default precision, half precision in single."""
@@ -148,3 +150,6 @@ def last(iterable: Iterable[T]) -> T:
     if empty:
         raise ValueError("last: the iterable is empty, expected at least one item")
     return result
+
+
+check_public(__name__)

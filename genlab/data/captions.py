@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from genlab.core.checked import check_public
 from genlab.core.stats import ink, slant
 from genlab.core.tensors import require_between, require_finite, require_index, require_rows
 from genlab.data.digits import load_mnist
@@ -293,3 +294,6 @@ def chance(truth: CaptionDistribution, captions: Sequence[str] | None = None) ->
         if c.slant is not None:
             rows["slant"].append((weight, float(p_slant[c.slant])))
     return {kind: sum(w * v for w, v in r) / sum(w for w, _ in r) for kind, r in rows.items()}
+
+
+check_public(__name__)

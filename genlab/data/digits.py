@@ -13,6 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_finite
 
 Split = Literal["train", "val", "test"]
@@ -112,3 +113,6 @@ def from_unit(x: Tensor, top: int = N_LEVELS - 1, *, whole: bool = True) -> Tens
         return grey
     require_finite(x=x)
     return grey.round().clamp(0, top).long()
+
+
+check_public(__name__)

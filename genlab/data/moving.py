@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_finite, require_index
 from genlab.data.captions import COLOURS, DIGITS, PARTS, next_word
 from genlab.data.digits import load_mnist
@@ -150,3 +151,6 @@ def frames_in_colour(videos: Videos, colour: Labels) -> Float[Tensor, " n 3 f h 
     """Paint each video in its colour, channels before frames as networks for video expect."""
     rgb = videos.new_tensor(list(COLOURS.values()))[colour]
     return videos[:, None] * rgb[:, :, None, None, None]
+
+
+check_public(__name__)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import as_real, draw_indices, drawn, require_between, require_index
 from genlab.data.captions import DIGITS, next_word
 from genlab.data.digits import load_mnist
@@ -213,3 +214,6 @@ def encode_scenes(facts: Facts) -> Int[Tensor, " n 8"]:
     tail = torch.where((relation < 2)[:, None], with_of, F.pad(phrase, (0, 1)))
     tail = tail * (relation < ALONE)[:, None]
     return torch.cat([torch.stack([a, red + colour, zero + digit, link], 1), tail], 1)
+
+
+check_public(__name__)

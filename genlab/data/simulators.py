@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng
 
 Theta = Float[Tensor, " n p"]
@@ -140,3 +141,6 @@ class Epidemic:
 
 def _binomial(count: Tensor, p: Tensor, generator: Rng) -> Tensor:
     return torch.binomial(count, p.clamp(0, 1), generator=generator)
+
+
+check_public(__name__)

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between
 
 SPLITS = ("train", "val", "test")
@@ -226,3 +227,6 @@ class Grammar:
                 ]
             found += partial
         return found
+
+
+check_public(__name__)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, as_real, randn, require_positive, require_rows
 
 Points = Float[Tensor, " n 2"]
@@ -120,3 +121,6 @@ class Moons:
         u, w = _nodes(0, math.pi, math.pi * self.radius, self.std)
         c = self._curve(u)
         return blurred_log_prob(x, torch.cat([c, -c]), torch.cat([w, w]) / 2, std=self.std)
+
+
+check_public(__name__)

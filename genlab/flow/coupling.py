@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_positive, require_rows, sum_event
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Shift, Vector
@@ -87,3 +88,6 @@ def nice(d: int, *, n_layers: int = 6, width: int = 64) -> Flow:
 def real_nvp(d: int, *, n_layers: int = 6, width: int = 64) -> Flow:
     """RealNVP on vectors: affine couplings."""
     return coupling_flow(d, Affine(), n_layers=n_layers, width=width)
+
+
+check_public(__name__)

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genlab.core import PerExample, drawn, randn
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between, require_index, require_positive, require_rows
 from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow
 from genlab.flow.model import Flow, StandardNormal
@@ -121,3 +122,6 @@ def pixel_flow(
         layers += [Coupling(alternating_mask(d, k), spline, width=width), Linear(d)]
     layers.append(HistogramMarginals(histograms))
     return DequantisedFlow(Flow(StandardNormal((d,)), layers), UniformNoise(), levels=levels)
+
+
+check_public(__name__)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genlab.core.checked import check_public
 from genlab.core.stats import std_normal_log_prob
 from genlab.core.tensors import Event, PerExample, Rng, last, randn
 from genlab.flow.transforms import Cond, Moved, Transform, flow_log_prob, pull_back, push_forward
@@ -61,3 +62,6 @@ class Flow(nn.Module):
         """Return x = f(z) and its own log-density, differentiable: z is a draw from the base."""
         x, log_det = self.forward(z, cond)
         return x, self.base.log_prob(z) - log_det
+
+
+check_public(__name__)

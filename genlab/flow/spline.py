@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_between, require_positive
 from genlab.flow.transforms import Scalars
 
@@ -111,3 +112,6 @@ class RationalQuadratic:
 
     def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         return rq_spline_inverse(x, *spline_parameters(params, self.bound))
+
+
+check_public(__name__)

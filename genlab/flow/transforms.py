@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_alike, require_positive, require_rows
 
 Moved: TypeAlias = tuple[Event, PerExample]  # where the examples arrive, log|det| of the way there
@@ -268,3 +269,6 @@ class HistogramMarginals(nn.Module):
         tables = (self.probs, torch.cumsum(self.probs, 1) - self.probs)
         p, below = (t.expand(len(m), -1, -1).gather(2, m[..., None])[..., 0] for t in tables)
         return p, below
+
+
+check_public(__name__)

@@ -13,6 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from genlab.core import PerExample, Rng, randn
+from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
 from genlab.core.tensors import require_between, require_finite, require_rows
 from genlab.oracles.continuous import Gaussian, kl_gaussian
@@ -233,3 +234,6 @@ def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Floa
     zero = torch.zeros_like(precision[0])
     guess = Gaussian(zero, scale**2 * (1 / precision.diagonal()).diag())
     return kl_gaussian(guess, Gaussian(zero, torch.linalg.inv(precision)))
+
+
+check_public(__name__)

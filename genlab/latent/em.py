@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genlab.core import PerExample
+from genlab.core.checked import check_public
 from genlab.core.tensors import (
     Rng,
     draw_indices,
@@ -214,3 +215,6 @@ def ppca_ml(x: Data, n_latent: int, *, std: float | None = None) -> LinearLatent
     noise = std**2 if std else float(values[: d - n_latent].mean())
     lengths = (values[d - n_latent :] - noise).clamp_min(0).sqrt()
     return LinearLatent((vectors[:, d - n_latent :] * lengths).flip(1), mean, noise**0.5)
+
+
+check_public(__name__)

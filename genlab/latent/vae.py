@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, Rng, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal, normal_log_prob
 from genlab.core.tensors import (
     draw_indices,
@@ -329,3 +330,6 @@ class ImageVAE(VAE):
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
         return weighted_error(x, self.decoder(z), mu, log_var, pixel_std=self.scale()).mean()
+
+
+check_public(__name__)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, as_real, drawn, require_between, require_finite, require_rows
 from genlab.metrics.distances import Features, Kernel, Others
 
@@ -234,3 +235,6 @@ def c2st(
 def _require_ranks(ranks: Int[Tensor, " n"], n_draws: int) -> None:
     if not len(ranks) or int(ranks.min()) < 0 or int(ranks.max()) > n_draws:
         raise ValueError(f"expected ranks in 0..{n_draws}, got {ranks.tolist()[:8]}")
+
+
+check_public(__name__)

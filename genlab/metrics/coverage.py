@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unuse
 from torch import Tensor
 
 from genlab.core import bits_per_dim, dequantize
+from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
 from genlab.core.tensors import Rng, as_real, require_finite, require_positive, require_rows
 
@@ -266,3 +267,6 @@ def gaussian_mixture(
         for floor in floors
     ]
     return _best_density("Gaussian mixture", models, (train, val, test), generator)
+
+
+check_public(__name__)

@@ -11,6 +11,7 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from genlab.core import Rng
+from genlab.core.checked import check_public
 from genlab.core.tensors import (
     as_real,
     require_alike,
@@ -310,3 +311,6 @@ def _require_masses(p: Tensor, q: Tensor) -> None:
 def _require_solved(solved: Any) -> None:
     if solved.status != 0:
         raise ValueError(f"expected a linear program with a solution, got: {solved.message}")
+
+
+check_public(__name__)

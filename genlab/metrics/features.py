@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from genlab.core.checked import check_public
 from genlab.core.stats import slant
 from genlab.core.tensors import randn, require_alike, require_between, require_rows
 from genlab.core.weights import load_weights
@@ -232,3 +233,6 @@ def repeat_few(n: int, n_distinct: int) -> Int[Tensor, " n"]:
     """Rows that repeat the first few images in turn: a generator with that many outputs."""
     require_between(1, n, n_distinct=n_distinct)
     return torch.arange(n) % n_distinct
+
+
+check_public(__name__)

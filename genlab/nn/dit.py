@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from genlab.core.checked import check_public
 from genlab.nn.layers import time_embedding
 from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 
@@ -110,3 +111,6 @@ class DiT(nn.Module):
         out = self.project(modulate(self.norm_out(h), shift, scale))
         places = side // config.patch
         return F.pixel_shuffle(out.mT.reshape(b, -1, places, places), config.patch)
+
+
+check_public(__name__)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_between
 
 
@@ -178,3 +179,6 @@ def turn(x: Float[Tensor, " *b t d"], cos: Tensor, sin: Tensor) -> Tensor:
     """`rotate` by angles whose cosines and sines, `(t, half)`, are known."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+check_public(__name__)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_alike
 from genlab.nn.layers import rope_angles, turn
 
@@ -361,3 +362,6 @@ class NoCaption(nn.Module):
     def forward(self, states: Stream, hidden: Bool[Tensor, " b"]) -> Stream:
         """Replace all states of the `hidden` rows by one."""
         return torch.where(hidden[:, None, None], self.state, states)
+
+
+check_public(__name__)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from genlab.core.checked import check_public
 from genlab.nn.layers import frequencies, rotate, time_embedding
 from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 
@@ -282,3 +283,6 @@ class VideoUNet(nn.Module):
         frames = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), patch)
         out = F.pixel_shuffle(self.image.predict(frames, emb, words, mix), patch)
         return out.reshape(len(x), n_frames, *out.shape[1:]).transpose(1, 2)
+
+
+check_public(__name__)

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core import Event, PerExample, Rng, drawn, expand, mean_event, randn, sum_event
+from genlab.core import Event, PerExample, Rng, Scalar, drawn, expand, mean_event, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal, normal_log_prob
 from genlab.core.tensors import draw_indices, require_alike, require_positive, require_rows
 
 Points = Float[Tensor, " b d"]
 Codes = Float[Tensor, " b k"]  # one number for each component, or for each latent
-Scale = Tensor | float  # one, or one for each example
+Scale = Scalar | PerExample | float  # one, or one for each example
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,6 @@ class Gaussian:
     cov: Float[Tensor, " d d"]
 
     def __post_init__(self) -> None:
-        d = self.mean.numel()
-        if self.mean.shape != (d,) or self.cov.shape != (d, d):
-            shapes = f"mean {tuple(self.mean.shape)} and cov {tuple(self.cov.shape)}"
-            raise ValueError(f"Gaussian: shapes are {shapes}, expected (d,) and (d, d)")
         scale = float(self.cov.detach().abs().max())
         if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
             raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
@@ -46,7 +43,6 @@ class Gaussian:
         $$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
         - \tfrac12 \log\det \Sigma - \tfrac d2 \log 2\pi$$
         """
-        require_rows(0, axes=2, x=x)
         root: Tensor = torch.linalg.cholesky(self.cov)
         white: Tensor = torch.linalg.solve_triangular(root, (x - self.mean).T, upper=False)
         log_det = 2 * root.diagonal().log().sum()
@@ -54,7 +50,6 @@ class Gaussian:
 
     def score(self, x: Points) -> Points:
         r"""Slope of the log-density: $\nabla_x \log p(x) = -\Sigma^{-1}(x - \mu)$."""
-        require_rows(0, axes=2, x=x)
         pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
         return -pull.T
 
@@ -111,10 +106,6 @@ class GaussianMixture:
     stds: Float[Tensor, " k"]
 
     def __post_init__(self) -> None:
-        k = self.weights.numel()
-        if self.weights.shape != (k,) or self.stds.shape != (k,) or self.means.shape[:-1] != (k,):
-            shapes = [tuple(a.shape) for a in (self.weights, self.means, self.stds)]
-            raise ValueError(f"GaussianMixture: shapes are {shapes}, expected (k,), (k, d), (k,)")
         if bool((self.weights <= 0).any()) or abs(float(self.weights.detach().sum()) - 1) > 1e-4:
             weights = self.weights.tolist()
             raise ValueError(f"GaussianMixture: weights are {weights}, expected > 0 and a sum of 1")
@@ -138,8 +129,10 @@ class GaussianMixture:
         pulls = (self.means - x[:, None, :]) / self.stds[:, None] ** 2
         return (self.responsibilities(x)[..., None] * pulls).sum(1)
 
-    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Points:
-        r"""Choose a component by its weight (or take `cond`, `(n,)`, as the choice), then draw."""
+    def sample(
+        self, n: int, *, cond: Int[Tensor, " {n}"] | None = None, generator: Rng = None
+    ) -> Points:
+        r"""Choose a component by its weight (or take `cond` as the choice), then draw."""
         k = cond
         if k is None:
             k = draw_indices(self.weights, n, generator=generator)
@@ -177,7 +170,6 @@ class GaussianMixture:
         return Gaussian(mean, between + within)
 
     def _joint_log_prob(self, x: Points, means: Tensor, stds: Codes) -> Codes:
-        require_rows(0, axes=2, x=x)
         d = self.means.shape[1]
         squared = ((x[:, None, :] - means) ** 2).sum(2) / stds**2
         return self.weights.log() - 0.5 * squared - d * (stds.log() + 0.5 * math.log(2 * math.pi))
@@ -196,8 +188,10 @@ class Empirical:
     def event_shape(self) -> tuple[int, ...]:
         return tuple(self.points.shape[1:])
 
-    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Event:
-        """Draw points with replacement (or take `cond`, `(n,)`, as their indices)."""
+    def sample(
+        self, n: int, *, cond: Int[Tensor, " {n}"] | None = None, generator: Rng = None
+    ) -> Event:
+        """Draw points with replacement (or take `cond` as their indices)."""
         if cond is None:
             here: dict[str, Any] = {"device": self.points.device, "generator": generator}
             cond = drawn(torch.randint, len(self.points), (n,), **here)
@@ -236,9 +230,6 @@ class LinearLatent:
     std: float
 
     def __post_init__(self) -> None:
-        if self.weight.ndim != 2 or self.mean.shape != self.weight.shape[:1]:
-            shapes = f"weight {tuple(self.weight.shape)} and mean {tuple(self.mean.shape)}"
-            raise ValueError(f"LinearLatent: shapes are {shapes}, expected (d, k) and (d,)")
         require_positive(std=self.std)
 
     @property
@@ -279,9 +270,14 @@ class LinearLatent:
         spread = (log_var.exp() * (self.weight**2).sum(0)).sum(1) / (2 * self.std**2)
         return self.cond_log_prob(x, mu) - spread - kl_diag_normal(mu, log_var)
 
-    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Points:
-        r"""Draw `z` (or take `cond`, `(n, k)`, as the latent), then `x` given `z`."""
+    def sample(
+        self, n: int, *, cond: Float[Tensor, " {n} k"] | None = None, generator: Rng = None
+    ) -> Points:
+        r"""Draw `z` (or take `cond` as the latent), then `x` given `z`."""
         z = cond
         if z is None:
             z = randn((n, self.weight.shape[1]), like=self.weight, generator=generator)
         return self.decode(z) + self.std * randn((n, len(self.mean)), self.mean, generator)
+
+
+check_public(__name__)

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.stats import entropy
-from genlab.core.tensors import Rng, draw_indices, require_rows
+from genlab.core.tensors import Rng, draw_indices
 
 
 def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
@@ -51,21 +52,20 @@ class TokenTable:
         values = torch.arange(self.n_tokens, device=self.joint.device)
         return torch.cartesian_prod(*[values] * self.joint.ndim).reshape(-1, self.joint.ndim)
 
-    def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        require_rows(0, axes=2, x=x)
+    def log_prob(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b"]:
         return self.joint[tuple(x.T)].log()
 
     def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n k"]:
         p = self.joint.flatten()
         return self.states()[draw_indices(p, n, generator=generator)]
 
-    def given(self, x: Int[Tensor, " n"]) -> Tensor:
+    def given(self, x: Int[Tensor, " *event"]) -> Tensor:
         """Joint distribution of the hidden tokens of one sequence, given the others."""
         seen = tuple(slice(None) if v == self.n_tokens else v for v in x.tolist())
         part: Tensor = self.joint[seen]
         return part / part.sum()
 
-    def conditionals(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n v"]:
+    def conditionals(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b n v"]:
         """Distribution of every token given those that are not hidden: one-hot for the latter."""
         states, p = self.states(), self.joint.flatten()
         fits = ((x[:, None] == states) | (x[:, None] == self.n_tokens)).all(-1)
@@ -73,3 +73,6 @@ class TokenTable:
         weight = weight / weight.sum(1, keepdim=True)
         one_hot = torch.nn.functional.one_hot(states, self.n_tokens).to(p)
         return torch.einsum("bs,snv->bnv", weight, one_hot)
+
+
+check_public(__name__)

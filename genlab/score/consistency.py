@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import jvp
 
 from genlab.core import Event, PerExample, Scalar, expand, last, mean_event, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, drawn, require_between
 from genlab.score.diffusion import add_noise
 from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
@@ -202,3 +203,6 @@ class Distillation(nn.Module):
             self.student.function(cond), average, self.teacher(cond), x, eps,
             self.sigmas[i], self.sigmas[i + 1], order=self.order, distance=self.distance,
         ).mean()  # fmt: skip
+
+
+check_public(__name__)

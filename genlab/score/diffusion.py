@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from genlab.core import Event, PerExample, Scalar, drawn, expand, last, mean_event, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal
 from genlab.core.tensors import Rng, require_alike, require_between, require_index, require_positive
 
@@ -328,3 +329,6 @@ class DDPM(nn.Module):
         x_T = randn((n, *self.event_shape), like=self.betas, generator=generator)
         chain = partial(ddpm_sample, betas=self.betas, variances=self.variances)
         return last(chain(self.eps_model(cond), x_T, generator=generator))
+
+
+check_public(__name__)

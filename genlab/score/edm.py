@@ -16,6 +16,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, Scalar, drawn, expand, last, mean_event, randn
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
 from genlab.score.diffusion import EpsModel, Level, Table, add_noise
 from genlab.score.guidance import cfg_eps, drop_condition
@@ -270,3 +271,6 @@ class EDM(nn.Module):
         like = next(self.net.parameters())
         x_T = sigmas[0] * randn((n, *self.event_shape), like=like, generator=generator)
         return last(edm_sample(self.denoiser(cond, guidance_scale=guidance_scale), x_T, sigmas))
+
+
+check_public(__name__)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from genlab.core import Event, PerExample, drawn, expand, last, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.solvers.mcmc import langevin, mala
@@ -271,3 +272,6 @@ def annealed_importance(
             moved = mala(log_f, slope, x, step_size=step_size, n_steps=n_mcmc, generator=generator)
             x = last([x, *moved])
         yield Annealed(x, log_w)
+
+
+check_public(__name__)

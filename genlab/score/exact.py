@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.checked import check_public
 from genlab.core.tensors import Event
 from genlab.oracles.continuous import Empirical, Gaussian, GaussianMixture
 from genlab.score.diffusion import EpsModel, Table, eps_from_x0
@@ -84,3 +85,6 @@ def exact_flow_1d(
         below = log_p.logsumexp(-1) < u.log()  # `ndtr` is 0 below -8.3 deviations
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return middle[:, None]
+
+
+check_public(__name__)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, last, mean_event, randn, std_normal_log_prob, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, Scalar, drawn, require_alike, require_between, require_rows
 from genlab.nn.layers import MLP
 from genlab.score.diffusion import add_noise
@@ -111,3 +112,6 @@ class FlowMatching(nn.Module):
         x_1 = randn((n, *self.event_shape), like=like, generator=generator)
         ts = torch.linspace(1, 0, self.n_steps + 1, dtype=x_1.dtype, device=x_1.device)
         return last(flow_sample(self.velocity, x_1, ts))
+
+
+check_public(__name__)

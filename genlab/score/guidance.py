@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core import Event, expand
+from genlab.core.checked import check_public
 from genlab.core.stats import integrate
 from genlab.core.tensors import require_alike, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian
@@ -88,3 +89,6 @@ def _require_class(variance: float, guidance_scale: float) -> None:
     require_positive(variance=variance)
     require_between(0, 1, variance=variance)
     require_between(0, math.inf, guidance_scale=guidance_scale)
+
+
+check_public(__name__)

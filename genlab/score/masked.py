@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genlab.core import PerExample, Rng, drawn, expand, last, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
@@ -188,3 +189,6 @@ class MaskedDiffusion(nn.Module):
         n_steps = n_steps or self.n_steps
         steps = masked_sample(self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator)
         return last(steps)
+
+
+check_public(__name__)

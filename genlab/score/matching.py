@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from genlab.core import Event, PerExample, drawn, expand, last, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, as_real, require_alike, require_between, require_positive
 from genlab.nn.layers import time_embedding
 from genlab.score.diffusion import Level
@@ -259,3 +260,6 @@ class NCSN(nn.Module):
         noise = randn((n, *self.event_shape), like=self.sigmas, generator=generator)
         chain = partial(annealed_langevin, rate=self.rate, n_steps=self.n_steps, denoise=True)
         return last(chain(self.score, self.sigmas[0] * noise, self.sigmas, generator=generator))
+
+
+check_public(__name__)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core import Event, Rng, Scalar, randn
+from genlab.core.checked import check_public
 from genlab.core.tensors import require_between, require_finite, require_index, require_positive
 from genlab.score.diffusion import EpsModel, Table, log_snr, x0_from_eps
 
@@ -179,3 +180,6 @@ def dpm_solver_sample(
                 x = dpm_solver_2m_step(x, x0_hat, before[0], before[1], a_t, a_s)
         before = (x0_hat, a_t)
         yield x
+
+
+check_public(__name__)

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from genlab.core import Event, PerExample, expand, last, normal_log_prob, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between, require_positive
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.score.diffusion import Level
@@ -328,3 +329,6 @@ class ProbabilityFlow:
         """Draw `n` examples by RK4, from the prior down to the data."""
         x_T, ts = self.prior.sample(n, generator=generator), self.ts.flip(0)
         return last(probability_flow_sample(self.sde, self.score, x_T, ts, method=rk4))
+
+
+check_public(__name__)

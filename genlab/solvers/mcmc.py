@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genlab.core import Event, PerExample, Rng, drawn, expand, randn, sum_event
+from genlab.core.checked import check_public
 from genlab.core.tensors import (
     require_alike,
     require_between,
@@ -160,3 +161,6 @@ def _require_fine_grid(x: Tensor, step_size: float) -> None:
     if gap > noise / 2:
         limit = f"half the noise of a step, {noise / 2:.3g}"
         raise ValueError(f"places are {gap:.3g} apart, expected at most {limit}")
+
+
+check_public(__name__)

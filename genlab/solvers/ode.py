@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core import Event, PerExample, Rng, drawn, last, sum_event
+from genlab.core.checked import check_public
 
 Field: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Step: TypeAlias = Callable[[Field, Tensor, Tensor, Tensor], Tensor]
@@ -174,3 +175,6 @@ def ride(
     start = torch.cat([x0.flatten(1), x0.new_zeros(len(x0), 1)], 1)
     state = last(method(slope, start, ts.to(x0)))
     return state[:, :-1].reshape(x0.shape), state[:, -1]
+
+
+check_public(__name__)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core import Rng, randn
+from genlab.core.checked import check_public
 from genlab.solvers.ode import require_times, walk
 
 Drift: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -54,3 +55,6 @@ def euler_maruyama(
         return euler_maruyama_step(drift, diffusion, t, s, x, z)
 
     return walk(step, x0, ts)
+
+
+check_public(__name__)

@@ -1,0 +1,260 @@
+"""Shapes and dtypes of a call, checked once at the public door, from the annotations there.
+
+`check_public(__name__)`, the last line of a module, wraps its public functions, constructors and
+methods. Of the arguments of a call, those that jaxtyping annotates must agree: a named dimension
+has one size, `*event` one run of sizes, over all of them; in a method of a model, `event_shape`
+says what `*event` is (and `d`, of a single axis). `{n}` is the value of the argument n.
+
+Only the outermost call is checked: what it calls, and a sampler that it returned, runs unlooked
+at. Shapes and dtypes are read, values never.
+"""
+
+import contextlib
+import functools
+import inspect
+import re
+import sys
+import threading
+import types
+import typing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+_ALL = {v for v in vars(torch).values() if isinstance(v, torch.dtype)}
+_FLOAT = {v for v in _ALL if v.is_floating_point}
+_INT = {torch.int8, torch.int16, torch.int32, torch.int64}
+_REAL = _FLOAT | _INT | {v for v in _ALL if str(v).startswith("torch.uint")}
+_DTYPES = {"Float": _FLOAT, "Int": _INT, "Bool": {torch.bool}, "Real": _REAL, "Shaped": _ALL}
+_EXPECTED = {
+    "Float": "floating-point numbers: try {0}.float(), or to_unit({0}) for grey levels",
+    "Int": "whole numbers, int64: try {0}.long()",
+    "Bool": "true and false: try {0}.bool()",
+    "Real": "numbers: try {0}.float()",
+}
+
+
+class _State(threading.local):
+    inside = False  # of a call whose arguments have been checked
+
+
+class _Dim(NamedTuple):
+    name: str  # "" for a number
+    more: int  # what is added to the size of that name: 1 for "t+1"
+
+
+class _Spec(NamedTuple):
+    """One annotation of a tensor: its dtypes, and its dimensions around at most one variadic."""
+
+    kind: str
+    text: str
+    lead: tuple[_Dim, ...]
+    many: str  # "*event", whose sizes stand between lead and tail, or ""
+    tail: tuple[_Dim, ...]
+
+
+class _Parameter(NamedTuple):
+    name: str
+    place: int  # among the positional arguments; a keyword stands beyond them
+    specs: tuple[_Spec, ...]  # of which one must fit
+    counts: bool  # an int, which a dimension `{name}` may mean
+
+
+_Sizes = dict[str, Any]  # by name: an int, or a tuple for a variadic
+_F = TypeVar("_F", bound=Callable[..., Any])
+_state = _State()
+
+
+def check_public(module: str) -> None:
+    """Check the arguments of the public functions and classes that `module` defines."""
+    names = vars(sys.modules[module])
+    for name, value in list(names.items()):
+        if name.startswith("_") or getattr(value, "__module__", None) != module:
+            continue
+        if inspect.isfunction(value):
+            names[name] = checked(value)
+        elif isinstance(value, type) and not getattr(value, "_is_protocol", False):
+            _check_methods(value)
+
+
+def _check_methods(cls: type) -> None:
+    for name, value in list(vars(cls).items()):
+        if name.startswith("_") and name not in ("__init__", "__call__"):
+            continue
+        if inspect.isfunction(value):
+            setattr(cls, name, checked(value))
+        elif isinstance(value, staticmethod | classmethod):
+            setattr(cls, name, type(value)(checked(value.__func__)))
+
+
+def checked(function: _F) -> _F:
+    """Return `function` behind a check of its tensors; itself, if no annotation names one."""
+    signature = inspect.signature(function)
+    parameters = [_parameter(i, p) for i, p in enumerate(signature.parameters.values())]
+    tensors = [p for p in parameters if p.specs]
+    if not tensors and not _specs(signature.return_annotation):
+        return function
+    counts = [p for p in parameters if p.counts]
+    is_method = function.__name__ != "__init__" and parameters and parameters[0].name == "self"
+
+    @functools.wraps(function)
+    def door(*args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling() or _state.inside:
+            return function(*args, **kwargs)
+        _state.inside = True
+        try:
+            sizes = _sizes_of_model(args[0]) if is_method and args else {}
+            for p in counts:
+                sizes["{" + p.name + "}"] = _argument(p, args, kwargs)
+            for p in tensors:
+                x = _argument(p, args, kwargs)
+                if isinstance(x, Tensor) and not _fits_one(p.specs, x, sizes):
+                    others = {q: _argument(q, args, kwargs) for q in tensors[: tensors.index(p)]}
+                    reason = _reason(p, others, args[0] if is_method else None)
+                    told = _complaint(p.name, x, p.specs, sizes, reason)
+                    name = function.__qualname__.removesuffix(".__init__")
+                    raise ValueError(f"{name}: {told}")
+            answer = function(*args, **kwargs)
+        finally:
+            _state.inside = False
+        return _unlooked_at(answer) if isinstance(answer, Generator) else answer
+
+    return door  # type: ignore[return-value]
+
+
+def _unlooked_at(items: Generator[Any, Any, Any]) -> Iterator[Any]:
+    """What a sampler yields; calls in its body are inside, those of its reader are not."""
+    with contextlib.closing(items):
+        while True:
+            was, _state.inside = _state.inside, True
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                _state.inside = was
+            yield item
+
+
+# Annotations, read once
+
+
+def _parameter(place: int, parameter: inspect.Parameter) -> _Parameter:
+    stars = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    specs = () if stars else tuple(_specs(parameter.annotation))
+    place = sys.maxsize if parameter.kind == parameter.KEYWORD_ONLY else place
+    return _Parameter(parameter.name, place, specs, parameter.annotation is int)
+
+
+def _specs(annotation: Any) -> list[_Spec]:
+    """The tensors of an annotation; none where any tensor will do."""
+    if hasattr(annotation, "dim_str"):
+        return [_spec(annotation.dtype.__name__, annotation.dim_str)]
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return []
+    parts = typing.get_args(annotation)
+    return [] if Tensor in parts else [spec for part in parts for spec in _specs(part)]
+
+
+def _spec(kind: str, text: str) -> _Spec:
+    if kind not in _DTYPES:
+        raise TypeError(f"{kind}[Tensor, {text!r}]: expected one of {', '.join(_DTYPES)}")
+    words = text.split()
+    at = next((i for i, word in enumerate(words) if word[0] == "*"), len(words))
+    lead, tail = (tuple(map(_dim, part)) for part in (words[:at], words[at + 1 :]))
+    return _Spec(kind, text, lead, words[at] if at < len(words) else "", tail)
+
+
+def _dim(word: str) -> _Dim:
+    found = re.fullmatch(r"([A-Za-z]\w*|\{\w+\})?([+-]?\d+)?", word)
+    if not found or not word:
+        raise TypeError(f"dimension {word!r}: expected a name, a number, `name+1` or `{{name}}`")
+    return _Dim(found[1] or "", int(found[2] or 0))
+
+
+# A call, looked at
+
+
+def _argument(parameter: _Parameter, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    if parameter.place < len(args):
+        return args[parameter.place]
+    return kwargs.get(parameter.name)
+
+
+def _sizes_of_model(model: Any) -> _Sizes:
+    event = getattr(model, "event_shape", None)
+    if not isinstance(event, tuple):
+        return {}
+    return {"*event": event, "d": event[0]} if len(event) == 1 else {"*event": event}
+
+
+def _fits_one(specs: Sequence[_Spec], x: Tensor, sizes: _Sizes) -> bool:
+    return any(x.dtype in _DTYPES[s.kind] and _fits(s, x.shape, sizes) for s in specs)
+
+
+def _fits(spec: _Spec, shape: Sequence[int], sizes: _Sizes) -> bool:
+    """Tell whether `spec` describes the shape; if so, `sizes` learns what its names mean."""
+    n_lead = len(spec.lead)
+    n_many = len(shape) - n_lead - len(spec.tail)
+    if n_many < 0 or (n_many > 0 and not spec.many):
+        return False
+    found: _Sizes = {}
+    if spec.many:
+        found[spec.many] = tuple(shape[n_lead : n_lead + n_many])
+    ends = (*shape[:n_lead], *shape[n_lead + n_many :])
+    for dim, size in zip(spec.lead + spec.tail, ends, strict=True):
+        known = found.setdefault(dim.name, size - dim.more) if dim.name else 0
+        if known != size - dim.more:
+            return False
+    for name, size in found.items():
+        if sizes.get(name, size) not in (size, None):
+            return False
+    sizes |= found
+    return True
+
+
+# What is told
+
+
+def _reason(parameter: _Parameter, others: Mapping[_Parameter, Any], model: Any) -> str:
+    """From which other arguments, or from which model, the expected sizes are known."""
+    names = {word for spec in parameter.specs for word in spec.text.split()}
+    shapes = [
+        f"{other.name} has {tuple(x.shape)}"
+        for other, x in others.items()
+        if isinstance(x, Tensor) and any(names & set(s.text.split()) for s in other.specs)
+    ]
+    event = _sizes_of_model(model).get("*event")
+    if event is not None and names & {"*event", "d"}:
+        shapes.append(f"the event_shape of the {type(model).__name__} is {event}")
+    return f", since {' and '.join(shapes)}" if shapes else ""
+
+
+def _complaint(name: str, x: Tensor, specs: Sequence[_Spec], sizes: _Sizes, reason: str) -> str:
+    able = [spec for spec in specs if x.dtype in _DTYPES[spec.kind]]
+    if not able:
+        return f"{name} holds {x.dtype}, expected {_EXPECTED[specs[0].kind].format(name)}"
+    shape = tuple(x.shape)
+    told = f"{name} has shape {shape}, expected " + " or ".join(_shown(s, sizes) for s in able)
+    trials = {"[None]": (1, *shape), "[..., None]": (*shape, 1)}
+    if shape[-1:] == (1,):
+        trials[".squeeze(-1)"] = shape[:-1]
+    for how, trial in trials.items():
+        if any(_fits(spec, trial, dict(sizes)) for spec in able):
+            return f"{told}{reason}; try {name}{how}"
+    return told + reason
+
+
+def _shown(spec: _Spec, sizes: _Sizes) -> str:
+    """The shape that `spec` describes: sizes where they are known, or else names."""
+    words: list[str] = []
+    for word in spec.text.split():
+        if word == spec.many:
+            words += map(str, sizes.get(word, ["..."]))
+            continue
+        name, more = _dim(word)
+        size = sizes.get(name)
+        words.append(word.strip("{}") if size is None else str(size + more))
+    return f"({words[0]},)" if len(words) == 1 else f"({', '.join(words)})"
