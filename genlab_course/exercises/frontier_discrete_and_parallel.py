@@ -20,7 +20,7 @@ def speculative_token(x: Tensor, p: Tensor, q: Tensor, u: Tensor, v: Tensor) -> 
     return torch.where(u < p[x] / q[x], x, again)
 
 
-def unmask(x, probs, t, s, u_when, u_what, mask):  # type: ignore[no-untyped-def]
+def unmask(x, probs, t, s, u_when, u_what, mask):
     """The state at time s: each hidden token appears with probability (t - s) / t."""
     appears = (x == mask) & (u_when < (t - s) / t)
     drawn = (probs.cumsum(-1) <= u_what[..., None]).sum(-1)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,12 +81,12 @@ def _judge_draws(sampler: Callable[..., Tensor]) -> str:
 def _judge_gradient(loss: Callable[..., Tensor]) -> str:
     """At equal logits the gradient is softmax minus one-hot, by the number of tokens: (4)."""
     logits, x = torch.zeros(1, 2, 2, requires_grad=True), torch.tensor([[0, 1]])
+    found: Any = None
     try:
         found = loss(logits, x)
     except RuntimeError as error:
         if "requires grad" not in str(error):  # what numpy says to such a tensor
             raise
-        found = None
     if not getattr(found, "requires_grad", False):
         return "the number is right, but it has no gradient: avoid .item(), .detach() and numpy."
     (slope,) = torch.autograd.grad(found, logits)

@@ -7,36 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genlab.adversarial.gan import gradient_penalty, slopes
+from genlab.adversarial.gan import gradient_penalty
 from genlab_course.grading import Exercise, Mistake, bank
 
 # 08.w1-on-a-line: from two histograms on sorted places
 _PLACES = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+
+
 _UNEVEN = np.array([0.0, 0.5, 2.0, 5.0])
+
+
 _THIRDS = (_PLACES, np.array([1.0, 1, 1, 0, 0]) / 3, np.array([0.0, 0, 1, 1, 1]) / 3)
+
+
 _CROSSING = (_UNEVEN, np.array([0.5, 0.0, 0.1, 0.4]), np.array([0.2, 0.6, 0.2, 0.0]))
-
-
-# 08.gradient-penalty: build it
-def _critic(x: Tensor) -> Tensor:
-    return (x**2).sum(1) + torch.sin(x[:, 0])
-
-
-def _pair(seed: int) -> tuple[Any, Tensor, Tensor, Tensor]:
-    g = torch.Generator().manual_seed(seed)
-    real, fake = torch.randn(2, 4, 2, generator=g, dtype=torch.float64)
-    return _critic, real, fake, torch.rand(4, generator=g, dtype=torch.float64)
-
-
-def _between(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
-    return u[:, None] * real + (1 - u[:, None]) * fake
-
-
-# 08.lipschitz-of-a-stack: largest possible slope of W2 relu(W1 x)
-_STACK = (
-    [np.array([[3.0, 0.0], [0.0, 1.0]]), np.array([[0.5, 0.5]])],
-    [np.array([[1.0, 2.0], [0.0, 1.0], [1.0, -1.0]]), np.array([[1.0, 0.0, 2.0]])],
-)
 
 
 W1_ON_A_LINE = Exercise(
@@ -60,6 +44,8 @@ W1_ON_A_LINE = Exercise(
         "you compared point by point; what crosses is the *sum* of the differences to the left.",
     ),
 )
+
+
 JS_OF_THIRDS = Exercise(
     id="08.js-of-thirds",
     right=2 / 3 * math.log(2),
@@ -72,6 +58,8 @@ JS_OF_THIRDS = Exercise(
         "the two divergences are averaged, not added: JS has a half.",
     ),
 )
+
+
 SOFT_SLOPE = Exercise(
     id="08.soft-slope",
     right=lambda w, lam: 1 + w / (2 * lam),
@@ -93,32 +81,116 @@ SOFT_SLOPE = Exercise(
         "a sign slipped: the first term rewards steepness, so the optimum is above 1.",
     ),
 )
+
+
+# 08.gradient-penalty: build it
+def _critic(x: Tensor) -> Tensor:
+    return (x**2).sum(1) + torch.sin(x[:, 0])
+
+
+def _pair(seed: int) -> tuple[Any, Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    real, fake = torch.randn(2, 4, 2, generator=g, dtype=torch.float64)
+    return _critic, real, fake, torch.rand(4, generator=g, dtype=torch.float64)
+
+
+def averaged_before_the_square(critic, real, fake, u):
+    between = u[:, None] * real + (1 - u[:, None]) * fake
+    between = between.requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between)
+    gap = slope.norm(dim=1).mean() - 1
+    return gap**2 * torch.ones_like(u)
+
+
+def took_the_slope_at_the_real_points(critic, real, fake, u):
+    real = real.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(critic(real).sum(), real)
+    return (slope.norm(dim=1) - 1) ** 2
+
+
+def squared_the_norm(critic, real, fake, u):
+    between = u[:, None] * real + (1 - u[:, None]) * fake
+    between = between.requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between)
+    return (slope.square().sum(1) - 1) ** 2
+
+
+def used_one_weight_for_all(critic, real, fake, u):
+    between = u[0] * real + (1 - u[0]) * fake
+    between = between.requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between)
+    return (slope.norm(dim=1) - 1) ** 2
+
+
+def took_the_slope_at_the_fakes(critic, real, fake, u):
+    fake = fake.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(critic(fake).sum(), fake)
+    return (slope.norm(dim=1) - 1) ** 2
+
+
+def exchanged_the_weights(critic, real, fake, u):
+    between = (1 - u[:, None]) * real + u[:, None] * fake
+    between = between.requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between)
+    return (slope.norm(dim=1) - 1) ** 2
+
+
+def punished_steep_slopes_only(critic, real, fake, u):
+    between = u[:, None] * real + (1 - u[:, None]) * fake
+    between = between.requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between)
+    return (slope.norm(dim=1) - 1).clamp(min=0) ** 2
+
+
+def multiplied_by_the_weight_of_the_loss(critic, real, fake, u):
+    between = u[:, None] * real + (1 - u[:, None]) * fake
+    between = between.requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between)
+    return 10 * (slope.norm(dim=1) - 1) ** 2
+
+
+def took_one_norm_for_the_batch(critic, real, fake, u):
+    between = u[:, None] * real + (1 - u[:, None]) * fake
+    between = between.requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between)
+    return (slope.norm() - 1) ** 2
+
+
 GRADIENT_PENALTY = Exercise(
     id="08.gradient-penalty",
     right=lambda critic, real, fake, u: gradient_penalty(critic, real, fake, u).detach(),
     cases=(_pair(0), _pair(1)),
     mistakes=Mistake.pairs(
-        lambda f, x, y, u: (slopes(f, _between(x, y, u)).mean() - 1).square().expand(len(u)),
+        averaged_before_the_square,
         "you averaged over the batch before the square: a steep point and a flat one cancel.",
-        lambda f, x, y, u: (slopes(f, x) - 1).square(),
+        took_the_slope_at_the_real_points,
         "your slopes are those at the real points; the constraint is needed on the way between.",
-        lambda f, x, y, u: (slopes(f, _between(x, y, u)).square() - 1).square(),
+        squared_the_norm,
         "you compared the squared norm with 1: another penalty, much harsher on steep critics.",
-        lambda f, x, y, u: (slopes(f, _between(x, y, u[:1].expand(len(u)))) - 1).square(),
+        used_one_weight_for_all,
         "you used one weight for the whole batch: each pair needs its own.",
-        lambda f, x, y, u: (slopes(f, y) - 1).square(),
+        took_the_slope_at_the_fakes,
         "your slopes are those at the generated points; they are needed on the way between.",
-        lambda f, x, y, u: (slopes(f, _between(y, x, u)) - 1).square(),
+        exchanged_the_weights,
         "u belongs to the real example and 1 - u to the generated one; you exchanged them "
         "(on average that is the same, for these numbers it is not).",
-        lambda f, x, y, u: (slopes(f, _between(x, y, u)) - 1).clamp_min(0).square(),
+        punished_steep_slopes_only,
         "you punish slopes above 1 only; that is a known variant, here both sides count.",
-        lambda f, x, y, u: 10 * (slopes(f, _between(x, y, u)) - 1).square(),
+        multiplied_by_the_weight_of_the_loss,
         "the weight of ten belongs to the loss; asked for is the penalty without it.",
-        lambda f, x, y, u: (slopes(f, _between(x, y, u)).norm() - 1).square(),
+        took_one_norm_for_the_batch,
         "your norm runs over the whole batch; each point has a gradient of its own.",
     ),
 )
+
+
+# 08.lipschitz-of-a-stack: largest possible slope of W2 relu(W1 x)
+_STACK = (
+    [np.array([[3.0, 0.0], [0.0, 1.0]]), np.array([[0.5, 0.5]])],
+    [np.array([[1.0, 2.0], [0.0, 1.0], [1.0, -1.0]]), np.array([[1.0, 0.0, 2.0]])],
+)
+
+
 LIPSCHITZ_OF_A_STACK = Exercise(
     id="08.lipschitz-of-a-stack",
     right=lambda weights: float(np.prod([np.linalg.norm(w, 2) for w in weights])),
@@ -140,5 +212,6 @@ LIPSCHITZ_OF_A_STACK = Exercise(
         "layers are applied one after another, so their stretching factors multiply.",
     ),
 )
+
 
 EXERCISES = bank(globals())

@@ -7,32 +7,6 @@ import numpy as np
 
 from genlab_course.grading import Exercise, Mistake, bank
 
-# 10.gradient-in-c: of log p for E = c/2 x^2
-_POINTS = np.array([-1.5, 0.0, 0.3, 2.0])
-
-
-# 10.acceptance: Metropolis' logarithmic ratio for a Langevin proposal
-def _log_ratio(
-    x: float, y: float, energy: Any, slope: Any, eta: float, swap: bool = False, width: float = 4.0
-) -> float:
-    forth = -((y - x + eta * slope(x)) ** 2) / (width * eta)
-    back = -((x - y + eta * slope(y)) ** 2) / (width * eta)
-    return float(energy(x) - energy(y) + (forth - back if swap else back - forth))
-
-
-def _log_acceptance(x: float, y: float, energy: Any, slope: Any, eta: float) -> float:
-    return min(0.0, _log_ratio(x, y, energy, slope, eta))
-
-
-_QUARTIC = (lambda x: x**4 / 4, lambda x: x**3)  # an energy and its slope
-_MOVES = ((0.2, 1.3, *_QUARTIC, 0.3), (1.8, 0.9, *_QUARTIC, 0.2), (-0.5, 0.9, *_QUARTIC, 0.5))
-
-
-# 10.annealed-weights: log of the AIS weight from the values along the path
-_PATH = (np.array([0.0, 0.2, 0.5, 1.0]), np.array([-1.0, -1.2, -2.0]), np.array([3.0, 2.0, 0.5]))
-_SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
-
-
 QUADRATIC_Z = Exercise(
     id="10.quadratic-z",
     right=lambda c, mu: math.sqrt(2 * math.pi / c),
@@ -50,6 +24,8 @@ QUADRATIC_Z = Exercise(
         "this is 1/Z, the factor in front of the density.",
     ),
 )
+
+
 SETTLED_VARIANCE = Exercise(
     id="10.settled-variance",
     right=lambda eta, c: 1 / (c * (1 - eta * c / 2)),
@@ -67,6 +43,12 @@ SETTLED_VARIANCE = Exercise(
         "in v' = a^2 v + 2 eta the contraction a is squared: variances scale with squares.",
     ),
 )
+
+
+# 10.gradient-in-c: of log p for E = c/2 x^2
+_POINTS = np.array([-1.5, 0.0, 0.3, 2.0])
+
+
 GRADIENT_IN_C = Exercise(
     id="10.gradient-in-c",
     right=lambda x, c: 1 / (2 * c) - x**2 / 2,
@@ -85,26 +67,80 @@ GRADIENT_IN_C = Exercise(
         "this is the gradient in x, the score; the question is about the parameter c.",
     ),
 )
+
+
+# 10.acceptance: Metropolis' logarithmic ratio for a Langevin proposal
+def _log_acceptance(x: float, y: float, energy: Any, slope: Any, eta: float) -> float:
+    forth = -((y - x + eta * slope(x)) ** 2) / (4 * eta)
+    back = -((x - y + eta * slope(y)) ** 2) / (4 * eta)
+    return float(min(0.0, energy(x) - energy(y) + back - forth))
+
+
+_QUARTIC = (lambda x: x**4 / 4, lambda x: x**3)  # an energy and its slope
+
+
+_MOVES = ((0.2, 1.3, *_QUARTIC, 0.3), (1.8, 0.9, *_QUARTIC, 0.2), (-0.5, 0.9, *_QUARTIC, 0.5))
+
+
+def exchanged_the_proposals(x, y, energy, slope, eta):
+    forth = -((y - x + eta * slope(x)) ** 2) / (4 * eta)
+    back = -((x - y + eta * slope(y)) ** 2) / (4 * eta)
+    return min(0.0, energy(x) - energy(y) + forth - back)
+
+
+def turned_the_ratio_upside_down(x, y, energy, slope, eta):
+    forth = -((y - x + eta * slope(x)) ** 2) / (4 * eta)
+    back = -((x - y + eta * slope(y)) ** 2) / (4 * eta)
+    return min(0.0, energy(y) - energy(x) + forth - back)
+
+
+def divided_by_the_variance_alone(x, y, energy, slope, eta):
+    forth = -((y - x + eta * slope(x)) ** 2) / (2 * eta)
+    back = -((x - y + eta * slope(y)) ** 2) / (2 * eta)
+    return min(0.0, energy(x) - energy(y) + back - forth)
+
+
+def gave_the_probability(x, y, energy, slope, eta):
+    forth = -((y - x + eta * slope(x)) ** 2) / (4 * eta)
+    back = -((x - y + eta * slope(y)) ** 2) / (4 * eta)
+    return math.exp(min(0.0, energy(x) - energy(y) + back - forth))
+
+
+def took_no_minimum(x, y, energy, slope, eta):
+    forth = -((y - x + eta * slope(x)) ** 2) / (4 * eta)
+    back = -((x - y + eta * slope(y)) ** 2) / (4 * eta)
+    return energy(x) - energy(y) + back - forth
+
+
 ACCEPTANCE = Exercise(
     id="10.acceptance",
     right=_log_acceptance,
     cases=_MOVES,
     mistakes=Mistake.pairs(
-        lambda x, y, e, s, eta: min(0.0, e(x) - e(y)),
+        lambda x, y, energy, slope, eta: min(0.0, energy(x) - energy(y)),
         "this is Metropolis' rule for symmetric proposals; Langevin's drifts downhill, so "
         "going there and coming back are not equally likely.",
-        lambda x, y, e, s, eta: min(0.0, _log_ratio(x, y, e, s, eta, swap=True)),
+        exchanged_the_proposals,
         "the two proposals are exchanged: the way *back* belongs in the numerator.",
-        lambda x, y, e, s, eta: min(0.0, -_log_ratio(x, y, e, s, eta)),
+        turned_the_ratio_upside_down,
         "the ratio is upside down: moves to lower energy must be the ones accepted.",
-        lambda x, y, e, s, eta: min(0.0, _log_ratio(x, y, e, s, eta, width=2.0)),
+        divided_by_the_variance_alone,
         "the proposal has the variance 2 eta, so its exponent is divided by 4 eta.",
-        lambda x, y, e, s, eta: math.exp(_log_acceptance(x, y, e, s, eta)),
+        gave_the_probability,
         "this is the probability itself; its logarithm was asked for.",
-        lambda x, y, e, s, eta: _log_ratio(x, y, e, s, eta),
+        took_no_minimum,
         "a probability is at most 1, so its logarithm is at most 0: take the minimum.",
     ),
 )
+
+
+# 10.annealed-weights: log of the AIS weight from the values along the path
+_PATH = (np.array([0.0, 0.2, 0.5, 1.0]), np.array([-1.0, -1.2, -2.0]), np.array([3.0, 2.0, 0.5]))
+
+
+_SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
+
+
 ANNEALED_WEIGHTS = Exercise(
     id="10.annealed-weights",
     right=lambda betas, log_q, energy: float(np.sum(np.diff(betas) * (-energy - log_q))),
@@ -122,5 +158,6 @@ ANNEALED_WEIGHTS = Exercise(
         "you used the levels themselves: a weight collects differences of levels.",
     ),
 )
+
 
 EXERCISES = bank(globals())

@@ -15,28 +15,6 @@ Array: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Callable[[Tensor], Tensor]
 
 
-# 11.dsm-loss: build it
-def _model(x: Tensor) -> Tensor:
-    return torch.sin(x) - 0.3 * x.flip(1)
-
-
-def _noisy(seed: int, sigma: float) -> tuple[Model, Tensor, Tensor, float]:
-    g = torch.Generator().manual_seed(seed)
-    x0, eps = torch.randn(2, 5, 3, generator=g, dtype=torch.float64)
-    return _model, x0, eps, sigma
-
-
-# 11.tweedie: from the score to the clean example
-_SEEN = (np.array([2.5, -1.0]), np.array([-1.25, 0.7]), 1.0, 0.8)
-_SCALED = (np.array([0.4, 3.0, -2.0]), np.array([0.1, -0.9, 1.1]), 0.6, 1.7)
-
-
-# 11.ladder: levels and steps
-def _ladder(sigma_max: float, sigma_min: float, n_levels: int, rate: float) -> Array:
-    sigmas = noise_ladder(sigma_max, sigma_min, n_levels).double().numpy()
-    return np.stack([sigmas, rate * sigmas**2])
-
-
 PARABOLA = Exercise(
     id="11.parabola",
     right=lambda a, s: 0.5 * (a - 1 / s**2) ** 2 * s**2,
@@ -52,6 +30,8 @@ PARABOLA = Exercise(
         "the score of N(0, s^2) divides x by the variance, not by the standard deviation.",
     ),
 )
+
+
 FLOOR = Exercise(
     id="11.floor",
     right=lambda s, sigma: s**2 / (2 * sigma**2 * (s**2 + sigma**2)),
@@ -67,23 +47,70 @@ FLOOR = Exercise(
         "this is half the true score's mean square: *take it off* the loss of answering 0.",
     ),
 )
+
+
+# 11.dsm-loss: build it
+def _model(x: Tensor) -> Tensor:
+    return torch.sin(x) - 0.3 * x.flip(1)
+
+
+def _noisy(seed: int, sigma: float) -> tuple[Model, Tensor, Tensor, float]:
+    g = torch.Generator().manual_seed(seed)
+    x0, eps = torch.randn(2, 5, 3, generator=g, dtype=torch.float64)
+    return _model, x0, eps, sigma
+
+
+def asked_for_the_noise(model, x0, eps, sigma):
+    target = -eps
+    return 0.5 * ((model(x0 + sigma * eps) - target) ** 2).sum(1)
+
+
+def pointed_along_the_noise(model, x0, eps, sigma):
+    target = eps / sigma
+    return 0.5 * ((model(x0 + sigma * eps) - target) ** 2).sum(1)
+
+
+def divided_by_sigma_twice(model, x0, eps, sigma):
+    target = -eps / sigma**2
+    return 0.5 * ((model(x0 + sigma * eps) - target) ** 2).sum(1)
+
+
+def averaged_over_an_example(model, x0, eps, sigma):
+    target = -eps / sigma
+    return 0.5 * ((model(x0 + sigma * eps) - target) ** 2).mean(1)
+
+
+def showed_the_clean_example(model, x0, eps, sigma):
+    target = -eps / sigma
+    return 0.5 * ((model(x0) - target) ** 2).sum(1)
+
+
 DSM_LOSS = Exercise(
     id="11.dsm-loss",
     right=lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma),
     cases=(_noisy(0, 0.4), _noisy(1, 2.5)),
     mistakes=Mistake.pairs(
-        lambda net, x0, e, s: 0.5 * (net(x0 + s * e) + e).square().sum(1),
+        asked_for_the_noise,
         "your target is the noise; the slope of its log-density grows as the noise gets small.",
-        lambda net, x0, e, s: 0.5 * (net(x0 + s * e) - e / s).square().sum(1),
+        pointed_along_the_noise,
         "the sign: the score points back towards the clean example, against the noise.",
-        lambda net, x0, e, s: 0.5 * (net(x0 + s * e) + e / s**2).square().sum(1),
+        divided_by_sigma_twice,
         "you divided by sigma twice: (x_t - x0) / sigma^2 is already eps / sigma.",
-        lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma) / x0.shape[1],
+        averaged_over_an_example,
         "you averaged over the numbers of an example; the definition sums them.",
-        lambda model, x0, eps, sigma: 0.5 * (model(x0) + eps / sigma).square().sum(1),
+        showed_the_clean_example,
         "you showed the clean example to the model; it must see the noisy one.",
     ),
 )
+
+
+# 11.tweedie: from the score to the clean example
+_SEEN = (np.array([2.5, -1.0]), np.array([-1.25, 0.7]), 1.0, 0.8)
+
+
+_SCALED = (np.array([0.4, 3.0, -2.0]), np.array([0.1, -0.9, 1.1]), 0.6, 1.7)
+
+
 TWEEDIE = Exercise(
     id="11.tweedie",
     right=lambda x_t, score, alpha, sigma: (x_t + sigma**2 * score) / alpha,
@@ -99,21 +126,51 @@ TWEEDIE = Exercise(
         "you undid the scaling of x_t only: the whole estimate of alpha x0 is to be divided.",
     ),
 )
+
+
+# 11.ladder: levels and steps
+def _ladder(sigma_max: float, sigma_min: float, n_levels: int, rate: float) -> Array:
+    sigmas = noise_ladder(sigma_max, sigma_min, n_levels).double().numpy()
+    return np.stack([sigmas, rate * sigmas**2])
+
+
+def spaced_the_levels_evenly(sigma_max, sigma_min, n_levels, rate):
+    sigmas = np.linspace(sigma_max, sigma_min, n_levels)
+    return np.stack([sigmas, rate * sigmas**2])
+
+
+def climbed_the_ladder(sigma_max, sigma_min, n_levels, rate):
+    sigmas = np.geomspace(sigma_min, sigma_max, n_levels)
+    return np.stack([sigmas, rate * sigmas**2])
+
+
+def stepped_in_proportion_to_sigma(sigma_max, sigma_min, n_levels, rate):
+    sigmas = np.geomspace(sigma_max, sigma_min, n_levels)
+    return np.stack([sigmas, rate * sigmas])
+
+
+def stopped_above_the_last_level(sigma_max, sigma_min, n_levels, rate):
+    ratio = (sigma_min / sigma_max) ** (1 / n_levels)
+    sigmas = sigma_max * ratio ** np.arange(n_levels)
+    return np.stack([sigmas, rate * sigmas**2])
+
+
 LADDER = Exercise(
     id="11.ladder",
     right=_ladder,
     cases=((10.0, 0.2, 14, 0.1), (4.0, 0.5, 4, 0.3)),
     mistakes=Mistake.pairs(
-        lambda h, w, n, r: np.linspace(h, w, n) * (np.ones(n), r * np.linspace(h, w, n)),
+        spaced_the_levels_evenly,
         "your levels have one *difference*: low down a rung is then many times the next.",
-        lambda high, low, n, rate: _ladder(high, low, n, rate)[:, ::-1],
+        climbed_the_ladder,
         "your ladder is climbed: sampling starts where all modes are one hill.",
-        lambda h, w, n, r: np.stack([np.geomspace(h, w, n), r * np.geomspace(h, w, n)]),
+        stepped_in_proportion_to_sigma,
         "steps in proportion to sigma: the score is 1/sigma long and its noise the square "
         "root of a step, so the two lose their balance.",
-        lambda h, w, n, r: _ladder(h, w, n + 1, r)[:, :-1],
+        stopped_above_the_last_level,
         "n levels have n - 1 gaps: your ladder stops above sigma_min.",
     ),
 )
+
 
 EXERCISES = bank(globals())

@@ -11,112 +11,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Model = Callable[[Tensor, Tensor], Tensor]
 
-
-def weight(beta: float, alpha_bar: float, variance: float) -> float:
-    """What multiplies the summed squared error of the noise, in nats."""
-    return beta**2 / (2 * variance * (1 - beta) * (1 - alpha_bar))
-
-
-def noise_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
-    """Mean square error of the predicted noise."""
-    a = alphas_bar[t][:, None, None, None]
-    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).mean()
-
-
-def _gap(variances: Tensor, t: Tensor, x: Tensor) -> Tensor:
-    """What is lost when `x` is scaled by its variance instead of the root."""
-    a = variances[t][:, None, None, None]
-    return (a.sqrt() - a) * x
-
-
-def _network(x: Tensor, t: Tensor) -> Tensor:
-    return torch.tanh(x) * (1 + t.reshape(-1, *[1] * (x.ndim - 1)) / 5)
-
-
-def _learned(x: Tensor, t: Tensor) -> Tensor:
-    return _network(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True)
-
-
-BETAS = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
-
-
-def _batch(seed: int) -> tuple[Any, ...]:
-    g = torch.Generator().manual_seed(seed)
-    x0, eps = torch.randn(2, 4, 1, 3, 3, generator=g, dtype=torch.float64)
-    return _learned, x0, torch.tensor([0, 2, 3, 5]), eps, (1 - BETAS).cumprod(0)
-
-
-def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
-    """From pure noise x to data, with step variances beta."""
-    alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
-    return x
-
-
-def _walk(
-    network: Model, x: Tensor, z: Tensor, betas: Tensor, *slips: str, width: Any = torch.sqrt
-) -> Tensor:
-    """The ways in which an ancestral sampler goes wrong: its slips by name."""
-    bar = 1 - betas if "one step's noise" in slips else (1 - betas).cumprod(0)
-    bar = (1 - torch.linspace(0.001, 0.2, 100)).cumprod(0) if "lesson's table" in slips else bar
-    steps = range("stops at 1" in slips, len(betas))
-    for t in steps if "forwards" in slips else reversed(steps):
-        x = x - betas[t] / (1 - bar[t]).sqrt() * network(x, torch.full((len(x),), t))
-        if "no rescaling" not in slips:
-            x = x / (bar[t] if "rescaled by alpha bar" in slips else 1 - betas[t]).sqrt()
-        x = x + width(betas)[t] * z[t] if t > 0 or "last noise" in slips else x
-    return x
-
-
-def _tilde(betas: Tensor) -> Tensor:
-    bar = (1 - betas).cumprod(0)
-    return ((1 - bar.roll(1)) / (1 - bar) * betas).sqrt()  # its first entry is not used
-
-
-def clipped_walk(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
-    """From pure noise x to data, each guess of the data kept in [-1, 1]."""
-    alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t))
-        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
-        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
-        x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
-    return x
-
-
-def _clipped(network: Model, x: Tensor, z: Tensor, betas: Tensor, *slips: str) -> Tensor:
-    bar = (1 - betas).cumprod(0)
-    for t in reversed(range("stops at 1" in slips, len(betas))):
-        a, beta = bar[t], betas[t]
-        first = torch.zeros_like(a) if "starts at 0" in slips else torch.ones_like(a)
-        before = bar[t - 1] if t > 0 or "wraps" in slips else first
-        eps_hat = network(x, torch.full((len(x),), t))
-        eps_hat = eps_hat.clamp(-1, 1) if "noise" in slips else eps_hat
-        x = x.clamp(-1, 1) if "state" in slips else x
-        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
-        x0_hat = x0_hat if "data free" in slips else x0_hat.clamp(-1, 1)
-        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
-        x = x / (1 - a)
-        x = x + beta.sqrt() * z[t] if t > 0 else x
-    return x
-
-
-def _start(seed: int) -> tuple[Any, ...]:
-    g = torch.Generator().manual_seed(seed)
-    x_T = torch.randn(4, 3, generator=g, dtype=torch.float64)
-    return _network, x_T, torch.randn(6, 4, 3, generator=g, dtype=torch.float64), BETAS
-
-
 SHORTCUT = Exercise(
     id="12.shortcut",
     right=2 * 0.9**2.5 + 0.3 * math.sqrt(1 - 0.9**5),
@@ -136,6 +30,14 @@ SHORTCUT = Exercise(
         "the noise is missing.",
     ),
 )
+
+
+# 12.bound-weight
+def weight(beta: float, alpha_bar: float, variance: float) -> float:
+    """What multiplies the summed squared error of the noise, in nats."""
+    return beta**2 / (2 * variance * (1 - beta) * (1 - alpha_bar))
+
+
 BOUND_WEIGHT = Exercise(
     id="12.bound-weight",
     right=weight,
@@ -143,14 +45,14 @@ BOUND_WEIGHT = Exercise(
     mistakes=Mistake.pairs(
         lambda beta, alpha_bar, v: 1.0,
         "this is the simple loss, which has dropped the weight.",
-        lambda beta, alpha_bar, v: weight(beta, alpha_bar, beta),
+        lambda beta, alpha_bar, v: beta**2 / (2 * beta * (1 - beta) * (1 - alpha_bar)),
         "you set the step's variance to beta; it is an argument of its own.",
-        lambda beta, alpha_bar, v: 2 * weight(beta, alpha_bar, v),
+        lambda beta, alpha_bar, v: beta**2 / (v * (1 - beta) * (1 - alpha_bar)),
         "a divergence of two normals has the squared distance of the means over *twice* "
         "the variance.",
-        lambda beta, alpha_bar, v: weight(beta, alpha_bar, v) * (1 - beta),
+        lambda beta, alpha_bar, v: beta**2 / (2 * v * (1 - alpha_bar)),
         "the means carry a factor 1 / sqrt(1 - beta), which is squared with them; you lost it.",
-        lambda beta, alpha_bar, v: weight(beta, alpha_bar, v) * (1 - beta) / alpha_bar,
+        lambda beta, alpha_bar, v: beta**2 / (2 * v * alpha_bar * (1 - alpha_bar)),
         "you took alpha bar, the factor of all steps, where the factor of one step belongs.",
         lambda beta, alpha_bar, v: beta / (2 * v * (1 - beta) * (1 - alpha_bar)),
         "the coefficient of the noise in the mean is squared, and that includes beta.",
@@ -173,84 +75,437 @@ V_AGAINST_EPS = Exercise(
         "this is the ratio of the errors, not of their squares.",
     ),
 )
+
+
+# 12.training-step
+def noise_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
+    """Mean square error of the predicted noise."""
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).mean()
+
+
+def _network(x: Tensor, t: Tensor) -> Tensor:
+    return torch.tanh(x) * (1 + t.reshape(-1, *[1] * (x.ndim - 1)) / 5)
+
+
+def _learned(x: Tensor, t: Tensor) -> Tensor:
+    return _network(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True)
+
+
+BETAS = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
+
+
+def _batch(seed: int) -> tuple[Any, ...]:
+    g = torch.Generator().manual_seed(seed)
+    x0, eps = torch.randn(2, 4, 1, 3, 3, generator=g, dtype=torch.float64)
+    return _learned, x0, torch.tensor([0, 2, 3, 5]), eps, (1 - BETAS).cumprod(0)
+
+
+def forgot_the_root_of_the_signal(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).mean()
+
+
+def forgot_the_root_of_the_noise(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a) * eps
+    return ((eps - network(x_t, t)) ** 2).mean()
+
+
+def multiplied_up_twice(network, x0, t, eps, alphas_bar):
+    a = alphas_bar.cumprod(0)[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).mean()
+
+
+def read_the_entry_before(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t - 1][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).mean()
+
+
+def told_the_network_a_later_step(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t + 1)) ** 2).mean()
+
+
+def showed_the_clean_images(network, x0, t, eps, alphas_bar):
+    return ((eps - network(x0, t)) ** 2).mean()
+
+
+def compared_with_the_data(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((x0 - network(x_t, t)) ** 2).mean()
+
+
+def summed_over_the_pixels(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).sum((1, 2, 3)).mean()
+
+
+def took_the_root_of_the_mean(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).mean().sqrt()
+
+
 TRAINING_STEP = Exercise(
     id="12.training-step",
     right=noise_loss,
     cases=(_batch(0), _batch(1)),
     mistakes=Mistake.pairs(
-        lambda f, x, t, e, a: noise_loss(lambda y, s: f(y - _gap(a, t, x), s), x, t, e, a),
+        forgot_the_root_of_the_signal,
         "you scaled the signal with alpha bar; its square root is the amplitude.",
-        lambda f, x, t, e, a: noise_loss(lambda y, s: f(y - _gap(1 - a, t, e), s), x, t, e, a),
+        forgot_the_root_of_the_noise,
         "you scaled the noise with its variance instead of its standard deviation.",
-        lambda f, x, t, e, a: noise_loss(f, x, t, e, a.cumprod(0)),
+        multiplied_up_twice,
         "you multiplied up alphas_bar once more; it is the product already.",
-        lambda f, x, t, e, a: noise_loss(f, x, t, e, a.roll(1)),
+        read_the_entry_before,
         "t counts from 0 here, so its entry is alphas_bar[t]; at t = 0 yours is the last one.",
-        lambda f, x, t, e, a: noise_loss(lambda y, s: f(y, s + 1), x, t, e, a),
+        told_the_network_a_later_step,
         "the network counts steps from 0, as the table does: give it t itself.",
-        lambda f, x, t, e, a: noise_loss(lambda y, s: f(x, s), x, t, e, a),
+        showed_the_clean_images,
         "the network saw the clean images; it must see the noisy ones.",
-        lambda f, x, t, e, a: noise_loss(lambda y, s: e - x + f(y, s), x, t, e, a),
+        compared_with_the_data,
         "you compared the prediction with the data; this network names the noise.",
-        lambda f, x, t, e, a: x[0].numel() * noise_loss(f, x, t, e, a),
+        summed_over_the_pixels,
         "you summed over the pixels; a mean was asked for.",
-        lambda f, x, t, e, a: noise_loss(f, x, t, e, a).sqrt(),
+        took_the_root_of_the_mean,
         "this is the root; the mean of the squares was asked for.",
     ),
 )
+
+
+# 12.sampler
+def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
+    """From pure noise x to data, with step variances beta."""
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def _start(seed: int) -> tuple[Any, ...]:
+    g = torch.Generator().manual_seed(seed)
+    x_T = torch.randn(4, 3, generator=g, dtype=torch.float64)
+    return _network, x_T, torch.randn(6, 4, 3, generator=g, dtype=torch.float64), BETAS
+
+
+def noised_the_finished_example(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def noise_times_its_variance(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t] * z[t]
+    return x
+
+
+def used_the_smaller_variance(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            tilde = (1 - alphas_bar[t - 1]) / (1 - alphas_bar[t]) * betas[t]
+            x = x + tilde.sqrt() * z[t]
+    return x
+
+
+def left_out_the_last_step(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(1, len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def divided_by_the_factor_of_all_steps(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / alphas_bar[t].sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def did_not_rescale(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def used_the_noise_of_one_step(network, x, z, betas):
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / betas[t].sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def named_a_later_step(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t + 1))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def read_the_notebooks_table(network, x, z, betas):
+    alphas_bar = (1 - torch.linspace(0.001, 0.2, 100)).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+def walked_forwards(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in range(len(betas)):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
 SAMPLER = Exercise(
     id="12.sampler",
     right=walk_back,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
-        lambda f, x, z, b: _walk(f, x, z, b, "last noise"),
+        noised_the_finished_example,
         "you added noise at the last step too: the finished example must not be noised.",
-        lambda f, x, z, b: _walk(f, x, z, b, width=lambda beta: beta),
+        noise_times_its_variance,
         "you multiplied the noise by the variance; its standard deviation is the root.",
-        lambda f, x, z, b: _walk(f, x, z, b, width=_tilde),
+        used_the_smaller_variance,
         "this is the smaller variance, beta tilde; beta was asked for.",
-        lambda f, x, z, b: _walk(f, x, z, b, "stops at 1"),
+        left_out_the_last_step,
         "you left out t = 0: the last step has no noise, but it has a mean.",
-        lambda f, x, z, b: _walk(f, x, z, b, "rescaled by alpha bar"),
+        divided_by_the_factor_of_all_steps,
         "you divided by the root of alpha bar; one reverse step undoes the factor of one step.",
-        lambda f, x, z, b: _walk(f, x, z, b, "no rescaling"),
+        did_not_rescale,
         "you forgot to divide by sqrt(1 - beta): the signal that a step took away never "
         "comes back.",
-        lambda f, x, z, b: _walk(f, x, z, b, "one step's noise"),
+        used_the_noise_of_one_step,
         "the noise in x_t has the variance of all steps together; you used one step's.",
-        lambda f, x, z, b: _walk(lambda y, s: f(y, s + 1), x, z, b),
+        named_a_later_step,
         "the network counts steps from 0, as the table does: give it the index t.",
-        lambda f, x, z, b: _walk(f, x, z, b, "lesson's table"),
+        read_the_notebooks_table,
         "this is the notebook's alphas_bar; make your own from the betas that you are given.",
-        lambda f, x, z, b: _walk(f, x, z, b, "forwards"),
+        walked_forwards,
         "you walked forwards: begin at the last index, T - 1.",
     ),
 )
+
+
+# 12.repair
+def clipped_walk(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
+    """From pure noise x to data, each guess of the data kept in [-1, 1]."""
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def as_it_stood(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1]
+        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def still_wraps_to_the_last_entry(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1]
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def wraps_and_does_not_clip(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1]
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def still_clips_the_noise(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def clips_data_and_noise(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def lost_the_signal_before_the_first_step(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.zeros_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def clips_the_state(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x.clamp(-1, 1)
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def does_not_clip(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def repaired_but_for_the_last_step(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(1, len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
 REPAIR = Exercise(
     id="12.repair",
     right=clipped_walk,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
-        lambda f, x, z, b: _clipped(f, x, z, b, "wraps", "noise", "data free"),
+        as_it_stood,
         "this behaves as before. Walk through the last step, t = 0, by hand; and ask what "
         "lies in [-1, 1].",
-        lambda f, x, z, b: _clipped(f, x, z, b, "wraps"),
+        still_wraps_to_the_last_entry,
         "one found. The other: what does alphas_bar[t - 1] give when t is 0?",
-        lambda f, x, z, b: _clipped(f, x, z, b, "wraps", "data free"),
+        wraps_and_does_not_clip,
         "one found, but what should be clipped instead? And what is alphas_bar[t - 1] at t = 0?",
-        lambda f, x, z, b: _clipped(f, x, z, b, "noise", "data free"),
+        still_clips_the_noise,
         "one found. The other: pixels lie in [-1, 1]; does noise?",
-        lambda f, x, z, b: _clipped(f, x, z, b, "noise"),
+        clips_data_and_noise,
         "you clip the data, rightly, and the noise as well: a third of a normal's draws lie "
         "outside [-1, 1].",
-        lambda f, x, z, b: _clipped(f, x, z, b, "starts at 0"),
+        lost_the_signal_before_the_first_step,
         "before the first step nothing is lost: alpha bar is 1 there, not 0.",
-        lambda f, x, z, b: _clipped(f, x, z, b, "data free", "state"),
+        clips_the_state,
         "you clip the state; it carries noise, and must be free to leave [-1, 1].",
-        lambda f, x, z, b: _clipped(f, x, z, b, "data free"),
+        does_not_clip,
         "both bugs are gone, but so is the clipping: it is the guess of x_0 that must stay in "
         "[-1, 1].",
-        lambda f, x, z, b: _clipped(f, x, z, b, "stops at 1"),
+        repaired_but_for_the_last_step,
         "you left out t = 0, the last step: it has a mean, with before = 1.",
     ),
 )

@@ -13,49 +13,6 @@ Array = NDArray[np.float64]
 Field = Callable[[Array, float], Array]
 
 
-# 14.flow-step: dx = -x/2 dt + dW, so sigma^2 = 1 - exp(-t)
-def _flow_step(x: float, eps: float, t: float, h: float) -> float:
-    score = -eps / math.sqrt(1 - math.exp(-t))
-    return x - h * (-0.5 * x - 0.5 * score)
-
-
-# 14.ode-log-prob: Euler steps for the point and for the integral of the divergence
-def _log_density(
-    velocity: Field,
-    divergence: Field,
-    x0: Array,
-    n: int,
-    *,
-    sign: float = 1.0,
-    at_data: bool = False,
-    step: bool = True,
-    backwards: bool = False,
-    prior: bool = True,
-    after: bool = False,
-) -> Array:
-    """Right with the defaults; each option is a mistake that people make."""
-    x, total = np.array(x0, dtype=np.float64), np.zeros(len(x0))
-    for k in range(n):
-        t = 1 - k / n if backwards else k / n
-        moved = x + velocity(x, t) / n
-        total = total + divergence(moved if after else x, t) * (1 / n if step else 1.0)
-        x = moved
-    where = np.array(x0) if at_data else x
-    log_prior = -0.5 * where**2 - 0.5 * math.log(2 * math.pi)
-    return np.asarray((log_prior if prior else 0.0) + sign * total)
-
-
-_POINTS = np.array([-1.2, 0.1, 0.8])
-_FIELDS: tuple[tuple[Any, ...], ...] = (
-    (lambda x, t: -np.sinh(x) * (0.5 + t), lambda x, t: -np.cosh(x) * (0.5 + t), _POINTS, 8),
-    (lambda x, t: (1 + t) * x + 0.3, lambda x, t: np.full_like(x, 1 + t), _POINTS, 5),
-)
-
-
-# 14.flow-matching-pair
-_X0, _EPS = np.array([1.0, -2.0, 0.4]), np.array([0.3, 0.9, -1.5])
-
-
 FORGOTTEN_HALF = Exercise(
     id="14.forgotten-half",
     right=math.exp(-2),
@@ -70,6 +27,8 @@ FORGOTTEN_HALF = Exercise(
         "your velocity is x; the drift -x/2 takes back a half of what the score adds.",
     ),
 )
+
+
 STRENGTH_OF_A_PATH = Exercise(
     id="14.strength-of-a-path",
     right=lambda sigma, d_sigma, alpha, d_alpha: (
@@ -90,6 +49,14 @@ STRENGTH_OF_A_PATH = Exercise(
         "the balance is one of variances: differentiate sigma^2, not sigma.",
     ),
 )
+
+
+# 14.flow-step: dx = -x/2 dt + dW, so sigma^2 = 1 - exp(-t)
+def _flow_step(x: float, eps: float, t: float, h: float) -> float:
+    score = -eps / math.sqrt(1 - math.exp(-t))
+    return x - h * (-0.5 * x - 0.5 * score)
+
+
 FLOW_STEP = Exercise(
     id="14.flow-step",
     right=_flow_step,
@@ -107,25 +74,107 @@ FLOW_STEP = Exercise(
         "you divided by the noise's variance; the score is -eps over its *root*.",
     ),
 )
+
+
+# 14.ode-log-prob: Euler steps for the point and for the integral of the divergence
+def _log_density(velocity: Field, divergence: Field, x0: Array, n: int) -> Array:
+    """Log-density of the data at x0, with a standard normal prior at t = 1."""
+    x, total = x0, np.zeros(len(x0))
+    for k in range(n):
+        t = k / n
+        total = total + divergence(x, t) / n
+        x = x + velocity(x, t) / n
+    return np.asarray(-0.5 * x**2 - 0.5 * math.log(2 * math.pi) + total)
+
+
+_POINTS = np.array([-1.2, 0.1, 0.8])
+
+
+_FIELDS: tuple[tuple[Any, ...], ...] = (
+    (lambda x, t: -np.sinh(x) * (0.5 + t), lambda x, t: -np.cosh(x) * (0.5 + t), _POINTS, 8),
+    (lambda x, t: (1 + t) * x + 0.3, lambda x, t: np.full_like(x, 1 + t), _POINTS, 5),
+)
+
+
+def subtracted_the_divergence(velocity, divergence, x0, n):
+    x, total = x0, np.zeros(len(x0))
+    for k in range(n):
+        t = k / n
+        total = total + divergence(x, t) / n
+        x = x + velocity(x, t) / n
+    return -0.5 * x**2 - 0.5 * math.log(2 * math.pi) - total
+
+
+def took_the_prior_at_the_data(velocity, divergence, x0, n):
+    x, total = x0, np.zeros(len(x0))
+    for k in range(n):
+        t = k / n
+        total = total + divergence(x, t) / n
+        x = x + velocity(x, t) / n
+    return -0.5 * x0**2 - 0.5 * math.log(2 * math.pi) + total
+
+
+def forgot_the_length_of_a_step(velocity, divergence, x0, n):
+    x, total = x0, np.zeros(len(x0))
+    for k in range(n):
+        t = k / n
+        total = total + divergence(x, t)
+        x = x + velocity(x, t) / n
+    return -0.5 * x**2 - 0.5 * math.log(2 * math.pi) + total
+
+
+def asked_after_the_move(velocity, divergence, x0, n):
+    x, total = x0, np.zeros(len(x0))
+    for k in range(n):
+        t = k / n
+        x = x + velocity(x, t) / n
+        total = total + divergence(x, t) / n
+    return -0.5 * x**2 - 0.5 * math.log(2 * math.pi) + total
+
+
+def left_out_the_prior(velocity, divergence, x0, n):
+    x, total = x0, np.zeros(len(x0))
+    for k in range(n):
+        t = k / n
+        total = total + divergence(x, t) / n
+        x = x + velocity(x, t) / n
+    return total
+
+
+def read_the_clock_backwards(velocity, divergence, x0, n):
+    x, total = x0, np.zeros(len(x0))
+    for k in range(n):
+        t = 1 - k / n
+        total = total + divergence(x, t) / n
+        x = x + velocity(x, t) / n
+    return -0.5 * x**2 - 0.5 * math.log(2 * math.pi) + total
+
+
 ODE_LOG_PROB = Exercise(
     id="14.ode-log-prob",
     right=_log_density,
     cases=_FIELDS,
     mistakes=Mistake.pairs(
-        lambda v, d, x0, n: _log_density(v, d, x0, n, sign=-1.0),
+        subtracted_the_divergence,
         "points that spread towards the noise were *denser* at the data: the divergence's sign?",
-        lambda v, d, x0, n: _log_density(v, d, x0, n, at_data=True),
+        took_the_prior_at_the_data,
         "the prior is the density at t = 1: evaluate it where the point arrives.",
-        lambda v, d, x0, n: _log_density(v, d, x0, n, step=False),
+        forgot_the_length_of_a_step,
         "you added up the divergence without the length of the step: an integral needs it.",
-        lambda v, d, x0, n: _log_density(v, d, x0, n, after=True),
+        asked_after_the_move,
         "you asked for the divergence after the move; it belongs where the step began.",
-        lambda v, d, x0, n: _log_density(v, d, x0, n, prior=False),
+        left_out_the_prior,
         "this is the change of volume only; the density at the other end is missing.",
-        lambda v, d, x0, n: _log_density(v, d, x0, n, backwards=True),
+        read_the_clock_backwards,
         "you read the clock from 1 down to 0, but the point travels from the data to the noise.",
     ),
 )
+
+
+# 14.flow-matching-pair
+_X0, _EPS = np.array([1.0, -2.0, 0.4]), np.array([0.3, 0.9, -1.5])
+
+
 FLOW_MATCHING_PAIR = Exercise(
     id="14.flow-matching-pair",
     right=lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps - x0]),
@@ -143,5 +192,6 @@ FLOW_MATCHING_PAIR = Exercise(
         "with square roots the path is not straight (it preserves variance): another velocity.",
     ),
 )
+
 
 EXERCISES = bank(globals())

@@ -25,7 +25,7 @@ _NOISE = np.array([[0.3, -1.2], [2.0, 0.4]])
 
 
 # ld.training-step, ld.cross-attention, ld.sampler: plain torch, as a learner writes it
-def training_loss(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-untyped-def]
+def training_loss(network, read, z0, rows, t, eps, dropped):
     """Mean squared error of the velocity of scaled codes."""
     t4 = t[:, None, None, None]
     z_t = (1 - t4) * z0 + t4 * eps
@@ -34,10 +34,10 @@ def training_loss(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-
     return (v - (eps - z0)).square().mean()
 
 
-def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):  # type: ignore[no-untyped-def]
+def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):
     """What each position reads from the words."""
 
-    def heads(a):  # type: ignore[no-untyped-def]
+    def heads(a):
         return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
 
     q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
@@ -45,7 +45,7 @@ def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):  # type: ignore[no-u
     return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
 
 
-def guided_sampler(velocity, noise, given, nothing, ts, w):  # type: ignore[no-untyped-def]
+def guided_sampler(velocity, noise, given, nothing, ts, w):
     """Guided Euler steps from noise to a code."""
     z = noise
     for i in range(len(ts) - 1):
@@ -55,10 +55,10 @@ def guided_sampler(velocity, noise, given, nothing, ts, w):  # type: ignore[no-u
     return z
 
 
-def _loss_but(target=lambda z0, eps: eps - z0, make=torch.lerp, read_all=False):  # type: ignore[no-untyped-def]
+def _loss_but(target=lambda z0, eps: eps - z0, make=torch.lerp, read_all=False):
     """The loss with one thing else."""
 
-    def wrong(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-untyped-def]
+    def wrong(network, read, z0, rows, t, eps, dropped):
         states = read(torch.where(dropped[:, None] & (not read_all), 0, rows))
         states = states * ~dropped[:, None, None] if read_all else states
         v = network(make(z0, eps, t[:, None, None, None]), t, states)
@@ -67,11 +67,11 @@ def _loss_but(target=lambda z0, eps: eps - z0, make=torch.lerp, read_all=False):
     return wrong
 
 
-def _attention_but(scale=None, dim=-1, back=True):  # type: ignore[no-untyped-def]
+def _attention_but(scale=None, dim=-1, back=True):
     """Cross-attention with one thing else."""
 
-    def wrong(x, states, w_q, w_k, w_v, w_o, n_head):  # type: ignore[no-untyped-def]
-        def heads(a):  # type: ignore[no-untyped-def]
+    def wrong(x, states, w_q, w_k, w_v, w_o, n_head):
+        def heads(a):
             return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
 
         q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
@@ -83,10 +83,10 @@ def _attention_but(scale=None, dim=-1, back=True):  # type: ignore[no-untyped-de
     return wrong
 
 
-def _sampler_but(blend, sign=1.0, late=False):  # type: ignore[no-untyped-def]
+def _sampler_but(blend, sign=1.0, late=False):
     """The sampler with another blend, in the other direction, or asked too late."""
 
-    def wrong(velocity, noise, given, nothing, ts, w):  # type: ignore[no-untyped-def]
+    def wrong(velocity, noise, given, nothing, ts, w):
         z = noise
         for t, s in pairwise(ts):
             now = (s if late else t).expand(len(z))
@@ -97,26 +97,26 @@ def _sampler_but(blend, sign=1.0, late=False):  # type: ignore[no-untyped-def]
     return wrong
 
 
-def _case(seed):  # type: ignore[no-untyped-def]
+def _case(seed):
     """A batch of three codes with everything that one training step needs."""
     g = torch.Generator().manual_seed(seed)
     table = torch.randn(9, 2, generator=g).requires_grad_()  # what is trained
     z0, eps = torch.randn(2, 3, 2, 4, 4, generator=g)
     rows, t = torch.randint(1, 9, (3, 5), generator=g), torch.rand(3, generator=g)
 
-    def network(z, t, states):  # type: ignore[no-untyped-def]
+    def network(z, t, states):
         return z.tanh() * t[:, None, None, None] + states.mean(1)[:, :, None, None]
 
     return network, lambda r: table[r], z0, rows, t, eps, torch.tensor([False, True, False])
 
 
-def _attention_case(seed):  # type: ignore[no-untyped-def]
+def _attention_case(seed):
     g = torch.Generator().manual_seed(seed)
     shapes = ((2, 6, 8), (2, 5, 4), (8, 8), (8, 4), (8, 4), (8, 8))
     return (*(torch.randn(*s, generator=g) for s in shapes), 2)
 
 
-def _pull(z, t, target):  # type: ignore[no-untyped-def]
+def _pull(z, t, target):
     return z - target + t[:, None]
 
 
