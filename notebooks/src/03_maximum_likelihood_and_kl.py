@@ -1033,14 +1033,6 @@ check_range(
     unlike={"K = 1": histogram},
 )
 check_range(
-    "best step",
-    best["step"],
-    30,
-    120,
-    digits=0,
-    unlike={"of the training loss": steps[np.argmin(on_train)]},
-)
-check_range(
     "validation: end - best (over-fitting)",
     on_val[-1] - best["val"],
     0.04,

@@ -630,16 +630,19 @@ to_training = lambda images: distances(images).min(1).values
 with torch.no_grad():
     off = to_training(vae2.mean_image(torch.cat([path, torch.tensor([[3.0, 3.0]])])))
 print("nearest code on the way, step by step:", " ".join(f"~{digit}" for digit in met))
-at_ends = len({met[0], met[-1]})
+ends = [float(met[0]), float(met[-1])]
+check("digits at the two ends", ends, [1.0, 0.0], unlike={"path reversed": ends[::-1]})
+apart, nearest = torch.cdist(mu2, mu2).topk(2, largest=False)  # the nearest is the code itself
+other = labels[nearest[:, 1]]
 check_range(
-    "different digits met",
-    len(set(met)),
-    3,
-    7,
-    digits=0,
-    unlike={"at the ends alone": at_ends},
+    "nearest other code shows the same digit",
+    (other == labels).double().mean(),
+    0.5,
+    0.8,
+    digits=2,
+    unlike={"labels of the images before": (other == labels.roll(1)).double().mean()},
 )
-neighbours = torch.cdist(mu2, mu2).topk(2, largest=False).values[:, 1]
+neighbours = apart[:, 1]
 check_range(
     "at (3, 3): nearest code is away by",
     (mu2 - 3).norm(dim=1).min(),
@@ -1094,7 +1097,11 @@ print(f"{its_card['parameters']:,} weights, {its_card['settings']['n_steps']:,} 
 shown, kept = (binarize(load_mnist(part, size=16).images) for part in ("train", "test"))
 g = torch.Generator().manual_seed(6)
 with torch.no_grad():
-    nats = torch.stack([mnist.elbo(kept, generator=g).mean() for _ in range(5)]).mean()
+    mean_elbo = lambda images: torch.stack(
+        [mnist.elbo(images, generator=g).mean() for _ in range(5)]
+    ).mean()
+    nats, nats_seen = mean_elbo(kept), mean_elbo(shown[:2000])
+    also_seen = mean_elbo(shown[2000:4000])
     tables = mnist.logits(torch.zeros(1000, 16))
     by_softmax = mnist.decoder_log_prob(kept, torch.zeros(1000, 16))
 logit = lambda ink, blank: latent.bernoulli_log_prob(
@@ -1115,6 +1122,15 @@ check_range(
     0.16,
     0.19,
     unlike={"one code for all": one_code},
+)
+check_range(
+    "of it, what images that it has not seen cost",
+    bits_per_dim(nats_seen - nats, 256),
+    0.002,
+    0.02,
+    unlike={
+        "training images for test images": bits_per_dim(nats_seen - also_seen, 256)
+    },
 )
 
 # %% jupyter={"source_hidden": true}

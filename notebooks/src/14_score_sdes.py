@@ -809,14 +809,14 @@ show(figure,
 # $e^{\text{noise}}$ averages above $e^0$, so *densities* from it are too large.
 
 # %%
-point = torch.tensor([[0.2, 0.4]]).expand(4000, 2)
+point = torch.tensor([[0.2, 0.4]]).expand(20_000, 2)
 times = torch.linspace(0, 1, 31)
-probes = rademacher((1, 4000, 2), like=point, generator=generator)
+probes = rademacher((1, 20_000, 2), like=point, generator=generator)
 noisy = score.ode_log_prob(flow_of(plane, vp), point, times,
                            prior_log_prob=prior, probes=probes)
 exact = score.ode_log_prob(flow_of(plane, vp), point[:1], times,
                            prior_log_prob=prior).item()
-uniform = 2 * torch.rand((1, 4000, 2), generator=generator) - 1
+uniform = 2 * torch.rand((1, 20_000, 2), generator=generator) - 1
 too_small = score.ode_log_prob(flow_of(plane, vp), point, times,
                                prior_log_prob=prior, probes=uniform)
 check_close_mc("Hutchinson: mean of log p", noisy, exact,
