@@ -66,19 +66,26 @@ def used(path):
     return names | {n.attr for n in dotted if n.value.id in names}
 
 
+def line_of(mutant, text):
+    """Return a line of the file `text` that the mistake changes."""
+    if mutant.function:
+        return run.find_function(text, mutant.name).lineno
+    return text.count("\n", 0, text.index(mutant.old)) + 1
+
+
 def modules():
     """Yield a row for each module: tests, planted mistakes, and names without one."""
     reference = sorted((ROOT / "tests/reference").glob("test_*.py"))
     theirs = {p.relative_to(ROOT).as_posix(): used(p) for p in reference}
     planted = defaultdict(list)
     for mutant in run.load(ROOT / "tests/mutants"):
-        planted[mutant.file].append(mutant.old)
+        planted[mutant.file].append(mutant)
     for path in sorted((ROOT / "genlab").rglob("*.py")):
         file, own = path.relative_to(ROOT).as_posix(), functions(path)
         if path.name == "__init__.py" or not own:
             continue
         text = path.read_text(encoding="utf-8")
-        lines = [text.count("\n", 0, text.index(old)) + 1 for old in planted[file] if old in text]
+        lines = [line_of(mutant, text) for mutant in planted[file]]
         bare = [name for name, first, last in own
                 if not any(first <= line <= last for line in lines)]  # fmt: skip
         tests = [Path(test).as_posix() for test in random_mutants.mirrors(file, ROOT)]

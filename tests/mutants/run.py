@@ -1,20 +1,26 @@
 """Plant known mistakes in genlab one by one, and show that a test goes red for each: python
 tests/mutants/run.py [AREA] [--part K/N].
 
-The mistakes stand in tests/mutants/AREA.toml: a text that occurs once in one file, what replaces
-it, and the tests that must notice. They are planted in a temporary copy, never in the work tree. A
-mistake is *caught* when a test itself fails; when the mutated code cannot even be imported or
-collected, the mutant is *invalid*: it shows nothing about the tests. The tests must pass before
-anything is planted. To pay for the slow imports once, a process that has imported them forks for
-each mutant. Exit status 0 means that every planted mistake was caught."""
+The mistakes stand in tests/mutants/AREA.toml: a function by its name, the body that somebody wrote
+by mistake, and the tests that must notice; or, outside of functions, a text that occurs once in a
+file and what replaces it. They are planted in a temporary copy, never in the work tree. A mistake
+is *caught* when a test itself fails; when the mutated code cannot even be imported or collected,
+the mutant is *invalid*: it shows nothing about the tests. The tests must pass before anything is
+planted. To pay for the slow imports once, a process that has imported them forks for each mutant.
+Exit status 0 means that every planted mistake was caught."""
 
 import argparse
+import ast
+import copy
+import difflib
+import functools
 import importlib
 import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -41,10 +47,24 @@ class Mutant:
 
     area: str  # the name of the file that it stands in
     mistake: str
-    file: str
-    old: str
-    new: str
     tests: tuple[str, ...]
+    function: str = ""  # FILE::NAME or FILE::CLASS.NAME
+    wrong: str = ""  # its body; with `def`, all of it
+    path: str = ""  # of a text that stands in no function
+    old: str = ""
+    new: str = ""
+
+    @property
+    def file(self):
+        return self.path or self.function.partition("::")[0]
+
+    @property
+    def name(self):
+        return self.function.partition("::")[2]
+
+    @property
+    def is_whole(self):
+        return self.wrong.startswith(("def ", "@"))
 
 
 @dataclass(frozen=True)
@@ -63,10 +83,71 @@ def load(folder, area=None):
         known = ", ".join(sorted(path.stem for path in folder.glob("*.toml")))
         raise SystemExit(f"no mutants named {area!r}; there are: {known or 'none'}")
     return [
-        Mutant(area=path.stem, **{**entry, "tests": tuple(entry["tests"])})
+        Mutant(area=path.stem, path=entry.pop("file", ""), tests=tuple(entry.pop("tests")), **entry)
         for path in paths
         for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", [])
     ]
+
+
+@functools.cache
+def parsed(source):
+    """Return the syntax of a file; it is not to be changed."""
+    return ast.parse(source)
+
+
+def defined(scope):
+    """Yield the functions and classes that a module, class or function defines itself."""
+    for node in ast.iter_child_nodes(scope):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node
+        else:  # inside `if` and `with`
+            yield from defined(node)
+
+
+def find_function(source, name):
+    """Return the syntax of the function NAME or CLASS.NAME; ValueError if it is not there once."""
+    inside = [parsed(source)]
+    for part in name.split("."):
+        inside = [node for scope in inside for node in defined(scope) if node.name == part]
+    if len(inside) != 1:
+        raise ValueError(f"{len(inside)} functions are called {name}, not one")
+    return inside[0]
+
+
+def planted(source, mutant):
+    """Return the text of its file with the mistake in it; ValueError where it has no place."""
+    if mutant.path:
+        n = source.count(mutant.old)
+        if n != 1:
+            raise ValueError(f"the text to replace occurs {n} times in {mutant.path}, not once")
+        return source.replace(mutant.old, mutant.new)
+    node = find_function(source, mutant.name)
+    lines = source.splitlines(keepends=True)
+    if mutant.is_whole:
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+    else:
+        has_words = ast.get_docstring(node, clean=False) is not None
+        first = node.body[0].end_lineno if has_words else node.body[0].lineno - 1
+    while not lines[first].strip():  # after a docstring
+        first += 1
+    indent = " " * (len(lines[first]) - len(lines[first].lstrip()))
+    wrong = textwrap.indent(mutant.wrong, indent)
+    return "".join([*lines[:first], wrong, *lines[node.end_lineno :]])
+
+
+def n_changed(source, mutant):
+    """Count the lines that a wrong body takes away or adds, layout and comments apart."""
+    node = find_function(source, mutant.name)
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    if mutant.is_whole:
+        bare = copy.copy(node)
+        bare.body = body
+        right, wrong = ast.unparse(bare), ast.unparse(ast.parse(mutant.wrong))
+    else:
+        (whole,) = ast.parse("def f():\n" + textwrap.indent(mutant.wrong, "    ")).body
+        right, wrong = ("\n".join(map(ast.unparse, part)) for part in (body, whole.body))
+    lines = difflib.ndiff(right.splitlines(), wrong.splitlines())
+    return sum(line[0] in "+-" for line in lines)
 
 
 def part_of(mutants, part):
@@ -85,11 +166,12 @@ def problem(mutant, root):
     path = root / mutant.file
     if not path.is_file():
         return f"no file {mutant.file}"
-    n = path.read_text(encoding="utf-8").count(mutant.old)
-    if n != 1:
-        return f"the text to replace occurs {n} times in {mutant.file}, not once"
-    if mutant.old == mutant.new:
-        return "nothing is changed"
+    source = path.read_text(encoding="utf-8")
+    try:
+        if planted(source, mutant) == source:
+            return "nothing is changed"
+    except ValueError as error:
+        return str(error)
     missing = [test for test in mutant.tests if not (root / test.partition("::")[0]).exists()]
     if missing or not mutant.tests:
         return f"no test {', '.join(missing) or 'given'}"
@@ -164,7 +246,7 @@ def judge(mutant, tree):
         return Verdict(mutant, INVALID, reason)
     path = tree / mutant.file
     original = path.read_text(encoding="utf-8")
-    path.write_text(original.replace(mutant.old, mutant.new), encoding="utf-8")
+    path.write_text(planted(original, mutant), encoding="utf-8")
     try:
         _, n_tests, failed, errors = run_tests(tree, mutant.tests, stop_at_first=True)
     finally:
