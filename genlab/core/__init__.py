@@ -11,6 +11,6 @@ from genlab.core.stats import (
     kl_on_grid, normal_log_prob, std_normal_log_prob
 )
 from genlab.core.tensors import (
-    Event, PerExample, Rng, Scalar, drawn, expand, last, make_generator, mean_event,
+    Event, Level, PerExample, Rng, Scalar, drawn, expand, last, make_generator, mean_event,
     randn, sum_event
 )

@@ -6,7 +6,7 @@ Log-probabilities, entropies and divergences are in **nats**, summed over the ev
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from genlab.core.checked import check_public
@@ -32,7 +32,9 @@ def std_normal_log_prob(x: Event) -> PerExample:
     return sum_event(-0.5 * x**2 - 0.5 * math.log(2 * math.pi))
 
 
-def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerExample:
+def normal_log_prob(
+    x: Real[Tensor, " b *event"], mean: Tensor | float, std: Tensor | float
+) -> PerExample:
     r"""Log-density of a normal with independent coordinates, summed over the event, in nats.
 
     $$\log \mathcal N(x; \mu, \sigma^2 I) = \sum_j -\tfrac12 \Big(\frac{x_j-\mu_j}{\sigma_j}\Big)^2

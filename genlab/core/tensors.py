@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real, Shaped
 from torch import Tensor
 
 from genlab.core.checked import check_public
@@ -75,37 +75,24 @@ def _require(
 Event: TypeAlias = Float[Tensor, " b *event"]
 PerExample: TypeAlias = Float[Tensor, " b"]
 Scalar: TypeAlias = Float[Tensor, ""]
+Level: TypeAlias = Scalar | PerExample  # one number, or one for each example
 Rng: TypeAlias = torch.Generator | None  # random numbers; None: those of torch's own generator
 
 
-def expand(a: Tensor, x: Tensor) -> Tensor:
+def expand(a: Shaped[Tensor, ""] | Shaped[Tensor, " b"], x: Shaped[Tensor, " b *event"]) -> Tensor:
     """Reshape one number for each example, `(b,)`, so that it multiplies `x`."""
-    if a.ndim == 0:
-        return a
-    if a.ndim != 1 or x.ndim == 0 or a.shape[0] not in (1, x.shape[0]):
-        raise ValueError(
-            f"expand: a has shape {tuple(a.shape)}, expected () or one number for each of the "
-            f"examples of x, whose shape is {tuple(x.shape)}"
-        )
-    return a.reshape(a.shape[0], *([1] * (x.ndim - 1)))
+    return a if a.ndim == 0 else a.reshape(len(a), *([1] * (x.ndim - 1)))
 
 
 def sum_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
     r"""Sum over everything but the examples: $\sum_j x_{ij}$, as log-probabilities need."""
-    _require_examples(x, "sum_event")
     return x if x.ndim == 1 else x.flatten(1).sum(1)
 
 
-def mean_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
+def mean_event(x: Real[Tensor, " b *event"]) -> Float[Tensor, " b"]:
     r"""Average over everything but the examples: $\tfrac1D\sum_j x_{ij}$, a unit per dimension."""
-    _require_examples(x, "mean_event")
     x = as_real(x)
     return x if x.ndim == 1 else x.flatten(1).mean(1)
-
-
-def _require_examples(x: Tensor, name: str) -> None:
-    if x.ndim == 0:
-        raise ValueError(f"{name}: x is a single number, expected examples on the first axis")
 
 
 def make_generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:

@@ -14,15 +14,25 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from genlab.core import Event, PerExample, Scalar, drawn, expand, last, mean_event, randn, sum_event
+from genlab.core import (
+    Event,
+    Level,
+    PerExample,
+    Scalar,
+    drawn,
+    expand,
+    last,
+    mean_event,
+    randn,
+    sum_event,
+)
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal
 from genlab.core.tensors import Rng, require_alike, require_between, require_index, require_positive
 
 Table = Float[Tensor, " T"]  # one number for each step
-Level = Float[Tensor, " *b"]  # one number, or one for each example
 Index = Int[Tensor, " b"]  # a step for each example
-Draws = Float[Tensor, " n b *event"]  # noise: one draw for each step
+Draws = Float[Tensor, " T b *event"]  # noise: one draw for each step
 EpsModel = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) to the noise predicted in x_t
 
 
@@ -144,7 +154,7 @@ def ddpm_loss(
 
 
 def ddpm_step(
-    x_t: Event, eps_hat: Event, z: Event, *, beta: Tensor, alpha_bar: Tensor, variance: Tensor
+    x_t: Event, eps_hat: Event, z: Event, *, beta: Scalar, alpha_bar: Scalar, variance: Scalar
 ) -> Event:
     r"""One ancestral step, from level t to t - 1 (DDPM, algorithm 2, line 4).
 
@@ -161,7 +171,6 @@ def ddpm_sample(
     eps_model: EpsModel, x_T: Event, *, betas: Table, variances: Table, generator: Rng = None
 ) -> Iterator[Event]:
     """Ancestral sampler: yield the state after each of T steps (DDPM, algorithm 2)."""
-    require_alike(betas=betas, variances=variances)
     x, alphas_bar = x_T, alphas_bar_from_betas(betas)
     for t in range(len(betas) - 1, -1, -1):
         beta, a, v = betas[t], alphas_bar[t], variances[t]
@@ -214,7 +223,6 @@ def ddpm_vlb_term(
     A divergence for t > 0, a negative log-density for t = 0. ValueError for t outside 0..T-1.
     """
     require_index(len(betas), t=t)
-    require_alike(betas=betas, variances=variances)
     alphas_bar, v = alphas_bar_from_betas(betas), variances
     a = alphas_bar[t]
     eps_hat = eps_model(add_noise(x0, a.sqrt(), (1 - a).sqrt(), eps), t)
@@ -239,7 +247,6 @@ def ddpm_vlb_terms(
 
     With `bins`, $L_0$ is the negative log-probability of a grey level; without, that of a density.
     """
-    require_alike(draws_of_eps=eps.shape[:1], betas=betas)
     require_positive(variances=variances)
     rows = []
     for k, e in enumerate(eps):

@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from genlab.core import Event, PerExample, Scalar, drawn, expand, last, mean_event, randn
+from genlab.core import Event, Level, PerExample, Scalar, drawn, expand, last, mean_event, randn
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
-from genlab.score.diffusion import EpsModel, Level, Table, add_noise
+from genlab.score.diffusion import EpsModel, Table, add_noise
 from genlab.score.guidance import cfg_eps, drop_condition
 
 Denoiser: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, sigma of each row) to a guess of x0
@@ -33,7 +33,7 @@ class Preconditioning(NamedTuple):
     c_noise: Tensor  # the level as the network reads it
 
 
-def edm_precondition(sigma: Float[Tensor, " *b"], *, sigma_data: float) -> Preconditioning:
+def edm_precondition(sigma: Level, *, sigma_data: float) -> Preconditioning:
     r"""Scales that keep the raw network's input and target at unit variance (table 1, B.6).
 
     $$c_{\text{skip}} = \frac{\sigma_d^2}{\sigma^2+\sigma_d^2},\quad
@@ -178,7 +178,7 @@ def edm_sample(
     denoiser: Denoiser, x_T: Event, sigmas: Float[Tensor, " s"], *, order: int = 2
 ) -> Iterator[Event]:
     """Sampler: yield the state after each step (algorithm 1), 2n - 1 evaluations; order 1: n."""
-    require_rows(axes=1, sigmas=sigmas)
+    require_rows(sigmas=sigmas)
     x = x_T
     for sigma, sigma_next in pairwise(sigmas.to(x_T.dtype)):
         with torch.no_grad():

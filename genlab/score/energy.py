@@ -67,7 +67,6 @@ def contrastive_loss(energy_data: PerExample, energy_model: PerExample) -> PerEx
     For x' from $p_\theta$ its gradient is that of $-\log p_\theta(x)$; its *value* is no
     likelihood.
     """
-    require_alike(energy_data=energy_data, energy_model=energy_model)
     return energy_data - energy_model
 
 
@@ -180,7 +179,6 @@ def nce_logits(
     `ratio` $\nu$: noise draws for each example (Gutmann and Hyvarinen 2012, eq. 4 and 5).
     """
     require_positive(ratio=ratio)
-    require_alike(log_model=log_model, log_noise=log_noise)
     return log_model - log_noise - math.log(ratio)
 
 
@@ -191,7 +189,6 @@ def nce_loss(logits_data: PerExample, logits_noise: Float[Tensor, " b nu"]) -> P
 
     Least, on average, for the data's density *with* its constant, wherever q > 0.
     """
-    require_alike(logits_data=logits_data, rows_of_noise=logits_noise.shape[:-1])
     return softplus(-logits_data) + softplus(logits_noise).sum(1)
 
 

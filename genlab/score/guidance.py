@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core import Event, expand
+from genlab.core import Event, Level, expand
 from genlab.core.checked import check_public
 from genlab.core.stats import integrate
-from genlab.core.tensors import require_alike, require_between, require_positive, require_rows
+from genlab.core.tensors import require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian
 
 
@@ -28,7 +28,7 @@ def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
 
 
 def classifier_guided_eps(
-    eps: Event, slope: Event, sigma: Float[Tensor, " *b"], *, guidance_scale: float
+    eps: Event, slope: Event, sigma: Level, *, guidance_scale: float
 ) -> Event:
     r"""Classifier guidance by a `slope` (Dhariwal and Nichol 2021, arXiv:2105.05233, eq. 14).
 
@@ -44,7 +44,6 @@ def drop_condition(
 
     $$c_i \leftarrow \varnothing \quad\text{where}\quad u_i < p_{\text{drop}}$$
     """
-    require_alike(cond=cond, u=u)
     require_between(0, 1, p_drop=p_drop, u=u)
     return torch.where(u < p_drop, null, cond)
 

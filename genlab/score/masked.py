@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genlab.core import PerExample, Rng, drawn, expand, last, sum_event
+from genlab.core import Event, Level, PerExample, Rng, drawn, expand, last, sum_event
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
 
@@ -19,7 +19,7 @@ Tokens: TypeAlias = Int[Tensor, " b *event"]
 Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (b, *event, v)
 
 
-def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) -> Tokens:
+def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Event, *, mask: int) -> Tokens:
     """The noise: hide exactly `count` tokens of each example, those with the smallest uniform u.
 
     A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1).
@@ -31,7 +31,7 @@ def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) ->
 
 
 def masked_nll(
-    logits: Float[Tensor, " b *event v"], x0: Tokens, hidden: Bool[Tensor, " b *event"], t: Tensor
+    logits: Float[Tensor, " b *event v"], x0: Tokens, hidden: Bool[Tensor, " b *event"], t: Level
 ) -> PerExample:
     r"""One term of the bound in nats: cross-entropy of the hidden tokens, weighted by 1/t.
 
@@ -42,7 +42,7 @@ def masked_nll(
     """
     require_positive(t=t)
     require_between(0, 1, t=t)
-    require_alike(x0=x0, hidden=hidden, logits=logits.shape[:-1])
+    require_alike(x0=x0, logits=logits.shape[:-1])  # a filler's, which no annotation reaches
     log_p = logits.log_softmax(-1).gather(-1, x0[..., None]).squeeze(-1)
     return sum_event(torch.where(hidden, -log_p, 0)) / t
 
@@ -67,8 +67,8 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
 def unmask_step(
     x_t: Tokens,
     logits: Float[Tensor, " b *event v"],
-    u_when: Tensor,
-    u_what: Tensor,
+    u_when: Event,
+    u_what: Event,
     t: float,
     s: float,
     *,
@@ -160,7 +160,7 @@ class MaskedDiffusion(nn.Module):
         self.filler, self.event_shape = filler, event_shape
         self.n_tokens, self.n_steps = n_tokens, n_steps
 
-    def nll_term(self, x: Tensor, *, generator: Rng = None) -> PerExample:
+    def nll_term(self, x: Tokens, *, generator: Rng = None) -> PerExample:
         """One random term of the bound for each example, nats; counts spread over the batch."""
         require_between(0, self.n_tokens - 1, x=x)
         n, b = x[0].numel(), len(x)
@@ -173,17 +173,17 @@ class MaskedDiffusion(nn.Module):
         logits = self.filler(x_t)
         return masked_nll(logits, x, x_t == self.n_tokens, count.to(logits) / n)
 
-    def loss(self, x: Tensor, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Tokens, *, generator: Rng = None) -> Float[Tensor, ""]:
         """Minus the bound per token, in nats, mean over the batch."""
         return self.nll_term(x, generator=generator).mean() / x[0].numel()
 
-    def elbo(self, x: Tensor, *, generator: Rng = None) -> PerExample:
+    def elbo(self, x: Tokens, *, generator: Rng = None) -> PerExample:
         """Bound on log p(x) in nats, over 4 masks, of the sampler that reveals token by token."""
         terms = [self.nll_term(x, generator=generator) for _ in range(4)]
         return -torch.stack(terms).mean(0)
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Rng = None, n_steps: int | None = None) -> Tensor:
+    def sample(self, n: int, *, generator: Rng = None, n_steps: int | None = None) -> Tokens:
         like = next(self.parameters(), torch.empty(()))  # a table has none
         hidden = like.new_full((n, *self.event_shape), self.n_tokens, dtype=torch.int64)
         n_steps = n_steps or self.n_steps

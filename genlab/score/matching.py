@@ -12,11 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from genlab.core import Event, PerExample, drawn, expand, last, randn, sum_event
+from genlab.core import Event, Level, PerExample, drawn, expand, last, randn, sum_event
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, as_real, require_alike, require_between, require_positive
 from genlab.nn.layers import time_embedding
-from genlab.score.diffusion import Level
 from genlab.solvers.mcmc import langevin_step
 from genlab.solvers.ode import exact_divergence, hutchinson_divergence
 

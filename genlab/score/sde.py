@@ -18,11 +18,20 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from genlab.core import Event, PerExample, expand, last, normal_log_prob, randn, sum_event
+from genlab.core import (
+    Event,
+    Level,
+    PerExample,
+    Scalar,
+    expand,
+    last,
+    normal_log_prob,
+    randn,
+    sum_event,
+)
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between, require_positive
 from genlab.oracles.continuous import Gaussian, GaussianMixture
-from genlab.score.diffusion import Level
 from genlab.solvers.mcmc import langevin_step
 from genlab.solvers.ode import Field, Solver, Velocity, heun, rademacher, require_times, rk4
 from genlab.solvers.ode import ride as ode_ride
@@ -291,7 +300,7 @@ class NormalPrior:
         return cls(torch.zeros(event_shape), torch.ones(event_shape))
 
     @classmethod
-    def of_noised(cls, data: Event, alpha: Tensor, sigma: Tensor) -> "NormalPrior":
+    def of_noised(cls, data: Event, alpha: Scalar, sigma: Scalar) -> "NormalPrior":
         r"""Mean and variances of $\alpha x_0 + \sigma\epsilon$: no gap to first order in alpha."""
         return cls(alpha * data.mean(0), (alpha**2 * data.var(0) + sigma**2).sqrt())
 

@@ -13,13 +13,7 @@ from torch import Tensor
 
 from genlab.core import Event, PerExample, Rng, drawn, expand, randn, sum_event
 from genlab.core.checked import check_public
-from genlab.core.tensors import (
-    require_alike,
-    require_between,
-    require_finite,
-    require_positive,
-    require_rows,
-)
+from genlab.core.tensors import require_between, require_finite, require_positive, require_rows
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
 LogDensity: TypeAlias = Callable[[Tensor], Tensor]
@@ -103,7 +97,6 @@ def langevin_matrix(score: Line, x: Line, *, step_size: float) -> Float[Tensor, 
 
     $$P_{ij} \propto \exp\Big(-\frac{(x_j - x_i - \eta\,\nabla\log p(x_i))^2}{4\eta}\Big)$$
     """
-    require_alike(x=x, score=score)
     moved = x[None, :] - x[:, None] - step_size * score[:, None]
     _require_fine_grid(x, step_size)
     return torch.softmax(-(moved**2) / (4 * step_size), dim=1)
@@ -115,7 +108,6 @@ def mala_matrix(log_prob: Line, score: Line, x: Line, *, step_size: float) -> Fl
     $$P_{ij} = K_{ij}\min\Big(1, \frac{\pi_j K_{ji}}{\pi_i K_{ij}}\Big) \ (i\ne j), \qquad
     P_{ii} = 1 - \sum_{j\ne i} P_{ij}$$
     """
-    require_alike(x=x, log_prob=log_prob)
     proposal = langevin_matrix(score, x, step_size=step_size)
     forward = log_prob[:, None] + proposal.log()
     ratio = (forward.T - forward).clamp(max=0).exp()
@@ -148,7 +140,7 @@ def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
 
 
 def _require_chain(matrix: Tensor, least: int = 1) -> None:
-    require_rows(least, axes=2, matrix=matrix)
+    require_rows(least, matrix=matrix)
     total = matrix.sum(1)
     worst = float(total[(total - 1).abs().argmax()])  # argmax takes NaN for the largest
     if not abs(worst - 1) < 1e-3:

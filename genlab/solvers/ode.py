@@ -12,21 +12,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core import Event, PerExample, Rng, drawn, last, sum_event
+from genlab.core import Event, PerExample, Rng, Scalar, drawn, last, sum_event
 from genlab.core.checked import check_public
+from genlab.core.tensors import require_rows
 
+State: TypeAlias = Float[Tensor, " *state"]
 Field: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Step: TypeAlias = Callable[[Field, Tensor, Tensor, Tensor], Tensor]
 Solver: TypeAlias = Callable[[Field, Tensor, Tensor], Iterator[Tensor]]
 Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, t), t (b,), to dx/dt
 
 
-def euler_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
+def euler_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
     r"""Follow the slope at the start: $y_s = y_t + h f(t, y_t)$ with $h = s - t$. Order 1."""
     return y + (s - t) * func(t, y)
 
 
-def heun_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
+def heun_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
     r"""Average the slopes at the start and at Euler's end point. Order 2.
 
     $$k_1 = f(t, y), \quad k_2 = f(s, y + h k_1), \quad y_s = y + \tfrac h2 (k_1 + k_2)$$
@@ -37,7 +39,7 @@ def heun_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
     return y + h / 2 * (k1 + k2)
 
 
-def rk4_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
+def rk4_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
     r"""Simpson's rule for slopes. Order 4.
 
     $$y_s = y + \tfrac h6 (k_1 + 2k_2 + 2k_3 + k_4)$$
@@ -50,17 +52,17 @@ def rk4_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
     return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-def euler(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
+def euler(func: Field, y0: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
     """Euler's method along the times `ts`: 1 evaluation a step, error $O(h)$."""
     return _integrate(euler_step, func, y0, ts)
 
 
-def heun(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
+def heun(func: Field, y0: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
     """Heun's method along the times `ts`: 2 evaluations a step, error $O(h^2)$."""
     return _integrate(heun_step, func, y0, ts)
 
 
-def rk4(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
+def rk4(func: Field, y0: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
     """The classical Runge-Kutta method along `ts`: 4 evaluations a step, error $O(h^4)$."""
     return _integrate(rk4_step, func, y0, ts)
 
@@ -77,7 +79,7 @@ def _integrate(step: Step, func: Field, y0: Tensor, ts: Tensor) -> Iterator[Tens
     return walk(partial(step, func), y0, ts)
 
 
-def walk(step: Callable[..., Tensor], y: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
+def walk(step: Callable[..., Tensor], y: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
     """Yield `y`, then what `step(t, s, y)` makes of it from each time to the next."""
     yield y
     for t, s in pairwise(ts):
@@ -115,9 +117,7 @@ def hutchinson_divergence(
 
     Keep the probes along one solution (Grathwohl et al. 2019, arXiv:1810.01367, eq. 7).
     """
-    if probes.shape[1:] != x.shape or len(probes) == 0:
-        expected = f"expected {('k', *x.shape)} with k >= 1"
-        raise ValueError(f"hutchinson: probes have shape {tuple(probes.shape)}, {expected}")
+    require_rows(probes=probes)
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
         x, value = _evaluate(func, x)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core import Rng, randn
+from genlab.core import Event, Rng, Scalar, randn
 from genlab.core.checked import check_public
 from genlab.solvers.ode import require_times, walk
 
@@ -19,8 +19,8 @@ Diffusion: TypeAlias = Callable[[Tensor], Tensor | float]
 
 
 def euler_maruyama_step(
-    drift: Drift, diffusion: Diffusion, t: Tensor, s: Tensor, x: Tensor, z: Tensor
-) -> Tensor:
+    drift: Drift, diffusion: Diffusion, t: Scalar, s: Scalar, x: Event, z: Event
+) -> Event:
     r"""One step from time t to time s with the noise `z` passed in.
 
     $$x_s = x_t + h f(t, x_t) + g(t)\sqrt{|h|}\; z, \qquad h = s - t$$
@@ -30,13 +30,8 @@ def euler_maruyama_step(
 
 
 def euler_maruyama(
-    drift: Drift,
-    diffusion: Diffusion,
-    x0: Tensor,
-    ts: Float[Tensor, " n"],
-    *,
-    generator: Rng = None,
-) -> Iterator[Tensor]:
+    drift: Drift, diffusion: Diffusion, x0: Event, ts: Float[Tensor, " n"], *, generator: Rng = None
+) -> Iterator[Event]:
     r"""Euler-Maruyama paths of $dx = f(t, x)\,dt + g(t)\,dW$; their end errs by $O(h)$.
 
     ValueError: `diffusion` answers the same time in two ways.
