@@ -13,9 +13,9 @@ OBJECTIVES = {  # word: what is minimised
     "minimax game": "against a discriminator",
     "denoising": "mean square error of predicted noise, data or score",
     "flow matching": "mean square error of a predicted velocity",
-    "denoising of tokens": "cross-entropy on a canvas of masked, or random, tokens",
+    "denoising of tokens": "cross-entropy of tokens that were masked, or replaced at random",
     "energy": "contrast of data with own samples or noise",
-    "matching of samples": "a kernel's or a score's distance to data: MMD, CRPS, drifting",
+    "matching of samples": "a kernel, or a proper score, compares them with data: MMD, CRPS",
     "distillation": "agreement with a teacher, or with one's own smaller steps",
     "reward": "minus a reward, plus the divergence from a reference",
 }
@@ -90,8 +90,8 @@ PARADIGMS: tuple[Paradigm, ...] = (
         ("denoising", "flow matching", "denoising of tokens", "energy", "matching of samples",
          "distillation"),
         (
-            ("multi-step", ("indirect", "bound", "unnormalised", "none")),  # none: of a few steps
-            ("parallel-refinement", ("bound", "none")),
+            ("multi-step", ("indirect", "bound", "unnormalised", "none")),  # none: few steps, Langevin
+            ("parallel-refinement", ("bound",)),
             ("one-pass", ("none",)),  # trained to jump (frontier)
         ),
         "denoise step by step", "one a step", "many evaluations", (10, 11, 12, 13, 14),
@@ -179,9 +179,10 @@ def evaluations(
 ) -> int:
     r"""Network evaluations (NFE) for one sample, stage by stage; guidance asks twice a step.
 
-    $$\text{NFE} = [\text{sequential}]\,n + [\text{loop}]\,S\,(1+g) + [\text{one-pass}]$$
+    $$\text{NFE}=\sum_{\text{parts}}
+    \begin{cases}n&\text{sequential}\\S\,(1+g)&\text{in steps}\\1&\text{one-pass}\end{cases}$$
 
-    summed over the families, each sampled by `sampler` if it knows that way, else by its usual one.
+    Each family is sampled by `sampler` if it knows that way, else by its usual one.
 
     >>> evaluations((LATENT, SCORE), steps=50, guided=True), evaluations((SCORE,), steps=50)
     (101, 50)
@@ -199,7 +200,7 @@ def evaluations(
     return sum(each[way] for way in ways)
 
 
-PAYS = {  # family, way of sampling, or family sampled so: what is paid, and why
+PAYS: dict[object, tuple[str, str]] = {  # family, or family and sampler, or sampler: price, reason
     AUTOREGRESSIVE: (
         "latency grows with the length of the output",
         "one evaluation a token, each waiting for the last (lesson 02)",
@@ -230,8 +231,8 @@ PAYS = {  # family, way of sampling, or family sampled so: what is paid, and why
         "the determinant becomes an integral along the path (lesson 04)",
     ),
     (SCORE, "one-pass"): (
-        "no likelihood of the teacher's kind, some quality or variety, and a second training",
-        "large steps leave the path of the ODE; a student is trained to jump (frontier)",
+        "no likelihood, some quality or variety, and a second or a dearer training",
+        "large steps leave the path of the ODE, so a network is trained to jump (frontier)",
     ),
     "parallel-refinement": (
         "only a bound, and tokens filled in one step ignore one another",

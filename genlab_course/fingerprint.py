@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from genlab.autoregressive.images import ImageTransformer, PixelCNN, TwoStacks
 from genlab.core.capabilities import Kind, likelihood_kind
 from genlab.core.tensors import last
-from genlab.map import ADVERSARIAL, AUTOREGRESSIVE, FLOW, LATENT, SCORE, place
+from genlab.map import ADVERSARIAL, AUTOREGRESSIVE, FLOW, LATENT, PARADIGMS, SCORE, Paradigm, place
 from genlab.metrics.cost import Passes
 from genlab.nn.transformer import TransformerConfig
 from genlab.score.diffusion import DDPM
@@ -101,17 +101,25 @@ class Fingerprint:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The families of the map that agree with it; two where they look alike.
+        """The families of the map that agree with it, the usual one first; two may look alike.
 
-        One call: flow, latent-variable or adversarial, by the likelihood. Token by token:
-        autoregressive. Whole, again and again: score, or if the likelihood is exact perhaps a
-        continuous flow. One call, or tokens, that follow a dial of steps: score.
+        Calls that follow a dial of steps and do not redraw the whole belong to score, and so does
+        an energy; the rest is `place`.
         """
-        if self.production == "whole, again and again":
-            return (FLOW, SCORE) if self.kind == "exact" else (SCORE,)
-        if self.follows_steps or self.kind == "unnormalised":
+        redraws = self.production == "whole, again and again"
+        if self.kind == "unnormalised" or (self.follows_steps and not redraws):
             return (SCORE,)
-        return place(None, self.sampler, self.kind if self.production == "one pass" else None)
+        kinds: tuple[str | None, ...] = (self.kind,)
+        if self.production == "token by token":
+            kinds = (None,)  # an interface may keep its likelihood to itself
+        elif redraws and self.kind == "exact":
+            kinds = ("exact", "indirect")  # a loop calls the likelihood of its ODE exact
+        found = {family for kind in kinds for family in place(None, self.sampler, kind)}
+
+        def unusual(p: Paradigm) -> tuple[bool, bool]:
+            return self.sampler != p.samplers[0], self.kind != p.likelihoods[0]
+
+        return tuple(p.name for p in sorted(PARADIGMS, key=unusual) if p.name in found)
 
 
 def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerprint, ...]:

@@ -55,7 +55,7 @@ def _judge_five(answer: Any) -> str:
         return f"{unknown[0]!r} is none of AR, VAE, GAN, diffusion, flow, hybrid."
     for place, says in (
         (1, "(b): look at the objective again. Which family is trained on reconstruction plus KL?"),
-        (2, "(c): three families need one evaluation from a short vector; what trains this one?"),
+        (2, "(c): several families need one evaluation from a short vector; what trains this one?"),
         (4, "(e): two stages with two objectives do not fit into one family."),
         (0, "(a): each sample waits for those before it. Which family is sequential by nature?"),
         (3, "(d): the sampler is a loop over noise levels. Which family has such a loop?"),

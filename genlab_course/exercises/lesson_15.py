@@ -46,7 +46,8 @@ def shown(key: str) -> str:
 def parts(value: str) -> frozenset[str]:
     """The parts of an answer such as "score + adversarial", in the map's words."""
     words = (" ".join(w.split()) for w in str(value).replace(",", "+").split("+"))
-    known = {w.lower(): w for w in (*OBJECTIVES, *FAMILIES)} | {"score": FAMILIES[-1]}
+    known = {w.lower(): w for w in (*OBJECTIVES, *FAMILIES)}
+    known |= {"score": FAMILIES[-1], "masked prediction": "denoising of tokens"}
     return frozenset(known.get(w.lower(), w.lower()) for w in words)
 
 

@@ -32,8 +32,9 @@ from genlab_course.widgets.explorer import (
 AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES
 OPEN = "not known"
 OWN = "my own clues (below)"
-# height on the map: what can be said about p(x); the three at one pass stand side by side
-HEIGHTS = dict(zip(FAMILIES, (3.0, 3.0, 2.0, 1.0, 2.0), strict=True))
+ROWS = {paradigm.name: paradigm for paradigm in course_map.PARADIGMS}
+# height on the map: what can be said about p(x)
+HEIGHTS = {"exact": 3.0, "indirect": 2.0, "bound": 2.0, "unnormalised": 2.0, "none": 1.0}
 MOST = 20_000  # evaluations at the right edge of the map
 
 
@@ -64,23 +65,25 @@ def paradigm_map() -> Explorer:
     figure, ax = plt.subplots(figsize=(7.6, 3.5), layout="constrained")
     dots, names = {}, {}
     for family, colour in COLOURS.items():
-        at = (1, HEIGHTS[family])
+        at = (1.0, 1.0)
         above: dict[str, Any] = {"xytext": (0, 15), "textcoords": "offset points"}
-        dots[family] = ax.plot([1], at[1:], "o", markersize=20, color=colour)[0]
+        dots[family] = ax.plot(*at, "o", markersize=20, color=colour)[0]
         names[family] = ax.annotate(family, at, va="bottom", ha="center", fontsize=10, **above)
-    ax.set(xscale="log", xlim=(0.3, 2.5 * MOST), ylim=(0.45, 3.75))
+    ax.set(xscale="log", xlim=(0.3, 2.5 * MOST), ylim=(0.35, 3.75))
     ax.set_xlabel("network evaluations (NFE) for one sample")
     ax.set_yticks([1, 2, 3], ["none", "bound, or\nindirect", "exact"])
     ax.set_ylabel("likelihood")
     ax.grid(axis="y", color="#EEEEEE")
 
-    def light(lit: tuple[str, ...], **sizes: Any) -> None:
-        for family, dot in dots.items():
-            x, bright = evaluations((family,), **sizes), family in lit
-            dot.set(xdata=[x], color=COLOURS[family] if bright else "#D9D9D9")
-            names[family].xy = (x, HEIGHTS[family])
+    def light(lit: tuple[str, ...], clues: Clues = (None, None), **sizes: Any) -> None:
+        for family, (x, y, under) in _spots(lit, clues, **sizes).items():
+            bright = family in lit
+            dots[family].set(xdata=[x], ydata=[y], color=COLOURS[family] if bright else "#D9D9D9")
+            names[family].xy = (x, y)
+            beside = ((14, 0), "left", "center") if under else ((0, 15), "center", "bottom")
+            names[family].xyann, across, along = beside
             ink, weight = ("#111111", "bold") if bright else ("#AAAAAA", "normal")
-            names[family].set(color=ink, weight=weight)
+            names[family].set(color=ink, weight=weight, ha=across, va=along)
 
     def update(
         system: str, objective: str, sampler: str, likelihood: str, tokens: int, steps: int
@@ -93,9 +96,11 @@ def paradigm_map() -> Explorer:
             light(s.families, tokens=length, steps=loop, guided=s.guided)
             cost = evaluations(s.families, tokens=s.tokens, steps=s.steps, guided=s.guided)
             return f"<i>It {s.description}.</i><br>{_verdict(s.families, {cost})}"
-        lit = place(*(None if c == OPEN else c for c in (objective, sampler, likelihood)))
-        light(lit, tokens=tokens, steps=steps)
-        return _verdict(lit, {evaluations((one,), tokens=tokens, steps=steps) for one in lit})
+        known = [None if c == OPEN else c for c in (objective, sampler, likelihood)]
+        lit, sizes = place(*known), dict[str, Any](tokens=tokens, steps=steps)
+        light(lit, (known[1], known[2]), **sizes)
+        costs = {evaluations((one,), sampler=known[1], **sizes) for one in lit}
+        return _verdict(lit, costs, known[0], known[1])
 
     tables = course_map.OBJECTIVES, course_map.SAMPLERS, course_map.LIKELIHOODS
     clues = {
@@ -110,14 +115,42 @@ def paradigm_map() -> Explorer:
     return explorer
 
 
-def _verdict(lit: tuple[str, ...], costs: set[int]) -> str:
+Clues = tuple[str | None, str | None]  # sampler, likelihood
+
+
+def _spots(lit: tuple[str, ...], clues: Clues, **sizes: Any) -> dict[str, tuple[int, float, bool]]:
+    """Evaluations, height, and whether it moved down, since another stands there already.
+
+    The clues are about those that are lit; the others stay where they usually are.
+    """
+    sampler, likelihood = clues
+    out, taken = {}, set()
+    for family in sorted(FAMILIES, key=lambda family: family not in lit):
+        ways = dict(ROWS[family].ways)
+        known = family in lit
+        way = sampler if known and sampler in ways else ROWS[family].samplers[0]
+        word = likelihood if known and likelihood else ways[way][0]
+        x, y = evaluations((family,), sampler=way, **sizes), HEIGHTS[word]
+        while (x, y) in taken:
+            y -= 0.4
+        taken.add((x, y))
+        out[family] = (x, y, y < HEIGHTS[word])
+    return out
+
+
+def _verdict(
+    lit: tuple[str, ...], costs: set[int], objective: str | None = None, sampler: str | None = None
+) -> str:
     if not lit:
         why = "Either the system is a hybrid (name each objective and each stage), or one of the"
         return f"<b>No single family fits.</b> {why} claims deserves a second look."
     if len(lit) == len(FAMILIES):
-        return "<b>Everything is still possible.</b> Choose an objective, sampler or likelihood."
+        still = "<b>Everything is still possible.</b>"
+        if objective is None:
+            return f"{still} Choose an objective, sampler or likelihood."
+        return f"{still} This objective trains a finished model of any family: how does it sample?"
     cost = " or ".join(f"{n:,} evaluation{'s' if n > 1 else ''}" for n in sorted(costs))
-    bill = "; ".join(f"<b>{f}</b>: {course_map.PAYS[f][0]}" for f in lit)
+    bill = "; ".join(f"<b>{f}</b>: {course_map.pays((f,), sampler)[0][0]}" for f in lit)
     return f"A sample costs {cost}. {bill}."
 
 

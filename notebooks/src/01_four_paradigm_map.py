@@ -372,9 +372,9 @@ check(
 # | adversarial | $x=G(z)$, never written | minimax game | one-pass: a draw, then the generator | none |
 # | score, diffusion | only $\nabla_x\log p_t(x)$ | denoising: mean square error of predicted noise | multi-step: a loop from noise to data | indirect, or a bound |
 #
-# Reading the map: what you *sample* cheaply you cannot always *evaluate*, and the other way round. The instrument below draws it with
-# the number of function evaluations (NFE: how often the network is evaluated for one sample) across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one-pass". Which one further clue leaves only one
-# family? Then choose "encoder + latent denoiser + decoder" from the list: why are two entries lit?
+# Reading the map: what you *sample* cheaply you cannot always *evaluate*, and the other way round. The table gives each family's usual words; the instrument below knows others, too (section 7). It draws the map with
+# the number of function evaluations (NFE: how often the network is evaluated for one sample) across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one-pass". Which likelihood leaves only one
+# family, and which leave a choice of two? Then choose "encoder + latent denoiser + decoder" from the list: why are two entries lit?
 
 # %% tags=["keep-output"]
 widgets.paradigm_map()
@@ -382,8 +382,9 @@ widgets.paradigm_map()
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Flows, VAEs and GANs draw in one pass, and they differ in their likelihood: "exact" leaves the flow, "bound" the VAE, "none" the
-# GAN. (The objective alone would decide as well.) The second system has two objectives, the ELBO for encoder and decoder and predicted noise
+# Four families can draw in one pass: flows, VAEs, GANs, and diffusion models that were trained to jump from noise to data (frontier, *few steps*). Only "exact" leaves one of them, the flow.
+# "bound" leaves the VAE, and a flow that is asked about whole pixels (lesson 04). "none" leaves the GAN, and the diffusion model that jumps: it no longer walks the path that its
+# likelihood came from. In both cases the objective decides: ELBO or change of variables, a game or distillation. The second system has two objectives, the ELBO for encoder and decoder and predicted noise
 # for the denoiser between them, so it is a hybrid: 50 guided steps cost 100 evaluations, and the decoder one more.
 # </details>
 #
@@ -935,7 +936,7 @@ show(
 # The right panel is the trade-off in one curve: the models that need one or two evaluations stand at the left edge, and the diffusion model comes
 # closer to the data the more evaluations you allow. Where the stars and the curve stand depends on this data, these networks and this noise schedule.
 #
-# ### Three borderline cases of the map
+# ### Four borderline cases of the map
 #
 # **Energy-based models** get a lesson (10) but no row: an energy $E=-\log p+\text{const}$ is a density without its constant, and what one uses
 # of it is its slope. They belong with the score models.
@@ -996,6 +997,9 @@ torch.set_default_dtype(torch.float32)
 # %% [markdown]
 # The chain with its bound and the map with its exact value are two different distributions that share one network. This course makes them
 # different objects, so that nobody reports the likelihood of one for the samples of the other.
+#
+# **Not every diffusion model needs many steps.** A student can be trained to jump from noise to data in one evaluation (frontier, *few steps*). Its samples come from neither the chain nor the map, so it has neither
+# likelihood. By its sampler and its likelihood it stands where the GAN stands; only the objective tells the two apart.
 #
 # ## 8. Your predictions
 #

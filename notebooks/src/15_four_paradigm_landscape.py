@@ -199,6 +199,7 @@ course.solution("15.deepseek-v3")
 # </details>
 #
 # **Two rules for hybrids.** One part that has to be inferred makes the blank inferred. An autoencoder's own training may be left out of the objective; if you list an ELBO that no sentence names, the blank is inferred.
+# **And one for what comes after.** Reinforcement learning from preferences or from checks is a *reward*. It trains a finished model of any row and moves it to no other, so you may leave it out. (An exact likelihood is then that of the trained policy, no longer an estimate of the data's.)
 #
 # **Your turn 15.3 · FLUX.1 [schnell]** *(compute, 8 minutes)*
 
@@ -501,7 +502,7 @@ for name, subject in sold.items():
           f"{place(f.passes, fraction, f.follows_steps, f.kind)}")
 
 # %% [markdown]
-# All three are misplaced, and no number was miscounted. Honest models can be, too: an autoregressive flow (lesson 04) would be placed with PixelCNN, a continuous flow with score. So a fingerprint is evidence about *how a sample is made*, and hearsay about everything else. (About sampling, counting can expose a false claim: *Going further* catches one.)
+# All three are misplaced, and no number was miscounted. Honest models can be, too: an autoregressive flow (lesson 04) would be placed with PixelCNN, a continuous flow with score, a flow of whole pixels with the VAE. (The function answers one family, the usual one; `genlab.map.place` lists all that agree.) So a fingerprint is evidence about *how a sample is made*, and hearsay about everything else. (About sampling, counting can expose a false claim: *Going further* catches one.)
 #
 # ## 5. It fails: numbers of different kinds
 #

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genlab.map import LIKELIHOODS, OBJECTIVES, SAMPLERS
+from genlab.map import ANY_FAMILY, FLOW, LIKELIHOODS, OBJECTIVES, SAMPLERS, SCORE, place
 from genlab.train.fit import Record
 from genlab_course.widgets import landscape, paradigm_map
 from genlab_course.widgets.landscape import EXAMPLES, OPEN
@@ -25,10 +25,37 @@ def test_every_clue_changes_the_picture(control, options):
     start = widget.picture
     for option in options:
         widget.set(**{control: option})
-        assert widget.picture != start
-        assert ("A sample costs" in widget.text) == (option != "two-stage")
+        assert (widget.picture != start) == (option not in ANY_FAMILY)
+        assert ("A sample costs" in widget.text) == (option not in {"two-stage", *ANY_FAMILY})
     widget.set(**{control: OPEN})
     assert widget.picture == start
+
+
+@pytest.mark.parametrize(
+    ("clues", "says"),
+    [
+        ({"sampler": "one-pass"}, "A sample costs 1 evaluation. "),
+        ({"sampler": "sequential"}, "A sample costs 64 evaluations. "),
+        ({"sampler": "multi-step"}, "A sample costs 16 evaluations. "),
+        ({"likelihood": "none"}, "A sample costs 1 evaluation or 16 evaluations. "),
+        ({"objective": "reward"}, "how does it sample?"),
+    ],
+)
+def test_a_sample_costs_what_its_way_of_sampling_costs(clues, says):
+    widget = paradigm_map()
+    widget.set(**clues)
+    assert says in widget.text
+
+
+def test_families_that_meet_in_one_place_stand_apart_and_those_that_fit_keep_their_height():
+    for clues in ((None, None), ("one-pass", None), ("one-pass", "bound"), ("sequential", None)):
+        lit = place(None, *clues)
+        for sizes in ({"tokens": 64, "steps": 16}, {"tokens": 1, "steps": 1}):
+            spots = landscape._spots(lit, clues, **sizes)
+            assert len({(x, y) for x, y, _ in spots.values()}) == len(spots)
+    assert landscape._spots((FLOW,), (None, "bound"))[FLOW] == (1, 2.0, False)
+    one_step = landscape._spots((SCORE,), ("one-pass", None), steps=16)[SCORE]
+    assert one_step == (1, 1.0, False)
 
 
 @pytest.mark.parametrize(("asked", "steps"), [({}, [0, 2, 4]), ({"every": 3}, [0, 3])])

@@ -962,7 +962,7 @@ found = {
     "masked diffusion, 16": subjects.masked_diffusion(16),
     "PixelCNN": subjects.pixelcnn(),
 }
-print(" " * 23 + "evaluations    steps x2    likelihood family")
+print(" " * 23 + "evaluations    steps x2    likelihood usual family")
 for name, subject in found.items():
     (f,) = subjects.fingerprint(subject)
     size = math.prod(subject.stages[0].event_shape)
@@ -970,7 +970,7 @@ for name, subject in found.items():
     print(
         f"{name:<22} ~{f.passes:>3} for {size}  {steps:>10}",
         f"   {f.kind:<7}",
-        " or ".join(f.families),
+        f.families[0],
     )
     found[name] = f
 check(
@@ -982,7 +982,7 @@ check(
 
 # %% [markdown]
 # Speculative decoding is *not* a new place on the map: exact likelihood, token by token, only fewer evaluations. Masked diffusion writes tokens like PixelCNN, its evaluations follow a dial like a diffusion model's, and it has a bound in place of a likelihood. It stands between two paradigms: one token per evaluation makes it autoregressive in a random order,
-# all at once makes it a product of marginals, and the dial between the two is priced in bits.
+# all at once makes it a product of marginals, and the dial between the two is priced in bits. Writing left to right between blocks and in parallel within one (end of this notebook) is a *hybrid*: two parts, each with its own objective and its own row, and no row for the whole.
 
 # %% [markdown]
 # ## Predict first, again

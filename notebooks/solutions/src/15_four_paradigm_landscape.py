@@ -46,7 +46,7 @@ course.exercise("15.read", ["AR", "VAE + diffusion", "GAN", "AR + diffusion", "d
 # %%
 llada = {
     "phrase": "the network guesses the hidden tokens",
-    "objective": ("masked prediction", "disclosed"),
+    "objective": ("denoising of tokens", "disclosed"),
     "sampler": ("parallel-refinement", "disclosed"),
     "gives": ("bound", "disclosed"),
     "place": ("score / diffusion", "disclosed"),
