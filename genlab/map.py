@@ -15,7 +15,7 @@ OBJECTIVES = {  # word: what is minimised
     "flow matching": "mean square error of a predicted velocity",
     "denoising of tokens": "cross-entropy of tokens that were masked, or replaced at random",
     "energy": "contrast of data with own samples or noise",
-    "matching of samples": "a kernel, or a proper score, compares them with data: MMD, CRPS",
+    "matching of samples": "distance to data by a kernel or a proper score: MMD, CRPS, drifting",
     "distillation": "agreement with a teacher, or with one's own smaller steps",
     "reward": "minus a reward, plus the divergence from a reference",
 }
@@ -90,7 +90,7 @@ PARADIGMS: tuple[Paradigm, ...] = (
         ("denoising", "flow matching", "denoising of tokens", "energy", "matching of samples",
          "distillation"),
         (
-            ("multi-step", ("indirect", "bound", "unnormalised", "none")),  # none: few steps, Langevin
+            ("multi-step", ("indirect", "bound", "unnormalised", "none")),  # none: Langevin, or few
             ("parallel-refinement", ("bound",)),
             ("one-pass", ("none",)),  # trained to jump (frontier)
         ),
