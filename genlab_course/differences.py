@@ -33,8 +33,9 @@ class Tolerance:
     atol: float
 
     def agree(self, given: Array, expected: Array) -> NDArray[np.bool_]:
-        """Which places are the same."""
-        return np.asarray(np.isclose(given, expected, rtol=self.rtol, atol=self.atol))
+        """Which places are the same; nan is the same as nan."""
+        same = np.isclose(given, expected, rtol=self.rtol, atol=self.atol, equal_nan=True)
+        return np.asarray(same)
 
 
 def numbers(value: Any) -> Array:

@@ -10,24 +10,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 
 
-# 04.stretch: log-density of x = a z + b, z standard normal
-def _log_phi(z: float) -> float:
-    return -0.5 * z * z - 0.5 * math.log(2 * math.pi)
-
-
-# 04.coupling-inverse: undo x_B = exp(s(z_A)) z_B + t(z_A)
-_X_A, _X_B = np.array([0.3, -1.2]), np.array([1.5, 0.4])
-_NETS = (lambda a: 0.5 * np.sin(3 * a), lambda a: a**2 - 1)
-
-
-# 04.evaluations: network evaluations along the longest chain
-_KINDS = tuple(
-    (kind, direction, d)
-    for kind in ("coupling", "maf", "iaf")
-    for direction in ("sample", "score")
-    for d in (2, 64)
-)
-
 PARALLELOGRAM = Exercise(
     id="04.parallelogram",
     right=0.2,
@@ -38,6 +20,13 @@ PARALLELOGRAM = Exercise(
         Mistake(1.0, "You kept the density of the square; its area has changed."),
     ),
 )
+
+
+# 04.stretch: log-density of x = a z + b, z standard normal
+def _log_phi(z: float) -> float:
+    return -0.5 * z * z - 0.5 * math.log(2 * math.pi)
+
+
 STRETCH = Exercise(
     id="04.stretch",
     right=lambda x, a, b: _log_phi((x - b) / a) - math.log(abs(a)),
@@ -55,6 +44,15 @@ STRETCH = Exercise(
         "You subtracted the stretch itself, not its logarithm.",
     ),
 )
+
+
+# 04.coupling-inverse: undo x_B = exp(s(z_A)) z_B + t(z_A)
+_X_A, _X_B = np.array([0.3, -1.2]), np.array([1.5, 0.4])
+
+
+_NETS = (lambda a: 0.5 * np.sin(3 * a), lambda a: a**2 - 1)
+
+
 COUPLING_INVERSE = Exercise(
     id="04.coupling-inverse",
     right=lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(-s(x_A)),
@@ -70,6 +68,8 @@ COUPLING_INVERSE = Exercise(
         "You let the networks read the half that moved; on the way in they read the other.",
     ),
 )
+
+
 LOG_DET = Exercise(
     id="04.log-det",
     right=lambda log_scale: -log_scale.sum(1),
@@ -85,6 +85,17 @@ LOG_DET = Exercise(
         "You summed the scales; it is their logarithms that add up.",
     ),
 )
+
+
+# 04.evaluations: network evaluations along the longest chain
+_KINDS = tuple(
+    (kind, direction, d)
+    for kind in ("coupling", "maf", "iaf")
+    for direction in ("sample", "score")
+    for d in (2, 64)
+)
+
+
 EVALUATIONS = Exercise(
     id="04.evaluations",
     right=lambda kind, direction, d: (
@@ -104,6 +115,8 @@ EVALUATIONS = Exercise(
         "You made every flow slow to sample; look at what a coupling layer keeps.",
     ),
 )
+
+
 BITS = Exercise(
     id="04.bits",
     right=lambda nll_nats, n_dims, levels: (
@@ -111,15 +124,18 @@ BITS = Exercise(
     ),
     cases=((-96.2, 64, 17), (10.0, 3, 256), (-5.0, 2, 2)),
     mistakes=Mistake.pairs(
-        lambda nll, n, levels: nll / (n * math.log(2)),
+        lambda nll, n_dims, levels: nll / (n_dims * math.log(2)),
         "You left out the width of the bins: a density on [0, 1] is not a probability yet.",
-        lambda nll, n, levels: (nll + math.log(levels)) / (n * math.log(2)),
+        lambda nll, n_dims, levels: (nll + math.log(levels)) / (n_dims * math.log(2)),
         "You counted the width of one bin; the bin has a width in every dimension.",
-        lambda nll, n, levels: (nll - n * math.log(levels)) / (n * math.log(2)),
+        lambda nll_nats, n_dims, levels: (
+            (nll_nats - n_dims * math.log(levels)) / (n_dims * math.log(2))
+        ),
         "You made the bins wider than the interval: the sign of the constant is wrong.",
-        lambda nll, n, levels: (nll + n * math.log(levels)) / math.log(2),
+        lambda nll, n_dims, levels: (nll + n_dims * math.log(levels)) / math.log(2),
         "You gave the bits of the whole image; divide them by its dimensions.",
     ),
 )
+
 
 EXERCISES = bank(globals())

@@ -14,6 +14,7 @@ def _kl(p: Array, q: Array) -> float:
 
 
 _LIKELIHOOD, _PRIOR, _Q = np.array([0.7, 0.1]), np.array([0.5, 0.5]), np.array([0.4, 0.6])
+_OTHER = np.array([0.3, 0.9])  # the likelihood of x = 1
 _POSTERIOR = _LIKELIHOOD * _PRIOR / (_LIKELIHOOD @ _PRIOR)
 _LOG_P = np.log(_LIKELIHOOD @ _PRIOR)
 _RECONSTRUCTION = _Q @ np.log(_LIKELIHOOD)
@@ -30,7 +31,7 @@ OTHER_SIDE = Exercise(
     id="05.other-side",
     right=_row(_RECONSTRUCTION, _PRICE, _LOG_P),
     mistakes=Mistake.pairs(
-        _row(_Q @ np.log([0.3, 0.9]), _PRICE, np.log(_PRIOR @ [0.3, 0.9])),
+        _row(_Q @ np.log(_OTHER), _PRICE, np.log(_OTHER @ _PRIOR)),
         "These are the numbers for x = 1; the decoder's probabilities are those of x = 1.",
         np.array(
             [_RECONSTRUCTION, _PRICE, _RECONSTRUCTION + _PRICE, _LOG_P - _RECONSTRUCTION - _PRICE]

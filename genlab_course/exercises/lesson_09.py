@@ -2,7 +2,6 @@
 
 import math
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,10 @@ _ANIMALS = torch.tensor(
     [[0.90, 0.05, 0.05], [0.05, 0.90, 0.05], [0.05, 0.05, 0.90], [0.90, 0.05, 0.05]],
     dtype=torch.float64,
 )
+
+
 _TILTED = torch.tensor([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]], dtype=torch.float64)
+
 
 INCEPTION = Exercise(
     id="09.inception-score",
@@ -56,7 +58,10 @@ def _diagonal(m1: Tensor, v1: Tensor, m2: Tensor, v2: Tensor) -> Tensor:
 
 
 _M1, _V1 = torch.tensor([0.0, 1.0, 2.0]).double(), torch.tensor([1.0, 4.0, 0.25]).double()
+
+
 _M2, _V2 = torch.tensor([1.0, -1.0, 2.5]).double(), torch.tensor([2.25, 1.0, 0.04]).double()
+
 
 DIAGONAL = Exercise(
     id="09.frechet-diagonal",
@@ -68,7 +73,7 @@ DIAGONAL = Exercise(
         "arguments are variances, so a root is missing.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).mean(),
         "You averaged over the dimensions; squared distance and trace are sums.",
-        lambda m1, v1, m2, v2: _diagonal(m1, v1, m2, v2).sqrt(),
+        lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).sum().sqrt(),
         "You took the root at the end. That is the distance in the unit of the features; "
         "the number reported as FID is its square.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - (v1 * v2).sqrt()).sum(),
@@ -115,54 +120,117 @@ EXTRAPOLATE = Exercise(
 )
 
 
-def _radii(x: Tensor, k: int) -> Tensor:
-    return torch.cdist(x, x).sort(1).values[:, k]
-
-
-def _both(real: Tensor, fake: Tensor, k: int, seen: Callable[[Tensor], Tensor]) -> Tensor:
-    """Means of what is `seen` in the tables (query, ball) of both directions."""
-    pairs = ((fake, real), (real, fake))
-    tables = [torch.cdist(query, balls) <= _radii(balls, k) for query, balls in pairs]
-    return torch.stack([seen(table).double().mean() for table in tables])
-
-
 def _right_pair(real: Tensor, fake: Tensor, k: int) -> Tensor:
     return torch.tensor(list(precision_recall(real, fake, k)))
 
 
 _REAL = torch.tensor([[0.0, 0.0], [1.0, 0.3], [2.2, 0.0], [0.4, 1.5], [6.0, 6.0], [7.1, 6.3]])
+
+
 _FAKE = torch.tensor([[0.2, 0.1], [0.9, 0.4], [0.5, 0.9], [0.1, 0.4], [3.5, 3.0], [12.0, 1.0]])
+
+
 # No point lies on a ball's surface, or rounding would decide whether it is inside.
 _REAL, _FAKE = _REAL.double(), _FAKE.double()
+
+
+def exchanged_precision_and_recall(real, fake, k):
+    real_radius = torch.cdist(real, real).sort(1).values[:, k]
+    fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
+    distance = torch.cdist(fake, real)
+    precision = (distance <= real_radius).any(1).double().mean()
+    recall = (fake_radius >= distance.T).any(1).double().mean()
+    return torch.stack([recall, precision])
+
+
+def took_itself_for_a_neighbour(real, fake, k):
+    real_radius = torch.cdist(real, real).sort(1).values[:, k - 1]
+    fake_radius = torch.cdist(fake, fake).sort(1).values[:, k - 1]
+    distance = torch.cdist(fake, real)
+    precision = (distance <= real_radius).any(1).double().mean()
+    recall = (fake_radius >= distance.T).any(1).double().mean()
+    return torch.stack([precision, recall])
+
+
+def gave_coverage_for_recall(real, fake, k):
+    real_radius = torch.cdist(real, real).sort(1).values[:, k]
+    distance = torch.cdist(fake, real)
+    precision = (distance <= real_radius).any(1).double().mean()
+    recall = (distance <= real_radius).any(0).double().mean()
+    return torch.stack([precision, recall])
+
+
+def asked_each_point_with_its_own_ball(real, fake, k):
+    real_radius = torch.cdist(real, real).sort(1).values[:, k]
+    fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
+    distance = torch.cdist(fake, real)
+    precision = (distance <= fake_radius[:, None]).any(1).double().mean()
+    recall = (real_radius[:, None] >= distance.T).any(1).double().mean()
+    return torch.stack([precision, recall])
+
+
+def gave_counts(real, fake, k):
+    real_radius = torch.cdist(real, real).sort(1).values[:, k]
+    fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
+    distance = torch.cdist(fake, real)
+    precision = (distance <= real_radius).any(1).double().sum()
+    recall = (fake_radius >= distance.T).any(1).double().sum()
+    return torch.stack([precision, recall])
+
+
+def asked_for_every_ball(real, fake, k):
+    real_radius = torch.cdist(real, real).sort(1).values[:, k]
+    fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
+    distance = torch.cdist(fake, real)
+    precision = (distance <= real_radius).all(1).double().mean()
+    recall = (fake_radius >= distance.T).all(1).double().mean()
+    return torch.stack([precision, recall])
+
+
+def counted_the_balls(real, fake, k):
+    real_radius = torch.cdist(real, real).sort(1).values[:, k]
+    fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
+    distance = torch.cdist(fake, real)
+    precision = (distance <= real_radius).sum(1).double().mean() / k
+    recall = (fake_radius >= distance.T).sum(1).double().mean() / k
+    return torch.stack([precision, recall])
+
 
 PRECISION = Exercise(
     id="09.precision-recall",
     right=_right_pair,
     cases=((_REAL, _FAKE, 1), (_REAL, _FAKE, 2), (_FAKE[:5], _REAL, 2)),
     mistakes=Mistake.pairs(
-        lambda real, fake, k: _right_pair(real, fake, k).flip(0),
+        exchanged_precision_and_recall,
         "In the wrong order: precision is about the samples, recall about the real points.",
-        lambda real, fake, k: _both(real, fake, k - 1, lambda near: near.any(1)),
+        took_itself_for_a_neighbour,
         "Each point was its own nearest neighbour: your balls are one neighbour too small.",
-        lambda real, fake, k: torch.stack(
-            (_right_pair(real, fake, k)[0], _both(real, fake, k, lambda near: near.any(0))[0])
-        ),
+        gave_coverage_for_recall,
         "For recall you used the real points' balls: that is coverage; take those of the samples.",
-        lambda real, fake, k: _both(real, fake, k, lambda near: near.any(0)).flip(0),
+        asked_each_point_with_its_own_ball,
         "Each point was asked with its *own* ball; the balls are those of the other set.",
-        lambda real, fake, k: _right_pair(real, fake, k) * torch.tensor([len(fake), len(real)]),
+        gave_counts,
         "These are counts; fractions were asked for.",
-        lambda real, fake, k: _both(real, fake, k, lambda near: near.all(1)),
+        asked_for_every_ball,
         "You asked for points inside *every* ball; one ball is enough.",
-        lambda real, fake, k: _both(real, fake, k, lambda near: near.sum(1) / k),
+        counted_the_balls,
         "You counted balls (that is density); asked is only whether there is at least one.",
     ),
 )
 
+
 _TOLD = Path(__file__).parents[1] / "data" / "which_metric.toml"
+
+
 _REASONS = tomllib.loads(_TOLD.read_text("utf-8"))  # question: {wrong metric: what is said to it}
+
+
 _IN_ORDER = ("bits", "memorisation", "precision", "recall", "two-sample", "frechet", "kid")
+
+
 _RIGHT = dict(zip("abcdefg", _IN_ORDER, strict=True))
+
+
 _OPTIONS = {*_IN_ORDER, "inception"}
 
 
@@ -190,5 +258,6 @@ DECIDE = Exercise(
         Mistake(wrong={**_RIGHT, "g": "frechet"}, says=_REASONS["g"]["frechet"]),
     ),
 )
+
 
 EXERCISES = bank(globals())

@@ -1,7 +1,7 @@
 """Exercises of the language model's lab: tokens, bits, the cache, positions."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,95 +10,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
-# lm.merge: replace a pair, left to right
-def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    out: list[int] = []
-    i = 0
-    while i < len(tokens):
-        found = tuple(tokens[i : i + 2]) == tuple(pair)
-        out.append(new if found else tokens[i])
-        i += 2 if found else 1
-    return out
-
-
-def _wrong_merge(
-    tokens: list[int], pairs: list[tuple[int, ...]], new: int, *, most: int = 99, step: int = 2
-) -> list[int]:
-    out: list[int] = []
-    i = 0
-    while i < len(tokens):
-        found = tuple(tokens[i : i + 2]) in pairs and most > 0
-        out.append(new if found else tokens[i])
-        i, most = i + (step if found else 1), most - found
-    return out
-
-
-_MERGES = (
-    ([1, 1, 1, 2, 1, 1], (1, 1), 9),
-    ([3, 4, 5, 3, 4, 4, 3], (3, 4), 9),
-    ([5, 4, 3], (3, 4), 9),
-)
-
-
-# lm.top-p: the nucleus
-def _nucleus(
-    probs: Sequence[float], p: float, keep: Callable[[Array, float], NDArray[np.bool_]]
-) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    order = np.argsort(-q, kind="stable")
-    kept = np.zeros(len(q))
-    kept[order[keep(q[order], p)]] = 1.0
-    kept *= q
-    return np.asarray(kept / kept.sum())
-
-
-def _until_reached(ordered: Array, p: float) -> NDArray[np.bool_]:
-    return np.asarray(np.cumsum(ordered) - ordered < p)
-
-
-def _without_crossing(ordered: Array, p: float) -> NDArray[np.bool_]:
-    inside = np.cumsum(ordered) <= p
-    inside[0] = True
-    return np.asarray(inside)
-
-
-def _top_p(probs: Sequence[float], p: float) -> Array:
-    return _nucleus(probs, p, _until_reached)
-
-
-def _top_p_unscaled(probs: Sequence[float], p: float) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    return np.where(_top_p(probs, p) > 0, q, 0.0)
-
-
-def _top_p_threshold(probs: Sequence[float], p: float) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    kept = np.where(q >= p * q.max(), q, 0.0)
-    return np.asarray(kept / kept.sum())
-
-
-def _top_p_tail(probs: Sequence[float], p: float) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    order = np.argsort(q, kind="stable")
-    kept = np.zeros(len(q))
-    kept[order[np.cumsum(q[order]) - q[order] < p]] = 1.0
-    kept *= q
-    return np.asarray(kept / kept.sum())
-
-
-# lm.rotate: scores of a new query against cached keys, as complex numbers
-def _turned(q: Array, keys: Array, angles: object) -> Array:
-    product = (q[0] + 1j * q[1]) * (keys[:, 0] - 1j * keys[:, 1]) * np.exp(1j * np.asarray(angles))
-    return np.asarray(product.real / math.sqrt(2))
-
-
-def _scores(q: Array, keys: Array, position: int, omega: float) -> Array:
-    return _turned(q, keys, omega * (position - np.arange(len(keys))))
-
-
-_Q = np.array([0.7, -1.1])
-_KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
 BITS = Exercise(
     id="lm.bits",
@@ -114,21 +25,90 @@ BITS = Exercise(
         "You gave the perplexity, which depends on the tokenizer.",
     ),
 )
+
+
+# lm.merge: replace a pair, left to right
+def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    out: list[int] = []
+    i = 0
+    while i < len(tokens):
+        found = tuple(tokens[i : i + 2]) == tuple(pair)
+        out.append(new if found else tokens[i])
+        i += 2 if found else 1
+    return out
+
+
+_MERGES = (
+    ([1, 1, 1, 2, 1, 1], (1, 1), 9),
+    ([3, 4, 5, 3, 4, 4, 3], (3, 4), 9),
+    ([5, 4, 3], (3, 4), 9),
+)
+
+
+def went_from_right_to_left(tokens, pair, new):
+    out, i = [], len(tokens)
+    while i > 0:
+        if tuple(tokens[max(i - 2, 0) : i]) == pair:
+            out.insert(0, new)
+            i -= 2
+        else:
+            out.insert(0, tokens[i - 1])
+            i -= 1
+    return out
+
+
+def replaced_the_first_only(tokens, pair, new):
+    out, i = [], 0
+    while i < len(tokens):
+        if tuple(tokens[i : i + 2]) == pair:
+            out.append(new)
+            return out + tokens[i + 2 :]
+        out.append(tokens[i])
+        i += 1
+    return out
+
+
+def kept_the_second_half(tokens, pair, new):
+    out, i = [], 0
+    while i < len(tokens):
+        if tuple(tokens[i : i + 2]) == pair:
+            out.append(new)
+            i += 1
+        else:
+            out.append(tokens[i])
+            i += 1
+    return out
+
+
+def replaced_either_order(tokens, pair, new):
+    out, i = [], 0
+    while i < len(tokens):
+        if tuple(tokens[i : i + 2]) in (pair, pair[::-1]):
+            out.append(new)
+            i += 2
+        else:
+            out.append(tokens[i])
+            i += 1
+    return out
+
+
 MERGE = Exercise(
     id="lm.merge",
     right=_merge,
     cases=_MERGES,
     mistakes=Mistake.pairs(
-        lambda tokens, pair, new: _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1],
+        went_from_right_to_left,
         "You went from right to left: in 1 1 1 the first two are to be joined.",
-        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, most=1),
+        replaced_the_first_only,
         "You replaced the first occurrence only.",
-        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, step=1),
+        kept_the_second_half,
         "You kept the second half of the pair: after a replacement go on two further.",
-        lambda tokens, pair, new: _wrong_merge(tokens, [pair, pair[::-1]], new),
+        replaced_either_order,
         "You replaced the pair in either order: (a, b) and (b, a) are different pairs.",
     ),
 )
+
+
 CACHE = Exercise(
     id="lm.cache",
     right=2 * 6 * 32 * 512 * 4,
@@ -141,6 +121,24 @@ CACHE = Exercise(
     ),
     rtol=1e-9,
 )
+
+
+# lm.rotate: scores of a new query against cached keys, as complex numbers
+def _turned(q: Array, keys: Array, angles: object) -> Array:
+    product = (q[0] + 1j * q[1]) * (keys[:, 0] - 1j * keys[:, 1]) * np.exp(1j * np.asarray(angles))
+    return np.asarray(product.real / math.sqrt(2))
+
+
+def _scores(q: Array, keys: Array, position: int, omega: float) -> Array:
+    return _turned(q, keys, omega * (position - np.arange(len(keys))))
+
+
+_Q = np.array([0.7, -1.1])
+
+
+_KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
+
+
 ROTATE = Exercise(
     id="lm.rotate",
     right=_scores,
@@ -161,6 +159,50 @@ ROTATE = Exercise(
     ),
 )
 
+
+def _top_p(probs: Sequence[float], p: float) -> Array:
+    q = np.array(probs)
+    order = np.argsort(-q, kind="stable")
+    before = np.cumsum(q[order]) - q[order]
+    kept = np.zeros(len(q))
+    kept[order[before < p]] = q[order[before < p]]
+    return np.asarray(kept / kept.sum())
+
+
+def dropped_the_token_that_crosses(probs, p):
+    q = np.array(probs)
+    order = np.argsort(-q, kind="stable")
+    inside = np.cumsum(q[order]) <= p
+    inside[0] = True
+    kept = np.zeros(len(q))
+    kept[order[inside]] = q[order[inside]]
+    return kept / kept.sum()
+
+
+def did_not_normalise(probs, p):
+    q = np.array(probs)
+    order = np.argsort(-q, kind="stable")
+    before = np.cumsum(q[order]) - q[order]
+    kept = np.zeros(len(q))
+    kept[order[before < p]] = q[order[before < p]]
+    return kept
+
+
+def collected_from_the_unlikely_end(probs, p):
+    q = np.array(probs)
+    order = np.argsort(q, kind="stable")
+    before = np.cumsum(q[order]) - q[order]
+    kept = np.zeros(len(q))
+    kept[order[before < p]] = q[order[before < p]]
+    return kept / kept.sum()
+
+
+def compared_with_the_largest(probs, p):
+    q = np.array(probs)
+    kept = np.where(q >= p * q.max(), q, 0.0)
+    return kept / kept.sum()
+
+
 TOP_P = Exercise(
     id="lm.top-p",
     right=_top_p,
@@ -171,16 +213,17 @@ TOP_P = Exercise(
         ([0.1, 0.5, 0.25, 0.15], 0.8),  # no tie at the border, which the task leaves open
     ),
     mistakes=Mistake.pairs(
-        lambda probs, p: _nucleus(probs, p, _without_crossing),
+        dropped_the_token_that_crosses,
         "you dropped the token that crosses the threshold; what is left does not reach p.",
-        _top_p_unscaled,
+        did_not_normalise,
         "right set, but what is left does not sum to 1.",
-        _top_p_tail,
+        collected_from_the_unlikely_end,
         "you collected from the unlikely end: this keeps the tail, not the nucleus.",
-        _top_p_threshold,
+        compared_with_the_largest,
         "you compared each probability with a fraction of the largest one (that is min-p); "
         "top-p compares the running total.",
     ),
 )
+
 
 EXERCISES = bank(globals())

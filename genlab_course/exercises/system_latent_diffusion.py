@@ -1,7 +1,6 @@
 """Exercises of the latent diffusion lab: weights, scales, the pipeline and its cost."""
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -10,118 +9,6 @@ from numpy.typing import NDArray
 from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
-
-
-# ld.pipeline: from noise to a picture
-def _denoise(x: Array) -> Array:  # a sampler whose result is easy to recognise
-    return 0.5 * np.tanh(x)
-
-
-def _decode(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z * z - z))
-
-
-_NOISE = np.array([[0.3, -1.2], [2.0, 0.4]])
-
-
-# ld.training-step, ld.cross-attention, ld.sampler: plain torch, as a learner writes it
-def training_loss(network, read, z0, rows, t, eps, dropped):
-    """Mean squared error of the velocity of scaled codes."""
-    t4 = t[:, None, None, None]
-    z_t = (1 - t4) * z0 + t4 * eps
-    states = read(torch.where(dropped[:, None], 0, rows))
-    v = network(z_t, t, states)
-    return (v - (eps - z0)).square().mean()
-
-
-def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):
-    """What each position reads from the words."""
-
-    def heads(a):
-        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
-
-    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
-    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
-    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
-
-
-def guided_sampler(velocity, noise, given, nothing, ts, w):
-    """Guided Euler steps from noise to a code."""
-    z = noise
-    for i in range(len(ts) - 1):
-        now = ts[i].expand(len(z))
-        u, c = velocity(z, now, nothing), velocity(z, now, given)
-        z = z + (ts[i + 1] - ts[i]) * (u + w * (c - u))
-    return z
-
-
-def _loss_but(target=lambda z0, eps: eps - z0, make=torch.lerp, read_all=False):
-    """The loss with one thing else."""
-
-    def wrong(network, read, z0, rows, t, eps, dropped):
-        states = read(torch.where(dropped[:, None] & (not read_all), 0, rows))
-        states = states * ~dropped[:, None, None] if read_all else states
-        v = network(make(z0, eps, t[:, None, None, None]), t, states)
-        return (v - target(z0, eps)).square().mean()
-
-    return wrong
-
-
-def _attention_but(scale=None, dim=-1, back=True):
-    """Cross-attention with one thing else."""
-
-    def wrong(x, states, w_q, w_k, w_v, w_o, n_head):
-        def heads(a):
-            return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
-
-        q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
-        divisor = q.shape[-1] ** 0.5 if scale is None else scale(q, x)
-        out = (q @ k.mT / divisor).softmax(dim) @ v
-        out = out.transpose(1, 2).flatten(2) if back else out.reshape(x.shape)
-        return out @ w_o.T
-
-    return wrong
-
-
-def _sampler_but(blend, sign=1.0, late=False):
-    """The sampler with another blend, in the other direction, or asked too late."""
-
-    def wrong(velocity, noise, given, nothing, ts, w):
-        z = noise
-        for t, s in pairwise(ts):
-            now = (s if late else t).expand(len(z))
-            u, c = velocity(z, now, nothing), velocity(z, now, given)
-            z = z + sign * (s - t) * blend(u, c, w)
-        return z
-
-    return wrong
-
-
-def _case(seed):
-    """A batch of three codes with everything that one training step needs."""
-    g = torch.Generator().manual_seed(seed)
-    table = torch.randn(9, 2, generator=g).requires_grad_()  # what is trained
-    z0, eps = torch.randn(2, 3, 2, 4, 4, generator=g)
-    rows, t = torch.randint(1, 9, (3, 5), generator=g), torch.rand(3, generator=g)
-
-    def network(z, t, states):
-        return z.tanh() * t[:, None, None, None] + states.mean(1)[:, :, None, None]
-
-    return network, lambda r: table[r], z0, rows, t, eps, torch.tensor([False, True, False])
-
-
-def _attention_case(seed):
-    g = torch.Generator().manual_seed(seed)
-    shapes = ((2, 6, 8), (2, 5, 4), (8, 8), (8, 4), (8, 4), (8, 8))
-    return (*(torch.randn(*s, generator=g) for s in shapes), 2)
-
-
-def _pull(z, t, target):
-    return z - target + t[:, None]
-
-
-_ONE, _TWO = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
-_TIMES = torch.tensor([1.0, 0.7, 0.2, 0.0])
 
 
 CAPTIONS = Exercise(
@@ -138,56 +25,325 @@ CAPTIONS = Exercise(
         "That is the fraction in which both pairs are unseen; one is enough.",
     ),
 )
+
+
+# ld.training-step, ld.cross-attention, ld.sampler: plain torch, as a learner writes it
+def training_loss(network, read, z0, rows, t, eps, dropped):
+    """Mean squared error of the velocity of scaled codes."""
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().mean()
+
+
+def _case(seed):
+    """A batch of three codes with everything that one training step needs."""
+    g = torch.Generator().manual_seed(seed)
+    table = torch.randn(9, 2, generator=g).requires_grad_()  # what is trained
+    z0, eps = torch.randn(2, 3, 2, 4, 4, generator=g)
+    rows, t = torch.randint(1, 9, (3, 5), generator=g), torch.rand(3, generator=g)
+
+    def network(z, t, states):
+        return z.tanh() * t[:, None, None, None] + states.mean(1)[:, :, None, None]
+
+    return network, lambda r: table[r], z0, rows, t, eps, torch.tensor([False, True, False])
+
+
+def asked_for_the_way_to_the_code(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (z0 - eps)).square().mean()
+
+
+def asked_for_the_noise(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - eps).square().mean()
+
+
+def asked_for_the_code(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - z0).square().mean()
+
+
+def exchanged_the_ends_of_the_line(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = t4 * z0 + (1 - t4) * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().mean()
+
+
+def bent_the_path(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4).sqrt() * z0 + t4.sqrt() * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().mean()
+
+
+def read_every_caption(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(rows)
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().mean()
+
+
+def dropped_the_others(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(~dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().mean()
+
+
+def set_the_states_to_zero(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = torch.where(dropped[:, None, None], 0, read(rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().mean()
+
+
+def summed_everything(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().sum()
+
+
+def summed_over_a_code(network, read, z0, rows, t, eps, dropped):
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().sum((1, 2, 3)).mean()
+
+
 TRAINING_STEP = Exercise(
     id="ld.training-step",
     right=training_loss,
     cases=(_case(0), _case(1)),
     mistakes=Mistake.pairs(
-        _loss_but(lambda z0, eps: z0 - eps),
+        asked_for_the_way_to_the_code,
         "Your velocity points from noise to code; time grows towards noise here.",
-        _loss_but(lambda z0, eps: eps),
+        asked_for_the_noise,
         "You asked for the noise; the target is the velocity of the line.",
-        _loss_but(lambda z0, eps: z0),
+        asked_for_the_code,
         "You asked for the clean code; the target is the velocity of the line.",
-        _loss_but(make=lambda z0, eps, t: t * z0 + (1 - t) * eps),
+        exchanged_the_ends_of_the_line,
         "At t = 0 you have noise: code and noise are exchanged on the line.",
-        _loss_but(make=lambda z0, eps, t: (1 - t).sqrt() * z0 + t.sqrt() * eps),
+        bent_the_path,
         "Your path is curved: on a straight line the weights are 1 - t and t themselves.",
-        lambda n, r, z0, rows, t, e, d: training_loss(n, r, z0, rows, t, e, d & False),
+        read_every_caption,
         "Every caption was read: without dropped ones there is nothing to guide away from.",
-        lambda n, r, z0, rows, t, e, d: training_loss(n, r, z0, rows, t, e, ~d),
+        dropped_the_others,
         "You dropped the captions that should stay, and read those that are dropped.",
-        _loss_but(read_all=True),
+        set_the_states_to_zero,
         "You set the states to zero; the empty caption is a row of zeros that is *read*.",
-        lambda n, r, z0, *case: z0.numel() * training_loss(n, r, z0, *case),
+        summed_everything,
         "You summed; the loss is a mean over batch and numbers.",
-        lambda n, r, z0, *case: z0[0].numel() * training_loss(n, r, z0, *case),
+        summed_over_a_code,
         "You summed over the numbers of a code; the loss is a mean over these, too.",
     ),
 )
+
+
+def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):
+    """What each position reads from the words."""
+
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
+def _attention_case(seed):
+    g = torch.Generator().manual_seed(seed)
+    shapes = ((2, 6, 8), (2, 5, 4), (8, 8), (8, 4), (8, 4), (8, 8))
+    return (*(torch.randn(*s, generator=g) for s in shapes), 2)
+
+
+def normalised_over_the_positions(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-2)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
+def did_not_scale(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
+def divided_by_the_full_width(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / x.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
+def divided_without_a_root(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1]).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
+def joined_heads_as_they_lay(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).reshape(x.shape) @ w_o.T
+
+
+def used_one_head(x, states, w_q, w_k, w_v, w_o, n_head):
+    q, k, v = x @ w_q.T, states @ w_k.T, states @ w_v.T
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return weights @ v @ w_o.T
+
+
+def left_out_the_last_matrix(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2)
+
+
+def added_what_the_network_adds(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return x + (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
 CROSS_ATTENTION = Exercise(
     id="ld.cross-attention",
     right=cross_attention,
     cases=(_attention_case(0), _attention_case(1)),
     mistakes=Mistake.pairs(
-        _attention_but(dim=-2),
+        normalised_over_the_positions,
         "Your weights sum to 1 over the positions; each position shares its own among the words.",
-        _attention_but(scale=lambda q, x: 1.0),
+        did_not_scale,
         "The scores are not divided by the root of the width of a head.",
-        _attention_but(scale=lambda q, x: x.shape[-1] ** 0.5),
+        divided_by_the_full_width,
         "You divided by the root of the full width; each head has its own, smaller one.",
-        _attention_but(scale=lambda q, x: q.shape[-1]),
+        divided_without_a_root,
         "You divided by the width of a head, not by its root.",
-        _attention_but(back=False),
+        joined_heads_as_they_lay,
         "Move the heads back before you join them: transpose(1, 2), then flatten(2).",
-        lambda x, s, q, k, v, o, n: cross_attention(x, s, q, k, v, o, 1),
+        used_one_head,
         "You attend once over the full width: split into heads first.",
-        lambda x, s, q, k, v, o, n: cross_attention(x, s, q, k, v, torch.eye(len(o)).to(o), n),
+        left_out_the_last_matrix,
         "The heads are joined, but not multiplied by w_o.",
-        lambda x, *case: x + cross_attention(x, *case),
+        added_what_the_network_adds,
         "You added x, which the network does around your function: return what was read.",
     ),
 )
+
+
+def guided_sampler(velocity, noise, given, nothing, ts, w):
+    """Guided Euler steps from noise to a code."""
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i + 1] - ts[i]) * (u + w * (c - u))
+    return z
+
+
+def _pull(z, t, target):
+    return z - target + t[:, None]
+
+
+_ONE, _TWO = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
+
+
+_TIMES = torch.tensor([1.0, 0.7, 0.2, 0.0])
+
+
+def guided_as_it_stood(velocity, noise, given, nothing, ts, w):
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i] - ts[i + 1]) * (c + w * (u - c))
+    return z
+
+
+def mended_the_time_only(velocity, noise, given, nothing, ts, w):
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i + 1] - ts[i]) * (c + w * (u - c))
+    return z
+
+
+def mended_the_blend_only(velocity, noise, given, nothing, ts, w):
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i] - ts[i + 1]) * (u + w * (c - u))
+    return z
+
+
+def added_the_captions_answer(velocity, noise, given, nothing, ts, w):
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i + 1] - ts[i]) * (u + w * c)
+    return z
+
+
+def counted_w_from_the_caption(velocity, noise, given, nothing, ts, w):
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i + 1] - ts[i]) * ((1 + w) * c - w * u)
+    return z
+
+
+def asked_where_the_step_ends(velocity, noise, given, nothing, ts, w):
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i + 1].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i + 1] - ts[i]) * (u + w * (c - u))
+    return z
+
+
 SAMPLER = Exercise(
     id="ld.sampler",
     right=guided_sampler,
@@ -196,20 +352,22 @@ SAMPLER = Exercise(
         (_pull, torch.ones(3, 2), _TWO, _ONE, _TIMES[:3], 0.5),
     ),
     mistakes=Mistake.pairs(
-        _sampler_but(lambda u, c, w: c + w * (u - c), -1.0),
+        guided_as_it_stood,
         "Both faults are still there: follow one step from t = 1 by hand.",
-        _sampler_but(lambda u, c, w: c + w * (u - c)),
+        mended_the_time_only,
         "The direction of time is right; at w = 1 the blend should be the caption's answer.",
-        _sampler_but(lambda u, c, w: u + w * (c - u), -1.0),
+        mended_the_blend_only,
         "The blend is right; the step still leads to more noise: what is the sign of t' - t?",
-        _sampler_but(lambda u, c, w: u + w * c),
+        added_the_captions_answer,
         "You add the caption's answer; guidance adds its *difference* from the unconditional one.",
-        _sampler_but(lambda u, c, w: (1 + w) * c - w * u),
+        counted_w_from_the_caption,
         "That is the convention of Ho and Salimans; our w is theirs plus 1.",
-        _sampler_but(lambda u, c, w: u + w * (c - u), late=True),
+        asked_where_the_step_ends,
         "You ask at the time where the step ends; Euler asks where it begins.",
     ),
 )
+
+
 BAG = Exercise(
     id="ld.bag",
     right=0.25,
@@ -224,6 +382,8 @@ BAG = Exercise(
         "Given the relation, there are two choices of two, not three.",
     ),
 )
+
+
 PIXEL_STD = Exercise(
     id="ld.pixel-std",
     right=lambda weight, n_pixels: math.sqrt(weight * n_pixels / 2),
@@ -239,6 +399,20 @@ PIXEL_STD = Exercise(
         "You divided by D where you should multiply: a mean is smaller than a sum.",
     ),
 )
+
+
+# ld.pipeline: from noise to a picture
+def _denoise(x: Array) -> Array:  # a sampler whose result is easy to recognise
+    return 0.5 * np.tanh(x)
+
+
+def _decode(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z * z - z))
+
+
+_NOISE = np.array([[0.3, -1.2], [2.0, 0.4]])
+
+
 PIPELINE = Exercise(
     id="ld.pipeline",
     right=lambda noise, sample, decode, shift, spread: decode(shift + spread * sample(noise)),
@@ -254,6 +428,8 @@ PIPELINE = Exercise(
         "You undid the division; the codes were shifted, too.",
     ),
 )
+
+
 COST = Exercise(
     id="ld.cost",
     right=lambda steps, w, unet, decoder: steps * (1 if w in (0, 1) else 2) * unet + decoder,
@@ -271,5 +447,6 @@ COST = Exercise(
         "You charged the encoder, or the decoder twice: nothing is encoded when sampling.",
     ),
 )
+
 
 EXERCISES = bank(globals())
