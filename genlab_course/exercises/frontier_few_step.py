@@ -7,6 +7,23 @@ from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
 
+TWO_STEPS = Exercise(
+    id="few.two-steps",
+    right=torch.tensor(1.0).tanh().item(),
+    mistakes=Mistake.pairs(
+        0.0,
+        "That is where one step lands, from any noise. The second step starts elsewhere.",
+        0.4621,
+        "The guess divides by t squared, which is a quarter at t = 1/2.",
+        0.5,
+        "That is where the first step lands; from there the arrow is no longer x itself.",
+        0.6308,
+        "The velocity is (x - guess) / t: at t = 1/2 that doubles the gap.",
+        1.0,
+        "The exact flow ends there. The second step aims at a mean of both points.",
+    ),
+)
+
 
 def straightness(states: Tensor) -> Tensor:
     """Mean squared distance of the velocity on equal steps from t = 1 to 0 from the chord."""
@@ -14,10 +31,76 @@ def straightness(states: Tensor) -> Tensor:
     return (velocity - (states[0] - states[-1])).square().sum(-1).mean()
 
 
+_G = torch.Generator().manual_seed(17)
+_X, _EPS, _V = torch.randn(3, 4, 2, generator=_G, dtype=torch.float64)
+_R, _T = torch.rand(2, 4, 1, generator=_G, dtype=torch.float64).sort(0).values
+
+
+def compared_lengths_with_the_chord(states):
+    steps = states[:-1] - states[1:]
+    return (steps - (states[0] - states[-1])).square().sum(-1).mean()
+
+
+def took_later_minus_earlier(states):
+    velocity = (states[1:] - states[:-1]) * (len(states) - 1)
+    return (velocity - (states[0] - states[-1])).square().sum(-1).mean()
+
+
+def averaged_over_the_coordinates(states):
+    velocity = (states[:-1] - states[1:]) * (len(states) - 1)
+    return (velocity - (states[0] - states[-1])).square().mean()
+
+
+STRAIGHTNESS = Exercise(
+    id="few.straightness",
+    right=straightness,
+    cases=tuple((torch.randn(n, 3, 2, generator=_G),) for n in (3, 6)),
+    mistakes=Mistake.pairs(
+        compared_lengths_with_the_chord,
+        "You compared a step's length with the whole chord; a velocity is length over time.",
+        took_later_minus_earlier,
+        "Time falls along the list: a step's velocity, like the chord, is earlier minus later.",
+        averaged_over_the_coordinates,
+        "Sum over the coordinates; the mean is over steps and paths only.",
+    ),
+)
+
+
 def normal_average(x: Tensor, r: Tensor, t: Tensor, s: float) -> Tensor:
     """The average velocity between r and t at x, where the data are N(0, s^2)."""
     std_r, std_t = (((1 - a) ** 2 * s**2 + a**2) ** 0.5 for a in (r, t))
     return x * (1 - std_r / std_t) / (t - r)
+
+
+def gave_the_displacement(x, r, t, s):
+    std_r = ((1 - r) ** 2 * s**2 + r**2) ** 0.5
+    std_t = ((1 - t) ** 2 * s**2 + t**2) ** 0.5
+    return x * (1 - std_r / std_t)
+
+
+def gave_the_velocity_at_the_end(x, r, t, s):
+    variance = (1 - t) ** 2 * s**2 + t**2
+    return x * (t - (1 - t) * s**2) / variance
+
+
+def scaled_as_if_x_were_standard(x, r, t, s):
+    std_r = ((1 - r) ** 2 * s**2 + r**2) ** 0.5
+    return x * (1 - std_r) / (t - r)
+
+
+NORMAL = Exercise(
+    id="few.normal-average",
+    right=normal_average,
+    cases=((_X, _R, _T, 0.5), (_X, 0 * _R, _T, 2.0)),
+    mistakes=Mistake.pairs(
+        gave_the_displacement,
+        "That is the displacement; an average velocity is displacement over time.",
+        gave_the_velocity_at_the_end,
+        "That is the velocity at t alone. Where is the path at time r?",
+        scaled_as_if_x_were_standard,
+        "x has standard deviation c_t already, so it is scaled by c_r / c_t, not by c_r.",
+    ),
+)
 
 
 def consistency_loss(u: Any, slow: Any, x: Tensor, s: Tensor, t: Tensor, v: Tensor) -> Tensor:
@@ -27,18 +110,9 @@ def consistency_loss(u: Any, slow: Any, x: Tensor, s: Tensor, t: Tensor, v: Tens
     return (x - t * u(x, 0 * t, t) - target.detach()).square().mean()
 
 
-def mean_flow_loss(u: Any, x0: Tensor, eps: Tensor, r: Tensor, t: Tensor) -> Tensor:
-    """Mean squared error of the MeanFlow identity at points of straight lines."""
-    x, v = (1 - t) * x0 + t * eps, eps - x0
-    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
-    return (average - (v - (t - r) * change).detach()).square().mean()
-
-
-jvp: Any = torch.func.jvp
-_G = torch.Generator().manual_seed(17)
-_X, _EPS, _V = torch.randn(3, 4, 2, generator=_G, dtype=torch.float64)
-_R, _T = torch.rand(2, 4, 1, generator=_G, dtype=torch.float64).sort(0).values
 _W = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+
+
 _NETS = (  # the second: a slow copy
     lambda x, r, t: torch.sin(_W * x + r) * (1 + t) + _W * t * r,
     lambda x, r, t: torch.cos(x + r) * t,
@@ -52,73 +126,106 @@ def _slopes(right: Any, case: tuple[Any, ...], answer: Any) -> str:
     return "" if torch.allclose(found, wanted) else says
 
 
-TWO_STEPS = Exercise(
-    id="few.two-steps", right=torch.tensor(1.0).tanh().item(),
-    mistakes=Mistake.pairs(
-        0.0, "That is where one step lands, from any noise. The second step starts elsewhere.",
-        0.4621, "The guess divides by t squared, which is a quarter at t = 1/2.",
-        0.5, "That is where the first step lands; from there the arrow is no longer x itself.",
-        0.6308, "The velocity is (x - guess) / t: at t = 1/2 that doubles the gap.",
-        1.0, "The exact flow ends there. The second step aims at a mean of both points.",
-    ),
-)  # fmt: skip
-STRAIGHTNESS = Exercise(
-    id="few.straightness", right=straightness,
-    cases=tuple((torch.randn(n, 3, 2, generator=_G),) for n in (3, 6)),
-    mistakes=Mistake.pairs(
-        lambda s: (s[:-1] - s[1:] - (s[0] - s[-1])).square().sum(-1).mean(),
-        "You compared a step's length with the whole chord; a velocity is length over time.",
-        lambda s: ((s[1:] - s[:-1]) * (len(s) - 1) - (s[0] - s[-1])).square().sum(-1).mean(),
-        "Time falls along the list: a step's velocity, like the chord, is earlier minus later.",
-        lambda s: straightness(s) / s.shape[-1],
-        "Sum over the coordinates; the mean is over steps and paths only.",
-    ),
-)  # fmt: skip
-NORMAL = Exercise(
-    id="few.normal-average", right=normal_average, cases=((_X, _R, _T, 0.5), (_X, 0 * _R, _T, 2.0)),
-    mistakes=Mistake.pairs(
-        lambda x, r, t, s: normal_average(x, r, t, s) * (t - r),
-        "That is the displacement; an average velocity is displacement over time.",
-        lambda x, r, t, s: x * (t - (1 - t) * s**2) / ((1 - t) ** 2 * s**2 + t**2),
-        "That is the velocity at t alone. Where is the path at time r?",
-        lambda x, r, t, s: x * (1 - ((1 - r) ** 2 * s**2 + r**2) ** 0.5) / (t - r),
-        "x has standard deviation c_t already, so it is scaled by c_r / c_t, not by c_r.",
-    ),
-)  # fmt: skip
+def asked_the_network_for_its_target(u, slow, x, s, t, v):
+    lower = x - (t - s) * v
+    target = lower - s * u(lower, 0 * s, s)
+    return (x - t * u(x, 0 * t, t) - target.detach()).square().mean()
+
+
+def went_up_instead_of_down(u, slow, x, s, t, v):
+    lower = x + (t - s) * v
+    target = lower - s * slow(lower, 0 * s, s)
+    return (x - t * u(x, 0 * t, t) - target.detach()).square().mean()
+
+
+def forgot_the_time_of_the_jump(u, slow, x, s, t, v):
+    lower = x - (t - s) * v
+    target = lower - slow(lower, 0 * s, s)
+    return (x - u(x, 0 * t, t) - target.detach()).square().mean()
+
+
+def consistency_as_it_stood(u, slow, x, s, t, v):
+    lower = x - (t - s) * v
+    target = lower - u(lower, 0 * s, s)
+    return (x - u(x, 0 * t, t) - target.detach()).square().mean()
+
+
 CONSISTENCY = Exercise(
-    id="few.consistency", right=consistency_loss,
+    id="few.consistency",
+    right=consistency_loss,
     cases=((*_NETS, _X, _R, _T, _V), (*_NETS, _EPS, _R / 2, _T, _V)),
     judge=lambda loss: _slopes(consistency_loss, (_NETS[0], _X, _R, _T, _V), loss),
     mistakes=Mistake.pairs(
-        lambda u, slow, *a: consistency_loss(u, u, *a),
+        asked_the_network_for_its_target,
         "Your f starts at the data now; but the target must come from the slow copy.",
-        lambda u, slow, x, s, t, v: consistency_loss(u, slow, x, s, t, -v),
+        went_up_instead_of_down,
         "Down means against the velocity: subtract it.",
-        lambda u, w, *a: consistency_loss(lambda *b: u(*b) / b[2], lambda *b: w(*b) / b[2], *a),
+        forgot_the_time_of_the_jump,
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
-        lambda u, w, *a: consistency_loss(f := lambda *b: u(*b) / b[2], f, *a),
+        consistency_as_it_stood,
         "The faults are still there: f lacks its factor t, and the slow copy must give the target.",
     ),
-)  # fmt: skip
+)
+
+
+def mean_flow_loss(u: Any, x0: Tensor, eps: Tensor, r: Tensor, t: Tensor) -> Tensor:
+    """Mean squared error of the MeanFlow identity at points of straight lines."""
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
+jvp: Any = torch.func.jvp
+
+
+def moved_r_with_t(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (v, 1 + 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
+def held_x_fixed(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (0 * v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
+def solved_with_the_wrong_sign(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v + (t - r) * change).detach()).square().mean()
+
+
+def forgot_the_time_bridged(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - change).detach()).square().mean()
+
+
+def exchanged_data_and_noise(u, x0, eps, r, t):
+    x, v = (1 - t) * eps + t * x0, x0 - eps
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
 MEAN_FLOW = Exercise(
-    id="few.mean-flow", right=mean_flow_loss,
+    id="few.mean-flow",
+    right=mean_flow_loss,
     cases=((_NETS[0], _X, _EPS, _R, _T), (_NETS[0], _V, _X, 0 * _R, _T)),
     judge=lambda loss: _slopes(mean_flow_loss, (_X, _EPS, _R, _T), loss),
     mistakes=Mistake.pairs(
-        lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x, r + b - t, b), x, e, r, t),
+        moved_r_with_t,
         "r stays where it is while you differentiate in t: its rate is 0.",
-        lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x.detach(), a, b), x, e, r, t),
+        held_x_fixed,
         "Your derivative holds x fixed; along the path x moves, too, with velocity v.",
-        lambda u, x, e, r, t: mean_flow_loss(
-            lambda y, a, b: u(2 * ((1 - t) * x + t * e) - y, a, 2 * t - b), x, e, r, t),
+        solved_with_the_wrong_sign,
         "Solve step 8 for u again: its derivative changes sides, and so its sign.",
-        lambda u, x, e, r, t: (
-            (a := jvp(u, ((1 - t) * x + t * e, r, t), (e - x, 0 * r, 1 + 0 * t)))[0]
-            - (e - x - a[1]).detach()).square().mean(),
+        forgot_the_time_bridged,
         "The derivative is multiplied by the time that the jump bridges, t - r.",
-        lambda u, x, e, r, t: mean_flow_loss(u, e, x, r, t),
+        exchanged_data_and_noise,
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
     ),
-)  # fmt: skip
+)
+
 
 EXERCISES = bank(globals())

@@ -158,28 +158,26 @@ _ONE_LOST = np.repeat(_CENTRES, (2, 2, 0, 4), axis=0) - 0.2
 _LAST_LOST = np.repeat(_CENTRES, (3, 1, 2, 0), axis=0) + 0.3
 
 
-def _counts(x: Array, centres: Array) -> Array:
+def _fractions(x: Array, centres: Array) -> Array:
     nearest = ((x[:, None] - centres) ** 2).sum(-1).argmin(1)
     return np.bincount(nearest, minlength=len(centres)) / len(x)
 
 
-def _entropy(share: Array) -> float:
-    seen = share[share > 0]
-    return float(-(seen * np.log(seen)).sum())
-
-
 def _mode_kl(x: Array, centres: Array) -> float:
-    return math.log(len(centres)) - _entropy(_counts(x, centres))
+    nearest = ((x[:, None] - centres) ** 2).sum(-1).argmin(1)
+    fractions = np.bincount(nearest, minlength=len(centres)) / len(x)
+    seen = fractions[fractions > 0]
+    return float(math.log(len(centres)) + (seen * np.log(seen)).sum())
 
 
 def gave_the_entropy(x, centres):
-    fractions = _counts(x, centres)
+    fractions = _fractions(x, centres)
     seen = fractions[fractions > 0]
     return -(seen * np.log(seen)).sum()
 
 
 def averaged_under_the_uniform(x, centres):
-    fractions = _counts(x, centres)
+    fractions = _fractions(x, centres)
     fractions = np.maximum(fractions, 1e-12)
     return np.mean(np.log(1 / len(centres) / fractions))
 
@@ -192,25 +190,25 @@ def ended_with_the_last_mode_seen(x, centres):
 
 
 def counted_the_modes_that_were_seen(x, centres):
-    fractions = _counts(x, centres)
+    fractions = _fractions(x, centres)
     seen = fractions[fractions > 0]
     return math.log(len(seen)) + (seen * np.log(seen)).sum()
 
 
 def left_out_the_uniform(x, centres):
-    fractions = _counts(x, centres)
+    fractions = _fractions(x, centres)
     seen = fractions[fractions > 0]
     return (seen * np.log(seen)).sum()
 
 
 def averaged_over_the_modes(x, centres):
-    fractions = _counts(x, centres)
+    fractions = _fractions(x, centres)
     seen = fractions[fractions > 0]
     return (seen * np.log(len(centres) * seen)).sum() / len(centres)
 
 
 def used_counts_for_fractions(x, centres):
-    fractions = _counts(x, centres)
+    fractions = _fractions(x, centres)
     seen = fractions[fractions > 0]
     return (len(x) * seen * np.log(len(centres) * seen)).sum()
 

@@ -10,29 +10,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 
 
-def _log_phi(z: Array) -> Array:
-    return np.asarray(-0.5 * z * z - 0.5 * math.log(2 * math.pi))
-
-
-# npe.box: from a density of z to one of theta = low + (high - low) Phi(z)
-_Z = np.array([[0.3, -1.2], [0.0, 2.0], [-0.7, 0.1]])
-_LOG_Q = np.array([-1.0, -3.5, 0.4])
-
-# npe.ranks: where each truth stands among its draws
-_TRUTH = np.array([0.5, -2.0, 1.0, 0.0])
-_DRAWS = np.array(
-    [[0.1, 0.2, 0.9, 0.7], [-1.0, 0.0, 1.0, 2.0], [1.0, 0.0, 0.5, -1.0], [-1, -2, -3, -4.0]]
-)
-
-
-# npe.reweight: draws of one prior's posterior, weighted to another prior
-def _weights(log_old: Array, log_new: Array) -> Array:
-    ratio = np.exp(log_new - log_old)
-    return np.asarray(ratio / ratio.sum())
-
-
-_OLD, _NEW = np.array([-1.0, -2.0, -0.5]), np.array([-3.0, -1.0, -0.7])
-
 INFORMATION = Exercise(
     id="npe.information",
     right=0.5 * math.log(5),
@@ -48,6 +25,19 @@ INFORMATION = Exercise(
         "You gave the floor itself; asked is how far above it the training starts.",
     ),
 )
+
+
+def _log_phi(z: Array) -> Array:
+    return np.asarray(-0.5 * z * z - 0.5 * math.log(2 * math.pi))
+
+
+# npe.box: from a density of z to one of theta = low + (high - low) Phi(z)
+_Z = np.array([[0.3, -1.2], [0.0, 2.0], [-0.7, 0.1]])
+
+
+_LOG_Q = np.array([-1.0, -3.5, 0.4])
+
+
 BOX = Exercise(
     id="npe.box",
     right=lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).sum(1),
@@ -65,12 +55,28 @@ BOX = Exercise(
         "You averaged over the dimensions; a determinant is a product, its log a sum.",
     ),
 )
+
+
+# npe.reweight: draws of one prior's posterior, weighted to another prior
+def _weights(log_old: Array, log_new: Array) -> Array:
+    ratio = np.exp(log_new - log_old)
+    return np.asarray(ratio / ratio.sum())
+
+
+_OLD, _NEW = np.array([-1.0, -2.0, -0.5]), np.array([-3.0, -1.0, -0.7])
+
+
+def divided_the_old_by_the_new(log_old, log_new):
+    ratio = np.exp(log_old - log_new)
+    return ratio / ratio.sum()
+
+
 REWEIGHT = Exercise(
     id="npe.reweight",
     right=_weights,
     cases=((_OLD, _NEW), (np.zeros(4), np.array([0.0, 1.0, 2.0, -1.0]))),
     mistakes=Mistake.pairs(
-        lambda log_old, log_new: _weights(log_new, log_old),
+        divided_the_old_by_the_new,
         "You divided the old prior by the new one: draws that the new prior likes must gain.",
         lambda log_old, log_new: np.exp(log_new - log_old),
         "You stopped before the weights sum to 1: the evidence of the two priors differs.",
@@ -80,6 +86,17 @@ REWEIGHT = Exercise(
         "You gave the new prior alone: the old one is in the draws already, take it out.",
     ),
 )
+
+
+# npe.ranks: where each truth stands among its draws
+_TRUTH = np.array([0.5, -2.0, 1.0, 0.0])
+
+
+_DRAWS = np.array(
+    [[0.1, 0.2, 0.9, 0.7], [-1.0, 0.0, 1.0, 2.0], [1.0, 0.0, 0.5, -1.0], [-1, -2, -3, -4.0]]
+)
+
+
 RANKS = Exercise(
     id="npe.ranks",
     right=lambda truth, draws: (draws < truth[:, None]).sum(1),
@@ -95,5 +112,6 @@ RANKS = Exercise(
         "You started at 1; a truth below all of its draws has rank 0.",
     ),
 )
+
 
 EXERCISES = bank(globals())

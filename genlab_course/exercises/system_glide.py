@@ -7,36 +7,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-# glide.classifier: a guess of the data, pulled by a classifier
-_GUESS = np.array([[0.2, -0.7], [1.0, 0.1]])
-_SLOPE = np.array([[0.5, 0.3], [-0.8, 0.4]])
-
-
-# glide.hide: which captions are hidden
-def _hide(states: Array, u: Array, p: float, nothing: Array) -> Array:
-    return np.where((u < p)[:, None, None], nothing, states)
-
-
-_STATES = np.arange(24.0).reshape(4, 3, 2)
-_U = np.array([0.05, 0.5, 0.15, 0.92])
-_NOTHING = np.array([-1.0, -2.0])
-
-
-# glide.consistent: a large picture whose block means are those of the small one
-def _means(large: Array) -> Array:
-    blocks = large.reshape(len(large) // 2, 2, large.shape[1] // 2, 2)
-    return np.asarray(blocks.mean((1, 3)))
-
-
-def _repeat(small: Array) -> Array:
-    return small.repeat(2, 0).repeat(2, 1)
-
-
-_LARGE = np.array(
-    [[0.1, 0.5, 0.9, 0.3], [0.2, 0.8, 0.4, 0.7], [0, 0.6, 1, 0.2], [0.3, 0.1, 0.5, 0]]
-)
-_SMALL = np.array([[0.5, 0.4], [0.3, 0.6]])
-
 
 SHARPENED = Exercise(
     id="glide.sharpened",
@@ -56,6 +26,15 @@ SHARPENED = Exercise(
         "You gave the variance of the sharpened distribution; asked is its mean.",
     ),
 )
+
+
+# glide.classifier: a guess of the data, pulled by a classifier
+_GUESS = np.array([[0.2, -0.7], [1.0, 0.1]])
+
+
+_SLOPE = np.array([[0.5, 0.3], [-0.8, 0.4]])
+
+
 CLASSIFIER = Exercise(
     id="glide.classifier",
     right=lambda guess, slope, sigma, w: guess + w * sigma**2 * slope,
@@ -73,6 +52,27 @@ CLASSIFIER = Exercise(
         "You blended two guesses; the slope is a correction, not a guess.",
     ),
 )
+
+
+# glide.hide: which captions are hidden
+def _hide(states: Array, u: Array, p: float, nothing: Array) -> Array:
+    return np.where((u < p)[:, None, None], nothing, states)
+
+
+_STATES = np.arange(24.0).reshape(4, 3, 2)
+
+
+_U = np.array([0.05, 0.5, 0.15, 0.92])
+
+
+_NOTHING = np.array([-1.0, -2.0])
+
+
+def hid_the_first_word(states, u, p, nothing):
+    states[u < p, 0] = nothing
+    return states
+
+
 HIDE = Exercise(
     id="glide.hide",
     right=_hide,
@@ -82,14 +82,34 @@ HIDE = Exercise(
         "You hid the fraction 1 - p: hardly any caption would be learned.",
         lambda states, u, p, nothing: np.where((u < p)[:, None, None], 0.0, states),
         "You put zeros in; the network should learn what stands for 'no caption'.",
-        lambda s, u, p, n: np.concatenate([_hide(s, u, p, n)[:, :1], s[:, 1:]], 1),
+        hid_the_first_word,
         "You hid the first word and left the others standing: the caption still tells.",
         lambda states, u, p, nothing: states[u >= p],
         "You threw the rows away; then nothing is ever learned without a caption.",
-        lambda s, u, p, n: np.broadcast_to(n, s.shape) if u.min() < p else s,
+        lambda states, u, p, nothing: np.where(u[0] < p, nothing, states),
         "You hid the whole batch at once; each row has a draw of its own.",
     ),
 )
+
+
+# glide.consistent: a large picture whose block means are those of the small one
+def _means(large: Array) -> Array:
+    blocks = large.reshape(len(large) // 2, 2, large.shape[1] // 2, 2)
+    return np.asarray(blocks.mean((1, 3)))
+
+
+def _repeat(small: Array) -> Array:
+    return small.repeat(2, 0).repeat(2, 1)
+
+
+_LARGE = np.array(
+    [[0.1, 0.5, 0.9, 0.3], [0.2, 0.8, 0.4, 0.7], [0, 0.6, 1, 0.2], [0.3, 0.1, 0.5, 0]]
+)
+
+
+_SMALL = np.array([[0.5, 0.4], [0.3, 0.6]])
+
+
 CONSISTENT = Exercise(
     id="glide.consistent",
     right=lambda large, small: large + _repeat(small - _means(large)),
@@ -107,5 +127,6 @@ CONSISTENT = Exercise(
         "You corrected the mean of the whole picture; every block has one of its own.",
     ),
 )
+
 
 EXERCISES = bank(globals())

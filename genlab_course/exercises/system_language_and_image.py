@@ -9,29 +9,6 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
-# language_and_image.joint: words exactly, the picture by a bound
-_LOG_P = np.array([[-0.1, -2.0, -1.5, -0.3], [-0.2, -0.7, -3.0, -4.0]])
-_MINE = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
-_BOUND = np.array([-900.0, -1100.5])
-
-
-# language_and_image.share: what zero states take from the words
-def _share(scores: Array, n_zero: int) -> float:
-    z = float(np.exp(scores).sum())
-    return z / (z + n_zero)
-
-
-_SCORES = np.array([2.0, -1.0, 0.5])
-
-
-# language_and_image.used: which tokens belong to the text
-def _used(tokens: Rows, stop: int) -> NDArray[np.bool_]:
-    is_stop = tokens == stop
-    return np.asarray(is_stop.cumsum(1) - is_stop == 0)
-
-
-_TOKENS = np.array([[5, 9, 0, 9], [1, 2, 3, 4], [9, 0, 0, 0], [2, 2, 7, 9]])
-
 CHANCE = Exercise(
     id="language_and_image.chance",
     right=1 / 120,
@@ -48,6 +25,18 @@ CHANCE = Exercise(
         "A shuffled caption is wrong, but its picture may agree by chance.",
     ),
 )
+
+
+# language_and_image.joint: words exactly, the picture by a bound
+_LOG_P = np.array([[-0.1, -2.0, -1.5, -0.3], [-0.2, -0.7, -3.0, -4.0]])
+
+
+_MINE = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
+
+
+_BOUND = np.array([-900.0, -1100.5])
+
+
 JOINT = Exercise(
     id="language_and_image.joint",
     right=lambda log_p, mine, bound: (log_p * mine).sum(1) + bound,
@@ -63,6 +52,22 @@ JOINT = Exercise(
         "You mixed a probability with a logarithm.",
     ),
 )
+
+
+# language_and_image.share: what zero states take from the words
+def _share(scores: Array, n_zero: int) -> float:
+    z = float(np.exp(scores).sum())
+    return z / (z + n_zero)
+
+
+_SCORES = np.array([2.0, -1.0, 0.5])
+
+
+def shifted_the_words_alone(scores, n_zero):
+    words = float(np.exp(scores - scores.max()).sum())
+    return words / (words + n_zero)
+
+
 SHARE = Exercise(
     id="language_and_image.share",
     right=_share,
@@ -70,7 +75,7 @@ SHARE = Exercise(
     mistakes=Mistake.pairs(
         lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
         "You counted positions; attention weighs them by the exponentials of their scores.",
-        lambda s, n: float(np.exp(s - s.max()).sum()) / (float(np.exp(s - s.max()).sum()) + n),
+        shifted_the_words_alone,
         "You shifted the words' scores by their maximum: the zeros' score is then -max, too.",
         lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
         "You forgot the exponential: a softmax weighs by exp of the score.",
@@ -80,6 +85,17 @@ SHARE = Exercise(
         "You gave the part that falls on the zeros.",
     ),
 )
+
+
+# language_and_image.used: which tokens belong to the text
+def _used(tokens: Rows, stop: int) -> NDArray[np.bool_]:
+    is_stop = tokens == stop
+    return np.asarray(is_stop.cumsum(1) - is_stop == 0)
+
+
+_TOKENS = np.array([[5, 9, 0, 9], [1, 2, 3, 4], [9, 0, 0, 0], [2, 2, 7, 9]])
+
+
 USED = Exercise(
     id="language_and_image.used",
     right=_used,
@@ -95,5 +111,6 @@ USED = Exercise(
         "You kept what follows the first stop, up to the second.",
     ),
 )
+
 
 EXERCISES = bank(globals())

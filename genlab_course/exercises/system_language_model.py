@@ -124,13 +124,10 @@ CACHE = Exercise(
 
 
 # lm.rotate: scores of a new query against cached keys, as complex numbers
-def _turned(q: Array, keys: Array, angles: object) -> Array:
-    product = (q[0] + 1j * q[1]) * (keys[:, 0] - 1j * keys[:, 1]) * np.exp(1j * np.asarray(angles))
-    return np.asarray(product.real / math.sqrt(2))
-
-
 def _scores(q: Array, keys: Array, position: int, omega: float) -> Array:
-    return _turned(q, keys, omega * (position - np.arange(len(keys))))
+    angle = omega * (position - np.arange(len(keys)))
+    query, key = q[0] + 1j * q[1], keys[:, 0] - 1j * keys[:, 1]
+    return np.asarray((query * key * np.exp(1j * angle)).real / math.sqrt(2))
 
 
 _Q = np.array([0.7, -1.1])
@@ -139,22 +136,57 @@ _Q = np.array([0.7, -1.1])
 _KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
 
+def left_the_query_at_zero(q, keys, position, omega):
+    angle = omega * (0 - np.arange(len(keys)))
+    query, key = q[0] + 1j * q[1], keys[:, 0] - 1j * keys[:, 1]
+    return (query * key * np.exp(1j * angle)).real / math.sqrt(2)
+
+
+def put_the_query_one_too_far(q, keys, position, omega):
+    angle = omega * (position + 1 - np.arange(len(keys)))
+    query, key = q[0] + 1j * q[1], keys[:, 0] - 1j * keys[:, 1]
+    return (query * key * np.exp(1j * angle)).real / math.sqrt(2)
+
+
+def rotated_nothing(q, keys, position, omega):
+    query, key = q[0] + 1j * q[1], keys[:, 0] - 1j * keys[:, 1]
+    return (query * key).real / math.sqrt(2)
+
+
+def left_the_keys_at_zero(q, keys, position, omega):
+    angle = omega * position
+    query, key = q[0] + 1j * q[1], keys[:, 0] - 1j * keys[:, 1]
+    return (query * key * np.exp(1j * angle)).real / math.sqrt(2)
+
+
+def turned_the_wrong_way(q, keys, position, omega):
+    angle = omega * (np.arange(len(keys)) - position)
+    query, key = q[0] + 1j * q[1], keys[:, 0] - 1j * keys[:, 1]
+    return (query * key * np.exp(1j * angle)).real / math.sqrt(2)
+
+
+def did_not_divide_by_the_root(q, keys, position, omega):
+    angle = omega * (position - np.arange(len(keys)))
+    query, key = q[0] + 1j * q[1], keys[:, 0] - 1j * keys[:, 1]
+    return (query * key * np.exp(1j * angle)).real
+
+
 ROTATE = Exercise(
     id="lm.rotate",
     right=_scores,
     cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
     mistakes=Mistake.pairs(
-        lambda q, keys, position, omega: _scores(q, keys, 0, omega),
+        left_the_query_at_zero,
         "You left the query at position 0; with a cache it stands after all of the old ones.",
-        lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
+        put_the_query_one_too_far,
         "Your query stands one too far: positions count from 0.",
-        lambda q, keys, position, omega: _turned(q, keys, 0.0),
+        rotated_nothing,
         "You rotated nothing: these scores do not know where anything stands.",
-        lambda q, keys, position, omega: _turned(q, keys, omega * position),
+        left_the_keys_at_zero,
         "You rotated the query and left the keys where they were: every key at 0.",
-        lambda q, k, p, o: _turned(q, k, o * (np.arange(len(k)) - p)),
+        turned_the_wrong_way,
         "You turned the wrong way round: the angle grows with the position.",
-        lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
+        did_not_divide_by_the_root,
         "You forgot to divide by the root of the head's width, 2 here.",
     ),
 )

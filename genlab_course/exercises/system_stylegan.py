@@ -8,32 +8,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 
 
-# style.demodulate: weights (o, i, k) and a style (i,)
-def _demodulated(weight: Array, style: Array) -> Array:
-    scaled = weight * style[None, :, None]
-    return np.asarray(scaled / np.sqrt((scaled**2).sum((1, 2), keepdims=True)))
-
-
-_RNG = np.random.default_rng(0)
-_WEIGHT = _RNG.normal(size=(3, 2, 4))
-_STYLES = (np.array([0.5, 3.0]), np.array([2.0, 2.0]))
-
-
-def _norm(x: Array, axes: tuple[int, ...] | None) -> Array:
-    return np.asarray(np.sqrt((x**2).sum(axes, keepdims=True)))
-
-
-# style.direction: styles (n, d) and an attribute (n,)
-def _direction(w: Array, a: Array) -> Array:
-    return np.asarray((w - w.mean(0)).T @ (a - a.mean()) / (len(a) * a.std()))
-
-
-def _many(seed: int) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    w = rng.normal(size=(400, 3)) @ np.array([[1.5, 0, 0], [0.8, 0.5, 0], [0, 0.3, 0.2]]) + 1.0
-    return w, np.asarray(w @ np.array([0.5, -1.0, 2.0]) + 0.3 * rng.normal(size=400) + 5.0)
-
-
 LAZY = Exercise(
     id="style.lazy",
     right=80.0,
@@ -50,25 +24,73 @@ LAZY = Exercise(
         "You counted the steps without it; the one that pays is one of the sixteen.",
     ),
 )
+
+
+# style.demodulate: weights (o, i, k) and a style (i,)
+def _demodulated(weight: Array, style: Array) -> Array:
+    scaled = weight * style[None, :, None]
+    return np.asarray(scaled / np.sqrt((scaled**2).sum((1, 2), keepdims=True)))
+
+
+_RNG = np.random.default_rng(0)
+
+
+_WEIGHT = _RNG.normal(size=(3, 2, 4))
+
+
+_STYLES = (np.array([0.5, 3.0]), np.array([2.0, 2.0]))
+
+
+def modulated_and_stopped(weight, style):
+    return weight * style[None, :, None]
+
+
+def used_one_norm_for_all(weight, style):
+    scaled = weight * style[None, :, None]
+    return scaled / np.sqrt((scaled**2).sum())
+
+
+def left_out_the_kernel(weight, style):
+    scaled = weight * style[None, :, None]
+    return scaled / np.sqrt((scaled**2).sum(1, keepdims=True))
+
+
+def normalised_the_inputs(weight, style):
+    scaled = weight * style[None, :, None]
+    return scaled / np.sqrt((scaled**2).sum((0, 2), keepdims=True))
+
+
+def divided_by_the_norm_before(weight, style):
+    scaled = weight * style[None, :, None]
+    return scaled / np.sqrt((weight**2).sum((1, 2), keepdims=True))
+
+
+def divided_by_the_variance(weight, style):
+    scaled = weight * style[None, :, None]
+    return scaled / (scaled**2).sum((1, 2), keepdims=True)
+
+
 DEMODULATE = Exercise(
     id="style.demodulate",
     right=_demodulated,
     cases=tuple((_WEIGHT, style) for style in _STYLES),
     mistakes=Mistake.pairs(
-        lambda weight, style: weight * style[None, :, None],
+        modulated_and_stopped,
         "You modulated and stopped: a loud style still makes a loud output.",
-        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], None),
+        used_one_norm_for_all,
         "You divided by one norm for all outputs; each output channel has its own.",
-        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (1,)),
+        left_out_the_kernel,
         "You summed over the inputs and left out the kernel: every pixel of it adds variance.",
-        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (0, 2)),
+        normalised_the_inputs,
         "You normalised each input channel: that takes the style out again.",
-        lambda weight, style: weight * style[None, :, None] / _norm(weight, (1, 2)),
+        divided_by_the_norm_before,
         "You divided by the norm of the weights before the style had scaled them.",
-        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (1, 2)) ** 2,
+        divided_by_the_variance,
         "You divided by the variance; what is divided is a size, so by its root.",
     ),
 )
+
+
 TRUNCATE = Exercise(
     id="style.truncate",
     right=lambda w, mean, psi: mean + psi * (w - mean),
@@ -89,6 +111,24 @@ TRUNCATE = Exercise(
         "You took the mean of this batch; it is that of the distribution, known beforehand.",
     ),
 )
+
+
+# style.direction: styles (n, d) and an attribute (n,)
+def _direction(w: Array, a: Array) -> Array:
+    return np.asarray((w - w.mean(0)).T @ (a - a.mean()) / (len(a) * a.std()))
+
+
+def _many(seed: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    w = rng.normal(size=(400, 3)) @ np.array([[1.5, 0, 0], [0.8, 0.5, 0], [0, 0.3, 0.2]]) + 1.0
+    return w, np.asarray(w @ np.array([0.5, -1.0, 2.0]) + 0.3 * rng.normal(size=400) + 5.0)
+
+
+def made_it_a_unit_vector(w, a):
+    direction = (w - w.mean(0)).T @ (a - a.mean())
+    return direction / np.linalg.norm(direction)
+
+
 DIRECTION = Exercise(
     id="style.direction",
     right=_direction,
@@ -99,17 +139,18 @@ DIRECTION = Exercise(
         lambda w, a: np.linalg.lstsq(w - w.mean(0), a - a.mean(), rcond=None)[0],
         "You regressed the attribute on the style: those are a predictor's weights, large "
         "where styles hardly vary. Asked is the style, given the attribute.",
-        lambda w, a: _direction(w, a) / a.std(),
+        lambda w, a: (w - w.mean(0)).T @ (a - a.mean()) / (len(a) * a.var()),
         "You divided by the variance: that is the move for one unit of the attribute.",
-        lambda w, a: _direction(w, a) * a.std(),
+        lambda w, a: (w - w.mean(0)).T @ (a - a.mean()) / len(a),
         "You gave the covariance: it grows with the unit of the attribute.",
         lambda w, a: w.T @ a / (len(a) * a.std()),
         "You did not take out the means: this is mostly the mean style itself.",
-        lambda w, a: _direction(w, a) / np.linalg.norm(_direction(w, a)),
+        made_it_a_unit_vector,
         "You made it a unit vector: how far to go for one standard deviation is lost.",
         lambda w, a: w[a > a.mean()].mean(0) - w[a <= a.mean()].mean(0),
         "You subtracted the means of two halves: near, but 1.6 standard deviations apart.",
     ),
 )
+
 
 EXERCISES = bank(globals())
