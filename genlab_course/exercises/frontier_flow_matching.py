@@ -17,25 +17,6 @@ def marginal_velocity(x: Tensor, t: float, points: Tensor) -> Tensor:
     return (x - weights @ points) / t
 
 
-def _guess(x: Tensor, t: float, points: Tensor, **other: Any) -> Tensor:
-    """The mean of the points, each weighted by how well it explains x; with one mistake at most."""
-    gaps = (x[:, None] - other.get("scale", 1 - t) * points).square().sum(-1)
-    gaps = gaps ** other.get("power", 1.0) / other.get("spread", 2 * t**2)
-    return other.get("normalise", torch.nn.Softmax(1))(-gaps) @ points
-
-
-def floor(t: float) -> float:
-    """The variance of eps - x0 that remains when x_t is known."""
-    return 1 / ((1 - t) ** 2 + t**2)
-
-
-def flow_loss(network: Callable[..., Tensor], x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-    """Mean squared error of the velocity at random points of random lines."""
-    at = t.reshape(-1, *[1] * (x0.ndim - 1))
-    x_t = (1 - at) * x0 + at * eps
-    return (network(x_t, t) - (eps - x0)).square().mean()
-
-
 def _bend(x: Tensor, t: Tensor) -> Tensor:
     """A network that is as strict about the shape of t as the real ones."""
     if getattr(t, "shape", None) != x.shape[:1]:
@@ -49,12 +30,261 @@ def _batch(seed: int, *shape: int) -> tuple[Any, ...]:
     return _bend, x0, eps, 0.1 + 0.8 * torch.rand(shape[0], generator=g, dtype=torch.float64)
 
 
+def led_to_the_data(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
+    return (weights @ points - x) / t
+
+
+def gave_the_guess_of_the_noise(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
+    return (x - (1 - t) * weights @ points) / t
+
+
+def compared_with_the_points_at_time_0(x, t, points):
+    gaps = x[:, None] - points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
+    return (x - weights @ points) / t
+
+
+def took_t_for_the_variance(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t), 1)
+    return (x - weights @ points) / t
+
+
+def forgot_the_half(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / t**2, 1)
+    return (x - weights @ points) / t
+
+
+def forgot_the_square(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1).sqrt() / (2 * t**2), 1)
+    return (x - weights @ points) / t
+
+
+def gave_normal_the_variance(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(torch.distributions.Normal(0, t**2).log_prob(gaps).sum(-1), 1)
+    return (x - weights @ points) / t
+
+
+def gave_the_way_to_go(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
+    return x - weights @ points
+
+
+def did_not_normalise(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.exp(-(gaps**2).sum(-1) / (2 * t**2))
+    return (x - weights @ points) / t
+
+
+def gave_the_guess_of_the_data(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
+    return weights @ points
+
+
+def took_the_likeliest_point(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    nearest = (gaps**2).sum(-1).argmin(1)
+    return (x - points[nearest]) / t
+
+
+VELOCITY = Exercise(
+    id="fm.marginal-velocity",
+    right=marginal_velocity,
+    cases=tuple((_batch(5, 5, 2)[1], t, _batch(6, 4, 2)[1]) for t in (0.4, 0.85, 0.15)),
+    mistakes=Mistake.pairs(
+        led_to_the_data,
+        "Your velocity leads from noise to data; here positive time leads to the noise.",
+        gave_the_guess_of_the_noise,
+        "This is the best guess of eps; the velocity subtracts all of the guess of x0.",
+        compared_with_the_points_at_time_0,
+        "You compared x with the points themselves; at time t they have shrunk by 1 - t.",
+        took_t_for_the_variance,
+        "The noise at time t is t * eps: its variance is t squared, not t.",
+        forgot_the_half,
+        "A normal density has a factor one half in its exponent.",
+        forgot_the_square,
+        "A normal density has the *squared* distance in its exponent.",
+        gave_normal_the_variance,
+        "t squared is the variance; a library's Normal wants the standard deviation, t.",
+        gave_the_way_to_go,
+        "This is the way to go; divide it by the time that is left for it, t.",
+        did_not_normalise,
+        "Your weights are densities: divide them by their sum, so that they are probabilities.",
+        gave_the_guess_of_the_data,
+        "This is the best guess of the data, the hard part. The velocity follows from it.",
+        took_the_likeliest_point,
+        "You took the likeliest point; what is wanted is a mean over all of them.",
+    ),
+)
+
+
+def floor(t: float) -> float:
+    """The variance of eps - x0 that remains when x_t is known."""
+    return 1 / ((1 - t) ** 2 + t**2)
+
+
+FLOOR = Exercise(
+    id="fm.floor",
+    right=floor,
+    cases=((0.0,), (0.2,), (0.5,), (0.9,)),
+    mistakes=Mistake.pairs(
+        lambda t: 2.0 + 0 * t,
+        "That is the variance of the target, the loss of a network that always answers 0.",
+        lambda t: (1 - t) ** 2 + t**2,
+        "That is the variance of x_t: you are near, but upside down.",
+        lambda t: 2 - 1 / ((1 - t) ** 2 + t**2),
+        "That is the part which x_t explains. Is your covariance t + (1 - t)? Mind the sign of x0.",
+        lambda t: 2 - (2 * t - 1) ** 2,
+        "The covariance of target and x_t is 2t - 1; its square must be divided by Var(x_t).",
+    ),
+)
+
+
+def flow_loss(network: Callable[..., Tensor], x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+    """Mean squared error of the velocity at random points of random lines."""
+    at = t.reshape(-1, *[1] * (x0.ndim - 1))
+    x_t = (1 - at) * x0 + at * eps
+    return (network(x_t, t) - (eps - x0)).square().mean()
+
+
+def asked_for_the_way_to_the_data(network, x0, eps, t):
+    at = t.reshape(-1, *[1] * (x0.ndim - 1))
+    x_t = (1 - at) * x0 + at * eps
+    return (network(x_t, t) - (x0 - eps)).square().mean()
+
+
+def put_the_noise_at_time_0(network, x0, eps, t):
+    at = t.reshape(-1, *[1] * (x0.ndim - 1))
+    x_t = at * x0 + (1 - at) * eps
+    return (network(x_t, t) - (eps - x0)).square().mean()
+
+
+def used_the_other_papers_time(network, x0, eps, t):
+    at = t.reshape(-1, *[1] * (x0.ndim - 1))
+    x_t = at * x0 + (1 - at) * eps
+    return (network(x_t, t) - (x0 - eps)).square().mean()
+
+
+def asked_for_the_noise(network, x0, eps, t):
+    at = t.reshape(-1, *[1] * (x0.ndim - 1))
+    x_t = (1 - at) * x0 + at * eps
+    return (network(x_t, t) - eps).square().mean()
+
+
+def summed_over_the_coordinates(network, x0, eps, t):
+    at = t.reshape(-1, *[1] * (x0.ndim - 1))
+    x_t = (1 - at) * x0 + at * eps
+    return (network(x_t, t) - (eps - x0)).square().flatten(1).sum(1).mean()
+
+
+LOSS = Exercise(
+    id="fm.loss",
+    right=flow_loss,
+    cases=tuple(
+        (lambda x, t: _bend(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True), *batch[1:])
+        for batch in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))
+    ),
+    mistakes=Mistake.pairs(
+        asked_for_the_way_to_the_data,
+        "Time grows towards the noise here, so the derivative of x_t is eps - x0.",
+        put_the_noise_at_time_0,
+        "Your x_t is at the wrong end: t = 0 must be the data.",
+        used_the_other_papers_time,
+        "Consistent, but in the other papers' time, with noise at 0 and data at 1.",
+        asked_for_the_noise,
+        "This is the target of noise prediction; a velocity is the derivative of x_t.",
+        summed_over_the_coordinates,
+        "You summed over the coordinates; the loss is a mean over batch and coordinates.",
+    ),
+)
+
+
 def flow_sample(network: Callable[..., Tensor], x: Tensor, n_steps: int) -> Tensor:
     """Euler's method from the noise at t = 1 to the data at t = 0."""
     for k in range(n_steps, 0, -1):
         t = torch.full((len(x),), k / n_steps)
         x = x - network(x, t) / n_steps
     return x
+
+
+def sampler_as_it_stood(network, x, n_steps):
+    for k in range(n_steps):
+        t = torch.full((len(x),), k / n_steps)
+        x = x + network(x, t) / n_steps
+    return x
+
+
+def mended_the_sign_only(network, x, n_steps):
+    for k in range(n_steps):
+        t = torch.full((len(x),), k / n_steps)
+        x = x - network(x, t) / n_steps
+    return x
+
+
+def mended_the_clock_only(network, x, n_steps):
+    for k in range(n_steps, 0, -1):
+        t = torch.full((len(x),), k / n_steps)
+        x = x + network(x, t) / n_steps
+    return x
+
+
+def asked_where_the_step_ends(network, x, n_steps):
+    for k in range(n_steps, 0, -1):
+        t = torch.full((len(x),), (k - 1) / n_steps)
+        x = x - network(x, t) / n_steps
+    return x
+
+
+def forgot_the_length_of_a_step(network, x, n_steps):
+    for k in range(n_steps, 0, -1):
+        t = torch.full((len(x),), k / n_steps)
+        x = x - network(x, t)
+    return x
+
+
+SAMPLER = Exercise(
+    id="fm.sampler",
+    right=flow_sample,
+    cases=tuple((*_batch(n, 4, 2)[:2], n) for n in (4, 1, 7)),
+    atol=1e-5,
+    mistakes=Mistake.pairs(
+        sampler_as_it_stood,
+        "This is the broken sampler as it stood.",
+        mended_the_sign_only,
+        "The sign is mended; but the times still run as if you started at the data.",
+        mended_the_clock_only,
+        "The clock is mended; but a step from t to t - 1/n moves by *minus* the velocity / n.",
+        asked_where_the_step_ends,
+        "You asked for the velocity at the end of each step; Euler asks where the step begins.",
+        forgot_the_length_of_a_step,
+        "You forgot the length of a step, 1 / n_steps.",
+    ),
+)
+
+
+BUDGET = Exercise(
+    id="fm.budget",
+    right=16,
+    mistakes=Mistake.pairs(
+        2,
+        "With 2, Heun takes one step and its second evaluation, at t = 0, undoes half of it.",
+        4,
+        "The order of a method speaks of short steps. Two steps are not short: look below.",
+        8,
+        "A fair bet, and the gap is small there. Compare the two columns below.",
+        32,
+        "More careful than needed: compare the two columns below.",
+    ),
+)
 
 
 def pairs_by_label(pair: Callable[..., Tensor], x0: Tensor, eps: Tensor, c: Tensor) -> Tensor:
@@ -72,109 +302,10 @@ def _labelled(seed: int, n: int) -> tuple[Any, ...]:
     return (lambda a, b: b[linear_sum_assignment(torch.cdist(a, b) ** 2)[1]]), x0 + c, eps, c
 
 
-def edm_velocity(denoiser: Callable[..., Tensor], x: Tensor, t: Tensor) -> Tensor:
-    """The velocity of the straight path, for times between 0 and 1."""
-    at = t.reshape(-1, *[1] * (x.ndim - 1))
-    guess = denoiser(x / (1 - at), t / (1 - t))
-    return (x - guess) / at
+def stacked_the_labels_in_turn(pair, x0, eps, c):
+    return torch.cat([pair(x0[c[:, 0] == k], eps[c[:, 0] == k]) for k in c.unique()])
 
 
-VELOCITY = Exercise(
-    id="fm.marginal-velocity",
-    right=marginal_velocity,
-    cases=tuple((_batch(5, 5, 2)[1], t, _batch(6, 4, 2)[1]) for t in (0.4, 0.85, 0.15)),
-    mistakes=Mistake.pairs(
-        lambda x, t, p: -marginal_velocity(x, t, p),
-        "Your velocity leads from noise to data; here positive time leads to the noise.",
-        lambda x, t, p: (x - (1 - t) * _guess(x, t, p)) / t,
-        "This is the best guess of eps; the velocity subtracts all of the guess of x0.",
-        lambda x, t, p: (x - _guess(x, t, p, scale=1.0)) / t,
-        "You compared x with the points themselves; at time t they have shrunk by 1 - t.",
-        lambda x, t, p: (x - _guess(x, t, p, spread=2 * t)) / t,
-        "The noise at time t is t * eps: its variance is t squared, not t.",
-        lambda x, t, p: (x - _guess(x, t, p, spread=t**2)) / t,
-        "A normal density has a factor one half in its exponent.",
-        lambda x, t, p: (x - _guess(x, t, p, power=0.5)) / t,
-        "A normal density has the *squared* distance in its exponent.",
-        lambda x, t, p: (x - _guess(x, t, p, spread=2 * t**4)) / t,
-        "t squared is the variance; a library's Normal wants the standard deviation, t.",
-        lambda x, t, p: x - _guess(x, t, p),
-        "This is the way to go; divide it by the time that is left for it, t.",
-        lambda x, t, p: (x - _guess(x, t, p, normalise=torch.exp)) / t,
-        "Your weights are densities: divide them by their sum, so that they are probabilities.",
-        _guess,
-        "This is the best guess of the data, the hard part. The velocity follows from it.",
-        lambda x, t, p: (x - p[torch.cdist(x, (1 - t) * p).argmin(1)]) / t,
-        "You took the likeliest point; what is wanted is a mean over all of them.",
-    ),
-)
-FLOOR = Exercise(
-    id="fm.floor",
-    right=floor,
-    cases=((0.0,), (0.2,), (0.5,), (0.9,)),
-    mistakes=Mistake.pairs(
-        lambda t: 2.0 + 0 * t,
-        "That is the variance of the target, the loss of a network that always answers 0.",
-        lambda t: (1 - t) ** 2 + t**2,
-        "That is the variance of x_t: you are near, but upside down.",
-        lambda t: 2 - 1 / ((1 - t) ** 2 + t**2),
-        "That is the part which x_t explains. Is your covariance t + (1 - t)? Mind the sign of x0.",
-        lambda t: 2 - (2 * t - 1) ** 2,
-        "The covariance of target and x_t is 2t - 1; its square must be divided by Var(x_t).",
-    ),
-)
-LOSS = Exercise(
-    id="fm.loss",
-    right=flow_loss,
-    cases=tuple(
-        (lambda x, t: _bend(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True), *batch[1:])
-        for batch in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))
-    ),
-    mistakes=Mistake.pairs(
-        lambda n, x, e, t: flow_loss(lambda a, s: n(a, t), e, x, 1 - t),
-        "Time grows towards the noise here, so the derivative of x_t is eps - x0.",
-        lambda n, x, e, t: flow_loss(lambda a, s: -n(a, s), e, x, t),
-        "Your x_t is at the wrong end: t = 0 must be the data.",
-        lambda n, x, e, t: flow_loss(n, e, x, t),
-        "Consistent, but in the other papers' time, with noise at 0 and data at 1.",
-        lambda n, x, e, t: flow_loss(lambda a, s: n(a, s) - x, x, e, t),
-        "This is the target of noise prediction; a velocity is the derivative of x_t.",
-        lambda n, x, e, t: flow_loss(n, x, e, t) * x[0].numel(),
-        "You summed over the coordinates; the loss is a mean over batch and coordinates.",
-    ),
-)
-SAMPLER = Exercise(
-    id="fm.sampler",
-    right=flow_sample,
-    cases=tuple((*_batch(n, 4, 2)[:2], n) for n in (4, 1, 7)),
-    atol=1e-5,
-    mistakes=Mistake.pairs(
-        lambda n, x, k: flow_sample(lambda y, t: -n(y, 1 - t), x, k),
-        "This is the broken sampler as it stood.",
-        lambda n, x, k: flow_sample(lambda y, t: n(y, 1 - t), x, k),
-        "The sign is mended; but the times still run as if you started at the data.",
-        lambda n, x, k: flow_sample(lambda y, t: -n(y, t), x, k),
-        "The clock is mended; but a step from t to t - 1/n moves by *minus* the velocity / n.",
-        lambda n, x, k: flow_sample(lambda y, t: n(y, t - 1 / k), x, k),
-        "You asked for the velocity at the end of each step; Euler asks where the step begins.",
-        lambda n, x, k: flow_sample(lambda y, t: n(y, t) * k, x, k),
-        "You forgot the length of a step, 1 / n_steps.",
-    ),
-)
-BUDGET = Exercise(
-    id="fm.budget",
-    right=16,
-    mistakes=Mistake.pairs(
-        2,
-        "With 2, Heun takes one step and its second evaluation, at t = 0, undoes half of it.",
-        4,
-        "The order of a method speaks of short steps. Two steps are not short: look below.",
-        8,
-        "A fair bet, and the gap is small there. Compare the two columns below.",
-        32,
-        "More careful than needed: compare the two columns below.",
-    ),
-)
 PAIRS = Exercise(
     id="fm.pairs",
     right=pairs_by_label,
@@ -184,28 +315,70 @@ PAIRS = Exercise(
         "This is the trap itself: these pairs do not look at the labels.",
         lambda pair, x0, eps, c: eps,
         "These are independent pairs: right for every label, but as long as before.",
-        lambda pair, x0, eps, c: pairs_by_label(pair, x0, eps, c)[c[:, 0].argsort(stable=True)],
+        stacked_the_labels_in_turn,
         "The pairs are right, but the rows have moved: row i of the noise belongs to row i of x0.",
         lambda pair, x0, eps, c: pair(torch.cat([x0, c], 1), torch.cat([eps, c], 1))[:, :1],
         "Labels count in your distance, but a near noise can outweigh them: pair label by label.",
     ),
 )
+
+
+def edm_velocity(denoiser: Callable[..., Tensor], x: Tensor, t: Tensor) -> Tensor:
+    """The velocity of the straight path, for times between 0 and 1."""
+    at = t.reshape(-1, *[1] * (x.ndim - 1))
+    guess = denoiser(x / (1 - at), t / (1 - t))
+    return (x - guess) / at
+
+
+def asked_as_the_path_stands(denoiser, x, t):
+    at = t.reshape(-1, *[1] * (x.ndim - 1))
+    guess = denoiser(x, t)
+    return (x - guess) / at
+
+
+def translated_the_level_only(denoiser, x, t):
+    at = t.reshape(-1, *[1] * (x.ndim - 1))
+    guess = denoiser(x, t / (1 - t))
+    return (x - guess) / at
+
+
+def translated_the_state_only(denoiser, x, t):
+    at = t.reshape(-1, *[1] * (x.ndim - 1))
+    guess = denoiser(x / (1 - at), t)
+    return (x - guess) / at
+
+
+def divided_by_sigma(denoiser, x, t):
+    at = t.reshape(-1, *[1] * (x.ndim - 1))
+    guess = denoiser(x / (1 - at), t / (1 - t))
+    sigma = at / (1 - at)
+    return (x - guess) / sigma
+
+
+def gave_edms_slope(denoiser, x, t):
+    at = t.reshape(-1, *[1] * (x.ndim - 1))
+    guess = denoiser(x / (1 - at), t / (1 - t))
+    sigma = at / (1 - at)
+    return (x / (1 - at) - guess) / sigma
+
+
 EDM = Exercise(
     id="fm.edm",
     right=edm_velocity,
     cases=tuple((n, x, t) for n, x, _, t in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))),
     mistakes=Mistake.pairs(
-        lambda d, x, t: edm_velocity(lambda y, s: d(x, t), x, t),
+        asked_as_the_path_stands,
         "The denoiser knows x0 + sigma * eps only: both x and the level must be translated.",
-        lambda d, x, t: edm_velocity(lambda y, s: d(x, s), x, t),
+        translated_the_level_only,
         "The denoiser has never seen a shrunken signal: divide x by 1 - t before you ask.",
-        lambda d, x, t: edm_velocity(lambda y, s: d(y, t), x, t),
+        translated_the_state_only,
         "Dividing x by 1 - t makes its noise larger as well: the level is no longer t.",
-        lambda d, x, t: edm_velocity(d, x, t) * (1 - t.reshape(-1, *[1] * (x.ndim - 1))),
+        divided_by_sigma,
         "You divided by sigma; the velocity is (x - guess) / t.",
-        lambda d, x, t: x + edm_velocity(d, x, t) * (1 - t.reshape(-1, *[1] * (x.ndim - 1))),
+        gave_edms_slope,
         "This is the guess of eps, EDM's slope in sigma; the velocity subtracts all of the guess.",
     ),
 )
+
 
 EXERCISES = bank(globals())

@@ -1,7 +1,6 @@
 """Exercises of the lab that predicts a large run: plan, budget, law, line, score and shards."""
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +15,84 @@ def plan(width: int) -> tuple[int, int, int, float]:
     return n, 20 * n, 20 * n // 64, 0.8 / width
 
 
+def plan_as_it_stood(width):
+    n = 5 * width**2 + 120 * width
+    return n, 20 * n, 20 * n, 0.00625
+
+
+def counted_the_embeddings(width):
+    n = 5 * width**2 + 120 * width
+    return n, 20 * n, 20 * n // 64, 0.8 / width
+
+
+def read_one_character_a_step(width):
+    n = 5 * width**2 + 96 * width
+    return n, 20 * n, 20 * n, 0.8 / width
+
+
+def kept_the_rate(width):
+    n = 5 * width**2 + 96 * width
+    return n, 20 * n, 20 * n // 64, 0.00625
+
+
+PLAN = Exercise(
+    id="large.plan",
+    right=plan,
+    cases=((16,), (128,)),
+    mistakes=Mistake.pairs(
+        plan_as_it_stood,
+        "All three faults are there.",
+        counted_the_embeddings,
+        "Two faults are mended. Looking up an embedding multiplies nothing: which weights count?",
+        read_one_character_a_step,
+        "One step reads a whole batch.",
+        kept_the_rate,
+        "Two faults are mended. What must the rate depend on?",
+    ),
+)
+
+
 def best_split(c: float, a: float, b: float, alpha: float, beta: float) -> tuple[float, float]:
     """The N and D with 6 N D = c that make a / N^alpha + b / D^beta least."""
     n = (alpha * a / (beta * b) * (c / 6) ** beta) ** (1 / (alpha + beta))
     return n, c / (6 * n)
+
+
+def exchanged_the_exponents(c, a, b, alpha, beta):
+    n = (beta * a / (alpha * b) * (c / 6) ** alpha) ** (1 / (alpha + beta))
+    return n, c / (6 * n)
+
+
+def forgot_the_six(c, a, b, alpha, beta):
+    n = (alpha * a / (beta * b) * c**beta) ** (1 / (alpha + beta))
+    return n, c / n
+
+
+def turned_the_ratio_round(c, a, b, alpha, beta):
+    n = (beta * b / (alpha * a) * (c / 6) ** beta) ** (1 / (alpha + beta))
+    return n, c / (6 * n)
+
+
+def made_the_errors_equal(c, a, b, alpha, beta):
+    n = (a / b * (c / 6) ** beta) ** (1 / (alpha + beta))
+    return n, c / (6 * n)
+
+
+SPLIT = Exercise(
+    id="large.split",
+    right=best_split,
+    mistakes=Mistake.pairs(
+        exchanged_the_exponents,
+        "The exponents alpha and beta are exchanged.",
+        forgot_the_six,
+        "A weight costs 6 operations a character.",
+        turned_the_ratio_round,
+        "Invert alpha A / (beta B).",
+        made_the_errors_equal,
+        "You made the two errors equal; it is their slopes, times alpha and beta, that balance.",
+    ),
+    cases=((6e9, 400.0, 410.0, 0.34, 0.28), (1e15, 2.0, 3.0, 0.5, 0.25)),
+)
 
 
 def fit_at(gamma: float, c: Tensor, loss: Tensor, error: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -32,52 +105,126 @@ def fit_at(gamma: float, c: Tensor, loss: Tensor, error: Tensor) -> tuple[Tensor
     return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
 
 
+_C, _ERR, _A, _B = torch.tensor(
+    [[1, 4, 16, 64], [0.03, 0.02, 0.02, 0.01], [2.6, 2, 1.8, 1.7], [3, 2.6, 2, 1]]
+).double()
+
+
+def let_the_floor_fall_below_zero(gamma, c, loss, error):
+    x = c**-gamma
+    k, floor = np.polyfit(x, loss, 1, w=1 / error)
+    return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
+
+
+def did_not_fit_k_again(gamma, c, loss, error):
+    x = c**-gamma
+    k, floor = np.polyfit(x, loss, 1, w=1 / error)
+    floor = max(floor, 0.0)
+    return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
+
+
+def gave_k_first(gamma, c, loss, error):
+    x = c**-gamma
+    k, floor = np.polyfit(x, loss, 1, w=1 / error)
+    if floor < 0:
+        floor, k = 0.0, (x * loss / error**2).sum() / (x**2 / error**2).sum()
+    return k, floor, (((loss - floor - k * x) / error) ** 2).sum()
+
+
+def ignored_the_errors(gamma, c, loss, error):
+    x = c**-gamma
+    k, floor = np.polyfit(x, loss, 1)
+    if floor < 0:
+        floor, k = 0.0, (x * loss).sum() / (x**2).sum()
+    return floor, k, ((loss - floor - k * x) ** 2).sum()
+
+
+FIT = Exercise(
+    id="large.fit",
+    right=fit_at,
+    mistakes=Mistake.pairs(
+        let_the_floor_fall_below_zero,
+        "A loss is never below 0, so neither is its floor.",
+        did_not_fit_k_again,
+        "When the floor is held at 0, k has to be found once more.",
+        gave_k_first,
+        "The order is E, k, chi squared.",
+        ignored_the_errors,
+        "Each run counts by its error: divide by it.",
+    ),
+    cases=((0.1, _C, _A, _ERR), (0.1, _C, _B, _ERR)),
+)
+
+
+LINE = Exercise(
+    id="large.line",
+    right=1.9**2 / 2.6,
+    mistakes=Mistake.pairs(
+        1.2,
+        "You took off the difference again; on log axes it is the ratio that repeats.",
+        1.9,
+        "That is the loss of the last run.",
+        1.9 / 2.6,
+        "That is the ratio of the two losses.",
+    ),
+)
+
+
 def log_score(mean: float, std: float, outcome: float) -> float:
     """Log of the normal density of a forecast at the outcome, nats."""
     return -(((outcome - mean) / std) ** 2) / 2 - math.log(std) - math.log(2 * math.pi) / 2
 
 
-def _by_numpy(low: float, g: float, c: Tensor, loss: Tensor, error: Tensor) -> tuple[Any, ...]:
-    k, floor = np.polyfit(c**-g, loss, 1, w=1 / error)
-    return (e := max(floor, low)), k, (((loss - e - k * c**-g) / error) ** 2).sum()
+def forgot_the_log_of_std(mean, std, outcome):
+    return -(((outcome - mean) / std) ** 2) / 2 - math.log(2 * math.pi) / 2
 
 
-_C, _ERR, _A, _B = torch.tensor(
-    [[1, 4, 16, 64], [0.03, 0.02, 0.02, 0.01], [2.6, 2, 1.8, 1.7], [3, 2.6, 2, 1]]
-).double()
-PLAN = Exercise(id="large.plan", right=plan, cases=((16,), (128,)), mistakes=Mistake.pairs(
-    lambda w: ((n := 5 * w**2 + 120 * w), 20 * n, 20 * n, 0.00625), "All three faults are there.",
-    lambda w: ((n := 5 * w**2 + 120 * w), 20 * n, 20 * n // 64, 0.8 / w),
-    "Two faults are mended. Looking up an embedding multiplies nothing: which weights count?",
-    lambda w: (*plan(w)[:2], plan(w)[1], plan(w)[3]), "One step reads a whole batch.",
-    lambda w: (*plan(w)[:3], 0.00625), "Two faults are mended. What must the rate depend on?",
-))  # fmt: skip
-SPLIT = Exercise(id="large.split", right=best_split, mistakes=Mistake.pairs(
-    lambda c, a, b, p, q: best_split(c, a, b, q, p), "The exponents alpha and beta are exchanged.",
-    lambda c, a, b, p, q: best_split(6 * c, a, b, p, q), "A weight costs 6 operations a character.",
-    lambda c, a, b, p, q: best_split(c, b / p**2, a / q**2, p, q), "Invert alpha A / (beta B).",
-    lambda c, a, b, p, q: best_split(c, a / p, b / q, p, q),
-    "You made the two errors equal; it is their slopes, times alpha and beta, that balance.",
-), cases=((6e9, 400.0, 410.0, 0.34, 0.28), (1e15, 2.0, 3.0, 0.5, 0.25)))  # fmt: skip
-FIT = Exercise(id="large.fit", right=fit_at, mistakes=Mistake.pairs(
-    lambda *a: _by_numpy(-math.inf, *a), "A loss is never below 0, so neither is its floor.",
-    lambda *a: _by_numpy(0.0, *a), "When the floor is held at 0, k has to be found once more.",
-    lambda *a: ((f := fit_at(*a))[1], f[0], f[2]), "The order is E, k, chi squared.",
-    lambda g, c, y, e: fit_at(g, c, y, e / e), "Each run counts by its error: divide by it.",
-), cases=((0.1, _C, _A, _ERR), (0.1, _C, _B, _ERR)))  # fmt: skip
-LINE = Exercise(id="large.line", right=1.9**2 / 2.6, mistakes=Mistake.pairs(
-    1.2, "You took off the difference again; on log axes it is the ratio that repeats.",
-    1.9, "That is the loss of the last run.", 1.9 / 2.6, "That is the ratio of the two losses.",
-))  # fmt: skip
-SCORE = Exercise(id="large.score", right=log_score, mistakes=Mistake.pairs(
-    lambda m, s, y: log_score(m, s, y) + math.log(s), "Without log std, a vague bet costs nothing.",
-    lambda m, s, y: log_score(m, s**0.5, y), "std is the standard deviation, not the variance.",
-    lambda m, s, y: math.exp(log_score(m, s, y)), "That is the density; the score is its log.",
-    lambda m, s, y: log_score(m, s, y) + math.log(2 * math.pi) / 2, "log(2 pi) / 2 is missing.",
-), cases=((1.5, 0.05, 1.45), (1.4, 0.2, 1.5)))  # fmt: skip
-BYTES = Exercise(id="large.bytes", right=56.875, mistakes=Mistake.pairs(
-    112, "That is one process without sharding.", 1.75, "Only the moments are cut, not the rest.",
-    56, "Each process still keeps its part of the moments.", 28.875, "Gradients are missing.",
-    29.3125, "You cut the gradients, too; that is stage 2.",
-))  # fmt: skip
+def took_std_for_the_variance(mean, std, outcome):
+    return -((outcome - mean) ** 2) / std / 2 - math.log(std) / 2 - math.log(2 * math.pi) / 2
+
+
+def gave_the_density(mean, std, outcome):
+    z = (outcome - mean) / std
+    return math.exp(-(z**2) / 2) / (std * math.sqrt(2 * math.pi))
+
+
+def forgot_the_constant(mean, std, outcome):
+    return -(((outcome - mean) / std) ** 2) / 2 - math.log(std)
+
+
+SCORE = Exercise(
+    id="large.score",
+    right=log_score,
+    mistakes=Mistake.pairs(
+        forgot_the_log_of_std,
+        "Without log std, a vague bet costs nothing.",
+        took_std_for_the_variance,
+        "std is the standard deviation, not the variance.",
+        gave_the_density,
+        "That is the density; the score is its log.",
+        forgot_the_constant,
+        "log(2 pi) / 2 is missing.",
+    ),
+    cases=((1.5, 0.05, 1.45), (1.4, 0.2, 1.5)),
+)
+
+
+BYTES = Exercise(
+    id="large.bytes",
+    right=56.875,
+    mistakes=Mistake.pairs(
+        112,
+        "That is one process without sharding.",
+        1.75,
+        "Only the moments are cut, not the rest.",
+        56,
+        "Each process still keeps its part of the moments.",
+        28.875,
+        "Gradients are missing.",
+        29.3125,
+        "You cut the gradients, too; that is stage 2.",
+    ),
+)
+
+
 EXERCISES = bank(globals())

@@ -46,19 +46,21 @@ _MERGES = (
 
 
 def went_from_right_to_left(tokens, pair, new):
-    out, i = [], len(tokens)
+    out = []
+    i = len(tokens)
     while i > 0:
         if tuple(tokens[max(i - 2, 0) : i]) == pair:
-            out.insert(0, new)
+            out.append(new)
             i -= 2
         else:
-            out.insert(0, tokens[i - 1])
+            out.append(tokens[i - 1])
             i -= 1
-    return out
+    return out[::-1]
 
 
 def replaced_the_first_only(tokens, pair, new):
-    out, i = [], 0
+    out = []
+    i = 0
     while i < len(tokens):
         if tuple(tokens[i : i + 2]) == pair:
             out.append(new)
@@ -69,7 +71,8 @@ def replaced_the_first_only(tokens, pair, new):
 
 
 def kept_the_second_half(tokens, pair, new):
-    out, i = [], 0
+    out = []
+    i = 0
     while i < len(tokens):
         if tuple(tokens[i : i + 2]) == pair:
             out.append(new)
@@ -81,7 +84,8 @@ def kept_the_second_half(tokens, pair, new):
 
 
 def replaced_either_order(tokens, pair, new):
-    out, i = [], 0
+    out = []
+    i = 0
     while i < len(tokens):
         if tuple(tokens[i : i + 2]) in (pair, pair[::-1]):
             out.append(new)
