@@ -33,11 +33,13 @@ _TEXT = re.compile(r"^(?=\*\*(?:Your turn|Exercise|\d|[\w.-]+\*\*)|## )", re.MUL
 def reply(id: str, answer: Any, case: int | None) -> None:
     """Print what is wrong with an answer to one case of an exercise, or nothing.
 
-    Case None is the value that is asked for, or the judge of a function.
+    Case None is the value that is asked for, or the judge of a function, which is asked about a
+    function that passes the first case: what it says of a blank would be no help.
     """
     task = find_exercise(id)
-    cases = None if case is None else (task.cases or ())[case : case + 1]
     judge = task.judge if case is None else None
+    first = 0 if case is None else case
+    cases = None if task.cases is None else task.cases[first : first + 1]
     said = assess(dataclasses.replace(task, cases=cases, judge=judge), answer)
     if said != "right":
         print(said)

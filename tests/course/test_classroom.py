@@ -137,6 +137,18 @@ def test_a_reply_is_about_the_one_case_alone(monkeypatch):
     assert told("00.x", task.right, None) == "not yet: judged\n"
 
 
+JUDGED_TOO = [e.id for e in all_exercises() if e.cases and e.judge]
+
+
+@pytest.mark.parametrize("id", JUDGED_TOO)
+def test_a_judge_is_not_asked_about_a_blank_or_about_a_function_that_stops(id):
+    assert told(id, lambda *_: ..., None) == "not attempted\n"
+    stopped = told(id, lambda *_: 1 / 0, None)
+    assert "your function stopped" in stopped
+    assert "divided by zero" in stopped
+    assert told(id, find_exercise(id).right, None) == ""
+
+
 def unescaped(text):
     return re.sub(r"\\([\\~=#{}:])", r"\1", text)
 
