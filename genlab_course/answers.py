@@ -4,8 +4,11 @@ A kernel that is killed loses nothing.
 """
 
 import contextlib
+import errno
+import io
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,44 +28,85 @@ class Answered:
     tries: int
 
 
-def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -> None:
-    """Keep an answer to an exercise or question ("02.quiz.3"); a full disk stops no lesson."""
-    with contextlib.suppress(OSError):
-        place = folder() if place is None else place
-        if place is not None:
-            more = {"mistake": mistake} if mistake else {}
-            _append(place / LOG, {"id": id, "right": right, "at": round(time.time())} | more)
+def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -> str:
+    """Keep an answer to an exercise or question ("02.quiz.3"); a full disk stops no lesson.
+
+    Returns "", or once a session and folder why answers cannot be kept, and what to do.
+    """
+    place = folder() if place is None else place
+    if place is None:
+        return _once(_nowhere())
+    more = {"mistake": mistake} if mistake else {}
+    try:
+        _append(place / LOG, {"id": id, "right": right, "at": round(time.time())} | more)
+    except OSError as error:
+        return _once(
+            f"progress cannot be kept in {place}: {error.strerror}. Mend that, or name a place "
+            'where there is room: course.keep("another folder")'
+        )
+    return ""
+
+
+def _nowhere() -> str:
+    """Why there is no folder to keep answers in; "" where none is expected."""
+    if named := os.environ.get("GENLAB_MY"):
+        return (
+            f"progress cannot be kept in {named}, which GENLAB_MY names: no working copies lie "
+            'there. `genlab start` makes them; course.keep("another folder") names another'
+        )
+    if "google.colab" in sys.modules:
+        return (
+            "answers are not kept: Colab forgets its disk. Mount your drive (Files, Mount Drive), "
+            'then course.keep("/content/drive/MyDrive/genlab")'
+        )
+    return ""
+
+
+def _once(sentence: str) -> str:
+    """A sentence the first time in this session, and then nothing."""
+    if sentence in _told:
+        return ""
+    _told.add(sentence)
+    return sentence
+
+
+_told: set[str] = set()  # of this session
 
 
 def _append(path: Path, entry: dict[str, object]) -> None:
     """Add one line in one write: two kernels never mix theirs."""
-    line = f"\n{json.dumps(entry)}\n"  # the first break ends a line that was cut short
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    line = f"\n{json.dumps(entry)}\n".encode()  # the first break ends a line that was cut short
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        os.write(file, line.encode())
+        if os.write(file, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file)
     finally:
         os.close(file)
 
 
-def entries(log: Any) -> Iterator[dict[str, Any]]:
-    """All that was answered, as it was kept; lines that cannot be read are skipped."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-            entry = json.loads(line)
-            if isinstance(entry["id"], str) and "right" in entry:
-                yield entry
+def entries(file: Any, most: int | None = None) -> Iterator[dict[str, Any]]:
+    """All that a binary file keeps of what was answered; lines that cannot be read are skipped.
+
+    ValueError beyond `most` bytes: not every file comes from a hand that one trusts.
+    """
+    data = file.read() if most is None else file.read(most + 1)
+    if most is not None and len(data) > most:
+        raise ValueError("more progress than is read of one learner")
+    for line in io.BytesIO(data):
+        if line.startswith(b"{"):
+            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+                entry = json.loads(line.decode(errors="replace"))
+                if isinstance(entry["id"], str) and "right" in entry:
+                    yield entry
 
 
 def answered(place: Path) -> dict[str, Answered]:
     """All that was answered, by id, retired ids too."""
     found: dict[str, Answered] = {}
-    for entry in entries(place / LOG):
-        before = found.get(entry["id"], Answered(False, 0))
-        right = before.right or entry["right"] is True
-        found[entry["id"]] = Answered(right, before.tries + 1)
+    with contextlib.suppress(OSError), (place / LOG).open("rb") as file:
+        for entry in entries(file):
+            before = found.get(entry["id"], Answered(False, 0))
+            right = before.right or entry["right"] is True
+            found[entry["id"]] = Answered(right, before.tries + 1)
     return found

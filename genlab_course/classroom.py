@@ -2,23 +2,24 @@
 
 import ast
 import collections
+import csv
 import dataclasses
 import functools
+import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from genlab.files import replace_file
 from genlab_course import standings
-from genlab_course.answers import LOG, entries
 from genlab_course.copies import as_bytes
 from genlab_course.demos import as_notebook
 from genlab_course.grading import all_exercises, assess, find_exercise, mistake_id, worked
 from genlab_course.places import NOTEBOOKS, find_lesson
 from genlab_course.quiz import Question
+from genlab_course.roster import Entries
 from genlab_course.standings import counts
 from genlab_course.widgets.quiz import as_html
 
@@ -119,33 +120,42 @@ def _escaped(text: str) -> str:
 asked = functools.cache(standings.asked)  # read once for a whole class
 
 
-def roster(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """What each learner of a class has handed in, by pseudonym: the name of a folder or file.
-
-    A folder of working copies, a zip of `course.download`, or a progress.jsonl by another name.
-    """
-    found = {}
-    for place in sorted(folder.iterdir()):
-        log: Any = zipfile.Path(place, LOG) if zipfile.is_zipfile(place) else place / LOG
-        log = place if place.suffix == ".jsonl" else log
-        if log.is_file():
-            taken = place.is_dir() or place.stem in found
-            found[place.name if taken else place.stem] = list(entries(log))
-    if not found:
-        raise FileNotFoundError(f"no learner in {folder}: expected folders, .zip or .jsonl files")
-    return found
-
-
-def standing(handed_in: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+def standing(handed_in: Entries) -> dict[str, tuple[int, int]]:
     """How many exercises and questions of each lesson have been right, and how many there are."""
     right = {entry["id"] for entry in handed_in if entry["right"] is True}
     return {key: counts([*a.exercises, *a.quiz], right) for key, a in asked().items()}
 
 
-def mistakes(learners: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, int, int]]:
+def begun(learners: dict[str, Entries]) -> list[str]:
+    """The lessons and labs of which somebody has answered something, right or wrong."""
+    tried = {entry["id"] for entries in learners.values() for entry in entries}
+    return [key for key, a in asked().items() if not tried.isdisjoint((*a.exercises, *a.quiz))]
+
+
+def as_csv(learners: dict[str, Entries]) -> str:
+    """A row for each learner: how much of each lesson has been right; its head says of how much.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(["learner", *(f"{key} (of {of})" for key, (_, of) in standing([]).items())])
+    for who, entries in learners.items():
+        name = f"'{who}" if who[:1] in "=+-@" else who
+        rows.writerow([name, *(right for right, _ in standing(entries).values())])
+    return written.getvalue()
+
+
+def mistakes(learners: dict[str, Entries]) -> list[tuple[str, str, int, int]]:
     """Named mistakes, the most frequent first: exercise, sentence, times, learners."""
     says = {mistake_id(e.id, m.says): m.says for e in all_exercises() for m in e.mistakes}
-    made = [(str(e["mistake"]), who) for who in learners for e in learners[who] if "mistake" in e]
+    exercises = {e.id for e in all_exercises()}
+    made = []
+    for who, entries in learners.items():
+        for which in (entry["mistake"] for entry in entries if "mistake" in entry):
+            id = which.partition("/")[0] if isinstance(which, str) else ""
+            if id in exercises:  # any other was written by hand
+                made.append((which if which in says else f"{id}/", who))
     people = collections.Counter(which for which, _ in set(made))
     gone = "the course has no such mistake any more"
     return [

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
-from genlab.cli import MORE, app, err, out, table
+from genlab.cli import MORE, app, complain, err, out, table
 
 
 def _reader() -> list[Any]:
@@ -216,20 +216,62 @@ def speedrun(
 @app.command("class", help="Show what each learner has done, and how often each mistake was made.")
 def of_class(
     folder: Annotated[Path, typer.Argument(help="of learners' folders, .zip or .jsonl files")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="print the rows alone, as CSV")] = False,
 ) -> None:
-    """Print a row for each learner, then the named mistakes."""
+    """Print a row for each learner, then the named mistakes; status 1 if something was not read."""
+    from genlab_course import classroom
+    from genlab_course.roster import roster
+
+    learners, unread = roster(folder)
+    if as_csv:
+        typer.echo(classroom.as_csv(learners), nl=False)
+        complain(NOTE)
+    else:
+        _print_class(learners)
+        out.print(NOTE)
+    for name, why in unread.items():
+        complain(f"not read: {name} ({why})")
+    if unread:
+        raise typer.Exit(1)
+
+
+NOTE = (
+    "Learners can edit these files, and an opened hint or solution is not recorded: do not grade "
+    "on them alone."
+)
+NAME = 24  # columns of a pseudonym in a table
+
+
+def _print_class(learners: dict[str, Any]) -> None:
     from genlab_course import classroom
 
-    learners = classroom.roster(folder)
-    done = {who: classroom.standing(entries) for who, entries in learners.items()}
-    begun = [key for key in classroom.asked() if any(row[key][0] for row in done.values())]
-    part = table("learner", *begun)
-    for who, row in done.items():
-        part.add_row(who, *("{}/{}".format(*row[key]) for key in begun))
-    Console(width=10_000).print(part)  # whole, however large the class
+    names = [Text(who) for who in learners]  # as they stand: no markup of theirs is obeyed
+    for name in names:
+        name.truncate(NAME, overflow="ellipsis")
+    rows = [classroom.standing(entries) for entries in learners.values()]
+    room = out.width - max(name.cell_len for name in names)
+    for keys in _in_tables(classroom.begun(learners), room):
+        part = table("learner", *keys)
+        for name, row in zip(names, rows, strict=True):
+            part.add_row(name, *("{}/{}".format(*row[key]) for key in keys))
+        out.print(part)
     for id, says, times, people in classroom.mistakes(learners):
         said = f"{id}: {times} times, {people} learners: {textwrap.shorten(says, 80)}"
         out.print(said, soft_wrap=True, markup=False)
+
+
+def _in_tables(keys: list[str], width: int) -> list[list[str]]:
+    """The columns of each of as many tables as it takes: none is wider than the terminal."""
+    tables: list[list[str]] = [[]]
+    left = width
+    for key in keys:
+        needs = max(len(key), len("10/10")) + 2
+        if tables[-1] and needs > left:
+            tables.append([])
+            left = width
+        tables[-1].append(key)
+        left -= needs
+    return tables
 
 
 if __name__ == "__main__":

@@ -131,11 +131,14 @@ def exercise(id: str, answer: Any) -> None:
     reply = assess(task := find_exercise(id), answer)
     if reply == "right":
         _right_answers[id] = answer
+    unkept = ""
     if reply != "not attempted":
         named = [mistake_id(id, m.says) for m in task.mistakes if reply == f"not yet: {m.says}"]
         told = named and os.environ.get("GENLAB_MISTAKES") != "0"
-        record(id, reply == "right", mistake=named[0] if told else "")
+        unkept = record(id, reply == "right", mistake=named[0] if told else "")
     display(Reply(id, reply))
+    if unkept:
+        print(unkept)
 
 
 # Of a reply in a notebook: a sign, and a colour for white words and light or dark pages.

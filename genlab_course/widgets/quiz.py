@@ -73,10 +73,11 @@ class QuizCard(ipywidgets.VBox):
         for other, (button, row) in enumerate(zip(self.buttons, self.rows, strict=True)):
             button.value = other == index
             row._dom_classes = ("genlab-option", look)[: 1 + (other == index)]
-        record(self.id, option.right)
+        unkept = html.escape(record(self.id, option.right))
         verdict = "Right." if option.right else "Not this one."
         style = CHIP.format(RIGHT if option.right else WRONG)
         self.reply.value = f"<b style='{style}'>{verdict}</b> {as_html(option.why)}"
+        self.reply.value += f"<p>{unkept}</p>" if unkept else ""
 
     def choose(self, index: int) -> None:
         """Choose an option, 0 for a, as a click does."""

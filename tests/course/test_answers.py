@@ -101,14 +101,82 @@ def test_two_kernels_at_once_mix_no_lines(copies):
     assert len(answered(copies)) == 100
 
 
-def test_a_disk_that_cannot_be_written_stops_no_lesson(copies, monkeypatch, capsys):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+@pytest.fixture(autouse=True)
+def new_session(monkeypatch):
+    """Nothing has been said yet."""
+    monkeypatch.setattr("genlab_course.answers._told", set())
 
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_what_cannot_be_kept_is_said_once_with_the_folder_the_reason_and_what_to_do(
+    copies, monkeypatch
+):
     monkeypatch.setattr(os, "write", full)
-    record("a", True, copies)
-    (copies / LOG).unlink()
-    (copies / LOG).mkdir()
-    record("a", True, copies)
+    said = record("a", True, copies)
+    assert said.startswith(f"progress cannot be kept in {copies}: No space left on device. ")
+    assert 'course.keep("another folder")' in said
+    assert record("b", True, copies) == ""  # once a session
     assert answered(copies) == {}
-    assert capsys.readouterr() == ("", "")
+    monkeypatch.undo()
+    assert record("c", True, copies) == ""
+    assert answered(copies) == {"c": Answered(True, 1)}
+
+
+def test_a_folder_in_the_place_of_the_log_stops_no_lesson_either(copies):
+    (copies / LOG).mkdir()
+    assert "Is a directory" in record("a", True, copies)
+    assert answered(copies) == {}
+
+
+def test_a_line_of_which_only_a_part_could_be_written_is_not_taken_for_kept(copies, monkeypatch):
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: whole(file, data[:5]))
+    assert "No space left on device" in record("a", True, copies)
+    monkeypatch.undo()
+    record("b", True, copies)
+    assert answered(copies) == {"b": Answered(True, 1)}
+
+
+def test_an_answer_is_forced_to_the_disk_before_it_counts_as_kept(copies, monkeypatch):
+    """By a power cut only what is forced is not lost: the file is whole at that moment."""
+    forced = []
+    monkeypatch.setattr(os, "fsync", lambda file: forced.append(os.fstat(file)))
+    record("a", True, copies)
+    (at,) = forced
+    assert (at.st_ino, at.st_size) == ((copies / LOG).stat().st_ino, (copies / LOG).stat().st_size)
+
+
+def test_a_reply_and_a_quiz_say_that_the_answer_is_not_kept(copies, monkeypatch, capsys):
+    monkeypatch.chdir(copies)
+    monkeypatch.setattr(os, "write", full)
+    course.exercise("02.sequence-nll", find_exercise("02.sequence-nll").right)
+    assert "progress cannot be kept" in capsys.readouterr().out
+    monkeypatch.setattr("genlab_course.answers._told", set())
+    card = widgets.quiz(3).cards[1]
+    card.choose(0)
+    assert "progress cannot be kept" in card.reply.value
+    card.choose(1)
+    assert "progress" not in card.reply.value
+
+
+def test_on_colab_one_is_told_once_that_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GENLAB_MY", raising=False)
+    assert record("a", True) == ""  # a shipped notebook in the clone
+    monkeypatch.setitem(sys.modules, "google.colab", os)
+    said = record("a", True)
+    assert "answers are not kept" in said
+    assert 'course.keep("/content/drive/MyDrive/genlab")' in said
+    assert record("a", True) == ""
+
+
+def test_a_drive_that_is_gone_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENLAB_MY", str(tmp_path / "drive"))
+    said = record("a", True)
+    assert f"progress cannot be kept in {tmp_path / 'drive'}" in said
+    assert "GENLAB_MY" in said
+    assert record("a", True) == ""

@@ -1,6 +1,7 @@
 """What a teacher takes from the course: an assignment, a quiz for Moodle, a class at a glance."""
 
 import contextlib
+import csv
 import io
 import json
 import re
@@ -9,15 +10,17 @@ import zipfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich import cells
 from typer.testing import CliRunner
 
 from genlab_course import classroom
 from genlab_course.answers import LOG
-from genlab_course.classroom import as_gift, assignment, mistakes, reply, roster, standing
+from genlab_course.classroom import as_gift, assignment, begun, mistakes, reply, standing
 from genlab_course.cli import app
 from genlab_course.grading import Exercise, all_exercises, exercise, find_exercise, mistake_id
 from genlab_course.places import MARK, shipped
 from genlab_course.quiz import Option, Question, questions
+from genlab_course.roster import roster
 
 
 def run(*arguments):
@@ -241,7 +244,7 @@ def a_class(tmp_path):
 
 
 def test_a_class_has_a_row_for_each_learner_and_a_column_for_each_lesson(a_class):
-    learners = roster(a_class)
+    learners, _ = roster(a_class)
     assert list(learners) == ["heron", "otter", "wren.b", "wren"]
     n_02 = sum(e.id.startswith("02.") for e in all_exercises()) + len(questions(2))
     assert standing(learners["heron"])["02"] == (1, n_02)
@@ -252,20 +255,75 @@ def test_a_class_has_a_row_for_each_learner_and_a_column_for_each_lesson(a_class
 
 
 def test_named_mistakes_are_counted_the_most_frequent_first(a_class):
-    rows = mistakes(roster(a_class))
+    rows = mistakes(roster(a_class)[0])
     assert rows[0][:1] + rows[0][2:] == ("02.pairs", 3, 2)
     assert rows[0][1].startswith("this is the count *with* a cache")
     assert rows[1] == ("02.loss", "the course has no such mistake any more", 1, 1)
 
 
+def test_a_lesson_counts_as_begun_by_whatever_answer():
+    wrong = {"id": "02.loss", "right": False}
+    assert begun({"heron": [wrong], "otter": [{"id": "lm.bits", "right": True}]}) == [
+        "02", "language_model",
+    ]  # fmt: skip
+    assert begun({"heron": [{"id": "gone.x", "right": True}]}) == []
+
+
+@pytest.mark.parametrize("made", [{}, None, 3, ["02.loss/x"], "\x1b[2J/000000", "no.such/000000"])
+def test_what_no_checker_has_written_is_no_named_mistake(made):
+    assert mistakes({"heron": [{"id": "02.loss", "right": False, "mistake": made}]}) == []
+
+
 def test_the_command_prints_both_tables(a_class):
     result = run("class", a_class)
-    assert result.exit_code == 0, said(result)
-    assert "heron" in result.stdout
     assert "3 times, 2 learners" in said(result)
+    assert "do not grade on them alone" in said(result)
+    table = [line for line in result.stdout.splitlines() if line.startswith("heron")]
+    assert result.stdout.split("\n")[0].split() == ["learner", "02", "language_model"]
+    n_02 = sum(e.id.startswith("02.") for e in all_exercises()) + len(questions(2))
+    assert table[0].split()[:2] == ["heron", f"1/{n_02}"]
+    assert result.exit_code == 1  # not all was read
+    assert result.stderr.splitlines() == [
+        "not read: empty (no progress.jsonl in it)",
+        "not read: notes.txt (expected a folder, a .zip or a .jsonl file)",
+    ]
     empty = run("class", a_class / "empty")
     assert empty.exit_code == 1
     assert "no learner" in said(empty)
+    (a_class / "notes.txt").unlink()
+    (a_class / "empty").rmdir()
+    assert run("class", a_class).exit_code == 0
+
+
+def test_a_table_fits_a_terminal_of_80_columns_whatever_the_class_is_called(tmp_path):
+    keys = [q for a in classroom.asked().values() for q in a.quiz[:1]]
+    for name in ("heron", "[red]", "[link=file:etc]x", "a" * 60, "\N{CJK RADICAL FIRE}" * 30):
+        lines = [json.dumps({"id": id, "right": True}) for id in keys]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    result = CliRunner().invoke(app, ["class", str(tmp_path)], env={"COLUMNS": "80"})
+    assert result.exit_code == 0, said(result)
+    rows = result.stdout.split("Learners can edit")[0].splitlines()
+    assert max(map(cells.cell_len, rows)) <= 80
+    assert sum(row.startswith("[red] ") for row in rows) == sum("learner" in row for row in rows)
+    assert any(row.startswith("[link=file:etc]x ") for row in rows)
+    shown = [word for row in rows if row.startswith("learner") for word in row.split()[1:]]
+    assert shown == list(classroom.asked())  # each lesson once, and none is cut
+
+
+def test_the_rows_can_be_taken_into_a_spreadsheet_without_its_obeying_a_name(tmp_path):
+    for name in ("heron", "=HYPERLINK(x)", 'a "b", c'):
+        (tmp_path / f"{name}.jsonl").write_text('{"id": "02.quiz.1", "right": true}')
+    result = run("class", tmp_path, "--csv")
+    assert result.exit_code == 0
+    head, *rows = csv.reader(io.StringIO(result.stdout))
+    n_02 = sum(e.id.startswith("02.") for e in all_exercises()) + len(questions(2))
+    assert f"02 (of {n_02})" in head
+    assert len(head) == 1 + len(classroom.asked())
+    assert [row[0] for row in rows] == ["'=HYPERLINK(x)", 'a "b", c', "heron"]
+    assert all(
+        row[head.index(f"02 (of {n_02})")] == "1" and sum(map(int, row[1:])) == 1 for row in rows
+    )
+    assert "do not grade on them alone" in result.stderr
 
 
 def test_the_commands_write_once(tmp_path):
