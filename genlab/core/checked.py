@@ -2,8 +2,9 @@
 
 `check_public(__name__)`, the last line of a module, wraps its public functions, constructors and
 methods. Of the arguments of a call, those that jaxtyping annotates must agree: a named dimension
-has one size, `*event` one run of sizes, over all of them; in a method of a model, `event_shape`
-says what `*event` is (and `d`, of a single axis). `{n}` is the value of the argument n.
+has one size, `*event` one run of sizes, over all of them. In a method of a model, `event_shape`
+says what `*event` is (and `d`, of a single axis), `latent_shape` what `*latent` is. `{n}` means the
+value of the argument n.
 
 Only the outermost call is checked: what it calls, and a sampler that it returned, runs unlooked
 at. Shapes and dtypes are read, values never.
@@ -17,7 +18,7 @@ import sys
 import threading
 import types
 import typing
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -59,10 +60,12 @@ class _Parameter(NamedTuple):
     name: str
     place: int  # among the positional arguments; a keyword stands beyond them
     specs: tuple[_Spec, ...]  # of which one must fit
+    names: frozenset[str]  # in the dimensions of `specs`
     counts: bool  # an int, which a dimension `{name}` may mean
 
 
 _Sizes = dict[str, Any]  # by name: an int, or a tuple for a variadic
+_KNOWN = {"*event": "event_shape", "d": "event_shape", "*latent": "latent_shape"}  # to a model
 _F = TypeVar("_F", bound=Callable[..., Any])
 _state = _State()
 
@@ -97,7 +100,9 @@ def checked(function: _F) -> _F:
     if not tensors and not _specs(signature.return_annotation):
         return function
     counts = [p for p in parameters if p.counts]
-    is_method = function.__name__ != "__init__" and parameters and parameters[0].name == "self"
+    named = {name for p in tensors for name in p.names if name in _KNOWN}
+    if function.__name__ == "__init__" or not parameters or parameters[0].name != "self":
+        named = set()
 
     @functools.wraps(function)
     def door(*args: Any, **kwargs: Any) -> Any:
@@ -105,17 +110,16 @@ def checked(function: _F) -> _F:
             return function(*args, **kwargs)
         _state.inside = True
         try:
-            sizes = _sizes_of_model(args[0]) if is_method and args else {}
+            sizes = _sizes_of_model(args[0], named) if named and args else {}
             for p in counts:
                 sizes["{" + p.name + "}"] = _argument(p, args, kwargs)
             for p in tensors:
                 x = _argument(p, args, kwargs)
                 if isinstance(x, Tensor) and not _fits_one(p.specs, x, sizes):
                     others = {q: _argument(q, args, kwargs) for q in tensors[: tensors.index(p)]}
-                    reason = _reason(p, others, args[0] if is_method else None)
+                    reason = _reason(p, others, args[0] if named and args else None)
                     told = _complaint(p.name, x, p.specs, sizes, reason)
-                    name = function.__qualname__.removesuffix(".__init__")
-                    raise ValueError(f"{name}: {told}")
+                    raise ValueError(f"{function.__qualname__.removesuffix('.__init__')}: {told}")
             answer = function(*args, **kwargs)
         finally:
             _state.inside = False
@@ -145,7 +149,8 @@ def _parameter(place: int, parameter: inspect.Parameter) -> _Parameter:
     stars = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     specs = () if stars else tuple(_specs(parameter.annotation))
     place = sys.maxsize if parameter.kind == parameter.KEYWORD_ONLY else place
-    return _Parameter(parameter.name, place, specs, parameter.annotation is int)
+    names = frozenset(word for spec in specs for word in spec.text.split())
+    return _Parameter(parameter.name, place, specs, names, parameter.annotation is int)
 
 
 def _specs(annotation: Any) -> list[_Spec]:
@@ -183,11 +188,14 @@ def _argument(parameter: _Parameter, args: Sequence[Any], kwargs: dict[str, Any]
     return kwargs.get(parameter.name)
 
 
-def _sizes_of_model(model: Any) -> _Sizes:
-    event = getattr(model, "event_shape", None)
-    if not isinstance(event, tuple):
-        return {}
-    return {"*event": event, "d": event[0]} if len(event) == 1 else {"*event": event}
+def _sizes_of_model(model: Any, names: Iterable[str]) -> _Sizes:
+    """What a model knows of the names in its method's annotations."""
+    sizes: _Sizes = {}
+    for name in names:
+        shape = getattr(model, _KNOWN[name], None)
+        if isinstance(shape, tuple) and (name != "d" or len(shape) == 1):
+            sizes[name] = shape[0] if name == "d" else shape
+    return sizes
 
 
 def _fits_one(specs: Sequence[_Spec], x: Tensor, sizes: _Sizes) -> bool:
@@ -220,16 +228,15 @@ def _fits(spec: _Spec, shape: Sequence[int], sizes: _Sizes) -> bool:
 
 def _reason(parameter: _Parameter, others: Mapping[_Parameter, Any], model: Any) -> str:
     """From which other arguments, or from which model, the expected sizes are known."""
-    names = {word for spec in parameter.specs for word in spec.text.split()}
-    shapes = [
+    known = [
         f"{other.name} has {tuple(x.shape)}"
         for other, x in others.items()
-        if isinstance(x, Tensor) and any(names & set(s.text.split()) for s in other.specs)
+        if isinstance(x, Tensor) and parameter.names & other.names
     ]
-    event = _sizes_of_model(model).get("*event")
-    if event is not None and names & {"*event", "d"}:
-        shapes.append(f"the event_shape of the {type(model).__name__} is {event}")
-    return f", since {' and '.join(shapes)}" if shapes else ""
+    for name in _sizes_of_model(model, parameter.names & _KNOWN.keys()):
+        shape = getattr(model, _KNOWN[name])
+        known.append(f"the {_KNOWN[name]} of the {type(model).__name__} is {shape}")
+    return f", since {' and '.join(known)}" if known else ""
 
 
 def _complaint(name: str, x: Tensor, specs: Sequence[_Spec], sizes: _Sizes, reason: str) -> str:

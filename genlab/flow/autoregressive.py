@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from genlab.core.tensors import last, require_positive, require_rows, sum_event
+from genlab.core.checked import check_public
+from genlab.core.tensors import last, require_positive, sum_event
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Permutation, Vector
@@ -22,7 +23,6 @@ def one_pass(move: Move, conditioner: Net, a: Vector) -> Moved:
     $$b_i = \tau(a_i; \theta_i(a_{<i})), \qquad
     \log|\det \partial b/\partial a| = \sum_i \log|\partial \tau/\partial a_i|$$
     """
-    require_rows(0, axes=2, a=a)
     b, log_deriv = move(a, conditioner(a))
     return b, sum_event(log_deriv)
 
@@ -34,7 +34,6 @@ def sequential(move: Move, conditioner: Net, a: Vector) -> Iterator[Moved]:
 
     Yields $b$, filled in up to coordinate i, and log|det db/da| so far, nats.
     """
-    require_rows(0, axes=2, a=a)
     b, log_det = torch.zeros_like(a), a.new_zeros(a.shape[0])
     for i in range(a.shape[1]):
         b_i, log_deriv = move(a[:, i], conditioner(b)[:, i])
@@ -82,3 +81,6 @@ def masked_flow(
     for _ in range(n_layers):
         layers += [layer(d, Affine(), width=width), Permutation(torch.arange(d).flip(0))]
     return Flow(StandardNormal((d,)), layers)
+
+
+check_public(__name__)

@@ -9,6 +9,7 @@ Chen et al. 2018 (arXiv:1806.07366), eq. 8; FFJORD: Grathwohl et al. 2019 (arXiv
 import torch
 from torch import nn
 
+from genlab.core.checked import check_public
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Cond, Moved, Vector
@@ -40,3 +41,6 @@ class Continuous(nn.Module):
 def continuous_flow(d: int, *, width: int = 64, n_steps: int = 8) -> Flow:
     """A standard normal carried by one learned velocity."""
     return Flow(StandardNormal((d,)), [Continuous(d, width=width, n_steps=n_steps)])
+
+
+check_public(__name__)

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import require_positive, require_rows, sum_event
+from genlab.core.tensors import require_positive, sum_event
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Shift, Vector
 from genlab.nn.layers import MLP
@@ -25,7 +25,6 @@ def couple(
 
     Returns $b$ and log|det db/da|, nats (RealNVP, eq. 4 to 8).
     """
-    require_rows(0, axes=2, a=a)
     a_A, a_B = a[:, stays], a[:, ~stays]
     read = a_A if cond is None else torch.cat([a_A, cond], dim=1)
     b_B, log_deriv = move(a_B, conditioner(read).reshape(*a_B.shape, -1))

@@ -35,7 +35,6 @@ def dequantised_bound(
     Equal to $\log P(x)$ exactly when q is proportional to p over the bin (Flow++, eq. 11 and 12).
     """
     require_positive(n_dims=n_dims, levels=levels)
-    log_q_u = log_q_u.expand_as(log_p_y) if isinstance(log_q_u, Tensor) else log_q_u  # no matrix
     return log_p_y - n_dims * math.log(levels) - log_q_u
 
 
@@ -44,7 +43,7 @@ def tightened_bound(bounds: Float[Tensor, " k b"]) -> PerExample:
 
     $$\log \frac1K \sum_{k=1}^K \frac{p(y_k)\,L^{-D}}{q(u_k \mid x)} \;\nearrow\; \log P(x)$$
     """
-    require_rows(axes=2, bounds=bounds)
+    require_rows(bounds=bounds)
     return torch.logsumexp(bounds, 0) - math.log(len(bounds))
 
 
@@ -105,7 +104,7 @@ def pixel_histograms(
 ) -> Float[Tensor, " d k"]:
     """How often each pixel takes each level, smoothed: $p_{jk} = (n_{jk} + a) / (n + a L)$."""
     require_index(levels, x=x)
-    require_rows(axes=2, x=x)
+    require_rows(x=x)
     require_between(0, math.inf, extra=extra)
     counts = nn.functional.one_hot(x, levels).sum(0).to(torch.get_default_dtype()) + extra
     return counts / counts.sum(1, keepdim=True)

@@ -17,10 +17,10 @@ from torch.nn.functional import pad, softplus
 
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_between, require_positive
-from genlab.flow.transforms import Scalars
+from genlab.flow.transforms import Params, Scalars
 
 Sizes: TypeAlias = Float[Tensor, " *n k"]  # of the bins of each number's own spline
-Slopes: TypeAlias = Float[Tensor, " *n k_plus_1"]  # at its knots
+Slopes: TypeAlias = Float[Tensor, " *n k+1"]  # at its knots
 
 
 # The piece of the spline that holds one point: its left knot, size, mean slope and end slopes
@@ -107,10 +107,10 @@ class RationalQuadratic:
     def __init__(self, n_bins: int = 8, bound: float = 4.0) -> None:
         self.n_params, self.bound = 3 * n_bins - 1, bound
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
         return rq_spline_forward(z, *spline_parameters(params, self.bound))
 
-    def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
         return rq_spline_inverse(x, *spline_parameters(params, self.bound))
 
 

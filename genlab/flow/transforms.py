@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, sum_event
 from genlab.core.checked import check_public
-from genlab.core.tensors import require_alike, require_positive, require_rows
+from genlab.core.tensors import require_positive
 
 Moved: TypeAlias = tuple[Event, PerExample]  # where the examples arrive, log|det| of the way there
 Net: TypeAlias = Callable[[Tensor], Tensor]  # from what is read to parameters
@@ -23,6 +23,7 @@ Move: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # and these
 Vector: TypeAlias = Float[Tensor, " b d"]
 Cond: TypeAlias = Float[Tensor, " b c"] | None
 Scalars: TypeAlias = Float[Tensor, " *n"]
+Params: TypeAlias = Float[Tensor, " *n p"]  # those of each number
 Square: TypeAlias = Float[Tensor, " d d"]
 
 
@@ -94,10 +95,10 @@ class Elementwise(Protocol):
 
     n_params: int
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return x and log|dx/dz| like `z`; `params` has shape `(*z.shape, n_params)`."""
+    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+        """Return x and log|dx/dz| like `z`; `params` holds `n_params` for each number."""
 
-    def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
         """Return z and log|dz/dx| like `x`."""
 
 
@@ -106,7 +107,6 @@ def affine_forward(z: Scalars, shift: Scalars, log_scale: Scalars) -> tuple[Scal
 
     $$x = e^{s} z + t, \qquad \log|\partial x/\partial z| = s$$
     """
-    require_alike(z=z, shift=shift, log_scale=log_scale)
     return z * torch.exp(log_scale) + shift, log_scale
 
 
@@ -115,7 +115,6 @@ def affine_inverse(x: Scalars, shift: Scalars, log_scale: Scalars) -> tuple[Scal
 
     $$z = e^{-s} (x - t), \qquad \log|\partial z/\partial x| = -s$$
     """
-    require_alike(x=x, shift=shift, log_scale=log_scale)
     return (x - shift) * torch.exp(-log_scale), -log_scale
 
 
@@ -130,10 +129,10 @@ class Shift:
 
     n_params = 1
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
         return affine_forward(z, params[..., 0], torch.zeros_like(z))
 
-    def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
         return affine_inverse(x, params[..., 0], torch.zeros_like(x))
 
 
@@ -145,10 +144,10 @@ class Affine:
     def __init__(self, limit: float = 3.0) -> None:
         self.limit = limit
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
         return affine_forward(z, params[..., 0], soft_clamp(params[..., 1], self.limit))
 
-    def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
         return affine_inverse(x, params[..., 0], soft_clamp(params[..., 1], self.limit))
 
 
@@ -174,7 +173,6 @@ def lu_forward(z: Vector, lower: Square, upper: Square) -> Moved:
 
     $$x = L U z, \qquad \log|\det W| = \sum_i \log |L_{ii}| + \log|U_{ii}|$$
     """
-    require_rows(0, axes=2, z=z)
     return z @ upper.T @ lower.T, _log_abs_diagonal(lower, upper).expand(len(z))
 
 
@@ -189,7 +187,6 @@ def lu_inverse(x: Vector, lower: Square, upper: Square) -> Moved:
 
 
 def _log_abs_diagonal(lower: Tensor, upper: Tensor) -> Tensor:
-    require_alike(lower=lower, upper=upper)
     return (lower.diagonal().abs().log() + upper.diagonal().abs().log()).sum()
 
 

@@ -74,7 +74,7 @@ def log_mean_weight(log_w: LogWeights) -> PerExample:
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
     """
-    require_rows(axes=2, log_w=log_w)
+    require_rows(log_w=log_w)
     return log_w.logsumexp(0) - math.log(len(log_w))
 
 
@@ -100,7 +100,7 @@ def doubly_reparameterized(log_w: LogWeights) -> PerExample:
 
     For q only, with `through_z_only=True` in `log_weight`. Tucker et al. 2018 (arXiv:1810.04152).
     """
-    require_rows(axes=2, log_w=log_w)
+    require_rows(log_w=log_w)
     return (log_w.detach().softmax(0) ** 2 * log_w).sum(0)
 
 
@@ -218,7 +218,6 @@ def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
 
 
 def _require_distributions(q: Tensor) -> None:
-    require_rows(0, axes=2, q=q)
     require_between(0, math.inf, q=q)
     if not bool(((q.sum(-1) - 1).abs() < 1e-4).all()):
         raise ValueError(f"rows of q sum to {q.sum(-1).tolist()[:3]}, ..., expected 1 each")

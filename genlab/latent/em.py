@@ -172,7 +172,6 @@ def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"
     $$\log\mathcal N(x; W\mu_i + \mu, \sigma^2 I) - \frac{\operatorname{tr}(WSW^\top)}{2\sigma^2}
       - \mathrm{KL}\big(\mathcal N(\mu_i, S)\,\|\,\mathcal N(0, I)\big)$$
     """
-    require_rows(0, axes=2, x=x, mu=mu)
     spread = (model.weight @ cov @ model.weight.T).trace() / (2 * model.std**2)
     kl = 0.5 * ((mu**2).sum(1) + cov.trace() - len(cov) - torch.logdet(cov))
     return model.cond_log_prob(x, mu) - spread - kl
@@ -205,7 +204,7 @@ def ppca_ml(x: Data, n_latent: int, *, std: float | None = None) -> LinearLatent
     $$W = U_k(\Lambda_k - \sigma^2 I)_+^{1/2}, \qquad
       \sigma^2 = \frac{1}{d-k}\sum_{j>k}\lambda_j \ \text{ unless given}$$
     """
-    require_rows(axes=2, x=x)
+    require_rows(x=x)
     require_finite(x=x)
     d = x.shape[1]
     if not 1 <= n_latent <= (d if std else d - 1):

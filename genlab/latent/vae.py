@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genlab.core import Event, PerExample, Rng, randn, sum_event
+from genlab.core import Event, PerExample, Rng, Scalar, randn, sum_event
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal, normal_log_prob
 from genlab.core.tensors import (
@@ -38,6 +38,7 @@ def bernoulli_log_prob(x: Event, logits: Event) -> PerExample:
     $$\log p(x) = \sum_j x_j \log \pi_j + (1 - x_j)\log(1 - \pi_j),
       \qquad \pi = \frac{1}{1 + e^{-l}}$$
     """
+    require_alike(x=x, logits=logits)  # a decoder's, when a bound calls this
     if not bool(((x == 0) | (x == 1)).all()):
         odd = x[(x != 0) & (x != 1)][0].item()
         raise ValueError(f"bernoulli_log_prob: a pixel is {odd:g}, expected 0 or 1")
@@ -49,13 +50,13 @@ def categorical_log_prob(x: Levels, logits: Float[Tensor, " b *event levels"]) -
 
     $$\log p(x) = \sum_j \Big(l_{j, x_j} - \log\sum_{\ell} e^{l_{j\ell}}\Big)$$
     """
+    require_alike(x=x, logits=logits.shape[:-1])  # a decoder's, when a bound calls this
     require_index(logits.shape[-1], x=x)
-    require_alike(x=x, logits=logits.shape[:-1])
     chosen = logits.gather(-1, x.unsqueeze(-1)).squeeze(-1)
     return sum_event(chosen - logits.logsumexp(-1))
 
 
-def gaussian_log_prob(x: Event, mean: Event, log_scale: Tensor) -> PerExample:
+def gaussian_log_prob(x: Event, mean: Event, log_scale: Scalar | Event) -> PerExample:
     r"""Log-density of real pixels with standard deviation $s$, summed, nats (VAE, eq. 12).
 
     $$\log p(x) = -\frac{\lVert x - m\rVert^2}{2 s^2} - D\log s - \tfrac D2\log 2\pi$$
@@ -153,7 +154,7 @@ class CategoricalVAE(VAE):
     def encode(self, x: Data) -> tuple[Latent, Latent]:
         return super().encode(self._scaled(x))
 
-    def logits(self, z: Codes, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
+    def logits(self, z: Latent, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
         """Logits of every pixel. `x` is needed, and read, only by a decoder with `causal`."""
         return self._from_features(self.decoder(z), x)
 
@@ -190,7 +191,7 @@ class CategoricalVAE(VAE):
             pixels[:, j] = draw_indices(probs, 1, generator=generator)[:, 0]
         return x
 
-    def mean_image(self, z: Codes) -> Float[Tensor, " b *event"]:
+    def mean_image(self, z: Latent) -> Float[Tensor, " b *event"]:
         r"""Mean level $\mathbb E[x\mid z]$ of each pixel; only for a decoder without `causal`."""
         probs = self.logits(z).softmax(-1)
         levels = torch.arange(probs.shape[-1]).to(probs)
@@ -225,7 +226,6 @@ def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n
     $$I_q(x; z) = \frac1n\sum_i \mathbb E_{q(z|x_i)}\Big[\log q(z\mid x_i)
       - \log\frac1n\sum_j q(z\mid x_j)\Big] \le \log n$$
     """
-    require_alike(mu=mu, log_var=log_var, eps=eps)
     z = reparameterize(mu, log_var, eps)
     distance = (z[:, None] - mu) ** 2 * (-log_var).exp()  # of draw i from the centre of q j
     log_q = -0.5 * (distance + log_var).sum(-1)  # the constant cancels
@@ -238,7 +238,7 @@ def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
     $$\sum_j \max\Big(\lambda,\ \frac1n\sum_i \mathrm{KL}_{ij}\Big)$$
     """
     require_between(0, math.inf, floor=floor)
-    require_rows(axes=2, kl=kl)
+    require_rows(kl=kl)
     return kl.mean(0).clamp_min(floor).sum()
 
 
