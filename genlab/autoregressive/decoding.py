@@ -36,10 +36,14 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
 
 
 def keep_top_k(logits: Float[Tensor, " *b k"], top_k: int) -> Tensor:
-    """Keep the k most likely tokens (Fan et al. 2018, section 5.1); 1 is greedy decoding."""
+    """Keep exactly the k most likely tokens, of equal ones the first; 1 is greedy decoding.
+
+    Fan et al. 2018 (arXiv:1805.04833), section 5.1.
+    """
     require_between(1, math.inf, top_k=top_k)
-    border = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[..., -1:]
-    return logits.masked_fill(logits < border, -torch.inf)
+    index = logits.argsort(dim=-1, descending=True, stable=True)[..., :top_k]
+    dropped = torch.ones_like(logits, dtype=torch.bool).scatter(-1, index, False)
+    return logits.masked_fill(dropped, -torch.inf)
 
 
 def keep_top_p(logits: Float[Tensor, " *b k"], top_p: float) -> Tensor:

@@ -96,11 +96,11 @@ class FlowMatching(nn.Module):
     def velocity(self, x: Event, t: Float[Tensor, " b"]) -> Event:
         return self.velocity_net(x, t)
 
-    def loss(self, x: Event, *, cond: Tensor | None = None, generator: Rng = None) -> Scalar:
-        """Flow-matching loss at random times, mean over the batch; `cond` is the paired noise."""
+    def loss(self, x: Event, *, noise: Event | None = None, generator: Rng = None) -> Scalar:
+        """Flow-matching loss at random times, mean over the batch; `noise` is drawn if not given."""
         t = drawn(torch.rand, len(x), dtype=x.dtype, device=x.device, generator=generator)
-        eps = randn(x.shape, like=x, generator=generator) if cond is None else cond
-        return flow_matching_loss(self.velocity, x, t.to(x.device), eps).mean()
+        eps = randn(x.shape, like=x, generator=generator) if noise is None else noise
+        return flow_matching_loss(self.velocity, x, t, eps).mean()
 
     def log_prob(self, x: Event) -> PerExample:
         """Log-density of the ODE in nats, exact up to the solver."""

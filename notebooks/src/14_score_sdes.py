@@ -1221,8 +1221,10 @@ ends, eps = score.reflow_pairs(first_flow.velocity, eps, down(30), method=heun)
 second_flow = score.FlowMatching(score.TimedMLP(2, width=96), event_shape=(2,))
 second_flow.load_state_dict(first_flow.state_dict())
 pairs = minibatches(ends, 512, cond=eps, generator=generator)
+with_its_noise = lambda x, *, cond, generator: second_flow.loss(x, noise=cond, generator=generator)
 records = widgets.watch(fit(second_flow, pairs, n_steps=600, lr=cosine(3e-3, 600),
-                            generator=generator), total=600, label="mean square")
+                            generator=generator, loss=with_its_noise), total=600,
+                        label="mean square")
 
 fresh = torch.randn(2000, 2, generator=generator)
 real = ring.sample(2000, generator=generator)

@@ -92,6 +92,16 @@ def test_top_k_keeps_the_k_most_likely(k, expected):
     assert kept(keep_top_k(PROBS.log(), k)) == expected
 
 
+@pytest.mark.parametrize("k", [1, 2, 5, 9])
+def test_top_k_keeps_exactly_k_of_equal_tokens_the_first(k):
+    logits = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 1.0, 2.0, 1.0]])
+    order = [[0, 1, 2, 3, 4], [1, 3, 0, 2, 4]]
+    found = keep_top_k(logits, k)
+    for row, first in zip(found, order, strict=True):
+        assert row.isfinite().nonzero()[:, 0].tolist() == sorted(first[:k])
+    assert torch.equal(found[found.isfinite()], logits[found.isfinite()])
+
+
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 999), p=st.floats(0.05, 0.99))
 def test_the_nucleus_is_the_smallest_set_that_reaches_p(seed, p):

@@ -343,6 +343,11 @@ def test_a_causal_decoder_draws_each_pixel_from_those_that_it_has_drawn():
     assert model.draw(torch.zeros(1, 2)).tolist() == [[[[0, 1, 0, 1]]]]
     with pytest.raises(ValueError, match="logits needs x"):
         model.logits(torch.zeros(1, 2))
+    decoded, drawn = [], []
+    model.decoder.register_forward_hook(lambda *_: decoded.append(1))
+    head.register_forward_hook(lambda *_: drawn.append(1))
+    model.draw(torch.zeros(1, 2))
+    assert (len(decoded), len(drawn)) == (1, 4)  # a code is decoded once, a pixel is drawn once
 
 
 def test_a_residual_block_adds_its_last_bias_alone_at_first_and_then_what_its_layers_find():

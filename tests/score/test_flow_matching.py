@@ -19,6 +19,7 @@ from genlab.score.flow_matching import (
     straightness,
 )
 from genlab.solvers import heun, rk4
+from genlab.train import fit, minibatches
 
 
 def down(n):
@@ -134,7 +135,26 @@ def test_paired_noise_replaces_the_random_one(model):
     g = torch.Generator().manual_seed(1)
     t = torch.rand(4, generator=torch.Generator().manual_seed(1))
     expected = flow_matching_loss(model.velocity, x0, t, eps).mean()
-    assert_close(model.loss(x0, cond=eps, generator=g), expected)
+    assert_close(model.loss(x0, noise=eps, generator=g), expected)
+
+
+def test_labels_are_not_taken_for_the_noise(model):
+    x, labels = torch.randn(8, 2), torch.ones(8, 2)
+    with pytest.raises(TypeError, match="cond"):
+        next(fit(model, minibatches(x, 4, cond=labels), n_steps=1))
+
+
+def test_fit_trains_on_pairs_of_data_and_noise(model):
+    x, eps = torch.randn(8, 2), torch.randn(8, 2)
+    seen = []
+
+    def paired(x, *, cond, generator):
+        seen.append((x, cond))
+        return model.loss(x, noise=cond, generator=generator)
+
+    next(fit(model, minibatches(x, 4, cond=eps), n_steps=1, loss=paired))
+    found = [int((eps == e).all(1).nonzero()) for e in seen[0][1]]
+    assert_close(seen[0][0], x[found])
 
 
 def test_a_sample_takes_as_many_evaluations_as_it_has_steps():
