@@ -17,7 +17,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import Rng, drawn, require_alike, require_between, require_finite
+from genlab.core.stats import draw
+from genlab.core.tensors import Rng, drawn, require_between
 from genlab.nn.transformer import TransformerConfig
 
 Reshape = Callable[[Tensor], Tensor]  # logits (b, k) to logits (b, k)
@@ -77,17 +78,6 @@ def reshape_logits(
     return keep_top_p(logits, top_p)
 
 
-def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
-    r"""One token per row by inverting the distribution: $\min\{j : p_0 + \dots + p_j > u\}$."""
-    probs = logits.double().softmax(dim=-1)
-    cumulative = probs.cumsum(dim=-1)
-    require_alike(u=u, rows=logits.shape[:-1])
-    require_finite(u=u, **{"the softmax of the logits": cumulative[..., -1]})
-    # Scaling by the last sum (1 up to rounding) keeps u < 1 inside; forbidden tokens have width 0.
-    threshold = u.to(cumulative)[..., None] * cumulative[..., -1:]
-    return (cumulative <= threshold).sum(dim=-1)
-
-
 def _uniform(tokens: Tensor, generator: Rng) -> Tensor:
     where: dict[str, Any] = {"device": tokens.device, "generator": generator}
     return drawn(torch.rand, len(tokens), dtype=torch.float64, **where)
@@ -104,9 +94,9 @@ def generate_naive(
 ) -> Iterator[Tensor]:
     r"""Draw $x_{t+1} \sim p(\cdot \mid x_{\le t})$ in turn, reading the whole text for each."""
     require_between(0, math.inf, n_new=n_new)
-    for _ in range(n_new):
+    for k in range(n_new):
         logits = reshape(logits_of(tokens)[:, -1])
-        new = draw(logits, _uniform(tokens, generator))
+        new = draw(logits, _uniform(tokens, generator), check=k == 0)
         tokens = torch.cat([tokens, new[:, None]], dim=1)
         yield tokens
 
@@ -123,9 +113,9 @@ def generate_cached(
     """The same draws, reading each token once: only what is new goes through the network."""
     require_between(0, math.inf, n_new=n_new)
     unread, cache = tokens, ()
-    for _ in range(n_new):
+    for k in range(n_new):
         logits, cache = extend(unread, cache)
-        new = draw(reshape(logits[:, -1]), _uniform(tokens, generator))
+        new = draw(reshape(logits[:, -1]), _uniform(tokens, generator), check=k == 0)
         unread = new[:, None]
         tokens = torch.cat([tokens, unread], dim=1)
         yield tokens
@@ -163,9 +153,9 @@ def write_until(
     require_between(0, math.inf, n_new=n_new)
     states, cache = read(prompt, ())
     tokens, stopped = prompt, torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
-    for _ in range(n_new):
+    for k in range(n_new):
         u = _uniform(prompt, generator)
-        new = draw(reshape(head(states[:, -1])), u).masked_fill(stopped, pad)
+        new = draw(reshape(head(states[:, -1])), u, check=k == 0).masked_fill(stopped, pad)
         state, cache = read(new[:, None], cache)
         tokens = torch.cat([tokens, new[:, None]], 1)
         states = torch.cat([states, state.masked_fill(stopped[:, None, None], 0)], 1)

@@ -15,10 +15,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
+from genlab.autoregressive.decoding import Reshape, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
 from genlab.core.checked import check_public
+from genlab.core.stats import draw
 from genlab.core.tensors import (
     Rng,
     draw_indices,
@@ -179,7 +180,8 @@ class PixelCNN(nn.Module):
         flat = x.flatten(1).clone()
         for i in range(start, flat.shape[1]):
             u = drawn(torch.rand, len(x), dtype=torch.float64, device=x.device, generator=generator)
-            flat[:, i] = draw(self.logits(flat.reshape(x.shape))[:, i], u)
+            logits = self.logits(flat.reshape(x.shape))[:, i]
+            flat[:, i] = draw(logits, u, check=i == start)
             yield flat.reshape(x.shape).clone()
 
     def sample(self, n: int, *, generator: Rng = None) -> Grey:

@@ -13,10 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from genlab.autoregressive.decoding import LogitsOf, Reshape, draw, reshape_logits
+from genlab.autoregressive.decoding import LogitsOf, Reshape, reshape_logits
 from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
 from genlab.core.checked import check_public
+from genlab.core.stats import draw
 from genlab.core.tensors import Rng, drawn, last, require_alike, require_between, require_finite
 
 Probs = Float[Tensor, " *b v"]
@@ -117,7 +118,7 @@ def speculative_round(
     drafts = []
     for i in range(k):
         drafts.append(draft(longer, length + i).double())
-        longer[rows, length + i] = draw(drafts[-1].log(), u[:, i])
+        longer[rows, length + i] = draw(drafts[-1].log(), u[:, i], check=False)
     places = length[:, None] + torch.arange(k + 1, device=device)
     logits = logits_of(longer)[rows[:, None], places - 1]
     p = reshape(logits.flatten(0, 1)).double().softmax(-1).reshape(b, k + 1, -1)

@@ -54,6 +54,11 @@ def require_between(low: float, high: float, /, **values: Tensor | float) -> Non
     _require(lambda x: (x >= low) & (x <= high), f"expected {expected}", values)
 
 
+def require_uniform(**values: Tensor | float) -> None:
+    """Refuse what `torch.rand` does not draw: a number outside [0, 1)."""
+    _require(lambda x: (x >= 0) & (x < 1), "expected a number in [0, 1)", values)
+
+
 def require_index(size: int, /, **values: Tensor) -> None:
     """Refuse what is no index of a table with `size` entries: -1 would mean the last one."""
     _require(lambda x: (x >= 0) & (x < size), f"expected 0..{size - 1}", values)
@@ -122,6 +127,8 @@ def draw_indices(
     p: Float[Tensor, " *b k"], n: int, *, generator: Rng = None
 ) -> Int[Tensor, " *b n"]:
     """`n` indices 0..k-1 for each row of probabilities, drawn where the generator lives."""
+    require_finite(p=p)
+    require_between(0, math.inf, p=p)
     source = p.device if generator is None or p.is_meta else generator.device
     return torch.multinomial(p.to(source), n, True, generator=generator).to(p.device)
 

@@ -33,9 +33,12 @@ def consistency_precondition(
 
     $$c_{\text{skip}} = \frac{\sigma_d^2}{(\sigma-\sigma_{\min})^2+\sigma_d^2},\quad
       c_{\text{out}} = \frac{(\sigma-\sigma_{\min})\,\sigma_d}{\sqrt{\sigma^2+\sigma_d^2}}$$
+
+    NaN below the smallest level.
     """
-    require_between(sigma_min * (1 - 1e-6), math.inf, sigma=sigma)
-    c, above = edm_precondition(sigma, sigma_data=sigma_data), (sigma - sigma_min).clamp(min=0)
+    c = edm_precondition(sigma, sigma_data=sigma_data)
+    below = sigma < sigma_min * (1 - 1e-6)  # beyond rounding
+    above = (sigma - sigma_min).clamp(min=0).masked_fill(below, math.nan)
     c_out = above * sigma_data / (sigma**2 + sigma_data**2).sqrt()
     return c._replace(c_skip=1 / (1 + (above / sigma_data) ** 2), c_out=c_out)
 

@@ -40,8 +40,10 @@ def edm_precondition(sigma: Level, *, sigma_data: float) -> Preconditioning:
       c_{\text{out}} = \frac{\sigma\,\sigma_d}{\sqrt{\sigma^2+\sigma_d^2}},\quad
       c_{\text{in}} = \frac1{\sqrt{\sigma^2+\sigma_d^2}},\quad
       c_{\text{noise}} = \tfrac14\log\sigma$$
+
+    NaN for a negative sigma: a sampler checks its levels once.
     """
-    require_positive(sigma=sigma, sigma_data=sigma_data)
+    require_positive(sigma_data=sigma_data)
     total = sigma**2 + sigma_data**2
     c_skip, c_out = sigma_data**2 / total, sigma * sigma_data / total.sqrt()
     return Preconditioning(c_skip, c_out, 1 / total.sqrt(), sigma.log() / 4)
@@ -76,6 +78,7 @@ def edm_loss(
 
     A raw network that answers 0 has loss 1 on data of deviation $\sigma_d$, at every level.
     """
+    require_positive(sigma=sigma)
     x = add_noise(x0, torch.ones_like(sigma), sigma, eps)
     guess = edm_denoise(net, x, sigma, sigma_data=sigma_data, skip=skip)
     require_alike(x0=x0, guess=guess)
@@ -180,7 +183,7 @@ def edm_sample(
     """Sampler: yield the state after each step (algorithm 1), 2n - 1 evaluations; order 1: n."""
     require_rows(sigmas=sigmas)
     x = x_T
-    for sigma, sigma_next in pairwise(sigmas.to(x_T.dtype)):
+    for sigma, sigma_next in pairwise(sigmas.to("cpu", x_T.dtype)):  # no step waits for the device
         with torch.no_grad():
             x = edm_step(denoiser, x, sigma, sigma_next, order=order)
         yield x

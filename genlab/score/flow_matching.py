@@ -97,7 +97,7 @@ class FlowMatching(nn.Module):
         return self.velocity_net(x, t)
 
     def loss(self, x: Event, *, noise: Event | None = None, generator: Rng = None) -> Scalar:
-        """Flow-matching loss at random times, mean over the batch; `noise` is drawn if not given."""
+        """Flow-matching loss at random times, mean over the batch; fresh noise if none is given."""
         t = drawn(torch.rand, len(x), dtype=x.dtype, device=x.device, generator=generator)
         eps = randn(x.shape, like=x, generator=generator) if noise is None else noise
         return flow_matching_loss(self.velocity, x, t, eps).mean()

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from genlab.core import Event, Level, PerExample, Rng, drawn, expand, last, sum_event
 from genlab.core.checked import check_public
-from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
+from genlab.core.stats import draw
+from genlab.core.tensors import (
+    require_alike,
+    require_between,
+    require_finite,
+    require_index,
+    require_positive,
+)
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
 Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (b, *event, v)
@@ -73,6 +80,7 @@ def unmask_step(
     s: float,
     *,
     mask: int,
+    check: bool = True,
 ) -> Tokens:
     r"""One reverse step, from a fraction t hidden to a fraction s, given two uniforms a token.
 
@@ -80,18 +88,16 @@ def unmask_step(
       \sim p_\theta(\cdot \mid x_t) & \text{hidden, with probability } (t-s)/t\\
       \text{mask} & \text{hidden, otherwise}\end{cases}$$
 
-    (Sahoo et al. 2024, section 3.2). ValueError unless 0 <= s < t <= 1 and `mask` has no logit.
+    (Sahoo et al. 2024, section 3.2). ValueError unless 0 <= s < t <= 1 and `mask` has no logit;
+    `check` is that of `draw`.
     """
     if not 0 <= s < t <= 1:
         raise ValueError(f"expected 0 <= s < t <= 1, got t = {t} and s = {s}")
     if 0 <= mask < logits.shape[-1]:
         raise ValueError(f"mask is {mask}, expected a number outside 0..{logits.shape[-1] - 1}")
-    cumulative = logits.double().softmax(-1).cumsum(-1)
-    require_finite(**{"the softmax of the logits": cumulative[..., -1]})
-    threshold = u_what[..., None].to(cumulative) * cumulative[..., -1:]
-    drawn = (cumulative <= threshold).sum(-1)
+    new = draw(logits, u_what, check=check)
     appears = (x_t == mask) & (u_when < (t - s) / t)
-    return torch.where(appears, drawn, x_t)
+    return torch.where(appears, new, x_t)
 
 
 def within_budget(
@@ -116,13 +122,19 @@ def within_budget(
 def masked_sample(
     model: Filler, x_T: Tokens, n_steps: int, *, mask: int, generator: Rng = None
 ) -> Iterator[Tokens]:
-    """Sampler: yield the state after each of K even steps; no token of the last one is hidden."""
+    """Sampler: yield the state after each of K even steps; no token of the last one is hidden.
+
+    ValueError: `x_T` holds what is neither a token nor `mask`.
+    """
     require_between(1, math.inf, n_steps=n_steps)
     x = x_T
     here: dict[str, Any] = {"device": x_T.device, "generator": generator}
     for k in range(n_steps, 0, -1):
         u_when, u_what = drawn(torch.rand, (2, *x.shape), dtype=torch.float64, **here)
-        x = unmask_step(x, model(x), u_when, u_what, k / n_steps, (k - 1) / n_steps, mask=mask)
+        logits, t, s, first = model(x), k / n_steps, (k - 1) / n_steps, k == n_steps
+        if first:
+            require_index(logits.shape[-1], x_T=torch.where(x_T == mask, 0, x_T))
+        x = unmask_step(x, logits, u_when, u_what, t, s, mask=mask, check=first)
         yield x
 
 

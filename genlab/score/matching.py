@@ -163,8 +163,8 @@ def annealed_langevin(
         raise ValueError(f"rate must lie in (0, 2), got {rate:g}")
     require_between(0, math.inf, n_steps=n_steps)
     x, level = x_T, sigmas[-1].expand(len(x_T))
-    for sigma in sigmas:
-        step_size, level = rate * float(sigma) ** 2, sigma.expand(len(x))
+    for value, sigma in zip(sigmas.tolist(), sigmas, strict=True):
+        step_size, level = rate * value**2, sigma.expand(len(x))
         for _ in range(n_steps):
             with torch.no_grad():
                 z = randn(x.shape, like=x, generator=generator)

@@ -62,6 +62,7 @@ def ddim_sample(
 ) -> Iterator[Event]:
     r"""Sampler: yield the state after each step; the last, at $\bar\alpha = 1$, is the sample."""
     require_index(len(alphas_bar), timesteps=timesteps)
+    alphas_bar = alphas_bar.cpu()  # the schedule stays on the host: no step waits for the device
     x, clean = x_T, alphas_bar.new_ones(())
     for t, s in pairwise([*timesteps.tolist(), -1]):
         with torch.no_grad():
@@ -97,6 +98,7 @@ def ddim_invert(
     """
     require_between(0, math.inf, n_refine=n_refine)
     require_index(len(alphas_bar), timesteps=timesteps)
+    alphas_bar = alphas_bar.cpu()  # as in `ddim_sample`
     x, a_s = x0, alphas_bar.new_ones(())
     for index in reversed(timesteps.tolist()):
         t, x_t = torch.full((len(x),), index, device=x.device), x
@@ -168,6 +170,7 @@ def dpm_solver_sample(
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order}")
     require_index(len(alphas_bar), timesteps=timesteps)
+    alphas_bar = alphas_bar.cpu()  # as in `ddim_sample`
     x, clean, before = x_T, alphas_bar.new_ones(()), None
     for t, s in pairwise([*timesteps.tolist(), -1]):
         a_t, a_s = alphas_bar[t], alphas_bar[s] if s >= 0 else clean

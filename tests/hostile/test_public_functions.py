@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from genlab.score.edm import edm_denoise
 from tests.hostile import calls, models
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
@@ -194,6 +195,12 @@ def defects(name, seed=0, place=1):
     cases = all_spoiled(name, function, arguments, seed, place)
     found = {case.how: defect(function, arguments, case, plain) for case in cases}
     return {how: what for how, what in found.items() if what}
+
+
+def test_a_negative_level_shows_as_nan_where_no_sampler_has_checked_it():
+    net = lambda x, c_noise: x + c_noise[:, None]
+    found = edm_denoise(net, torch.ones(2, 3), torch.tensor([-1.0, 1.0]), sigma_data=0.5)
+    assert found.isnan().all(1).tolist() == [True, False]
 
 
 def test_every_public_function_has_a_call_or_a_reason():

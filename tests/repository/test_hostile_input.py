@@ -168,8 +168,8 @@ REFUSED = {
         lambda: transformer.attention(Q, Q, Q, MASKED, fused=True), "query 1 without a key"),
     "edm_precondition: sigma_data": (
         lambda: edm.edm_precondition(ROW + 1, sigma_data=-1.0), "sigma_data is -1"),
-    "edm_denoise: sigma": (
-        lambda: edm.edm_denoise(half, X, ROW - 1, sigma_data=0.5), "sigma holds -1"),
+    "edm_loss: sigma": (
+        lambda: edm.edm_loss(half, X, ROW - 1, X, sigma_data=0.5), "sigma holds -1"),
     "edm_loss: sigma_data": (
         lambda: edm.edm_loss(half, X, ROW + 1, X, sigma_data=0.0), "is 0"),
     "consistency_precondition: sigma_data": (

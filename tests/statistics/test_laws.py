@@ -77,8 +77,8 @@ def missing_log_k(log_w):
     return log_w.logsumexp(0)
 
 
-def unclamped_draw(logits, u):
-    return REAL["decoding.draw"](1.1 * logits, u)
+def unclamped_draw(logits, u, *, check):
+    return REAL["decoding.draw"](1.1 * logits, u, check=check)
 
 
 def once_weighted(log_w):
@@ -97,8 +97,8 @@ def includes_itself(value):
     return value.mean(0).expand_as(value)
 
 
-def all_at_once(x_t, logits, u_when, u_what, t, s, *, mask):
-    return REAL["masked.unmask_step"](x_t, logits, 0 * u_when, u_what, t, s, mask=mask)
+def all_at_once(x_t, logits, u_when, u_what, t, s, **rest):
+    return REAL["masked.unmask_step"](x_t, logits, 0 * u_when, u_what, t, s, **rest)
 
 
 PLANTED = [  # what is replaced, by what, and the row that must reject it
