@@ -128,6 +128,41 @@ def _judge_reading(answer: Sequence[str]) -> str:
     return next((why for g, w, why in zip(given, wanted, _WHY, strict=True) if g != w), "")
 
 
+READ = Exercise(
+    id="15.read",
+    right=_READ,
+    judge=_judge_reading,
+    mistakes=(
+        Mistake(("AR", "diffusion", *_READ[2:]), _WHY[1]),
+        Mistake((*_READ[:2], "GAN + diffusion", *_READ[3:]), _WHY[2]),
+        Mistake((*_READ[:3], "AR + VAE + diffusion", _READ[4]), _WHY[3]),
+        Mistake((*_READ[:4], "GAN"), _WHY[4]),
+        Mistake((*_READ[:4], "diffusion"), _WHY[4]),
+    ),
+)
+
+
+# 15.passes: network evaluations, and calls that wait for one another
+PASSES = Exercise(
+    id="15.passes",
+    right=(161, 131),
+    mistakes=Mistake.pairs(
+        (131, 161),
+        "the other way round: evaluations are the work, calls the wait.",
+        (131, 131),
+        "guidance needs the noise with the text and without: two evaluations, though one call.",
+        (161, 161),
+        "the two rows of a guided step in one batch are one call.",
+        (160, 130),
+        "the decoder is a network too, and it is used once.",
+        (61, 31),
+        "you counted the denoiser and the decoder only: the language model makes a call a token.",
+        (6001, 3001),
+        "the parts work one after the other, so their calls add up; they do not multiply.",
+    ),
+)
+
+
 # 15.place
 def placed(calls: int, fraction: float, follows_steps: bool, kind: str) -> str:
     """The family that agrees with what was counted and declared."""
@@ -138,7 +173,7 @@ def placed(calls: int, fraction: float, follows_steps: bool, kind: str) -> str:
     return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
-def _broken(calls: int, fraction: float, follows_steps: bool, kind: str) -> str:
+def place_as_it_stood(calls: int, fraction: float, follows_steps: bool, kind: str) -> str:
     if calls > 1:
         return "autoregressive" if kind == "exact" else "score"
     return {"exact": "flow", "bound": "latent-variable"}.get(kind, "adversarial")
@@ -160,66 +195,52 @@ _SEEN: tuple[tuple[int, float, bool, str], ...] = (
 )
 
 
-# 15.leakage
-def leaked(train: Sequence[Mapping[str, str]], test: Sequence[Mapping[str, str]]) -> float:
-    """The fraction of the test texts whose system is described in a training text, too."""
-    known = {row["system"] for row in train}
-    return sum(row["system"] in known for row in test) / len(test)
+def ignored_what_the_calls_follow(calls, fraction, follows_steps, kind):
+    if kind == "unnormalised":
+        return "score"
+    if calls > 1:
+        return "score" if fraction > 0.5 else "autoregressive"
+    return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
-def _rows(*systems: str) -> tuple[dict[str, str], ...]:
-    return tuple({"system": s, "text": f"{s} {k}"} for k, s in enumerate(systems))
+def told_many_calls_apart_by_the_likelihood(calls, fraction, follows_steps, kind):
+    if follows_steps or kind == "unnormalised":
+        return "score"
+    if calls > 1:
+        return "autoregressive" if kind == "exact" else "score"
+    return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
-READ = Exercise(
-    id="15.read",
-    right=_READ,
-    judge=_judge_reading,
-    mistakes=(
-        Mistake(("AR", "diffusion", *_READ[2:]), _WHY[1]),
-        Mistake((*_READ[:2], "GAN + diffusion", *_READ[3:]), _WHY[2]),
-        Mistake((*_READ[:3], "AR + VAE + diffusion", _READ[4]), _WHY[3]),
-        Mistake((*_READ[:4], "GAN"), _WHY[4]),
-        Mistake((*_READ[:4], "diffusion"), _WHY[4]),
-    ),
-)
-PASSES = Exercise(
-    id="15.passes",
-    right=(161, 131),
-    mistakes=Mistake.pairs(
-        (131, 161),
-        "the other way round: evaluations are the work, calls the wait.",
-        (131, 131),
-        "guidance needs the noise with the text and without: two evaluations, though one call.",
-        (161, 161),
-        "the two rows of a guided step in one batch are one call.",
-        (160, 130),
-        "the decoder is a network too, and it is used once.",
-        (61, 31),
-        "you counted the denoiser and the decoder only: the language model makes a call a token.",
-        (6001, 3001),
-        "the parts work one after the other, so their calls add up; they do not multiply.",
-    ),
-)
+def took_no_likelihood_for_adversarial(calls, fraction, follows_steps, kind):
+    if kind == "none":
+        return "adversarial"
+    if follows_steps or kind == "unnormalised":
+        return "score"
+    if calls > 1:
+        return "score" if fraction > 0.5 else "autoregressive"
+    return {"exact": "flow", "bound": "latent-variable"}[kind]
+
+
 PLACE = Exercise(
     id="15.place",
     right=placed,
     cases=_SEEN,
     mistakes=Mistake.pairs(
-        _broken,
+        place_as_it_stood,
         "This is the broken function as it stood.",
-        lambda p, share, dial, kind: placed(p, share, False, kind),
+        ignored_what_the_calls_follow,
         "you did not ask what the calls follow: a distilled model makes one call and takes "
         "more when told to, and masked diffusion writes pixels without being autoregressive.",
-        lambda p, share, dial, kind: placed(p, float(kind != "exact"), dial, kind),
+        told_many_calls_apart_by_the_likelihood,
         "many calls can write token by token or redraw the whole: the fraction of new "
         "positions tells, not the likelihood.",
-        lambda p, share, dial, kind: (
-            "adversarial" if kind == "none" else placed(p, share, dial, kind)
-        ),
+        took_no_likelihood_for_adversarial,
         "without a likelihood it need not be adversarial: look at how it samples first.",
     ),
 )
+
+
+# 15.disguises
 _MASKS = (
     "(a): twice the dial, twice the calls. Nobody checks that they are of any use.",
     "(b): the dial is gone. One call, no likelihood: what do you place there?",
@@ -241,11 +262,43 @@ DISGUISES = Exercise(
     right=_PLACED,
     judge=_judge_disguises,
     mistakes=Mistake.pairs(
-        ("adversarial",) * 3, _MASKS[0],
-        ("score", "score", "adversarial"), _MASKS[1],
-        ("score", "adversarial", "flow"), _MASKS[2],
+        ("adversarial",) * 3,
+        _MASKS[0],
+        ("score", "score", "adversarial"),
+        _MASKS[1],
+        ("score", "adversarial", "flow"),
+        _MASKS[2],
     ),
-)  # fmt: skip
+)
+
+
+# 15.leakage
+def leaked(train: Sequence[Mapping[str, str]], test: Sequence[Mapping[str, str]]) -> float:
+    """The fraction of the test texts whose system is described in a training text, too."""
+    known = {row["system"] for row in train}
+    return sum(row["system"] in known for row in test) / len(test)
+
+
+def _rows(*systems: str) -> tuple[dict[str, str], ...]:
+    return tuple({"system": s, "text": f"{s} {k}"} for k, s in enumerate(systems))
+
+
+def counted_systems(train, test):
+    known = {row["system"] for row in train}
+    asked = {row["system"] for row in test}
+    return len(known & asked) / len(asked)
+
+
+def exchanged_train_and_test(train, test):
+    known = {row["system"] for row in test}
+    return sum(row["system"] in known for row in train) / len(train)
+
+
+def compared_texts(train, test):
+    known = {row["text"] for row in train}
+    return sum(row["text"] in known for row in test) / len(test)
+
+
 LEAKAGE = Exercise(
     id="15.leakage",
     right=leaked,
@@ -254,15 +307,13 @@ LEAKAGE = Exercise(
         (_rows("a", "c", "c", "e"), _rows("a", "a", "f")),
     ),
     mistakes=Mistake.pairs(
-        lambda train, test: len({r["system"] for r in train} & {r["system"] for r in test})
-        / len({r["system"] for r in test}),
+        counted_systems,
         "you counted systems; a system with ten test texts counts ten times.",
-        lambda train, test: leaked(test, train),
+        exchanged_train_and_test,
         "these are the training texts that the test knows: turn it round.",
-        lambda train, test: leaked(_rows(*(r["text"] for r in train)),
-                                   _rows(*(r["text"] for r in test))),
+        compared_texts,
         "you compared texts. Two different texts about one system leak, too.",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (*bank(globals()), *map(_clinic, CLINIC.values()))
