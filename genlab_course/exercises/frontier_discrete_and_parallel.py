@@ -236,5 +236,4 @@ RARE = Exercise(
     ),
 )
 
-
 EXERCISES = bank(globals())

@@ -111,8 +111,6 @@ def consistency_loss(u: Any, slow: Any, x: Tensor, s: Tensor, t: Tensor, v: Tens
 
 
 _W = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-
-
 _NETS = (  # the second: a slow copy
     lambda x, r, t: torch.sin(_W * x + r) * (1 + t) + _W * t * r,
     lambda x, r, t: torch.cos(x + r) * t,
@@ -226,6 +224,5 @@ MEAN_FLOW = Exercise(
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
     ),
 )
-
 
 EXERCISES = bank(globals())

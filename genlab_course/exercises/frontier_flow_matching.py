@@ -380,5 +380,4 @@ EDM = Exercise(
     ),
 )
 
-
 EXERCISES = bank(globals())

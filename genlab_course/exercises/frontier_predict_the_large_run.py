@@ -226,5 +226,4 @@ BYTES = Exercise(
     ),
 )
 
-
 EXERCISES = bank(globals())

@@ -125,5 +125,4 @@ DECAY = Exercise(
     ),
 )
 
-
 EXERCISES = bank(globals())

@@ -277,5 +277,4 @@ PAIRS = Exercise(
     atol=0.5,
 )
 
-
 EXERCISES = bank(globals())

@@ -14,13 +14,8 @@ Array = NDArray[np.float64]
 
 # 03.kl-value: p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4)
 _P, _Q = np.array([0.6, 0.3, 0.1]), np.array([0.3, 0.3, 0.4])
-
-
 _KL = float(np.sum(_P * np.log(_P / _Q)))
-
-
 _CROSS = float(-np.sum(_P * np.log(_Q)))
-
 
 KL_VALUE = Exercise(
     id="03.kl-value",
@@ -258,6 +253,5 @@ SMOOTHING = Exercise(
         "Those are log-probabilities; probabilities were asked for.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -9,7 +9,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
 PARALLELOGRAM = Exercise(
     id="04.parallelogram",
     right=0.2,
@@ -48,10 +47,7 @@ STRETCH = Exercise(
 
 # 04.coupling-inverse: undo x_B = exp(s(z_A)) z_B + t(z_A)
 _X_A, _X_B = np.array([0.3, -1.2]), np.array([1.5, 0.4])
-
-
 _NETS = (lambda a: 0.5 * np.sin(3 * a), lambda a: a**2 - 1)
-
 
 COUPLING_INVERSE = Exercise(
     id="04.coupling-inverse",
@@ -95,7 +91,6 @@ _KINDS = tuple(
     for d in (2, 64)
 )
 
-
 EVALUATIONS = Exercise(
     id="04.evaluations",
     right=lambda kind, direction, d: (
@@ -136,6 +131,5 @@ BITS = Exercise(
         "You gave the bits of the whole image; divide them by its dimensions.",
     ),
 )
-
 
 EXERCISES = bank(globals())

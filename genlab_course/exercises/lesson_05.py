@@ -165,11 +165,7 @@ def _log_mean(log_w: Array) -> Array:
 
 
 _NEAR = np.array([[-1.0, 0.3], [-2.0, 0.1], [0.5, -0.7]])
-
-
 _APART = _NEAR - np.array([1000.0, 0.0])  # one example whose weights are far below the other's
-
-
 _CASES_WEIGHT = ((_NEAR,), (_NEAR - 1000.0,), (_APART,))
 
 
@@ -223,8 +219,6 @@ def _means(x: Array, q: Array) -> Array:
 
 
 _X = np.array([[0.0, 1.0], [1.0, 2.0], [4.0, 0.0], [5.0, 3.0], [3.0, 3.0]])
-
-
 _R = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.1, 0.9], [0.4, 0.6]])
 
 
@@ -260,7 +254,6 @@ def _information(q: Array) -> float:
 
 _CODES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])
 
-
 INFORMATION = Exercise(
     id="05.information",
     right=_information,
@@ -280,6 +273,5 @@ INFORMATION = Exercise(
         "Your divergence is KL(q(z) || q(z|x)); average under the image's own code.",
     ),
 )
-
 
 EXERCISES = bank(globals())

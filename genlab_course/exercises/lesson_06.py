@@ -18,7 +18,6 @@ def _rng(seed: int) -> np.random.Generator:
 # 06.kl: closed-form divergence, summed over the latents
 _CODES = tuple((_rng(s).normal(size=(3, 4)), _rng(s + 9).normal(size=(3, 4))) for s in (0, 1))
 
-
 KL = Exercise(
     id="06.kl",
     right=lambda mu, log_var: 0.5 * (mu**2 + np.exp(log_var) - 1 - log_var).sum(-1),
@@ -342,6 +341,5 @@ WASTE = Exercise(
         "you took the variance of the means alone; each code has a variance of its own.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -13,10 +13,7 @@ Point = tuple[float, float]
 
 # 07.best-critic: D* from the two probabilities
 _P, _Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
-
-
 _R, _S = np.array([0.5, 0.5]), np.array([0.7, 0.3])
-
 
 BEST_CRITIC = Exercise(
     id="07.best-critic",
@@ -147,14 +144,8 @@ LOOK_AHEAD = Exercise(
 
 # 07.mode-kl: how uneven the modes of a set of samples are
 _CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
-
-
 _LUMPS = np.repeat(_CENTRES, (5, 3, 1, 1), axis=0) + 0.1
-
-
 _ONE_LOST = np.repeat(_CENTRES, (2, 2, 0, 4), axis=0) - 0.2
-
-
 _LAST_LOST = np.repeat(_CENTRES, (3, 1, 2, 0), axis=0) + 0.3
 
 
@@ -234,6 +225,5 @@ MODE_KL = Exercise(
         "You used counts where fractions belong: the answer grows with the sample size.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -12,16 +12,9 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 # 08.w1-on-a-line: from two histograms on sorted places
 _PLACES = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
-
-
 _UNEVEN = np.array([0.0, 0.5, 2.0, 5.0])
-
-
 _THIRDS = (_PLACES, np.array([1.0, 1, 1, 0, 0]) / 3, np.array([0.0, 0, 1, 1, 1]) / 3)
-
-
 _CROSSING = (_UNEVEN, np.array([0.5, 0.0, 0.1, 0.4]), np.array([0.2, 0.6, 0.2, 0.0]))
-
 
 W1_ON_A_LINE = Exercise(
     id="08.w1-on-a-line",
@@ -190,7 +183,6 @@ _STACK = (
     [np.array([[1.0, 2.0], [0.0, 1.0], [1.0, -1.0]]), np.array([[1.0, 0.0, 2.0]])],
 )
 
-
 LIPSCHITZ_OF_A_STACK = Exercise(
     id="08.lipschitz-of-a-stack",
     right=lambda weights: float(np.prod([np.linalg.norm(w, 2) for w in weights])),
@@ -212,6 +204,5 @@ LIPSCHITZ_OF_A_STACK = Exercise(
         "layers are applied one after another, so their stretching factors multiply.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -21,10 +21,7 @@ _ANIMALS = torch.tensor(
     [[0.90, 0.05, 0.05], [0.05, 0.90, 0.05], [0.05, 0.05, 0.90], [0.90, 0.05, 0.05]],
     dtype=torch.float64,
 )
-
-
 _TILTED = torch.tensor([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]], dtype=torch.float64)
-
 
 INCEPTION = Exercise(
     id="09.inception-score",
@@ -58,10 +55,7 @@ def _diagonal(m1: Tensor, v1: Tensor, m2: Tensor, v2: Tensor) -> Tensor:
 
 
 _M1, _V1 = torch.tensor([0.0, 1.0, 2.0]).double(), torch.tensor([1.0, 4.0, 0.25]).double()
-
-
 _M2, _V2 = torch.tensor([1.0, -1.0, 2.5]).double(), torch.tensor([2.25, 1.0, 0.04]).double()
-
 
 DIAGONAL = Exercise(
     id="09.frechet-diagonal",
@@ -125,8 +119,6 @@ def _right_pair(real: Tensor, fake: Tensor, k: int) -> Tensor:
 
 
 _REAL = torch.tensor([[0.0, 0.0], [1.0, 0.3], [2.2, 0.0], [0.4, 1.5], [6.0, 6.0], [7.1, 6.3]])
-
-
 _FAKE = torch.tensor([[0.2, 0.1], [0.9, 0.4], [0.5, 0.9], [0.1, 0.4], [3.5, 3.0], [12.0, 1.0]])
 
 
@@ -220,17 +212,9 @@ PRECISION = Exercise(
 
 
 _TOLD = Path(__file__).parents[1] / "data" / "which_metric.toml"
-
-
 _REASONS = tomllib.loads(_TOLD.read_text("utf-8"))  # question: {wrong metric: what is said to it}
-
-
 _IN_ORDER = ("bits", "memorisation", "precision", "recall", "two-sample", "frechet", "kid")
-
-
 _RIGHT = dict(zip("abcdefg", _IN_ORDER, strict=True))
-
-
 _OPTIONS = {*_IN_ORDER, "inception"}
 
 
@@ -258,6 +242,5 @@ DECIDE = Exercise(
         Mistake(wrong={**_RIGHT, "g": "frechet"}, says=_REASONS["g"]["frechet"]),
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -48,7 +48,6 @@ SETTLED_VARIANCE = Exercise(
 # 10.gradient-in-c: of log p for E = c/2 x^2
 _POINTS = np.array([-1.5, 0.0, 0.3, 2.0])
 
-
 GRADIENT_IN_C = Exercise(
     id="10.gradient-in-c",
     right=lambda x, c: 1 / (2 * c) - x**2 / 2,
@@ -77,8 +76,6 @@ def _log_acceptance(x: float, y: float, energy: Any, slope: Any, eta: float) -> 
 
 
 _QUARTIC = (lambda x: x**4 / 4, lambda x: x**3)  # an energy and its slope
-
-
 _MOVES = ((0.2, 1.3, *_QUARTIC, 0.3), (1.8, 0.9, *_QUARTIC, 0.2), (-0.5, 0.9, *_QUARTIC, 0.5))
 
 
@@ -136,10 +133,7 @@ ACCEPTANCE = Exercise(
 
 # 10.annealed-weights: log of the AIS weight from the values along the path
 _PATH = (np.array([0.0, 0.2, 0.5, 1.0]), np.array([-1.0, -1.2, -2.0]), np.array([3.0, 2.0, 0.5]))
-
-
 _SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
-
 
 ANNEALED_WEIGHTS = Exercise(
     id="10.annealed-weights",
@@ -158,6 +152,5 @@ ANNEALED_WEIGHTS = Exercise(
         "you used the levels themselves: a weight collects differences of levels.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -14,7 +14,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Callable[[Tensor], Tensor]
 
-
 PARABOLA = Exercise(
     id="11.parabola",
     right=lambda a, s: 0.5 * (a - 1 / s**2) ** 2 * s**2,
@@ -106,10 +105,7 @@ DSM_LOSS = Exercise(
 
 # 11.tweedie: from the score to the clean example
 _SEEN = (np.array([2.5, -1.0]), np.array([-1.25, 0.7]), 1.0, 0.8)
-
-
 _SCALED = (np.array([0.4, 3.0, -2.0]), np.array([0.1, -0.9, 1.1]), 0.6, 1.7)
-
 
 TWEEDIE = Exercise(
     id="11.tweedie",
@@ -171,6 +167,5 @@ LADDER = Exercise(
         "n levels have n - 1 gaps: your ladder stops above sigma_min.",
     ),
 )
-
 
 EXERCISES = bank(globals())

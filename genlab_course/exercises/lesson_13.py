@@ -201,5 +201,4 @@ GUIDED_NETWORK = Exercise(
     ),
 )
 
-
 EXERCISES = bank(globals())

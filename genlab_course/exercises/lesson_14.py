@@ -12,7 +12,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 Field = Callable[[Array, float], Array]
 
-
 FORGOTTEN_HALF = Exercise(
     id="14.forgotten-half",
     right=math.exp(-2),
@@ -88,8 +87,6 @@ def _log_density(velocity: Field, divergence: Field, x0: Array, n: int) -> Array
 
 
 _POINTS = np.array([-1.2, 0.1, 0.8])
-
-
 _FIELDS: tuple[tuple[Any, ...], ...] = (
     (lambda x, t: -np.sinh(x) * (0.5 + t), lambda x, t: -np.cosh(x) * (0.5 + t), _POINTS, 8),
     (lambda x, t: (1 + t) * x + 0.3, lambda x, t: np.full_like(x, 1 + t), _POINTS, 5),
@@ -174,7 +171,6 @@ ODE_LOG_PROB = Exercise(
 # 14.flow-matching-pair
 _X0, _EPS = np.array([1.0, -2.0, 0.4]), np.array([0.3, 0.9, -1.5])
 
-
 FLOW_MATCHING_PAIR = Exercise(
     id="14.flow-matching-pair",
     right=lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps - x0]),
@@ -192,6 +188,5 @@ FLOW_MATCHING_PAIR = Exercise(
         "with square roots the path is not straight (it preserves variance): another velocity.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -9,7 +9,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
 INFORMATION = Exercise(
     id="npe.information",
     right=0.5 * math.log(5),
@@ -33,10 +32,7 @@ def _log_phi(z: Array) -> Array:
 
 # npe.box: from a density of z to one of theta = low + (high - low) Phi(z)
 _Z = np.array([[0.3, -1.2], [0.0, 2.0], [-0.7, 0.1]])
-
-
 _LOG_Q = np.array([-1.0, -3.5, 0.4])
-
 
 BOX = Exercise(
     id="npe.box",
@@ -90,12 +86,9 @@ REWEIGHT = Exercise(
 
 # npe.ranks: where each truth stands among its draws
 _TRUTH = np.array([0.5, -2.0, 1.0, 0.0])
-
-
 _DRAWS = np.array(
     [[0.1, 0.2, 0.9, 0.7], [-1.0, 0.0, 1.0, 2.0], [1.0, 0.0, 0.5, -1.0], [-1, -2, -3, -4.0]]
 )
-
 
 RANKS = Exercise(
     id="npe.ranks",
@@ -112,6 +105,5 @@ RANKS = Exercise(
         "You started at 1; a truth below all of its draws has rank 0.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -7,7 +7,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
 SHARPENED = Exercise(
     id="glide.sharpened",
     right=16 / 7,
@@ -30,10 +29,7 @@ SHARPENED = Exercise(
 
 # glide.classifier: a guess of the data, pulled by a classifier
 _GUESS = np.array([[0.2, -0.7], [1.0, 0.1]])
-
-
 _SLOPE = np.array([[0.5, 0.3], [-0.8, 0.4]])
-
 
 CLASSIFIER = Exercise(
     id="glide.classifier",
@@ -60,11 +56,7 @@ def _hide(states: Array, u: Array, p: float, nothing: Array) -> Array:
 
 
 _STATES = np.arange(24.0).reshape(4, 3, 2)
-
-
 _U = np.array([0.05, 0.5, 0.15, 0.92])
-
-
 _NOTHING = np.array([-1.0, -2.0])
 
 
@@ -105,10 +97,7 @@ def _repeat(small: Array) -> Array:
 _LARGE = np.array(
     [[0.1, 0.5, 0.9, 0.3], [0.2, 0.8, 0.4, 0.7], [0, 0.6, 1, 0.2], [0.3, 0.1, 0.5, 0]]
 )
-
-
 _SMALL = np.array([[0.5, 0.4], [0.3, 0.6]])
-
 
 CONSISTENT = Exercise(
     id="glide.consistent",
@@ -127,6 +116,5 @@ CONSISTENT = Exercise(
         "You corrected the mean of the whole picture; every block has one of its own.",
     ),
 )
-
 
 EXERCISES = bank(globals())

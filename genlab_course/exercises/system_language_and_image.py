@@ -8,7 +8,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-
 CHANCE = Exercise(
     id="language_and_image.chance",
     right=1 / 120,
@@ -29,13 +28,8 @@ CHANCE = Exercise(
 
 # language_and_image.joint: words exactly, the picture by a bound
 _LOG_P = np.array([[-0.1, -2.0, -1.5, -0.3], [-0.2, -0.7, -3.0, -4.0]])
-
-
 _MINE = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
-
-
 _BOUND = np.array([-900.0, -1100.5])
-
 
 JOINT = Exercise(
     id="language_and_image.joint",
@@ -95,7 +89,6 @@ def _used(tokens: Rows, stop: int) -> NDArray[np.bool_]:
 
 _TOKENS = np.array([[5, 9, 0, 9], [1, 2, 3, 4], [9, 0, 0, 0], [2, 2, 7, 9]])
 
-
 USED = Exercise(
     id="language_and_image.used",
     right=_used,
@@ -111,6 +104,5 @@ USED = Exercise(
         "You kept what follows the first stop, up to the second.",
     ),
 )
-
 
 EXERCISES = bank(globals())

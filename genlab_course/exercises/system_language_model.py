@@ -10,7 +10,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
 BITS = Exercise(
     id="lm.bits",
     right=3.6 * 0.35 / math.log(2),
@@ -135,8 +134,6 @@ def _scores(q: Array, keys: Array, position: int, omega: float) -> Array:
 
 
 _Q = np.array([0.7, -1.1])
-
-
 _KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
 
@@ -260,6 +257,5 @@ TOP_P = Exercise(
         "top-p compares the running total.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -10,7 +10,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
 CAPTIONS = Exercise(
     id="ld.captions",
     right=0.36,
@@ -285,8 +284,6 @@ def _pull(z, t, target):
 
 
 _ONE, _TWO = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
-
-
 _TIMES = torch.tensor([1.0, 0.7, 0.2, 0.0])
 
 
@@ -412,7 +409,6 @@ def _decode(z: Array) -> Array:
 
 _NOISE = np.array([[0.3, -1.2], [2.0, 0.4]])
 
-
 PIPELINE = Exercise(
     id="ld.pipeline",
     right=lambda noise, sample, decode, shift, spread: decode(shift + spread * sample(noise)),
@@ -447,6 +443,5 @@ COST = Exercise(
         "You charged the encoder, or the decoder twice: nothing is encoded when sampling.",
     ),
 )
-
 
 EXERCISES = bank(globals())

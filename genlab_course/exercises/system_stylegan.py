@@ -7,7 +7,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
 LAZY = Exercise(
     id="style.lazy",
     right=80.0,
@@ -33,11 +32,7 @@ def _demodulated(weight: Array, style: Array) -> Array:
 
 
 _RNG = np.random.default_rng(0)
-
-
 _WEIGHT = _RNG.normal(size=(3, 2, 4))
-
-
 _STYLES = (np.array([0.5, 3.0]), np.array([2.0, 2.0]))
 
 
@@ -151,6 +146,5 @@ DIRECTION = Exercise(
         "You subtracted the means of two halves: near, but 1.6 standard deviations apart.",
     ),
 )
-
 
 EXERCISES = bank(globals())

@@ -9,7 +9,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
-
 PAIRS = Exercise(
     id="video.pairs",
     right=81920,
@@ -58,10 +57,7 @@ INFORMATION = Exercise(
 
 # video.noise: one noise for all frames, blended with one for each
 _COMMON = np.array([[0.5], [-1.0]])
-
-
 _OWN = np.array([[1.0, 0.0, -2.0], [0.3, 0.7, 0.1]])
-
 
 NOISE = Exercise(
     id="video.noise",
@@ -118,6 +114,5 @@ TOKENS = Exercise(
         "Your time runs backwards.",
     ),
 )
-
 
 EXERCISES = bank(globals())
