@@ -3,6 +3,7 @@
 Each command imports what it needs when it is called: `genlab --help` waits for no torch.
 """
 
+import io
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,6 +26,12 @@ from genlab import __version__
 
 class _Group(TyperGroup):
     """Answers what goes wrong in a command with one sentence and exit status 1."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):  # a terminal of ASCII shows "?" for an "é"
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -44,12 +51,20 @@ app = typer.Typer(
     cls=_Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 out, err = Console(), Console(stderr=True)
+EXAMPLE = "a red seven left of a blue three"
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # kinds of files that `sample` writes
 MORE: list[Callable[[], list[Any]]] = []  # rows of a package beside the library, made when asked
 
 
 def complain(sentence: str) -> None:
     """Print a sentence on standard error, as it is."""
     err.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the command before its work, with status 2: it was called in a way that cannot be."""
+    complain(f"genlab: {sentence}")
+    raise typer.Exit(2)
 
 
 def _rows() -> list[Any]:
@@ -118,7 +133,14 @@ def train(
         if hasattr(row, "make") and (device, bfloat16) != ("cpu", False):
             raise ValueError(f"{name} is made on the CPU, without --device and --bfloat16")
         how: dict[str, Any] = {"device": _device(device), "bfloat16": bfloat16}
-        card = make(path, n_steps=steps, force=force, every=every, watch=bar, **how)
+        try:
+            card = make(path, n_steps=steps, force=force, every=every, watch=bar, **how)
+        except KeyboardInterrupt:
+            stand, kept = path.with_suffix(".checkpoint"), "nothing is kept"
+            if stand.exists():
+                kept = f"{stand} keeps the training; the same command goes on from there"
+            complain(f"stopped; {kept}")
+            raise typer.Exit(130) from None
     if card is None:
         err.print(f"stopped at step {bar.step}; the same command goes on from there")
         raise typer.Exit(130)
@@ -130,7 +152,9 @@ def train(
 def systems(
     name: Annotated[str | None, typer.Argument(help="print all figures of this one")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the cards as JSON")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="measure every figure again")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="measure every figure again: some twenty minutes")
+    ] = False,
 ) -> None:
     """Print a row for each model; with --verify, exit status 1 when a figure differs."""
     from genlab.zoo import DIGITS16, find
@@ -139,13 +163,15 @@ def systems(
     listed = table("name", "held-out figures", "kB", "minutes", *(["again"] if verify else []))
     rows = []
     shipped = [model for model in _rows() if model is not DIGITS16]
-    for model in shipped if name is None else [find(name, _rows())]:
+    chosen = shipped if name is None else [find(name, _rows())]
+    for model in chosen:
         card = model.card()
         metrics, minutes = card["metrics"], round(card["seconds"] / 60, 2)
         row = {"name": model.name, "metrics": metrics, "minutes": minutes, "bytes": card["bytes"]}
         cells = [_figures(metrics, most=len(metrics) if name else 3)]
         cells += [f"{card['bytes'] / 1000:.0f}", f"{minutes:.1f}"]
         if verify:
+            complain(f"measuring {model.name}: {len(rows) + 1} of {len(chosen)}")
             row["measured"] = model.figures(model.load())
             odd = differing(metrics, row["measured"])
             row["agrees"] = not odd
@@ -164,14 +190,28 @@ def systems(
 @app.command()
 def sample(
     name: Annotated[str, typer.Argument(help="which model, for example latent_diffusion")],
-    caption: Annotated[str, typer.Argument(help='as in "a red seven left of a blue three"')],
+    caption: Annotated[str, typer.Argument(help=f'as in "{EXAMPLE}"')],
     n: Annotated[int, typer.Option("-n", min=1, help="how many pictures")] = 8,
     guidance: Annotated[float, typer.Option("--guidance", help="scale w; 1 is plain")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "cpu",
     place: Annotated[Path, typer.Option("--out", help="file of the picture")] = Path("sample.png"),
+    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
 ) -> None:
     """Draw what a caption says with a shipped model, `n` times side by side, into one file."""
+    from genlab.files import replace_file, require_room
+
+    if not caption.strip():
+        refuse(f'expected what to draw, as in "{EXAMPLE}", got an empty caption')
+    if place.is_dir():
+        refuse(f"{place} is a folder: expected the name of a file")
+    if place.suffix.lower() not in PICTURES:
+        kinds = f"{', '.join(PICTURES[:-1])} or {PICTURES[-1]}"
+        refuse(f"expected a file that ends in {kinds}, got {place}")
+    if place.exists() and not force:
+        refuse(f"{place} exists: --force replaces it, --out names another place")
+    require_room(place, n * 5000)  # what noise would take as PNG
+
     import torch
     from matplotlib.image import imsave
 
@@ -184,8 +224,10 @@ def sample(
     generator = torch.Generator().manual_seed(seed)
     x = model.draw([caption] * n, guidance_scale=guidance, generator=generator)
     row = torch.nn.functional.pad(x, (2, 2, 2, 2), value=1.0).permute(2, 0, 3, 1).flatten(1, 2)
-    imsave(place, row.repeat_interleave(4, 0).repeat_interleave(4, 1).clamp(0, 1).cpu().numpy())
-    out.print(f"wrote {place}")
+    large, picture = row.repeat_interleave(4, 0).repeat_interleave(4, 1), io.BytesIO()
+    imsave(picture, large.clamp(0, 1).cpu().numpy(), format=place.suffix[1:].lower())
+    replace_file(place, picture.getvalue())
+    out.print(f"wrote {place}", soft_wrap=True, markup=False)
 
 
 def _device(name: str) -> str:
@@ -218,22 +260,25 @@ def _figures(metrics: dict[str, Any], most: int = sys.maxsize) -> str:
 
 
 class _Bar:
-    """A progress bar; the first Ctrl-C inside it ends the training between two steps."""
+    """A progress bar; an interrupt ends a training between two steps, and all else at once."""
 
     def __init__(self, name: str) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         more = (TimeRemainingColumn(), TextColumn("{task.fields[losses]}"))
-        self.progress, self.stopped, self.step = Progress(*columns, *more, console=err), False, 0
+        self.progress, self.step = Progress(*columns, *more, console=err), 0
+        self.training = self.stopped = False
         self.task = self.progress.add_task(name, total=None, losses="", visible=False)
 
     def __call__(self, record: Any, n_steps: int, _: float) -> bool:
-        self.step = record.step
+        self.step, self.training = record.step, record.step < n_steps
         losses = "  ".join(f"{name} {value:.4f}" for name, value in record.losses.items())
         now = {"completed": record.step, "total": n_steps, "losses": losses}
         self.progress.update(self.task, visible=True, **now)
         return self.stopped
 
     def stop(self, *_: Any) -> None:
+        if not self.training:
+            raise KeyboardInterrupt
         self.stopped = True
 
 

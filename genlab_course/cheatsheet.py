@@ -6,6 +6,7 @@ No figure on them is typed, so they cannot drift from the course; `docs/cheatshe
 import importlib
 import inspect
 import re
+import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,6 +80,8 @@ def cheat_sheet() -> str:
 
 def equation_sheet() -> str:
     """The equations of the lessons as Markdown, from the docstrings of the code under them."""
+    if sys.flags.optimize > 1:
+        raise ValueError("python -OO strips docstrings, in which the equations are: use python -O")
     return "\n\n".join(["# The equations, lesson by lesson", *map(_lesson, KERNELS)]) + "\n"
 
 

@@ -35,7 +35,13 @@ def read(
     from genlab.map import PAYS
     from genlab_course import reader
 
-    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    piped = str(file) == "-"
+    data = sys.stdin.buffer.read() if piped else file.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = "the standard input" if piped else file
+        raise ValueError(f"{place} is no text in UTF-8 ({error.reason})") from None
     reading = reader.read(text, lambda families: {f: PAYS[f][0] for f in families})
     if as_json:
         typer.echo(json.dumps(reading.as_dict(), indent=2, ensure_ascii=False))
@@ -209,8 +215,12 @@ def speedrun(
     if task != "digits16":
         raise ValueError(f"the only speed-run is digits16, got {task!r}")
     letters = "ab" if report else "a"
-    for line in speedrun.play(seed, seconds, place, n, letters, force=force):
-        out.print(line, soft_wrap=True, highlight=False)
+    try:
+        for line in speedrun.play(seed, seconds, place, n, letters, force=force):
+            out.print(line, soft_wrap=True, highlight=False)
+    except KeyboardInterrupt:
+        complain("stopped; nothing of this run is kept: its clock cannot be taken up again")
+        raise typer.Exit(130) from None
 
 
 @app.command("class", help="Show what each learner has done, and how often each mistake was made.")

@@ -15,7 +15,7 @@ def folder(start: Path | None = None) -> Path | None:
     with contextlib.suppress(OSError):  # the directory may be gone
         place = (start or Path.cwd()).resolve()
         named = os.environ.get("GENLAB_MY") if start is None else None
-        first = [Path(named).expanduser().resolve()] if named else []
+        first = [_at_home(named).resolve()] if named else []
         for candidate in (*first, place, *place.parents):
             if (candidate / MARK).is_file():
                 return candidate
@@ -25,8 +25,18 @@ def folder(start: Path | None = None) -> Path | None:
 def own_folder() -> Path:
     """What GENLAB_MY names, or the clone's my/; else the folder that one is in, or ./my."""
     if named := os.environ.get("GENLAB_MY"):
-        return Path(named).expanduser()
+        return _at_home(named)
     return folder() or Path.cwd() / "my" if NOTEBOOKS == PACKED else NOTEBOOKS.parent / "my"
+
+
+def _at_home(named: str) -> Path:
+    """The place that GENLAB_MY names, where "~" is a home; FileNotFoundError without such a one."""
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        user = named.partition("/")[0].removeprefix("~")
+        said = f"GENLAB_MY is {named!r}, and no user is called {user}"
+        raise FileNotFoundError(said) from None
 
 
 def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:

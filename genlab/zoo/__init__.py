@@ -23,7 +23,7 @@ def find(name: str, rows: Sequence[Any] = ROWS) -> Any:
     by_name = {row.name: row for row in rows}
     if name not in by_name:
         near = difflib.get_close_matches(name, by_name, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(by_name)}"
+        hint = f"did you mean {near[0]}?" if near else "`genlab train` lists them all"
         raise ValueError(f"no model is named {name!r}; {hint}")
     return by_name[name]
 

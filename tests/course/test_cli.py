@@ -20,9 +20,11 @@ from typer.testing import CliRunner
 
 from genlab.core.weights import read_card
 from genlab.map import PAYS, SCORE
+from genlab.systems.latent_diffusion import LatentDiffusion
 from genlab.zoo import MODELS, find
 from genlab_course import reader
 from genlab_course.cli import app
+from genlab_course.places import folder
 from genlab_course.reader import FIELDS
 
 KILL = getattr(signal, "SIGKILL", None)  # Windows has none
@@ -120,6 +122,7 @@ def test_a_learners_file_is_kept_unless_force_is_given(tmp_path):
     ("arguments", "status", "sentence"),
     [
         (["digit_gna"], 1, "no model is named 'digit_gna'; did you mean digit_gan?"),
+        (["qqq"], 1, "no model is named 'qqq'; `genlab train` lists them all"),
         (["digit_gan", "--out", "a.pt"], 1, "file that ends in .safetensors, got a.pt"),
         (["digit_gan", "--out", "/proc/none"], 1, "No such file or directory: '/proc/none'"),
         (["digit_gan", "--steps", "0"], 2, "Invalid value for '--steps'"),
@@ -248,6 +251,68 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, 
     assert not path.with_suffix(".checkpoint").exists()
 
 
+MEASURING = (
+    "import time\n"
+    "from genlab.zoo.train import Model\n"
+    "def figures(*_):\n"
+    "    print('measuring', flush=True)\n"
+    "    time.sleep(60)\n"
+    "Model.figures = figures\n"
+    "from genlab_course.cli import app; app()"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Windows sends no such signal")
+def test_an_interrupt_ends_the_measuring_at_once_and_the_training_is_kept(tmp_path, whole):
+    arguments = ["train", "digit_vae", "--steps", str(N_STEPS), "--out", str(tmp_path)]
+    for _ in range(2):  # the second time nothing is left to train
+        measuring = subprocess.Popen(
+            [sys.executable, "-c", MEASURING, *arguments],
+            env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert measuring.stdout.readline() == "measuring\n"
+        measuring.send_signal(signal.SIGINT)
+        _, complaint = measuring.communicate(timeout=20)  # of the minute that it would take
+        assert measuring.returncode == 130
+        checkpoint = tmp_path / "digit_vae.checkpoint"
+        assert f"{checkpoint} keeps the training; the same command goes on" in complaint
+        assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
+    again = subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "digit_vae.safetensors").read_bytes() == whole("digit_vae")
+
+
+@pytest.mark.parametrize(
+    ("called", "arguments", "sentence"),
+    [
+        ("genlab.zoo.train.Model.train", ["train", "digit_gan"], "stopped; nothing is kept"),
+        ("genlab_course.speedrun.draw", ["speedrun", "digits16", "--seconds", 0.1, "-n", 40],
+         "stopped; nothing of this run is kept: its clock cannot be taken up again"),
+    ],
+)  # fmt: skip
+def test_an_interrupt_says_what_is_lost(tmp_path, monkeypatch, called, arguments, sentence):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    owner, _, name = called.rpartition(".")
+    monkeypatch.setattr(f"{owner}.{name}", interrupted)
+    result = run(*arguments, "--out", tmp_path / "a.safetensors")
+    assert result.exit_code == 130
+    assert said(result).endswith(sentence)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_measuring_again_says_where_it_is(monkeypatch):
+    for row in ("genlab.zoo.train.Model", "genlab_course.rows.ReaderRow"):
+        monkeypatch.setattr(f"{row}.figures", lambda row, *_: row.card()["metrics"])
+        monkeypatch.setattr(f"{row}.load", lambda row: None)
+    result = run("systems", "--verify", "--json")
+    lines = [f"measuring {name}: {k} of {len(SHIPPED)}" for k, name in enumerate(SHIPPED, 1)]
+    assert result.stderr.splitlines() == lines
+    assert "twenty minutes" in said(run("systems", "--help"))
+
+
 def test_the_demo_pages_are_written_and_served(tmp_path, monkeypatch):
     served = []
     monkeypatch.setattr("genlab_course.demos.serve", lambda *a, **k: served.append((a, k)) or 3)
@@ -301,6 +366,21 @@ def test_a_release_is_read_in_four_lines_from_a_file_or_the_standard_input(tmp_p
     assert reading["from_the_map"] == {"trade_offs": {SCORE: PAYS[SCORE][0]}}
 
 
+def test_a_text_may_begin_with_the_mark_of_its_encoding_and_one_that_is_none_is_named(tmp_path):
+    (tmp_path / "card.txt").write_text(RELEASE)
+    (tmp_path / "notepad.txt").write_text(RELEASE, encoding="utf-8-sig")
+    plain = run("read", tmp_path / "card.txt").stdout
+    assert run("read", tmp_path / "notepad.txt").stdout == plain
+    marked = (tmp_path / "notepad.txt").read_bytes()
+    assert CliRunner().invoke(app, ["read", "-"], input=marked).stdout == plain
+    (tmp_path / "model.bin").write_bytes(b"\x8e\x01\xff")
+    refused = run("read", tmp_path / "model.bin")
+    assert refused.exit_code == 1
+    assert said(refused).startswith(f"genlab: {tmp_path / 'model.bin'} is no text in UTF-8")
+    refused = CliRunner().invoke(app, ["read", "-"], input=b"\x8e\x01\xff")
+    assert said(refused).startswith("genlab: the standard input is no text in UTF-8")
+
+
 TEXTS = reader.releases("test")[:3]
 
 
@@ -318,16 +398,74 @@ def test_the_reader_is_a_row_that_is_listed_fitted_and_kept(tmp_path, monkeypatc
     assert "no --steps" in said(run("train", "reader", "--out", tmp_path, "--steps", 3))
 
 
+CAPTION = "a red seven left of a blue three"
+
+
 def test_a_caption_is_drawn_into_a_file_and_another_model_refused(tmp_path):
     place = tmp_path / "drawn.png"
-    result = run("sample", "latent_diffusion", "a red seven left of a blue three", "-n", 1,
-                 "--out", place)  # fmt: skip
+    result = run("sample", "latent_diffusion", CAPTION, "-n", 1, "--out", place)
     assert result.exit_code == 0, said(result)
     assert place.read_bytes().startswith(b"\x89PNG")
-    refused = run("sample", "digit_vae", "a red seven")
+    assert [path.name for path in tmp_path.iterdir()] == ["drawn.png"]
+    refused = run("sample", "digit_vae", "a red seven", "--out", tmp_path / "other.png")
     assert refused.exit_code == 1
     assert "draws from no caption" in said(refused)
-    assert "'pink' where one of" in said(run("sample", "latent_diffusion", "a pink seven"))
+    pink = run("sample", "latent_diffusion", "a pink seven", "--out", tmp_path / "other.png")
+    assert "'pink' where one of" in said(pink)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            [CAPTION, "--out", "a.xyz"],
+            "expected a file that ends in .png, .jpg, .jpeg or .webp, got a.xyz",
+        ),
+        ([CAPTION, "--out", "a"], "expected a file that ends in .png, .jpg, .jpeg or .webp, got a"),
+        ([CAPTION, "--out", "folder.png"], "folder.png is a folder"),
+        ([CAPTION, "--out", "kept.png"], "kept.png exists: --force replaces it"),
+        ([" ", "--out", "a.png"], f'expected what to draw, as in "{CAPTION}"'),
+    ],
+)
+def test_what_is_wrong_with_a_picture_is_said_before_a_model_is_loaded(
+    tmp_path, monkeypatch, arguments, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("genlab.zoo.find", None)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "kept.png").write_text("mine")
+    result = run("sample", "latent_diffusion", *arguments)
+    assert result.exit_code == 2
+    assert said(result).startswith(f"genlab: {sentence}")
+    assert (tmp_path / "kept.png").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_picture_is_replaced_with_force_and_a_full_disk_leaves_the_old_one(tmp_path, monkeypatch):
+    class Drawn(LatentDiffusion):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+
+        def draw(self, captions, **_):
+            return torch.zeros(len(captions), 3, 16, 16)
+
+    monkeypatch.setattr("genlab.zoo.train.Model.load", lambda *_, **__: Drawn())
+    place = tmp_path / "kept.png"
+    place.write_text("mine")
+    arguments = ["sample", "latent_diffusion", CAPTION, "--out", place, "--force"]
+
+    def full(path, *_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("genlab.files._write", full)
+        refused = run(*arguments)
+    assert refused.exit_code == 1
+    assert said(refused) == f"genlab: No space left on device: {place}"
+    assert place.read_text() == "mine"
+    assert run(*arguments).exit_code == 0
+    assert place.read_bytes().startswith(b"\x89PNG")
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.fixture
@@ -388,3 +526,30 @@ def test_the_league_is_whole_in_a_narrow_terminal():
     shown = run("league", columns=80).stdout
     assert all(name in shown for name in ("digit_masked_diffusion", "samples/s", "sequential"))
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("arguments", [["league"], ["cheatsheet"], ["train"]])
+def test_a_terminal_of_ascii_shows_what_it_can(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "genlab_course.cli", *arguments], capture_output=True,
+        env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(done.stdout.splitlines()) > 20
+
+
+def test_equations_that_python_has_stripped_are_missed():
+    done = subprocess.run(
+        [sys.executable, "-OO", "-m", "genlab_course.cli", "cheatsheet", "--equations"],
+        capture_output=True, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "python -OO strips docstrings" in done.stderr
+
+
+def test_a_home_that_is_nobodys_is_named(monkeypatch):
+    monkeypatch.setenv("GENLAB_MY", "~nosuch/my")
+    result = run("start")
+    assert result.exit_code == 1
+    assert said(result) == "genlab: GENLAB_MY is '~nosuch/my', and no user is called nosuch"
+    assert folder() is None  # nor does a lesson stop

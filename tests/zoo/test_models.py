@@ -119,7 +119,7 @@ def test_every_shipped_file_has_a_row_and_a_card_and_every_row_a_file():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("digit_vea", "did you mean digit_vae"), ("x", "there are: digit_pixelcnn")]
+    ("name", "said"), [("digit_vea", "did you mean digit_vae"), ("x", "`genlab train` lists")]
 )
 def test_an_unknown_name_is_answered_with_a_hint(name, said):
     with pytest.raises(ValueError, match=said):
