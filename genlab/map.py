@@ -90,7 +90,8 @@ PARADIGMS: tuple[Paradigm, ...] = (
         ("denoising", "flow matching", "denoising of tokens", "energy", "matching of samples",
          "distillation"),
         (
-            ("multi-step", ("indirect", "bound", "unnormalised", "none")),  # none: Langevin, or few
+            # none: annealed Langevin steps, or a few large ones
+            ("multi-step", ("indirect", "bound", "unnormalised", "none")),
             ("parallel-refinement", ("bound",)),
             ("one-pass", ("none",)),  # trained to jump (frontier)
         ),
