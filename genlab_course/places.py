@@ -15,7 +15,7 @@ def folder(start: Path | None = None) -> Path | None:
     with contextlib.suppress(OSError):  # the directory may be gone
         place = (start or Path.cwd()).resolve()
         named = os.environ.get("GENLAB_MY") if start is None else None
-        first = [_at_home(named).resolve()] if named else []
+        first = [at_home(named).resolve()] if named else []
         for candidate in (*first, place, *place.parents):
             if (candidate / MARK).is_file():
                 return candidate
@@ -25,17 +25,17 @@ def folder(start: Path | None = None) -> Path | None:
 def own_folder() -> Path:
     """What GENLAB_MY names, or the clone's my/; else the folder that one is in, or ./my."""
     if named := os.environ.get("GENLAB_MY"):
-        return _at_home(named)
+        return at_home(named)
     return folder() or Path.cwd() / "my" if NOTEBOOKS == PACKED else NOTEBOOKS.parent / "my"
 
 
-def _at_home(named: str) -> Path:
-    """The place that GENLAB_MY names, where "~" is a home; FileNotFoundError without such a one."""
+def at_home(named: str, what: str = "GENLAB_MY") -> Path:
+    """A place in whose name "~" is a home; FileNotFoundError says of what it is nobody's."""
     try:
         return Path(named).expanduser()
     except RuntimeError:
         user = named.partition("/")[0].removeprefix("~")
-        said = f"GENLAB_MY is {named!r}, and no user is called {user}"
+        said = f"{what} is {named!r}, and no user is called {user}"
         raise FileNotFoundError(said) from None
 
 

@@ -7,6 +7,7 @@ import re
 import tempfile
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 from IPython.display import HTML, FileLink, display
@@ -14,10 +15,10 @@ from IPython.display import HTML, FileLink, display
 from genlab.files import replace_file
 from genlab_course.answers import LOG
 from genlab_course.copies import dated, digest, mark, read_copy, versions
-from genlab_course.places import BACKUPS, MARK, folder, own_folder
+from genlab_course.places import BACKUPS, MARK, at_home, folder, own_folder
 from genlab_course.start_page import PAGE
 
-MOST_LINK, MOST_BACKUPS = 20_000_000, 50_000_000  # bytes
+MOST_LINK, MOST_BACKUPS, MOST_UNPACKED = 20_000_000, 50_000_000, 500_000_000  # bytes
 DATA = "data:application/zip;base64,"
 
 
@@ -36,50 +37,89 @@ def pack(mine: Path) -> bytes:
     return buffer.getvalue()
 
 
-def download() -> None:
-    """Show a link to your work, one zip of working copies and progress."""
+def download(name: str = "") -> None:
+    """Show a link to your work, one zip of working copies and progress.
+
+    The file carries `name`: yours, or the pseudonym by which your class knows you.
+    """
     mine = folder()
     if mine is None:
         raise FileNotFoundError("there are no working copies here: `genlab start` makes them")
-    data, name = pack(mine), time.strftime("genlab-%Y-%m-%dT%H-%M-%S.zip")
+    who = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:40]
+    data, file = pack(mine), f"{time.strftime('%Y-%m-%dT%H-%M-%S')}.zip"
+    file = f"genlab-{who}-{file}" if who else f"genlab-{file}"
     if len(data) <= MOST_LINK:
         address = DATA + base64.b64encode(data).decode()
-        display(HTML(f'<a download="{name}" href="{address}">{name}</a>'))
+        display(HTML(f'<a download="{file}" href="{address}">{file}</a>'))
     else:
-        replace_file(mine / name, data)
-        display(FileLink(os.path.relpath(mine / name)))
+        replace_file(mine / file, data)
+        display(FileLink(os.path.relpath(mine / file)))
 
 
 def restore(file: str | Path) -> None:
-    """Put the work of a `download` back, and say what was done.
+    """Put the work of a `download` back, and say what was done, and what was not and why.
 
     Nothing is lost: a copy that differs, if you have written in it, is kept beside, dated.
+    ValueError for what is no such zip, leads out of the folder or is too large.
     """
     mine = folder() or own_folder()
     if not zipfile.is_zipfile(file):
         raise ValueError(f"{file}: expected a zip that `course.download` made")
-    with zipfile.ZipFile(file) as packed, tempfile.TemporaryDirectory() as unpacked:
+    with zipfile.ZipFile(file) as packed, tempfile.TemporaryDirectory() as place:
         for name in packed.namelist():
             if not (mine / name).resolve().is_relative_to(mine.resolve()):
                 raise ValueError(f"{file}: {name!r} lies outside the folder; nothing was restored")
-        packed.extractall(unpacked)
-        n_back, there = 0, Path(unpacked)
-        ours, theirs = versions(mine), versions(there)
-        for name in (name for name in packed.namelist() if name.endswith(".ipynb")):
-            copy, data = mine / name, (there / name).read_bytes()
-            if copy.exists():
-                have, back = _text(copy), _text(there / name)
-                if back in (have, theirs.get(name)):  # the same words, or nobody's
+        try:
+            unpacked = _unpack(packed, there := Path(place))
+        except (RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            said = f"{file}: expected a zip that `course.download` made ({error})"
+            raise ValueError(said) from error
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+        n_back, ours, theirs = 0, versions(mine), versions(there)
+        for name, source in unpacked.items():
+            try:
+                if not _put_back(source, mine / name, ours.get(name), theirs.get(name)):
                     continue
-                if have != ours.get(name):
-                    replace_file(kept := dated(copy, copy.parent), copy.read_bytes())
-                    print(f"kept:  {kept}")
-            replace_file(copy, data)
+            except (OSError, ValueError) as error:
+                print(f"not put back: {name} ({getattr(error, 'strerror', None) or error})")
+                continue
             n_back += 1
             ours |= {name: theirs[name]} if name in theirs else {}
         mark(mine, ours)
         n_added = merge(there / LOG, mine / LOG)
     print(f"put back: {n_back} notebooks; added: {n_added} answers; in {mine}")
+
+
+def _unpack(packed: zipfile.ZipFile, there: Path) -> dict[str, Path]:
+    """Unpack the notebooks, each by a number as names may be anything, with mark and log."""
+    wanted = [i for i in packed.infolist() if i.filename.endswith(".ipynb")]
+    wanted += [i for i in packed.infolist() if i.filename in (MARK, LOG)]
+    if (size := sum(info.file_size for info in wanted)) > MOST_UNPACKED:
+        raise ValueError(f"{size:,} bytes are packed in it; at most {MOST_UNPACKED:,} are unpacked")
+    places = {}
+    for number, info in enumerate(wanted):
+        name = info.filename
+        place = there / (name if name in (MARK, LOG) else str(number))
+        place.write_bytes(packed.read(info))
+        places[name] = place
+    return {name: place for name, place in places.items() if name not in (MARK, LOG)}
+
+
+def _put_back(source: Path, copy: Path, ours: str | None, theirs: str | None) -> bool:
+    """Put a notebook in a copy's place; False where it is that already, or holds nobody's words."""
+    back = _text(source)
+    if not back:
+        raise ValueError("no notebook")
+    if os.path.lexists(copy):
+        have = _text(copy)
+        if back in (have, theirs):
+            return False
+        if have != ours:
+            replace_file(kept := dated(copy, copy.parent), copy.read_bytes())
+            print(f"kept:  {kept}")
+    replace_file(copy, source.read_bytes())
+    return True
 
 
 def _text(copy: Path) -> str:
@@ -104,7 +144,7 @@ def merge(source: Path, log: Path) -> int:
 
 def keep(place: str | Path) -> None:
     """Keep the progress of this session in a folder of yours, say on a drive; so does GENLAB_MY."""
-    before, there = folder(), Path(place).expanduser().resolve()
+    before, there = folder(), at_home(str(place), "the folder").resolve()
     mark(there, versions(there))
     if before:
         merge(before / LOG, there / LOG)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import genlab_course as course
 from genlab_course.places import MARK, NOTEBOOKS, folder, own_folder
 
 
@@ -32,3 +33,13 @@ def test_copies_belong_to_the_clone_or_else_to_where_one_works(copies, monkeypat
     assert found == ([copies.parent / "my", copies] if packed else [clone, clone])
     monkeypatch.setenv("GENLAB_MY", "~/mine")
     assert own_folder() == Path("~/mine").expanduser()
+
+
+def test_a_home_that_is_not_there_is_said_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENLAB_MY", "~nosuch-user/my")
+    with pytest.raises(FileNotFoundError, match="GENLAB_MY is '~nosuch-user/my', and no user"):
+        own_folder()
+    assert folder() is None
+    with pytest.raises(FileNotFoundError, match="the folder is '~nosuch-user/d', and no user"):
+        course.keep("~nosuch-user/d")

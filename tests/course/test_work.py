@@ -15,6 +15,7 @@ from genlab_course import work
 from genlab_course.answers import LOG, answered, record
 from genlab_course.copies import prepare
 from genlab_course.places import BACKUPS, MARK, folder
+from genlab_course.roster import roster
 from genlab_course.start_page import PAGE
 
 CELL = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "as shipped"}
@@ -151,6 +152,66 @@ def test_a_link_in_the_folder_leads_nowhere(tmp_path, mine):
         file.writestr("way/evil.ipynb", "{}")
     with pytest.raises(ValueError, match="outside"):
         course.restore(tmp_path / "bad.zip")
+
+
+def zip_of(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, text in files.items():
+            file.writestr(name, text)
+    return path
+
+
+def test_what_cannot_be_put_back_is_named_and_the_rest_is(tmp_path, mine, capsys):
+    long = "b" * 300
+    packed = {
+        "a.ipynb": notebook("a"), "a.ipynb/x.ipynb": notebook("x"), f"{long}.ipynb": notebook("b"),
+        "no.ipynb": "not json", "04_flows.ipynb": notebook("monday"),
+    }  # fmt: skip
+    course.restore(zip_of(tmp_path / "odd.zip", packed))
+    said = capsys.readouterr().out
+    assert "not put back: a.ipynb/x.ipynb (" in said
+    assert f"not put back: {long}.ipynb (File name too long)" in said
+    assert "not put back: no.ipynb (no notebook)" in said
+    assert "put back: 2 notebooks" in said
+    assert "monday" in (mine / "04_flows.ipynb").read_text()
+    assert not (mine / "no.ipynb").exists()
+
+
+def test_a_zip_is_unpacked_up_to_a_bound(tmp_path, mine, monkeypatch):
+    bomb = zip_of(tmp_path / "bomb.zip", {"04_flows.ipynb": b" " * 3_000_000})
+    monkeypatch.setattr(work, "MOST_UNPACKED", 2_000_000)
+    with pytest.raises(ValueError, match=r"bomb\.zip: 3,000,000 bytes are packed in it; at most"):
+        course.restore(bomb)
+    other = zip_of(tmp_path / "b.zip", {"data.bin": b" " * 3_000_000, "own.ipynb": notebook("o")})
+    course.restore(other)  # what is no notebook is not unpacked
+    assert (mine / "own.ipynb").is_file()
+    assert not (mine / "data.bin").exists()
+
+
+def test_a_damaged_zip_is_said_in_a_sentence(tmp_path, mine):
+    data = bytearray(zip_of(tmp_path / "a.zip", {"04_flows.ipynb": notebook("a")}).read_bytes())
+    data[60:70] = b"\xff" * 10
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.zip: expected a zip that .* made \("):
+        course.restore(tmp_path / "a.zip")
+    assert "four" in (mine / "04_flows.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("heron", "genlab-heron-2"), ('Dörte "x"/../<b>', "genlab-Dörte-x-..-b-2"), ("", "genlab-2")],
+)
+def test_a_download_carries_a_name_that_a_class_is_shown(mine, monkeypatch, name, start):
+    seen = []
+    monkeypatch.setattr(work, "display", seen.append)
+    course.download(name)
+    (file,) = re.findall(r'download="([^"]+)"', seen[0].data)
+    assert file.startswith(start)
+    assert file.endswith(".zip")
+    record("02.loss", True)
+    (mine / "class").mkdir()
+    (mine / "class" / file).write_bytes(work.pack(mine))
+    assert list(roster(mine / "class")[0]) == [start[7:-2] if name else file.removesuffix(".zip")]
 
 
 def test_what_is_no_zip_is_said(tmp_path, mine):
