@@ -13,7 +13,7 @@ from urllib.parse import quote
 import typer
 from rich.text import Text
 
-from genlab.cli import MORE, app, complain, err, out, table
+from genlab.cli import MORE, app, complain, out, table
 
 
 def _reader() -> list[Any]:
@@ -90,15 +90,14 @@ def handout(
 @app.command(help="Make your working copies in my/, and the start page that lists them.")
 def start() -> None:
     """Make what is missing."""
-    from genlab_course.places import key_of, own_folder
-    from genlab_course.start_page import begin
+    from genlab_course.places import own_folder
+    from genlab_course.start_page import begin, notices
 
     page, prepared = begin(own_folder())
     said = [f"{len(names)} {word}" for word, names in vars(prepared).items() if names]
     out.print(f"{page}: {', '.join(said) or 'nothing new'}", soft_wrap=True, markup=False)
-    if prepared.unreadable:
-        names = ", ".join(map(key_of, prepared.unreadable))
-        err.print(f"no notebook that can be read: {names}; `genlab reset` keeps what is there")
+    for sentence in notices(prepared):
+        complain(sentence)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -133,11 +132,14 @@ def lab(
 @app.command(help="Take a fresh working copy of a lesson; the old one is kept, dated.")
 def reset(
     lesson: Annotated[str, typer.Argument(help="number of a lesson, or name of a lab")],
+    keep_answers: Annotated[
+        bool, typer.Option("--keep-answers", help="put your answers into the fresh copy")
+    ] = False,
 ) -> None:
     """Put a fresh copy in place of yours."""
     from genlab_course.copies import reset_here
 
-    reset_here(lesson)
+    reset_here(lesson, keep_answers=keep_answers)
 
 
 @app.command(help="Serve the instructor's pages: one a lesson and lab, large, no code.")

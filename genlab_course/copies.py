@@ -73,35 +73,50 @@ class Prepared:
 
 
 def prepare(mine: Path, source: Path = NOTEBOOKS) -> Prepared:
-    """Make the copies that are missing, renew the untouched, and rescue those that cannot run."""
+    """Make the copies that are missing, renew the untouched, and rescue those that cannot run.
+
+    A copy that nobody has written in but somebody has run is kept in the backups, with what it
+    showed. Where the disk is full on the way, what was made until then is a copy like any other.
+    """
     known = versions(mine)
-    done: dict[str, list[str]] = {what: [] for what in vars(Prepared())}
-    for name, path in shipped(source).items():
-        copy, content = mine / name, fresh(path)
-        want, made_from = digest(content), known.get(name)
-        if not os.path.lexists(copy):
-            what = "new"
-        elif (have := read_copy(copy)) is None:
-            what = "unreadable"
-        elif digest(have) == want:
-            known[name] = want
-            continue
-        elif made_from == want:
-            continue  # written in, and made from this version
-        elif made_from == digest(have):
-            what = "renewed"
-        elif imports_gone(have):
-            what = "carried"
-            replace_file(dated(copy, copy.parent), copy.read_bytes())
-            carry_over(have, content)
-        else:
-            what = "outdated"
-        done[what].append(name)
-        if what not in ("outdated", "unreadable"):
-            write_copy(copy, content)
-            known[name] = want
     mark(mine, known)
+    done: dict[str, list[str]] = {what: [] for what in vars(Prepared())}
+    try:
+        for name, path in shipped(source).items():
+            what = _prepare(mine, name, fresh(path), known)
+            if what:
+                done[what].append(name)
+    finally:
+        mark(mine, known)
     return Prepared(**{what: tuple(names) for what, names in done.items()})
+
+
+def _prepare(mine: Path, name: str, content: Notebook, known: dict[str, str]) -> str:
+    """Make, renew or rescue one copy, and note its version; "" where nothing is to be done."""
+    copy, want, made_from = mine / name, digest(content), known.get(name)
+    have = read_copy(copy)
+    if not os.path.lexists(copy):
+        what = "new"
+    elif have is None:
+        return "unreadable"
+    elif digest(have) == want:
+        known[name] = want
+        return ""
+    elif made_from == want:
+        return ""  # written in, and made from this version
+    elif made_from == digest(have):
+        what = "renewed"
+        if any(cell.get("execution_count") for cell in code_cells(have)):
+            replace_file(dated(copy, mine / BACKUPS), copy.read_bytes())
+    elif imports_gone(have):
+        what = "carried"
+        replace_file(dated(copy, copy.parent), copy.read_bytes())
+        carry_over(have, content)
+    else:
+        return "outdated"
+    write_copy(copy, content)
+    known[name] = want
+    return what
 
 
 def imports_gone(content: Notebook) -> bool:
@@ -170,10 +185,26 @@ def _blanks(source: str | list[str]) -> int:
     return sum(map(empty, _parsed(source).body))
 
 
-def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
-    """Take a fresh copy of a lesson ("4", "04") or lab ("glide"), and say where the old one is."""
+@dataclass(frozen=True)
+class Reset:
+    """What `reset` did."""
+
+    copy: Path  # the fresh one
+    kept: Path | None  # where the old one is now; None without any
+    carried: tuple[str, ...]  # exercises whose answers were taken along
+
+
+def reset(
+    lesson: str, mine: Path, source: Path = NOTEBOOKS, *, keep_answers: bool = False
+) -> Reset:
+    """Take a fresh copy of a lesson ("4", "04") or lab ("glide"); the old one is kept, dated.
+
+    `keep_answers` puts the cells that hold answers into the fresh copy, and no other cell.
+    """
     name = find_lesson(lesson, source)
     known, copy, kept = versions(mine), mine / name, None
+    content, have = fresh(source / name), read_copy(copy)
+    carried = carry_over(have, content) if keep_answers and have is not None else []
     if os.path.lexists(copy):
         kept = dated(copy, mine / BACKUPS)
         if copy.is_file():
@@ -181,18 +212,21 @@ def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path
         else:
             kept.parent.mkdir(parents=True, exist_ok=True)
             copy.rename(kept)
-    content = fresh(source / name)
     write_copy(copy, content)
-    mark(mine, known | {name: digest(content)})
-    return copy, kept
+    mark(mine, known | {name: digest(fresh(source / name))})
+    return Reset(copy, kept, tuple(carried))
 
 
-def reset_here(lesson: str | int) -> None:
+def reset_here(lesson: str | int, *, keep_answers: bool = False) -> None:
     """Take a fresh copy of a lesson or lab, as `genlab reset` does, and print where it went."""
-    copy, kept = reset(str(lesson), folder() or own_folder())
-    print(f"fresh: {copy} (if it is open: File, Reload Notebook from Disk)")
-    if kept is not None:
-        print(f"kept:  {kept}")
+    done = reset(str(lesson), folder() or own_folder(), keep_answers=keep_answers)
+    print(f"fresh: {done.copy} (if it is open: File, Reload Notebook from Disk)")
+    if keep_answers:
+        print(f"answers taken along: {', '.join(done.carried) or 'none was found'}")
+    if done.kept is not None:
+        print(f"kept:  {done.kept}")
+    if keep_answers and done.kept is not None:
+        print("notes and cells of your own are in the old copy: take along what you want to keep")
 
 
 def dated(copy: Path, place: Path) -> Path:

@@ -21,9 +21,11 @@ HERO_ALT = (
 )
 SAYS = {  # what was done with some copies: the sentence about them
     "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "
-    "answers were carried over into fresh ones; the old ones are kept beside them, with the date.",
-    "outdated": "The course has newer versions of: {names}. Yours are as you left them; `genlab "
-    "reset` takes the new one and keeps yours.",
+    "answers were carried over into fresh ones; notes and cells of your own were not: the old ones "
+    "are kept beside them, with the date.",
+    "outdated": "The course has newer versions of: {names}. Yours are as you left them. `genlab "
+    "reset LESSON --keep-answers` takes the new one with your answers in it and keeps yours in "
+    "`backups/`, where notes and cells of your own stay.",
     "unreadable": "What stands in the place of these copies is no notebook that can be read: "
     "{names}. Nothing was changed there; `genlab reset` takes a fresh one and keeps what is there.",
 }

@@ -335,7 +335,7 @@ def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
     lesson = next((tmp_path / "my").glob("04_*.ipynb"))
     fresh = lesson.read_bytes()
     lesson.write_text("my answers")
-    assert "no notebook that can be read: 04" in said(run("start"))
+    assert "no notebook that can be read: `04`" in said(run("start"))
     result = run("reset", 4)
     assert (result.exit_code, lesson.read_bytes()) == (0, fresh)
     (kept,) = (tmp_path / "my" / "backups").iterdir()

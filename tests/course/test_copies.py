@@ -1,6 +1,7 @@
 """Working copies: made once, renewed while untouched, and never written over."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -19,8 +20,9 @@ from genlab_course.copies import (
     imports_gone,
     prepare,
     reset,
+    write_copy,
 )
-from genlab_course.places import BACKUPS, MARK, NOTEBOOKS, shipped
+from genlab_course.places import BACKUPS, MARK, NOTEBOOKS, folder, shipped
 from genlab_course.standings import standings
 from genlab_course.start_page import begin, notices
 
@@ -144,9 +146,12 @@ def test_a_copy_that_was_opened_run_and_saved_is_still_renewed(source, mine):
     saved = (mine / NAMES[0]).read_bytes()
     assert prepare(mine, source) == UNTOUCHED
     assert (mine / NAMES[0]).read_bytes() == saved  # what it showed stays until there is an update
-    put(source / NAMES[0], notebook("version 2"))
-    assert prepare(mine, source).renewed == NAMES[:1]
+    for name in NAMES[:2]:
+        put(source / name, notebook("version 2"))
+    assert prepare(mine, source).renewed == NAMES[:2]
     assert says(mine / NAMES[0]) == "version 2"
+    (kept,) = (mine / BACKUPS).iterdir()  # what it showed; nobody had run the other
+    assert kept.read_bytes() == saved
 
 
 @pytest.mark.parametrize(
@@ -208,8 +213,7 @@ def test_what_is_no_notebook_is_named_and_kept(source, mine, damage):
     put(source / NAMES[0], notebook("version 2"))
     assert prepare(mine, source) == Prepared(unreadable=NAMES[:1])
     assert (mine / NAMES[0]).read_text() == damage
-    _, kept = reset("1", mine, source)
-    assert kept.read_text() == damage
+    assert reset("1", mine, source).kept.read_text() == damage
     assert prepare(mine, source) == UNTOUCHED
 
 
@@ -229,11 +233,11 @@ def test_a_reset_keeps_the_old_copy_with_its_date(source, mine, asked, name):
     prepare(mine, source)
     write_answer(mine / name)
     written = (mine / name).read_bytes()
-    copy, kept = reset(asked, mine, source)
-    assert copy == mine / name
-    assert says(copy) == f"{name}, version 1"
-    assert kept.parent == mine / BACKUPS
-    assert kept.read_bytes() == written
+    done = reset(asked, mine, source)
+    assert done.copy == mine / name
+    assert says(done.copy) == f"{name}, version 1"
+    assert done.kept.parent == mine / BACKUPS
+    assert done.kept.read_bytes() == written
     assert prepare(mine, source) == UNTOUCHED
 
 
@@ -243,7 +247,7 @@ def test_two_resets_in_one_second_keep_both(source, mine, monkeypatch):
     for text in ("first", "second", "third"):
         prepare(mine, source)
         (mine / NAMES[0]).write_text(text)
-        kept.append(reset("1", mine, source)[1])
+        kept.append(reset("1", mine, source).kept)
     assert [path.read_text() for path in kept] == ["first", "second", "third"]
 
 
@@ -306,9 +310,60 @@ def test_the_page_says_which_copies_were_rescued_and_retired_answers_stay(old, n
     page, done = begin(old, newer)
     assert "imports of these copies were gone: `01`" in get(page).cells[0].source
     assert notices(done)[0] in get(page).cells[0].source
+    assert "notes and cells of your own were not" in notices(done)[0]
     known = answered(old)
     assert known["01.retired"] == known["01.bayes"] == Answered(True, 1)
     assert standings(old, newer)[0].exercises[0] == 1
+
+
+@pytest.fixture
+def begun(old, newer):
+    """A copy with three answers and a note, of which the course has a newer version."""
+    content = get(old / LESSON)
+    content.cells.append(nbformat.v4.new_markdown_cell("my note"))
+    put(old / LESSON, content)
+    return old
+
+
+def test_a_reset_can_take_the_answers_along(begun, newer):
+    written = (begun / LESSON).read_bytes()
+    untouched = fresh(newer / LESSON)
+    done = reset("1", begun, newer, keep_answers=True)
+    assert done.copy == begun / LESSON
+    assert done.kept.read_bytes() == written
+    assert done.carried == ("01.bayes", "01.marginal", "01.choose")
+    after = get(begun / LESSON)
+    for id in done.carried:
+        assert cell_of(after, id) == cell_of(OLD[LESSON], id) != cell_of(untouched, id)
+    assert "my note" not in {cell.source for cell in after.cells}  # stays in the old copy: is said
+    assert prepare(begun, newer) == UNTOUCHED
+    assert reset("1", begun, newer).carried == ()
+    assert get(begun / LESSON).cells[-1].source == "".join(untouched["cells"][-1]["source"])
+
+
+def test_an_unreadable_copy_has_no_answers_to_take_along(source, mine):
+    prepare(mine, source)
+    (mine / NAMES[0]).write_text("half a file")
+    done = reset("1", mine, source, keep_answers=True)
+    assert done.kept.read_text() == "half a file"
+    assert done.carried == ()
+
+
+def test_a_start_that_a_full_disk_stops_does_no_harm(source, mine, monkeypatch):
+    def full(path, content):
+        if path == mine / NAMES[1]:
+            raise OSError(28, "No space left on device", str(path))
+        write_copy(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("genlab_course.copies.write_copy", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            prepare(mine, source)
+    write_answer(mine / NAMES[0])  # it counts as one of the copies
+    record("01.bayes", True, folder(mine))
+    assert answered(mine).keys() == {"01.bayes"}
+    assert prepare(mine, source) == Prepared(new=NAMES[1:])  # and the first is not outdated
+    assert get(mine / NAMES[0]).cells[3].source == "my answers"
 
 
 @pytest.mark.parametrize(
@@ -388,6 +443,15 @@ def test_instructors_get_everything(tmp_path):
     assert len(solutions) == len(list(NOTEBOOKS.glob("solutions/*.ipynb")))
     lesson = next(p for p in written if p.name.startswith("01_"))
     assert lesson.read_bytes() == (NOTEBOOKS / lesson.name).read_bytes()
+
+
+def test_answers_are_taken_along_from_a_cell_too(begun, newer, monkeypatch, capsys):
+    monkeypatch.chdir(begun)
+    monkeypatch.setattr("genlab_course.copies.reset", partial(reset, source=newer))
+    course.reset("01", keep_answers=True)
+    said = capsys.readouterr().out
+    assert "answers taken along: 01.bayes, 01.marginal, 01.choose" in said
+    assert "notes and cells of your own are in the old copy" in said
 
 
 def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkeypatch, capsys):
