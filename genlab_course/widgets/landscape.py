@@ -60,7 +60,7 @@ def paradigm_map() -> Explorer:
     """The instrument of lesson 01: a system from a list, or clues about one of your own.
 
     Across stand the network evaluations for one sample, upwards what the model can say about p(x);
-    length and steps move the two families that they concern.
+    length and steps move the families that they concern.
     """
     figure, ax = plt.subplots(figsize=(7.6, 3.5), layout="constrained")
     dots, names = {}, {}
