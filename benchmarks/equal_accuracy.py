@@ -15,7 +15,7 @@ import torch
 from genlab.data.scenes import encode_scenes
 from genlab.systems.scene_evaluation import kept_facts
 from genlab.zoo import load_model
-from genlab.zoo.scenes import GUIDANCE, real_scenes
+from genlab.zoo.latent_diffusion import GUIDANCE, real_scenes
 
 N, SEEDS, STEPS = 200, (0, 1, 2), (1, 2, 3, 4, 5, 6, 8, 20)
 CASES = (("pixel_diffusion", 20), *(("latent_diffusion", n) for n in STEPS))

@@ -24,8 +24,8 @@ from genlab.metrics.cost import Passes
 from genlab.systems.glide import Glide
 from genlab.systems.scene_evaluation import centred, windows_of
 from genlab.zoo import find, load_model
-from genlab.zoo.scenes import SCENE_EVALUATOR
-from genlab.zoo.train import seeded
+from genlab.zoo.latent_diffusion import SCENE_EVALUATOR
+from genlab.zoo.recipe import seeded
 
 RECORD = Path(__file__).parents[1] / "genlab_course" / "data" / "labs.json"
 PARTS = {

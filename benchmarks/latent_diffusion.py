@@ -16,7 +16,7 @@ import torch
 from genlab.data.scenes import encode_scenes
 from genlab.systems.scene_evaluation import kept_facts
 from genlab.zoo import find, load_model
-from genlab.zoo.scenes import real_scenes
+from genlab.zoo.latent_diffusion import real_scenes
 
 SEEDS, N, W, REPETITIONS = (0, 1, 2), 200, 3.0, 7
 

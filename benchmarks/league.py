@@ -25,8 +25,11 @@ from genlab.metrics.coverage import precision_recall
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 from genlab.zoo import find, load_model
-from genlab.zoo.cards import Draw, drawn
-from genlab.zoo.scores import TEACHER, distil, draw_classes, draw_clean, draw_masked, draw_student
+from genlab.zoo.cards import Draw, draw_classes, drawn
+from genlab.zoo.consistency import distil, draw_student
+from genlab.zoo.edm import TEACHER
+from genlab.zoo.energy import draw_clean
+from genlab.zoo.masked import draw_masked
 from genlab.zoo.train import train
 from genlab_course.fingerprint import LESSONS, ODD_CLAIMS, fingerprint
 from genlab_course.league import TABLE, Row

@@ -19,8 +19,8 @@ from genlab.data import scenes
 from genlab.data.scenes import ALONE, SIZE, SMALL, WORDS, print_ink
 from genlab.systems.scene_evaluation import SPANS, centred, kept_facts, measure_ink
 from genlab.zoo import load_model
-from genlab.zoo.scenes import GUIDANCE, N_DRAWN, P_TWO, real_scenes, scenes_of
-from genlab.zoo.train import by_loss
+from genlab.zoo.latent_diffusion import GUIDANCE, N_DRAWN, P_TWO, real_scenes, scenes_of
+from genlab.zoo.recipe import Plan, by_loss
 
 STEPS, LR, SEEDS, INSIDE, K = 1500, 3e-4, (0, 1, 2), ALONE + 1, 9  # K: margin of the middle
 
@@ -88,8 +88,8 @@ def trained(shipped, seed):
         new, said = inside(*(a[:8] for a in batch), zeros, g)
         return model.encode(torch.cat([new, x])), encode(torch.cat([said, facts]))
 
-    options = {"n_steps": STEPS, "batch_size": 32, "warmup": 50, "clip": 1.0, "average": 0.99}
-    for _ in by_loss(model, *objects, lr=LR, seed=seed, change=mixed, **options):
+    plan = Plan(STEPS, batch_size=32, lr=LR, warmup=50, clip=1.0, average=0.99, seed=seed)
+    for _ in by_loss(model, *objects, plan=plan, change=mixed):
         pass
     return model
 

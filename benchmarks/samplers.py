@@ -22,7 +22,7 @@ from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 from genlab.zoo import find
-from genlab.zoo.scores import NO_CLASS
+from genlab.zoo.diffusion import NO_CLASS
 
 PASSES = (4, 8, 16, 32, 100)
 STEPS = {"plain": (250,), "clipped": (50, 250, 500)}  # of lesson 14

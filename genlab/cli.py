@@ -67,10 +67,14 @@ def refuse(sentence: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _rows() -> list[Any]:
-    from genlab.zoo import ROWS
+def _beside() -> list[Any]:
+    return [row for more in MORE for row in more()]
 
-    return [*ROWS, *(row for more in MORE for row in more())]
+
+def _rows() -> list[Any]:
+    from genlab.zoo import recipes
+
+    return [*recipes(), *_beside()]
 
 
 def _print_version(asked: bool) -> bool:
@@ -111,7 +115,7 @@ def train(
     several = os.environ.get("WORLD_SIZE", "1") != "1"
     out.quiet = err.quiet = several and os.environ.get("RANK") != "0"
     from genlab.zoo import find
-    from genlab.zoo import train as zoo
+    from genlab.zoo.train import train as train_row
 
     if name is None:
         listed = table("name", "what", "lesson", "parameters", "seconds")
@@ -120,7 +124,7 @@ def train(
         listed.caption = "seconds: about, on two cores"
         out.print(listed)
         return
-    row = find(name, _rows())
+    row = find(name, _beside())
     if (several or size is not None) and not getattr(row, "dial", {}):
         having = ", ".join(m.name for m in _rows() if getattr(m, "dial", {}))
         raise ValueError(f"{name} has one size, and one process trains it; only {having} has sizes")
@@ -129,7 +133,7 @@ def train(
         raise ValueError(f"expected a folder or a file that ends in .safetensors, got {place}")
     path = place if place.suffix == ".safetensors" else place / f"{name}.safetensors"
     with _bar(name) as bar:
-        make = getattr(row, "make", partial(zoo.train, row))
+        make = getattr(row, "make", partial(train_row, row))
         if hasattr(row, "make") and (device, bfloat16) != ("cpu", False):
             raise ValueError(f"{name} is made on the CPU, without --device and --bfloat16")
         how: dict[str, Any] = {"device": _device(device), "bfloat16": bfloat16}
@@ -157,13 +161,13 @@ def systems(
     ] = False,
 ) -> None:
     """Print a row for each model; with --verify, exit status 1 when a figure differs."""
-    from genlab.zoo import DIGITS16, find
+    from genlab.zoo import find
     from genlab.zoo.cards import differing
 
     listed = table("name", "held-out figures", "kB", "minutes", *(["again"] if verify else []))
-    rows = []
-    shipped = [model for model in _rows() if model is not DIGITS16]
-    chosen = shipped if name is None else [find(name, _rows())]
+    rows: list[dict[str, Any]] = []
+    shipped = [row for row in _rows() if row.ships] if name is None else []
+    chosen = shipped if name is None else [find(name, _beside())]
     for model in chosen:
         card = model.card()
         metrics, minutes = card["metrics"], round(card["seconds"] / 60, 2)
@@ -218,7 +222,7 @@ def sample(
     from genlab.systems.latent_diffusion import LatentDiffusion
     from genlab.zoo import find
 
-    model = find(name, _rows()).load(dtype=torch.float32).to(_device(device))
+    model = find(name, _beside()).load(dtype=torch.float32).to(_device(device))
     if not isinstance(model, LatentDiffusion):
         raise ValueError(f"{name} draws from no caption; latent_diffusion and latent_dit do")
     generator = torch.Generator().manual_seed(seed)

@@ -19,7 +19,7 @@ from typing import Any
 
 from genlab.files import replace_file
 from genlab.map import LESSONS, SYSTEMS
-from genlab.zoo import MODELS
+from genlab.zoo import NAMES, WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ BEGIN = (
 
 def ready(pages: tuple[Page, ...] = PAGES) -> tuple[Page, ...]:
     """Those of some pages whose models ship."""
-    shipped = {t.name for t in MODELS if t.path.exists()}
+    shipped = {name for name in NAMES if (WEIGHTS / f"{name}.safetensors").exists()}
     return tuple(p for p in pages if shipped.issuperset(p.needs))
 
 

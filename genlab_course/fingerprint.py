@@ -25,7 +25,7 @@ from genlab.score.diffusion import DDPM
 from genlab.score.samplers import ddim_sample, ddim_timesteps
 from genlab.systems.language_and_image import IMAGE, LENGTH
 from genlab.zoo import find, load_model
-from genlab.zoo.scores import student_levels
+from genlab.zoo.consistency import student_levels
 
 Draw = Callable[[int, Generator], object]
 

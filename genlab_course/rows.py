@@ -1,6 +1,6 @@
 """The course's own row beside those of `genlab.zoo`: the reader of releases, a model without steps.
 
-It offers what the commands ask of a `genlab.zoo.train.Model`, and `make` in the place of a loop.
+It offers what the commands ask of a `genlab.zoo.recipe.Recipe`, and `make` in the place of a loop.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ class ReaderRow:
 
     name, lesson, seed, seconds = "reader", 15, 0, 200.0
     what = 'a release text: paradigms, objective, sampling, likelihood, or "cannot tell"'
-    path, size = reader.WEIGHTS, 638_102
+    path, size, ships = reader.WEIGHTS, 638_102, True
     load = staticmethod(reader.model)
 
     def card(self) -> dict[str, Any]:

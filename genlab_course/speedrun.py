@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -22,15 +22,15 @@ from genlab.train.fit import keep_freed_memory
 from genlab.train.muon import Muon
 from genlab.zoo import find, load_model
 from genlab.zoo.cards import Figures
-from genlab.zoo.evaluators import judge
-from genlab.zoo.lessons import MNIST16
-from genlab.zoo.scores import kernels
-from genlab.zoo.train import by_loss
+from genlab.zoo.classifiers import judge
+from genlab.zoo.edm import kernels
+from genlab.zoo.recipe import Plan, by_loss
+from genlab.zoo.sources import MNIST16
 
 SECONDS, N = 180.0, 1000  # of the training; images that are evaluated
 
 
-class Recipe(NamedTuple):
+class Settings(NamedTuple):
     """Settings of a training; `FORMER` is how mnist16_diffusion was trained before the record."""
 
     lr: float = 5e-3
@@ -42,24 +42,21 @@ class Recipe(NamedTuple):
     clip: float | None = None  # the largest norm of a gradient
 
 
-RECORD, FORMER = Recipe(), Recipe(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
+RECORD, FORMER = Settings(), Settings(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
 
 
-def untrained(recipe: Recipe, seed: int) -> EDM:
+def untrained(recipe: Settings, seed: int) -> EDM:
     """The network of mnist16_diffusion, its channels last in memory."""
-    row = find("mnist16_diffusion").but(seed=seed, p_drop=recipe.p_drop)
+    row = find("mnist16_diffusion").but(seed=seed, p_drop=recipe.p_drop, p_mean=recipe.p_mean)
     edm: EDM = row.untrained().to(memory_format=torch.channels_last)
-    edm.P_MEAN = recipe.p_mean
     return edm
 
 
-def run(edm: EDM, recipe: Recipe, seed: int, seconds: float) -> Iterator[tuple[Record, float]]:
+def run(edm: EDM, recipe: Settings, seed: int, seconds: float) -> Iterator[tuple[Record, float]]:
     """Train until the time is over: each record, and the part of the time that is over."""
     keep_freed_memory()
     images, labels = load_mnist("train", 16)
-    how: dict[str, Any] = {"batch_size": 64, "average": recipe.average, "clip": recipe.clip}
-    if recipe.muon:
-        how["optimizer"] = Muon(kernels(edm.net), edm.parameters(), betas=(0.9, 0.99))
+    muon = Muon(kernels(edm.net), edm.parameters(), betas=(0.9, 0.99)) if recipe.muon else None
     start, part = time.process_time(), 0.0
 
     def rate(step: int) -> float:
@@ -67,7 +64,10 @@ def run(edm: EDM, recipe: Recipe, seed: int, seconds: float) -> Iterator[tuple[R
             return recipe.lr * min(1.0, part / 0.03, (1 - part) / recipe.fall)
         return recipe.lr * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * part))
 
-    steps = by_loss(edm, to_unit(images, 255), labels, n_steps=10**9, lr=rate, seed=seed, **how)
+    plan = Plan(
+        n_steps=10**9, batch_size=64, lr=rate, clip=recipe.clip, average=recipe.average, seed=seed
+    )
+    steps = by_loss(edm, to_unit(images, 255), labels, plan=plan, optimizer=muon)
     for record in steps:
         part = (time.process_time() - start) / seconds
         yield record, part

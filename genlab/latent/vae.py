@@ -135,7 +135,6 @@ class CategoricalVAE(VAE):
     """Categorical pixels: the bounds are in nats of the *discrete* data.
 
     `head` turns features into logits of the levels, `causal` adds those of the pixels before.
-    `beta` and `floor` change `loss` only: `elbo` is always the bound.
     """
 
     def __init__(
@@ -149,7 +148,6 @@ class CategoricalVAE(VAE):
     ) -> None:
         super().__init__(encoder, decoder, **sizes, log_scale=None)
         self.head, self.causal = head, causal
-        self.beta, self.floor = 1.0, 0.0
 
     def encode(self, x: Data) -> tuple[Latent, Latent]:
         return super().encode(self._scaled(x))
@@ -171,12 +169,14 @@ class CategoricalVAE(VAE):
         r"""$\log p(x\mid z)$, summed over the pixels, nats."""
         return categorical_log_prob(x, self.logits(z, x))
 
-    def loss(self, x: Data, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(
+        self, x: Data, *, beta: float = 1.0, floor: float = 0.0, generator: Rng = None
+    ) -> Float[Tensor, ""]:
         """Minus reconstruction plus `beta` times the divergence above `floor`, batch mean, nats."""
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
         recon = self.decoder_log_prob(x, z).mean()
-        return self.beta * free_bits(kl_per_unit(mu, log_var), self.floor) - recon
+        return beta * free_bits(kl_per_unit(mu, log_var), floor) - recon
 
     @torch.no_grad()
     def draw(self, z: Latent, *, generator: Rng = None) -> Data:

@@ -10,8 +10,8 @@ from genlab.score.diffusion import (
     score_from_eps, v_from_eps, x0_from_eps
 )
 from genlab.score.edm import (
-    EDM, denoiser_from_eps, edm_denoise, edm_loss, edm_precondition, edm_sample, edm_sigmas,
-    edm_step, guided_eps_model
+    EDM, LogNormal, denoiser_from_eps, edm_denoise, edm_loss, edm_precondition, edm_sample,
+    edm_sigmas, edm_step
 )
 from genlab.score.energy import (
     NCE, annealed_importance, contrastive_loss, contrastive_negatives, log_mean_exp,
@@ -22,8 +22,8 @@ from genlab.score.flow_matching import (
     FlowMatching, TimedMLP, flow_matching_loss, flow_sample, reflow_pairs, straightness
 )
 from genlab.score.guidance import (
-    cfg_eps, classifier_guided_eps, drop_condition, guided_gaussian,
-    tilted_gaussian
+    cfg_eps, classifier_guided_eps, drop_condition, guided_denoiser, guided_eps_model,
+    guided_gaussian, text_guided_denoiser, tilted_gaussian
 )
 from genlab.score.matching import (
     NCSN, LevelMLP, annealed_langevin, dsm_floor, dsm_loss, esm_loss, hyvarinen_loss,

@@ -6,7 +6,8 @@ Equations are those of Karras et al. 2022 (arXiv:2206.00364).
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -19,9 +20,9 @@ from genlab.core import Event, Level, PerExample, Scalar, drawn, expand, last, m
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
 from genlab.score.diffusion import EpsModel, Table, add_noise
-from genlab.score.guidance import cfg_eps, drop_condition
+from genlab.score.guidance import Guess, drop_condition, guided_denoiser
 
-Denoiser: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, sigma of each row) to a guess of x0
+Denoiser: TypeAlias = Guess  # (x, sigma of each row) to a guess of x0
 
 
 class Preconditioning(NamedTuple):
@@ -83,56 +84,6 @@ def edm_loss(
     guess = edm_denoise(net, x, sigma, sigma_data=sigma_data, skip=skip)
     require_alike(x0=x0, guess=guess)
     return (1 / sigma.clamp(min=floor) ** 2 + 1 / sigma_data**2) * mean_event((guess - x0) ** 2)
-
-
-def guided_denoiser(
-    free: Denoiser,
-    given: Denoiser,
-    *,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-    both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
-) -> Denoiser:
-    r"""Classifier-free guidance of a guess of the data or of the noise (`cfg_eps`).
-
-    $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
-      + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big)$$
-
-    Outside the `interval` of noise levels only `given` (Kynkaanniemi et al. 2024, arXiv:2404.07724,
-    eq. 5). `both` may join the two calls in one batch.
-    """
-    if interval is not None and interval[0] > interval[1]:
-        raise ValueError(f"interval must rise, got {interval}")
-
-    def guess(x: Event, level: Shaped[Tensor, " b"]) -> Event:
-        if guidance_scale == 0:
-            return free(x, level)
-        inside = interval is None or interval[0] <= float(level[0]) <= interval[1]
-        if guidance_scale == 1 or not inside:
-            return given(x, level)
-        pair = both(x, level) if both else (free(x, level), given(x, level))
-        return cfg_eps(*pair, guidance_scale=guidance_scale)
-
-    return guess
-
-
-def guided_eps_model(
-    eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
-    cond: Int[Tensor, " b"],
-    *,
-    null: int,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-) -> EpsModel:
-    """Noise predictor of two arguments from a conditional network: `guided_denoiser` at steps t."""
-
-    def free(x_t: Event, t: Tensor) -> Event:
-        return eps_model(x_t, t, torch.full_like(cond, null))
-
-    def given(x_t: Event, t: Tensor) -> Event:
-        return eps_model(x_t, t, cond)
-
-    return guided_denoiser(free, given, guidance_scale=guidance_scale, interval=interval)
 
 
 def edm_sigmas(
@@ -209,13 +160,24 @@ def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Table) -> Denoiser:
     return denoiser
 
 
+@dataclass(frozen=True)
+class LogNormal:
+    r"""Levels of a training: $\log\sigma \sim \mathcal N(\text{mean}, \text{std}^2)$ (table 1)."""
+
+    mean: float = -1.2
+    std: float = 1.2
+
+    def draw(self, n: int, *, like: Tensor, generator: Rng = None) -> PerExample:
+        """Draw a level for each of `n` examples, with dtype and device of `like`."""
+        return (self.mean + self.std * randn((n,), like=like, generator=generator)).exp()
+
+
 class EDM(nn.Module):
     """A diffusion model in EDM's terms: trains on log-normal levels, samples by Heun's method.
 
-    With `null`, the label of "no class", `net` reads labels; `p_drop` of them drop in training.
+    `p_mean` and `p_std` are of log sigma in training. With `null`, the label of "no class", `net`
+    reads labels; `p_drop` of them drop in training.
     """
-
-    P_MEAN, P_STD = -1.2, 1.2  # of log sigma in training
 
     def __init__(
         self,
@@ -225,11 +187,14 @@ class EDM(nn.Module):
         sigma_data: float,
         null: int | None = None,
         p_drop: float = 0.1,
+        p_mean: float = -1.2,
+        p_std: float = 1.2,
         n_steps: int = 18,
     ) -> None:
         super().__init__()
         self.net, self.event_shape, self.sigma_data = net, event_shape, sigma_data
         self.null, self.p_drop, self.n_steps = null, p_drop, n_steps
+        self.levels = LogNormal(p_mean, p_std)
 
     def raw(self, cond: Int[Tensor, " b"] | None) -> Denoiser:
         """The network F for given labels; all "no class" when None."""
@@ -253,7 +218,7 @@ class EDM(nn.Module):
 
     def loss(self, x: Event, *, cond: Tensor | None = None, generator: Rng = None) -> Scalar:
         """Weighted denoising loss, mean over the batch; not nats. Drops labels in training."""
-        sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
+        sigma = self.levels.draw(len(x), like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
         if cond is not None and self.null is not None and self.training:
             u = drawn(torch.rand, len(x), device=x.device, generator=generator)

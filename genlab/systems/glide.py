@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, randn, require_between
 from genlab.nn.layers import time_embedding
 from genlab.nn.unet import ResBlock
-from genlab.score.edm import Denoiser
+from genlab.score.edm import Denoiser, LogNormal
 from genlab.score.guidance import classifier_guided_eps
 from genlab.systems.text_diffusion import Captions, Rows, TextDiffusion
 
@@ -133,10 +133,9 @@ KINDS = (10, 6, 3, 3)  # digits, colours, strokes, slants
 class NoisyClassifier(nn.Module):
     r"""$p(c_k \mid x, \sigma)$ of every kind of word, for pictures with any amount of noise."""
 
-    P_MEAN, P_STD = -0.6, 1.2  # of log sigma in training
-
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, *, p_mean: float = -0.6, p_std: float = 1.2) -> None:
         super().__init__()
+        self.levels = LogNormal(p_mean, p_std)  # of training
         d = 4 * width
         self.width = width
         self.embed = nn.Sequential(nn.Linear(width, d), nn.SiLU())
@@ -168,7 +167,7 @@ class NoisyClassifier(nn.Module):
         self, x: Float[Tensor, " b 3 16 16"], *, cond: Int[Tensor, " b 4"], generator: Rng = None
     ) -> Float[Tensor, ""]:
         """Cross-entropy of pictures at log-normal noise levels, summed over kinds, in nats."""
-        sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
+        sigma = self.levels.draw(len(x), like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
         return -self.log_prob_of_words(x + expand(sigma, x) * eps, sigma, cond).mean()
 

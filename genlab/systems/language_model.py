@@ -34,15 +34,16 @@ class LanguageModel(nn.Module):
         self.lm = TransformerLM(n_tokens, context, config)
         self.register_buffer("merges", torch.zeros(n_tokens - N_BYTES, 2, dtype=torch.int64))
         self.context, self.event_shape = context, (context,)
-        self.train_length = context  # windows are cut into pieces of this length by the loss
 
     @property
     def tokenizer(self) -> BPE:
         return _tokenizer(tuple((a, b) for a, b in self.merges.tolist()))
 
-    def loss(self, x: Int[Tensor, " b n"], *, generator: Rng = None) -> Float[Tensor, ""]:
-        """Next-token cross-entropy, nats per token; each piece begins with the begin token."""
-        return self.lm.loss(x.reshape(-1, self.train_length))
+    def loss(
+        self, x: Int[Tensor, " b n"], *, length: int | None = None, generator: Rng = None
+    ) -> Float[Tensor, ""]:
+        """Next-token cross-entropy, nats per token, of pieces of `length` tokens (the context)."""
+        return self.lm.loss(x.reshape(-1, length or self.context))
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
         """Exact log-probability of token sequences, each from its beginning, nats."""

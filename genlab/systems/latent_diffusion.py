@@ -22,6 +22,7 @@ from genlab.latent.vae import ImageVAE
 from genlab.nn.transformer import TextEncoder
 from genlab.score.diffusion import add_noise
 from genlab.score.flow_matching import flow_matching_loss, flow_sample
+from genlab.score.guidance import drop_condition, text_guided_denoiser
 
 Images = Float[Tensor, " b c h w"]
 Codes = Float[Tensor, " b k i j"]
@@ -123,8 +124,8 @@ class LatentDiffusion(nn.Module):
         t = (LOG_ODDS + randn((len(x),), like=x, generator=generator)).sigmoid()
         eps = randn(x.shape, like=x, generator=generator)
         u = drawn(torch.rand, len(x), device=x.device, generator=generator)
-        dropped = u < (self.p_drop if self.training else 0)
-        states = self.encoder(torch.where(dropped[:, None], 0, cond))
+        p_drop = self.p_drop if self.training else 0.0
+        states = self.encoder(drop_condition(cond, u, p_drop=p_drop, null=0))
         if self.target == "noise":
             eps_hat: Tensor = self.net(add_noise(x, 1 - t, t, eps), t, context=states)
             return (eps_hat - eps).square().mean()
@@ -137,16 +138,11 @@ class LatentDiffusion(nn.Module):
 
         Ho and Salimans 2022 (arXiv:2207.12598), eq. 6 with $w$ for $1 + w$; w = 1 needs n rows.
         """
-        states = self.nothing(n) if captions is None else self.read(captions)
-        if captions is None or guidance_scale == 1:
-            return lambda z, t: self.velocity(z, t, states)
-        both = torch.cat([self.nothing(n), states])
-
-        def velocity(z: Codes, t: PerExample) -> Codes:
-            u, c = self.velocity(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)
-            return u + guidance_scale * (c - u)
-
-        return velocity
+        free = self.nothing(n)
+        if captions is None:
+            return lambda z, t: self.velocity(z, t, free)
+        text = self.read(captions)
+        return text_guided_denoiser(self.velocity, free, text, guidance_scale=guidance_scale)
 
     @torch.no_grad()
     def codes(

@@ -17,13 +17,15 @@ from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
 from genlab.nn.transformer import NoCaption
 from genlab.nn.unet import UNet
 from genlab.score.diffusion import EpsModel
-from genlab.score.edm import Denoiser, edm_denoise, edm_loss, edm_sigmas, guided_denoiser
+from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss, edm_sigmas
+from genlab.score.guidance import drop_condition, text_guided_denoiser
 from genlab.score.samplers import dpm_solver_sample
 
 Rows = Int[Tensor, " b s"]
 States = Float[Tensor, " b s d"]  # one for each word, which the network reads by cross-attention
 Captions = Sequence[str] | Rows | States  # as text, as rows of word numbers, or encoded
 TextEncoding = Callable[[Rows], States]
+FLOOR = 0.14  # noise below which the loss of a network that answers the data weighs no more
 Concatenated = Float[Tensor, " b *more"]  # as many pixels as the picture, any channels
 
 
@@ -35,28 +37,6 @@ def encode_captions(captions: Captions, encoder: TextEncoding | None, like: Tens
     if encoder is None:
         raise ValueError("this model has no text encoder: pass the states of captions")
     return encoder(rows.to(like.device))
-
-
-def text_guided_denoiser(
-    denoise: Callable[[Tensor, Tensor, States], Tensor],
-    free: States,
-    text: States,
-    *,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-) -> Denoiser:
-    r"""`guided_denoiser` of $D(x, \sigma, \text{text})$, both evaluations in one batch."""
-    pair = torch.cat([free, text])
-
-    def both(x: Event, sigma: PerExample) -> tuple[Event, Event]:
-        u, c = denoise(torch.cat([x, x]), torch.cat([sigma, sigma]), pair).chunk(2)
-        return u, c
-
-    return guided_denoiser(
-        lambda x, sigma: denoise(x, sigma, free),
-        lambda x, sigma: denoise(x, sigma, text),
-        guidance_scale=guidance_scale, interval=interval, both=both,
-    )  # fmt: skip
 
 
 def eps_from_denoiser(
@@ -99,12 +79,12 @@ class TextDiffusion(nn.Module):
 
     `net` reads the states of a caption, squares of `patch` pixels being one position. Without
     `text_encoder` captions come encoded. Training drops a fraction `p_drop` of them, at log-normal
-    noise levels around `p_mean`. Without EDM's `skip` the network answers the picture itself.
-    Sampling starts at `sigma_max` and clips guesses to [-limit, limit].
+    noise levels, `p_mean` and `p_std` of their logarithm. Without EDM's `skip` the network answers
+    the picture itself, and the loss weighs no more below the noise `FLOOR`. Sampling starts at
+    `sigma_max` and clips guesses to [-limit, limit].
     """
 
-    P_STD, SIGMA_MIN = 1.2, 0.01  # of log sigma in training; smallest in sampling
-    FLOOR = 0.14  # noise below which the loss of a network without skip weighs no more
+    SIGMA_MIN = 0.01  # of sampling
 
     def __init__(
         self,
@@ -115,6 +95,7 @@ class TextDiffusion(nn.Module):
         sigma_data: float,
         p_drop: float = 0.1,
         p_mean: float = -1.2,
+        p_std: float = 1.2,
         patch: int = 1,
         skip: bool = True,
         sigma_max: float = 40.0,
@@ -126,7 +107,7 @@ class TextDiffusion(nn.Module):
         self.net, self.reader = net, text_encoder
         self.no_caption = NoCaption(net.config.d_context)
         self.event_shape, self.sigma_data, self.p_drop = event_shape, sigma_data, p_drop
-        self.p_mean, self.patch, self.skip = p_mean, patch, skip
+        self.levels, self.patch, self.skip = LogNormal(p_mean, p_std), patch, skip
         self.sigma_max, self.limit = sigma_max, limit
 
     def encode(self, captions: Captions) -> States:
@@ -156,15 +137,15 @@ class TextDiffusion(nn.Module):
         generator: Rng = None,
     ) -> Float[Tensor, ""]:
         """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
-        sigma = (self.p_mean + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
+        sigma = self.levels.draw(len(x), like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
         text = self.encode(cond)
         if self.training:
             u = drawn(torch.rand, len(x), device=x.device, generator=generator)
-            text = self.no_caption(text, u < self.p_drop)
+            text = drop_condition(text, u, p_drop=self.p_drop, null=self.no_caption.state)
         return edm_loss(
             self.raw(text, concatenated), x, sigma, eps, sigma_data=self.sigma_data,
-            skip=self.skip, floor=0.0 if self.skip else self.FLOOR,
+            skip=self.skip, floor=0.0 if self.skip else FLOOR,
         ).mean()  # fmt: skip
 
     def denoiser(

@@ -15,14 +15,15 @@ from genlab.data.captions import COLOURS, DIGITS, MAX_WORDS, encode
 from genlab.data.moving import MOTIONS, animate, frames_in_colour, write_moving
 from genlab.nn.transformer import NoCaption, TextEncoder
 from genlab.nn.unet import VideoUNet
-from genlab.score.edm import Denoiser, edm_denoise, edm_loss
+from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss
+from genlab.score.guidance import drop_condition, text_guided_denoiser
 from genlab.systems.text_diffusion import (
+    FLOOR,
     Captions,
     States,
     TextDiffusion,
     encode_captions,
     multistep_sample,
-    text_guided_denoiser,
 )
 
 Videos = Float[Tensor, " n 3 f h w"]
@@ -82,14 +83,13 @@ def to_colours(x: Videos) -> Videos:
 class TextToVideo(nn.Module):
     r"""$p(\text{video} \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
-    `size` is (f, h, w); `shift` is added to the mean of `log_sigma` for whole videos. In training a
-    fraction `p_drop` of the captions is dropped, and in a fraction `p_alone` of the videos frames
-    do not see each other (Ho et al. 2022, section 3).
+    `size` is (f, h, w). `p_mean` and `p_std` are of the log noise level in training, `shift` is
+    added to the mean for whole videos. A fraction `p_drop` of the captions is dropped, and in a
+    fraction `p_alone` of the videos frames do not see each other (Ho et al. 2022, section 3).
     """
 
     SIGMA_MIN, SIGMA_MAX = 0.01, 30.0  # of sampling
     GUIDED = (0.4, math.inf)  # noise levels that are guided: words are decided in much noise
-    FLOOR = 0.14  # noise level below which the loss weighs the video's error no more
 
     def __init__(
         self,
@@ -97,15 +97,16 @@ class TextToVideo(nn.Module):
         text_encoder: TextEncoder,
         *,
         size: tuple[int, int, int] = (8, 16, 16),
-        log_sigma: tuple[float, float] = (-0.5, 1.3),
+        p_mean: float = -0.5,
+        p_std: float = 1.3,
         shift: float = 0.6,
         p_drop: float = 0.1,
         p_alone: float = 0.15,
     ) -> None:
         super().__init__()
         self.net, self.reader, self.no_caption = net, text_encoder, NoCaption(text_encoder.d)
-        self.event_shape, self.log_sigma, self.shift = (3, *size), log_sigma, shift
-        self.stills = False  # whether the loss looks at one frame of each video
+        self.event_shape = (3, *size)
+        self.still_levels, self.levels = LogNormal(p_mean, p_std), LogNormal(p_mean + shift, p_std)
         self.p_drop, self.p_alone = p_drop, p_alone
 
     def encode(self, captions: Captions) -> States:
@@ -122,23 +123,36 @@ class TextToVideo(nn.Module):
         return lambda x, c_noise: self.net(x, c_noise, text, joined=joined, times=times)
 
     def loss(self, x: Videos, *, cond: Captions, generator: Rng = None) -> Float[Tensor, ""]:
-        """Weighted error of the predicted noise, mean over the batch; not nats."""
-        n, (mean, std), times, joined = len(x), self.log_sigma, None, None
-        if self.stills:  # one frame of each video
-            frame = drawn(torch.randint, x.shape[2], (n, 1), device=x.device, generator=generator)
-            x, times = x[torch.arange(n), :, frame[:, 0]][:, :, None], frame.to(x)
-        mean = mean if self.stills else mean + self.shift
-        sigma = (mean + std * randn((n,), like=x, generator=generator)).exp()
+        """Weighted error of the predicted videos, mean over the batch; not nats."""
+        return self._loss(x, cond, self.levels, None, None, generator)
+
+    def still_loss(self, x: Videos, *, cond: Captions, generator: Rng = None) -> Float[Tensor, ""]:
+        """The same of one frame of each video, drawn at random, alone."""
+        n = len(x)
+        frame = drawn(torch.randint, x.shape[2], (n, 1), device=x.device, generator=generator)
+        still = x[torch.arange(n), :, frame[:, 0]][:, :, None]
+        alone = torch.zeros(n, dtype=torch.bool)
+        return self._loss(still, cond, self.still_levels, alone, frame.to(x), generator)
+
+    def _loss(
+        self,
+        x: Videos,
+        cond: Captions,
+        levels: LogNormal,
+        joined: Bool[Tensor, " b"] | None,
+        times: Float[Tensor, " b f"] | None,
+        generator: Rng,
+    ) -> Float[Tensor, ""]:
+        n = len(x)
+        sigma = levels.draw(n, like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
         text = self.encode(cond)
         if self.training:
             u = drawn(torch.rand, 2, n, device=x.device, generator=generator)
-            text, joined = self.no_caption(text, u[0] < self.p_drop), u[1] >= self.p_alone
-        joined = torch.zeros(n, dtype=torch.bool) if self.stills else joined
+            text = drop_condition(text, u[0], p_drop=self.p_drop, null=self.no_caption.state)
+            joined = u[1] >= self.p_alone if joined is None else joined
         raw = self.raw(text, joined, times)
-        return edm_loss(
-            raw, x, sigma, eps, sigma_data=SIGMA_DATA, skip=False, floor=self.FLOOR
-        ).mean()
+        return edm_loss(raw, x, sigma, eps, sigma_data=SIGMA_DATA, skip=False, floor=FLOOR).mean()
 
     def denoiser(
         self,

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-from genlab.train.fit import EMA
+from genlab.train.fit import EMA, Hooks
 
 SHARD = 20_000_000  # parameters from which they are sharded
 
@@ -64,8 +64,8 @@ class World:
             raise ValueError("not all processes see the checkpoint: --out must be a shared folder")
         return seconds
 
-    def hooks(self, model: Any, average: float | None = None) -> dict[str, Any]:
-        r"""What makes `fit` follow the gradient of the global batch, computed on n equal parts.
+    def fit_arguments(self, model: Any, average: float | EMA | None = None) -> dict[str, Any]:
+        r"""Arguments by which `fit` follows the gradient of the global batch, in n equal parts.
 
         $$\nabla\frac1B\sum_{i=1}^{B}\ell_i
         = \frac1n\sum_{r=1}^{n}\nabla\,\frac nB\sum_{i\in\text{part }r}\ell_i$$
@@ -74,7 +74,7 @@ class World:
             return {}
         model.forward = model.loss  # where DDP and FSDP2 wait for it
         sharded = sum(p.numel() for p in model.parameters()) >= SHARD
-        hooks = self._sharded(model, average) if sharded else {}
+        joined = self._sharded(model, average) if sharded else {}
         wrapped = model if sharded else self._all.prepare(model)
 
         def loss(batch: Tensor, *, generator: Any, **more: Tensor) -> Tensor:
@@ -88,16 +88,16 @@ class World:
             mean = self._all.reduce(part.detach(), "mean")
             return part + (mean - part).detach()  # the global value, and the gradient of this part
 
-        return hooks | {"loss": loss}
+        return joined | {"loss": loss}
 
-    def _sharded(self, model: Any, average: float | None) -> dict[str, Any]:
+    def _sharded(self, model: Any, average: float | EMA | None) -> dict[str, Any]:
         """Shard model and average; what a `Run` stores is gathered, what it loads is sharded."""
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
         from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
         mesh = init_device_mesh(self.device.type, (self.size,))
-        ema = None if average is None else EMA(model, average)
+        ema = EMA(model, average) if isinstance(average, float) else average
         for root in (model, *([ema.average] if ema else [])):
             for name, module in reversed(list(root.named_modules())):
                 if name.rpartition(".")[2].isdigit() or module is root:  # a block of a list
@@ -109,4 +109,5 @@ class World:
             return distribute_tensor(w.to(self.device), mesh, [Shard(0)], src_data_rank=None)
 
         pack = partial(tree_map_only, DTensor, lambda w: w.full_tensor().cpu())
-        return {"average": ema, "pack": pack, "unpack": partial(tree_map_only, Tensor, shard)}
+        hooks = Hooks(pack=pack, unpack=partial(tree_map_only, Tensor, shard))
+        return {"average": ema, "hooks": hooks}

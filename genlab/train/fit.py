@@ -6,6 +6,7 @@ import math
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -135,12 +136,31 @@ class EMA:
         self.n_updates = state_dict["n_updates"]
 
 
+def _nothing(*_: Any) -> None:
+    pass
+
+
+def _same(state: Any) -> Any:
+    return state
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What else is done while a `Run` takes its steps."""
+
+    before: Callable[[int], object] = _nothing  # before(k), ahead of step k = 0, 1, ...
+    after: Callable[[int], object] = _nothing  # after(k), when k = 1, 2, ... steps are taken
+    finish: Callable[[], object] = _nothing  # once, when no step is left
+    keep: dict[str, Any] = field(default_factory=dict)  # what else a resumed run needs back
+    pack: Callable[[Any], Any] = _same  # changes the state on its way out,
+    unpack: Callable[[Any], Any] = _same  # and this on its way in
+
+
 class Run(Iterator[Record]):
     """The steps of a training, taken one by one as their records are asked for.
 
     `advance(k)` changes the `parts`, by name, and the `generator`; `average` is the decay of an
-    `EMA`. Hooks: `before(k)`, `after(k)`, `finish()`; `keep`: what else a resumed run needs back;
-    `pack` changes the state on its way out, `unpack` on its way in.
+    `EMA` of `module`.
     """
 
     def __init__(
@@ -152,17 +172,12 @@ class Run(Iterator[Record]):
         module: Any = None,
         *,
         average: float | EMA | None = None,
-        before: Callable[[int], object] = lambda _: None,
-        after: Callable[[int], object] = lambda _: None,
-        finish: Callable[[], object] = lambda: None,
-        keep: dict[str, Any] | None = None,
-        pack: Callable[[Any], Any] = lambda state: state,
-        unpack: Callable[[Any], Any] = lambda state: state,
+        hooks: Hooks = Hooks(),  # frozen
     ) -> None:
         self.step, self.n_steps = 0, n_steps  # steps taken, and of how many
-        self._advance, self._parts, self._generator = advance, parts | (keep or {}), generator
-        self._before, self._after, self._finish = before, after, finish
-        self._module, self._average, self._pack, self._unpack = module, None, pack, unpack
+        self._advance, self._parts, self._generator = advance, parts | hooks.keep, generator
+        self._hooks, self._finish = hooks, hooks.finish
+        self._module, self._average = module, None
         if average is not None:
             made = average if isinstance(average, EMA) else EMA(module, average)
             self._average = self._parts["average"] = made
@@ -170,7 +185,7 @@ class Run(Iterator[Record]):
     def __next__(self) -> Record:
         if self.step >= self.n_steps:
             self._end()
-        self._before(self.step)
+        self._hooks.before(self.step)
         try:
             record = self._advance(self.step)
         except StopIteration:  # fewer batches than steps
@@ -178,7 +193,7 @@ class Run(Iterator[Record]):
         self.step += 1
         if self._average is not None:
             self._average.update(self._module)
-        self._after(self.step)
+        self._hooks.after(self.step)
         return record
 
     def _end(self) -> None:
@@ -186,7 +201,7 @@ class Run(Iterator[Record]):
             self._average.copy_to(self._module)
             self._module.eval()
         self._finish()
-        self._finish, self._average = lambda: None, None
+        self._finish, self._average = _nothing, None
         raise StopIteration
 
     def state_dict(self) -> dict[str, Any]:
@@ -203,11 +218,11 @@ class Run(Iterator[Record]):
             "generator": None if self._generator is None else self._generator.get_state(),
             "noise": torch.get_rng_state(),
         }
-        return self._pack(state)
+        return self._hooks.pack(state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where `state_dict` was called on a run that was built in the same way."""
-        state_dict = self._unpack(state_dict)
+        state_dict = self._hooks.unpack(state_dict)
         if (found := set(state_dict["parts"])) != set(self._parts):
             raise ValueError(f"the stored run has the parts {sorted(found)}, not this run's")
         for name, part in self._parts.items():
@@ -230,12 +245,13 @@ def fit(
     optimizer: torch.optim.Optimizer | None = None,
     bfloat16: bool = False,
     loss: Callable[..., Tensor] | None = None,
-    **hooks: Any,
+    average: float | EMA | None = None,
+    hooks: Hooks = Hooks(),  # frozen
 ) -> Run:
     """Minimise `model.loss(x, generator=...)`, with `cond=...` for pairs, by AdamW.
 
     Batches are moved to the model's device; with `bfloat16` the loss is computed under autocast.
-    `clip` is the largest gradient norm; `average=0.99` leaves averaged weights; other hooks: `Run`.
+    `clip` is the largest gradient norm; `average=0.99` leaves averaged weights.
     Nothing happens until the records are consumed, and stopping early keeps what was learned;
     `loss` may stand in for the model's (arXiv:1711.05101).
     """
@@ -255,7 +271,7 @@ def fit(
         return Record(step + 1, {"loss": value.item()}, norm)
 
     parts = {"model": model, "optimizer": chosen, "batches": stream}
-    return Run(advance, n_steps, parts, generator, model, **hooks)
+    return Run(advance, n_steps, parts, generator, model, average=average, hooks=hooks)
 
 
 def fit_adversarial(
@@ -267,12 +283,13 @@ def fit_adversarial(
     betas: tuple[float, float] = (0.5, 0.9),
     n_critic: int = 1,
     generator: Generator | None = None,
-    **hooks: Any,
+    average: float | EMA | None = None,
+    hooks: Hooks = Hooks(),  # frozen
 ) -> Run:
     """Minimise `discriminator_loss` `n_critic` times, then `generator_loss` once, by Adam.
 
-    `lr` is one rate, or (discriminator's, generator's); `average` is of `model.generator_net`;
-    other hooks: `Run`. Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1.
+    `lr` is one rate, or (discriminator's, generator's); `average` is of `model.generator_net`.
+    Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1.
     """
     if n_steps < 1 or n_critic < 1:
         raise ValueError(f"n_steps and n_critic must be >= 1, got {n_steps} and {n_critic}")
@@ -296,7 +313,8 @@ def fit_adversarial(
 
     parts = {"model": model, "discriminator's Adam": adam_d, "generator's Adam": adam_generator}
     parts["batches"] = stream
-    return Run(advance, n_steps, parts, generator, getattr(model, "generator_net", None), **hooks)
+    module = getattr(model, "generator_net", None)
+    return Run(advance, n_steps, parts, generator, module, average=average, hooks=hooks)
 
 
 def _step(

@@ -1,38 +1,72 @@
-"""Every trained model that ships: `load_model(NAME)`, its card, and the row that remakes it."""
+"""Every trained model that ships: `load_model(NAME)`, its card, and the recipe that remakes it.
+
+A recipe's file is imported when it is first asked for, and with it what this model needs.
+"""
 
 import difflib
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from genlab.zoo.evaluators import EVALUATORS
-from genlab.zoo.lessons import LESSONS
-from genlab.zoo.scores import DIGITS16, SCORES
-from genlab.zoo.systems import SYSTEMS
-from genlab.zoo.train import Model
+from genlab.core.weights import read_card
 
-MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS, *EVALUATORS)
-ROWS = (*MODELS, DIGITS16)  # what can be trained
-__all__ = ["DIGITS16", "MODELS", "ROWS", "card", "find", "load_model"]
+WEIGHTS = Path(__file__).parent / "weights"
+MODULES = {  # of this package, and the recipes in it
+    "autoregressive": ("digit_pixelcnn", "digit_transformer", "text_transformer"),
+    "flow": ("digit_flow",),
+    "vae": ("digit_vae", "mnist_vae", "mnist_plane"),
+    "gan": ("digit_gan", "mnist_gan", "digit_wgan"),
+    "classifiers": ("digit_classifier", "digit16_evaluator_a", "digit16_evaluator_b"),
+    "energy": ("digit_ebm",),
+    "matching": ("digit_ncsn",),
+    "diffusion": ("digit_diffusion",),
+    "edm": ("mnist16_diffusion", "mnist28_diffusion", "digit_edm", "digits16"),
+    "consistency": ("digit_consistency",),
+    "masked": ("digit_masked_diffusion",),
+    "npe": ("npe_linear_gaussian", "npe_two_moons", "npe_two_moons_masked", "npe_epidemic"),
+    "language_model": ("language_model",),
+    "latent_diffusion": (
+        "scene_evaluator", "latent_vae", "latent_diffusion", "latent_dit", "pixel_diffusion",
+    ),
+    "glide": ("glide_base", "glide_upsampler", "glide_upsampler_plain", "glide_reader"),
+    "stylegan": ("stylegan",),
+    "text_to_video": ("text_to_video",),
+    "language_and_image": ("language_and_image",),
+}  # fmt: skip
+NAMES = tuple(name for names in MODULES.values() for name in names)
+__all__ = ["MODULES", "NAMES", "card", "find", "load_model", "recipes"]
 
 
-def find(name: str, rows: Sequence[Any] = ROWS) -> Any:
-    """The row of a name; ValueError with the nearest name if there is none."""
-    by_name = {row.name: row for row in rows}
-    if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, n=1)
+def recipes() -> tuple[Any, ...]:
+    """Every recipe; this imports all of them, and with them all systems."""
+    return tuple(find(name) for name in NAMES)
+
+
+def find(name: str, beside: Sequence[Any] = ()) -> Any:
+    """The `Recipe` of a name, or a row from `beside`; ValueError with the nearest name if none."""
+    for row in beside:
+        if row.name == name:
+            return row
+    module = next((module for module, names in MODULES.items() if name in names), None)
+    if module is None:
+        known = [*NAMES, *(row.name for row in beside)]
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "`genlab train` lists them all"
         raise ValueError(f"no model is named {name!r}; {hint}")
-    return by_name[name]
+    rows = importlib.import_module(f"{__name__}.{module}").RECIPES
+    return next(row for row in rows if row.name == name)
 
 
 def load_model(name: str, path: Path | None = None, *, dtype: torch.dtype | None = None) -> Any:
-    """A trained model, to evaluate, without gradients of its weights: `Model.load`."""
+    """A trained model, to evaluate, without gradients of its weights: `Recipe.load`."""
     return find(name).load(path, dtype=dtype)
 
 
 def card(name: str) -> dict[str, Any]:
     """What `genlab train NAME` wrote beside the shipped weights."""
-    return find(name).card()
+    if name not in NAMES:
+        find(name)  # raises, with the nearest name
+    return read_card(WEIGHTS / f"{name}.safetensors")

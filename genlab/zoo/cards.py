@@ -8,7 +8,7 @@ import copy
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from genlab.core.capabilities import likelihood_kind, log_likelihood
 from genlab.core.stats import bits_per_dim
-from genlab.data.digits import load_digits
+from genlab.data.digits import N_CLASSES, from_unit, load_digits
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 
@@ -75,6 +75,25 @@ def digit_distance(draw: Draw) -> Figures:
     images = draw(N_SAMPLES, Generator().manual_seed(SEED)).reshape(-1, 1, 8, 8)
     features = load_classifier().features(images.double())
     return {"frechet": frechet_distance(_held_out_features(), features).item()}
+
+
+def distances(draw_in: Callable[[int], Draw], passes: tuple[int, ...], who: str = "") -> Figures:
+    """The distance for each number of passes, under a name that says how many."""
+    found = {n: digit_distance(draw_in(n))["frechet"] for n in passes}
+    return {f"{who}frechet_{n}_pass{'es' if n > 1 else ''}": v for n, v in found.items()}
+
+
+def measure_pixels(model: Any) -> Figures:
+    """Bits per dimension of the held-out digits, and the distance of samples."""
+    x = load_digits("test").images.reshape(-1, *model.event_shape)
+    return held_out_bits(model, x) | digit_distance(partial(drawn, model))
+
+
+def draw_classes(model: Any, **options: Any) -> Draw:
+    """Grey levels of a conditional model, every class equally often."""
+    return lambda n, generator: from_unit(
+        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, **options)
+    )
 
 
 def named(template: str, figures: Figures) -> Figures:

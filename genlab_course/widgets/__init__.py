@@ -17,7 +17,7 @@ FIGURES = {  # figure: its module
         "adversarial": ("gan_game", "style_mixer"),
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
-        "landscape": ("five_samplers", "paradigm_map", "watch"),
+        "landscape": ("five_samplers", "paradigm_map"),
         "living": (
             "causal_mask", "digits_live", "earth_mover", "elbo_gap", "flow_grid",
             "forward_process", "game_orbit", "guidance", "kl_fit", "langevin_bias", "latent_walk",
@@ -27,6 +27,7 @@ FIGURES = {  # figure: its module
         "metrics": ("metric_room",),
         "releases": ("clinic", "release_reader"),
         "score": ("score_field", "sde_paths"),
+        "training": ("watch",),
         "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
     }.items()
     for name in names

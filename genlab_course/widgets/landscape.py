@@ -1,33 +1,19 @@
-"""The map as an instrument, the league as a picture, training curves, and samplers at work."""
+"""The map as an instrument, the league as a picture, and samplers at work."""
 
-import io
-import time
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib.pyplot as plt
-from IPython.display import Image, display
-from PIL import Image as Picture
 
 from genlab import map as course_map
 from genlab.map import FAMILIES, evaluations, place
 from genlab_course.figures import COLOURS, for_text
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
 from genlab_course.lesson_01 import EXTENT, RECIPES, film
-from genlab_course.widgets.explorer import (
-    DPI,
-    Explorer,
-    explore,
-    menu,
-    packed,
-    panels,
-    png,
-    slider,
-    stops,
-)
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, slider, stops
 
 AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES
 OPEN = "not known"
@@ -155,70 +141,6 @@ def _verdict(
 
 
 MARK = dict(zip(FAMILIES, "os^DP", strict=True))  # not by colour alone
-
-
-R = TypeVar("R", bound=Any)  # has a `step` and `losses` by name
-
-
-class Curve:
-    """A live plot of every loss against the step, smoothed; each drawing replaces the last."""
-
-    def __init__(self, label: str, total: int) -> None:
-        self._figure, self._ax = plt.subplots(figsize=(6.0, 2.4), layout="constrained")
-        self._ax.set(xlabel="step", ylabel=label)
-        self._lines: dict[str, Any] = {}
-        self._total, self._begun = total, time.perf_counter()
-        plt.close(self._figure)
-        self._handle: Any = display(self._picture(), display_id=True)  # none outside a notebook
-
-    def draw(self, records: list[Any]) -> None:
-        """Show the records so far, at least one."""
-        steps = [r.step for r in records]
-        for name in records[-1].losses:
-            if name not in self._lines:
-                (self._lines[name],) = self._ax.plot([], [], label=name)
-            self._lines[name].set_data(steps, _smooth([r.losses[name] for r in records]))
-        if len(self._lines) > 1:
-            self._ax.legend()
-        self._ax.relim()
-        self._ax.autoscale_view()
-        done, total = len(records), self._total
-        left = (time.perf_counter() - self._begun) / done * (total - done)
-        said = f"{done} of {total}" + (f", {left:.0f} s left" if done < total else "")
-        self._ax.set_title(said, loc="right", fontsize=9)
-        if self._handle:
-            self._handle.update(self._picture())
-
-    def _picture(self) -> Image:
-        width = round(self._figure.get_figwidth() * DPI)
-        picture = packed(Picture.open(io.BytesIO(png(self._figure, 2 * DPI))))
-        return Image(picture, alt="training curve", width=width)
-
-
-def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
-    out, mean = [], 0.0
-    for k, value in enumerate(values, 1):
-        mean = weight * mean + (1 - weight) * value
-        out.append(mean / (1 - weight**k))
-    return out
-
-
-def watch(
-    records: Iterable[R], total: int, *, label: str = "loss", every: int | None = None
-) -> list[R]:
-    """Run a training generator of `total` records to its end with a live curve of its losses.
-
-    It is drawn about twenty times, or each time after `every` records. Interrupt the kernel and
-    the model keeps what it has learned.
-    """
-    curve, seen = Curve(label, total), list[R]()
-    for record in records:
-        seen.append(record)
-        if record.step % (every or max(1, total // 20)) == 0:
-            curve.draw(seen)
-    if seen:
-        curve.draw(seen)
-    return seen
 
 
 def five_samplers(models: Mapping[str, Any]) -> Explorer:

@@ -796,7 +796,7 @@ course.show_source(distances.frechet_gaussian)
 
 # %%
 from genlab.zoo import find
-from genlab.zoo.lessons import accuracy
+from genlab.zoo.classifiers import accuracy
 from genlab.train import cosine, fit, minibatches
 
 row = find("digit_classifier").but(seed=5)

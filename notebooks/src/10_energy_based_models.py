@@ -44,7 +44,7 @@ from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
 from genlab.oracles import Gaussian, GaussianMixture
 from genlab.zoo import find
-from genlab.zoo.scores import denoise, fresh_samples
+from genlab.zoo.energy import denoise, fresh_samples
 
 course.begin(lesson=10)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32

@@ -51,7 +51,7 @@ from genlab.train import EMA
 from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture
 from genlab.zoo import find, load_model
-from genlab.zoo.scores import NO_CLASS
+from genlab.zoo.diffusion import NO_CLASS
 from genlab.solvers.mcmc import langevin_step
 
 course.begin(lesson=13)

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from genlab.core.weights import read_card
 from genlab.map import PAYS, SCORE
 from genlab.systems.latent_diffusion import LatentDiffusion
-from genlab.zoo import MODELS, find
+from genlab.zoo import find, recipes
 from genlab_course import reader
 from genlab_course.cli import app
 from genlab_course.places import folder
@@ -44,7 +44,7 @@ def said(result):
 @pytest.fixture
 def no_figures(monkeypatch):
     """Figures cost time and are tested elsewhere."""
-    monkeypatch.setattr("genlab.zoo.train.Model.figures", lambda *_: {"frechet": 0.5})
+    monkeypatch.setattr("genlab.zoo.recipe.Recipe.figures", lambda *_: {"frechet": 0.5})
 
 
 def rows(result):
@@ -55,7 +55,8 @@ def rows(result):
     return {words[0]: words[1:] for words in lines if words and words[0] in NAMES}
 
 
-NAMES = [*(row.name for row in MODELS), "digits16", "reader"]
+MODELS = [row for row in recipes() if row.ships]
+NAMES = [*(row.name for row in recipes()), "reader"]
 SHIPPED = [name for name in NAMES if name != "digits16"]
 
 
@@ -173,7 +174,7 @@ def test_figures_that_do_not_come_out_again_are_an_error(monkeypatch, off, statu
         stated = row.card()["metrics"]
         return {k: v * off if isinstance(v, float) else v for k, v in stated.items()}
 
-    for row in ("genlab.zoo.train.Model", "genlab_course.rows.ReaderRow"):
+    for row in ("genlab.zoo.recipe.Recipe", "genlab_course.rows.ReaderRow"):
         monkeypatch.setattr(f"{row}.figures", again)
         monkeypatch.setattr(f"{row}.load", lambda row: None)
     result = run("systems", "--verify", "--json")
@@ -183,7 +184,7 @@ def test_figures_that_do_not_come_out_again_are_an_error(monkeypatch, off, statu
 
 
 WITHOUT_FIGURES = (
-    "from genlab.zoo.train import Model; Model.figures = lambda *_: {'frechet': 0.5}\n"
+    "from genlab.zoo.recipe import Recipe; Recipe.figures = lambda *_: {'frechet': 0.5}\n"
     "from genlab_course.cli import app; app()"
 )
 
@@ -253,11 +254,11 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, 
 
 MEASURING = (
     "import time\n"
-    "from genlab.zoo.train import Model\n"
+    "from genlab.zoo.recipe import Recipe\n"
     "def figures(*_):\n"
     "    print('measuring', flush=True)\n"
     "    time.sleep(60)\n"
-    "Model.figures = figures\n"
+    "Recipe.figures = figures\n"
     "from genlab_course.cli import app; app()"
 )
 
@@ -286,7 +287,7 @@ def test_an_interrupt_ends_the_measuring_at_once_and_the_training_is_kept(tmp_pa
 @pytest.mark.parametrize(
     ("called", "arguments", "sentence"),
     [
-        ("genlab.zoo.train.Model.train", ["train", "digit_gan"], "stopped; nothing is kept"),
+        ("genlab.zoo.recipe.Recipe.train", ["train", "digit_gan"], "stopped; nothing is kept"),
         ("genlab_course.speedrun.draw", ["speedrun", "digits16", "--seconds", 0.1, "-n", 40],
          "stopped; nothing of this run is kept: its clock cannot be taken up again"),
     ],
@@ -304,7 +305,7 @@ def test_an_interrupt_says_what_is_lost(tmp_path, monkeypatch, called, arguments
 
 
 def test_measuring_again_says_where_it_is(monkeypatch):
-    for row in ("genlab.zoo.train.Model", "genlab_course.rows.ReaderRow"):
+    for row in ("genlab.zoo.recipe.Recipe", "genlab_course.rows.ReaderRow"):
         monkeypatch.setattr(f"{row}.figures", lambda row, *_: row.card()["metrics"])
         monkeypatch.setattr(f"{row}.load", lambda row: None)
     result = run("systems", "--verify", "--json")
@@ -449,7 +450,7 @@ def test_a_picture_is_replaced_with_force_and_a_full_disk_leaves_the_old_one(tmp
         def draw(self, captions, **_):
             return torch.zeros(len(captions), 3, 16, 16)
 
-    monkeypatch.setattr("genlab.zoo.train.Model.load", lambda *_, **__: Drawn())
+    monkeypatch.setattr("genlab.zoo.recipe.Recipe.load", lambda *_, **__: Drawn())
     place = tmp_path / "kept.png"
     place.write_text("mine")
     arguments = ["sample", "latent_diffusion", CAPTION, "--out", place, "--force"]

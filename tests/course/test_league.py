@@ -84,7 +84,7 @@ def test_recipes_that_draw_in_their_own_way_are_measured_again(name):
 def test_a_student_has_a_teacher_of_its_own_seed(tmp_path, monkeypatch):
     find = league.find
     monkeypatch.setattr(league, "find", lambda name: find(name).but(n_steps=2))
-    monkeypatch.setattr("genlab.zoo.train.Model.figures", lambda *_: {"frechet_1_pass": 1.0})
+    monkeypatch.setattr("genlab.zoo.recipe.Recipe.figures", lambda *_: {"frechet_1_pass": 1.0})
     league.trained("digit_consistency", 101, tmp_path)
     assert (tmp_path / f"{league.TEACHER.name}_101.json").exists()
 

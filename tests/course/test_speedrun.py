@@ -108,9 +108,10 @@ def test_what_the_recipe_says_reaches_the_loop(monkeypatch):
     monkeypatch.setattr(speedrun, "time", SimpleNamespace(process_time=clock.__next__))
     edm = speedrun.untrained(speedrun.RECORD, 0)
     steps = speedrun.run(edm, speedrun.RECORD, 5, 100)
-    rates = [seen["lr"](0) / 5e-3 for _ in steps]
+    rates = [seen["plan"].lr(0) / 5e-3 for _ in steps]
     assert rates == pytest.approx([1 / 3, 1, 0.5, 0])  # rises in 3 %, falls in the last half
-    assert (seen["average"], seen["seed"], edm.P_MEAN) == (0.998, 5, -0.8)
+    assert (seen["plan"].average, seen["plan"].seed) == (0.998, 5)
+    assert edm.levels.mean == -0.8
     assert type(seen["optimizer"]).__name__ == "Muon"
 
 

@@ -27,7 +27,7 @@ from genlab.metrics.features import (
     upright,
 )
 from genlab.zoo import find
-from genlab.zoo.lessons import accuracy
+from genlab.zoo.classifiers import accuracy
 
 
 @pytest.fixture(scope="module")

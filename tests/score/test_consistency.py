@@ -1,6 +1,7 @@
 """Consistency: the boundary, the loss on exact paths, and a network against the known answer."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -26,9 +27,9 @@ from genlab.score.consistency import (
     mean_flow_loss,
     squared_distance,
 )
-from genlab.train import cosine, fit, minibatches
+from genlab.train import Hooks, cosine, fit, minibatches
 from genlab.zoo import find
-from genlab.zoo.scores import distil, student_of
+from genlab.zoo.consistency import distil, student_of
 
 
 def exact_consistency_1d(data, x, sigma, *, sigma_min):
@@ -172,7 +173,8 @@ def student(row=SMALL):
 
 def distilled(student, teacher):
     """The run that distils a small teacher into a student of its size."""
-    return distil(student, *FEW.data(), teacher, seed=FEW.seed, **FEW.fit)
+    plan = replace(FEW.plan, seed=FEW.seed)
+    return distil(student, *FEW.data(), teacher, plan=plan, **FEW.more)
 
 
 @pytest.fixture
@@ -334,7 +336,7 @@ def test_a_small_network_learns_the_quantile_map(data):
     run = fit(
         both, minibatches(x0, 256, generator=g), n_steps=n_steps,
         lr=cosine(5e-3, n_steps, warmup=50), generator=g,
-        after=lambda _: both.target.update(both.student),
+        hooks=Hooks(after=lambda _: both.target.update(both.student)),
     )  # fmt: skip
     last(run)
     u = (torch.arange(400) + 0.5) / 400
@@ -352,4 +354,4 @@ def test_both_averages_follow_the_student_in_a_distillation():
     run = distilled(student(), SMALL.untrained())
     last(run)
     parts = run.state_dict()["parts"]
-    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.fit["n_steps"]
+    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.plan.n_steps

@@ -68,8 +68,7 @@ def test_the_loss_is_the_mean_over_pieces_of_the_stated_length(model, generator)
     x = torch.randint(264, (2, 12), generator=generator)
     whole = model.loss(x)
     torch.testing.assert_close(whole, -model.log_prob(x).mean() / 12)
-    model.train_length = 4
-    torch.testing.assert_close(model.loss(x), -model.log_prob(x.reshape(6, 4)).mean() / 4)
+    torch.testing.assert_close(model.loss(x, length=4), -model.log_prob(x.reshape(6, 4)).mean() / 4)
 
 
 def test_a_cached_completion_is_the_naive_one(model):

@@ -77,7 +77,7 @@ def noise(n=2, f=3):
 
 
 def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
-    model, x = small(log_sigma=(0.4, 0.0), shift=0.3), noise()
+    model, x = small(p_mean=0.4, p_std=0.0, shift=0.3), noise()
     loss = model.loss(x, cond=CAPTIONS, generator=make_generator(2))
     g = make_generator(2)
     torch.randn(2, generator=g)
@@ -90,9 +90,9 @@ def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
 
 
 def test_the_loss_of_stills_is_the_mean_of_those_of_its_frames():
-    model, x = small(log_sigma=(0.4, 0.0), shift=0.3), noise()
-    model.stills, (first, second) = True, (1, 2)  # frames that seed 1 draws
-    loss = model.loss(x, cond=CAPTIONS, generator=make_generator(1))
+    model, x = small(p_mean=0.4, p_std=0.0, shift=0.3), noise()
+    first, second = 1, 2  # frames that seed 1 draws
+    loss = model.still_loss(x, cond=CAPTIONS, generator=make_generator(1))
     g = make_generator(1)
     assert torch.randint(3, (2, 1), generator=g).tolist() == [[first], [second]]
     torch.randn(2, generator=g)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Generator
 
 from genlab.core.weights import read_card
-from genlab.train import distributed
+from genlab.train import Hooks, distributed
 from genlab.zoo import find
 from genlab.zoo.train import train
 
@@ -58,11 +58,11 @@ def gradients(place, shard):
     group, model, noise = distributed.World("cpu"), ROW.untrained(), Generator().manual_seed(7)
     for p in model.parameters():  # outputs that start at 0 would hide most gradients
         p.data.add_(torch.linspace(-0.1, 0.1, p.numel()).reshape(p.shape))
-    hooks = group.hooks(model)
+    joined = group.fit_arguments(model)
     x, cond = (part[:6] for part in ROW.data())
-    loss = hooks.get("loss", model.loss)(x.double(), cond=cond, generator=noise)
+    loss = joined.get("loss", model.loss)(x.double(), cond=cond, generator=noise)
     loss.backward()
-    grads = hooks.get("pack", lambda g: g)({n: p.grad for n, p in model.named_parameters()})
+    grads = joined.get("hooks", Hooks()).pack({n: p.grad for n, p in model.named_parameters()})
     torch.save({"loss": loss.item(), "noise": noise.get_state(), "grads": grads},
                place / f"{group.size}-{group.rank}")  # fmt: skip
 
@@ -156,7 +156,7 @@ def test_weights_and_average_are_divided_between_the_processes():
     def work():
         distributed.SHARD = 0
         model = ROW.untrained()
-        average = distributed.World("cpu").hooks(model, 0.9)["average"].average
+        average = distributed.World("cpu").fit_arguments(model, 0.9)["average"].average
         for net in (model, average):
             parts = [w.to_local().numel() for w in net.parameters()]
             # a half, and a little more: rows that cannot be halved go to the first
@@ -196,7 +196,7 @@ def test_several_processes_without_accelerate_are_told_what_is_missing(monkeypat
 def test_one_process_imports_nothing_for_several():
     program = (
         "import sys; from genlab.train.distributed import World\n"
-        "assert World('cpu').hooks(None) == {}\n"
+        "assert World('cpu').fit_arguments(None) == {}\n"
         "print([m for m in ('accelerate', 'torch.distributed.fsdp') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -205,9 +205,9 @@ def test_one_process_imports_nothing_for_several():
 
 PROGRAM = """
 import os
-import genlab.zoo.train as zoo
+from genlab.zoo.recipe import Recipe
 from genlab.cli import app
-zoo.Model.figures = lambda *_: {"processes": int(os.environ["WORLD_SIZE"])}
+Recipe.figures = lambda *_: {"processes": int(os.environ["WORLD_SIZE"])}
 app()
 """
 LAUNCHERS = {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from genlab.train import EMA, cosine, fit, fit_adversarial, minibatches
+from genlab.train import EMA, Hooks, cosine, fit, fit_adversarial, minibatches
 from genlab.train.fit import keep_freed_memory
 
 
@@ -295,8 +295,11 @@ def test_the_hooks_see_every_step_and_the_end_once():
     seen = []
     run = fit(
         Noisy(), minibatches(torch.zeros(4, 3), 4), n_steps=2,
-        before=lambda k: seen.append(("before", k)), after=lambda k: seen.append(("after", k)),
-        finish=lambda: seen.append("end"),
+        hooks=Hooks(
+            before=lambda k: seen.append(("before", k)),
+            after=lambda k: seen.append(("after", k)),
+            finish=lambda: seen.append("end"),
+        ),
     )  # fmt: skip
     assert seen == []  # nothing happens until the records are consumed
     assert len(list(run)) == 2

@@ -13,10 +13,10 @@ from genlab_course.widgets import (
     clinic,
     explore,
     explorer,
-    landscape,
     project,
     quiz,
     release_reader,
+    training,
     watch,
 )
 
@@ -105,7 +105,7 @@ def test_a_saved_notebook_holds_the_live_view_and_what_stands_for_it(build, kind
 def test_watching_returns_every_record_and_leaves_no_figure_open():
     open_before = plt.get_fignums()
     run = [Record(k, {"critic": 1.0 / k, "generator": 2.0 / k}, 0.0) for k in range(1, 8)]
-    curve = landscape.Curve("loss", 7)
+    curve = training.Curve("loss", 7)
     curve.draw(run)
     shown, more = curve._picture()._repr_mimebundle_()
     pixels = plt.imread(io.BytesIO(base64.b64decode(shown["image/png"])), format="png").shape

@@ -4,7 +4,7 @@ import pytest
 
 from genlab.map import ANY_FAMILY, FLOW, LIKELIHOODS, OBJECTIVES, SAMPLERS, SCORE, place
 from genlab.train.fit import Record
-from genlab_course.widgets import landscape, paradigm_map
+from genlab_course.widgets import landscape, paradigm_map, training
 from genlab_course.widgets.landscape import EXAMPLES, OPEN
 
 
@@ -61,7 +61,7 @@ def test_families_that_meet_in_one_place_stand_apart_and_those_that_fit_keep_the
 @pytest.mark.parametrize(("asked", "steps"), [({}, [0, 2, 4]), ({"every": 3}, [0, 3])])
 def test_a_live_curve_is_drawn_as_often_as_asked_and_once_at_the_end(asked, steps, monkeypatch):
     drawn = []
-    monkeypatch.setattr(landscape.Curve, "draw", lambda self, seen: drawn.append(seen[-1].step))
+    monkeypatch.setattr(training.Curve, "draw", lambda self, seen: drawn.append(seen[-1].step))
     records = [Record(step, {"loss": 1.0}, 0.0) for step in range(6)]
-    assert landscape.watch(iter(records), 40, **asked) == records
+    assert training.watch(iter(records), 40, **asked) == records
     assert drawn == [*steps, 5]

@@ -5,7 +5,7 @@ import torch
 
 from genlab.data.digits import load_mnist
 from genlab.zoo import find, load_model
-from genlab.zoo.evaluators import judge
+from genlab.zoo.classifiers import judge
 
 JUDGES = pytest.mark.parametrize("name", ["digit16_evaluator_a", "digit16_evaluator_b"])
 
@@ -17,7 +17,7 @@ def test_the_two_learn_from_other_images_with_other_layers_and_another_seed():
     assert torch.equal(torch.cat([x, y]), whole)
     assert a.seed != b.seed
     kinds = [{type(m).__name__ for m in row.untrained().modules()} for row in (a, b)]
-    assert "Residual" in kinds[1] - kinds[0]
+    assert "ResidualBlock" in kinds[1] - kinds[0]
     labels = torch.cat([row.data()[1] for row in (a, b)])
     assert torch.equal(labels, load_mnist("train", 16).labels)
     assert max(row.path.stat().st_size for row in (a, b)) < 120_000

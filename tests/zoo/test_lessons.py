@@ -10,7 +10,8 @@ from genlab.data.digits import load_digits, load_mnist, to_unit
 from genlab.data.text import load_text
 from genlab.flow.dequantization import pixel_histograms
 from genlab.zoo import find
-from genlab.zoo.lessons import ALPHABET, binarize, windows
+from genlab.zoo.autoregressive import ALPHABET, windows
+from genlab.zoo.vae import binarize
 
 
 def trained(row, *data):

@@ -12,11 +12,12 @@ from genlab.data.scenes import (
     load_objects,
     read_scenes,
 )
-from genlab.zoo import find, scenes
-from genlab.zoo.scenes import LATENT_VAE, SCENES, real_scenes, scenes_of
+from genlab.zoo import find
+from genlab.zoo import latent_diffusion as scenes
+from genlab.zoo.latent_diffusion import LATENT_VAE, RECIPES, real_scenes, scenes_of
 
 SMALL = {"width": 16, "d_text": 8, "batch_size": 4, "n_steps": 2}
-DRAWING = [row.name for row in SCENES if row.name.endswith(("diffusion", "dit"))]
+DRAWING = [row.name for row in RECIPES if row.name.endswith(("diffusion", "dit"))]
 
 
 def test_each_digit_is_the_first_object_once_and_the_second_once(generator):
@@ -36,7 +37,7 @@ def test_a_share_of_the_scenes_shows_two_objects(generator):
 
 
 def test_generators_and_evaluator_learn_from_disjoint_digits_and_neither_from_the_reference():
-    rows = {row.name: row.data()[0] for row in SCENES}
+    rows = {row.name: row.data()[0] for row in RECIPES}
     marks = {name: {tuple(g.flatten().tolist()) for g in grey} for name, grey in rows.items()}
     reference = {tuple(g.flatten().tolist()) for g in load_objects("reference").grey}
     assert not marks["scene_evaluator"] & marks["latent_diffusion"]

@@ -45,7 +45,7 @@ def test_the_row_itself_is_the_smallest_size():
 @pytest.fixture
 def quick(monkeypatch):
     torch.set_default_dtype(torch.float32)
-    monkeypatch.setattr("genlab.zoo.train.Model.figures", lambda *_: {"test_loss": 1.0})
+    monkeypatch.setattr("genlab.zoo.recipe.Recipe.figures", lambda *_: {"test_loss": 1.0})
     for settings in ROW.dial.values():
         monkeypatch.setitem(settings, "batch_size", 4)
         monkeypatch.setitem(settings, "width", settings["width"] // 2)

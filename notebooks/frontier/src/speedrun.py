@@ -250,9 +250,9 @@ def train(seed, optimizers, peak, p_drop=0.0, p_mean=-1.2, n_steps=200):
     """A trained EDM: its weights averaged, its rate along a cosine."""
     torch.manual_seed(seed)
     edm = EDM(
-        Small(), event_shape=(256,), sigma_data=0.5, null=10, p_drop=p_drop, n_steps=12
+        Small(), event_shape=(256,), sigma_data=0.5, null=10, p_drop=p_drop, n_steps=12,
+        p_mean=p_mean,
     )
-    edm.P_MEAN = p_mean
     g, average = torch.Generator().manual_seed(seed), EMA(edm, 0.998)
     all_of_them = optimizers(edm.net)
     for k in range(n_steps):
@@ -1130,7 +1130,7 @@ print(f"for normal features with the variances of A: {floor_of(spectrum, 1000):.
 # genlab speedrun digits16 --seed 1 --seconds 60 --out mine.safetensors   # by A
 # ```
 #
-# and the recipe is ten lines of `genlab_course/speedrun.py` (`Recipe`, `RECORD`); `python benchmarks/speedrun.py steps` in a clone repeats the table. The rules: the network and the sampler stay, 60 processor seconds, tune by A on training seed 0, report by B (`--report`) once, on seeds 1 to 5, together with everything that you tried. **Target: a median by B below that of the shipped recipe on the same machine, by more than twice the standard error of the difference.** Leads from this notebook:
+# and the recipe is ten lines of `genlab_course/speedrun.py` (`Settings`, `RECORD`); `python benchmarks/speedrun.py steps` in a clone repeats the table. The rules: the network and the sampler stay, 60 processor seconds, tune by A on training seed 0, report by B (`--report`) once, on seeds 1 to 5, together with everything that you tried. **Target: a median by B below that of the shipped recipe on the same machine, by more than twice the standard error of the difference.** Leads from this notebook:
 #
 # - $P_{\text{mean}}$ of 0 or 0.5 (0.5 helped in the laboratory, section 5);
 # - an average that really reaches back (section 6), or a shorter one, now that the rate falls to zero;

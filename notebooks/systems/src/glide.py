@@ -49,7 +49,7 @@ from genlab.systems.text_diffusion import TextDiffusion, eps_from_denoiser
 from genlab.systems.glide import (
     Glide, bicubic, classifier_guided, enlarge, enlarged, sharpen, shrink,
 )
-from genlab.zoo.systems import best_sharpening
+from genlab.zoo.glide import best_sharpening
 from genlab.systems.evaluation import (
     digit_evaluator, held_out_captions, held_out_pictures, likeness, word_scores,
 )

@@ -50,7 +50,7 @@ from genlab.systems.language_and_image import (
     only_last, rows_of, words_of,
 )
 from genlab.systems.text_diffusion import captioned_batch
-from genlab.zoo.systems import caption_distribution, text_gap
+from genlab.zoo.language_and_image import text_gap, training_captions
 from genlab.train import cosine, fit, minibatches
 
 course.begin("language_and_image")
@@ -181,7 +181,7 @@ course.show_source(LanguageAndImage.loss)
 # distributions of the next word, one for each beginning (lesson 02's chain rule for entropies).
 
 # %%
-law = caption_distribution()
+law = training_captions()
 entropy = -(law.p * law.p.log()).sum()
 beginnings = {}
 for caption, weight in zip(law.captions, law.p.tolist(), strict=True):

@@ -53,8 +53,8 @@ from genlab.train.fit import EMA
 from genlab.zoo import find, load_model
 from genlab.systems.evaluation import digit_evaluator, realism
 from genlab.systems.stylegan import StyleGAN, grey
-from genlab.zoo.uncaptioned import drawn_at, grey_digits
-from genlab.train import fit_adversarial, minibatches
+from genlab.zoo.stylegan import drawn_at, grey_digits
+from genlab.train import Hooks, fit_adversarial, minibatches
 
 course.begin("stylegan")
 
@@ -949,8 +949,9 @@ def play(start, gamma, n_steps, seed):
     g = torch.Generator().manual_seed(seed)
     run = fit_adversarial(
         game, minibatches(grey_digits(), 24, generator=g), n_steps=n_steps,
-        lr=small.settings["lr"], betas=(0.0, 0.99), generator=g, before=game.at_step,
-        after=lambda _: average.update(game.generator_net),
+        lr=small.settings["lr"], betas=(0.0, 0.99), generator=g, hooks=Hooks(
+            before=game.at_step, after=lambda _: average.update(game.generator_net)
+        ),
     )
     seen = []
     for record in run:

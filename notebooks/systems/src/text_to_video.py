@@ -60,7 +60,7 @@ from genlab.systems.text_to_video import (
     TextToVideo, frame_error, inflate, mixed_noise, scale, total_correlation,
     video_batch,
 )
-from genlab.zoo.systems import draw_videos
+from genlab.zoo.text_to_video import draw_videos
 
 course.begin("text_to_video")
 
@@ -318,7 +318,7 @@ def stirred(net, seed=0, spread=0.1):
 
 net = stirred(VideoUNet(VideoUNetConfig(tiny_image, patch=2)))
 untrained = TextToVideo(
-    net, TextEncoder(len(WORDS), MAX_WORDS, d=32), log_sigma=(-0.5, 1.0), shift=0.0
+    net, TextEncoder(len(WORDS), MAX_WORDS, d=32), p_mean=-0.5, p_std=1.0, shift=0.0
 ).eval()
 x0, asked = (
     scale(real_videos[:4].double()), write_moving(*(part[:4] for part in real[1:])),
@@ -728,9 +728,8 @@ with torch.no_grad():
     unborn = fresh_maker.denoiser(words[:4], joined=False)(
         clips[:4], torch.full((4,), 0.5)
     )[:, :, 3]
-    begun.stills = fresh_maker.stills = True
     first = [
-        m.loss(clips, cond=words, generator=torch.Generator().manual_seed(13)).item()
+        m.still_loss(clips, cond=words, generator=torch.Generator().manual_seed(13)).item()
         for m in (begun, fresh_maker)
     ]
 check(

@@ -35,7 +35,7 @@ from genlab.systems.scene_evaluation import (
 from genlab.train import Run
 from genlab.train.muon import Muon
 from genlab.zoo.cards import SEED, Figures, default_dtype, digest, named, single
-from genlab.zoo.train import Model, by_loss
+from genlab.zoo.recipe import Plan, Recipe, by_loss
 
 N_DRAWN = 500  # pictures for each figure of a generator
 N_REAL = 2000  # for those of the evaluator and the VAE
@@ -78,7 +78,7 @@ def _data(part: str) -> Any:
 # The evaluator, and the VAE
 
 
-def by_windows(model: SceneEvaluator, grey: Tensor, digit: Tensor, **options: Any) -> Run:
+def by_windows(model: SceneEvaluator, grey: Tensor, digit: Tensor, *, plan: Plan) -> Run:
     """Train on distorted windows of fresh scenes, half of them of two objects."""
 
     def changed(batch: tuple[Tensor, Tensor], generator: Generator) -> tuple[Tensor, Tensor]:
@@ -87,7 +87,7 @@ def by_windows(model: SceneEvaluator, grey: Tensor, digit: Tensor, **options: An
         shown = torch.cat([windows[:, 0], windows[second, 1]])
         return distorted(shown, generator), torch.cat([facts[:, 0], facts[second, 3]])
 
-    return by_loss(model, grey, digit, change=changed, **options)
+    return by_loss(model, grey, digit, plan=plan, change=changed)
 
 
 def scores(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Figures:
@@ -105,12 +105,11 @@ def _measure_evaluator(model: Any) -> Figures:
     return found
 
 
-SCENE_EVALUATOR = Model(
+SCENE_EVALUATOR = Recipe(
     "scene_evaluator", "classifier of the digits in a scene, object by object: the lab's evaluator",
     lesson=9, seconds=150, seed=30,
     build=SceneEvaluator, sizes={"width": 24, "dropout": 0.3}, **_data("evaluator"),
-    fit={"n_steps": 1500, "batch_size": 64, "lr": 3e-3, "weight_decay": 0.05, "warmup": 50,
-         "clip": 5.0},
+    plan=Plan(n_steps=1500, batch_size=64, lr=3e-3, weight_decay=0.05, warmup=50, clip=5.0),
     loop=by_windows, measure=_measure_evaluator, dtype=torch.float32,
 )  # fmt: skip
 
@@ -133,12 +132,12 @@ def _measure_vae(model: Any) -> Figures:
     return found | {"kind": "bound"}
 
 
-LATENT_VAE = Model(
+LATENT_VAE = Recipe(
     "latent_vae", "VAE of scenes: 3 x 32 x 32 pixels to codes of 4 x 8 x 8",
     lesson=6, seconds=150, seed=20,
     build=lambda **sizes: ImageVAE(ImageVAEConfig(**sizes)),
     sizes={"latent_channels": 4, "width": 32, "pixel_std": 0.03}, **_data("generator"),
-    fit={"n_steps": 1500, "batch_size": 32, "lr": 3e-3, "warmup": 100, "clip": 5.0},
+    plan=Plan(n_steps=1500, batch_size=32, lr=3e-3, warmup=100, clip=5.0),
     loop=partial(by_loss, change=lambda batch, g: scenes_of(batch, g)[0]), measure=_measure_vae,
 )  # fmt: skip
 
@@ -182,10 +181,10 @@ def by_codes(
     grey: Tensor,
     digit: Tensor,
     *,
+    plan: Plan,
     p_two: float,
     rescale: bool,
     muon: bool,
-    **options: Any,
 ) -> Run:
     """Put the shipped VAE in, measure the scale of its codes, train on codes of fresh scenes."""
     if not isinstance(model.vae, Pixels):
@@ -198,12 +197,13 @@ def by_codes(
         x, facts = scenes_of(batch, generator, p_two=p_two)
         return model.encode(x), encode_scenes(facts)
 
+    optimizer = None
     if muon:
         found = model.net.named_parameters()
         inner = [p for n, p in found if p.ndim in (2, 4) and n.split(".")[0] not in EDGES]
         frozen = {id(p) for p in model.vae.parameters()}
-        options["optimizer"] = Muon(inner, [p for p in model.parameters() if id(p) not in frozen])
-    return by_loss(model, grey, digit, change=coded, **options)
+        optimizer = Muon(inner, [p for p in model.parameters() if id(p) not in frozen])
+    return by_loss(model, grey, digit, plan=plan, change=coded, optimizer=optimizer)
 
 
 WAYS = (  # of measuring: name, pairs that were held out, guidance scale
@@ -237,13 +237,13 @@ def _draws(
     n_steps: int = 4000,
     measure: Any = _measure_latent,
     **sizes: Any,
-) -> Model:
-    return Model(
+) -> Recipe:
+    return Recipe(
         name, f"text to image: {what}", lesson=13, seconds=seconds, seed=21,
         build=build, sizes={"d_text": 64, "n_layer": 1, "p_drop": 0.1, **sizes},
         **_data("generator"),
-        fit={"n_steps": n_steps, "batch_size": 32, "lr": 4e-3, "muon": True, "warmup": 100,
-             "clip": 1.0, "average": 0.999, "p_two": P_TWO, "rescale": True},
+        plan=Plan(n_steps=n_steps, batch_size=32, lr=4e-3, warmup=100, clip=1.0, average=0.999),
+        more={"muon": True, "p_two": P_TWO, "rescale": True},
         loop=by_codes, measure=measure,
     )  # fmt: skip
 
@@ -260,4 +260,4 @@ PIXEL_DIFFUSION = _draws(
     "pixel_diffusion", "a U-Net among pixels, trained as long as latent_diffusion",
     pixel_unet, 900, 1650, partial(_measure_latent, n=200, ways=WAYS[:1]), width=24,
 )  # fmt: skip
-SCENES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT, PIXEL_DIFFUSION)
+RECIPES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT, PIXEL_DIFFUSION)

@@ -1,5 +1,9 @@
-"""Two frozen evaluators of 16 x 16 MNIST digits: recipes are tuned by A, and reported by B."""
+"""Classifiers that only compare: the metrics' feature network, and two frozen evaluators.
 
+The evaluators are of 16 x 16 MNIST digits: recipes are tuned by A, and reported by B.
+"""
+
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -7,16 +11,33 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genlab.data.digits import load_mnist
+from genlab.data.digits import load_digits, load_mnist
 from genlab.metrics.coverage import precision_recall
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import DigitClassifier
+from genlab.train import Hooks, Run
 from genlab.zoo.cards import Figures
-from genlab.zoo.lessons import MNIST16, scaled_features
-from genlab.zoo.train import Model
+from genlab.zoo.recipe import Plan, Recipe, by_loss
+from genlab.zoo.sources import DIGITS, MNIST16
 
 
-class Residual(nn.Module):
+def scaled_features(net: DigitClassifier, x: Tensor, cond: Tensor, *, plan: Plan) -> Run:
+    """Train the classifier, and scale its features when it is done."""
+    hooks = Hooks(finish=lambda: net.set_scale(x))
+    return by_loss(net, x, cond, plan=replace(plan, hooks=hooks))
+
+
+def accuracy(net: DigitClassifier, split: str) -> float:
+    """Proportion of the images of one part whose digit is recognised."""
+    images, labels = load_digits(split)
+    return float((net(images).argmax(1) == labels).double().mean())
+
+
+def _measure_classifier(net: DigitClassifier) -> Figures:
+    return {f"accuracy_{split}": accuracy(net, split) for split in ("train", "val", "test")}
+
+
+class ResidualBlock(nn.Module):
     r"""$h + \mathrm{conv}\,\phi(\mathrm{norm}\,h)$, at one resolution."""
 
     def __init__(self, width: int) -> None:
@@ -27,7 +48,7 @@ class Residual(nn.Module):
         return h + self.conv(nn.functional.gelu(self.norm(h)))
 
 
-def plain(a: int, b: int, c: int) -> DigitClassifier:
+def plain_classifier(a: int, b: int, c: int) -> DigitClassifier:
     """Three convolutions, then a linear layer on all positions of the last one."""
     layers: list[nn.Module] = []
     for c_in, c_out, stride in ((1, a, 1), (a, b, 2), (b, c, 2)):
@@ -36,10 +57,10 @@ def plain(a: int, b: int, c: int) -> DigitClassifier:
     return DigitClassifier(body=body, top=255)
 
 
-def residual(a: int, b: int) -> DigitClassifier:
+def residual_classifier(a: int, b: int) -> DigitClassifier:
     """Strided patches, residual blocks, and means over quarters of the picture."""
     stem, down = nn.Conv2d(1, a, 5, stride=2, padding=2), nn.Conv2d(a, b, 3, stride=2, padding=1)
-    deep = (stem, Residual(a), Residual(a), down, Residual(b), nn.AvgPool2d(2))
+    deep = (stem, ResidualBlock(a), ResidualBlock(a), down, ResidualBlock(b), nn.AvgPool2d(2))
     body = nn.Sequential(*deep, nn.Flatten(), nn.Linear(4 * b, 32), nn.GELU())
     return DigitClassifier(body=body, top=255)
 
@@ -57,7 +78,7 @@ def judge(net: DigitClassifier, images: Tensor, split: str = "test") -> Figures:
     return {"frechet": frechet_distance(a, b).item(), **near._asdict()}
 
 
-def _measure(net: DigitClassifier) -> Figures:
+def _measure_evaluator(net: DigitClassifier) -> Figures:
     """How many held-out digits are recognised, and what real digits get from this evaluator."""
     images, labels = load_mnist("val", 16)
     with torch.no_grad():
@@ -71,23 +92,32 @@ def _part(first: int) -> tuple[Tensor, Tensor]:
     return images[first : first + 4000], labels[first : first + 4000]
 
 
-def _row(letter: str, first: int, **row: Any) -> Model:
+def _row(letter: str, first: int, **row: Any) -> Recipe:
     where = f"4,000 of them, from number {first:,}"
-    return Model(
+    return Recipe(
         f"digit16_evaluator_{letter}",
         f"evaluator {letter.upper()} of 16 x 16 digits: 32 features of a classifier, frozen",
-        lesson=9, data=partial(_part, first), dtype=torch.float32, loop=scaled_features,
-        measure=_measure, **(MNIST16 | {"source": f"{MNIST16['source']}; {where}"}), **row,
+        lesson=9, data=partial(_part, first), dtype=torch.float32,
+        loop=scaled_features, measure=_measure_evaluator,
+        **(MNIST16 | {"source": f"{MNIST16['source']}; {where}"}), **row,
     )  # fmt: skip
 
 
-EVALUATORS: tuple[Model, ...] = (
-    _row(
-        "a", 0, seconds=30, seed=31, build=plain, sizes={"a": 16, "b": 24, "c": 32},
-        fit={"n_steps": 1200, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.01, "warmup": 50},
+RECIPES = (
+    Recipe(
+        "digit_classifier", "feature network of the metrics: a classifier of the digits",
+        lesson=9, seconds=10, seed=0,
+        build=lambda: DigitClassifier(torch.float64), sizes={},
+        data=lambda: tuple(load_digits("train")), **DIGITS,
+        plan=Plan(n_steps=1000, batch_size=128, lr=3e-3, weight_decay=0.01),
+        loop=scaled_features, measure=_measure_classifier, dtype=torch.float32,
     ),
     _row(
-        "b", 4000, seconds=30, seed=47, build=residual, sizes={"a": 20, "b": 32},
-        fit={"n_steps": 1200, "batch_size": 64, "lr": 3e-3, "weight_decay": 0.01, "warmup": 50},
+        "a", 0, seconds=30, seed=31, build=plain_classifier, sizes={"a": 16, "b": 24, "c": 32},
+        plan=Plan(n_steps=1200, batch_size=64, lr=2e-3, weight_decay=0.01, warmup=50),
+    ),
+    _row(
+        "b", 4000, seconds=30, seed=47, build=residual_classifier, sizes={"a": 20, "b": 32},
+        plan=Plan(n_steps=1200, batch_size=64, lr=3e-3, weight_decay=0.01, warmup=50),
     ),
 )  # fmt: skip

@@ -1,0 +1,88 @@
+"""Autoregressive models of digits and of characters, with exact likelihoods (lesson 02)."""
+
+from typing import Any
+
+from jaxtyping import Int
+from torch import Tensor
+
+from genlab.autoregressive.images import ImageTransformer, PixelCNN, TwoStacks
+from genlab.autoregressive.lm import TransformerLM
+from genlab.autoregressive.tokens import CharTokenizer
+from genlab.data.digits import EVENT_SHAPE, N_LEVELS, load_digits
+from genlab.data.text import load_text
+from genlab.nn.transformer import TransformerConfig
+from genlab.zoo.cards import Figures, digest, held_out_bits, measure_pixels
+from genlab.zoo.recipe import Plan, Recipe
+from genlab.zoo.sources import DIGITS
+
+ALPHABET = "\n" + "".join(map(chr, range(32, 127)))  # newline and printable ASCII
+
+
+def windows(text: str, length: int = 64) -> Int[Tensor, " n length"]:
+    """Cut a text into windows of equal length, as tokens; what is left over is dropped."""
+    tokens = CharTokenizer(ALPHABET).encode(text)
+    return tokens[: len(tokens) // length * length].reshape(-1, length)
+
+
+def text_digest() -> str:
+    """Name the manual's text by its content."""
+    return digest(windows(load_text("train"), 1), windows(load_text("test"), 1))
+
+
+TEXT: Any = {
+    "source": "genlab.data.text, part 'train': the manual of Python 3.11.7, 90 %; PSF-2.0",
+    "digest": text_digest,
+}
+
+
+def pixelcnn(width: int, n_layer: int) -> PixelCNN:
+    """Two stacks of masked convolutions, a softmax over 17 levels (arXiv:1606.05328, 2.2)."""
+    return PixelCNN(TwoStacks(1, width, n_layer=n_layer), width)
+
+
+def _config(n_head: int, **sizes: Any) -> TransformerConfig:
+    return TransformerConfig(n_head=n_head, n_kv_head=n_head, **sizes)
+
+
+def image_transformer(**sizes: int) -> ImageTransformer:
+    """Pixels are tokens, in raster order (Chen et al. 2020, section 3)."""
+    return ImageTransformer(N_LEVELS, EVENT_SHAPE, _config(**sizes))
+
+
+def text_transformer(length: int, **sizes: int) -> TransformerLM:
+    """A language model of characters, which are bytes here."""
+    return TransformerLM(len(ALPHABET), length, _config(**sizes))
+
+
+def _measure_text(model: Any) -> Figures:
+    bits = held_out_bits(model, windows(load_text("test")))
+    return {"bits_per_byte": bits["bits_per_dim"], "kind": bits["kind"]}
+
+
+RECIPES = (
+    Recipe(
+        "digit_pixelcnn", "PixelCNN of the digits: two stacks of masked convolutions",
+        lesson=2, seconds=10, seed=2,
+        build=pixelcnn, sizes={"width": 32, "n_layer": 4},
+        data=lambda: (load_digits("train").images,), **DIGITS,
+        plan=Plan(n_steps=440, batch_size=32, lr=1e-2, warmup=20, weight_decay=0.01),
+        measure=measure_pixels,
+    ),
+    Recipe(
+        "digit_transformer", "transformer of the digits: a pixel is a token",
+        lesson=2, seconds=10, seed=2,
+        build=image_transformer, sizes={"d_model": 32, "n_layer": 2, "n_head": 4, "d_hidden": 64},
+        data=lambda: (load_digits("train").images,), **DIGITS,
+        plan=Plan(n_steps=440, batch_size=16, lr=1e-2, warmup=20, weight_decay=0.01),
+        measure=measure_pixels,
+    ),
+    Recipe(
+        "text_transformer", "transformer of Python's manual: a character is a token",
+        lesson=2, seconds=10, seed=2,
+        build=text_transformer,
+        sizes={"length": 64, "d_model": 64, "n_layer": 1, "n_head": 4, "d_hidden": 128},
+        data=lambda: (windows(load_text("train")),), **TEXT,
+        plan=Plan(n_steps=600, batch_size=16, lr=3e-3, warmup=20, weight_decay=0.01),
+        measure=_measure_text,
+    ),
+)  # fmt: skip
