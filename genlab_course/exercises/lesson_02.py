@@ -1,4 +1,8 @@
-"""Exercises of lesson 02: autoregressive models."""
+"""Exercises of lesson 02: autoregressive models.
+
+The right answers are what a learner could have written: they drive the notebook until the
+learner's own are right.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +16,6 @@ from torch import Generator, Tensor
 from genlab_course.grading import Exercise, Mistake, bank
 
 
-# What a learner could have written: these drive the notebook until the learner's own are right.
 def sequence_nll(conditionals: Sequence[float]) -> float:
     """Negative log-likelihood of a sequence, nats."""
     return -sum(math.log(p) for p in conditionals)

@@ -120,8 +120,6 @@ def _right_pair(real: Tensor, fake: Tensor, k: int) -> Tensor:
 
 _REAL = torch.tensor([[0.0, 0.0], [1.0, 0.3], [2.2, 0.0], [0.4, 1.5], [6.0, 6.0], [7.1, 6.3]])
 _FAKE = torch.tensor([[0.2, 0.1], [0.9, 0.4], [0.5, 0.9], [0.1, 0.4], [3.5, 3.0], [12.0, 1.0]])
-
-
 # No point lies on a ball's surface, or rounding would decide whether it is inside.
 _REAL, _FAKE = _REAL.double(), _FAKE.double()
 
@@ -129,62 +127,62 @@ _REAL, _FAKE = _REAL.double(), _FAKE.double()
 def exchanged_precision_and_recall(real, fake, k):
     real_radius = torch.cdist(real, real).sort(1).values[:, k]
     fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
-    distance = torch.cdist(fake, real)
-    precision = (distance <= real_radius).any(1).double().mean()
-    recall = (fake_radius >= distance.T).any(1).double().mean()
+    to_real, to_fake = torch.cdist(fake, real), torch.cdist(real, fake)
+    precision = (to_real <= real_radius).any(1).double().mean()
+    recall = (to_fake <= fake_radius).any(1).double().mean()
     return torch.stack([recall, precision])
 
 
 def took_itself_for_a_neighbour(real, fake, k):
     real_radius = torch.cdist(real, real).sort(1).values[:, k - 1]
     fake_radius = torch.cdist(fake, fake).sort(1).values[:, k - 1]
-    distance = torch.cdist(fake, real)
-    precision = (distance <= real_radius).any(1).double().mean()
-    recall = (fake_radius >= distance.T).any(1).double().mean()
+    to_real, to_fake = torch.cdist(fake, real), torch.cdist(real, fake)
+    precision = (to_real <= real_radius).any(1).double().mean()
+    recall = (to_fake <= fake_radius).any(1).double().mean()
     return torch.stack([precision, recall])
 
 
 def gave_coverage_for_recall(real, fake, k):
     real_radius = torch.cdist(real, real).sort(1).values[:, k]
-    distance = torch.cdist(fake, real)
-    precision = (distance <= real_radius).any(1).double().mean()
-    recall = (distance <= real_radius).any(0).double().mean()
+    to_real = torch.cdist(fake, real)
+    precision = (to_real <= real_radius).any(1).double().mean()
+    recall = (to_real <= real_radius).any(0).double().mean()
     return torch.stack([precision, recall])
 
 
 def asked_each_point_with_its_own_ball(real, fake, k):
     real_radius = torch.cdist(real, real).sort(1).values[:, k]
     fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
-    distance = torch.cdist(fake, real)
-    precision = (distance <= fake_radius[:, None]).any(1).double().mean()
-    recall = (real_radius[:, None] >= distance.T).any(1).double().mean()
+    to_real, to_fake = torch.cdist(fake, real), torch.cdist(real, fake)
+    precision = (to_real <= fake_radius[:, None]).any(1).double().mean()
+    recall = (to_fake <= real_radius[:, None]).any(1).double().mean()
     return torch.stack([precision, recall])
 
 
 def gave_counts(real, fake, k):
     real_radius = torch.cdist(real, real).sort(1).values[:, k]
     fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
-    distance = torch.cdist(fake, real)
-    precision = (distance <= real_radius).any(1).double().sum()
-    recall = (fake_radius >= distance.T).any(1).double().sum()
+    to_real, to_fake = torch.cdist(fake, real), torch.cdist(real, fake)
+    precision = (to_real <= real_radius).any(1).double().sum()
+    recall = (to_fake <= fake_radius).any(1).double().sum()
     return torch.stack([precision, recall])
 
 
 def asked_for_every_ball(real, fake, k):
     real_radius = torch.cdist(real, real).sort(1).values[:, k]
     fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
-    distance = torch.cdist(fake, real)
-    precision = (distance <= real_radius).all(1).double().mean()
-    recall = (fake_radius >= distance.T).all(1).double().mean()
+    to_real, to_fake = torch.cdist(fake, real), torch.cdist(real, fake)
+    precision = (to_real <= real_radius).all(1).double().mean()
+    recall = (to_fake <= fake_radius).all(1).double().mean()
     return torch.stack([precision, recall])
 
 
 def counted_the_balls(real, fake, k):
     real_radius = torch.cdist(real, real).sort(1).values[:, k]
     fake_radius = torch.cdist(fake, fake).sort(1).values[:, k]
-    distance = torch.cdist(fake, real)
-    precision = (distance <= real_radius).sum(1).double().mean() / k
-    recall = (fake_radius >= distance.T).sum(1).double().mean() / k
+    to_real, to_fake = torch.cdist(fake, real), torch.cdist(real, fake)
+    precision = (to_real <= real_radius).sum(1).double().mean() / k
+    recall = (to_fake <= fake_radius).sum(1).double().mean() / k
     return torch.stack([precision, recall])
 
 

@@ -36,10 +36,9 @@ def test_no_figure_on_the_sheet_is_left_blank():
     assert re.search(r"PixelCNN = 1\.78 bits/dim", cheat_sheet())
 
 
-@pytest.mark.parametrize("path", [path for paths in KERNELS.values() for path in paths])
-def test_every_kernel_has_an_equation_and_a_name(path):
-    assert equation(path)
-    assert title(path)
+def test_every_kernel_has_an_equation_and_a_name():
+    paths = [path for paths in KERNELS.values() for path in paths]
+    assert [path for path in paths if not equation(path) or not title(path)] == []
 
 
 def test_the_page_names_every_paradigm_lesson_and_system():

@@ -13,28 +13,43 @@ FILES = sorted(file.stem for file in QUIZZES.glob("*.md"))
 LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.partition("_")[2] for n in FILES]
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_a_quiz_has_five_to_eight_questions_and_explains_each_option(lesson):
-    asked = questions(lesson)
-    assert len({[o.right for o in q.options].index(True) for q in asked}) > 1
-    assert 5 <= len(asked) <= 8
-    for question in asked:
-        assert len(question.options) >= 3
-        assert all(len(o.why) > 15 for o in question.options)
-        assert len({o.why for o in question.options}) == len(question.options)
+def test_each_quiz_has_five_to_eight_questions_and_explains_each_option():
+    faults = []
+    for lesson in LESSONS:
+        asked = questions(lesson)
+        if len({[o.right for o in q.options].index(True) for q in asked}) == 1:
+            faults.append((lesson, "the right option stands at one place in all questions"))
+        if not 5 <= len(asked) <= 8:
+            faults.append((lesson, f"{len(asked)} questions"))
+        for q in asked:
+            if len(q.options) < 3:
+                faults.append((lesson, q.text, "fewer than three options"))
+            faults += [
+                (lesson, o.text, "is hardly explained") for o in q.options if len(o.why) < 16
+            ]
+            if len({o.why for o in q.options}) < len(q.options):
+                faults.append((lesson, q.text, "two options have one explanation"))
+    assert faults == []
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_every_option_can_be_chosen_and_replies(lesson):
-    for card in quiz(lesson).cards:
-        for index, option in enumerate(card.question.options):
-            card.buttons[index].value = True
-            assert as_html(option.why) in card.reply.value
-            assert ("Right." in card.reply.value) == option.right
-            assert [b.value for b in card.buttons].count(True) == 1
-            looks = [set(row._dom_classes) - {"genlab-option"} for row in card.rows]
-            assert looks.pop(index) == {"genlab-right" if option.right else "genlab-wrong"}
-            assert not any(looks)
+def test_every_option_can_be_chosen_and_replies():
+    faults = []
+    for lesson in LESSONS:
+        for card in quiz(lesson).cards:
+            for index, option in enumerate(card.question.options):
+                card.buttons[index].value = True
+                looks = [set(row._dom_classes) - {"genlab-option"} for row in card.rows]
+                own = looks.pop(index)
+                holds = {
+                    "its explanation is shown": as_html(option.why) in card.reply.value,
+                    "it is called right if it is": ("Right." in card.reply.value) == option.right,
+                    "it alone is chosen": [b.value for b in card.buttons].count(True) == 1,
+                    "it has its colour": own
+                    == {"genlab-right" if option.right else "genlab-wrong"},
+                    "no other has one": not any(looks),
+                }
+                faults += [(lesson, option.text, what) for what, true in holds.items() if not true]
+    assert faults == []
 
 
 WRITTEN = """# Quiz of a lesson
@@ -71,18 +86,23 @@ def test_a_quiz_that_cannot_be_read_names_file_and_line(tmp_path, old, new, says
         read_quiz(file)
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_no_text_of_a_quiz_loses_a_part_to_the_browser(lesson):
-    texts = [t for q in questions(lesson) for o in q.options for t in (q.text, o.text, o.why)]
-    for text in texts:
-        shown = as_html(text)
-        parser = Reader()
-        parser.feed(shown)
-        plain = "".join(parser.text)
-        assert "`" not in plain, shown
-        assert plain.count("$") == text.count("$")
-        assert sorted(re.findall(r"\$[^$]+\$", plain)) == sorted(re.findall(r"\$[^$]+\$", text))
-        assert parser.tags <= {"code", "em"}
+def test_no_text_of_a_quiz_loses_a_part_to_the_browser():
+    faults = []
+    asked = [(lesson, q, o) for lesson in LESSONS for q in questions(lesson) for o in q.options]
+    for lesson, question, option in asked:
+        for text in (question.text, option.text, option.why):
+            parser = Reader()
+            parser.feed(as_html(text))
+            plain = "".join(parser.text)
+            formulas = [sorted(re.findall(r"\$[^$]+\$", t)) for t in (plain, text)]
+            holds = {
+                "code is marked": "`" not in plain,
+                "as many dollars": plain.count("$") == text.count("$"),
+                "the same formulas": formulas[0] == formulas[1],
+                "no other tags": parser.tags <= {"code", "em"},
+            }
+            faults += [(lesson, text, what) for what, true in holds.items() if not true]
+    assert faults == []
 
 
 class Reader(HTMLParser):
