@@ -72,4 +72,4 @@ def test_every_figure_uses_the_palette_and_its_colours_stay_apart():
             for vision in ("normal", "protanopia", "deuteranopia"):
                 if colours.distance(a, b, vision) <= wanted:
                     faults.append((place, a, b, vision))
-    assert faults == []
+    assert not faults, faults

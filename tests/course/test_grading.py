@@ -214,13 +214,15 @@ def test_ids_are_unique():
 
 def test_every_exercise_accepts_its_own_right_answer():
     said = {task.id: assess(task, task.right) for task in BANK}
-    assert {id: reply for id, reply in said.items() if reply != "right"} == {}
+    faults = {id: reply for id, reply in said.items() if reply != "right"}
+    assert not faults, faults
 
 
 def test_every_exercise_names_at_least_three_mistakes():
     assert [task.id for task in BANK if len(task.mistakes) < 3] == []
     said = {(task.id, m.says): assess(task, m.wrong) for task in BANK for m in task.mistakes}
-    assert {key: reply for key, reply in said.items() if reply != f"not yet: {key[1]}"} == {}
+    faults = {key: reply for key, reply in said.items() if reply != f"not yet: {key[1]}"}
+    assert not faults, faults
 
 
 def test_every_exercise_has_three_hints():
@@ -231,7 +233,7 @@ def test_every_exercise_has_three_hints():
         if len(hints) != 3 or len(set(hints)) != 3 or not all(hints):
             faults.append((task.id, hints))
         faults += [(task.id, hint) for hint in hints if emphasis.search(hint)]
-    assert faults == []
+    assert not faults, faults
 
 
 def test_every_exercise_starts_untouched(capsys):

@@ -29,7 +29,7 @@ def test_each_release_has_all_its_parts_and_every_phrase_stands_in_its_text():
         phrases = [*one["decides"], one["idle"], *(d["phrase"] for d in one["decoys"])]
         phrases += [one[blank]["phrase"] for blank in BLANKS]
         faults += [(key, phrase) for phrase in phrases if phrase not in text]
-    assert faults == []
+    assert not faults, faults
 
 
 def test_each_key_speaks_the_words_of_the_map_and_has_evidence_unless_nothing_is_said():
@@ -45,7 +45,7 @@ def test_each_key_speaks_the_words_of_the_map_and_has_evidence_unless_nothing_is
             faults += [(key, blank, v) for v in values if not parts(v) <= {*words, NOTHING}]
             if (part["phrase"] == "") != (part["how"][0] == "not said"):
                 faults.append((key, blank, "evidence, or nothing said"))
-    assert faults == []
+    assert not faults, faults
 
 
 def test_every_source_is_listed_among_those_that_were_read():

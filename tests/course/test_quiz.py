@@ -29,7 +29,7 @@ def test_each_quiz_has_five_to_eight_questions_and_explains_each_option():
             ]
             if len({o.why for o in q.options}) < len(q.options):
                 faults.append((lesson, q.text, "two options have one explanation"))
-    assert faults == []
+    assert not faults, faults
 
 
 def test_every_option_can_be_chosen_and_replies():
@@ -49,7 +49,7 @@ def test_every_option_can_be_chosen_and_replies():
                     "no other has one": not any(looks),
                 }
                 faults += [(lesson, option.text, what) for what, true in holds.items() if not true]
-    assert faults == []
+    assert not faults, faults
 
 
 WRITTEN = """# Quiz of a lesson
@@ -102,7 +102,7 @@ def test_no_text_of_a_quiz_loses_a_part_to_the_browser():
                 "no other tags": parser.tags <= {"code", "em"},
             }
             faults += [(lesson, text, what) for what, true in holds.items() if not true]
-    assert faults == []
+    assert not faults, faults
 
 
 class Reader(HTMLParser):
