@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
-from genlab.core.tensors import PerExample, require_alike, require_between
+from genlab.core.tensors import PerExample, require_between
 
 State: TypeAlias = Float[Tensor, " *b 2"]
 Field: TypeAlias = Callable[[State], State]  # where each player would go, at unit learning rate
@@ -199,7 +199,6 @@ def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> Per
 
     Tight exactly at $T^* = f'(p/q)$. Nowozin et al. 2016 (arXiv:1606.00709), eqs. 4 to 6.
     """
-    require_alike(v_real=v_real, v_fake=v_fake)
     return row.activation(v_real) - row.conjugate(row.activation(v_fake))
 
 

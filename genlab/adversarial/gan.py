@@ -18,7 +18,7 @@ from genlab.adversarial.games import jensen_shannon
 from genlab.core import Event, PerExample, drawn, expand, randn, sum_event
 from genlab.core.checked import check_public
 from genlab.core.stats import normal_log_prob
-from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
+from genlab.core.tensors import Rng, require_between, require_positive, require_rows
 
 
 def discriminator_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:
@@ -29,7 +29,6 @@ def discriminator_loss(logits_real: PerExample, logits_fake: PerExample) -> PerE
 
     At the best discriminator its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$.
     """
-    require_alike(logits_real=logits_real, logits_fake=logits_fake)
     return softplus(-logits_real) + softplus(logits_fake)
 
 
@@ -58,7 +57,6 @@ def optimal_logits(log_p: PerExample, log_q: PerExample) -> PerExample:
 
     Goodfellow et al. 2014, proposition 1.
     """
-    require_alike(log_p=log_p, log_q=log_q)
     return log_p - log_q
 
 
@@ -161,7 +159,6 @@ def wgan_critic_loss(f_real: PerExample, f_fake: PerExample) -> PerExample:
 
     Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$ (Arjovsky, eq. 2).
     """
-    require_alike(f_real=f_real, f_fake=f_fake)
     return f_fake - f_real
 
 
@@ -297,7 +294,7 @@ def feature_matching_loss(
 
     $$\big(\tfrac1n\textstyle\sum_i \phi_j(x_i) - \tfrac1m\sum_i \phi_j(G(z_i))\big)^2$$
     """
-    require_rows(axes=2, real=real, fake=fake)
+    require_rows(real=real, fake=fake)
     return (real.mean(0) - fake.mean(0)) ** 2
 
 
@@ -319,7 +316,7 @@ def append_spread(
 
     With `hold` no gradient goes through s. Karras et al. 2018 (arXiv:1710.10196), section 3.
     """
-    require_rows(axes=4, h=h)
+    require_rows(h=h)
     source = h.detach() if hold else h
     s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()
     return torch.cat([h, s.expand(len(h), 1, *h.shape[2:])], 1)
@@ -349,7 +346,7 @@ class Duel(NamedTuple):
 
 def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
     """N(0, 1) against the generator N(mean, std^2) and the best discriminator, summed on cells."""
-    require_rows(1, axes=1, cells=cells)
+    require_rows(cells=cells)
     log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
     weights = log_q.exp() / log_q.exp().sum()
     shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)

@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d
 from genlab.adversarial.gan import append_spread
 from genlab.core import PerExample, Rng, randn
 from genlab.core.checked import check_public
-from genlab.core.tensors import require_alike, require_between, require_finite, require_rows
+from genlab.core.tensors import require_between, require_finite, require_rows
 
 Styles = Float[Tensor, " b layers d"]
 Images = Float[Tensor, " b c h w"]
@@ -44,7 +44,7 @@ def modulated_weight(
     W'' keeps unit variance of uncorrelated inputs. Karras et al. 2020 (arXiv:1912.04958), eq. 1 and
     3.
     """
-    require_rows(axes=4, weight=weight)
+    require_rows(weight=weight)
     scaled = weight * style[:, None, :, None, None]
     if not demodulate:
         return scaled
@@ -79,8 +79,6 @@ def mix_styles(
     $$w_l = \begin{cases} w_{\text{coarse}} & l < c \\ w_{\text{fine}} & l \ge c \end{cases}$$
     """
     require_between(0, n_layers, crossover=crossover)
-    require_alike(coarse=coarse, fine=fine)
-    require_rows(0, axes=1, crossover=crossover)
     layer = torch.arange(n_layers, device=coarse.device)
     first = (layer < crossover[:, None])[..., None]
     return torch.where(first, coarse[:, None], fine[:, None])
@@ -265,7 +263,6 @@ def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[T
     $$\min_{\alpha, \beta, c}\ \sum_i
     \big(a_i^{\text{mixed}} - \alpha\,a_i^{\text{coarse}} - \beta\,a_i^{\text{fine}} - c\big)^2$$
     """
-    require_alike(mixed=mixed, coarse=coarse, fine=fine)
     require_finite(mixed=mixed, coarse=coarse, fine=fine)
     sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
     weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution

@@ -20,19 +20,12 @@ from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
 from genlab.core.checked import check_public
 from genlab.core.stats import draw
-from genlab.core.tensors import (
-    Rng,
-    draw_indices,
-    drawn,
-    require_between,
-    require_index,
-    require_rows,
-)
+from genlab.core.tensors import Rng, draw_indices, drawn, require_between, require_index
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
 Points = Float[Tensor, " b 2"]
-Grey = Int[Tensor, " b 1 h w"]  # levels 0..n_levels-1
+Grey = Int[Tensor, " b *event"]  # levels 0..n_levels-1
 
 
 class GridAutoregressive(nn.Module):
@@ -248,7 +241,6 @@ class ImageTransformer(nn.Module):
         return self.extend(tokens)[0]
 
     def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
-        require_rows(0, axes=4, x=x)
         require_index(self.n_levels, x=x)
         return sequence_log_prob(self.logits(x), self.sequence(x))
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import require_alike, require_index, require_positive
+from genlab.core.tensors import require_index, require_positive
 
 Logits = Float[Tensor, " b n k"]
 
@@ -18,7 +18,6 @@ def token_log_probs(logits: Logits, x: Int[Tensor, " b n"]) -> Float[Tensor, " b
 
     $$\ell_i = \log p(x_i \mid x_{<i}) = a_{i, x_i} - \log \sum_{k} e^{a_{i k}}$$
     """
-    require_alike(x=x, logits=logits.shape[:-1])
     require_index(logits.shape[-1], x=x)
     return logits.log_softmax(dim=-1).gather(-1, x[..., None]).squeeze(-1)
 

@@ -18,7 +18,7 @@ from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
 from genlab.core.checked import check_public
 from genlab.core.stats import draw
-from genlab.core.tensors import Rng, drawn, last, require_alike, require_between, require_finite
+from genlab.core.tensors import Rng, drawn, last, require_between, require_finite
 
 Probs = Float[Tensor, " *b v"]
 Draft = Callable[[Tensor, Tensor], Tensor]  # padded tokens (b, t), lengths (b,) to probs (b, v)
@@ -48,7 +48,7 @@ def residual(p: Probs, q: Probs) -> Probs:
 def verify(
     drafted: Int[Tensor, " b k"],
     q: Float[Tensor, " b k v"],
-    p: Float[Tensor, " b n v"],
+    p: Float[Tensor, " b k+1 v"],
     u_keep: Float[Tensor, " b k"],
     u_draw: Float[Tensor, " b"],
 ) -> tuple[Int[Tensor, " b n"], Int[Tensor, " b"]]:
@@ -60,9 +60,6 @@ def verify(
     Returns the tokens, zero behind the new one, and how many were kept.
     """
     b, k = drafted.shape
-    if p.shape[1] != k + 1:
-        raise ValueError(f"{k} drafted tokens need {k + 1} rows of the target, got {p.shape[1]}")
-    require_alike(drafted=drafted, u_keep=u_keep)
     require_finite(p=p, q=q, u_keep=u_keep)
     chosen = drafted[..., None]
     p_chosen, q_chosen = p[:, :k].gather(-1, chosen), q.gather(-1, chosen)

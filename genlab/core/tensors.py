@@ -29,12 +29,11 @@ def require_alike(**values: Tensor | torch.Size) -> None:
         raise ValueError(f"shapes are {found}, expected one and the same")
 
 
-def require_rows(least: int = 1, /, axes: int = 0, **values: Tensor) -> None:
-    """Refuse a batch with fewer than `least` rows, or with other than `axes` axes."""
-    wanted = " and ".join([f"{least} rows or more"] * (least > 0) + [f"{axes} axes"] * (axes > 0))
+def require_rows(least: int = 1, /, **values: Tensor) -> None:
+    """Refuse a batch with fewer than `least` rows."""
     for name, x in values.items():
-        if x.ndim == 0 or len(x) < least or axes not in (0, x.ndim):
-            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected {wanted}")
+        if x.ndim == 0 or len(x) < least:
+            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected {least} rows or more")
 
 
 def require_finite(**values: Tensor | float) -> None:

@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from genlab.core.checked import check_public
 from genlab.core.stats import ink, slant
-from genlab.core.tensors import require_between, require_finite, require_index, require_rows
+from genlab.core.tensors import require_between, require_finite, require_index
 from genlab.data.digits import load_mnist
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -81,7 +81,6 @@ def _resize(grey: Float[Tensor, " n 28 28"], size: int) -> Float[Tensor, " n s s
 def measure_stroke(grey: Grey, digit: Labels) -> Labels:
     """Stroke of each picture, given which digit it shows: 0 thin, 1 neither, 2 bold."""
     require_finite(grey=grey)
-    require_rows(0, axes=1, digit=digit)
     edges = stroke_edges().to(grey)[digit]
     return (ink(grey)[:, None] > edges).sum(1)
 

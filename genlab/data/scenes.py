@@ -43,12 +43,13 @@ MAX_WORDS = 8
 Images = Float[Tensor, " n 3 32 32"]
 Facts = Int[Tensor, " n 5"]  # digit and colour, relation, digit and colour
 Labels = Int[Tensor, " n"]
+Ink = Float[Tensor, " n 20 20"]  # of one object, in [0, 1]
 
 
 class Objects(NamedTuple):
     """Digits cut out by their ink, and their labels."""
 
-    grey: Float[Tensor, " n 20 20"]  # in [0, 1]
+    grey: Ink
     digit: Labels
 
 
@@ -136,7 +137,7 @@ def print_ink(grey: Float[Tensor, " n h w"], colour: Labels) -> Float[Tensor, " 
     return paper + grey[:, None] * (inks - paper)
 
 
-def compose(first: Tensor, second: Tensor, facts: Facts, generator: Generator) -> Images:
+def compose(first: Ink, second: Ink, facts: Facts, generator: Generator) -> Images:
     """Scenes of grey objects (n, 20, 20) at random places that keep the relation."""
     n, alone = len(facts), facts[:, 2] == ALONE
     here: dict[str, Any] = {"device": facts.device, "generator": generator}

@@ -155,7 +155,6 @@ def sbc_ranks(theta: Float[Tensor, " n p"], draws: Float[Tensor, " n l p"]) -> I
 
     Talts et al. 2018 (arXiv:1804.06788), algorithm 1.
     """
-    require_rows(0, axes=3, draws=draws)
     require_finite(theta=theta, draws=draws)  # nothing is below NaN: its rank would be 0
     return (draws < theta[:, None]).sum(1)
 

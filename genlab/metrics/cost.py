@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from genlab.core.checked import check_public
 
 
 def network_passes(model: nn.Module, run: Callable[[], object]) -> int:
@@ -85,8 +88,8 @@ class Passes:
         return math.nan if self.passes <= 1 else 1.0
 
 
-def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
-    """Read a layer's input as positions `(b, p)` of the output, or None if it cannot be that.
+def read_positions(x: object, event_shape: tuple[int, ...]) -> Shaped[Tensor, " b p"] | None:
+    """Read a layer's input as positions of the output, or None if it cannot be that.
 
     Tokens are taken as they are, images of the same height and width pixel by pixel, and numbers
     when there are as many as the output has; `event_shape` is (n,), (c, h, w) or (c, f, h, w).
@@ -100,7 +103,7 @@ def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
     return x if x.ndim == 2 and x.shape[1] == math.prod(event_shape) else None
 
 
-def new_positions(before: Tensor, now: Tensor) -> float:
+def new_positions(before: Shaped[Tensor, " n p"], now: Shaped[Tensor, " m q"]) -> float:
     """Positions that a pass reads and the one before it did not, a mean over the batch.
 
     The input may have grown, `(b, p)` to `(b, q)`; short, what came before is in a cache.
@@ -112,3 +115,6 @@ def new_positions(before: Tensor, now: Tensor) -> float:
     if len(before) != len(now) or q < p or q == 1:
         return float(q)
     return float((before != now[:, :p]).double().sum(1).mean()) + q - p
+
+
+check_public(__name__)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import scipy  # its parts load when they are used
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
@@ -22,7 +22,7 @@ from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
 from genlab.core.tensors import Rng, as_real, require_finite, require_positive, require_rows
 
-Features = Float[Tensor, " n d"]
+Features = Real[Tensor, " n d"]
 
 
 class PrecisionRecall(NamedTuple):
@@ -52,14 +52,14 @@ def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
 
 
 def inside_balls(
-    query: Float[Tensor, " m d"], centres: Features, radii: Float[Tensor, " n"]
+    query: Real[Tensor, " m d"], centres: Features, radii: Float[Tensor, " n"]
 ) -> Bool[Tensor, " m n"]:
     r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$."""
     require_finite(radii=radii)
     return _distances(query, centres) <= radii
 
 
-def precision_recall(real: Features, fake: Float[Tensor, " m d"], k: int = 3) -> PrecisionRecall:
+def precision_recall(real: Features, fake: Real[Tensor, " m d"], k: int = 3) -> PrecisionRecall:
     r"""Improved precision and recall (Kynkaanniemi et al. 2019 (arXiv:1904.06991), eqs. 2 and 3).
 
     $$\text{precision} = \tfrac1m\sum_j \mathbb 1\Big[y_j \in \bigcup_i
@@ -72,7 +72,7 @@ def precision_recall(real: Features, fake: Float[Tensor, " m d"], k: int = 3) ->
     return PrecisionRecall(_share(looks_real), _share(reached))
 
 
-def density_coverage(real: Features, fake: Float[Tensor, " m d"], k: int = 5) -> DensityCoverage:
+def density_coverage(real: Features, fake: Real[Tensor, " m d"], k: int = 5) -> DensityCoverage:
     r"""Density and coverage in the real balls (Naeem et al. 2020, arXiv:2002.09797, eqs. 4, 5).
 
     $$\text{density} = \tfrac1{km}\sum_{ij}\mathbb 1\big[y_j\in B(x_i,r_k(x_i))\big],\quad
@@ -94,7 +94,6 @@ def expected_coverage(n: int, m: int, k: int) -> float:
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
-    require_rows(0, axes=2, x=x, y=y)
     require_finite(features=x)  # NaN lies in no ball and has none, which looks like a bad sample
     require_finite(features=y)
     x, y = as_real(x), as_real(y)
@@ -116,16 +115,15 @@ class CopyProbe(NamedTuple):
     p_copy: float  # P(a score this low | nothing is copied)
 
 
-def nearest_distance(x: Features, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"]:
+def nearest_distance(x: Features, to: Real[Tensor, " m d"]) -> Float[Tensor, " n"]:
     r"""Distance of each point to the nearest point of another set, $\min_s\lVert x_i - s\rVert$."""
-    require_rows(axes=2, to=to)
-    require_rows(0, axes=2, x=x)
+    require_rows(to=to)
     x, to = as_real(x), as_real(to)
     return torch.cdist(x, to, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
 
 
 def memorization_probe(
-    fake: Float[Tensor, " m d"], train: Features, heldout: Float[Tensor, " k d"]
+    fake: Real[Tensor, " m d"], train: Features, heldout: Real[Tensor, " k d"]
 ) -> CopyProbe:
     r"""Compare the samples' distance to the training set with two honest distances.
 
@@ -161,7 +159,7 @@ def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
 
     $$\mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big)$$
     """
-    require_rows(axes=2, probs=probs)
+    require_rows(probs=probs)
     probs = as_real(probs)
     return kl_categorical(probs, probs.mean(0).expand_as(probs))
 
@@ -175,6 +173,9 @@ def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
     return inception_kl(probs).mean().exp()
 
 
+Levels = Int[Tensor, " n *event"]
+OtherLevels = Int[Tensor, " m *event"]
+MoreLevels = Int[Tensor, " k *event"]
 N_LEVELS = 17  # of the digits that the baselines are fitted to
 
 
@@ -188,9 +189,7 @@ class Baseline(NamedTuple):
     test: float  # bits per dimension
 
 
-def histogram_log_probs(
-    x: Int[Tensor, " n *event"], n_levels: int, pseudo_count: float
-) -> Float[Tensor, " d k"]:
+def histogram_log_probs(x: Levels, n_levels: int, pseudo_count: float) -> Float[Tensor, " d k"]:
     r"""Log-frequencies of every pixel's grey levels, smoothed, nats.
 
     $$\log p_j(v) = \log \frac{N_{jv} + \alpha}{n + \alpha L}$$
@@ -200,7 +199,7 @@ def histogram_log_probs(
     return (counts / counts.sum(-1, keepdim=True)).log()
 
 
-def pixel_histogram(train: Tensor, val: Tensor, test: Tensor) -> Baseline:
+def pixel_histogram(train: Levels, val: OtherLevels, test: MoreLevels) -> Baseline:
     """Independent pixels, each with the frequencies of its grey levels."""
     pixel = torch.arange(train[0].numel())
 
@@ -236,9 +235,9 @@ def _best_density(
 
 
 def kernel_density(
-    train: Tensor,
-    val: Tensor,
-    test: Tensor,
+    train: Levels,
+    val: OtherLevels,
+    test: MoreLevels,
     *,
     bandwidths: Sequence[float] = (0.07, 0.085, 0.1, 0.12),
     generator: Rng = None,
@@ -249,9 +248,9 @@ def kernel_density(
 
 
 def gaussian_mixture(
-    train: Tensor,
-    val: Tensor,
-    test: Tensor,
+    train: Levels,
+    val: OtherLevels,
+    test: MoreLevels,
     *,
     shapes: Sequence[tuple[str, int]] = (("diag", 40), ("diag", 80), ("diag", 120), ("full", 5)),
     floors: Sequence[float] = (1e-4, 3e-4),

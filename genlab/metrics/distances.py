@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.optimize import linprog
 from torch import Tensor
 
@@ -14,17 +14,16 @@ from genlab.core import Rng
 from genlab.core.checked import check_public
 from genlab.core.tensors import (
     as_real,
-    require_alike,
     require_between,
     require_finite,
     require_positive,
     require_rows,
 )
 
-Features = Float[Tensor, " n d"]
-Others = Float[Tensor, " m d"]  # a second set, of another size
+Features = Real[Tensor, " n d"]
+Others = Real[Tensor, " m d"]  # a second set, of another size
 Numbers = Float[Tensor, " *b"]
-Covariance = Float[Tensor, " d d"]
+Covariance = Real[Tensor, " d d"]
 
 
 def frechet_1d(mu1: Numbers, sigma1: Numbers, mu2: Numbers, sigma2: Numbers) -> Numbers:
@@ -32,7 +31,6 @@ def frechet_1d(mu1: Numbers, sigma1: Numbers, mu2: Numbers, sigma2: Numbers) -> 
 
     $$d^2 = (\mu_1-\mu_2)^2 + (\sigma_1-\sigma_2)^2$$
     """
-    require_alike(mu1=mu1, sigma1=sigma1, mu2=mu2, sigma2=sigma2)
     require_between(0, math.inf, sigma1=sigma1, sigma2=sigma2)
     return (mu1 - mu2) ** 2 + (sigma1 - sigma2) ** 2
 
@@ -53,7 +51,6 @@ def frechet_gaussian(
 
     Zero exactly when means and covariances agree. Heusel et al. 2017 (arXiv:1706.08500), eq. 6.
     """
-    require_alike(mu1=mu1, mu2=mu2)
     root1 = sqrt_psd(cov1)
     inner, _ = eigh_psd(root1 @ cov2 @ root1)
     trace = cov1.trace() + cov2.trace() - 2 * inner.sqrt().sum()
@@ -66,7 +63,7 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
     $$\hat\mu = \tfrac1n\sum_i x_i, \qquad
     \hat\Sigma = \tfrac1{n-1}\sum_i (x_i-\hat\mu)(x_i-\hat\mu)^\top$$
     """
-    require_rows(2, axes=2, x=x)
+    require_rows(2, x=x)
     x = as_real(x)
     mean = x.mean(0)
     centred = x - mean
@@ -81,7 +78,7 @@ def frechet_distance(x: Features, y: Others) -> Float[Tensor, ""]:
 def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
     """Eigenvalues (never negative) and eigenvectors of a positive semi-definite matrix."""
     a = as_real(a)
-    require_rows(axes=2, matrix=a)
+    require_rows(matrix=a)
     require_finite(matrix=a)
     scale = float(a.abs().max())
     gap = float((a - a.T).abs().max())
@@ -132,7 +129,6 @@ def cubic_kernel(x: Features, y: Others) -> Float[Tensor, " n m"]:
 
     $$k(x, y) = \Big(\frac{x^\top y}{d} + 1\Big)^3$$
     """
-    require_rows(0, axes=2, x=x, y=y)
     x, y = as_real(x), as_real(y)
     return torch.addmm(x.new_ones(1), x, y.T, alpha=1 / x.shape[1]) ** 3
 
@@ -199,7 +195,6 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
 
     Villani 2003, Topics in Optimal Transportation, theorem 2.18 and remark 2.19.
     """
-    require_rows(0, axes=1, x=x, y=y)
     if min(len(x), len(y)) == 0 or p < 1:
         raise ValueError(f"need values on both sides and p >= 1, got {len(x)}, {len(y)}, p={p}")
     n, m = len(x), len(y)
@@ -257,7 +252,7 @@ class Prices(NamedTuple):
 
 
 def transport_plan(
-    cost: Float[Tensor, " n m"], p: Float[Tensor, " n"], q: Float[Tensor, " m"]
+    cost: Real[Tensor, " n m"], p: Real[Tensor, " n"], q: Real[Tensor, " m"]
 ) -> Plan:
     r"""The primal: move p onto q as cheaply as possible (Peyre and Cuturi 2019, eq. 2.11).
 
@@ -279,7 +274,7 @@ def transport_plan(
 
 
 def transport_prices(
-    distance: Float[Tensor, " n n"], p: Float[Tensor, " n"], q: Float[Tensor, " n"]
+    distance: Real[Tensor, " n n"], p: Real[Tensor, " n"], q: Real[Tensor, " n"]
 ) -> Prices:
     r"""The dual: the 1-Lipschitz f with the largest gap of its means (Villani 2003, theorem 1.14).
 

@@ -12,7 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from genlab.core.checked import check_public
 from genlab.core.stats import slant
-from genlab.core.tensors import randn, require_alike, require_between, require_rows
+from genlab.core.tensors import randn, require_between, require_rows
 from genlab.core.weights import load_weights
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
@@ -211,14 +211,13 @@ def degrade(
     images: Pictures, eps: Pictures, *, blur_std: float = 0.0, noise_std: float = 0.0
 ) -> Pictures:
     """Blur, add noise, and return to grey levels 0..16."""
-    require_alike(images=images, eps=eps)
     require_between(0, math.inf, noise_std=noise_std)
     return (blur(images, blur_std) + noise_std * eps).round().clamp(0, 16)
 
 
 def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
     """Rows that show only the first few classes: the others are replaced, the number stays."""
-    require_rows(axes=1, labels=labels)
+    require_rows(labels=labels)
     kept = labels < n_kept
     rows = kept.nonzero()[:, 0]
     if len(rows) == 0:

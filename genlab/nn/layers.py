@@ -162,7 +162,9 @@ def rope_angles(
     return positions.to(like.dtype)[:, None] * frequencies(head_dim // 2, base, like)
 
 
-def rotate(x: Float[Tensor, " *b t d"], angles: Float[Tensor, " t half"]) -> Tensor:
+def rotate(
+    x: Float[Tensor, " *b t d"], angles: Float[Tensor, " t half"]
+) -> Float[Tensor, " *b t d"]:
     r"""Turn the pairs $(x_k, x_{k + d/2})$ of every vector through its position's angles.
 
     $$\begin{pmatrix} x_k' \\ x_{k+d/2}' \end{pmatrix} =
@@ -172,11 +174,15 @@ def rotate(x: Float[Tensor, " *b t d"], angles: Float[Tensor, " t half"]) -> Ten
     Inner products depend on differences of positions only. Su et al. 2021 (arXiv:2104.09864), eq.
     34.
     """
+    if x.shape[-1] != 2 * angles.shape[-1]:
+        raise ValueError(f"{angles.shape[-1]} angles turn as many pairs, but x has {x.shape[-1]}")
     return turn(x, angles.cos(), angles.sin())
 
 
-def turn(x: Float[Tensor, " *b t d"], cos: Tensor, sin: Tensor) -> Tensor:
-    """`rotate` by angles whose cosines and sines, `(t, half)`, are known."""
+def turn(
+    x: Float[Tensor, " *b t d"], cos: Float[Tensor, " t half"], sin: Float[Tensor, " t half"]
+) -> Float[Tensor, " *b t d"]:
+    """`rotate` by angles whose cosines and sines are known."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
 
