@@ -21,8 +21,9 @@ from genlab.core import last
 from genlab.core.checked import check_public
 from genlab.core.stats import draw
 from genlab.core.tensors import Rng, draw_indices, drawn, require_between, require_index
+from genlab.nn.attention import Cache, n_seen
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
-from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
+from genlab.nn.transformer import TransformerBody, TransformerConfig, init_weights
 
 Points = Float[Tensor, " b 2"]
 Grey = Int[Tensor, " b *event"]  # levels 0..n_levels-1

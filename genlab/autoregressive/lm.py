@@ -15,7 +15,8 @@ from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import Rng, last
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_index
-from genlab.nn.transformer import Cache, Transformer, TransformerConfig
+from genlab.nn.attention import Cache
+from genlab.nn.transformer import Transformer, TransformerConfig
 
 Sequences = Int[Tensor, " b n"]
 

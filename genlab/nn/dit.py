@@ -17,8 +17,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
+from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import time_embedding
-from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 
 Image = Float[Tensor, " b c h w"]
 States = Float[Tensor, " b s e"] | None  # of a text

@@ -1,7 +1,7 @@
 """A small U-Net: an image (or a video) and a time in, a prediction of the same size out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
+from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import frequencies, rotate, time_embedding
-from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 
 Image = Float[Tensor, " b c h w"]
 Video = Float[Tensor, " b c f h w"]
@@ -90,11 +90,15 @@ class UNet(nn.Module):
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
-        self.config, width, d_emb = config, config.width, 4 * config.width
+        self.config = config
+        width = config.width
+        d_emb = 4 * width
         self.embed_time = nn.Sequential(nn.Linear(width, d_emb), nn.SiLU(), nn.Linear(d_emb, d_emb))
         self.embed_class = nn.Embedding(config.n_classes + 1, d_emb) if config.n_classes else None
         going_down = [width * m for m in config.mults for _ in range(config.n_block)]
-        going_up, first, c = going_down[::-1], width * config.mults[0], going_down[-1]
+        going_up = going_down[::-1]
+        first = going_down[0]
+        bottom = going_down[-1]
         self.stem = nn.Conv2d(config.c_in, first, 3, padding=1)
         side = config.side
         self.where = nn.Parameter(0.5 * torch.randn(first, side, side)) if side else None
@@ -104,11 +108,12 @@ class UNet(nn.Module):
             return [ResBlock(i, o, d_emb, config.dropout) for i, o in pairs]
 
         self.down = nn.ModuleList(blocks([first, *going_down[:-1]], going_down))
-        self.up = nn.ModuleList()
-        self.middle_1, self.middle_2 = blocks([c, c], [c, c])
-        self.attention = SpatialAttention(c, config.n_head, config.d_context)
-        below = [c, *going_up[:-1]]  # what a block gets from below; the skip has as many channels
-        self.up.extend(blocks([a + b for a, b in zip(below, going_up, strict=True)], going_up))
+        self.up = nn.ModuleList()  # filled below: files of weights name it before the middle
+        self.middle_1, self.middle_2 = blocks([bottom, bottom], [bottom, bottom])
+        self.attention = SpatialAttention(bottom, config.n_head, config.d_context)
+        below = [bottom, *going_up[:-1]]  # what a block gets from below
+        with_skip = [a + b for a, b in zip(below, going_up, strict=True)]
+        self.up.extend(blocks(with_skip, going_up))
         at = going_down + going_up if config.everywhere else []
         self.attentions = nn.ModuleList(
             SpatialAttention(c, config.n_head, config.d_context) for c in at
@@ -131,34 +136,65 @@ class UNet(nn.Module):
         self, x: Image, t: Time, label: Label = None, context: States = None
     ) -> Float[Tensor, " b o h w"]:
         """Predict an image like `x`; a ValueError names a condition it was not built for."""
-        config, factor = self.config, 2 ** (len(self.config.mults) - 1)
+        self.require_size(x)
+        for given, name in ((label, "n_classes"), (context, "d_context")):
+            if given is not None and not getattr(self.config, name):
+                raise ValueError(f"a condition was given, but {name} is 0")
+        emb = self.embedding(t, label)
+        h = self.enter(x)
+        skips = []
+        for level, pairs in enumerate(self.levels_down()):
+            if level:
+                h = F.avg_pool2d(h, 2)
+            for block, look in pairs:
+                h = look_around(look, block(h, emb), context)
+                skips.append(h)
+        h = self.attention(self.middle_1(h, emb), context)
+        h = self.middle_2(h, emb)
+        for level, pairs in enumerate(self.levels_up()):
+            if level:
+                h = F.interpolate(h, scale_factor=2.0, mode="nearest")
+            for block, look in pairs:
+                h = block(torch.cat([h, skips.pop()], dim=1), emb)
+                h = look_around(look, h, context)
+        return self.leave(h)
+
+    def require_size(self, x: Image) -> None:
+        """Refuse an image that cannot be halved often enough."""
+        factor = 2 ** (len(self.config.mults) - 1)
         if x.shape[-1] % factor or x.shape[-2] % factor:
             raise ValueError(f"height and width must be multiples of {factor}, got {x.shape[-2:]}")
-        for given, name in ((label, "n_classes"), (context, "d_context")):
-            if given is not None and not getattr(config, name):
-                raise ValueError(f"a condition was given, but {name} is 0")
-        return self.predict(x, self.embedding(t, label), context)
 
-    def predict(
-        self, x: Image, emb: Tensor, context: States, mix: Callable[[Tensor], Tensor] = lambda h: h
-    ) -> Float[Tensor, " b o h w"]:
-        """From the image down, through the middle and up; `mix` follows every level."""
-        n, skips, layers = self.config.n_block, [], iter(self.attentions)
+    def enter(self, x: Image) -> Tensor:
+        """Pixels to features, with what is learned of each place."""
+        h = self.stem(x)
+        return h if self.where is None else h + self.where
 
-        def attend(h: Tensor) -> Tensor:
-            layer = next(layers, None)
-            return mix(h if layer is None else layer(h, context))
-
-        h = self.stem(x) if self.where is None else self.stem(x) + self.where
-        for i, block in enumerate(self.down):
-            h = F.avg_pool2d(h, 2) if i and i % n == 0 else h
-            h = attend(block(h, emb))
-            skips.append(h)
-        h = self.middle_2(mix(self.attention(self.middle_1(h, emb), context)), emb)
-        for i, block in enumerate(self.up):
-            h = F.interpolate(h, scale_factor=2.0, mode="nearest") if i and i % n == 0 else h
-            h = attend(block(torch.cat([h, skips.pop()], dim=1), emb))
+    def leave(self, h: Tensor) -> Tensor:
+        """Features to pixels."""
         return self.conv_out(F.silu(self.norm_out(h)))
+
+    def levels_down(self) -> "list[Level]":
+        """The way down: for each level, from the finest, its blocks with their attentions."""
+        looks = [*self.attentions][: len(self.down)] or [None] * len(self.down)
+        return self._by_level([*zip(self.down, looks, strict=True)])
+
+    def levels_up(self) -> "list[Level]":
+        """The way up, from the coarsest level."""
+        looks = [*self.attentions][len(self.down) :] or [None] * len(self.up)
+        return self._by_level([*zip(self.up, looks, strict=True)])
+
+    def _by_level(self, pairs: list[Any]) -> "list[Level]":
+        n = self.config.n_block
+        return [pairs[i : i + n] for i in range(0, len(pairs), n)]
+
+
+Level = list[tuple[ResBlock, SpatialAttention | None]]
+
+
+def look_around(look: SpatialAttention | None, h: Image, context: States) -> Image:
+    """The attention of a block, where it has one."""
+    return h if look is None else look(h, context)
 
 
 ROPE_BASE = MAX_PERIOD = 100.0  # the slowest wave of a frame's number: once in about 600 frames
@@ -230,9 +266,12 @@ class VideoUNet(nn.Module):
 
     def __init__(self, config: VideoUNetConfig) -> None:
         super().__init__()
-        self.config, self.image = config, UNet(config.image)
-        width, d = config.image.width, config.image.d_context
-        self.word_told, self.frame_told = nn.Linear(d, d), nn.Linear(width, d)
+        self.config = config
+        self.image = UNet(config.image)
+        width = config.image.width
+        d = config.image.d_context
+        self.word_told = nn.Linear(d, d)
+        self.frame_told = nn.Linear(width, d)
         self.clock = nn.Linear(d, d)
         for p in self.clock.parameters():
             nn.init.zeros_(p)
@@ -267,21 +306,40 @@ class VideoUNet(nn.Module):
         times: Float[Tensor, " *b f"] | None = None,
     ) -> Video:
         """Predict a video like `x`; the frames of one that is not `joined` are images alone."""
-        n_frames, patch = x.shape[2], self.config.patch
+        n_frames = x.shape[2]
+        patch = self.config.patch
         times = torch.arange(n_frames).to(x) if times is None else times
-        emb = self.image.embedding(t).repeat_interleave(n_frames, 0)
-        words = self.words(context, times)
         alone = joined is not None and not bool(joined.any())
         if times.ndim == 2 and not alone:
             raise ValueError("frames that see each other are numbered alike in all videos")
         seen = times if self.config.positions else None
-        layers = iter([*self.time_down, self.time_middle, *self.time_up])
+        emb = self.image.embedding(t).repeat_interleave(n_frames, 0)
+        words = self.words(context, times)
 
-        def mix(h: Tensor) -> Tensor:
-            return h if alone else next(layers)(h, seen, joined, n_frames)
+        def along_time(layer: nn.Module, h: Tensor) -> Tensor:
+            return h if alone else layer(h, seen, joined, n_frames)
 
         frames = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), patch)
-        out = F.pixel_shuffle(self.image.predict(frames, emb, words, mix), patch)
+        self.image.require_size(frames)
+        h = self.image.enter(frames)
+        skips = []
+        layers = iter(self.time_down)
+        for level, pairs in enumerate(self.image.levels_down()):
+            if level:
+                h = F.avg_pool2d(h, 2)
+            for block, look in pairs:
+                h = along_time(next(layers), look_around(look, block(h, emb), words))
+                skips.append(h)
+        h = self.image.attention(self.image.middle_1(h, emb), words)
+        h = self.image.middle_2(along_time(self.time_middle, h), emb)
+        layers = iter(self.time_up)
+        for level, pairs in enumerate(self.image.levels_up()):
+            if level:
+                h = F.interpolate(h, scale_factor=2.0, mode="nearest")
+            for block, look in pairs:
+                h = block(torch.cat([h, skips.pop()], dim=1), emb)
+                h = along_time(next(layers), look_around(look, h, words))
+        out = F.pixel_shuffle(self.image.leave(h), patch)
         return out.reshape(len(x), n_frames, *out.shape[1:]).transpose(1, 2)
 
 

@@ -21,7 +21,8 @@ from genlab.autoregressive.likelihood import token_log_probs
 from genlab.autoregressive.lm import TransformerLM
 from genlab.core.tensors import PerExample, Rng, drawn, last, randn
 from genlab.data.captions import MAX_WORDS, PAD, WORDS, encode
-from genlab.nn.transformer import Cache, TransformerConfig
+from genlab.nn.attention import Cache
+from genlab.nn.transformer import TransformerConfig
 from genlab.score.diffusion import Bins, ddpm_vlb, posterior_variances
 from genlab.score.edm import edm_sigmas
 from genlab.systems.text_diffusion import TextDiffusion, eps_from_denoiser

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
 from genlab.data.scenes import MAX_WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.score.diffusion import add_noise
 from genlab.score.flow_matching import flow_matching_loss, flow_sample
 from genlab.score.guidance import drop_condition, text_guided_denoiser

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
 from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
-from genlab.nn.transformer import NoCaption
+from genlab.nn.text import NoCaption
 from genlab.nn.unet import UNet
 from genlab.score.diffusion import EpsModel
 from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss, edm_sigmas

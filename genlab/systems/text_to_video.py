@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from genlab.core.tensors import PerExample, Rng, drawn, last, randn, require_between
 from genlab.data.captions import COLOURS, DIGITS, MAX_WORDS, encode
 from genlab.data.moving import MOTIONS, animate, frames_in_colour, write_moving
-from genlab.nn.transformer import NoCaption, TextEncoder
+from genlab.nn.text import NoCaption, TextEncoder
 from genlab.nn.unet import VideoUNet
 from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss
 from genlab.score.guidance import drop_condition, text_guided_denoiser

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.data.captions import MAX_WORDS, WORDS, load_captioned, paint
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.evaluation import (
     Likeness,

@@ -22,7 +22,7 @@ from genlab.data.scenes import (
 )
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
 from genlab.nn.dit import DiT, DiTConfig
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.latent_diffusion import LatentDiffusion, Pixels
 from genlab.systems.scene_evaluation import (

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from genlab.core.tensors import make_generator, randn
 from genlab.data.captions import MAX_WORDS, WORDS
 from genlab.data.moving import SIZE, small_digits, write_moving
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNetConfig, VideoUNet, VideoUNetConfig
 from genlab.systems.evaluation import VideoClaims, balanced_claims, video_evaluator, video_scores
 from genlab.systems.text_to_video import TextToVideo, Videos, inflate, video_batch

@@ -31,8 +31,8 @@ from genlab.core import make_generator
 from genlab.data.digits import load_digits
 from genlab.data.text import Grammar
 from genlab.nn.layers import rope_angles
-from genlab.nn.transformer import SelfAttention
-from genlab.nn.transformer import causal_mask as genlab_mask
+from genlab.nn.attention import SelfAttention
+from genlab.nn.attention import causal_mask as genlab_mask
 from genlab.zoo import load_model
 from genlab_course import check, check_close_mc, check_range, widgets
 from genlab_course.figures import film, show, show_images

@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy, one_hot, pad
 from genlab.autoregressive.decoding import generate_naive
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
-from genlab.nn.transformer import causal_mask
+from genlab.nn.attention import causal_mask
 from genlab_course.grading import assess, find_exercise
 
 

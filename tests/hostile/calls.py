@@ -365,17 +365,14 @@ CALLS = {
     "metrics.features.gradient_histograms": lambda: {"grey": uniform(6, 8, 8)},
     "metrics.features.degrade": lambda: {"images": uniform(6, 1, 8, 8)},
     "metrics.features.repeat_few": lambda: {"n": 6, "n_distinct": 2},
-    "nn.transformer.attention_weights": lambda b=4: {
-        "q": noise(b, 2, 5, 3),
-        "k": noise(b, 2, 5, 3),
-    },
-    "nn.transformer.attention": lambda b=4: {
+    "nn.attention.attention_weights": lambda b=4: {"q": noise(b, 2, 5, 3), "k": noise(b, 2, 5, 3)},
+    "nn.attention.attention": lambda b=4: {
         "q": noise(b, 4, 5, 3),
         "k": noise(b, 2, 5, 3),
         "v": noise(b, 2, 5, 3),
     },
     "nn.layers.turn": lambda: {"x": noise(2, 3, 8), "cos": noise(3, 4), "sin": noise(3, 4)},
-    "nn.transformer.split_heads": lambda: {"x": noise(4, 5, 6)},
+    "nn.attention.split_heads": lambda: {"x": noise(4, 5, 6)},
     "oracles.continuous.kl_gaussian": lambda: {"p": gaussian(), "q": gaussian()},
     "oracles.discrete.total_correlation": lambda: {
         "joint": torch.rand(2, 3, 2, dtype=torch.float64).flatten().softmax(0).reshape(2, 3, 2)
@@ -555,7 +552,7 @@ WITHOUT = {
     "data.scenes.compose": "takes pictures of objects from a file: tests/data/test_scenes.py",
     "data.scenes.draw_scenes": "takes pictures of objects from a file: tests/data/test_scenes.py",
     "metrics.coverage.gaussian_mixture": "fits for seconds: tests/metrics/test_coverage.py",
-    "nn.transformer.n_seen": "counts what a cache holds",
+    "nn.attention.n_seen": "counts what a cache holds",
     "score.exact.exact_score": "returns a function of a law",
     "score.exact.exact_velocity": "returns a function of a law",
 }

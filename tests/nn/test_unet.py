@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
+from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import rope_angles, rotate
-from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.unet import (
     ROPE_BASE,
     ResBlock,

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.glide import (
     KINDS,

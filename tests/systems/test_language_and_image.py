@@ -8,7 +8,8 @@ import torch
 
 from genlab.core import last
 from genlab.data.captions import WORDS, encode
-from genlab.nn.transformer import CrossAttention, TransformerConfig
+from genlab.nn.attention import CrossAttention
+from genlab.nn.transformer import TransformerConfig
 from genlab.score.edm import edm_sigmas
 from genlab.systems.language_and_image import (
     END,

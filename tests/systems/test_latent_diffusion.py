@@ -11,7 +11,7 @@ from genlab.data.scenes import MAX_WORDS, WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
 from genlab.metrics.cost import network_passes
 from genlab.nn.dit import DiT, DiTConfig
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.samplers import ddim_step
 from genlab.systems.latent_diffusion import LOG_ODDS, LatentDiffusion, Pixels, sampling_times

@@ -12,7 +12,7 @@ from genlab.data.captions import (
     read,
     write,
 )
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import edm_sample, edm_sigmas
 from genlab.systems.text_diffusion import TextDiffusion, captioned_batch

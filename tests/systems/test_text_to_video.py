@@ -7,7 +7,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from genlab.core.tensors import make_generator
 from genlab.data.captions import decode
 from genlab.data.moving import measure_motion, read_moving, small_digits
-from genlab.nn.transformer import TextEncoder
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig, VideoUNet, VideoUNetConfig
 from genlab.systems.text_diffusion import TextDiffusion
 from genlab.systems.text_to_video import (

@@ -21,7 +21,7 @@ import torch
 
 import genlab_course as course
 from genlab_course import check
-from genlab.nn.transformer import NoCaption
+from genlab.nn.text import NoCaption
 from genlab.systems.glide import shrink
 from genlab.systems.glide import NoisyClassifier, classifier_guided
 

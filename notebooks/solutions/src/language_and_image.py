@@ -23,7 +23,7 @@ import torch.nn.functional as F
 import genlab_course as course
 from genlab.autoregressive.decoding import used as genlab_used
 from genlab_course import check, check_close_mc
-from genlab.nn.transformer import attention_weights
+from genlab.nn.attention import attention_weights
 
 course.begin("language_and_image")
 torch.set_default_dtype(torch.float64)

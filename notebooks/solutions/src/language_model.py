@@ -25,7 +25,7 @@ import genlab_course as course
 from genlab.autoregressive import likelihood
 from genlab.autoregressive.tokens import merge as genlab_merge
 from genlab_course import check
-from genlab.nn.transformer import attention_weights
+from genlab.nn.attention import attention_weights
 from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.transformer import Transformer, TransformerConfig
 

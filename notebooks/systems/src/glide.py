@@ -40,8 +40,8 @@ from genlab_course.figures import film, show, show_images
 from genlab.data.captions import grey_of, load_captioned, paint
 from genlab.data.captions import MAX_WORDS, WORDS, encode, read
 from genlab.metrics.features import haar_details
-from genlab.nn.transformer import CrossAttention
-from genlab.nn.transformer import NoCaption, TextEncoder
+from genlab.nn.attention import CrossAttention
+from genlab.nn.text import NoCaption, TextEncoder
 from genlab.score.edm import edm_sample, edm_sigmas
 from genlab.score.guidance import dynamic_threshold
 from genlab.zoo import card, find, load_model

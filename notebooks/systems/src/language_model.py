@@ -50,7 +50,7 @@ from genlab.core import last
 from genlab_course import check, check_range
 from genlab_course.figures import BLUE, RED, show
 from genlab.data.text import load_text, load_topics, unique_paragraphs
-from genlab.nn.transformer import attention, causal_mask, join_heads, split_heads
+from genlab.nn.attention import attention, causal_mask, join_heads, split_heads
 from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.pretrained import EXAMPLES, load_pretrained
 from genlab.nn.transformer import rms_norm

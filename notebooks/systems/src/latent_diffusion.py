@@ -32,7 +32,7 @@ from genlab.data.scenes import (
     load_objects,
     write_scenes,
 )
-from genlab.nn.transformer import CrossAttention
+from genlab.nn.attention import CrossAttention
 from genlab.systems.latent_diffusion import sampling_times
 from genlab.systems.scene_evaluation import kept_facts
 from genlab.zoo import card, find, load_model

@@ -45,7 +45,8 @@ from genlab.data.moving import (
 )
 from genlab.nn import transformer as attention_module
 from genlab.nn.layers import frequencies, rotate, time_embedding
-from genlab.nn.transformer import TextEncoder, join_heads, split_heads
+from genlab.nn.attention import join_heads, split_heads
+from genlab.nn.text import TextEncoder
 from genlab.nn.unet import (
     TemporalAttention, UNetConfig, VideoUNet, VideoUNetConfig, attention_pairs,
 )

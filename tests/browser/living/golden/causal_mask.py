@@ -9,7 +9,7 @@ import torch
 from scipy.sparse.csgraph import connected_components
 
 from genlab.core.stats import entropy
-from genlab.nn.transformer import causal_mask
+from genlab.nn.attention import causal_mask
 from tests.browser.living.replay import Normals
 
 N, K, WORDS = 8, 6, 60

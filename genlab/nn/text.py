@@ -1,0 +1,48 @@
+"""A text encoder: one state a token, for networks that read captions."""
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from genlab.core.checked import check_public
+from genlab.nn.attention import Stream
+from genlab.nn.transformer import Tokens, TransformerBody, TransformerConfig, init_weights
+
+
+class TextEncoder(nn.Module):
+    """Rows of token numbers to one state a token: embeddings, learned positions, a transformer.
+
+    Every token sees every other one (Nichol et al. 2021 (arXiv:2112.10741), section 4).
+    """
+
+    def __init__(
+        self, n_tokens: int, length: int, *, d: int = 64, n_layer: int = 1, n_head: int = 4
+    ) -> None:
+        super().__init__()
+        config = TransformerConfig(
+            d, n_layer, n_head, n_head, d_hidden=2 * d, causal=False, n_positions=length
+        )
+        self.d = d
+        self.body = TransformerBody(config)
+        self.apply(init_weights)
+        self.words = nn.Embedding(n_tokens, d)
+        self.positions = nn.Parameter(torch.randn(length, d))
+
+    def forward(self, rows: Tokens) -> Stream:
+        """Encode captions; padding is a token like any other, with a state of its own."""
+        return self.body(self.words(rows) + self.positions)[0]
+
+
+class NoCaption(nn.Module):
+    """What dropped captions are replaced by, learned (Ho and Salimans 2022, algorithm 1)."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.state = nn.Parameter(torch.zeros(d))
+
+    def forward(self, states: Stream, hidden: Bool[Tensor, " b"]) -> Stream:
+        """Replace all states of the `hidden` rows by one."""
+        return torch.where(hidden[:, None, None], self.state, states)
+
+
+check_public(__name__)
