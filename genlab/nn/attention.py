@@ -97,7 +97,7 @@ class KeyValue(NamedTuple):
         require_alike(past=self.k[:, :, :0], new=k[:, :, :0])  # one row would broadcast to many
         if torch.is_grad_enabled():
             return KeyValue(torch.cat([self.k, k], dim=2), torch.cat([self.v, v], dim=2))
-        return in_room(self, k, v)  # the same values, and only the new ones are copied
+        return _in_room(self, k, v)  # the same values, and only the new ones are copied
 
 
 Cache = tuple[KeyValue, ...]  # one entry per layer; () means nothing seen yet
@@ -199,7 +199,7 @@ class Room:
         return n_past + n_new <= self.k.shape[2]
 
 
-def in_room(past: KeyValue, k: Keys, v: Keys) -> KeyValue:
+def _in_room(past: KeyValue, k: Keys, v: Keys) -> KeyValue:
     """Append to the room of `past`, or to a new one of twice the size that is needed."""
     n_past, n_new = past.k.shape[2], k.shape[2]
     room = past.room

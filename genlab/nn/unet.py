@@ -147,7 +147,7 @@ class UNet(nn.Module):
             if level:
                 h = F.avg_pool2d(h, 2)
             for block, look in pairs:
-                h = look_around(look, block(h, emb), context)
+                h = _look_around(look, block(h, emb), context)
                 skips.append(h)
         h = self.attention(self.middle_1(h, emb), context)
         h = self.middle_2(h, emb)
@@ -156,7 +156,7 @@ class UNet(nn.Module):
                 h = F.interpolate(h, scale_factor=2.0, mode="nearest")
             for block, look in pairs:
                 h = block(torch.cat([h, skips.pop()], dim=1), emb)
-                h = look_around(look, h, context)
+                h = _look_around(look, h, context)
         return self.leave(h)
 
     def require_size(self, x: Image) -> None:
@@ -192,7 +192,7 @@ class UNet(nn.Module):
 Level = list[tuple[ResBlock, SpatialAttention | None]]
 
 
-def look_around(look: SpatialAttention | None, h: Image, context: States) -> Image:
+def _look_around(look: SpatialAttention | None, h: Image, context: States) -> Image:
     """The attention of a block, where it has one."""
     return h if look is None else look(h, context)
 
@@ -328,7 +328,7 @@ class VideoUNet(nn.Module):
             if level:
                 h = F.avg_pool2d(h, 2)
             for block, look in pairs:
-                h = along_time(next(layers), look_around(look, block(h, emb), words))
+                h = along_time(next(layers), _look_around(look, block(h, emb), words))
                 skips.append(h)
         h = self.image.attention(self.image.middle_1(h, emb), words)
         h = self.image.middle_2(along_time(self.time_middle, h), emb)
@@ -338,7 +338,7 @@ class VideoUNet(nn.Module):
                 h = F.interpolate(h, scale_factor=2.0, mode="nearest")
             for block, look in pairs:
                 h = block(torch.cat([h, skips.pop()], dim=1), emb)
-                h = along_time(next(layers), look_around(look, h, words))
+                h = along_time(next(layers), _look_around(look, h, words))
         out = F.pixel_shuffle(self.image.leave(h), patch)
         return out.reshape(len(x), n_frames, *out.shape[1:]).transpose(1, 2)
 
