@@ -56,7 +56,7 @@ def difference(
     it follows; without it none, as where that number is itself the answer.
     """
     for number, (g, e) in enumerate(zip(given, expected, strict=True), 1):
-        where = f" on input {number} of {len(expected)}" if len(expected) > 1 else ""
+        where = _on_input(number, len(expected))
         if said := _of_kind(g, e, where):
             return said
     b = [numbers(e) for e in expected]
@@ -85,7 +85,7 @@ def _of_kind(given: Any, expected: Any, where: str) -> str:
 def _not_finite(given: list[Array], expected: list[Array]) -> str:
     """The first nan or infinity that is not expected."""
     for number, (a, b) in enumerate(zip(given, expected, strict=True), 1):
-        where = f" on input {number} of {len(expected)}" if len(expected) > 1 else ""
+        where = _on_input(number, len(expected))
         for what, here, cause in (("a nan", np.isnan, NAN), ("an infinity", np.isinf, INFINITY)):
             places = np.asarray(here(a) & ~here(b))
             if places.any():
@@ -99,12 +99,12 @@ def _remark(given: Any, expected: Any) -> str:
     said = ""
     tensors = isinstance(given, torch.Tensor) and isinstance(expected, torch.Tensor)
     if tensors and given.device != expected.device:
-        said = f"Yours is on {given.device}, expected on {expected.device}. "
+        said = f"Yours is on {given.device} where {expected.device} is expected. "
     one, other = (str(getattr(x, "dtype", "")).removeprefix("torch.") for x in (given, expected))
     if one and other:
         mine, wanted = (KINDS.get(np.dtype(name).kind, name) for name in (one, other))
         if mine != wanted:
-            said += f"Yours holds {mine} ({one}), expected are {wanted} ({other}). "
+            said += f"Yours holds {mine} ({one}) where {wanted} ({other}) are expected. "
     return said
 
 
@@ -134,7 +134,7 @@ def _in_one(given: list[Array], expected: list[Array], within: Tolerance, show: 
         wrong = ~within.agree(a, b)
         if not wrong.any():
             continue
-        where = f" on input {number} of {len(expected)}" if len(expected) > 1 else ""
+        where = _on_input(number, len(expected))
         if said := _everywhere(a.ravel(), b.ravel(), within, show and a.size > 1):
             return said if not where else f"{said[:-1]}{where}."
         count = f"{wrong.sum()} of {a.size} places"
@@ -151,6 +151,10 @@ def _in_one(given: list[Array], expected: list[Array], within: Tolerance, show: 
             return f"{told}{where}" if show else f"{mine} is not it"
         return f"{count} differ{where}, the first{_at(wrong)}: {told}"
     return "not it"
+
+
+def _on_input(number: int, n_inputs: int) -> str:
+    return f" on input {number} of {n_inputs}" if n_inputs > 1 else ""
 
 
 def _at(places: NDArray[np.bool_]) -> str:

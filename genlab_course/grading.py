@@ -2,7 +2,8 @@
 
 An exercise has a right answer, the wrong ones that people give, and a sentence for each of these.
 An attempt is compared with all of them on several inputs, so that the reply names the
-misunderstanding and never gives the answer away.
+misunderstanding. Any other attempt is told what differs: of a function's results one expected
+number may be shown, of an answer found by hand none.
 """
 
 import functools
@@ -40,7 +41,7 @@ HINTS: dict[str, list[str]] = tomllib.loads(
 class Mistake:
     """A wrong answer that people really give, and the sentence that names it."""
 
-    wrong: Any  # what such a learner would write: a function, or a value
+    wrong: Any  # as such a learner would type it, complete in itself: a function, or a value
     says: str  # names the mistake; never the answer
 
     @classmethod

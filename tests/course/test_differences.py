@@ -93,10 +93,10 @@ def test_an_infinity_that_is_expected_is_no_mistake():
     ("answer", "says"),
     [
         (lambda x: (x > 1).double().mean(-1),
-         "Yours holds real numbers (float64), expected are whole numbers (int64). "),
+         "Yours holds real numbers (float64) where whole numbers (int64) are expected. "),
         (lambda x: x.max(-1).values > 2,
-         "Yours holds True and False (bool), expected are whole numbers (int64). "),
-        (lambda x: np.ones(2), "Yours holds real numbers (float64), expected are whole"),
+         "Yours holds True and False (bool) where whole numbers (int64) are expected. "),
+        (lambda x: np.ones(2), "Yours holds real numbers (float64) where whole"),
     ],
 )  # fmt: skip
 def test_numbers_of_another_kind_are_named(answer, says):
@@ -109,7 +109,7 @@ def test_a_tensor_on_another_device_is_named():
 
     with elsewhere.Elsewhere():
         said = assess(SAME, there)
-    assert said.startswith("not yet: Yours is on lazy:0, expected on cpu. Yours is 1 larger")
+    assert said.startswith("not yet: Yours is on lazy:0 where cpu is expected. Yours is 1 larger")
 
 
 def test_complex_numbers_are_not_read_without_their_imaginary_part():

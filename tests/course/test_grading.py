@@ -1,6 +1,7 @@
 """Exercises name the likely mistake, accept any idiom, and never raise because of an answer."""
 
 import dataclasses
+import inspect
 import math
 import re
 import subprocess
@@ -222,6 +223,16 @@ def test_every_exercise_names_at_least_three_mistakes():
     assert [task.id for task in BANK if len(task.mistakes) < 3] == []
     said = {(task.id, m.says): assess(task, m.wrong) for task in BANK for m in task.mistakes}
     faults = {key: reply for key, reply in said.items() if reply != f"not yet: {key[1]}"}
+    assert not faults, faults
+
+
+def test_no_wrong_answer_is_made_from_the_right_one():
+    faults = [
+        (task.id, m.says)
+        for task in BANK
+        for m in task.mistakes
+        if inspect.isfunction(m.wrong) and task.right.__name__ in m.wrong.__code__.co_names
+    ]
     assert not faults, faults
 
 
