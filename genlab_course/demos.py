@@ -62,6 +62,7 @@ NAME = "genlab_demo"  # of the template, as Voila knows it
 WIDGETS = ("@jupyter-widgets/jupyterlab-manager", "anywidget", "@voila-dashboards/widgets-manager8")
 MARK = "genlab-demo.json"  # stands in a folder that this module has written
 IDLE = 120  # seconds that a kernel outlives its page
+KERNELS = 24  # at a time, of about 300 MB each
 BEGIN = (
     "import torch\nimport genlab_course as course\nfrom genlab_course import widgets\n"
     "course.begin({key!r})\nwidgets.project()"
@@ -133,22 +134,26 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
     return written
 
 
-def voila_command(folder: Path, port: int, *, idle: int = IDLE) -> list[str]:
+def voila_command(
+    folder: Path, port: int, *, idle: int = IDLE, kernels: int = KERNELS
+) -> list[str]:
     """The command that serves a folder of pages on this machine, at this port and no other.
 
-    It asks for a token, refuses the name of another machine, and ends a kernel whose page has been
-    closed for `idle` seconds. FileNotFoundError where Voila or the pages are missing.
+    It asks for a token, refuses the name of another machine, ends a kernel whose page has been
+    closed for `idle` seconds, and starts at most `kernels`. FileNotFoundError where Voila or the
+    pages are missing.
     """
     if importlib.util.find_spec("voila") is None:
         raise FileNotFoundError("the demo pages need Voila: pip install 'genlab[demo]'")
     if not (folder / MARK).exists():
         raise FileNotFoundError(f"no demo pages in {folder}: `genlab demo` writes them")
     return [
-        *(sys.executable, "-m", "voila", str(folder / "pages")),
+        *(sys.executable, "-m", "genlab_course.demo_server", str(folder / "pages")),
         *(f"--port={port}", "--Voila.port_retries=0", "--Voila.ip=127.0.0.1"),
         *(f"--template={NAME}", "--strip_sources=True"),
         *(f"--VoilaConfiguration.extension_allowlist={name}" for name in WIDGETS),
         *("--Voila.auto_token=True", "--Voila.tornado_settings=allow_remote_access="),  # "": no
+        f"--FewKernels.most={kernels}",
         f"--MappingKernelManager.cull_idle_timeout={idle}",
         f"--MappingKernelManager.cull_interval={max(1, idle // 4)}",
         *("--no-browser", "--Voila.log_level=WARN"),

@@ -1,9 +1,11 @@
 """The server of the demo pages: who is let in, what it gives away, and when its kernels end."""
 
 import http.client
+import json
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from genlab_course import demos
 
 psutil = pytest.importorskip("psutil")
+websocket = pytest.importorskip("websocket")  # of jupyter_server
 pytest.importorskip("voila", reason="Voila is not installed")
 pytestmark = pytest.mark.slow
 
@@ -18,6 +21,7 @@ TOKEN = "of-this-test"
 PAGE = "/voila/render/03.ipynb"
 CODE = "widgets.kl_fit"  # stands in the source of that page
 IDLE = 3  # seconds, for the test
+MOST = 2  # kernels, for the test
 OUTSIDE = [
     f"{root}/{up * 9}{file}"
     for root in ("/voila/static", "/voila/templates", "/voila/files", "/voila/labextensions",
@@ -62,7 +66,7 @@ def server(tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = demos.voila_command(folder, port, idle=IDLE)
+    command = demos.voila_command(folder, port, idle=IDLE, kernels=MOST)
     environment = demos.voila_environment(folder, TOKEN)
     running = Server(subprocess.Popen(command, env=environment), port)
     for _ in range(720):  # a busy machine
@@ -128,6 +132,62 @@ def test_another_site_or_name_cannot_reach_a_kernel(server):
     path = f"/api/kernels/{ident}/channels"
     assert server.ask(path, "", **upgrade)[0] == 403
     assert server.ask(path, Host="evil.example", Origin="http://evil.example", **upgrade)[0] == 403
+
+
+def ident_of(kernel):
+    (file,) = [part for part in kernel.cmdline() if part.endswith(".json")]
+    return Path(file).stem.removeprefix("kernel-")
+
+
+def ask_a_kernel(server, subprotocols):
+    """Open a websocket and ask a kernel, in the older form, what it is."""
+    server.ask(PAGE)
+    address = f"ws://127.0.0.1:{server.port}/api/kernels/{ident_of(server.kernels()[0])}/channels"
+    header = [f"Authorization: token {TOKEN}"]
+    link = websocket.create_connection(
+        address, header=header, subprotocols=subprotocols, timeout=60
+    )
+    try:
+        about = {"msg_type": "kernel_info_request", "msg_id": "1", "session": "s",
+                 "username": "", "version": "5.3"}  # fmt: skip
+        link.send(json.dumps({"header": about, "parent_header": {}, "metadata": {}, "content": {},
+                              "channel": "shell"}))  # fmt: skip
+        return link.recv()
+    finally:
+        link.close()
+
+
+@pytest.mark.parametrize("offered", [None, ["v0.kernel"]], ids=["none", "another"])
+def test_a_client_of_the_older_protocol_is_refused_and_the_server_answers_on(server, offered):
+    """One such message made it count to 10^18 for everybody."""
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        ask_a_kernel(server, offered)
+    assert refused.value.status_code == 400
+    assert server.ask("/login", "")[0] == 200
+
+
+def test_a_client_of_the_newer_protocol_is_connected(server):
+    server.ask(PAGE)
+    address = f"ws://127.0.0.1:{server.port}/api/kernels/{ident_of(server.kernels()[0])}/channels"
+    link = websocket.create_connection(
+        address,
+        header=[f"Authorization: token {TOKEN}"],
+        subprotocols=["v1.kernel.websocket.jupyter.org"],
+        timeout=60,
+    )
+    assert link.getsubprotocol() == "v1.kernel.websocket.jupyter.org"
+    link.close()
+
+
+def test_a_visit_too_many_is_refused_in_a_sentence_and_let_in_when_others_have_left(server):
+    psutil.wait_procs(server.kernels(), timeout=IDLE + 30)
+    with ThreadPoolExecutor(2 * MOST) as visitors:
+        answers = list(visitors.map(server.ask, [PAGE] * 2 * MOST))
+    statuses = sorted(status for status, _ in answers)
+    assert statuses == [200] * MOST + [503] * MOST
+    assert all(f"{MOST} pages are open" in text for status, text in answers if status == 503)
+    psutil.wait_procs(server.kernels(), timeout=IDLE + 30)
+    assert server.ask(PAGE)[0] == 200
 
 
 def test_the_token_stands_in_no_command_line(server):
