@@ -23,7 +23,9 @@ def store(
     several processes, which gather their state together, only one is to `write`.
     """
     buffer = io.BytesIO()
-    torch.save({"identity": _plain(identity), "seconds": seconds, "run": run.state_dict()}, buffer)
+    torch.save(
+        {"identity": _plain(identity), "seconds": float(seconds), "run": run.state_dict()}, buffer
+    )
     data = buffer.getvalue()
     if write:
         replace_file(path, hashlib.sha256(data).digest() + data)
@@ -32,7 +34,7 @@ def store(
 def restore(run: Run, path: Path, identity: Mapping[str, Any]) -> float:
     """Take a run to where it was stored, and return the seconds until then; 0 without a file.
 
-    ValueError: the file is damaged, or of another identity.
+    ValueError: the file is damaged, of another layout (an older genlab's), or of another identity.
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder, expected a checkpoint or nothing")
@@ -41,6 +43,8 @@ def restore(run: Run, path: Path, identity: Mapping[str, Any]) -> float:
     state, here = _unpack(path.read_bytes()), _plain(identity)
     if state is None:
         raise ValueError(f"{path.name} is damaged: delete it to start from the beginning")
+    if any(not isinstance(state.get(name), kind) for name, kind in LAYOUT.items()):
+        raise ValueError(_of_another_layout(path))
     differ = "; ".join(
         f"{name}: {state['identity'].get(name)} there, {here.get(name)} here"
         for name in here | state["identity"]
@@ -51,8 +55,21 @@ def restore(run: Run, path: Path, identity: Mapping[str, Any]) -> float:
             f"{path.name} belongs to another run ({differ}): repeat that one to its end, "
             "or delete the file to start from the beginning"
         )
-    run.load_state_dict(state["run"])
-    return float(state["seconds"])
+    try:
+        run.load_state_dict(state["run"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise ValueError(_of_another_layout(path)) from error
+    return state["seconds"]
+
+
+LAYOUT = {"identity": dict, "run": dict, "seconds": float}  # of what is stored
+
+
+def _of_another_layout(path: Path) -> str:
+    return (
+        f"{path.name} has another layout, perhaps an older version's: delete it to start from the "
+        "beginning, or go on with the version that wrote it"
+    )
 
 
 def _plain(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,4 +84,4 @@ def _unpack(file: bytes) -> dict[str, Any] | None:
         state = torch.load(io.BytesIO(data), weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError):
         return None
-    return state if isinstance(state, dict) else None
+    return state if isinstance(state, dict) else {}

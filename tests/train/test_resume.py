@@ -1,5 +1,7 @@
 """A stored run goes on to the same bits, in another process and after any kill."""
 
+import hashlib
+import io
 import itertools
 import os
 import signal
@@ -49,6 +51,40 @@ def test_a_damaged_checkpoint_is_refused(path, at):
     data[at] ^= 1
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"line\.checkpoint is damaged: delete it"):
+        restore(run, path, IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"run": {}, "seconds": 1.0},
+        {"identity": 3, "run": {}, "seconds": 1.0},
+        {"identity": {}, "run": [], "seconds": 1.0},
+        {"identity": {}, "run": {}, "seconds": "1"},
+        [1, 2],
+    ],
+    ids=["no identity", "its type", "a run's type", "of seconds", "a list"],
+)
+def test_a_whole_checkpoint_of_another_layout_is_refused_in_a_sentence(path, state):
+    run, _ = start()
+    file = io.BytesIO()
+    torch.save(state, file)
+    path.write_bytes(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
+    with pytest.raises(ValueError, match=r"line\.checkpoint has another layout, .*: delete it to"):
+        restore(run, path, IDENTITY)
+    assert path.exists()
+
+
+@pytest.mark.parametrize("part", ["step", "parts"])
+def test_a_run_of_another_layout_is_refused_in_a_sentence(path, part):
+    run, _ = start()
+    store(run, path, IDENTITY, 1.0)
+    state = torch.load(io.BytesIO(path.read_bytes()[32:]), weights_only=True)
+    del state["run"][part]
+    file = io.BytesIO()
+    torch.save(state, file)
+    path.write_bytes(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
+    with pytest.raises(ValueError, match=r"line\.checkpoint has another layout, .*: delete it to"):
         restore(run, path, IDENTITY)
 
 
