@@ -630,6 +630,8 @@ to_training = lambda images: distances(images).min(1).values
 with torch.no_grad():
     off = to_training(vae2.mean_image(torch.cat([path, torch.tensor([[3.0, 3.0]])])))
 print("nearest code on the way, step by step:", " ".join(f"~{digit}" for digit in met))
+
+# %%
 ends = [float(met[0]), float(met[-1])]
 check("digits at the two ends", ends, [1.0, 0.0], unlike={"path reversed": ends[::-1]})
 apart, nearest = torch.cdist(mu2, mu2).topk(2, largest=False)  # the nearest is the code itself
