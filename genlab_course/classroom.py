@@ -15,13 +15,10 @@ from typing import Any
 from genlab.files import replace_file
 from genlab_course import standings
 from genlab_course.copies import as_bytes
-from genlab_course.demos import as_notebook
-from genlab_course.grading import all_exercises, assess, find_exercise, mistake_id, worked
 from genlab_course.places import NOTEBOOKS, find_lesson
-from genlab_course.quiz import Question
+from genlab_course.quiz import Question, as_html
 from genlab_course.roster import Entries
 from genlab_course.standings import counts
-from genlab_course.widgets.quiz import as_html
 
 ANSWER = "''' # BEGIN PROMPT\n{}\n''' # END PROMPT\n# BEGIN SOLUTION NO PROMPT\n{}\n# END SOLUTION"
 RIGHT = "# {}\nfrom genlab_course.grading import find_exercise\n\n{} = find_exercise({!r}).right"
@@ -37,6 +34,8 @@ def reply(id: str, answer: Any, case: int | None) -> None:
     Case None is the value that is asked for, or the judge of a function, which is asked about a
     function that passes the first case: what it says of a blank would be no help.
     """
+    from genlab_course.grading import assess, find_exercise  # here, and below: it loads torch
+
     task = find_exercise(id)
     judge = task.judge if case is None else None
     first = 0 if case is None else case
@@ -55,6 +54,8 @@ def write_new(path: Path, data: bytes) -> None:
 
 def assignment(lesson: str, folder: Path) -> Path:
     """Write the source notebook that `otter assign` takes: all exercises of a lesson or lab."""
+    from genlab_course.demos import as_notebook
+
     path = NOTEBOOKS / find_lesson(lesson)
     cells: list[tuple[str, str]] = []
     imports, text, before = ["import genlab_course as course"], "", ""
@@ -82,6 +83,8 @@ def assignment(lesson: str, folder: Path) -> Path:
 
 def _question(asked: list[tuple[str, str]], stub: str, text: str) -> Iterator[tuple[str, str]]:
     """The cells of a question in otter's form: first tests are seen, the others hidden."""
+    from genlab_course.grading import find_exercise, worked
+
     right, tests = [], []
     for id, name in asked:
         task = find_exercise(id)
@@ -148,6 +151,10 @@ def as_csv(learners: dict[str, Entries]) -> str:
 
 def mistakes(learners: dict[str, Entries]) -> list[tuple[str, str, int, int]]:
     """Named mistakes, the most frequent first: exercise, sentence, times, learners."""
+    if not any("mistake" in entry for entries in learners.values() for entry in entries):
+        return []
+    from genlab_course.grading import all_exercises, mistake_id
+
     says = {mistake_id(e.id, m.says): m.says for e in all_exercises() for m in e.mistakes}
     exercises = {e.id for e in all_exercises()}
     made = []

@@ -4,6 +4,7 @@
 `> why`, shown when it is chosen.
 """
 
+import html
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from genlab.map import FRONTIER
 
 QUIZZES = Path(__file__).with_name("quizzes")
 _QUESTION, _OPTION, _WHY = map(re.compile, (r"## +(\S.*)", r"- \[([ x])\] +(\S.*)", r" *> +(\S.*)"))
+_MATHS = re.compile(r"(\$[^$]+\$)")
 _EXPECTED = "expected `> why` below the option", "expected `## question` or `- [ ] option`"
 
 
@@ -79,3 +81,16 @@ def _question(file: Path, line: int, text: str, options: list[Option]) -> Questi
 
 def _wrong(file: Path, line: int, says: object) -> ValueError:
     return ValueError(f"{file.name}, line {line}: {says}")
+
+
+def as_html(text: str) -> str:
+    """Write the text of a question as HTML: `<` is no tag, `code` and *emphasis* are shown.
+
+    >>> as_html("is `q` *all* of $x_{<i}$?")
+    'is <code>q</code> <em>all</em> of $x_{&lt;i}$?'
+    """
+    parts = _MATHS.split(html.escape(text, quote=False))
+    for k in range(0, len(parts), 2):  # between the maths
+        parts[k] = re.sub(r"`([^`]+)`", r"<code>\1</code>", parts[k])
+        parts[k] = re.sub(r"(?<!\w)\*([^*]+)\*(?!\w)", r"<em>\1</em>", parts[k])
+    return "".join(parts)

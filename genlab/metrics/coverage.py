@@ -11,9 +11,6 @@ from typing import Any, NamedTuple
 import scipy  # its parts load when they are used
 import torch
 from jaxtyping import Bool, Float, Int, Real
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
-from sklearn.neighbors import KernelDensity
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 from torch import Tensor
 
@@ -217,6 +214,8 @@ def _best_density(
     name: str, models: Sequence[tuple[str, Any]], parts: Sequence[Tensor], generator: Rng
 ) -> Baseline:
     """Fit every model to the dequantised training part and keep the best on the validation part."""
+    from sklearn.exceptions import ConvergenceWarning
+
     train, val, test = (
         dequantize(x.flatten(1), N_LEVELS, generator=generator).double().cpu().numpy()
         for x in parts
@@ -243,6 +242,8 @@ def kernel_density(
     generator: Rng = None,
 ) -> Baseline:
     """scikit-learn's `KernelDensity` at its best bandwidth: an upper bound on bits."""
+    from sklearn.neighbors import KernelDensity  # here: it takes seconds to import
+
     models = [(f"bandwidth {h:g}", KernelDensity(bandwidth=h)) for h in bandwidths]
     return _best_density("kernel density", models, (train, val, test), generator)
 
@@ -257,6 +258,8 @@ def gaussian_mixture(
     generator: Rng = None,
 ) -> Baseline:
     """scikit-learn's `GaussianMixture` at its best setting: an upper bound on bits."""
+    from sklearn.mixture import GaussianMixture
+
     models = [
         (
             f"{k} components, {cov}, floor {floor:g}",

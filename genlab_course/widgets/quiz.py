@@ -1,15 +1,13 @@
 """The quiz of a lesson: plain ipywidgets, works offline, every option explains itself."""
 
 import html
-import re
 
 import ipywidgets
 
 from genlab_course.answers import record
-from genlab_course.quiz import Question, questions
+from genlab_course.quiz import Question, as_html, questions
 from genlab_course.widgets.explorer import Stored
 
-MATHS = re.compile(r"(\$[^$]+\$)")
 CHIP = "color:#FFFFFF;background:{};padding:0 0.4em;border-radius:3px"  # readable on any theme
 RIGHT, WRONG = "#00664B", "#A04400"
 LETTERS = "abcdefgh"
@@ -23,19 +21,6 @@ STYLE = """<style>
 .genlab-option.genlab-right { border-color: RIGHT; background: rgba(0, 128, 94, 0.2); }
 .genlab-option.genlab-wrong { border-color: WRONG; background: rgba(213, 94, 0, 0.2); }
 </style>""".replace("RIGHT", RIGHT).replace("WRONG", WRONG)
-
-
-def as_html(text: str) -> str:
-    """Write the text of a question as HTML: `<` is no tag, `code` and *emphasis* are shown.
-
-    >>> as_html("is `q` *all* of $x_{<i}$?")
-    'is <code>q</code> <em>all</em> of $x_{&lt;i}$?'
-    """
-    parts = MATHS.split(html.escape(text, quote=False))
-    for k in range(0, len(parts), 2):  # between the maths
-        parts[k] = re.sub(r"`([^`]+)`", r"<code>\1</code>", parts[k])
-        parts[k] = re.sub(r"(?<!\w)\*([^*]+)\*(?!\w)", r"<em>\1</em>", parts[k])
-    return "".join(parts)
 
 
 class QuizCard(ipywidgets.VBox):

@@ -132,7 +132,7 @@ def test_a_reply_names_the_mistake_of_one_case():
 
 def test_a_reply_is_about_the_one_case_alone(monkeypatch):
     task = Exercise("00.x", right=lambda n: n, cases=((1,), (2,), (3,)), judge=lambda f: "judged")
-    monkeypatch.setattr(classroom, "find_exercise", lambda id: task)
+    monkeypatch.setattr("genlab_course.grading.find_exercise", lambda id: task)
     for wrong in range(3):
         said = [told("00.x", lambda n, w=wrong: n + (n == w + 1), k) for k in range(3)]
         assert [bool(s) for s in said] == [k == wrong for k in range(3)]

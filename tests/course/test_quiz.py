@@ -5,9 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from genlab_course.quiz import QUIZZES, Option, Question, questions, read_quiz
+from genlab_course.quiz import QUIZZES, Option, Question, as_html, questions, read_quiz
 from genlab_course.widgets import quiz
-from genlab_course.widgets.quiz import as_html
 
 FILES = sorted(file.stem for file in QUIZZES.glob("*.md"))
 LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.partition("_")[2] for n in FILES]
