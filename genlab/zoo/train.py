@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +63,13 @@ def train(
         seconds = world.same(restore(run, stand, identity))
         written = time.process_time()  # when the run was last kept
         start = written - seconds
+        checkpoints = _Checkpoints(stand, identity, world.rank == 0)
         for record in run:
             seconds = (now := time.process_time()) - start
             due = world.rank == 0 and now - written >= every
             stopped, due = world.any(watch(record, run.n_steps, seconds) is True, due)
             if stopped or due or run.step == run.n_steps:
-                _keep(run, stand, identity, seconds, stopped, world.rank == 0)
+                checkpoints.keep(run, seconds, stopped)
                 written = time.process_time()
             if stopped:
                 return None
@@ -86,16 +87,25 @@ def train(
         return read_card(path)
 
 
-def _keep(
-    run: Run, path: Path, identity: dict[str, Any], seconds: float, stopped: bool, write: bool
-) -> None:
-    """Store a run; a run that could go on without does not end for it."""
-    try:
-        store(run, path, identity, seconds, write=write)
-    except OSError as error:
-        if stopped:
-            raise OSError(f"step {run.step} could not be kept ({error})") from error
-        warnings.warn(f"no checkpoint of step {run.step}: {error}", stacklevel=2)
+@dataclass
+class _Checkpoints:
+    """Where a run stands, written now and then."""
+
+    path: Path
+    identity: dict[str, Any]
+    write: bool  # one of several processes does
+    said: bool = False  # that one could not be written: once a run is enough
+
+    def keep(self, run: Run, seconds: float, stopped: bool) -> None:
+        """Store a run; a run that could go on without does not end for it."""
+        try:
+            store(run, self.path, self.identity, seconds, write=self.write)
+        except OSError as error:
+            if stopped:
+                raise OSError(f"step {run.step} could not be kept ({error})") from error
+            if not self.said:
+                warnings.warn(f"no checkpoint of step {run.step}: {error}", stacklevel=3)
+            self.said = True
 
 
 def _card(used: Recipe, row: Recipe, model: nn.Module, seconds: float) -> dict[str, Any]:
