@@ -54,6 +54,26 @@ const fit = (wide) => {
 };
 const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
 document.querySelectorAll(".formula, table, .highlight pre, .output_text pre").forEach((wide) => widths.observe(wide));
+// On paper every answer is open, and a formula wider than a sheet of A4 is made as small as the line.
+const SHEET = 640; // CSS pixels between its margins
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("main details:not([open]):not(.code)")) {
+    folded.open = true;
+    folded.dataset.folded = "";
+  }
+  for (const formula of document.querySelectorAll(".formula")) {
+    formula.style.fontSize = "";
+    const wide = formula.firstElementChild?.getBoundingClientRect().width ?? 0;
+    if (wide > SHEET) formula.style.fontSize = `${(0.98 * SHEET) / wide}em`;
+  }
+});
+addEventListener("afterprint", () => {
+  for (const folded of document.querySelectorAll("details[data-folded]")) {
+    folded.open = false;
+    delete folded.dataset.folded;
+  }
+  document.querySelectorAll(".formula").forEach(fit);
+});
 for (const cell of document.querySelectorAll("td")) {
   cell.classList.toggle("long", cell.textContent.length > 60);
   cell.classList.toggle("number", /^[~<±+−-]?\d[\d.,]*( ?[%×]| ± [\d.,]+)?$/.test(cell.textContent.trim()));

@@ -146,6 +146,37 @@ def test_a_film_rests_for_who_wants_no_motion_and_is_stopped_by_its_button(site,
     assert not still.is_visible()
 
 
+CUT_ON_PAPER = """() => [...document.querySelectorAll(".formula, main :is(img, canvas, pre)")]
+    .filter(e => e.getClientRects().length && (e.scrollWidth > e.clientWidth + 1
+        || e.getBoundingClientRect().right > innerWidth + 1)).map(e => e.outerHTML.slice(0, 80))"""
+PRESSED = "header, .ways, .contents, .copy, .film button, .genlab-living .controls"
+
+
+def test_on_paper_no_formula_is_cut_answers_are_open_and_films_rest(site, offline, tmp_path):
+    rows = [row for row in site.found_notebooks() if row[1].startswith("12")]
+    site.write_site(tmp_path, rows, ("cheatsheet",))
+    offline.set_viewport_size({"width": 1280, "height": 900})
+    for name in (rows[0][1], "cheatsheet"):
+        offline.goto((tmp_path / f"{name}.html").as_uri())
+        offline.evaluate("() => document.fonts.ready")
+        offline.emulate_media(media="print")
+        offline.set_viewport_size({"width": 642, "height": 900})  # of A4, between margins of 2 cm
+        offline.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert offline.evaluate(CUT_ON_PAPER) == [], name
+        assert offline.evaluate("document.documentElement.scrollWidth") <= 642
+        assert offline.locator(PRESSED).filter(visible=True).count() == 0
+        assert offline.locator("main details:not(.code):not([open])").count() == 0
+        opened = offline.locator("main details[open]").count()
+        if name != "cheatsheet":
+            assert offline.locator(".film .resting").first.is_visible()
+            assert not offline.locator(".film .moving").first.is_visible()
+            assert opened > 10
+        offline.evaluate("dispatchEvent(new Event('afterprint'))")
+        offline.emulate_media(media="screen")
+        assert offline.locator("main details[open]").count() < max(opened, 1)
+        offline.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_a_widget_that_needs_a_kernel_is_a_flip_book(site, offline, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
     import flipbooks

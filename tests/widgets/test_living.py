@@ -2,12 +2,18 @@
 
 What they compute and how they move is tested in a browser (tests/browser/living)."""
 
+import base64
+import json
+from pathlib import Path
+
 import pytest
 
 from genlab.zoo import find
 from genlab_course import widgets
 from genlab_course.widgets import living
 from tests.browser.living import replay
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def load_bytes(name):
@@ -60,3 +66,18 @@ def test_settings_that_a_figure_has_not_are_named():
 def test_unknown_figures_are_named():
     with pytest.raises(ValueError, match=r"no living figure 'kl'; there are: .*kl_fit"):
         living.source("kl")
+
+
+def test_the_notebooks_hold_the_stills_that_ship():
+    shown = 0
+    for path in sorted(ROOT.glob("notebooks/**/*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                if "living" in output.get("metadata", {}):
+                    name = output["metadata"]["living"]["name"]
+                    stored = base64.b64decode("".join(output["data"]["image/png"]))
+                    assert stored == living.still(name), (
+                        f"{path.name}: python docs/stills.py {name}"
+                    )
+                    shown += 1
+    assert shown == len(living.NAMES)

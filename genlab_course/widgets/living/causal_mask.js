@@ -171,6 +171,11 @@ function touch(px, py, settings, pen, event) {
   return { mask: mask.map((m, k) => (k === at ? brush : m)), preset: "drawn by you" };
 }
 
+const grip = (x, y, settings, pen) => {
+  const { cell, left, top } = layout(pen);
+  return x > left && x < left + N * cell && y > top && y < top + N * cell;
+};
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "A grid says which tokens each output reads; next to it its cost, and words drawn with it.",
   controls: [
@@ -180,6 +185,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "drawn", label: "letters drawn", min: 0, max: N, step: 1, value: 6, play: 5 },
     { name: "mask", value: every(MASKS.causal) },
   ],
-  compute, draw, say, touch, aspect: 0.54, tall: 1.53,
+  compute, draw, say, touch, grip, aspect: 0.54, tall: 1.53,
 });
 export default { render };

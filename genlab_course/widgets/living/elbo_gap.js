@@ -1,5 +1,5 @@
 // Log evidence = ELBO + KL: one latent number, and a normal q that is dragged onto its posterior.
-import { figure, grid, integral, logNormal } from "./stage.js";
+import { figure, grid, integral, logNormal, near } from "./stage.js";
 
 const Z = grid(-16, 16, 801), DZ = Z[1] - Z[0], NOISE = 0.6, REACH = 3, TOP = 2.2, LOW = -8;
 const MEAN = 2.5, WIDTH = [0.2, 1.5]; // how far q may be dragged
@@ -83,7 +83,8 @@ function account(pen, { reconstruction, toPrior, elbo, evidence, gap }) {
   pen.text(`${elbo < LOW ? "← " : ""}ELBO ${elbo.toFixed(2)}`, at, plot.top - 10,
     { color: blue, bold: true, align: "right" });
   const known = pen.small ? "log p(x)" : `log p(x) ${evidence.toFixed(2)}`;
-  pen.text(known, Math.max(at + 12, plot.X(evidence)), plot.top - 10, { color: ink, bold: true });
+  const after = Math.min(Math.max(at + 12, plot.X(evidence)), pen.width - (pen.small ? 66 : 108));
+  pen.text(known, after, plot.top - 10, { color: ink, bold: true });
 }
 
 function draw(pen, computed) {
@@ -105,6 +106,12 @@ function touch(px, py, settings, pen) {
     width: round(Math.max(WIDTH[0], Math.min(WIDTH[1], width))) };
 }
 
+const grip = (x, y, settings, pen, { at: [m, s] }) => {
+  const plot = latent(pen);
+  return near(x, y, [plot.X(m), plot.Y(Math.exp(logNormal(0, 0, s)))]);
+};
+const follow = ({ at: [mean, width] }) => ({ mean, width });
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "An approximate posterior q over the exact one; below, log p(x) as ELBO and gap.",
   controls: [
@@ -115,6 +122,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "steps", label: "ascent steps", min: 0, max: 60, step: 1, value: 0, play: 4 },
     { name: "decoder", label: "decoder", options: ["straight", "folded"], value: "straight" },
   ],
-  compute, draw, say, touch, aspect: 0.62, tall: 1.2,
+  compute, draw, say, touch, grip, follow, reset: { steps: 0 }, aspect: 0.62, tall: 1.2,
 });
 export default { render };

@@ -73,7 +73,7 @@ function compute({ walked, shape, knobs, at }) {
 const row = (pen) => pen.height - (pen.small ? 104 : 152);
 const TITLES = ["the grid: blue has shrunk, orange has grown", "density of x"];
 const panel = (pen, i) => pen.axes({ box: [(i * pen.width) / 2, 0, pen.width / 2, row(pen)],
-  bare: true, title: pen.small ? TITLES[i].split(":")[0] : TITLES[i],
+  bare: true, title: pen.width < 640 ? TITLES[i].split(":")[0] : TITLES[i],
   square: true, x: [-REACH, REACH], y: [-REACH, REACH] });
 const pad = (pen, k) => pen.axes({ box: [(k * pen.width) / LAYERS, row(pen) + 4, pen.width / LAYERS,
   pen.height - row(pen) - 22], bare: true, square: true, x: [-EDGES, EDGES], y: [-EDGES, EDGES],
@@ -92,8 +92,10 @@ function draw(pen, { corners, area, density: p, mark, logDet }, { walked, shape,
       left.line(xs, ys, { color: ink, width: pen.small ? 0.6 : 1, alpha: 0.7 });
     }
   }
+  const rim = Array.from(mark, (v) => Math.max(0.1 - REACH, Math.min(REACH - 0.1, v)));
+  const outside = rim.some((v, i) => v !== mark[i]); // a hollow dot at the rim stands for it
   for (const plot of [left, right])
-    plot.dots([mark[0]], [mark[1]], { color: ink, radius: 5, ring: paper });
+    plot.dots([rim[0]], [rim[1]], { color: outside ? paper : ink, radius: 5, ring: outside ? ink : paper });
   const size = pen.small ? 11 : 13, up = pen.small ? 0.6 : 0.4;
   const to = { align: "center", halo: paper, size, bold: true };
   const [x, y] = mark.map((v) => Math.max(-2.4, Math.min(2.4, v))); // words stay inside
@@ -128,10 +130,13 @@ function touch(px, py, settings, pen, kind, [left, top]) {
     });
     return { knobs, shape: "yours", walked: Math.max(walked, k + 1) };
   }
-  const place = panel(pen, left > pen.width / 2 ? 1 : 0).at(px, py);
+  const place = panel(pen, left > pen.width / 2 ? 1 : 0).at(px, py)
+    .map((v) => Math.max(-REACH, Math.min(REACH, v)));
   const at = Array.from(backward(place, parts(walked, knobs)).out);
   return Math.max(...at.map(Math.abs)) < SIDE ? { at } : null;
 }
+
+const grip = (x, y, settings, pen) => y > row(pen) && y < pen.height - 18; // the pads
 
 export const { about, controls, compute: mathematics, render } = figure({
   about: "A square grid and a normal density, bent by affine coupling layers one after the other.",
@@ -142,6 +147,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "knobs", value: SHAPES["two moons"] },
     { name: "at", value: [-1.3, 0.3] },
   ],
-  compute, draw, say, touch, aspect: 0.7,
+  compute, draw, say, touch, grip, aspect: 0.7,
 });
 export default { render };

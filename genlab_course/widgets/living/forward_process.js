@@ -1,5 +1,5 @@
 // There and back: points dissolve into noise step by step, and the exact score brings noise back.
-import { every, figure, grid, noise } from "./stage.js";
+import { every, figure, grid, near, noise } from "./stage.js";
 
 const T = 100, N = 480, WIDE = 5.9, HIGH = 3.4;
 const SHOWN = [4, 75, 146, 217, 288, 359, 430]; // points whose path is drawn
@@ -152,7 +152,7 @@ function draw(pen, { t, signal, cloud, density, own, group, trail, guess }, { ti
 const say = ({ t, signal, noise: sigma, home }, { time, way }) => time <= T
   ? `Forward, step ${t} of ${T}: x = ${signal.toFixed(2)} x₀ + ${sigma.toFixed(2)} ε. ` +
     "Each step adds a little noise, whatever the shape; at the end no shape is left."
-  : `Reverse, by ${way}: ${t} steps to go. The distribution returns, the points do not: ` +
+  : `Reverse, step ${T - t} of ${T}, by ${way}. The distribution returns, the points do not: ` +
     `${(100 * home).toFixed(0)} % land in the colour they came from. ` +
     "Drag in the plane to send a point of your own.";
 
@@ -164,15 +164,19 @@ function touch(px, py, { time }, pen, kind, [, top]) {
   return { start: plane(pen).at(px, py), time: Math.max(T, time) };
 }
 
+// The point of one's own, where it is seen.
+const grip = (x, y, { time }, pen, { own, t }) =>
+  time >= T && near(x, y, [plane(pen).X(own[t][0]), plane(pen).Y(own[t][1])]);
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Points dissolve into noise, and a sampler with the exact score brings the noise back.",
   controls: [
     { name: "time", label: "time", min: 0, max: 2 * T, step: 1, value: 36, play: 9,
-      show: (v) => (v <= T ? `step ${v}` : `back, ${2 * T - v}`) },
+      show: (v) => (v <= T ? `step ${v}` : `back, step ${v - T}`) },
     { name: "way", label: "reverse process", options: WAYS, value: WAYS[1] },
     { name: "data", label: "data", options: Object.keys(LAWS), value: "spiral" },
     { name: "start", value: [1.2, 1.5] },
   ],
-  compute, draw, say, touch, aspect: 0.66,
+  compute, draw, say, touch, grip, aspect: 0.66,
 });
 export default { render };

@@ -1,5 +1,5 @@
 // The smallest GAN: a sample chases a slope, the slope runs after the sample; who ever arrives?
-import { figure } from "./stage.js";
+import { figure, near } from "./stage.js";
 
 const STEPS = 150, REACH = 2.7, LOW = -2, HIGH = 1; // of the distance, as powers of ten
 const COLOURS = { simultaneous: "red", alternating: "blue", extragradient: "green",
@@ -85,22 +85,22 @@ function orbits(pen, computed, { start, gamma, method }) {
 function chase(pen, computed, { method }) {
   const [theta, psi] = computed[method].at(-1), color = colour(pen, method);
   const plot = pen.axes({ box: boxes(pen).gan, x: [-REACH, REACH], y: [-2, 2], bare: true,
-    title: "this GAN" });
+    title: "this GAN: logit ψx" });
   plot.line([-REACH, REACH], [0, 0], { color: pen.colours.faint });
   plot.line([-9, 9], [-9 * psi, 9 * psi], { color, width: 2 });
-  plot.label("discriminator's logit ψx", -REACH, psi < 0 ? -1.8 : 1.8, { size: 12, color });
   plot.dots([0], [0], { radius: 6 });
-  plot.label("data", 0, -0.45, { align: "center" });
+  const aside = psi < 0 ? ["right", -0.2] : ["left", 0.2]; // where the line is not
+  plot.label("data", aside[1], -0.45, { align: aside[0] });
   plot.dots([theta], [0], { color, radius: 6 });
   const climb = 1.2 * psi / (1 + Math.exp(-theta * psi));
   plot.arrow(theta, 0, theta + climb, 0, { color, width: 2.5, head: 9 });
-  plot.label("sample θ", theta, 0.45, { align: "center", color });
+  plot.label("sample θ", theta, 0.45, { align: "center", color, halo: pen.colours.paper });
 }
 
 function distances(pen, computed, { method }) {
   const [left, top, width, height] = boxes(pen).far;
   const plot = pen.axes({ box: [left, top, width - 88, height], x: [0, STEPS], y: [LOW, HIGH],
-    xlabel: "step", title: "distance from the equilibrium",
+    xlabel: "step", title: "distance from equilibrium", end: pen.width,
     yshow: (v) => String(+(10 ** v).toPrecision(1)) });
   const ends = [], power = (d) => Math.max(LOW, Math.min(9, Math.log10(d)));
   for (const m of METHODS) {
@@ -136,6 +136,8 @@ function touch(px, py, settings, pen, kind, begun) {
     : { start: plane.at(px, py).map(clip) };
 }
 
+const grip = (x, y, { start }, pen) => near(x, y, [players(pen).X(start[0]), players(pen).Y(start[1])]);
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Orbits of the two players of the smallest GAN, stepped in four ways from one start.",
   controls: [
@@ -145,6 +147,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "steps", label: "steps", min: 0, max: STEPS, step: 1, value: STEPS, play: 8 },
     { name: "start", value: [0.6, 0.4] },
   ],
-  compute, draw, say, touch, aspect: 0.56, tall: 1.45,
+  compute, draw, say, touch, grip, aspect: 0.56, tall: 1.45,
 });
 export default { render };

@@ -86,13 +86,15 @@ function curves(gap, chosen) {
   if (known.has(key)) return known.get(key);
   const base = ground(parts, chosen), at = (w) => [...ofSamples(sample(parts, chosen, w), chosen),
     ...moments(GX, GY, sharpened(base, w), chosen)];
-  known.set(key, { base, plain: sample(parts, chosen, 1), rows: WEIGHTS.map(at) });
+  known.set(key, { base, plain: sample(parts, chosen, 1), rows: WEIGHTS.map(at), ends: new Map() });
   return known.get(key);
 }
 
 function compute({ weight, gap, name }) {
-  const chosen = CLASSES.indexOf(name), parts = arms(gap), { base, plain, rows } = curves(gap, chosen);
-  const ends = sample(parts, chosen, weight), law = sharpened(base, weight);
+  const chosen = CLASSES.indexOf(name), parts = arms(gap);
+  const { base, plain, rows, ends: made } = curves(gap, chosen), law = sharpened(base, weight);
+  if (!made.has(weight)) made.set(weight, sample(parts, chosen, weight)); // a film played again
+  const ends = made.get(weight);
   return { parts, ends, plain, rows, law, guided: ofSamples(ends, chosen),
     wanted: moments(GX, GY, law, chosen) };
 }
@@ -119,7 +121,7 @@ function draw(pen, { parts, ends, plain, rows, law, guided, wanted }, { weight, 
 
   const x = map.left + map.width + (pen.small ? 4 : 14);
   const right = pen.axes({ box: [x, 0, pen.width - x, pen.height], x: [0, 8], y: [0, 3],
-    xlabel: "guidance scale w", title: pen.small ? "" : "mean (solid) and spread (dashed)" });
+    xlabel: "guidance scale w", title: pen.small ? "" : "solid: mean, dashed: spread" });
   right.line([weight, weight], [0, 3], { color: soft, width: 1 });
   [[0, color, []], [2, ink, []], [1, color, [6, 4]], [3, ink, [6, 4]]].forEach(([j, hue, dash]) =>
     right.line(WEIGHTS, rows.map((row) => row[j]), { color: hue, dash, width: 2 }));

@@ -2,6 +2,7 @@
 import { figure, grid, integral, logNormal } from "./stage.js";
 
 const X = grid(-22, 22, 881), DX = X[1] - X[0], SEEN = 6, BINS = 25;
+const MEAN = 6, WIDTH = [0.2, 4]; // how far q may go
 const FLOOR = 1e-6; // of a drawn target: a density that is zero nowhere
 const normal = (x, m, s) => Math.exp(logNormal(x, m, s));
 
@@ -33,8 +34,8 @@ function descend(p, m, s, which) {
   const dMean = integral(weight.map((w, i) => (w * z[i]) / s), DX); // d log q / dm = z / s
   const dLog = integral(weight.map((w, i) => w * (z[i] ** 2 - 1)), DX); // d log q / d log s
   const clip = (v, low, high) => Math.max(low, Math.min(high, v));
-  return [clip(m - clip(0.2 * s * s * dMean, -0.1, 0.1), -SEEN, SEEN),
-    clip(s * Math.exp(-clip(0.1 * dLog, -0.1, 0.1)), 0.2, 4)];
+  return [clip(m - clip(0.2 * s * s * dMean, -0.1, 0.1), -MEAN, MEAN),
+    clip(s * Math.exp(-clip(0.1 * dLog, -0.1, 0.1)), ...WIDTH)];
 }
 
 function compute({ shape, drawn, mean, width, minimise, steps }) {
@@ -78,16 +79,23 @@ function touch(px, py, { drawn }, pen, kind, begun) {
   return { drawn: drawn.map((h, i) => (i === k ? Math.max(0, Math.min(1, y)) : h)), shape: "drawn by you" };
 }
 
+// The target is drawn all over the upper panel.
+function grip(x, y, settings, pen) {
+  const { left, top, width, height } = densities(pen);
+  return x > left && x < left + width && y > top && y < top + height;
+}
+const follow = ({ at: [mean, width] }) => ({ mean, width });
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "A normal distribution is laid under a target; below, where each divergence is paid.",
   controls: [
-    { name: "mean", label: "mean", min: -4, max: 4, step: 0.05, value: 0 },
-    { name: "width", label: "standard deviation", min: 0.3, max: 3, step: 0.05, value: 1 },
+    { name: "mean", label: "mean", min: -MEAN, max: MEAN, step: 0.05, value: 0 },
+    { name: "width", label: "standard deviation", min: WIDTH[0], max: WIDTH[1], step: 0.05, value: 1 },
     { name: "minimise", label: "minimise", options: ["forward", "reverse"], value: "reverse" },
     { name: "steps", label: "gradient steps", min: 0, max: 60, step: 1, value: 0, play: 4 },
     { name: "shape", label: "target", options: ["two modes", "drawn by you"], value: "two modes" },
     { name: "drawn", value: Array.from(grid(-SEEN, SEEN, BINS), (x) => 0.8 * Math.exp(-((x + 2) ** 2) / 2)) },
   ],
-  compute, draw, say, touch, aspect: 0.62, tall: 1.25,
+  compute, draw, say, touch, grip, follow, reset: { steps: 0 }, aspect: 0.62, tall: 1.25,
 });
 export default { render };

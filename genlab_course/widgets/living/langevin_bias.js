@@ -156,7 +156,7 @@ function draw(pen, found, settings) {
   const words = pen.small ? ["plain, 100 steps"] : ["plain,", "100 steps"];
   words.forEach((w, k) => right.label(w, -1.95, (pen.small ? 86 : 95) - 6 * k,
     { color: red, size }));
-  right.label("with Metropolis' test: 0", -1.95, pen.small ? -12 : -4.5, { color: green, size });
+  right.label("Metropolis' test: 0", -1.95, pen.small ? -12 : -4.5, { color: green, size });
   right.line([settings.log_eta, settings.log_eta], [0, 100], { color: faint, width: 1.5 });
   right.dots([settings.log_eta], [100 * found.wrong], { color, radius: 7, ring: paper });
 }

@@ -1,5 +1,5 @@
 // The plane of a VAE with two latents: a straight walk between two codes, and a fade of pixels.
-import { figure } from "./stage.js";
+import { figure, near } from "./stage.js";
 import { linear, silu, weights } from "./net.js";
 
 const SIDE = 16, CELLS = 11, STOPS = 7; // pictures across the plane; along a walk
@@ -101,6 +101,11 @@ function touch(px, py, settings, pen, kind, [left, top]) {
   return { [held]: z, walk: held === "from" ? 0 : 100 };
 }
 
+const grip = (x, y, { from, to, reach }, pen) => {
+  const plot = plane(pen, reach);
+  return near(x, y, ...[from, to].map(([a, b]) => [plot.X(a), plot.Y(b)]));
+};
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Two codes in the plane of a VAE, and the pictures on the way from one to the other.",
   controls: [
@@ -109,7 +114,7 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "reach", label: "plane up to", min: 1, max: 6, step: 0.5, value: 2.5 },
     { name: "from", value: [-1.6, 1.4] }, { name: "to", value: [1.6, 1.5] },
   ],
-  compute, draw, say, touch, load, aspect: 0.56, tall: 1.44,
+  compute, draw, say, touch, grip, load, aspect: 0.56, tall: 1.44,
 });
 export { load };
 export default { render };

@@ -1,5 +1,5 @@
 // A few steps along the flow: three samplers with the perfect network, and what their steps cost.
-import { below, figure, grid, normals, root } from "./stage.js";
+import { below, figure, grid, near, normals, root } from "./stage.js";
 
 const N = 240, SHOWN = 15, TOP = 3.2, FEW = 3, MANY = 40, CLEAN = 5.2; // where "no noise" is drawn
 const LAW = [[0.25, -2, 0.25], [0.35, 0.2, 0.2], [0.4, 1.6, 0.35]]; // weight, mean, std
@@ -89,9 +89,15 @@ const draws = normals(8), FLOOR = Array.from({ length: 20 }, () => distance(STAR
   return m + s * draws();
 }))).reduce((a, b) => a + b / 20, 0); // what as many true points score
 
+let last = { start: null }; // the exact path from the start, which most pictures share
+function exactFrom(start) {
+  if (last.start !== start) last = { start, path: exactPath(below(start)) };
+  return last.path;
+}
+
 function compute({ sampler, steps, start }) {
   const { lam, states } = run(sampler, steps, STARTS, 7), mine = run(sampler, steps, [start], 9);
-  const own = mine.states.map(([x]) => x), truth = exactPath(below(start));
+  const own = mine.states.map(([x]) => x), truth = exactFrom(start);
   return { lam, paths: states.map(some), ends: states[steps], own, truth, exact: EXACT, shade: SHADE,
     curves: CURVES, floor: FLOOR, error: CURVES[SAMPLERS.indexOf(sampler)][steps - FEW],
     gap: Math.abs(own[steps] - truth[truth.length - 1]) };
@@ -120,6 +126,7 @@ function draw(pen, computed, { sampler, steps }) {
   map.line(lam, own, { color: paper, width: 6 });
   map.line(lam, own, { color, width: 3.5 });
   map.dots(lam, own, { color, radius: 4, ring: paper });
+  map.dots(lam.slice(0, 1), own, { color, radius: 8, ring: paper }); // by which it is dragged
   map.label("exact flow", LAM[999] + 0.3, -TOP + 0.35, { color: blue, halo: paper });
   map.label(sampler, LAM[999] + 0.3, TOP - 0.35, { color, bold: true, halo: paper });
 
@@ -170,6 +177,8 @@ function touch(px, py, settings, pen) {
   return { start: Math.max(-2.8, Math.min(2.8, map.at(px, py)[1])) };
 }
 
+const grip = (x, y, { start }, pen) => near(x, y, [left(pen).X(LAM[999]), left(pen).Y(start)]);
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Paths of a sampler over the exact flow from noise to data, and its error against its steps.",
   controls: [
@@ -177,6 +186,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "steps", label: "evaluations", min: FEW, max: MANY, step: 1, value: 8, play: 6 },
     { name: "start", value: -0.45 },
   ],
-  compute, draw, say, touch, aspect: 0.56,
+  compute, draw, say, touch, grip, aspect: 0.56,
 });
 export default { render };

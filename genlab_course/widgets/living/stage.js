@@ -96,7 +96,7 @@ function ticks(low, high, n) {
 // A picture under way: the context, its size in CSS pixels, the colours of the theme.
 class Pen {
   constructor(context, width, height) {
-    Object.assign(this, { context, width, height, colours: dark() ? NIGHT : DAY });
+    Object.assign(this, { context, width, height, colours: dark() ? NIGHT : DAY, draws: true });
     this.small = width < 480; // a phone
     this.clear();
   }
@@ -120,6 +120,12 @@ class Pen {
     }
     c.fillText(withMinus(words), 0, 0);
     c.restore();
+  }
+
+  // The size at which a bold title fits into some room, not below 10.
+  fitting(words, size, room) {
+    this.context.font = `bold ${size}px system-ui, "DejaVu Sans", sans-serif`;
+    return Math.max(10, size * Math.min(1, room / this.context.measureText(words).width));
   }
 
   // Where the keyboard's pointer stands.
@@ -147,9 +153,10 @@ class Pen {
     c.strokeRect(left, top, side, side);
   }
 
-  // Axes in a box [left, top, width, height] (its outside, in pixels); `x`, `y` are their ranges.
+  // Axes in a box [left, top, width, height] (its outside, in pixels); `x`, `y` are their ranges, and
+  // the title may go on to `end`.
   axes({ box = [0, 0, this.width, this.height], x, y, xlabel = "", ylabel = "", title = "",
-    bare = false, square = false, yshow = (v, digits) => v.toFixed(digits) }) {
+    bare = false, square = false, yshow = (v, digits) => v.toFixed(digits), end = box[0] + box[2] }) {
     let [left, top, width, height] = box;
     const pad = bare ? [4, title ? 24 : 4, 4, 4]
       : [ylabel ? 52 : 34, title ? 26 : 8, 12, xlabel ? 40 : 24];
@@ -160,7 +167,9 @@ class Pen {
       width = unit * (x[1] - x[0]); height = unit * (y[1] - y[0]);
     }
     const plot = new Plot(this, left, top, width, height, x, y), c = this.context;
-    if (title) this.text(title, left, top - 13, { bold: true, size: this.small ? 12 : 14 });
+    if (!this.draws) return plot; // only asked where the axes are
+    if (title) this.text(title, left, top - 13,
+      { bold: true, size: this.fitting(title, this.small ? 12 : 14, end - left) });
     if (bare) return plot;
     c.strokeStyle = c.fillStyle = this.colours.faint;
     c.lineWidth = 1;
@@ -331,16 +340,23 @@ function player(spec, get, change) {
 }
 
 const SLICE = 24; // milliseconds that a long computation takes of a frame
+const SLIP = 8; // pixels that a finger may slip sideways in a tap
+
+// Whether (x, y) is as near to one of some places, in pixels, as a finger aims.
+export const near = (x, y, ...places) => places.some(([a, b]) => Math.hypot(x - a, y - b) < 34);
 
 // A figure: `controls` (name, label, then min, max, step or options, and value; `play`: seconds; a
 // control without a label is set by `touch`), `compute(settings)` (its mathematics: numbers and
 // arrays), `draw(pen, computed, settings)`, `say(computed, settings)` (its caption), `touch(x, y,
 // settings, pen, kind, begun)` (pixels under a pointer, its event, and where its drag began; returns
-// settings to change), `aspect` (height / width), `tall` (the same on a phone).
+// settings to change), `grip(x, y, settings, pen, computed)` (whether a finger there holds something,
+// so that it moves that and not the page), `follow(computed)` (values that sliders show in place of
+// their settings; a hand on one goes on from all of them, after `reset`, other settings),
+// `aspect` (height / width), `tall` (the same on a phone).
 // A `compute` that takes long is a generator: what it yields is drawn, and before each piece of work
 // stands an empty yield. `load(data)` is told the weights of a network once, before anything is computed.
-export function figure({ about, controls, compute, draw, say, touch = null, load = null,
-  aspect = 0.5, tall = Math.max(aspect, 0.8) }) {
+export function figure({ about, controls, compute, draw, say, touch = null, grip = () => false,
+  follow = () => ({}), reset = {}, load = null, aspect = 0.5, tall = Math.max(aspect, 0.8) }) {
   const slow = compute.constructor.name === "GeneratorFunction";
   const initial = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
 
@@ -350,7 +366,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
     const caption = make("p"), rows = make("div", { className: "controls" });
     canvas.setAttribute("role", "img");
     const root = make("div", { className: "genlab-living" }, make("style", {}, STYLE), rows, canvas, caption);
-    let pen = null, ring = null, zoom = 1, waiting = 0, asked = "", work = null, found = null;
+    let pen = null, seen = null, ring = null, zoom = 1, waiting = 0, asked = "", work = null, found = null;
     load?.(model.get("data"));
 
     // What is known by the end of this frame's slice, or at once after a change; then it goes on.
@@ -385,10 +401,13 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
       const computed = known(now);
       pen = new Pen(context, width / zoom, height / zoom);
       draw(pen, computed, now);
+      pen.draws = false;
+      seen = computed;
       if (ring) pen.ring(...ring);
       caption.textContent = withMinus(say(computed, now));
       canvas.ariaLabel = `${about} ${caption.textContent}`;
-      for (const [name, show] of shows) show(now[name]);
+      const follows = follow(computed);
+      for (const [name, show] of shows) show(follows[name] ?? now[name]);
       el.dispatchEvent(new CustomEvent("painted"));
     }
     const repaint = () => { waiting ||= requestAnimationFrame(paint); };
@@ -400,7 +419,11 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
     const shows = [], players = [];
     for (const spec of controls.filter((c) => c.label)) {
       const one = (value) => change({ [spec.name]: value });
-      const [row, show] = control(spec, (value) => { players.forEach((p) => p.stop()); one(value); });
+      const [row, show] = control(spec, (value) => {
+        players.forEach((p) => p.stop());
+        const follows = seen && follow(seen);
+        change(spec.name in (follows ?? {}) ? { ...follows, ...reset, [spec.name]: value } : { [spec.name]: value });
+      });
       shows.push([spec.name, show]);
       if (spec.play) players.push(player(spec, () => state()[spec.name], one));
       rows.append(make("div", {}, ...(spec.play ? [players.at(-1).button] : []), row));
@@ -417,18 +440,35 @@ export function figure({ about, controls, compute, draw, say, touch = null, load
         last = [x, y];
         if (Object.keys(values).length) { players.forEach((p) => p.stop()); change(values); }
       };
-      const hand = (event) => {
-        const held = canvas.hasPointerCapture(event.pointerId); // a drag that began here
-        if (!pen || event.button > 0 || (event.type === "pointermove" && !held)) return;
+      const place = ({ clientX, clientY }) => {
         const box = canvas.getBoundingClientRect();
-        const [x, y] = [(event.clientX - box.left) / zoom, (event.clientY - box.top) / zoom];
-        poke(x, y, event.type);
+        return [(clientX - box.left) / zoom, (clientY - box.top) / zoom];
       };
+      const holds = (x, y) => grip(x, y, state(), pen, seen);
+      let finger = null; // where one came down beside all handles: a tap, a drag, or the page scrolls
       canvas.addEventListener("pointerdown", (event) => {
+        if (!pen || event.button > 0) return;
+        const at = place(event);
+        finger = event.pointerType === "touch" && !holds(...at) ? at : null;
         if (event.button === 0) canvas.setPointerCapture(event.pointerId);
-        hand(event);
+        if (!finger) poke(...at, "pointerdown");
       });
-      canvas.addEventListener("pointermove", hand);
+      canvas.addEventListener("pointermove", (event) => {
+        if (!pen || !canvas.hasPointerCapture(event.pointerId)) return; // a drag that began here
+        const at = place(event);
+        if (finger && Math.abs(at[0] - finger[0]) < SLIP) return;
+        if (finger) poke(...finger, "pointerdown");
+        finger = null;
+        poke(...at, "pointermove");
+      });
+      canvas.addEventListener("pointerup", () => {
+        if (finger) poke(...finger, "pointerdown");
+        finger = null;
+      });
+      canvas.addEventListener("pointercancel", () => { finger = null; });
+      canvas.addEventListener("touchstart", (event) => {
+        if (pen && event.touches.length === 1 && holds(...place(event.touches[0]))) event.preventDefault();
+      }, { passive: false });
       // The same from the keyboard: arrows move a ring, Space taps there, Shift and arrows drag.
       canvas.ariaDescription = "Arrow keys move a pointer, Space taps, Shift with arrows drags.";
       canvas.addEventListener("keydown", (event) => {

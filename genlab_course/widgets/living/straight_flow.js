@@ -1,5 +1,5 @@
 // Straight against curved: the same starts and ends, joined by two flows, followed in few steps.
-import { below, every, figure, grid, root, sunflower } from "./stage.js";
+import { below, every, figure, grid, near, root, sunflower } from "./stage.js";
 
 const N = 240, FRAMES = 60, REACH = 2.9, SHOWN = 20;
 const TIMES = grid(1, 0, 17); // 1 is noise, 0 is data
@@ -91,7 +91,8 @@ function draw(pen, computed, { frame, steps, start }) {
   });
 }
 
-const say = ({ curvedMiss, straightMiss }, { steps }) =>
+const say = ({ curvedMiss, straightMiss }, { frame, steps }) =>
+  `At ${Math.round((100 * frame) / FRAMES)} % of the way from noise to data. ` +
   `Followed exactly, both flows carry each noise to the same sample. ` +
   `With ${steps} Euler step${steps > 1 ? "s" : ""} the curved flow misses it by ` +
   `${curvedMiss.toFixed(2)} on average, the straight one by ${straightMiss.toFixed(2)}. ` +
@@ -102,14 +103,17 @@ function touch(px, py, settings, pen, kind, [left]) {
   return { start: panel(pen, left > pen.width / 2 ? 1 : 0).at(px, py).map(clip) };
 }
 
+const grip = (x, y, { start }, pen) => near(x, y, ...[0, 1].map((i) =>
+  [panel(pen, i).X(start[0]), panel(pen, i).Y(start[1])]));
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "The same noise and the same data joined by a curved and by a straight flow, in Euler steps.",
   controls: [
-    { name: "frame", label: "time", min: 0, max: FRAMES, step: 1, value: 54, play: 4,
-      show: (v) => (1 - v / FRAMES).toFixed(2) },
+    { name: "frame", label: "way to data", min: 0, max: FRAMES, step: 1, value: 54, play: 4,
+      show: (v) => `${Math.round((100 * v) / FRAMES)} %` },
     { name: "steps", label: "Euler steps", min: 1, max: 16, step: 1, value: 3 },
     { name: "start", value: [-0.6, 1.5] },
   ],
-  compute, draw, say, touch, aspect: 0.53, tall: 0.64,
+  compute, draw, say, touch, grip, aspect: 0.53, tall: 0.64,
 });
 export default { render };

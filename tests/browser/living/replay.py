@@ -10,19 +10,7 @@ import numpy as np
 import torch
 
 HERE = Path(__file__).parent
-N_RANDOM = 50
-# A module, and the weights of its network if it holds one.
-IMPORT = """async ([text, script]) => {
-    const url = URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
-    window.figure = await import(url);
-    window.figure.load?.(/"(.*)"/.exec(script)[1]);
-    return window.figure.controls.map(c => ({...c, show: undefined}));
-}"""
-# Numbers of all settings at once: arrays of any kind as plain lists.
-REPLAY = """cases => cases.map(settings => JSON.parse(JSON.stringify(
-    window.figure.mathematics(settings),
-    (_, v) => ArrayBuffer.isView(v) ? Array.from(v) : Number.isNaN(v) ? 'NaN'
-        : v === Infinity ? 'Infinity' : v === -Infinity ? '-Infinity' : v)))"""
+N_RANDOM = 25
 
 
 def golden(name):

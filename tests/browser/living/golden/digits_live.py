@@ -14,6 +14,7 @@ from genlab.zoo import load_model
 from tests.browser.living.replay import Normals
 
 FIRST = {"many": 1, "steps": 3}  # the ends of the other controls, on one picture of three steps
+FEWER = {"many": 2, "steps": 4}  # in a picture that is looked at
 HIDDEN = {"many": lambda rng: 1, "again": lambda rng: [rng.randint(0, 3) for _ in range(10)]}
 N_RANDOM = 6  # a trajectory takes a second
 
