@@ -74,7 +74,7 @@ def line_of(mutant, text):
 
 
 def modules():
-    """Yield a row for each module: tests, planted mistakes, and names without one."""
+    """Yield a row for each module: tests, planted mistakes, public names, those with a mistake."""
     reference = sorted((ROOT / "tests/reference").glob("test_*.py"))
     theirs = {p.relative_to(ROOT).as_posix(): used(p) for p in reference}
     planted = defaultdict(list)
@@ -86,11 +86,10 @@ def modules():
             continue
         text = path.read_text(encoding="utf-8")
         lines = [line_of(mutant, text) for mutant in planted[file]]
-        bare = [name for name, first, last in own
-                if not any(first <= line <= last for line in lines)]  # fmt: skip
+        n_with = sum(any(first <= line <= last for line in lines) for _, first, last in own)
         tests = [Path(test).as_posix() for test in random_mutants.mirrors(file, ROOT)]
         tests += [test for test, names in theirs.items() if names & {name for name, *_ in own}]
-        yield file.removeprefix("genlab/"), tests, len(planted[file]), len(own), bare
+        yield file.removeprefix("genlab/"), tests, len(planted[file]), len(own), n_with
 
 
 def lessons():
@@ -121,8 +120,8 @@ def page():
              f"{len(mutants)} mistakes are planted by hand in `tests/mutants`; {sum(n for _, _, n, _, _ in found)} of them in the package, the others in the course. *With one* counts the public functions and classes in which at least one is planted; *reference* the files of `tests/reference`, which compare with other libraries, that call something of it; *test file* is the one of its name.", ""]  # fmt: skip
     text += table(["module", "test file", "reference", "planted", "public", "with one"], [
         [f"`{file}`", next((f"`{t}`" for t in tests if "reference" not in t), "none"),
-         sum("reference" in t for t in tests), n, size, size - len(bare)]
-        for file, tests, n, size, bare in found])  # fmt: skip
+         sum("reference" in t for t in tests), n, size, n_with]
+        for file, tests, n, size, n_with in found])  # fmt: skip
     text += ["", "## Lessons and labs", "",
              "*Told apart*: checks that name the value a plausible mistake would give. For the others, `tests/notebooks/mistakes` says why they name none. *Planted*: mistakes put into the notebook's own code.", ""]  # fmt: skip
     rows = list(lessons())
@@ -134,10 +133,10 @@ def page():
     text += ["", f"Together {totals[0]} checks, {totals[1]} told apart, {totals[2]} planted.", ""]
     text += ["## Distributions", "",
              f"{len(names)} kinds of rows in `tests/statistics/cases.py` have an exact distribution, or an exact mean: {', '.join(f'`{n}`' for n in names)}."]  # fmt: skip
-    return "\n".join(text + gaps(found)) + "\n"
+    return "\n".join(text + gaps()) + "\n"
 
 
-def gaps(found):
+def gaps():
     """Return the last part of the page."""
     reasons = Counter(calls.WITHOUT.values())
     equal = tomllib.loads((ROOT / "tests/mutants/equivalent.toml").read_text(encoding="utf-8"))
@@ -145,8 +144,6 @@ def gaps(found):
     text += [f"- **Hostile input**: functions that are not called in `tests/hostile`: {', '.join(f'{n} ({why})' for why, n in sorted(reasons.items()))}. Methods that are: {len(models.METHODS)}, each of one small model."]  # fmt: skip
     text += ["- **Machine-made mistakes that no test can see**, and why:"]
     text += [f"    - `{e['file']}`: `{e['new']}`. {e['argument']}." for e in equal["equivalent"]]
-    text += ["- **No mistake planted by hand** (the random sample may still reach them):"]
-    text += [f"    - `{file}`: {', '.join(f'`{name}`' for name in bare)}" for file, _, _, _, bare in found if bare]  # fmt: skip
     return text
 
 
