@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
-from genlab.core.tensors import PerExample, require_between
+from genlab.core.tensors import PerExample, require_between, require_probabilities
 
 State: TypeAlias = Float[Tensor, " *b 2"]
 Field: TypeAlias = Callable[[State], State]  # where each player would go, at unit learning rate
@@ -132,6 +132,7 @@ def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     $$V(D^*, G) = \sum_i p_i \log\frac{p_i}{p_i+q_i} + q_i \log\frac{q_i}{p_i+q_i}
       = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q)$$
     """
+    require_probabilities(p=p, q=q)
     total = p + q
     entropies = torch.xlogy(p, p) + torch.xlogy(q, q)
     return (entropies - torch.xlogy(total, total)).sum(-1)

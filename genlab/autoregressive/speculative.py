@@ -18,7 +18,14 @@ from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
 from genlab.core.checked import check_public
 from genlab.core.stats import draw
-from genlab.core.tensors import Rng, drawn, last, require_between, require_finite
+from genlab.core.tensors import (
+    Rng,
+    drawn,
+    last,
+    require_between,
+    require_finite,
+    require_probabilities,
+)
 
 Probs = Float[Tensor, " *b v"]
 Draft = Callable[[Tensor, Tensor], Tensor]  # padded tokens (b, t), lengths (b,) to probs (b, v)
@@ -30,6 +37,7 @@ def acceptance(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     $$\beta = \sum_x q(x) \min\Big(1, \frac{p(x)}{q(x)}\Big) = \sum_x \min\big(p(x), q(x)\big)
       = 1 - \mathrm{TV}(p, q)$$
     """
+    require_probabilities(p=p, q=q)
     return torch.minimum(p, q).sum(-1)
 
 
@@ -40,6 +48,7 @@ def residual(p: Probs, q: Probs) -> Probs:
 
     Kept tokens carry $\min(p, q)$ and p' exactly the rest of p. Chen et al. 2023, eq. 2.
     """
+    require_probabilities(p=p, q=q)
     left = (p - q).clamp(min=0)
     mass = left.sum(-1, keepdim=True)
     return torch.where(mass == 0, p, left / mass.clamp(min=torch.finfo(p.dtype).tiny))

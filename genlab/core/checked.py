@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+_LOSSES = ("loss", "discriminator_loss", "generator_loss")  # of a batch, which has a mean
 _ALL = {v for v in vars(torch).values() if isinstance(v, torch.dtype)}
 _FLOAT = {v for v in _ALL if v.is_floating_point}
 _INT = {torch.int8, torch.int16, torch.int32, torch.int64}
@@ -104,6 +105,8 @@ def checked(function: _F) -> _F:
     if function.__name__ == "__init__" or not parameters or parameters[0].name != "self":
         named = set()
 
+    trains = bool(tensors) and parameters[0].name == "self" and function.__name__ in _LOSSES
+
     @functools.wraps(function)
     def door(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling() or _state.inside:
@@ -120,6 +123,9 @@ def checked(function: _F) -> _F:
                     reason = _reason(p, others, args[0] if named and args else None)
                     told = _complaint(p.name, x, p.specs, sizes, reason)
                     raise ValueError(f"{function.__qualname__.removesuffix('.__init__')}: {told}")
+            if trains and (x := _argument(tensors[0], args, kwargs)) is not None and not len(x):
+                told = f"{tensors[0].name} holds no examples, and has no mean loss"
+                raise ValueError(f"{function.__qualname__}: {told}")
             answer = function(*args, **kwargs)
         finally:
             _state.inside = False

@@ -21,6 +21,7 @@ from genlab.core.tensors import (
     require_finite,
     require_index,
     require_positive,
+    require_probabilities,
     require_uniform,
     sum_event,
 )
@@ -66,7 +67,7 @@ def entropy(p: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
 
     $$H(p) = -\sum_i p_i \log p_i \in [0, \log k], \qquad 0 \log 0 = 0$$
     """
-    _require_distribution(p, "p")
+    require_probabilities(p=p)
     return -torch.xlogy(p, p).sum(-1)
 
 
@@ -75,8 +76,7 @@ def cross_entropy(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float
 
     $$H(p, q) = -\sum_i p_i \log q_i = H(p) + \mathrm{KL}(p\,\|\,q)$$
     """
-    _require_distribution(p, "p")
-    _require_distribution(q, "q")
+    require_probabilities(p=p, q=q)
     return -torch.xlogy(p, q).sum(-1)
 
 
@@ -87,8 +87,7 @@ def kl_categorical(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Floa
 
     Infinite where `p > 0` and `q = 0` (Cover and Thomas, eq. 2.26).
     """
-    _require_distribution(p, "p")
-    _require_distribution(q, "q")
+    require_probabilities(p=p, q=q)
     return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
 
 
@@ -141,15 +140,6 @@ def effective_sample_size(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]
     r"""How many of n weighted draws count, $(\sum_i w_i)^2 / \sum_i w_i^2$, 1 to n (Kong 1992)."""
     require_between(1, math.inf, n_draws=log_w.shape[-1])
     return 1 / (torch.softmax(log_w, dim=-1) ** 2).sum(-1)
-
-
-def _require_distribution(p: Tensor, name: str) -> None:
-    if bool((p < 0).any()):
-        raise ValueError(f"{name} contains {p.min().item()}, expected probabilities >= 0")
-    total = p.sum(-1)
-    if not bool(((total - 1).abs() < 1e-4).all()):
-        worst = total.flatten()[(total - 1).abs().flatten().argmax()].item()
-        raise ValueError(f"{name} sums to {worst}, expected 1")
 
 
 def integrate(values: Float[Tensor, " *b n"], x: Float[Tensor, " n"]) -> Float[Tensor, " *b"]:

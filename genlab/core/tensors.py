@@ -4,6 +4,7 @@ A comparison with NaN is false, so NaN never counts as a value in a range.
 """
 
 import math
+import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
@@ -53,6 +54,16 @@ def require_between(low: float, high: float, /, **values: Tensor | float) -> Non
     _require(lambda x: (x >= low) & (x <= high), f"expected {expected}", values)
 
 
+def require_probabilities(**values: Tensor) -> None:
+    """Refuse what is no distribution along its last axis: a number below 0, a sum that is not 1."""
+    for name, p in values.items():
+        require_between(0, math.inf, **{name: p})
+        total = p.sum(-1)
+        if not p.is_meta and not bool(((total - 1).abs() < 1e-4).all()):
+            worst = total.flatten()[(total - 1).abs().flatten().argmax()].item()
+            raise ValueError(f"{name} sums to {worst:.6g}, expected 1")
+
+
 def require_uniform(**values: Tensor | float) -> None:
     """Refuse what `torch.rand` does not draw: a number outside [0, 1)."""
     _require(lambda x: (x >= 0) & (x < 1), "expected a number in [0, 1)", values)
@@ -67,6 +78,8 @@ def _require(
     fits: Callable[[Any], Any], expected: str, values: Mapping[str, Tensor | float]
 ) -> None:
     for name, value in values.items():
+        if not isinstance(value, Tensor | numbers.Real):
+            raise ValueError(f"{name} is {value!r}, {expected}")
         ok = fits(value)
         if not isinstance(value, Tensor):
             if not ok:

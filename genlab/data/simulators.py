@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import Rng
+from genlab.core.tensors import Rng, require_between, require_finite, require_positive
 
 Theta = Float[Tensor, " n p"]
 Data = Float[Tensor, " n d"]
@@ -28,6 +28,9 @@ class LinearGaussian:
 
     matrix: tuple[tuple[float, ...], ...] = ((1.0, 0.5), (-0.5, 1.0), (0.3, -0.8))
     noise: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_positive(noise=self.noise)
 
     def prior(self, n: int, *, generator: Rng = None) -> Theta:
         return torch.randn(n, len(self.matrix[0]), generator=generator)
@@ -57,6 +60,11 @@ class TwoMoons:
 
     radius: float = 0.1
     spread: float = 0.01
+
+    def __post_init__(self) -> None:
+        require_between(0, math.inf, radius=self.radius)
+        require_positive(spread=self.spread)
+        require_finite(radius=self.radius, spread=self.spread)
 
     def prior(self, n: int, *, generator: Rng = None) -> Theta:
         return 2 * torch.rand(n, 2, generator=generator) - 1
@@ -117,6 +125,13 @@ class Epidemic:
     reported: float = 0.5  # fraction of the new infections that is seen
     prior_mean: tuple[float, float] = (math.log(0.4), math.log(0.125))
     prior_std: tuple[float, float] = (0.5, 0.2)
+
+    def __post_init__(self) -> None:
+        require_between(1, math.inf, population=self.population, weeks=self.weeks)
+        require_between(0, self.population, infected=self.infected)
+        require_between(0, 1, reported=self.reported)
+        require_finite(prior_mean=torch.tensor(self.prior_mean))
+        require_positive(prior_std=torch.tensor(self.prior_std))
 
     def prior(self, n: int, *, generator: Rng = None) -> Theta:
         noise = torch.randn(n, 2, generator=generator)

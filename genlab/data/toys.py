@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import Rng, as_real, randn, require_positive
+from genlab.core.tensors import Rng, as_real, randn, require_positive, require_probabilities
 
 Points = Float[Tensor, " n 2"]
 
@@ -30,6 +30,7 @@ def blurred_log_prob(
       - \log(2\pi s^2)$$
     """
     require_positive(std=std)
+    require_probabilities(weights=weights)
     x = as_real(x)
     centres, log_w = centres.to(x), weights.to(x).log()
 

@@ -4,13 +4,14 @@ MAF = Papamakarios, Pavlakou and Murray 2017 (arXiv:1705.07057), eq. 3 to 5; IAF
 2016 (arXiv:1606.04934), eq. 10.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import nn
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import last, require_positive, sum_event
+from genlab.core.tensors import last, require_between, require_positive, sum_event
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Permutation, Vector
@@ -77,6 +78,7 @@ def masked_flow(
 ) -> Flow:
     """A standard normal pushed through affine layers of MAF or IAF, the order reversed between."""
     require_positive(d=d, width=width)
+    require_between(1, math.inf, n_layers=n_layers)
     layers: list[MAF | IAF | Permutation] = []
     for _ in range(n_layers):
         layers += [layer(d, Affine(), width=width), Permutation(torch.arange(d).flip(0))]

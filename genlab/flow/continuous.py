@@ -6,10 +6,13 @@ $$\frac{dx_t}{dt} = v(x_t, t), \qquad
 Chen et al. 2018 (arXiv:1806.07366), eq. 8; FFJORD: Grathwohl et al. 2019 (arXiv:1810.01367).
 """
 
+import math
+
 import torch
 from torch import nn
 
 from genlab.core.checked import check_public
+from genlab.core.tensors import require_between
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Cond, Moved, Vector
@@ -22,6 +25,7 @@ class Continuous(nn.Module):
 
     def __init__(self, d: int, *, width: int = 64, n_steps: int = 8, d_cond: int = 0) -> None:
         super().__init__()
+        require_between(1, math.inf, n_steps=n_steps)
         self.net = MLP(d + 1 + d_cond, d, width, 2, nn.Tanh)
         self.n_steps = n_steps
         start_at_zero(self.net)

@@ -4,12 +4,14 @@ NICE = Dinh, Krueger and Bengio 2014 (arXiv:1410.8516), eq. 5 to 7; RealNVP = Di
 and Bengio 2016 (arXiv:1605.08803), eq. 4 to 8.
 """
 
+import math
+
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import require_positive, sum_event
+from genlab.core.tensors import require_between, require_positive, sum_event
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Shift, Vector
 from genlab.nn.layers import MLP
@@ -74,6 +76,7 @@ def coupling_flow(
     d: int, element: Elementwise, *, n_layers: int = 6, width: int = 64, d_cond: int = 0
 ) -> Flow:
     """A standard normal pushed through `n_layers` couplings of one family, halves alternating."""
+    require_between(1, math.inf, n_layers=n_layers)
     masks = [alternating_mask(d, k) for k in range(n_layers)]
     layers = [Coupling(stays, element, width=width, d_cond=d_cond) for stays in masks]
     return Flow(StandardNormal((d,)), layers)

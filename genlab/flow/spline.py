@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad, softplus
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import require_between, require_positive
+from genlab.core.tensors import require_between, require_finite, require_positive
 from genlab.flow.transforms import Params, Scalars
 
 Sizes: TypeAlias = Float[Tensor, " *n k"]  # of the bins of each number's own spline
@@ -105,6 +105,9 @@ class RationalQuadratic:
     """The elementwise family of neural spline flows, for `Coupling` and the masked flows."""
 
     def __init__(self, n_bins: int = 8, bound: float = 4.0) -> None:
+        require_between(1, math.inf, n_bins=n_bins)
+        require_positive(bound=bound)
+        require_finite(bound=bound)
         self.n_params, self.bound = 3 * n_bins - 1, bound
 
     def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:

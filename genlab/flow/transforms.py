@@ -142,6 +142,7 @@ class Affine:
     n_params = 2
 
     def __init__(self, limit: float = 3.0) -> None:
+        require_positive(limit=limit)
         self.limit = limit
 
     def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from genlab.core import PerExample, Rng, randn
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
-from genlab.core.tensors import require_between, require_finite, require_rows
+from genlab.core.tensors import require_finite, require_probabilities, require_rows
 from genlab.oracles.continuous import Gaussian, kl_gaussian
 
 Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
@@ -198,13 +198,13 @@ def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
 
     Short of $\log p(x)$ by exactly $\mathrm{KL}(q(z\mid x)\,\|\,p(z\mid x))$.
     """
-    _require_distributions(q)
+    require_probabilities(q=q)
     return (q * log_joint - torch.xlogy(q, q)).sum(-1)
 
 
 def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:
     r"""How the codes of a data set are spread: $q(z) = \tfrac1n\sum_i q(z\mid x_i)$."""
-    _require_distributions(q)
+    require_probabilities(q=q)
     return q.mean(0)
 
 
@@ -215,12 +215,6 @@ def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
       \in [0, \log\min(n, k)]$$
     """
     return kl_categorical(q, aggregated_posterior(q).expand_as(q)).mean()
-
-
-def _require_distributions(q: Tensor) -> None:
-    require_between(0, math.inf, q=q)
-    if not bool(((q.sum(-1) - 1).abs() < 1e-4).all()):
-        raise ValueError(f"rows of q sum to {q.sum(-1).tolist()[:3]}, ..., expected 1 each")
 
 
 def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Float[Tensor, ""]:

@@ -20,6 +20,7 @@ from genlab.core.tensors import (
     require_between,
     require_finite,
     require_index,
+    require_probabilities,
     require_rows,
 )
 from genlab.latent.elbo import LogJoint, discrete_elbo, log_marginal
@@ -160,6 +161,7 @@ def categorical_m_step(
     It maximises the bound plus $a\sum_{kj\ell}\log p_{kj\ell}$.
     """
     require_between(0, math.inf, pseudo_count=pseudo_count)
+    require_probabilities(q=q)
     seen = one_hot_levels(x, n_levels).to(q)
     counts = (q.T @ seen).reshape(q.shape[1], *x.shape[1:], n_levels) + pseudo_count
     log_probs = (counts / counts.sum(-1, keepdim=True)).log()

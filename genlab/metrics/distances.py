@@ -174,8 +174,8 @@ def kid_blocks(
 ) -> Float[Tensor, " k"]:
     """KID of random subsets, so that the value comes with its spread (Binkowski, section 4)."""
     limit = min(len(x), len(y))
-    if not 2 <= size <= limit or n_blocks < 1:
-        raise ValueError(f"size must be in 2..{limit} and n_blocks >= 1, got {size}, {n_blocks}")
+    require_between(2, limit, size=size)
+    require_between(1, 10_000, n_blocks=n_blocks)  # more would run for hours and say nothing new
 
     def once() -> Tensor:
         a = torch.randperm(len(x), generator=generator)[:size]

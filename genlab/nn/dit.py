@@ -9,6 +9,7 @@ Each block starts as the identity (adaLN-zero: Peebles and Xie 2023, arXiv:2212.
 a text is read between the two (Chen et al. 2023, arXiv:2310.00426, section 2.3).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
+from genlab.core.tensors import require_between, require_positive
 from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import time_embedding
 
@@ -39,6 +41,13 @@ class DiTConfig:
     mlp: int = 4  # width of the MLP, in units of width
     time_scale: float = 1000.0  # 1 for integer steps, 1000 for times in [0, 1]
     d_context: int = 0  # width of the text states read by cross-attention; 0 = none
+
+    def __post_init__(self) -> None:
+        sizes = {"c_in": self.c_in, "c_out": self.c_out, "side": self.side, "patch": self.patch}
+        more = {"width": self.width, "n_layer": self.n_layer, "n_head": self.n_head}
+        require_between(1, math.inf, **sizes, **more, mlp=self.mlp)
+        require_between(0, math.inf, d_context=self.d_context)
+        require_positive(time_scale=self.time_scale)
 
 
 def modulate(x: Tokens, shift: Float[Tensor, " b d"], scale: Float[Tensor, " b d"]) -> Tokens:

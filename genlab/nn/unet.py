@@ -1,5 +1,6 @@
 """A small U-Net: an image (or a video) and a time in, a prediction of the same size out."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
+from genlab.core.tensors import require_between, require_positive
 from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import frequencies, rotate, time_embedding
 
@@ -35,6 +37,14 @@ class UNetConfig:
     dropout: float = 0.0  # inside every residual block
     everywhere: bool = False  # attention after every block, not at the bottom alone
     side: int = 0  # places on a side of the input that know where they are; 0: none does
+
+    def __post_init__(self) -> None:
+        sizes = {"c_in": self.c_in, "c_out": self.c_out, "width": self.width}
+        require_between(1, math.inf, **sizes, n_block=self.n_block, n_head=self.n_head)
+        require_between(0, math.inf, n_classes=self.n_classes, d_context=self.d_context)
+        require_between(0, math.inf, side=self.side)
+        require_between(0, 1, dropout=self.dropout)
+        require_positive(time_scale=self.time_scale, mults=torch.tensor(self.mults))
 
 
 class ResBlock(nn.Module):

@@ -11,7 +11,13 @@ from torch import Tensor
 from genlab.core import Event, PerExample, Rng, Scalar, drawn, expand, mean_event, randn, sum_event
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal, normal_log_prob
-from genlab.core.tensors import draw_indices, require_alike, require_positive, require_rows
+from genlab.core.tensors import (
+    draw_indices,
+    require_alike,
+    require_finite,
+    require_positive,
+    require_rows,
+)
 
 Points = Float[Tensor, " b d"]
 Codes = Float[Tensor, " b k"]  # one number for each component, or for each latent
@@ -26,6 +32,7 @@ class Gaussian:
     cov: Float[Tensor, " d d"]
 
     def __post_init__(self) -> None:
+        require_finite(mean=self.mean)
         scale = float(self.cov.detach().abs().max())
         if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
             raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
@@ -106,6 +113,7 @@ class GaussianMixture:
     stds: Float[Tensor, " k"]
 
     def __post_init__(self) -> None:
+        require_finite(weights=self.weights, means=self.means)
         if bool((self.weights <= 0).any()) or abs(float(self.weights.detach().sum()) - 1) > 1e-4:
             weights = self.weights.tolist()
             raise ValueError(f"GaussianMixture: weights are {weights}, expected > 0 and a sum of 1")

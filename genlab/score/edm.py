@@ -193,6 +193,7 @@ class EDM(nn.Module):
     ) -> None:
         super().__init__()
         self.net, self.event_shape, self.sigma_data = net, event_shape, sigma_data
+        require_between(0, 1, p_drop=p_drop)
         self.null, self.p_drop, self.n_steps = null, p_drop, n_steps
         self.levels = LogNormal(p_mean, p_std)
 

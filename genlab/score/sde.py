@@ -30,7 +30,7 @@ from genlab.core import (
     sum_event,
 )
 from genlab.core.checked import check_public
-from genlab.core.tensors import Rng, require_between, require_positive
+from genlab.core.tensors import Rng, require_between, require_finite, require_positive
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.solvers.mcmc import langevin_step
 from genlab.solvers.ode import Field, Solver, Velocity, heun, rademacher, require_times, rk4
@@ -69,6 +69,11 @@ class VP:
 
     beta_min: float = 0.1  # beta(0)
     beta_max: float = 20.0  # beta(1)
+
+    def __post_init__(self) -> None:
+        require_between(0, math.inf, beta_min=self.beta_min)
+        require_positive(beta_max=self.beta_max)
+        require_finite(beta_min=self.beta_min, beta_max=self.beta_max)
 
     def beta(self, t: Time) -> Time:
         return self.beta_min + t * (self.beta_max - self.beta_min)
@@ -113,6 +118,13 @@ class VE:
 
     sigma_min: float = 0.01  # the unit of the geometric growth, sigma_0
     sigma_max: float = 50.0  # r sigma_0, the noise scale at t = 1 (up to the 1 in the formula)
+
+    def __post_init__(self) -> None:
+        require_positive(sigma_min=self.sigma_min)
+        require_finite(sigma_max=self.sigma_max)
+        if not self.sigma_max > self.sigma_min:
+            found = f"sigma_min = {self.sigma_min:g} and sigma_max = {self.sigma_max:g}"
+            raise ValueError(f"VE: expected sigma_min < sigma_max, got {found}")
 
     @property
     def log_ratio(self) -> float:
@@ -224,8 +236,10 @@ def snr_step_size(score: Event, z: Event, *, snr: float) -> float:
     $$\eta = 2\,\Big(r\,\frac{\overline{\lVert z\rVert}}{\overline{\lVert s\rVert}}\Big)^2$$
     """
     require_positive(snr=snr)
-    norms = [float(sum_event(v**2).sqrt().mean()) for v in (z, score)]
-    return float(2 * (snr * norms[0] / norms[1]) ** 2)
+    noise, slope = (float(sum_event(v**2).sqrt().mean()) for v in (z, score))
+    if slope == 0:
+        raise ValueError("snr_step_size: the score is 0 in every row, expected one off a mode")
+    return 2 * (snr * noise / slope) ** 2
 
 
 def predictor_corrector_sample(

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from genlab.core.tensors import require_between, require_finite
+
 Rate = float | Callable[[int], float]  # a learning rate, or one for each step 0, 1, ...
 
 
@@ -81,8 +83,9 @@ def cosine(lr: float, n_steps: int, *, warmup: int = 0, hold: int = 0) -> Callab
 
     $$\eta_k = \eta\,\min(1, k / w)\,\tfrac12\bigl(1 + \cos(\pi k / n)\bigr)$$
     """
-    if n_steps < 1 or hold < 0:
-        raise ValueError(f"expected n_steps >= 1 and hold >= 0, got {n_steps} and {hold}")
+    require_between(1, math.inf, n_steps=n_steps)
+    require_between(0, math.inf, warmup=warmup, hold=hold)
+    require_finite(lr=lr)
 
     def rate(step: int) -> float:
         k = min(max(0, step - hold), n_steps)
@@ -255,8 +258,7 @@ def fit(
     Nothing happens until the records are consumed, and stopping early keeps what was learned;
     `loss` may stand in for the model's (arXiv:1711.05101).
     """
-    if n_steps < 1:
-        raise ValueError(f"n_steps must be at least 1, got {n_steps}")
+    require_between(1, math.inf, n_steps=n_steps)
     parameters = [p for p in model.parameters() if p.requires_grad]
     chosen = optimizer or torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
     stream, device, loss_of = iter(batches), parameters[0].device, loss or model.loss
@@ -291,8 +293,7 @@ def fit_adversarial(
     `lr` is one rate, or (discriminator's, generator's); `average` is of `model.generator_net`.
     Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1.
     """
-    if n_steps < 1 or n_critic < 1:
-        raise ValueError(f"n_steps and n_critic must be >= 1, got {n_steps} and {n_critic}")
+    require_between(1, math.inf, n_steps=n_steps, n_critic=n_critic)
     playing, generating = list(model.discriminator_parameters()), list(model.generator_parameters())
     if {id(p) for p in playing} & {id(p) for p in generating}:
         raise ValueError("discriminator and generator share parameters: each step would move both")

@@ -312,3 +312,15 @@ def test_an_order_that_leaves_a_pixel_out_and_a_level_too_many_are_refused():
     with pytest.raises(ValueError, match="x holds 4"):
         transformer().log_prob(torch.full((1, 1, 2, 3), 4))
     assert transformer().log_prob(torch.zeros(0, 1, 2, 3, dtype=torch.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("n_layer", [2, 4])
+def test_a_later_layer_reads_the_place_that_it_writes(n_layer):
+    """Type B after the first layer (van den Oord et al. 2016): its own tap is alive."""
+    for layer in RasterStack(1, 4, n_layer).rest:
+        h = torch.zeros(1, 4, 3, 3)
+        moved = h.clone()
+        moved[..., 1, 1] = 1.0
+        change = (layer(moved) - layer(h))[0]
+        assert (change[:, 1, 1].abs() > 1e-6).all()
+        assert (change[:, 1, 0] == 0).all()  # left of it: not to be seen from there

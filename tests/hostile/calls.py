@@ -103,6 +103,13 @@ def log_probabilities(*shape):
     return torch.randn(shape).log_softmax(-1)
 
 
+DISTRIBUTIONS = ("p", "q", "probs", "weights", "p_c", "base_p")
+ANY_MASS = {  # arguments of these names that need not sum to 1, with the reason
+    "core.tensors.draw_indices.p": "weights",
+    "nn.transformer.attention.q": "queries",
+    "nn.transformer.attention_weights.q": "queries",
+}
+
 VALUES = {  # what an argument of this name holds
     **dict.fromkeys(
         [
@@ -124,7 +131,7 @@ VALUES = {  # what an argument of this name holds
     **dict.fromkeys(
         ["sigma", "sigma1", "sigma2", "radii", "spread", "variance", "s", "std"], uniform
     ),
-    **dict.fromkeys(["p", "q", "probs", "weights", "p_c", "base_p"], probabilities),
+    **dict.fromkeys(DISTRIBUTIONS, probabilities),
     **dict.fromkeys(["log_p", "log_q", "log_joint"], log_probabilities),
     **dict.fromkeys(["alphas_bar", "sigmas"], falling),
     **dict.fromkeys(["betas", "variances", "ts", "x_grid"], rising),
@@ -540,6 +547,7 @@ WITHOUT = {
             "core.tensors.require_positive",
             "core.tensors.require_between",
             "core.tensors.require_uniform",
+            "core.tensors.require_probabilities",
             "core.tensors.require_index",
             "core.tensors.last",
             "solvers.ode.require_times",

@@ -96,6 +96,11 @@ def shows_nan(answer, _):
     return not answer or any(bool(x.isnan().any()) for x in real)
 
 
+def never(answer, plain):
+    """No number is right: only a sentence is."""
+    return False
+
+
 def unchanged(answer, plain):
     return same_numbers(answer, plain)
 
@@ -118,6 +123,8 @@ def spoiled_numbers(name, key, value, place, random):
         nan = spoiled(value, place, math.nan)
         yield Spoiled(f"{key}: one NaN", {key: nan}, None if unread else shows_nan)
         yield Spoiled(f"{key}: one inf", {key: spoiled(value, place, math.inf)})
+        if key in calls.DISTRIBUTIONS and f"{name}.{key}" not in calls.ANY_MASS:
+            yield Spoiled(f"{key}: times two", {key: 2 * value}, never)
         whole, half = (3 * value).round(), value.half()
         yield Spoiled(f"{key}: whole numbers", {key: whole.long()}, like={key: whole})
         if not random:  # another precision draws other numbers

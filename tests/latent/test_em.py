@@ -22,6 +22,7 @@ from genlab.latent import (
     ppca_ml,
 )
 from genlab.oracles import GaussianMixture, LinearLatent
+from genlab.train import fit
 
 TRUE = GaussianMixture(
     torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64),
@@ -231,3 +232,12 @@ def test_a_count_below_zero_is_refused():
         categorical_m_step(
             torch.zeros(2, 1).long(), torch.ones(2, 1), n_levels=2, pseudo_count=-1.0
         )
+
+
+def test_a_mixture_trains_its_own_copy_of_the_tables_that_it_was_given():
+    weights, table = torch.zeros(2), torch.randn(2, 3, 4)
+    model, before = CategoricalMixture(weights, table), table.clone()
+    next(fit(model, iter([torch.randint(0, 4, (8, 3))]), n_steps=1, lr=0.5))
+    assert min(model.log_weights.abs().max(), (model.log_probs - table).abs().max()) > 0.1
+    assert weights.abs().max() == 0
+    assert torch.equal(table, before)

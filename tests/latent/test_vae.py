@@ -154,6 +154,19 @@ def test_loss_is_minus_the_bound_plus_the_extra_weight_of_the_divergence():
     torch.testing.assert_close(vae.elbo(IMAGES, generator=seeded()).mean(), bound)
 
 
+def test_each_latent_has_free_bits_of_its_own_in_the_loss():
+    torch.manual_seed(0)
+    pixels = nn.Sequential(nn.Linear(2, 6), nn.Unflatten(1, (2, 3)))
+    vae = CategoricalVAE(nn.Linear(2, 4), pixels, nn.Linear(3, 3), latent_dim=2, event_shape=(2,))
+    mu, log_var = vae.encode(IMAGES)
+    each = (0.5 * (mu**2 + log_var.exp() - 1 - log_var)).mean(0)
+    recon = vae.elbo(IMAGES, generator=seeded()).mean() + each.sum()
+    vae.floor = float(each.detach().mean())  # some latents lie below it, some above
+    assert each.min() < vae.floor < each.max()
+    expected = sum(max(float(kl), vae.floor) for kl in each) - recon
+    torch.testing.assert_close(vae.loss(IMAGES, generator=seeded()), expected)
+
+
 def test_a_causal_decoder_reads_earlier_pixels_only(generator):
     vae = find("digit_vae").but(causal=True, width=16).untrained()
     x = torch.randint(0, 17, (1, 1, 8, 8), generator=generator)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from genlab.nn.dit import DiT, DiTBlock, DiTConfig, modulate
+from genlab.nn.layers import time_embedding
 
 SMALL = DiTConfig(c_in=2, c_out=2, side=4, patch=2, width=16, n_layer=2, n_head=2, d_context=6)
 
@@ -135,3 +136,20 @@ def test_the_modulation_is_that_of_diffusers(generator):
     torch.testing.assert_close(modulate(block.norm_1(h), shift, scale), y)
     for a, b in zip((ours[0], *ours[1:]), others, strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_the_last_modulation_shifts_first_and_scales_second(inputs):
+    """One layer that does nothing: the output is the normed patches, scaled, shifted, projected."""
+    x, t, _ = inputs
+    config = DiTConfig(c_in=2, c_out=2, side=4, patch=2, width=16, n_layer=1, n_head=2)
+    net = stirred(DiT(config))
+    for p in net.blocks[0].to_modulation.parameters():
+        p.data.zero_()
+    h = net.embed_patch(F.pixel_unshuffle(x, 2).flatten(2).mT) + net.where
+    h = F.layer_norm(h, (16,), eps=1e-6)
+    shift, scale = net.to_modulation(net.embed_time(time_embedding(t, 16, scale=1000.0))).chunk(
+        2, 1
+    )
+    out = net.project(h * (1 + scale[:, None]) + shift[:, None])
+    expected = F.pixel_shuffle(out.mT.reshape(3, 8, 2, 2), 2)
+    torch.testing.assert_close(net(x, t), expected)

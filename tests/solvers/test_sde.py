@@ -79,3 +79,10 @@ def test_strong_error_halves_with_the_step_when_the_noise_is_additive(generator)
     coarse, fine = ((end(n) - truth).abs().mean().item() for n in (16, 32))
     # against a reference of 256 steps the expected ratio is (1/16 - 1/256) / (1/32 - 1/256) = 2.14
     assert abs(math.log2(coarse / fine) - math.log2(15 / 7)) < 0.1
+
+
+def test_a_step_back_in_time_has_the_noise_of_its_length():
+    t, s, z = torch.tensor(0.7), torch.tensor(0.2), torch.tensor([[1.0], [-2.0]])
+    x = torch.tensor([[3.0], [4.0]])
+    found = euler_maruyama_step(lambda t, x: 2 * x, lambda t: 3.0, t, s, x, z)
+    torch.testing.assert_close(found, x - 0.5 * 2 * x + 3.0 * 0.5**0.5 * z)

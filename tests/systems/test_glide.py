@@ -109,6 +109,19 @@ def test_each_kind_is_a_distribution_over_its_words():
         torch.testing.assert_close(total, torch.ones(2))
 
 
+def test_the_classifier_learns_at_log_normal_noise_levels(monkeypatch):
+    net, seen = classifier(), []
+    words, x = torch.zeros(4000, 4, dtype=torch.int64), torch.zeros(4000, 3, 16, 16)
+    answer = lambda x, sigma, words: seen.append((x, sigma)) or torch.zeros(len(x))
+    monkeypatch.setattr(net, "log_prob_of_words", answer)
+    net.loss(x, cond=words, generator=torch.Generator().manual_seed(0))
+    (noisy, sigma), n = seen[0], len(x)
+    levels = sigma.log()
+    assert abs(float(levels.mean()) - net.P_MEAN) < 5 * net.P_STD / n**0.5
+    assert abs(float(levels.std()) / net.P_STD - 1) < 5 / (2 * n) ** 0.5
+    assert ((noisy.flatten(1).std(1) / sigma - 1).abs() < 6 / (2 * 768) ** 0.5).all()
+
+
 def test_kinds_add_up_and_words_that_are_not_said_count_nothing():
     net, (x, sigma) = classifier(), noisy()
     words = torch.tensor([[3, 1, 2, 0], [7, 5, 0, 1]])

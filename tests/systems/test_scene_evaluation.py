@@ -5,6 +5,7 @@ import torch
 
 from genlab.data.scenes import ALONE, PAPER, draw_scenes, load_objects, print_ink, read_scenes
 from genlab.systems.scene_evaluation import (
+    SPANS,
     SceneEvaluator,
     centred,
     distorted,
@@ -50,6 +51,18 @@ def test_the_halves_are_those_of_the_relation():
         assert not (first[k] & second[k]).any()
     assert first[4].all()
     assert second[4].all()
+
+
+def test_an_object_alone_is_seen_through_the_larger_window():
+    """A disc of known radius: its window shows it as large as 32 / span says."""
+    i = torch.arange(32.0) - 15.5
+    disc = (i[:, None] ** 2 + i**2 < 5.0**2).to(i)
+    x = print_ink(disc[None].expand(2, -1, -1), torch.tensor([0, 0]))
+    facts = torch.tensor([[1, 0, ALONE, 0, 0], [1, 0, 0, 2, 0]])
+    _, windows = windows_of(x, facts)
+    area = windows[0, 0].sum() * (SPANS[1] / 20) ** 2  # in pixels of the picture
+    assert SPANS[1] > SPANS[0]
+    assert float(area) == pytest.approx(float(disc.sum()), rel=0.03)
 
 
 def test_every_colour_of_real_scenes_is_measured():

@@ -80,7 +80,7 @@ def test_training_drops_captions_and_evaluation_does_not():
 
 def test_what_is_concatenated_is_seen_in_both_halves_of_a_guided_pass():
     model, (x, sigma) = small(concatenated=4), noisy()
-    one, other = torch.zeros(2, 4, 8, 8), torch.ones(2, 4, 8, 8)
+    one, other = torch.randn(2, 4, 8, 8), torch.ones(2, 4, 8, 8)
     free = model.denoiser(None, concatenated=one)(x, sigma)
     given = model.denoiser(CAPTIONS, concatenated=one)(x, sigma)
     guided = model.denoiser(CAPTIONS, concatenated=one, guidance_scale=2.0)(x, sigma)

@@ -42,6 +42,13 @@ def test_total_correlation_is_the_divergence_from_independent_frames(rho, n):
     assert total_correlation(rho, n) == pytest.approx(kl_divergence(joint, alone).item(), abs=1e-12)
 
 
+@pytest.mark.parametrize(("rho", "n"), [(1.0, 3), (-0.5, 3), (1.5, 2), (0.5, 0)])
+def test_frames_that_no_normal_distribution_has_are_refused(rho, n):
+    """At both ends of the correlations the covariance is singular: the divergence is infinite."""
+    with pytest.raises(ValueError, match=f"no {n} frames have the correlation {rho}"):
+        total_correlation(rho, n)
+
+
 @pytest.mark.parametrize(("rho", "sigma", "n"), [(0.8, 0.5, 3), (0.0, 2.0, 4), (0.99, 1.0, 8)])
 def test_the_error_is_that_of_the_posterior_mean(rho, sigma, n):
     r = correlations(rho, n)
