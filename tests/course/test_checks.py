@@ -33,6 +33,14 @@ def test_disagreement_raises_and_names_the_check_and_the_place(left, right, says
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("left", "right"), [(1.0, 10.0), (-1.0, -10.0)])
+def test_the_relative_tolerance_is_of_the_right_side_whose_part_in_it_is_printed(left, right):
+    """|l - r| is 9: at most 0.9 times 10, but never 0.9 times 1."""
+    check("nine tenths of ten", left, right, rtol=0.9)
+    with pytest.raises(CheckFailed):
+        check("nine tenths of one", right, left, rtol=0.9)
+
+
 def test_equal_infinities_agree(capsys):
     check("forward KL with a missing outcome", float("inf"), float("inf"))
     assert "inf" in capsys.readouterr().out

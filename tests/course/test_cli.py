@@ -362,6 +362,21 @@ def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
     assert "no lesson or lab" in said(result)
 
 
+def test_a_handout_has_solutions_and_outputs_only_for_instructors(tmp_path):
+    for name, options in (("class", ()), ("mine", ("--instructor",))):
+        result = run("handout", tmp_path / name, *options)
+        assert result.exit_code == 0, said(result)
+    assert not (tmp_path / "class" / "solutions").exists()
+    assert list((tmp_path / "mine" / "solutions").glob("*.ipynb"))
+    lesson = "02_autoregressive.ipynb"
+    ran = [(tmp_path / name / lesson).read_text().count('"execution_count": null')
+           for name in ("class", "mine")]  # fmt: skip
+    assert ran[0] > 0 == ran[1]
+    again = run("handout", tmp_path / "class")
+    assert again.exit_code == 1
+    assert "not replaced" in said(again)
+
+
 RELEASE = "A masked diffusion language model fills in all hidden tokens in parallel, in 16 steps."
 
 
