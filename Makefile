@@ -10,6 +10,7 @@
 #   PART       with `make mutants` or `make random-mutants`: only one part of them, as in 2/4
 #   SEED       with `make random-mutants`: which sample
 #   NOTEBOOKS  with `make notebooks`: only these
+#   BASE       with `make test-changed`: the change is what came after it (main)
 #   SRC        with `make build`: only these texts
 #   ROWS       with `make bench`: only rows whose names contain one of these words
 #   WORKERS    how many tests run at a time (2)
@@ -35,6 +36,7 @@ BROWSERS ?= $(shell expr $(WORKERS) + 1)
 THREADS ?= 1
 ROWS ?=
 NOTEBOOKS ?= notebooks
+BASE ?= main
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,6 +72,14 @@ test: $(VENV)/.dev lint types unit notebooks browser ## Lint, types, layers, uni
 .PHONY: test-fast
 test-fast: $(VENV)/.dev lint types ## Like make test, without notebooks, browser and slow tests; four minutes
 	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not verify and not planted and not statistics"
+
+# Tests and notebooks that the change since BASE can reach; what cannot be followed reaches everything.
+.PHONY: test-changed
+test-changed: $(VENV)/.dev lint types ## Like make test, but only what the change since BASE (main) can reach
+	@tests="$$($(PY) tests/changed.py tests $(BASE))"; notebooks="$$($(PY) tests/changed.py notebooks $(BASE))"; \
+	[ -z "$$tests" ] || $(PYTEST) -n $(WORKERS) --dist worksteal -m "not verify and not planted and not statistics and not tour" $$tests \
+	|| [ $$? -eq 5 ]; \
+	[ -z "$$notebooks" ] || $(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile $$notebooks
 
 .PHONY: unit
 unit: $(VENV)/.dev

@@ -93,6 +93,11 @@ def load_mnist(split: str = "train", size: int = 28) -> Digits:
     return Digits(chosen if size == 28 else _halve(chosen), labels[index])
 
 
+def binarize(images: Int[Tensor, " n 1 h w"]) -> Int[Tensor, " n 1 h w"]:
+    """Black and white: ink where a grey level of 0..255 is 128 or more."""
+    return (images >= MNIST_LEVELS // 2).to(images.dtype)
+
+
 def to_unit(levels: Tensor, top: int = N_LEVELS - 1) -> Tensor:
     r"""Scale grey levels 0..`top` to [-1, 1], in torch's default dtype: $x = 2g/\text{top} - 1$.
 

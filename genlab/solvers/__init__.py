@@ -1,10 +1,21 @@
 """Numerics that know no model: differential equations, Langevin chains, divergences."""
 
-# fmt: off
-# ruff: noqa: I001
-from genlab.solvers.mcmc import (
-    langevin, langevin_matrix, langevin_step, mala, mala_matrix, mala_step, relaxation_time,
-    stationary
-)
-from genlab.solvers.ode import euler, heun, rk4
-from genlab.solvers.sde import euler_maruyama, euler_maruyama_step
+from typing import TYPE_CHECKING
+
+from genlab.on_demand import on_demand
+
+if TYPE_CHECKING:  # what editors and type checkers read
+    from genlab.solvers.mcmc import *  # noqa: F403
+    from genlab.solvers.ode import *  # noqa: F403
+    from genlab.solvers.sde import *  # noqa: F403
+
+OFFERS = {  # module: what the package takes from it
+    "mcmc": (
+        "langevin", "langevin_matrix", "langevin_step", "mala", "mala_matrix", "mala_step",
+        "relaxation_time", "stationary",
+    ),
+    "ode": ("euler", "heun", "rk4"),
+    "sde": ("euler_maruyama", "euler_maruyama_step"),
+}  # fmt: skip
+__all__ = [name for names in OFFERS.values() for name in names]
+__getattr__ = on_demand(__name__, OFFERS)

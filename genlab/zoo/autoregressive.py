@@ -2,37 +2,15 @@
 
 from typing import Any
 
-from jaxtyping import Int
-from torch import Tensor
-
 from genlab.autoregressive.images import ImageTransformer, PixelCNN, TwoStacks
 from genlab.autoregressive.lm import TransformerLM
-from genlab.autoregressive.tokens import CharTokenizer
 from genlab.data.digits import EVENT_SHAPE, N_LEVELS, load_digits
 from genlab.data.text import load_text
 from genlab.nn.transformer import TransformerConfig
-from genlab.zoo.cards import Figures, digest, held_out_bits, measure_pixels
+from genlab.zoo.cards import Figures, held_out_bits, measure_pixels
 from genlab.zoo.recipe import Plan, Recipe
 from genlab.zoo.sources import DIGITS
-
-ALPHABET = "\n" + "".join(map(chr, range(32, 127)))  # newline and printable ASCII
-
-
-def windows(text: str, length: int = 64) -> Int[Tensor, " n length"]:
-    """Cut a text into windows of equal length, as tokens; what is left over is dropped."""
-    tokens = CharTokenizer(ALPHABET).encode(text)
-    return tokens[: len(tokens) // length * length].reshape(-1, length)
-
-
-def text_digest() -> str:
-    """Name the manual's text by its content."""
-    return digest(windows(load_text("train"), 1), windows(load_text("test"), 1))
-
-
-TEXT: Any = {
-    "source": "genlab.data.text, part 'train': the manual of Python 3.11.7, 90 %; PSF-2.0",
-    "digest": text_digest,
-}
+from genlab.zoo.texts import ALPHABET, TEXT, windows
 
 
 def pixelcnn(width: int, n_layer: int) -> PixelCNN:

@@ -11,9 +11,9 @@ from genlab.nn.transformer import TransformerConfig
 from genlab.systems.language_model import LanguageModel, SpelledWindows
 from genlab.train import Hooks, Run, fit
 from genlab.train.muon import Muon
-from genlab.zoo.autoregressive import TEXT
 from genlab.zoo.cards import Figures
 from genlab.zoo.recipe import Plan, Recipe
+from genlab.zoo.texts import TEXT
 
 
 def language_model(n_tokens: int, context: int, **sizes: Any) -> LanguageModel:

@@ -4,11 +4,10 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from jaxtyping import Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.stats import bits_per_dim
-from genlab.data.digits import EVENT_SHAPE, N_LEVELS, load_digits, load_mnist
+from genlab.data.digits import EVENT_SHAPE, N_LEVELS, binarize, load_digits, load_mnist
 from genlab.latent.vae import CategoricalVAE, kl_annealing
 from genlab.nn.layers import MLP, MaskedConv2d, raster_mask
 from genlab.train import Hooks, Run
@@ -80,11 +79,6 @@ def _measure_vae(model: CategoricalVAE) -> Figures:
         "bits_per_dim_500_draws": bits_per_dim(-tight, N_PIXELS).mean().item(),
         **digit_distance(partial(drawn, model)),
     }
-
-
-def binarize(images: Int[Tensor, " n 1 h w"]) -> Int[Tensor, " n 1 h w"]:
-    """Black and white: ink where a grey level of 0..255 is 128 or more."""
-    return (images >= 128).to(images.dtype)
 
 
 class _PixelsLast(nn.Module):

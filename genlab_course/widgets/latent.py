@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from matplotlib.patches import Ellipse
 
-from genlab.data.digits import load_digits, load_mnist
+from genlab.data.digits import binarize, load_digits, load_mnist
 from genlab.latent import CategoricalVAE
 from genlab.latent.elbo import mean_field_gap
 from genlab.oracles import LinearLatent
 from genlab.zoo import load_model
-from genlab.zoo.vae import binarize
 from genlab_course.figures import BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 

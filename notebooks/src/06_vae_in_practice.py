@@ -1092,7 +1092,7 @@ for name, images in (("held-out", test[:100]), ("training", train[:100])):
 
 # %%
 from genlab.data.digits import load_mnist
-from genlab.zoo.vae import binarize
+from genlab.data.digits import binarize
 
 mnist, its_card = load_model("mnist_vae"), card("mnist_vae")
 print(f"{its_card['parameters']:,} weights, {its_card['settings']['n_steps']:,} steps")

@@ -46,7 +46,7 @@ from genlab.metrics.features import load_classifier
 from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture, kl_gaussian
 from genlab.train import fit_adversarial, minibatches
-from genlab.zoo.vae import binarize
+from genlab.data.digits import binarize
 
 course.begin(lesson=7)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32

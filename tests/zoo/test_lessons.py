@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from genlab.core import last
-from genlab.data.digits import load_digits, load_mnist, to_unit
+from genlab.data.digits import binarize, load_digits, load_mnist, to_unit
 from genlab.data.text import load_text
 from genlab.flow.dequantization import pixel_histograms
 from genlab.zoo import find
-from genlab.zoo.autoregressive import ALPHABET, windows
-from genlab.zoo.vae import binarize
+from genlab.zoo.texts import ALPHABET, windows
 
 
 def trained(row, *data):

@@ -8,7 +8,7 @@ import torch
 from genlab.core.capabilities import likelihood_kind
 from genlab.systems.glide import Glide
 from genlab.zoo import WEIGHTS, card, find, load_model, recipes
-from genlab.zoo.autoregressive import text_digest
+from genlab.zoo.texts import text_digest
 
 MODELS = [row for row in recipes() if row.ships]
 NAMES = [row.name for row in MODELS]

@@ -271,7 +271,7 @@ course.exercise("par.tokens", ...)  # your number in place of the dots
 from genlab.autoregressive import speculative
 from genlab.autoregressive.tokens import CharTokenizer, NGram
 from genlab.data.text import load_text
-from genlab.zoo.autoregressive import ALPHABET, windows
+from genlab.zoo.texts import ALPHABET, windows
 
 torch.set_default_dtype(torch.float32)
 writer, manual = load_model("text_transformer"), windows(load_text("train"), 64)
