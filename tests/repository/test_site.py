@@ -315,7 +315,7 @@ def test_the_librarys_pages_draw_their_formulas(tmp_path):
     above = (tmp_path / "api/genlab/core.html").read_text(encoding="utf-8")
     inside = above.partition('<div class="inside">')[2].partition("</main>")[0]
     assert 'href="core/stats.html"' in inside  # where a phone shows it
-    assert "inside" not in text
+    assert 'class="inside"' not in text
     assert f'src="{home.removesuffix("index.html")}page.js"' in text
 
 
