@@ -90,14 +90,20 @@ def handout(
 @app.command(help="Make your working copies in my/, and the start page that lists them.")
 def start() -> None:
     """Make what is missing."""
-    from genlab_course.places import own_folder
+    from genlab_course.places import MARK, other_folder, own_folder, remember
     from genlab_course.start_page import begin, notices
 
-    page, prepared = begin(own_folder())
+    mine = own_folder()
+    other = None if (mine / MARK).is_file() else other_folder(mine)
+    page, prepared = begin(mine)
     said = [f"{len(names)} {word}" for word, names in vars(prepared).items() if names]
     out.print(f"{page}: {', '.join(said) or 'nothing new'}", soft_wrap=True, markup=False)
     for sentence in notices(prepared):
         complain(sentence)
+    if "GENLAB_MY" not in os.environ:  # which says what is meant
+        if other is not None:
+            complain(f"you have other copies, with what you answered, in {other}: open them there")
+        remember(mine)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -144,7 +144,7 @@ def voila_command(
     pages are missing.
     """
     if importlib.util.find_spec("voila") is None:
-        raise FileNotFoundError("the demo pages need Voila: pip install 'genlab[demo]'")
+        raise FileNotFoundError("the demo pages need Voila: pip install 'voila>=0.5.7,<0.6'")
     if not (folder / MARK).exists():
         raise FileNotFoundError(f"no demo pages in {folder}: `genlab demo` writes them")
     return [

@@ -4,6 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from genlab.files import replace_file
+
 PACKED = Path(__file__).resolve().with_name("lessons")  # in a wheel: setup.py puts them there
 NOTEBOOKS = PACKED if PACKED.is_dir() else PACKED.parents[1] / "notebooks"  # of the clone
 MARK = ".genlab-copies.json"  # of a folder of working copies: which version each is made from
@@ -37,6 +39,27 @@ def at_home(named: str, what: str = "GENLAB_MY") -> Path:
         user = named.partition("/")[0].removeprefix("~")
         said = f"{what} is {named!r}, and no user is called {user}"
         raise FileNotFoundError(said) from None
+
+
+def other_folder(mine: Path) -> Path | None:
+    """The folder of copies that was opened last, if that is not this one and still there."""
+    with contextlib.suppress(OSError, ValueError):
+        last = Path(_last().read_text(encoding="utf-8"))
+        if last != mine.resolve() and (last / MARK).is_file():
+            return last
+    return None
+
+
+def remember(mine: Path) -> None:
+    """Keep which folder of copies was opened last; where that cannot be kept, it is not."""
+    with contextlib.suppress(OSError):
+        replace_file(_last(), str(mine.resolve()).encode())
+
+
+def _last() -> Path:
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "genlab-copies"
 
 
 def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:

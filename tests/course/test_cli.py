@@ -377,6 +377,22 @@ def test_a_handout_has_solutions_and_outputs_only_for_instructors(tmp_path):
     assert "not replaced" in said(again)
 
 
+def test_a_second_folder_of_copies_is_told_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.delenv("GENLAB_MY", raising=False)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    places = {name: tmp_path / name / "my" for name in ("first", "second")}
+    told = {}
+    for name in ("first", "second", "second"):
+        monkeypatch.setattr("genlab_course.places.own_folder", lambda name=name: places[name])
+        told.setdefault(name, said(run("start")))
+    assert "other copies" not in told["first"]
+    assert f"you have other copies, with what you answered, in {places['first']}" in told["second"]
+    assert "other copies" not in said(run("start"))  # it is no new folder any more
+    shutil.rmtree(places["second"])
+    monkeypatch.setattr("genlab_course.places.own_folder", lambda: places["first"])
+    assert "other copies" not in said(run("start"))
+
+
 RELEASE = "A masked diffusion language model fills in all hidden tokens in parallel, in 16 steps."
 
 

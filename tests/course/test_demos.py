@@ -4,6 +4,8 @@ import ast
 import re
 import signal
 import sys
+import tomllib
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -16,6 +18,8 @@ from genlab_course.widgets import explorer
 from genlab_course.widgets.explorer import Explorer, Later
 from genlab_course.widgets.living import Living
 from genlab_course.widgets.releases import Clinic, ReleaseReader
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
@@ -77,7 +81,9 @@ def test_what_is_missing_is_said(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no demo pages"):
         demos.voila_command(tmp_path, 1)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match=r"genlab\[demo\]"):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (voila,) = project["optional-dependencies"]["demo"]
+    with pytest.raises(FileNotFoundError, match=re.escape(f"need Voila: pip install '{voila}'")):
         demos.voila_command(tmp_path, 1)
 
 

@@ -106,7 +106,9 @@ def with_doors(notebook, target):
         "from importlib.util import find_spec\n\n"
         'if find_spec("genlab") is None:\n'
         "    %pip install -q --no-deps anywidget psygnal jaxtyping wadler-lindig \\\n"
-        f'        "genlab @ {REPOSITORY}/archive/refs/heads/main.zip"'
+        f'        "genlab @ {REPOSITORY}/archive/refs/heads/main.zip"\n'
+        "    print('to keep your answers, mount your drive and call '\n"
+        """          'course.keep("/content/drive/MyDrive/genlab")')"""
     )
     cell = nbformat.v4.new_code_cell(source, id=INSTALL, execution_count=1)
     cell.metadata = nbformat.from_dict({"tags": [INSTALL], "jupyter": {"source_hidden": True}})

@@ -2,8 +2,9 @@
 
 Every notebook has its text and the other way round, with the same cells; every code cell has been
 run, in order, without an error (nbval runs a cell that was never run, and compares nothing);
-nothing that varies from run to run is stored; the files stay small enough to read; and what they
-import from the packages exists and can be called as they call it."""
+nothing that varies from run to run is stored, and nothing that would run code on the site; the
+files stay small enough to read; and what they import from the packages exists and can be called as
+they call it."""
 
 import ast
 import inspect
@@ -21,6 +22,7 @@ MAX_LINES = 40  # of a code cell in sight: a longer one belongs in genlab
 MAX_FOLDED = 70  # of a folded one, which holds a measurement and its picture
 MAX_KILOBYTES = 1500  # of a notebook: a larger one is slow to open and too large to review
 DIRECTIVES = re.compile("NBVAL_(IGNORE_OUTPUT|SKIP|CHECK_OUTPUT|RAISES_EXCEPTION)|PYTEST_VALIDATE")
+RUNS = re.compile(r"<(script|iframe|object|embed)\b|<[^>]*\son\w+\s*=|javascript:", re.IGNORECASE)
 EVERY_SHARE = re.compile(r"check_range\(.*, 0(\.0)?, 1(\.0)?(, digits=\d)?\)")
 
 
@@ -81,6 +83,13 @@ def cell_complaints(path):
             if EVERY_SHARE.search(line)
         ]
         bad += [f"{where} shows an error" for out in cell.outputs if out.output_type == "error"]
+        bad += [
+            f"{where} stores an output that runs code where it is shown, as {kind}"
+            for out in cell.outputs
+            for kind, shown in out.get("data", {}).items()
+            if kind == "application/javascript"
+            or (kind != "text/plain" and RUNS.search(str(shown)))
+        ]
         bad += [
             f"{where} stores the id of a widget"
             for out in cell.outputs

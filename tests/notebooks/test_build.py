@@ -139,13 +139,15 @@ def test_a_result_has_the_number_of_its_cell():
     assert (opened.cells[2].execution_count, opened.cells[2].outputs[0].execution_count) == (2, 2)
 
 
-def test_the_cell_installs_nothing_where_the_course_is_there(monkeypatch):
+def test_the_cell_installs_nothing_where_the_course_is_there(monkeypatch, capsys):
     shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell.instance()
     asked = []
     monkeypatch.setattr(shell, "run_line_magic", lambda *a, **k: asked.append(a))
     source = opened("small.ipynb").cells[1].source
     shell.run_cell(source).raise_error()
     assert asked == []
+    assert capsys.readouterr().out == ""
     shell.run_cell(source.replace('"genlab")', '"no_such_module")')).raise_error()
     assert len(asked) == 1
     assert build.REPOSITORY in asked[0][1]
+    assert 'course.keep("/content/drive/MyDrive/genlab")' in capsys.readouterr().out

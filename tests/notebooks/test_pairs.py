@@ -62,12 +62,32 @@ AN_ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "", "traceb
         (1, {"outputs": [AN_ERROR]}, "shows an error"),
         (1, {"outputs": output("display_data", A_WIDGET)}, "id of a widget"),
         (1, {"outputs": output("execute_result", SHOWN_TWICE, execution_count=1)}, "figure twice"),
+        (
+            1,
+            {"outputs": output("display_data", {"text/html": "<Script>f()</script>"})},
+            "runs code",
+        ),
+        (1, {"outputs": output("display_data", {"text/html": '<p\nonclick="f()">'})}, "runs code"),
+        (1, {"outputs": output("display_data", {"text/markdown": "[a](javascript:f())"})}, "runs"),
+        (
+            1,
+            {"outputs": output("display_data", {"image/svg+xml": "<svg onload=f()>"})},
+            "runs code",
+        ),
+        (1, {"outputs": output("display_data", {"application/javascript": "f()"})}, "runs code"),
     ],
 )
 def test_each_disorder_of_a_cell_is_named(pair, cell, changes, says):
     path, _ = pair
     change(path, lambda notebook: notebook["cells"][cell].update(changes))
     assert any(says in complaint for complaint in pairs.complaints(path.parent))
+
+
+def test_text_that_speaks_of_code_is_no_code(pair):
+    path, _ = pair
+    data = {"text/plain": "<script>", "text/html": "<p>on x = 1 &lt;script&gt; <b>none=1</b></p>"}
+    change(path, lambda n: n["cells"][1].update(outputs=output("display_data", data)))
+    assert pairs.complaints(path.parent) == []
 
 
 def test_the_state_of_widgets_is_named(pair):

@@ -51,6 +51,19 @@ def test_every_command_is_one_of_the_makefile():
     assert tests.endswith(f"-m {fast}")
 
 
+def test_contributing_says_what_runs_on_a_change_and_what_at_night():
+    said = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (line,) = [line for line in said.splitlines() if line.startswith("On a pull request CI runs")]
+    change, _, night = line.partition("; at night")
+    assert [what for what in PARTS if what in change] == ["lint", "types", "fast tests"]
+    parts = JOBS["proof"]["strategy"]["matrix"]["part"]
+    for part in {"unit", "notebooks", "tour", *(part.split()[0] for part in parts)}:
+        assert f"`make {part}`" in night
+
+
+PARTS = ("lint", "types", "fast tests", "notebooks")
+
+
 def test_every_night_a_new_sample_of_random_mistakes_in_all_its_parts():
     sample = [run for run in COMMANDS if "random-mutants PART" in run]
     assert [run for run in sample if 'SEED="$(date -u +%Y%m%d)"' in run] == sample != []
