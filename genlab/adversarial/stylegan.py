@@ -254,7 +254,7 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
     std = centred.square().mean().sqrt()
     if not bool(std > 0):
         raise ValueError(f"the attribute is {a.mean():g} everywhere: no direction changes it")
-    return (w - w.mean(0)).T @ centred / (len(a) * std)
+    return w.T @ centred / (len(a) * std)  # centring one of the two is enough
 
 
 def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[Tensor, " 2"]:

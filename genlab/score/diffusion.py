@@ -89,9 +89,15 @@ def posterior_variances(betas: Table) -> Table:
 
     $$\tilde\beta_t = \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t, \qquad \tilde\beta_0 = 0$$
     """
-    alphas_bar = alphas_bar_from_betas(betas)
-    before = pad(alphas_bar[:-1], (1, 0), value=1.0)
-    return (1 - before) / (1 - alphas_bar) * betas
+    noise = _noise_variances(betas)
+    before = pad(noise[:-1], (1, 0))
+    return before / noise * betas
+
+
+def _noise_variances(betas: Table) -> Table:
+    r"""$1 - \bar\alpha_t$ of each step, with all its digits where that is close to 1."""
+    alphas_bar_from_betas(betas)  # refuses what is no schedule
+    return -(-betas).log1p().cumsum(0).expm1()
 
 
 # The path from data to noise, and the names of a prediction; v needs alpha^2 + sigma^2 = 1
@@ -223,11 +229,10 @@ def ddpm_vlb_term(
     A divergence for t > 0, a negative log-density for t = 0. ValueError for t outside 0..T-1.
     """
     require_index(len(betas), t=t)
-    alphas_bar, v = alphas_bar_from_betas(betas), variances
-    a = alphas_bar[t]
-    eps_hat = eps_model(add_noise(x0, a.sqrt(), (1 - a).sqrt(), eps), t)
+    noise, v = _noise_variances(betas), variances
+    eps_hat = eps_model(add_noise(x0, (1 - noise[t]).sqrt(), noise[t].sqrt(), eps), t)
     require_alike(eps=eps, eps_hat=eps_hat)
-    weight = betas**2 / (2 * v * (1 - betas) * (1 - alphas_bar))
+    weight = betas**2 / (2 * v * (1 - betas) * noise)
     ratio = posterior_variances(betas) / v
     constant = 0.5 * (ratio - 1 - ratio.log())
     constant = torch.cat([0.5 * (2 * math.pi * v[:1]).log(), constant[1:]])
@@ -258,8 +263,8 @@ def ddpm_vlb_terms(
             rows.append(-bin_log_prob(x0, mean, variances[0].sqrt(), bins))
         else:
             rows.append(ddpm_vlb_term(eps_model, x0, t, e, betas=betas, variances=variances))
-    left = alphas_bar_from_betas(betas)[-1]
-    rows.append(kl_diag_normal(left.sqrt() * x0, (1 - left).log().expand_as(x0)))
+    noise = _noise_variances(betas)[-1]
+    rows.append(kl_diag_normal((1 - noise).sqrt() * x0, noise.log().expand_as(x0)))
     return torch.stack(rows)
 
 

@@ -53,9 +53,9 @@ def test_single_precision_stays_single_and_close(transform, z):
     single = transform.float()
     x32, log_det32 = single(z.float())
     assert x32.dtype == log_det32.dtype == torch.float32
-    # float32 rounding, amplified by slopes of up to 1e2
-    assert_close(x32.double(), x, rtol=1e-3, atol=1e-3)
-    assert_close(log_det32.double(), log_det, rtol=1e-3, atol=1e-3)
+    # float32 rounding, 1e-7, amplified by slopes of up to 1e2
+    assert_close(x32.double(), x, rtol=1e-5, atol=1e-5)
+    assert_close(log_det32.double(), log_det, rtol=1e-5, atol=1e-5)
 
 
 def uniform(z):

@@ -378,6 +378,7 @@ CALLS = {
         "k": noise(b, 2, 5, 3),
         "v": noise(b, 2, 5, 3),
     },
+    "nn.layers.rotate": lambda: {"x": noise(4, 5, 4), "angles": noise(5, 2)},
     "nn.layers.turn": lambda: {"x": noise(2, 3, 8), "cos": noise(3, 4), "sin": noise(3, 4)},
     "nn.attention.split_heads": lambda: {"x": noise(4, 5, 6)},
     "oracles.continuous.kl_gaussian": lambda: {"p": gaussian(), "q": gaussian()},
@@ -401,7 +402,7 @@ CALLS = {
     "score.diffusion.ddpm_vlb_terms": lambda b=4: {"eps": noise(10, b, 3)},
     "score.diffusion.ddpm_vlb": lambda b=4: {"eps": noise(10, b, 3)},
     "score.edm.edm_step": to_lower,
-    "score.edm.guided_eps_model": lambda: {"null": 3},
+    "score.guidance.guided_eps_model": lambda: {"null": 3},
     "score.exact.exact_eps_model": lambda: {"data": gaussian()},
     "score.exact.exact_flow_1d": lambda: {"data": mixture()},
     "score.flow_matching.flow_matching_loss": lambda b=4: {"t": uniform(b)},
@@ -539,6 +540,7 @@ WITHOUT = {
         "asks a model: tests/hostile/models.py",
     ),
     **dict.fromkeys(["flow.coupling.start_at_zero", "nn.transformer.init_weights"], MODULE),
+    **dict.fromkeys(["core.checked.check_public", "core.checked.checked"], "wraps functions"),
     **dict.fromkeys(
         [
             "core.tensors.require_alike",

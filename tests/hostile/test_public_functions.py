@@ -5,6 +5,7 @@ What counts as a defect: NaN goes in and finite numbers come out; another layout
 error that names nothing. The examples are the same in every run.
 """
 
+import copy
 import itertools
 import math
 import re
@@ -231,3 +232,23 @@ def single_precision():
 @given(seed=st.integers(0, 9), place=st.integers(1, 9))
 def test_a_right_answer_or_a_sentence(single_precision, name, seed, place):
     assert not defects(name, seed, place)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CALLED)
+def test_a_call_leaves_its_arguments_as_they_were(single_precision, name):
+    arguments = calls.example(name, PUBLIC[name])
+    before = copy.deepcopy([numbers(v) for v in arguments.values() if not isinstance(v, Iterator)])
+    assert outcome(PUBLIC[name], arguments)[0] == "answer"
+    after = [numbers(v) for v in arguments.values() if not isinstance(v, Iterator)]
+    for old, new in zip(before, after, strict=True):
+        assert close(new, old, 0.0)
+
+
+def test_the_rows_of_an_example_differ():
+    """Equal rows hide a mistake that mixes them."""
+    for name in CALLED:
+        for key, x in calls.example(name, PUBLIC[name]).items():
+            rows = dims_of(PUBLIC[name], key).split()[:1] == ["b"]
+            if rows and isinstance(x, Tensor) and x.is_floating_point():
+                assert len(x) == 1 or not all(torch.equal(x[0], row) for row in x), (name, key)

@@ -30,7 +30,7 @@ from tests.mutants import run  # noqa: E402
 
 KERNELS = (
     "adversarial", "autoregressive", "core", "data", "flow", "latent", "metrics", "nn", "oracles",
-    "score", "solvers", "train",
+    "score", "solvers", "systems", "train",
 )  # fmt: skip
 HOSTILE = "tests/hostile/test_public_functions.py"
 CPU_S = 120  # a round of tests may compute for so long, however busy the machine

@@ -1,6 +1,8 @@
 """The suite itself: no network, double precision, warnings as errors, annotations checked."""
 
 import socket
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -29,3 +31,18 @@ def test_a_warning_is_an_error():
 def test_annotations_are_checked_at_run_time():
     with pytest.raises(TypeCheckError):
         std_normal_log_prob(torch.zeros(3, 2, dtype=torch.int64))
+
+
+def test_a_test_that_hangs_ends_the_run_and_says_where(tmp_path):
+    (tmp_path / "test_hangs.py").write_text("import time\n\ndef test_it():\n    time.sleep(60)\n")
+    settings = ("-o", "faulthandler_timeout=1", "-o", "faulthandler_exit_on_timeout=true")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *settings, str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    assert done.returncode != 0
+    assert "Timeout" in done.stderr
+    assert "in test_it" in done.stderr
+
+
+def test_this_suite_has_such_a_limit(pytestconfig):
+    assert float(pytestconfig.getini("faulthandler_timeout")) == 1800
+    assert pytestconfig.getini("faulthandler_exit_on_timeout")
