@@ -152,6 +152,12 @@ def test_a_judge_is_not_asked_about_a_blank_or_about_a_function_that_stops(id):
     assert told(id, find_exercise(id).right, None) == ""
 
 
+def test_a_judge_of_the_gradient_is_not_asked_about_another_number():
+    said = told("02.loss", lambda logits, x: 3.0, None)
+    assert said.startswith("not yet: ")
+    assert "the number is right" not in said
+
+
 def unescaped(text):
     return re.sub(r"\\([\\~=#{}:])", r"\1", text)
 
