@@ -29,7 +29,8 @@ _ALL = {v for v in vars(torch).values() if isinstance(v, torch.dtype)}
 _FLOAT = {v for v in _ALL if v.is_floating_point}
 _INT = {torch.int8, torch.int16, torch.int32, torch.int64}
 _REAL = _FLOAT | _INT | {v for v in _ALL if str(v).startswith("torch.uint")}
-_DTYPES = {"Float": _FLOAT, "Int": _INT, "Bool": {torch.bool}, "Real": _REAL, "Shaped": _ALL}
+_KINDS = {"Float": _FLOAT, "Int": _INT, "Bool": {torch.bool}, "Real": _REAL, "Shaped": _ALL}
+_DTYPES = {kind: frozenset(dtypes) for kind, dtypes in _KINDS.items()}
 _EXPECTED = {
     "Float": "floating-point numbers: try {0}.float(), or to_unit({0}) for grey levels",
     "Int": "whole numbers, int64: try {0}.long()",
@@ -51,10 +52,11 @@ class _Spec(NamedTuple):
     """One annotation of a tensor: its dtypes, and its dimensions around at most one variadic."""
 
     kind: str
+    dtypes: frozenset[torch.dtype]
     text: str
-    lead: tuple[_Dim, ...]
-    many: str  # "*event", whose sizes stand between lead and tail, or ""
-    tail: tuple[_Dim, ...]
+    dims: tuple[_Dim, ...]  # all but the variadic
+    n_lead: int  # of them before it
+    many: str  # "*event", or ""
 
 
 class _Parameter(NamedTuple):
@@ -174,8 +176,8 @@ def _spec(kind: str, text: str) -> _Spec:
         raise TypeError(f"{kind}[Tensor, {text!r}]: expected one of {', '.join(_DTYPES)}")
     words = text.split()
     at = next((i for i, word in enumerate(words) if word[0] == "*"), len(words))
-    lead, tail = (tuple(map(_dim, part)) for part in (words[:at], words[at + 1 :]))
-    return _Spec(kind, text, lead, words[at] if at < len(words) else "", tail)
+    dims = tuple(map(_dim, words[:at] + words[at + 1 :]))
+    return _Spec(kind, _DTYPES[kind], text, dims, at, words[at] if at < len(words) else "")
 
 
 def _dim(word: str) -> _Dim:
@@ -205,27 +207,30 @@ def _sizes_of_model(model: Any, names: Iterable[str]) -> _Sizes:
 
 
 def _fits_one(specs: Sequence[_Spec], x: Tensor, sizes: _Sizes) -> bool:
-    return any(x.dtype in _DTYPES[s.kind] and _fits(s, x.shape, sizes) for s in specs)
+    dtype, shape = x.dtype, tuple(x.shape)
+    return any(dtype in spec.dtypes and _fits(spec, shape, sizes) for spec in specs)
 
 
-def _fits(spec: _Spec, shape: Sequence[int], sizes: _Sizes) -> bool:
+def _fits(spec: _Spec, shape: tuple[int, ...], sizes: _Sizes) -> bool:
     """Tell whether `spec` describes the shape; if so, `sizes` learns what its names mean."""
-    n_lead = len(spec.lead)
-    n_many = len(shape) - n_lead - len(spec.tail)
-    if n_many < 0 or (n_many > 0 and not spec.many):
+    _, _, _, dims, n_lead, many = spec
+    n_many = len(shape) - len(dims)
+    if n_many < 0 or (n_many > 0 and not many):
         return False
-    found: _Sizes = {}
-    if spec.many:
-        found[spec.many] = tuple(shape[n_lead : n_lead + n_many])
-    ends = (*shape[:n_lead], *shape[n_lead + n_many :])
-    for dim, size in zip(spec.lead + spec.tail, ends, strict=True):
-        known = found.setdefault(dim.name, size - dim.more) if dim.name else 0
-        if known != size - dim.more:
+    new: _Sizes = {}
+    if many:
+        run = shape[n_lead : n_lead + n_many]
+        if sizes.get(many, run) != run:
             return False
-    for name, size in found.items():
-        if sizes.get(name, size) not in (size, None):
+        new[many] = run
+        shape = shape[:n_lead] + shape[n_lead + n_many :]
+    for (name, more), size in zip(dims, shape, strict=True):
+        known = sizes.get(name, new.get(name)) if name else 0
+        if known is None:
+            new[name] = size - more
+        elif known != size - more:
             return False
-    sizes |= found
+    sizes.update(new)
     return True
 
 
@@ -246,7 +251,7 @@ def _reason(parameter: _Parameter, others: Mapping[_Parameter, Any], model: Any)
 
 
 def _complaint(name: str, x: Tensor, specs: Sequence[_Spec], sizes: _Sizes, reason: str) -> str:
-    able = [spec for spec in specs if x.dtype in _DTYPES[spec.kind]]
+    able = [spec for spec in specs if x.dtype in spec.dtypes]
     if not able:
         return f"{name} holds {x.dtype}, expected {_EXPECTED[specs[0].kind].format(name)}"
     shape = tuple(x.shape)

@@ -75,7 +75,7 @@ def load_objects(part: str = "generator") -> Objects:
     return Objects(grey.to(torch.get_default_dtype()), digit)
 
 
-def held_out_pair(digit: Any, colour: Any) -> Bool[Tensor, " *n"]:
+def held_out_pair(digit: Int[Tensor, " *n"], colour: Int[Tensor, " *m"]) -> Bool[Tensor, " *pairs"]:
     """The 12 of 60 pairs of digit and colour (broadcast) that no generator is trained on."""
     return (digit + colour) % 5 == 0
 

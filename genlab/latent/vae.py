@@ -149,7 +149,7 @@ class CategoricalVAE(VAE):
         super().__init__(encoder, decoder, **sizes, log_scale=None)
         self.head, self.causal = head, causal
 
-    def encode(self, x: Data) -> tuple[Latent, Latent]:
+    def encode(self, x: Levels) -> tuple[Latent, Latent]:
         return super().encode(self._scaled(x))
 
     def logits(self, z: Latent, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
@@ -165,12 +165,12 @@ class CategoricalVAE(VAE):
             features = features + self.causal(self._scaled(x)).flatten(2).transpose(1, 2)
         return self.head(features).view(len(features), *self.event_shape, -1)
 
-    def decoder_log_prob(self, x: Data, z: Latent) -> PerExample:
+    def decoder_log_prob(self, x: Levels, z: Latent) -> PerExample:
         r"""$\log p(x\mid z)$, summed over the pixels, nats."""
         return categorical_log_prob(x, self.logits(z, x))
 
     def loss(
-        self, x: Data, *, beta: float = 1.0, floor: float = 0.0, generator: Rng = None
+        self, x: Levels, *, beta: float = 1.0, floor: float = 0.0, generator: Rng = None
     ) -> Float[Tensor, ""]:
         """Minus reconstruction plus `beta` times the divergence above `floor`, batch mean, nats."""
         mu, log_var = self.encode(x)

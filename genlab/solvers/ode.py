@@ -126,7 +126,7 @@ def hutchinson_divergence(
     return (value, trace) if keep else (value.detach(), trace.detach())
 
 
-def rademacher(shape: Sequence[int], *, like: Tensor, generator: Rng = None) -> Tensor:
+def rademacher(shape: Sequence[int], *, like: State, generator: Rng = None) -> Tensor:
     r"""Probes with entries +1 or -1, $\mathbb E[vv^\top] = I$ (Hutchinson 1990, proposition 1)."""
     bits = drawn(torch.randint, 0, 2, tuple(shape), device=like.device, generator=generator)
     return 2 * bits.to(like.dtype) - 1

@@ -61,12 +61,13 @@ def shape_of(dims, sizes):
 def hint_of(annotation):
     """Return (kind, dims): a tensor's Float, Int, Bool or Shaped with its dims; or a scalar's."""
     if hasattr(annotation, "dim_str"):
-        return annotation.dtype.__name__, annotation.dim_str
+        kind = annotation.dtype.__name__
+        return "Float" if kind == "Real" else kind, annotation.dim_str
     if annotation is Tensor:
         return "Float", None
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         parts = [a for a in typing.get_args(annotation) if a is not type(None)]
-        return hint_of(parts[0])
+        return hint_of(max(parts, key=lambda a: len(getattr(a, "dim_str", "").split())))
     if annotation in (float, int, bool):
         return annotation.__name__, None
     if typing.get_origin(annotation) is Callable or annotation is Callable:
@@ -297,7 +298,6 @@ CALLS = {
         "x": torch.linspace(0, 1, 6),
     },
     "core.stats.dequantize": lambda: {"levels": 5},
-    "core.tensors.expand": lambda b=4: {"a": noise(b), "x": noise(b, 3)},
     "core.tensors.randn": lambda: {"shape": (4, 3), "like": noise(2)},
     "data.scenes.held_out_pair": lambda: {"digit": torch.arange(4), "colour": torch.arange(4) % 3},
     "data.toys.plane": lambda: {"extent": 2.0, "n_side": 4},
@@ -378,6 +378,7 @@ CALLS = {
         "k": noise(b, 2, 5, 3),
         "v": noise(b, 2, 5, 3),
     },
+    "score.guidance.drop_condition": lambda: {"null": 3},
     "nn.layers.rotate": lambda: {"x": noise(4, 5, 4), "angles": noise(5, 2)},
     "nn.layers.turn": lambda: {"x": noise(2, 3, 8), "cos": noise(3, 4), "sin": noise(3, 4)},
     "nn.attention.split_heads": lambda: {"x": noise(4, 5, 6)},
@@ -543,6 +544,7 @@ WITHOUT = {
     **dict.fromkeys(["core.checked.check_public", "core.checked.checked"], "wraps functions"),
     **dict.fromkeys(
         [
+            "core.tensors.expand",
             "core.tensors.require_alike",
             "core.tensors.require_rows",
             "core.tensors.require_finite",
@@ -557,7 +559,7 @@ WITHOUT = {
             "core.tensors.drawn",
             "train.fit.keep_freed_memory",
         ],
-        "is itself a guard, or takes no number",
+        "is itself a guard, takes no number, or answers a shape: tests/core",
     ),
     "data.scenes.compose": "takes pictures of objects from a file: tests/data/test_scenes.py",
     "data.scenes.draw_scenes": "takes pictures of objects from a file: tests/data/test_scenes.py",
@@ -601,7 +603,6 @@ def example(name, function, seed=0, **sizes):
 READS_PART = {  # what a NaN may stand in without being read
     "GAN.generator_loss.x": "how many there are",
     "WGAN.generator_loss.x": "how many there are",
-    "core.tensors.expand.x": "its shape alone",
     "flow.transforms.lu_forward.lower": "one triangle",
     "flow.transforms.lu_inverse.lower": "one triangle",
     **dict.fromkeys(

@@ -128,6 +128,9 @@ def spoiled_numbers(name, key, value, place, random):
             yield Spoiled(f"{key}: times two", {key: 2 * value}, never)
         whole, half = (3 * value).round(), value.half()
         yield Spoiled(f"{key}: whole numbers", {key: whole.long()}, like={key: whole})
+        counts, flags = whole.abs(), (value > 0).to(value)
+        yield Spoiled(f"{key}: uint8", {key: counts.to(torch.uint8)}, like={key: counts})
+        yield Spoiled(f"{key}: bool", {key: value > 0}, like={key: flags})
         if not random:  # another precision draws other numbers
             single = {key: half.to(value.dtype)}
             yield Spoiled(f"{key}: half", {key: half}, like=single, tolerance=2e-2)
@@ -136,22 +139,31 @@ def spoiled_numbers(name, key, value, place, random):
     elif value.dtype == torch.int64:
         for index in (-1, 10**6):
             yield Spoiled(f"{key}: {index}", {key: spoiled(value, place, index)})
+        yield Spoiled(f"{key}: uint8", {key: value.to(torch.uint8)}, like={})
+        yield Spoiled(f"{key}: fractions", {key: value + 0.5}, never)
     if value.ndim > 1:
         yield Spoiled(f"{key}: not contiguous", {key: value.mT.contiguous().mT}, like={})
 
 
-def spoiled_shape(key, value, dims, shares_rows):
-    """Yield one tensor with too few rows, or with an axis too many or too few."""
+def spoiled_shape(key, value, dims, known, shares_rows):
+    """Yield one tensor with too few rows, with an axis too many or too few, or with a short one.
+
+    `known` are the dimensions that another argument, or the model, has as well.
+    """
     if not value.ndim:
         return
     yield Spoiled(f"{key}: no rows", {key: value[:0]})
     row = value[:1].expand_as(value)
     if len(value) > 1 and shares_rows:
         yield Spoiled(f"{key}: one row", {key: value[:1]}, like={key: row})
-    if dims and "*" not in dims:
+    many = [dim for dim in dims if dim.startswith("*")]
+    if dims and all(dim in known for dim in many):
         yield Spoiled(f"{key}: an axis more", {key: value[None]}, unchanged)
         yield Spoiled(f"{key}: an axis behind", {key: value[..., None]}, unchanged)
+        yield Spoiled(f"{key}: an axis between", {key: value[:, None]}, unchanged)
         yield Spoiled(f"{key}: an axis less", {key: value[0]}, like={key: row})
+    if value.ndim > 1 and value.shape[-1] > 1 and dims[-1:] and dims[-1] in known:
+        yield Spoiled(f"{key}: a last axis of length one", {key: value[..., :1]}, never)
 
 
 def spoiled_scalar(key, value):
@@ -166,12 +178,14 @@ def spoiled_scalar(key, value):
 
 def all_spoiled(name, function, arguments, seed, place):
     tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor) and v.numel()}
-    first_dims = [dims_of(function, key).split()[:1] for key in tensors]
+    dims = {key: dims_of(function, key).split() for key in tensors}
+    of_model = {"*event", "d"} if hasattr(models.OWNERS.get(name, [0])[0], "event_shape") else set()
     for key, value in tensors.items():
-        dims = dims_of(function, key)
-        shares_rows = bool(dims) and first_dims.count(dims.split()[:1]) > 1
+        others = [dims[other] for other in tensors if other != key]
+        known = of_model.union(*others)
+        shares_rows = any(dims[key][:1] == more[:1] != [] for more in others)
         yield from spoiled_numbers(name, key, value, place, "generator" in arguments)
-        yield from spoiled_shape(key, value, dims, shares_rows)
+        yield from spoiled_shape(key, value, dims[key], known, shares_rows)
     for key, value in arguments.items():
         yield from spoiled_scalar(key, value)
     yield Spoiled("no examples", calls.example(name, function, seed, b=0, n=0, m=0))
