@@ -16,6 +16,7 @@ from genlab.core.tensors import Event, PerExample
 from genlab.oracles import Gaussian
 from genlab.score.diffusion import add_noise
 from genlab.score.samplers import ddim_sample
+from tests.hostile.calls import public
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
 
@@ -213,3 +214,14 @@ def test_the_last_state_of_a_sampler_is_its_sample():
             yield x
 
     torch.testing.assert_close(last(halves(torch.ones(4, 3))), torch.ones(4, 3) / 8)
+
+
+def test_every_function_of_the_kernels_that_reads_a_tensor_stands_behind_the_door():
+    open_doors = [
+        name
+        for name, function in public().items()
+        if any(hasattr(a, "dim_str") for a in function.__annotations__.values())
+        and function.__code__.co_name != "door"
+    ]
+    assert not open_doors
+    assert {"nn.layers.turn", "data.toys.blurred_log_prob"} <= set(public())

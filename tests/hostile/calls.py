@@ -27,7 +27,7 @@ from genlab.score.diffusion import Bins
 from genlab.score.sde import VP
 from tests.hostile.models import METHODS
 
-NOT_KERNELS = ("cli", "files", "map", "systems", "zoo")
+NOT_KERNELS = ("cli", "files", "map", "on_demand", "systems", "zoo")
 SIZES = dict(  # noqa: C408
     b=4, n=6, m=5, k=3, d=3, h=8, w=8, t=5, T=10, s=5, l=5, v=7, c=2, i=2, o=3, r=4, g=2, e=3, p=3,
     f=8, q=4, latent=3, layers=3, half=2, nu=2,
@@ -107,8 +107,8 @@ def log_probabilities(*shape):
 DISTRIBUTIONS = ("p", "q", "probs", "weights", "p_c", "base_p")
 ANY_MASS = {  # arguments of these names that need not sum to 1, with the reason
     "core.tensors.draw_indices.p": "weights",
-    "nn.transformer.attention.q": "queries",
-    "nn.transformer.attention_weights.q": "queries",
+    "nn.attention.attention.q": "queries",
+    "nn.attention.attention_weights.q": "queries",
 }
 
 VALUES = {  # what an argument of this name holds
