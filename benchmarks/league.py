@@ -25,7 +25,7 @@ from genlab.metrics.coverage import precision_recall
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 from genlab.zoo import find, load_model
-from genlab.zoo.cards import Draw, draw_classes, drawn
+from genlab.zoo.cards import Draw, draw_classes, samples_of
 from genlab.zoo.consistency import distil, draw_student
 from genlab.zoo.edm import TEACHER
 from genlab.zoo.energy import draw_clean
@@ -47,7 +47,7 @@ def draw_of(name: str, model: Any) -> Draw:
     }  # fmt: skip
 
     def plain(n: int, generator: Generator) -> Tensor:
-        x = drawn(model, n, generator).reshape(n, 1, 8, 8)
+        x = samples_of(model, n, generator).reshape(n, 1, 8, 8)
         scaled = name in ("digit_gan", "digit_wgan", "digit_ncsn")
         return from_unit(x, whole=name == "digit_ncsn") if scaled else x
 

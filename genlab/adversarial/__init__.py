@@ -15,6 +15,6 @@ from genlab.adversarial.gan import (
     wgan_generator_loss, with_spread
 )
 from genlab.adversarial.stylegan import (
-    StyleDiscriminator, StyleGenerator, add_noise, attribute_direction, followed, mix_styles,
+    StyleDiscriminator, StyleGenerator, inject_noise, attribute_direction, followed, mix_styles,
     modulated_conv, modulated_weight, pixel_norm, truncate
 )

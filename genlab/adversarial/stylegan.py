@@ -94,7 +94,9 @@ def truncate(
     return mean + psi * (w - mean)
 
 
-def add_noise(h: Images, noise: Float[Tensor, " b 1 h w"], strength: Float[Tensor, ""]) -> Images:
+def inject_noise(
+    h: Images, noise: Float[Tensor, " b 1 h w"], strength: Float[Tensor, ""]
+) -> Images:
     r"""Add one picture of noise to every channel, $h + a\,n$ (arXiv:1812.04948, figure 1b)."""
     return h + strength * noise
 
@@ -165,7 +167,7 @@ class StyledLayer(nn.Module):
         if self.last:
             return modulated_conv(h, self.weight * self.scale, style, demodulate=False) + bias
         h = modulated_conv(h, self.weight, style)
-        return bend(add_noise(h, noise, self.strength) + bias)
+        return bend(inject_noise(h, noise, self.strength) + bias)
 
 
 class StyleGenerator(nn.Module):

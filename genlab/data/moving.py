@@ -39,7 +39,7 @@ class MovingDigits(NamedTuple):
     motion: Labels  # 0..4, in the order of MOTIONS
 
 
-def draw(
+def render(
     grey: Float[Tensor, " n h w"],
     right: Float[Tensor, " n"],
     down: Float[Tensor, " n"],
@@ -68,7 +68,7 @@ def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Videos:
     right, down = SHIFT * grey.new_tensor(_TOWARDS)[motion].T
     angle = TURN * (motion == MOTIONS.index("turning")).to(grey.dtype)
     ways = torch.linspace(-1, 1, N_FRAMES, dtype=grey.dtype).tolist()
-    return torch.stack([draw(grey, a * right, a * down, a * angle) for a in ways], 1)
+    return torch.stack([render(grey, a * right, a * down, a * angle) for a in ways], 1)
 
 
 def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
@@ -117,9 +117,9 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
     middle, zero = (size - 1) / 2, first.new_zeros(n)
     shifts = [(middle - _centre(x)).T for x in (first, last)]
     pairs = zip((first, last), shifts, strict=True)
-    centred = [draw(x, to[0], to[1], zero, size) for x, to in pairs]
+    centred = [render(x, to[0], to[1], zero, size) for x, to in pairs]
     angles = [float(a) for a in range(-90, 91, 5)]
-    turned = (draw(centred[0], zero, zero, torch.full_like(zero, a), size) for a in angles)
+    turned = (render(centred[0], zero, zero, torch.full_like(zero, a), size) for a in angles)
     goal = centred[1].flatten(1)
     alike = torch.stack([F.cosine_similarity(x.flatten(1), goal) for x in turned])
     return first.new_tensor(angles)[alike.argmax(0)]

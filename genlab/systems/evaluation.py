@@ -20,7 +20,7 @@ from genlab.data.captions import (
     read,
     write,
 )
-from genlab.data.moving import MOTIONS, N_FRAMES, SHIFT, TURN, draw, measure_motion, small_digits
+from genlab.data.moving import MOTIONS, N_FRAMES, SHIFT, TURN, measure_motion, render, small_digits
 from genlab.metrics.coverage import PrecisionRecall, precision_recall
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import DigitJudge, WaveletFeatures, gradient_histograms
@@ -46,7 +46,7 @@ def video_evaluator() -> DigitJudge:
     """The same for digits at the videos' size."""
     grey, digit = small_digits("judge")
     still = torch.zeros(len(grey), dtype=grey.dtype)
-    return DigitJudge(draw(grey, still, still, still), digit)
+    return DigitJudge(render(grey, still, still, still), digit)
 
 
 def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attributes:
@@ -198,7 +198,7 @@ def classify_frames(grey: Grey, motion: Labels, classifier: Classifier) -> Int[T
     turning = (motion == MOTIONS.index("turning")).to(grey.dtype)
     rest = torch.zeros_like(turning)
     angles = torch.linspace(-TURN, TURN, grey.shape[1]).tolist()
-    back = [draw(grey[:, f], rest, rest, -a * turning) for f, a in enumerate(angles)]
+    back = [render(grey[:, f], rest, rest, -a * turning) for f, a in enumerate(angles)]
     return torch.stack([classifier(frame) for frame in back], 1)
 
 
@@ -209,7 +209,7 @@ def motion_residual(grey: Grey) -> Float[Tensor, " n"]:
     moves = [(0.0, 0.0, 0.0), (-STEP, 0, 0), (STEP, 0, 0), (0, -STEP, 0), (0, STEP, 0)]
     moves += [(0, 0, ANGLE), (0, 0, -ANGLE)]
     size = grey.shape[-1]
-    moved = [draw(now, ones * x, ones * y, ones * turn, size) for x, y, turn in moves]
+    moved = [render(now, ones * x, ones * y, ones * turn, size) for x, y, turn in moves]
     left = torch.stack([(frame - then).square().sum((1, 2)) for frame in moved]).amin(0)
     unexplained = left / then.square().sum((1, 2)).clamp(min=1e-6)
     return unexplained.reshape(len(grey), -1).mean(1)

@@ -29,7 +29,7 @@ def shrink(large: Large) -> Small:
     return F.avg_pool2d(large, 2)
 
 
-def enlarge(small: Small) -> Large:
+def nearest(small: Small) -> Large:
     """Double a picture by repeating each pixel four times; `shrink` undoes it."""
     return F.interpolate(small, scale_factor=2.0, mode="nearest")
 
@@ -67,7 +67,7 @@ class Upsampler(nn.Module):
         self, small: Small, s: PerExample, eps: Small
     ) -> Float[Tensor, " b 4 large large"]:
         """What is concatenated: the small picture in [-1, 1], noisy and enlarged, and its noise."""
-        seen = enlarge(small + expand(s, small) * eps)
+        seen = nearest(small + expand(s, small) * eps)
         return torch.cat([seen, expand(s, seen).expand_as(seen[:, :1])], 1)
 
     def loss(self, x: Large, *, cond: Rows, generator: Rng = None) -> Float[Tensor, ""]:

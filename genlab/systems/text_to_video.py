@@ -45,7 +45,7 @@ def mixed_noise(common: Float[Tensor, " n c 1 *hw"], own: Noise, *, correlation:
     return math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
 
 
-def total_correlation(rho: float, n_frames: int) -> float:
+def total_correlation_of_frames(rho: float, n_frames: int) -> float:
     r"""What is lost when normal frames are drawn independently, in nats (Watanabe 1960).
 
     $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) =

@@ -63,7 +63,7 @@ def single(model: Any) -> Any:
     return copy.deepcopy(model).float()
 
 
-def drawn(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
+def samples_of(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
     """Samples of a model of any precision, drawn in single precision."""
     with default_dtype(torch.float32):
         return single(model).sample(n, generator=generator, **options)
@@ -86,13 +86,13 @@ def distances(draw_in: Callable[[int], Draw], passes: tuple[int, ...], who: str 
 def measure_pixels(model: Any) -> Figures:
     """Bits per dimension of the held-out digits, and the distance of samples."""
     x = load_digits("test").images.reshape(-1, *model.event_shape)
-    return held_out_bits(model, x) | digit_distance(partial(drawn, model))
+    return held_out_bits(model, x) | digit_distance(partial(samples_of, model))
 
 
 def draw_classes(model: Any, **options: Any) -> Draw:
     """Grey levels of a conditional model, every class equally often."""
     return lambda n, generator: from_unit(
-        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, **options)
+        samples_of(model, n, generator, cond=torch.arange(n) % N_CLASSES, **options)
     )
 
 

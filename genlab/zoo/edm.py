@@ -14,7 +14,7 @@ from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import EDM, LogNormal, edm_loss, edm_sample, edm_sigmas
 from genlab.train import Run
 from genlab.train.muon import Muon
-from genlab.zoo.cards import SEED, Draw, Figures, default_dtype, distances, drawn, single
+from genlab.zoo.cards import SEED, Draw, Figures, default_dtype, distances, samples_of, single
 from genlab.zoo.recipe import Plan, Recipe, by_loss
 from genlab.zoo.sources import DIGITS, MNIST16, mnist_digest, scaled_digits
 
@@ -107,7 +107,7 @@ def _measure_mnist(model: EDM) -> Figures:
     wanted = torch.arange(N_CLASSES).repeat(20)
     for w in (1.0, 2.0):
         noise = Generator().manual_seed(1)
-        x = drawn(model, len(wanted), noise, cond=wanted, guidance_scale=w)
+        x = samples_of(model, len(wanted), noise, cond=wanted, guidance_scale=w)
         seen = torch.as_tensor(classifier.predict(ink(from_unit(x, 255))))
         found[f"recognised_w{w:g}"] = (seen == wanted).double().mean().item()
     return found

@@ -9,7 +9,7 @@ from genlab.data.digits import EVENT_SHAPE, from_unit
 from genlab.nn.layers import MLP
 from genlab.score.energy import EBM, PersistentChains, score_from_energy
 from genlab.train import Run
-from genlab.zoo.cards import Draw, digit_distance, drawn
+from genlab.zoo.cards import Draw, digit_distance, samples_of
 from genlab.zoo.recipe import Plan, Recipe, by_loss
 from genlab.zoo.sources import DIGITS, scaled_digits
 
@@ -71,7 +71,7 @@ def draw_clean(ebm: EBM) -> Draw:
     """Grey levels from the stored chains, without the noise that the energy was trained with."""
 
     def draw(n: int, generator: Generator) -> Tensor:
-        x = drawn(ebm, n, generator).to(ebm.chains.states.dtype if ebm.chains else None)
+        x = samples_of(ebm, n, generator).to(ebm.chains.states.dtype if ebm.chains else None)
         with torch.enable_grad():  # the slope of the energy is a gradient
             return from_unit(denoise(ebm, x, sigma=ebm.data_noise))
 

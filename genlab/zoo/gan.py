@@ -9,7 +9,7 @@ from torch import Generator, nn
 from genlab.adversarial.gan import GAN, WGAN
 from genlab.data.digits import EVENT_SHAPE, from_unit, load_digits, load_mnist, to_unit
 from genlab.nn.layers import MLP
-from genlab.zoo.cards import SEED, Figures, digit_distance, drawn
+from genlab.zoo.cards import SEED, Figures, digit_distance, samples_of
 from genlab.zoo.recipe import Plan, Recipe, by_game
 from genlab.zoo.sources import DIGITS, MNIST16
 
@@ -61,12 +61,14 @@ def mnist_gan(latent_dim: int, width: int, gamma: float) -> GAN:
 
 
 def _measure_game(model: Any) -> Figures:
-    return digit_distance(lambda n, generator: from_unit(drawn(model, n, generator), whole=False))
+    return digit_distance(
+        lambda n, generator: from_unit(samples_of(model, n, generator), whole=False)
+    )
 
 
 def _measure_ink(gan: GAN) -> Figures:
     """Mean ink of samples and of data in [-1, 1], and its deviation over the images."""
-    samples = drawn(gan, 1000, Generator().manual_seed(SEED))
+    samples = samples_of(gan, 1000, Generator().manual_seed(SEED))
     found: Figures = {}
     for name, x in (("", samples), ("_of_the_data", to_unit(load_mnist("train", 16).images, 255))):
         ink = x.flatten(1).mean(1)

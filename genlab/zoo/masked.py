@@ -5,7 +5,7 @@ from functools import partial
 from genlab.data.digits import EVENT_SHAPE, N_LEVELS, load_digits
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.masked import MaskedDiffusion, PixelFiller
-from genlab.zoo.cards import Draw, Figures, distances, drawn, held_out_bits
+from genlab.zoo.cards import Draw, Figures, distances, held_out_bits, samples_of
 from genlab.zoo.recipe import Plan, Recipe
 from genlab.zoo.sources import DIGITS
 
@@ -21,7 +21,7 @@ def digit_masked(width: int, mults: tuple[int, ...], dropout: float) -> MaskedDi
 
 def draw_masked(model: MaskedDiffusion, n_passes: int) -> Draw:
     """Grey levels by masked diffusion."""
-    return lambda n, generator: drawn(model, n, generator, n_steps=n_passes)
+    return lambda n, generator: samples_of(model, n, generator, n_steps=n_passes)
 
 
 def _measure_masked(model: MaskedDiffusion) -> Figures:

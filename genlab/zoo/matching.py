@@ -2,7 +2,7 @@
 
 from genlab.data.digits import EVENT_SHAPE, from_unit
 from genlab.score.matching import NCSN, LevelMLP, noise_ladder
-from genlab.zoo.cards import digit_distance, drawn
+from genlab.zoo.cards import digit_distance, samples_of
 from genlab.zoo.recipe import Plan, Recipe
 from genlab.zoo.sources import DIGITS, scaled_digits
 
@@ -33,6 +33,6 @@ RECIPES = (
                "width": 256, "depth": 3, "rate": 0.1, "langevin_steps": 10},
         data=lambda: scaled_digits()[:1], **DIGITS,
         plan=Plan(n_steps=1500, batch_size=128, lr=4e-3, warmup=50),
-        measure=lambda model: digit_distance(lambda n, g: from_unit(drawn(model, n, g))),
+        measure=lambda model: digit_distance(lambda n, g: from_unit(samples_of(model, n, g))),
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from genlab.data.captions import load_captioned
 from genlab.systems.evaluation import realism
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab.train import Hooks, Run, cosine
-from genlab.zoo.cards import SEED, Figures, digest, drawn, named
+from genlab.zoo.cards import SEED, Figures, digest, named, samples_of
 from genlab.zoo.recipe import Plan, Recipe, by_game
 
 
@@ -56,7 +56,7 @@ def grey_digits(part: str = "painter") -> Float[Tensor, " n 1 16 16"]:
 
 def drawn_at(gan: StyleGAN, truncation: float, n: int = 1000) -> Float[Tensor, " n 16 16"]:
     """Grey values in [0, 1], drawn with the seed of all figures in single precision."""
-    return grey(drawn(gan, n, Generator().manual_seed(SEED), truncation=truncation))
+    return grey(samples_of(gan, n, Generator().manual_seed(SEED), truncation=truncation))
 
 
 def _measure_style_gan(gan: StyleGAN) -> Figures:

@@ -16,8 +16,8 @@ from genlab.zoo.cards import (
     Figures,
     default_dtype,
     digit_distance,
-    drawn,
     held_out_bits,
+    samples_of,
     single,
 )
 from genlab.zoo.recipe import Plan, Recipe, by_loss
@@ -77,7 +77,7 @@ def _measure_vae(model: CategoricalVAE) -> Figures:
     return {
         **held_out_bits(model, load_digits("test").images),
         "bits_per_dim_500_draws": bits_per_dim(-tight, N_PIXELS).mean().item(),
-        **digit_distance(partial(drawn, model)),
+        **digit_distance(partial(samples_of, model)),
     }
 
 

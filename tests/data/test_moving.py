@@ -10,11 +10,11 @@ from genlab.data.moving import (
     MOTIONS,
     _centre,
     animate,
-    draw,
     frames_in_colour,
     load_moving,
     measure_motion,
     read_moving,
+    render,
     small_digits,
     write_moving,
 )
@@ -67,7 +67,7 @@ def test_a_faint_video_moves_as_a_bright_one_and_a_black_one_rests(held_out):
 def test_four_quarter_turns_are_none():
     grey = torch.rand(3, 16, 16)
     zero, quarter = torch.zeros(3), torch.full((3,), 90.0)
-    once = draw(grey, zero, zero, quarter)
+    once = render(grey, zero, zero, quarter)
     torch.testing.assert_close(once, grey.rot90(-1, (1, 2)), atol=1e-9, rtol=0)
 
 
@@ -112,5 +112,5 @@ def test_a_turned_digit_is_read_wherever_it_stands(shift):
     grey = small_digits("test")[0][:50]
     zero = torch.zeros(len(grey))
     to = [torch.full_like(zero, k) for k in shift]
-    videos = torch.stack([draw(grey, *to, torch.full_like(zero, a)) for a in (0, 20)], 1)
+    videos = torch.stack([render(grey, *to, torch.full_like(zero, a)) for a in (0, 20)], 1)
     assert (measure_motion(videos) == MOTIONS.index("turning")).all()

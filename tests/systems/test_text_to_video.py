@@ -16,7 +16,7 @@ from genlab.systems.text_to_video import (
     inflate,
     mixed_noise,
     to_colours,
-    total_correlation,
+    total_correlation_of_frames,
     video_batch,
 )
 
@@ -39,14 +39,16 @@ def test_mixed_noise_has_unit_variance_and_the_stated_correlation(correlation, g
 def test_total_correlation_is_the_divergence_from_independent_frames(rho, n):
     joint = MultivariateNormal(torch.zeros(n), correlations(rho, n))
     alone = MultivariateNormal(torch.zeros(n), torch.eye(n))
-    assert total_correlation(rho, n) == pytest.approx(kl_divergence(joint, alone).item(), abs=1e-12)
+    assert total_correlation_of_frames(rho, n) == pytest.approx(
+        kl_divergence(joint, alone).item(), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(("rho", "n"), [(1.0, 3), (-0.5, 3), (1.5, 2), (0.5, 0)])
 def test_frames_that_no_normal_distribution_has_are_refused(rho, n):
     """At both ends of the correlations the covariance is singular: the divergence is infinite."""
     with pytest.raises(ValueError, match=f"no {n} frames have the correlation {rho}"):
-        total_correlation(rho, n)
+        total_correlation_of_frames(rho, n)
 
 
 @pytest.mark.parametrize(("rho", "sigma", "n"), [(0.8, 0.5, 3), (0.0, 2.0, 4), (0.99, 1.0, 8)])

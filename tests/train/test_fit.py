@@ -412,3 +412,11 @@ def test_the_betas_of_both_optimisers_are_those_of_the_papers():
             adam[p].step()
     list(fit_adversarial(game, [torch.zeros(1)] * 6, n_steps=6, lr=0.3))
     assert (game.w.item(), game.v.item()) == pytest.approx((w.item(), v.item()))
+
+
+@pytest.mark.parametrize("loop", [fit, fit_adversarial])
+def test_a_mistyped_argument_is_answered_where_it_was_typed(loop):
+    # not by Run.__init__(), of which nobody has heard; a watched function does not say its name
+    said = rf"^({loop.__name__}\(\) )?got an unexpected keyword argument 'avergae'"
+    with pytest.raises(TypeError, match=said):
+        loop(Noisy(), minibatches(torch.zeros(4, 3), 4), n_steps=2, avergae=0.9)

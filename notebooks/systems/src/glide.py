@@ -47,7 +47,7 @@ from genlab.score.guidance import dynamic_threshold
 from genlab.zoo import card, find, load_model
 from genlab.systems.text_diffusion import TextDiffusion, eps_from_denoiser
 from genlab.systems.glide import (
-    Glide, bicubic, classifier_guided, enlarge, enlarged, sharpen, shrink,
+    Glide, bicubic, classifier_guided, enlarged, nearest, sharpen, shrink,
 )
 from genlab.zoo.glide import best_sharpening
 from genlab.systems.evaluation import (
@@ -102,7 +102,7 @@ def sheet(x):
 
 
 film(
-    [sheet(enlarge(x)) for x in [*first[::3], *[first[-1]] * 2]]
+    [sheet(nearest(x)) for x in [*first[::3], *[first[-1]] * 2]]
     + [sheet(x) for x in [*second[1:], second[-1]]],
     alt="Animation: five squares of coarse noise become, step by step, a thin red "
     "seven, a bold green three, a thin cyan nine, a magenta four, a bold yellow zero; "
@@ -982,7 +982,7 @@ check(
 )
 real_details = haar_details(grey_of((large + 1) / 2)).square().mean()
 for name, guess in (
-    ("repeated", enlarge(small)), ("bicubic", bicubic(small)),
+    ("repeated", nearest(small)), ("bicubic", bicubic(small)),
     ("bicubic, sharpened by 2", sharpen(bicubic(small), 2.0)),
 ):
     share = haar_details(grey_of((guess + 1) / 2)).square().mean() / real_details

@@ -58,7 +58,7 @@ from genlab.systems.evaluation import (
     balanced_claims, classify_frames, motion_residual, video_evaluator, video_scores,
 )  # fmt: skip
 from genlab.systems.text_to_video import (
-    TextToVideo, frame_error, inflate, mixed_noise, scale, total_correlation,
+    TextToVideo, frame_error, inflate, mixed_noise, scale, total_correlation_of_frames,
     video_batch,
 )
 from genlab.zoo.text_to_video import draw_videos
@@ -231,7 +231,7 @@ check(
 eight = kl_divergence(normal(correlations(rho, 8)), normal(torch.eye(8)))
 pairs_alone = 7 * kl_divergence(normal(correlations(rho, 2)), normal(torch.eye(2)))
 check(
-    "eight frames, nats per pixel", eight, total_correlation(rho, 8),
+    "eight frames, nats per pixel", eight, total_correlation_of_frames(rho, 8),
     unlike={"seven neighbouring pairs": pairs_alone},
 )
 joint_normal, apart = normal(correlations(rho, 2)), normal(torch.eye(2))
