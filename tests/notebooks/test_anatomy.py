@@ -8,6 +8,8 @@ from tests.notebooks import anatomy, bite, build
 
 PICTURE = new_output("display_data", {"image/png": "", "text/plain": "a ring"})
 QUIZ = new_output("display_data", {"text/markdown": "**1.** Why?\n\n- **a.** So.\n\n**2.** Who?"})
+OKS = new_output("stream", text="ok  a\n" * 9)
+MUTE = new_output("display_data", {"image/png": ""})
 HEAD = """Why does it work?
 
 - *derive* it;
@@ -74,7 +76,7 @@ def good():
         "project": text("## Project\n\n" + "word " * 9000),
         "end": text(END),
         "further": text("## Going further: one\n\n" + "word " * 9000 + "\n\n## Going further: two"),
-        "optional": code("\n".join(["x = 1"] * 200)),
+        "optional": code("\n".join(["x = 1"] * 200), OKS),
         "sources": text("## Sources\n\nA paper."),
     }
 
@@ -106,10 +108,6 @@ def moved(cells, name, after):
 
 def test_a_notebook_in_order_earns_no_complaint():
     assert said(good()) == []
-
-
-OKS = new_output("stream", text="ok  a\n" * 9)
-MUTE = new_output("display_data", {"image/png": ""})
 
 
 @pytest.mark.parametrize(
@@ -174,6 +172,17 @@ def test_too_few_exercises_are_noticed():
 
 def test_an_exercise_after_the_end_is_none_of_the_core():
     assert "4 exercises" in "\n".join(said(moved(good(), "one", "optional")))
+
+
+def test_a_repair_after_the_end_is_none_of_the_core():
+    assert "no exercise asks to repair" in "\n".join(said(moved(good(), "four", "optional")))
+
+
+def test_a_head_in_another_order_is_noticed():
+    cells = good()
+    needs = "You need lesson 01.\n"
+    cells["head"] = text(needs + "\n" + HEAD.replace(needs, "") + PREDICT)
+    assert "its head lacks what is needed" in "\n".join(said(cells))
 
 
 def test_a_late_first_exercise_is_noticed():
