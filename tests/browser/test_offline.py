@@ -117,6 +117,11 @@ def test_the_section_being_read_is_marked_whatever_letters_its_heading_has(site,
         offline.wait_for_function(f"link => ({MARKED})() === link", arg=link)
         reached += 1
     assert reached > 15
+    offline.evaluate("scrollTo(0, 0)")
+    offline.emulate_media(color_scheme="dark")  # the ribbon at the head is no slab of light
+    ribbon = offline.locator("img[alt^='The map of the course; ']").first
+    shown = plt.imread(io.BytesIO(ribbon.screenshot()), format="png")[..., :3]
+    assert shown.mean() < 0.4
 
 
 def test_a_film_rests_for_who_wants_no_motion_and_is_stopped_by_its_button(site, offline, tmp_path):
