@@ -41,8 +41,8 @@ def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -
         _append(place / LOG, {"id": id, "right": right, "at": round(time.time())} | more)
     except OSError as error:
         return _once(
-            f"progress cannot be kept in {place}: {error.strerror}. Mend that, or name a place "
-            'where there is room: course.keep("another folder")'
+            f"progress cannot be kept in {place}: {error.strerror}. The lesson goes on; to keep "
+            'what you answer from now on: course.keep("another folder")'
         )
     return ""
 
