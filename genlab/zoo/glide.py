@@ -48,41 +48,61 @@ def by_captions(
     return by_loss(model, grey, columns, plan=plan, change=change)
 
 
-def text_diffusion(
-    shape: tuple[int, ...],
-    width: int,
-    mults: tuple[int, ...],
-    d_text: int,
-    n_layer: int,
-    *,
-    patch: int = 1,
-    concatenated: int = 0,
-    **numbers: Any,
-) -> TextDiffusion:
-    """A U-Net that reads texts; no text encoder with 0 layers; `concatenated` channels are seen."""
-    c, positions = shape[0], patch**2
-    config = UNetConfig(
-        c_in=(c + concatenated) * positions, c_out=c * positions, width=width, mults=mults,
-        d_context=d_text, time_scale=250.0, side=shape[-1] // patch,
-    )  # fmt: skip
-    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer) if n_layer else None
-    return TextDiffusion(UNet(config), encoder, event_shape=shape, patch=patch, **numbers)
-
-
 SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)  # of the card's curve, guided at every noise level
 LIMITED = (3.0, 5.0)  # of its points that are guided in `Glide.interval` only
 AMOUNTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # of sharpening; 0 is bicubic alone
 N_DRAWN = 500  # pictures for each figure
 
 
-def glide_base(size: int, **sizes: Any) -> TextDiffusion:
-    """The model of small pictures: the network answers the picture itself (`skip=False`)."""
-    return text_diffusion((3, size, size), **sizes, skip=False)
+def glide_base(
+    size: int,
+    width: int,
+    mults: tuple[int, ...],
+    patch: int,
+    d_text: int,
+    n_layer: int,
+    sigma_data: float,
+    p_mean: float = -1.2,
+    sigma_max: float = 40.0,
+    p_drop: float = 0.1,
+    *,
+    concatenated: int = 0,
+) -> TextDiffusion:
+    """A U-Net of pictures that reads texts and answers the picture itself (`skip=False`).
+
+    With 0 layers there is no text encoder; `concatenated` channels are seen beside the picture.
+    """
+    positions = patch**2
+    config = UNetConfig(
+        c_in=(3 + concatenated) * positions, c_out=3 * positions, width=width, mults=mults,
+        d_context=d_text, time_scale=250.0, side=size // patch,
+    )  # fmt: skip
+    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer) if n_layer else None
+    return TextDiffusion(
+        UNet(config), encoder, event_shape=(3, size, size), sigma_data=sigma_data, p_drop=p_drop,
+        p_mean=p_mean, patch=patch, skip=False, sigma_max=sigma_max,
+    )  # fmt: skip
 
 
-def glide_upsampler(size: int, s_max: float, **sizes: Any) -> Upsampler:
+def glide_upsampler(
+    size: int,
+    width: int,
+    mults: tuple[int, ...],
+    patch: int,
+    d_text: int,
+    n_layer: int,
+    sigma_data: float,
+    p_mean: float,
+    sigma_max: float,
+    p_drop: float,
+    s_max: float,
+) -> Upsampler:
     """The model of large pictures, which sees four channels of the small one."""
-    return Upsampler(glide_base(size, **sizes, concatenated=4), s_max=s_max)
+    denoiser = glide_base(
+        size, width, mults, patch, d_text, n_layer, sigma_data, p_mean, sigma_max, p_drop,
+        concatenated=4,
+    )  # fmt: skip
+    return Upsampler(denoiser, s_max=s_max)
 
 
 def by_words(model: NoisyClassifier, grey: Tensor, columns: Tensor, *, plan: Plan) -> Run:

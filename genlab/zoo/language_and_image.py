@@ -33,16 +33,31 @@ from genlab.zoo.recipe import Plan, Recipe
 
 
 def language_and_image(
-    *, d_model: int, n_layer: int, n_head: int, n_kv_head: int, **numbers: Any
+    d_model: int,
+    n_layer: int,
+    n_head: int,
+    n_kv_head: int,
+    width: int,
+    mults: tuple[int, ...],
+    patch: int,
+    sigma_data: float,
+    p_mean: float,
+    sigma_max: float,
+    p_drop: float,
+    p_alone: float,
+    weight: float,
+    joint: bool,
 ) -> LanguageAndImage:
-    """A model of captions and of 16 x 16 pictures in [-1, 1]; the rest is for the denoiser."""
+    """A model of captions and of 16 x 16 pictures in [-1, 1], drawn by a denoiser."""
     lm = CaptionLM(TransformerConfig(
         d_model, n_layer, n_head, n_kv_head, d_hidden=2 * d_model, rope_base=100.0
     ))  # fmt: skip
     nn.init.normal_(lm.net.embedding.weight)  # so that the word itself stays in its state
-    ours = ("weight", "p_alone", "joint")
-    both = {name: numbers.pop(name) for name in ours if name in numbers}
-    return LanguageAndImage(lm, glide_base(16, d_text=d_model, n_layer=0, **numbers), **both)
+    denoiser = glide_base(
+        16, width, mults, patch, d_text=d_model, n_layer=0, sigma_data=sigma_data, p_mean=p_mean,
+        sigma_max=sigma_max, p_drop=p_drop,
+    )  # fmt: skip
+    return LanguageAndImage(lm, denoiser, weight=weight, p_alone=p_alone, joint=joint)
 
 
 def start_from(denoiser: TextDiffusion, pretrained: TextDiffusion) -> None:

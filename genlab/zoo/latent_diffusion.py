@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from genlab.core.stats import kl_diag_normal
 from genlab.data.scenes import (
@@ -145,35 +145,36 @@ LATENT_VAE = Recipe(
 # What draws: a U-Net and a transformer among codes, and a U-Net among pixels
 
 
-def reads_captions(
-    net: nn.Module, vae: ImageVAE | Pixels, *, d_text: int, n_layer: int, **numbers: Any
-) -> LatentDiffusion:
-    """The whole system around a network, untrained, its scale not set."""
-    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer)
-    return LatentDiffusion(vae, net, encoder, **numbers)
+def text_encoder(d_text: int, n_layer: int) -> TextEncoder:
+    """The encoder of captions of scenes."""
+    return TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer)
 
 
-def latent_unet(width: int, d_text: int, **numbers: Any) -> LatentDiffusion:
-    """A U-Net of codes: attention, and the caption, at 8 x 8 and at 4 x 4."""
-    config = UNetConfig(
+def latent_unet(width: int, d_text: int, n_layer: int, p_drop: float) -> LatentDiffusion:
+    """A U-Net of codes: attention, and the caption, at 8 x 8 and at 4 x 4; its scale not set."""
+    net = UNet(UNetConfig(
         c_in=4, c_out=4, width=width, mults=(1, 2), time_scale=1000.0, d_context=d_text,
         everywhere=True, side=8,
-    )  # fmt: skip
-    return reads_captions(UNet(config), LATENT_VAE.untrained(), d_text=d_text, **numbers)
+    ))  # fmt: skip
+    vae, encoder = LATENT_VAE.untrained(), text_encoder(d_text, n_layer)
+    return LatentDiffusion(vae, net, encoder, p_drop=p_drop)
 
 
-def latent_dit(width: int, depth: int, patch: int, d_text: int, **numbers: Any) -> LatentDiffusion:
+def latent_dit(
+    width: int, depth: int, patch: int, d_text: int, n_layer: int, p_drop: float
+) -> LatentDiffusion:
     """A diffusion transformer of codes."""
-    config = DiTConfig(width=width, n_layer=depth, patch=patch, d_context=d_text)
-    return reads_captions(DiT(config), LATENT_VAE.untrained(), d_text=d_text, **numbers)
+    net = DiT(DiTConfig(width=width, n_layer=depth, patch=patch, d_context=d_text))
+    vae, encoder = LATENT_VAE.untrained(), text_encoder(d_text, n_layer)
+    return LatentDiffusion(vae, net, encoder, p_drop=p_drop)
 
 
-def pixel_unet(width: int, d_text: int, **numbers: Any) -> LatentDiffusion:
+def pixel_unet(width: int, d_text: int, n_layer: int, p_drop: float) -> LatentDiffusion:
     """The rival: a U-Net of pixels, which reads the caption at 8 x 8."""
-    config = UNetConfig(
+    net = UNet(UNetConfig(
         c_in=3, c_out=3, width=width, mults=(1, 2, 4), time_scale=1000.0, d_context=d_text, side=32
-    )
-    return reads_captions(UNet(config), Pixels(), d_text=d_text, **numbers)
+    ))  # fmt: skip
+    return LatentDiffusion(Pixels(), net, text_encoder(d_text, n_layer), p_drop=p_drop)
 
 
 def by_codes(

@@ -1,7 +1,6 @@
 """StyleGAN of MNIST at 16 x 16 (its lab)."""
 
 from dataclasses import replace
-from typing import Any
 
 from jaxtyping import Float
 from torch import Generator, Tensor
@@ -24,14 +23,16 @@ def style_gan(
     mapping_rate: float,
     discriminator_channels: tuple[int, int, int],
     discriminator_width: int,
-    **numbers: Any,
+    gamma: float,
+    interval: int,
+    mixing: float,
 ) -> StyleGAN:
     """A StyleGAN of pictures in [-1, 1], `(b, 1, 16, 16)`."""
     generator_net = StyleGenerator(
         d_latent, d_style, n_mapping, channels, mapping_rate=mapping_rate
     )
     discriminator = StyleDiscriminator(discriminator_channels, discriminator_width)
-    return StyleGAN(generator_net, discriminator, **numbers)
+    return StyleGAN(generator_net, discriminator, gamma=gamma, interval=interval, mixing=mixing)
 
 
 def by_styles(gan: StyleGAN, x: Tensor, *, plan: Plan, n_fall: int) -> Run:

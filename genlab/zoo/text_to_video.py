@@ -26,7 +26,11 @@ def text_to_video(
     d_text: int,
     n_layer: int,
     positions: bool,
-    **numbers: Any,
+    p_drop: float,
+    p_alone: float,
+    p_mean: float,
+    p_std: float,
+    shift: float,
 ) -> TextToVideo:
     """A model of videos of 8 frames of 16 x 16."""
     channels = 3 * patch**2
@@ -35,7 +39,10 @@ def text_to_video(
         d_context=d_text, side=SIZE // patch,
     )  # fmt: skip
     encoder = TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer)
-    return TextToVideo(VideoUNet(VideoUNetConfig(image, patch, positions)), encoder, **numbers)
+    return TextToVideo(
+        VideoUNet(VideoUNetConfig(image, patch, positions)), encoder, p_mean=p_mean, p_std=p_std,
+        shift=shift, p_drop=p_drop, p_alone=p_alone,
+    )  # fmt: skip
 
 
 def by_stills_and_videos(
