@@ -167,12 +167,14 @@ rng, n = np.random.default_rng(2), 10_000
 without_conditions = [math.prod(mass({i: x[i]}) for i in range(3)) for x in outcomes]
 for order in ((0, 1, 2), (2, 0, 1)):
     drawn = [draw(order, rng) for _ in range(n)]
+    p = np.array([table[x] for x in outcomes])
+    errors = lambda found: (np.array(found) - p) / np.sqrt(p * (1 - p) / n)  # standard errors
     check(
         f"sampled in the order {order}: frequencies, table",
-        [drawn.count(x) / n for x in outcomes],
-        [table[x] for x in outcomes],
-        atol=5 * 0.5 / math.sqrt(n),  # five standard errors of a frequency, at most
-        unlike={"drawn without their conditions": without_conditions},
+        errors([drawn.count(x) / n for x in outcomes]),
+        np.zeros(8),
+        atol=5,
+        unlike={"drawn without their conditions": errors(without_conditions)},
     )
 
 # %% [markdown]
