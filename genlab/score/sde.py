@@ -33,8 +33,7 @@ from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between, require_finite, require_positive
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.solvers.mcmc import langevin_step
-from genlab.solvers.ode import Field, Solver, Velocity, heun, rademacher, require_times, rk4
-from genlab.solvers.ode import ride as ode_ride
+from genlab.solvers.ode import Field, Solver, Velocity, heun, rademacher, require_times, ride, rk4
 from genlab.solvers.sde import euler_maruyama, euler_maruyama_step
 
 Time: TypeAlias = Float[Tensor, " *b"]
@@ -278,9 +277,6 @@ def predictor_corrector_sample(
 # The likelihood of an ODE
 
 
-ride = torch.no_grad()(ode_ride)  # the divergence switches gradients on where it needs them
-
-
 def ode_log_prob(
     velocity: Velocity,
     x0: Event,
@@ -298,7 +294,8 @@ def ode_log_prob(
     """
     if not bool((ts.diff() > 0).all()):
         raise ValueError(f"ode_log_prob: ts is {ts.tolist()}, expected rising times, data first")
-    x_T, log_det = ride(velocity, x0, ts, probes=probes, method=method)
+    with torch.no_grad():  # the divergence switches gradients on where it needs them
+        x_T, log_det = ride(velocity, x0, ts, probes=probes, method=method)
     return prior_log_prob(x_T) + log_det
 
 

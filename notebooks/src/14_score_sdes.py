@@ -55,9 +55,8 @@ from genlab.oracles import Empirical, Gaussian, GaussianMixture
 from genlab.score import VE, VP, ProbabilityFlow, Straight, SubVP
 from genlab.score.diffusion import Bins
 from genlab.score.matching import annealed_langevin, dsm_loss
-from genlab.score.sde import ride
 from genlab.solvers import euler, euler_maruyama, heun, rk4
-from genlab.solvers.ode import rademacher
+from genlab.solvers.ode import rademacher, ride
 from genlab.train import cosine, fit, minibatches
 from genlab.zoo import find
 
@@ -729,7 +728,8 @@ four = Gaussian(torch.zeros(1), 4 * torch.eye(1))
 flow_of = lambda data, sde: lambda x, t: score.probability_flow(
     sde, score.exact_score(data, sde), x, t)
 x, ts = torch.tensor([[-3.0], [0.0], [5.0]]), torch.linspace(0, 1, 201)
-far, stretch = ride(flow_of(four, unit), x, ts)
+with torch.no_grad():
+    far, stretch = ride(flow_of(four, unit), x, ts)
 factor = math.sqrt((1 + 3 * math.exp(-1)) / 4)
 check("N(0, 4): where the points arrive", far, factor * x, atol=1e-9,
       unlike={"the SDE's drift": last(rk4(lambda t, x: score.reverse_drift(
@@ -741,7 +741,8 @@ check("N(0, 4): log p by the ODE", arrived + stretch, four.log_prob(x), atol=1e-
 x = plane.sample(64, generator=generator)
 ours, no_moments = [], []
 for sde in list(PATHS.values())[:3]:
-    far, stretch = ride(flow_of(plane, sde), x, ts)
+    with torch.no_grad():
+        far, stretch = ride(flow_of(plane, sde), x, ts)
     ours.append(law(sde, 1.0, plane).log_prob(far) + stretch)
     no_moments.append(std_normal_log_prob(far) + stretch)
 check("mixture on three paths: log p by the ODE",
@@ -770,7 +771,8 @@ priors = {"N(0, I)": std_normal_log_prob,
 counts, exact = (25, 50, 100, 200), plane.log_prob(x)
 errors = {name: [] for name in priors}
 for n_steps in counts:
-    far, stretch = ride(flow_of(plane, vp), x, torch.linspace(0, 1, n_steps + 1))
+    with torch.no_grad():
+        far, stretch = ride(flow_of(plane, vp), x, torch.linspace(0, 1, n_steps + 1))
     for name, prior_log_prob in priors.items():
         errors[name].append(float((prior_log_prob(far) + stretch - exact).abs().max()))
 print("largest error, nats    " + "".join(f"{n_steps:>4} steps " for n_steps in counts))
@@ -1076,7 +1078,8 @@ signs = rademacher((1, *many.shape), like=many, generator=generator)
 one_probe = score.ode_log_prob(ode.velocity, many, span_5, probes=signs, **options)
 one_probe = one_probe.reshape(25, 2)
 scores = ((one_probe.mean(0) - exact_trace) / (one_probe.std(0) / 5)).abs().max()
-far, stretch = ride(ode.velocity, few, span_5, method=heun)
+with torch.no_grad():
+    far, stretch = ride(ode.velocity, few, span_5, method=heun)
 z_scores = lambda truth: ((one_probe.mean(0) - truth)
                           / (one_probe.std(0) / 5)).abs().max()
 check_range("trace: 25 probes against the exact one, std errors",
@@ -1333,7 +1336,8 @@ except ValueError as error:
 x, ts = torch.linspace(-1, 1, 5)[:, None], torch.linspace(0, 1, 101)
 for name, field in (("v = 2 (blind)", lambda x, t: 2 + 0 * x),
                     ("v = -sinh x", lambda x, t: -torch.sinh(x))):
-    far, stretch = ride(field, x, ts)
+    with torch.no_grad():
+        far, stretch = ride(field, x, ts)
     shift = float((2 * stretch).abs().max())  # what a flipped sign changes
     print(f"{name:<14} a flipped sign changes log p by {shift:.4f} nats")
 # the exact solution of x' = -sinh x

@@ -5,8 +5,8 @@ import torch
 from mixtures import mixture
 
 from genlab.score.exact import exact_score
-from genlab.score.sde import VE, VP, SubVP, probability_flow, ride
-from genlab.solvers.ode import exact_divergence
+from genlab.score.sde import VE, VP, SubVP, probability_flow
+from genlab.solvers.ode import exact_divergence, ride
 
 pytestmark = pytest.mark.reference
 SDES = [VP(), SubVP(), VE(0.1, 10.0)]
