@@ -43,7 +43,7 @@ from genlab.data.captions import MAX_WORDS, WORDS
 from genlab.data.moving import (
     MOTIONS, frames_in_colour, load_moving, measure_motion, small_digits, write_moving,
 )
-from genlab.nn import transformer as attention_module
+from genlab.nn import attention as attention_module
 from genlab.nn.layers import frequencies, rotate, time_embedding
 from genlab.nn.attention import join_heads, split_heads
 from genlab.nn.text import TextEncoder
