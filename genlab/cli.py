@@ -50,7 +50,8 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-out, err = Console(), Console(stderr=True)
+out = Console()
+err = Console(stderr=True)
 EXAMPLE = "a red seven left of a blue three"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # kinds of files that `sample` writes
 MORE: list[Callable[[], list[Any]]] = []  # rows of a package beside the library, made when asked
@@ -170,7 +171,8 @@ def systems(
     chosen = shipped if name is None else [find(name, _beside())]
     for model in chosen:
         card = model.card()
-        metrics, minutes = card["metrics"], round(card["seconds"] / 60, 2)
+        metrics = card["metrics"]
+        minutes = round(card["seconds"] / 60, 2)
         row = {"name": model.name, "metrics": metrics, "minutes": minutes, "bytes": card["bytes"]}
         cells = [_figures(metrics, most=len(metrics) if name else 3)]
         cells += [f"{card['bytes'] / 1000:.0f}", f"{minutes:.1f}"]
@@ -228,7 +230,8 @@ def sample(
     generator = torch.Generator().manual_seed(seed)
     x = model.draw([caption] * n, guidance_scale=guidance, generator=generator)
     row = torch.nn.functional.pad(x, (2, 2, 2, 2), value=1.0).permute(2, 0, 3, 1).flatten(1, 2)
-    large, picture = row.repeat_interleave(4, 0).repeat_interleave(4, 1), io.BytesIO()
+    large = row.repeat_interleave(4, 0).repeat_interleave(4, 1)
+    picture = io.BytesIO()
     imsave(picture, large.clamp(0, 1).cpu().numpy(), format=place.suffix[1:].lower())
     replace_file(place, picture.getvalue())
     out.print(f"wrote {place}", soft_wrap=True, markup=False)

@@ -64,7 +64,8 @@ def check(
     >>> check("log of a product", np.log(2 * 3), np.log(2) + np.log(3))
     ok  log of a product                                1.791759  vs  1.791759
     """
-    a, b = as_array(left), as_array(right)
+    a = as_array(left)
+    b = as_array(right)
     if a.shape != b.shape and a.size != 1 and b.size != 1:
         raise CheckFailed(f"{name}: shapes {a.shape} and {b.shape} do not fit together")
     if a.size == 0 or b.size == 0:

@@ -93,7 +93,9 @@ def prepare(mine: Path, source: Path = NOTEBOOKS) -> Prepared:
 
 def _prepare(mine: Path, name: str, content: Notebook, known: dict[str, str]) -> str:
     """Make, renew or rescue one copy, and note its version; "" where nothing is to be done."""
-    copy, want, made_from = mine / name, digest(content), known.get(name)
+    copy = mine / name
+    want = digest(content)
+    made_from = known.get(name)
     have = read_copy(copy)
     if not os.path.lexists(copy):
         what = "new"
@@ -202,8 +204,11 @@ def reset(
     `keep_answers` puts the cells that hold answers into the fresh copy, and no other cell.
     """
     name = find_lesson(lesson, source)
-    known, copy, kept = versions(mine), mine / name, None
-    content, have = fresh(source / name), read_copy(copy)
+    known = versions(mine)
+    copy = mine / name
+    kept = None
+    content = fresh(source / name)
+    have = read_copy(copy)
     carried = carry_over(have, content) if keep_answers and have is not None else []
     if os.path.lexists(copy):
         kept = dated(copy, mine / BACKUPS)

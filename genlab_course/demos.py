@@ -180,7 +180,8 @@ def require_free(port: int) -> None:
 
 def serve(folder: Path, port: int, *, browser: bool = True) -> int:
     """Serve a folder of pages until it is interrupted; return the exit status."""
-    command, token = voila_command(folder, port), os.urandom(16).hex()
+    command = voila_command(folder, port)
+    token = os.urandom(16).hex()
     require_free(port)
     url = f"http://127.0.0.1:{port}/?token={token}"
     print(f"{url}   (Ctrl-C ends it)", flush=True)

@@ -77,7 +77,8 @@ def _of_kind(given: Any, expected: Any, where: str) -> str:
             return f"{given!r} is text: give the number without quotes"
         same = str(given).strip().lower() == expected.strip().lower()
         return "" if same else f"{given!r} is not it{where}"
-    a, b = numbers(given), numbers(expected)
+    a = numbers(given)
+    b = numbers(expected)
     same = a.shape == b.shape or a.size == b.size == 1
     return "" if same else f"expected shape {b.shape}, got {a.shape}{where}"
 
@@ -166,7 +167,8 @@ def _at(places: NDArray[np.bool_]) -> str:
 def _apart(a: float, b: float) -> tuple[str, str]:
     """Two numbers with so many digits that they look different."""
     for digits in (4, 6, 9, 12):
-        one, other = f"{a:.{digits}g}", f"{b:.{digits}g}"
+        one = f"{a:.{digits}g}"
+        other = f"{b:.{digits}g}"
         if one != other:
             break
     return one, other

@@ -66,7 +66,8 @@ def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: s
         x = x.reshape(len(x), 1, *x.shape[-2:]).expand(-1, 3, -1, -1)
         x = (x - x.min()) / (x.max() - x.min()).clamp(min=1e-12)
     h, w = x.shape[-2:]
-    n_rows, gap = -(-len(x) // n_columns), max(1, h // 12)
+    n_rows = -(-len(x) // n_columns)
+    gap = max(1, h // 12)
     canvas = torch.ones(n_rows * (h + gap) - gap, n_columns * (w + gap) - gap, 3)
     for i, image in enumerate(x):
         r, c = (k * (size + gap) for k, size in zip(divmod(i, n_columns), (h, w), strict=True))
@@ -78,7 +79,8 @@ def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: s
 
 def show(figure: Figure, alt: str) -> None:
     """Display a figure sharp on any screen (160 dpi, shown at 80) with its alt text; close it."""
-    buffer, width = io.BytesIO(), figure.get_figwidth()
+    buffer = io.BytesIO()
+    width = figure.get_figwidth()
     _frame(figure, round(160 * width)).save(buffer, "PNG")  # without alpha, a tenth smaller
     _display(buffer.getvalue(), "image/png", round(80 * width), alt)
 

@@ -244,7 +244,8 @@ def masked_diffusion(n_steps: int = 16) -> Subject:
 
 
 vae, gan, wgan = (partial(whole, f"digit_{name}") for name in ("vae", "gan", "wgan"))
-ebm, ncsn = partial(_chains, "digit_ebm"), partial(_chains, "digit_ncsn")
+ebm = partial(_chains, "digit_ebm")
+ncsn = partial(_chains, "digit_ncsn")
 LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it belongs on the map
     *((make, AUTOREGRESSIVE) for make in (pixelcnn, transformer, text)),
     *((flow, FLOW), (vae, LATENT), (gan, ADVERSARIAL), (wgan, ADVERSARIAL)),
@@ -272,7 +273,8 @@ def language_model(n: int = 12) -> Subject:
     """A token a call, with the cache; the length is a dial."""
     model = find("language_model").untrained()
     model.lm.event_shape = (n,)
-    stages, twice = (Stage("writer", model.lm, (n,), model),), partial(language_model, 2 * n)
+    stages = (Stage("writer", model.lm, (n,), model),)
+    twice = partial(language_model, 2 * n)
     return Subject("language_model", stages, lambda k, g: model.sample(k, generator=g), twice)
 
 
@@ -303,7 +305,8 @@ def text_to_video(n_steps: int = 4) -> Subject:
     """All frames at once, again and again."""
     model = find("text_to_video").untrained()
     draw = _given(model.sample, f"{CAPTION} moving left", n_steps)
-    stages, twice = (_net("video denoiser", model),), partial(text_to_video, 2 * n_steps)
+    stages = (_net("video denoiser", model),)
+    twice = partial(text_to_video, 2 * n_steps)
     return Subject("text_to_video", stages, draw, more_steps=twice)
 
 

@@ -341,7 +341,8 @@ def _explain(error: Exception, answer: Any, task: Exercise) -> str:
 def _compare(task: Exercise, answer: Any) -> str:
     if task.cases is not None and not callable(_touched(answer)):
         return f"expected a function, got {_shown(answer)}"
-    given, right = _results(answer, task), _results(task.right, task)
+    given = _results(answer, task)
+    right = _results(task.right, task)
     if all(_same(g, r, task) for g, r in zip(given, right, strict=True)):
         fixed = any(getattr(r, "requires_grad", False) for r in right) and not all(
             getattr(g, "requires_grad", False) for g in given
@@ -362,9 +363,11 @@ def _compare(task: Exercise, answer: Any) -> str:
 def _same(given: Any, wanted: Any, task: Exercise) -> bool:
     if isinstance(wanted, str) or isinstance(given, str):
         return str(given).strip().lower() == str(wanted).strip().lower()
-    a, b = numbers(given), numbers(wanted)
+    a = numbers(given)
+    b = numbers(wanted)
     if a.size == b.size == 1:
-        a, b = a.reshape(()), b.reshape(())
+        a = a.reshape(())
+        b = b.reshape(())
     return a.shape == b.shape and bool(_tolerance(task, b).agree(a, b).all())
 
 

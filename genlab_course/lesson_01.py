@@ -107,7 +107,8 @@ def learn(name: str, data: Points, *, seed: int = 0) -> tuple[Any, Iterator[Reco
 
     The seed decides the first weights, the minibatches and the noise.
     """
-    recipe, generator = RECIPES[name], make_generator(seed)
+    recipe = RECIPES[name]
+    generator = make_generator(seed)
     torch.manual_seed(seed)  # the first weights
     model: Any = recipe.build()
     batches = minibatches(data, recipe.batch_size, generator=generator)
@@ -244,7 +245,8 @@ def _knowledge(ax: Axes, model: Any) -> None:
 @torch.no_grad()
 def _slope(ax: Axes, model: DDPM) -> None:
     points, _ = plane(EXTENT * 0.8, 18)
-    t, sigma = torch.full((len(points),), _LEVEL), (1 - model.alphas_bar[_LEVEL]).sqrt()
+    t = torch.full((len(points),), _LEVEL)
+    sigma = (1 - model.alphas_bar[_LEVEL]).sqrt()
     slope = score_from_eps(model.eps_net(points, t), sigma)
     length = torch.linalg.vector_norm(slope, dim=1, keepdim=True)
     arrows = slope / length * length.clamp(max=6) ** 0.5

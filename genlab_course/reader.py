@@ -25,7 +25,8 @@ MEASURED = ("coverage", "accuracy", "forced")  # of the texts, of the answers, i
 CANNOT_TELL = "cannot tell"
 LONGEST = 200_000  # characters
 WORDS = tomllib.loads((DATA / "reader_words.toml").read_text(encoding="utf-8"))
-TERMS, DENY = frozenset(WORDS["terms"].split()), frozenset(WORDS["deny"].split())
+TERMS = frozenset(WORDS["terms"].split())
+DENY = frozenset(WORDS["deny"].split())
 NUMBERS = {word: size for size, words in WORDS["numbers"].items() for word in words.split()}
 RULES = {name: "|".join(lines.split("\n")[:-1]) for name, lines in WORDS["rules"].items()}
 PATTERNS = {name: re.compile(rf"(?<![\w#])(?:{rule})(?!\w)") for name, rule in RULES.items()}
@@ -79,7 +80,8 @@ def mask(text: str, known: frozenset[int] | None = None) -> list[Token]:
     out: list[Token] = []
     last = 0
     for match in _WORD.finditer(text):
-        start, gap = match.start(), text[last : match.start()]
+        start = match.start()
+        gap = text[last : match.start()]
         opens = last == 0 or bool(re.search(r"[.!?:]\W*\s|\n", gap))
         line = r"[.!?]\s|\n\s*\n|\n\W*[^a-z\W]|\n\W*[-*#|>]"
         if re.search(line, gap + text[start]):
@@ -220,7 +222,8 @@ def _vector(found: Places, hashes, idf, kinds) -> tuple[list[str], np.ndarray, n
     keys = np.fromiter(code, np.uint32, len(code))
     at = np.minimum(np.searchsorted(hashes, keys), len(hashes) - 1)
     hit = hashes[at] == keys
-    names, at = [code[int(k)] for k in keys[hit]], at[hit]
+    names = [code[int(k)] for k in keys[hit]]
+    at = at[hit]
     value = np.array([1 + np.log(len(found[name])) for name in names]) * idf[at]
     for letters, scale in ((False, 1.0), (True, LETTER_SCALE)):
         part = (kinds[at] == 2) == letters
@@ -313,7 +316,9 @@ def read(text: object, trade_offs: Callable[[tuple[str, ...]], object] | None = 
 def _read(text: str, model: Model, trade_offs: Callable | None = None) -> Reading:
     found = features(text, model.known)
     names, at, value = _vector(found, model.hashes, model.idf, model.kinds)
-    p, says, answers = model.probabilities(at, value), any("@" in n for n in names), {}
+    p = model.probabilities(at, value)
+    says = any("@" in n for n in names)
+    answers = {}
     for f, field in enumerate(FIELDS):
         best, odds = model.likeliest(p, f)
         confidence = _calibrated(odds, *model.calibration[field])
@@ -346,7 +351,8 @@ def _evidence(text, found, names, weights, most=5) -> tuple[Phrase, ...]:
     inside = [w[(a >= a[k]) & (b <= b[k])].sum() for k in heavy]
     phrases: list[Phrase] = []
     for weight, k in sorted(zip(inside, heavy, strict=True), key=lambda pair: -pair[0]):
-        start, end = int(a[k]), int(b[k])
+        start = int(a[k])
+        end = int(b[k])
         apart = all(end <= p.start or start >= p.end for p in phrases)
         if weight > 0.02 and apart and len(phrases) < most:
             phrases.append(Phrase(text[start:end], start, end, float(weight)))
@@ -416,11 +422,15 @@ def _solve(X, y: np.ndarray, m: np.ndarray, decay: float) -> tuple[np.ndarray, n
     from scipy.optimize import minimize
 
     e, U = np.linalg.eigh((X @ X.T).toarray())
-    U, e = U[:, e > 1e-8 * e[-1]], e[e > 1e-8 * e[-1]]
-    Z, n, (C, K) = U * np.sqrt(e), len(y), m.shape
+    U = U[:, e > 1e-8 * e[-1]]
+    e = e[e > 1e-8 * e[-1]]
+    Z = U * np.sqrt(e)
+    n = len(y)
+    (C, K) = m.shape
 
     def loss(flat):
-        V, b = flat[: -C or None].reshape(-1, K), flat[-C:]
+        V = flat[: -C or None].reshape(-1, K)
+        b = flat[-C:]
         logits = Z @ V @ m.T + b
         logits -= logits.max(1, keepdims=True)
         p = np.exp(logits)
@@ -430,7 +440,8 @@ def _solve(X, y: np.ndarray, m: np.ndarray, decay: float) -> tuple[np.ndarray, n
         p[np.arange(n), y] -= 1
         return value, np.concatenate([(Z.T @ (p @ m) + decay * V).ravel(), p.sum(0) + n / 1e3 * b])
 
-    zero, at_most = np.zeros(Z.shape[1] * K + C), {"maxiter": 150}
+    zero = np.zeros(Z.shape[1] * K + C)
+    at_most = {"maxiter": 150}
     best = minimize(loss, zero, jac=True, method="L-BFGS-B", options=at_most).x
     return X.T @ (U / np.sqrt(e) @ best[:-C].reshape(-1, K)), best[-C:]
 
@@ -460,7 +471,8 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
     found = [features(row["text"], known) for row in rows]
     notes: dict = {"calibration": {}, "threshold": {}, "cross_validated": {}}
     seen: dict[str, list] = {field: [] for field in FIELDS}
-    apart, systems = GroupKFold(folds, shuffle=True, random_state=seed), [r["system"] for r in rows]
+    apart = GroupKFold(folds, shuffle=True, random_state=seed)
+    systems = [r["system"] for r in rows]
     for train, test in apart.split(rows, groups=systems):
         once = fit_once([rows[i] for i in train], [found[i] for i in train])
         part = Model(**once, known=known, **notes)
@@ -473,7 +485,8 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
     for field, triples in seen.items():
         odds, right, told = (np.array(column) for column in zip(*triples, strict=True))
         line = LogisticRegression(C=1e3).fit(odds[:, None], right)
-        slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
+        slope = float(line.coef_[0, 0])
+        intercept = float(line.intercept_[0])
         notes["calibration"][field] = (slope, intercept)
         cut = np.sort(odds[told])[::-1][min(int(coverage * len(odds)), told.sum() - 1)]
         notes["threshold"][field] = _calibrated(cut, slope, intercept)
@@ -507,7 +520,8 @@ def curve(given: Answers, field: str) -> list[tuple[float, float]]:
     """(coverage, accuracy) as the threshold falls from above every confidence to nought."""
     got = [(a.confidence, a.best == true) for a, true in given[field] if a.best != CANNOT_TELL]
     got.sort(key=lambda pair: -pair[0])
-    right, n = np.cumsum([ok for _, ok in got]), len(given[field])
+    right = np.cumsum([ok for _, ok in got])
+    n = len(given[field])
     return [((i + 1) / n, float(right[i] / (i + 1))) for i in range(len(got))]
 
 

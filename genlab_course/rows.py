@@ -41,7 +41,8 @@ class ReaderRow:
         path.parent.mkdir(parents=True, exist_ok=True)
         start = time.process_time()
         reader.save(reader.fit_reader(self.seed), path)
-        seconds, fitted = round(time.process_time() - start, 1), reader.load(path)
+        seconds = round(time.process_time() - start, 1)
+        fitted = reader.load(path)
         given = reader.answers(fitted)
         found = {"metrics": reader.measure(given), "seconds": seconds}
         found |= {"cross_validated": fitted.cross_validated, "threshold": fitted.threshold}

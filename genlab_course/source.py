@@ -18,7 +18,8 @@ def source_parts(obj: Callable[..., Any]) -> tuple[str, str]:
     node = ast.parse(code).body[0]
     doc = ""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        doc, first = ast.get_docstring(node, clean=True) or "", node.body[0]
+        doc = ast.get_docstring(node, clean=True) or ""
+        first = node.body[0]
         lines = code.splitlines()
         del lines[first.lineno - 1 : first.end_lineno if doc else first.lineno - 1]
         code = "\n".join(lines)

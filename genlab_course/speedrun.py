@@ -42,7 +42,8 @@ class Settings(NamedTuple):
     clip: float | None = None  # the largest norm of a gradient
 
 
-RECORD, FORMER = Settings(), Settings(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
+RECORD = Settings()
+FORMER = Settings(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
 
 
 def untrained(recipe: Settings, seed: int) -> EDM:
@@ -77,7 +78,8 @@ def run(edm: EDM, recipe: Settings, seed: int, seconds: float) -> Iterator[tuple
 
 def draw(edm: EDM, n: int, seed: int) -> Int[Tensor, " n 1 16 16"]:
     """Grey levels of every class alike, by Heun's method in 18 steps, 35 evaluations."""
-    noise, labels = Generator().manual_seed(1000 + seed), torch.arange(n) % N_CLASSES
+    noise = Generator().manual_seed(1000 + seed)
+    labels = torch.arange(n) % N_CLASSES
     made = [edm.sample(len(c), cond=c, generator=noise) for c in labels.split(100)]
     return from_unit(torch.cat(made), 255)
 

@@ -70,7 +70,8 @@ def slug() -> str:
 
 def begin(mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Prepared]:
     """Make or renew the working copies, then the start page that lists them."""
-    prepared, layout = prepare(mine, source), mine / LAYOUTS / LAYOUT.name
+    prepared = prepare(mine, source)
+    layout = mine / LAYOUTS / LAYOUT.name
     if not layout.exists():  # later it is the learner's own
         replace_file(layout, LAYOUT.read_bytes())
     return write_start(mine, prepared, source), prepared

@@ -46,7 +46,8 @@ def download(name: str = "") -> None:
     if mine is None:
         raise FileNotFoundError("there are no working copies here: `genlab start` makes them")
     who = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:40]
-    data, file = pack(mine), f"{time.strftime('%Y-%m-%dT%H-%M-%S')}.zip"
+    data = pack(mine)
+    file = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}.zip"
     file = f"genlab-{who}-{file}" if who else f"genlab-{file}"
     if len(data) <= MOST_LINK:
         address = DATA + base64.b64encode(data).decode()
@@ -76,7 +77,9 @@ def restore(file: str | Path) -> None:
             raise ValueError(said) from error
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from None
-        n_back, ours, theirs = 0, versions(mine), versions(there)
+        n_back = 0
+        ours = versions(mine)
+        theirs = versions(there)
         for name, source in unpacked.items():
             try:
                 if not _put_back(source, mine / name, ours.get(name), theirs.get(name)):
@@ -144,7 +147,8 @@ def merge(source: Path, log: Path) -> int:
 
 def keep(place: str | Path) -> None:
     """Keep the progress of this session in a folder of yours, say on a drive; so does GENLAB_MY."""
-    before, there = folder(), at_home(str(place), "the folder").resolve()
+    before = folder()
+    there = at_home(str(place), "the folder").resolve()
     mark(there, versions(there))
     if before:
         merge(before / LOG, there / LOG)

@@ -66,7 +66,8 @@ def alternating_step(z: State, *, field: Field, lr: float) -> State:
 
     In the bilinear game it keeps $x^2 + y^2 - \eta a\,xy$ (Mescheder et al. 2018, section 3.1).
     """
-    first, second = z.new_tensor([1.0, 0.0]), z.new_tensor([0.0, 1.0])
+    first = z.new_tensor([1.0, 0.0])
+    second = z.new_tensor([0.0, 1.0])
     z = z + lr * first * field(z)
     return z + lr * second * field(z)
 

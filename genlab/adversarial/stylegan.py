@@ -234,7 +234,8 @@ class StyleDiscriminator(nn.Module):
         c16, c8, c4 = channels
         self.body = nn.Sequential(Conv(1, c16), Conv(c16, c8, stride=2), Conv(c8, c4, stride=2))
         self.join = Conv(c4 + 1, c4)
-        self.hidden, self.head = Dense(16 * c4, width), Dense(width, 1)
+        self.hidden = Dense(16 * c4, width)
+        self.head = Dense(width, 1)
 
     def forward(
         self, x: Float[Tensor, " b 1 16 16"], *, hold: bool = False

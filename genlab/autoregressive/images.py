@@ -121,7 +121,8 @@ class TwoStacks(nn.Module):
             vertical.append(MaskedConv2d(width, width, rows_mask(3, 3, sees_its_row=True)))
             horizontal.append(MaskedConv2d(width, width, raster_mask(1, 3, sees_itself=True)))
             across.append(nn.Conv2d(width, width, 1))
-        self.vertical, self.horizontal = nn.ModuleList(vertical), nn.ModuleList(horizontal)
+        self.vertical = nn.ModuleList(vertical)
+        self.horizontal = nn.ModuleList(horizontal)
         self.across = nn.ModuleList(across)
         self.dropout = nn.Dropout(dropout)
 
@@ -253,7 +254,8 @@ class ImageTransformer(nn.Module):
         self, n: int, *, reshape: Reshape = reshape_logits, generator: Rng = None
     ) -> Iterator[Tensor]:
         """Draw `n` images pixel by pixel, cached; yields the tokens so far, "begin" first."""
-        begun, n_new = self.begin(n), len(self.order)
+        begun = self.begin(n)
+        n_new = len(self.order)
         return generate_cached(self.extend, begun, n_new, reshape=reshape, generator=generator)
 
     def sample(self, n: int, *, generator: Rng = None) -> Grey:

@@ -71,7 +71,8 @@ def verify(
     b, k = drafted.shape
     require_finite(p=p, q=q, u_keep=u_keep)
     chosen = drafted[..., None]
-    p_chosen, q_chosen = p[:, :k].gather(-1, chosen), q.gather(-1, chosen)
+    p_chosen = p[:, :k].gather(-1, chosen)
+    q_chosen = q.gather(-1, chosen)
     keep = u_keep * q_chosen[..., 0] < p_chosen[..., 0]
     n = keep.long().cumprod(1).sum(1)
     rows = torch.arange(b, device=p.device)
@@ -120,7 +121,8 @@ def speculative_round(
     b, device = len(tokens), tokens.device
     where: dict[str, Any] = {"device": device, "generator": generator}
     u = drawn(torch.rand, (b, 2 * k + 1), dtype=torch.float64, **where)
-    rows, longer = torch.arange(b, device=device), pad(tokens, (0, k + 1))
+    rows = torch.arange(b, device=device)
+    longer = pad(tokens, (0, k + 1))
     drafts = []
     for i in range(k):
         drafts.append(draft(longer, length + i).double())

@@ -44,7 +44,8 @@ def normal_log_prob(
     - \log \sigma_j - \tfrac12 \log 2\pi$$
     """
     x = as_real(x)
-    mean, std = torch.as_tensor(mean, dtype=x.dtype), torch.as_tensor(std, dtype=x.dtype)
+    mean = torch.as_tensor(mean, dtype=x.dtype)
+    std = torch.as_tensor(std, dtype=x.dtype)
     require_positive(std=std)
     log_prob = -0.5 * ((x - mean) / std) ** 2 - torch.log(std) - 0.5 * math.log(2 * math.pi)
     require_alike(x=x, log_prob=log_prob)

@@ -64,7 +64,8 @@ def load_weights(
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}; {remake}")
     data = path.read_bytes()
-    digest, actual = read_card(path, recipe=recipe).get("sha256"), hashlib.sha256(data).hexdigest()
+    digest = read_card(path, recipe=recipe).get("sha256")
+    actual = hashlib.sha256(data).hexdigest()
     if digest != actual:
         why = f"its card was written for a file with sha256 {digest}, this one has {actual}"
         raise ValueError(f"{path.name} is damaged ({why}); {remake}")

@@ -71,7 +71,8 @@ _MNIST_SEED = 20241
 def _all_images() -> Digits:
     """Every image and label in the file's order (read once)."""
     with np.load(FILE) as arrays:
-        images, labels = arrays["images"], arrays["labels"]
+        images = arrays["images"]
+        labels = arrays["labels"]
     return Digits(
         torch.from_numpy(images).to(torch.int64).unsqueeze(1),
         torch.from_numpy(labels).to(torch.int64),

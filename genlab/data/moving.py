@@ -51,7 +51,8 @@ def render(
     $$y(q) = x\big(R(-\theta)\,(q - \delta)\big), \qquad \text{both centred at the origin}$$
     """
     angle = clockwise * (math.pi / 180)
-    cos, sin = angle.cos(), angle.sin()
+    cos = angle.cos()
+    sin = angle.sin()
     # The grid wants, for each place of the paper, the place of the picture, in half sides.
     turn = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)], -2)
     turn = turn * (size / grey.shape[-1])
@@ -96,7 +97,8 @@ def measure_motion(videos: Videos) -> Labels:
     The way counts from 2 pixels on, a turn from 15 degrees clockwise on, in steps of five.
     """
     require_finite(videos=videos)
-    first, last = videos[:, 0], videos[:, -1]
+    first = videos[:, 0]
+    last = videos[:, -1]
     moved = _centre(last) - _centre(first)  # (n, 2): right, down
     ways = moved @ videos.new_tensor(_TOWARDS[:4]).T  # (n, 4): how far each way
     far, way = ways.max(1)
@@ -114,7 +116,8 @@ def _centre(frames: Float[Tensor, " n h w"]) -> Float[Tensor, " n 2"]:
 def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Float[Tensor, " n"]:
     """Degrees clockwise, a multiple of 5 up to 90, that carry one frame best onto the other."""
     n, size, _ = first.shape
-    middle, zero = (size - 1) / 2, first.new_zeros(n)
+    middle = (size - 1) / 2
+    zero = first.new_zeros(n)
     shifts = [(middle - _centre(x)).T for x in (first, last)]
     pairs = zip((first, last), shifts, strict=True)
     centred = [render(x, to[0], to[1], zero, size) for x, to in pairs]

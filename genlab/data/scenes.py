@@ -62,7 +62,8 @@ def _all_objects() -> Objects:
         rows, columns = (image.amax(d).nonzero() for d in (1, 0))
         found = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         h, w = found.shape
-        top, left = (BOX - h) // 2, (BOX - w) // 2
+        top = (BOX - h) // 2
+        left = (BOX - w) // 2
         cut[k, top : top + h, left : left + w] = found
     return Objects(cut, torch.cat([p.labels for p in parts]))
 
@@ -95,7 +96,8 @@ def draw_facts(
 ) -> Facts:
     """Colours and relations for pairs of digits; one object alone with probability 1 - `p_two`."""
     require_between(0, 1, p_two=p_two)
-    n, colour = len(digit), draw_colours(digit, generator, held_out=held_out)
+    n = len(digit)
+    colour = draw_colours(digit, generator, held_out=held_out)
     here: dict[str, Any] = {"device": digit.device, "generator": generator}
     relation = drawn(torch.randint, len(RELATIONS), (n,), **here)
     two = drawn(torch.rand, n, **here) < p_two
@@ -139,7 +141,8 @@ def print_ink(grey: Float[Tensor, " n h w"], colour: Labels) -> Float[Tensor, " 
 
 def compose(first: Ink, second: Ink, facts: Facts, generator: Generator) -> Images:
     """Scenes of grey objects (n, 20, 20) at random places that keep the relation."""
-    n, alone = len(facts), facts[:, 2] == ALONE
+    n = len(facts)
+    alone = facts[:, 2] == ALONE
     here: dict[str, Any] = {"device": facts.device, "generator": generator}
     free = drawn(torch.randint, FREE[0] + 1, (n, 2), **here)
     corners = _corners(facts[:, 2].clamp(max=ALONE - 1), generator)
@@ -169,7 +172,8 @@ def write_scenes(facts: Facts) -> list[str]:
     require_index(ALONE + 1, relation=facts[:, 2])
     inks, captions = list(INKS), []
     for d, c, relation, e, k in facts.tolist():
-        first, second = f"a {inks[c]} {DIGITS[d]}", f"a {inks[k]} {DIGITS[e]}"
+        first = f"a {inks[c]} {DIGITS[d]}"
+        second = f"a {inks[k]} {DIGITS[e]}"
         alone = relation == ALONE
         captions.append(first if alone else f"{first} {RELATIONS[relation]} {second}")
     return captions
@@ -207,7 +211,9 @@ def encode_scenes(facts: Facts) -> Int[Tensor, " n 8"]:
     """
     number = {word: k for k, word in enumerate(WORDS)}
     digit, colour, relation, second, ink = facts.unbind(1)
-    red, zero, left = number["red"], number["zero"], [number[r.split()[0]] for r in RELATIONS]
+    red = number["red"]
+    zero = number["zero"]
+    left = [number[r.split()[0]] for r in RELATIONS]
     a, of = (torch.full_like(digit, number[word]) for word in ("a", "of"))
     link = facts.new_tensor([*left, 0])[relation]
     phrase = torch.stack([a, red + ink, zero + second], 1)

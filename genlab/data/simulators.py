@@ -100,7 +100,8 @@ class TwoMoons:
         for _ in range(1000):
             shift = x - self._crescent(4 * n, generator)
             sign = 2.0 * (torch.rand(4 * n, generator=generator) < 0.5) - 1
-            total, difference = sign * shift[:, 0].abs(), shift[:, 1]
+            total = sign * shift[:, 0].abs()
+            difference = shift[:, 1]
             theta = torch.stack([total - difference, total + difference], 1) / math.sqrt(2)
             kept.append(theta[(shift[:, 0] <= 0) & (theta.abs() <= 1).all(1)])
             if sum(map(len, kept)) >= n:
@@ -148,7 +149,8 @@ class Epidemic:
             for _ in range(7):
                 new = _binomial(well, -torch.expm1(-beta * ill / self.population), generator)
                 out = _binomial(ill, -torch.expm1(-gamma), generator)
-                well, ill = well - new, ill + new - out
+                well = well - new
+                ill = ill + new - out
                 new_this_week = new_this_week + new
             weeks.append(_binomial(new_this_week, torch.full_like(beta, self.reported), generator))
         return torch.stack(weeks, 1)

@@ -159,7 +159,8 @@ class Grammar:
         def rewrite(symbol: str) -> list[str]:
             if symbol not in self.rules:
                 return [symbol]
-            u, choices = next(uniform), self.rules[symbol]
+            u = next(uniform)
+            choices = self.rules[symbol]
             cumulative = list(accumulate(p for p, _ in choices))
             chosen = min(bisect_right(cumulative, u), len(choices) - 1)
             return [word for b in choices[chosen][1] for word in rewrite(b)]

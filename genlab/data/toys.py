@@ -32,7 +32,8 @@ def blurred_log_prob(
     require_positive(std=std)
     require_probabilities(weights=weights)
     x = as_real(x)
-    centres, log_w = centres.to(x), weights.to(x).log()
+    centres = centres.to(x)
+    log_w = weights.to(x).log()
 
     def block(y: Tensor) -> Tensor:
         squared = (y[:, None, 0] - centres[:, 0]) ** 2 + (y[:, None, 1] - centres[:, 1]) ** 2

@@ -35,7 +35,8 @@ def sequential(move: Move, conditioner: Net, a: Vector) -> Iterator[Moved]:
 
     Yields $b$, filled in up to coordinate i, and log|det db/da| so far, nats.
     """
-    b, log_det = torch.zeros_like(a), a.new_zeros(a.shape[0])
+    b = torch.zeros_like(a)
+    log_det = a.new_zeros(a.shape[0])
     for i in range(a.shape[1]):
         b_i, log_deriv = move(a[:, i], conditioner(b)[:, i])
         b = torch.cat([b[:, :i], b_i[:, None], b[:, i + 1 :]], dim=1)  # not in place: autograd

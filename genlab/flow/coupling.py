@@ -27,7 +27,8 @@ def couple(
 
     Returns $b$ and log|det db/da|, nats (RealNVP, eq. 4 to 8).
     """
-    a_A, a_B = a[:, stays], a[:, ~stays]
+    a_A = a[:, stays]
+    a_B = a[:, ~stays]
     read = a_A if cond is None else torch.cat([a_A, cond], dim=1)
     b_B, log_deriv = move(a_B, conditioner(read).reshape(*a_B.shape, -1))
     b = a.clone()
@@ -50,7 +51,8 @@ class Coupling(nn.Module):
         self, stays: Bool[Tensor, " d"], element: Elementwise, *, width: int = 64, d_cond: int = 0
     ) -> None:
         super().__init__()
-        n_stay, n_move = int(stays.sum()), int((~stays).sum())
+        n_stay = int(stays.sum())
+        n_move = int((~stays).sum())
         if n_stay == 0 or n_move == 0:
             raise ValueError(f"Coupling: {n_stay} stay and {n_move} move, expected at least 1 each")
         self.register_buffer("stays", stays)

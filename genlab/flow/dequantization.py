@@ -114,7 +114,8 @@ def pixel_flow(
     train: Int[Tensor, " n d"], levels: int, *, n_layers: int = 4, width: int = 64, n_bins: int = 5
 ) -> DequantisedFlow:
     """An untrained spline flow on levels of pixels, its last layer set from the training images."""
-    histograms, d = pixel_histograms(train, levels), train.size(1)
+    histograms = pixel_histograms(train, levels)
+    d = train.size(1)
     layers: list[Transform] = []
     for k in range(n_layers):
         spline = RationalQuadratic(n_bins, bound=3.0)

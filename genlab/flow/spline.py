@@ -69,15 +69,19 @@ def rq_spline_inverse(
     k = find_bin(torch.where(inside, x, 0.0), widths, heights, slopes, by_height=True)
     rise = torch.where(inside, x, k.bottom) - k.bottom
     eta = rise * (k.d1 + k.d0 - 2 * k.s)
-    a, b, c = k.h * (k.s - k.d0) + eta, k.h * k.d0 - eta, -k.s * rise
+    a = k.h * (k.s - k.d0) + eta
+    b = k.h * k.d0 - eta
+    c = -k.s * rise
     xi = 2 * c / (-b - torch.sqrt((b**2 - 4 * a * c).clamp(min=0.0)))
-    z, log_slope = k.left + xi * k.w, _rise(k, xi)[1]
+    z = k.left + xi * k.w
+    log_slope = _rise(k, xi)[1]
     return torch.where(inside, z, x), torch.where(inside, -log_slope, 0.0)
 
 
 def _rise(b: Bin, xi: Tensor) -> tuple[Tensor, Tensor]:
     """How far up its bin the curve is at xi, from 0 to 1, and its log-slope."""
-    rest, square = 1 - xi, xi**2
+    rest = 1 - xi
+    square = xi**2
     mixed = xi * rest
     denominator = b.s + (b.d1 + b.d0 - 2 * b.s) * mixed
     numerator = b.d1 * square + 2 * b.s * mixed + b.d0 * rest**2

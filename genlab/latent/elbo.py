@@ -64,7 +64,8 @@ def log_weight(
     """
     z = reparameterize(mu, log_var, eps)
     if through_z_only:
-        mu, log_var = mu.detach(), log_var.detach()
+        mu = mu.detach()
+        log_var = log_var.detach()
     log_q = normal_log_prob(z, mu, (0.5 * log_var).exp())
     return decoder_log_prob(x, z) + std_normal_log_prob(z) - log_q
 

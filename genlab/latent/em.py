@@ -195,7 +195,8 @@ def ppca_m_step(
     second = code.T @ code
     second[:-1, :-1] += n * cov
     fit = torch.linalg.solve(second, code.T @ x)
-    weight, mean = fit[:-1].T, fit[-1]
+    weight = fit[:-1].T
+    mean = fit[-1]
     squares = ((x - code @ fit) ** 2).sum() + n * (weight @ cov @ weight.T).trace()
     return LinearLatent(weight, mean, float((squares / (n * d)).sqrt()) if std is None else std)
 

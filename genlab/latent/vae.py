@@ -185,7 +185,8 @@ class CategoricalVAE(VAE):
             probs = self.logits(z).flatten(0, -2).softmax(-1)
             return draw_indices(probs, 1, generator=generator).view(len(z), *self.event_shape)
         x = z.new_zeros(len(z), *self.event_shape, dtype=torch.int64)
-        pixels, features = x.flatten(1), self.decoder(z)
+        pixels = x.flatten(1)
+        features = self.decoder(z)
         for j in range(pixels.shape[1]):
             probs = self._from_features(features, x).flatten(1, -2)[:, j].softmax(-1)
             pixels[:, j] = draw_indices(probs, 1, generator=generator)[:, 0]
@@ -278,8 +279,10 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm_1, self.conv_1 = nn.GroupNorm(8, width), nn.Conv2d(width, width, 3, padding=1)
-        self.norm_2, self.conv_2 = nn.GroupNorm(8, width), nn.Conv2d(width, width, 3, padding=1)
+        self.norm_1 = nn.GroupNorm(8, width)
+        self.conv_1 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm_2 = nn.GroupNorm(8, width)
+        self.conv_2 = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.conv_2.weight)
 
     def forward(self, x: Images) -> Images:

@@ -95,7 +95,8 @@ def mmd_permutation_test(
     $P(p \le \alpha) \le \alpha$ at every size. Gretton et al. 2012, section 3; Phipson and Smyth
     2010, eq. 2.
     """
-    n, m = len(x), len(y)
+    n = len(x)
+    m = len(y)
     if min(n, m) < 2 or n_permutations < 1:
         raise ValueError(f"need 2 examples a side and B >= 1, got {n}, {m}, {n_permutations}")
     pool = torch.cat([x, y]).detach()
@@ -107,7 +108,8 @@ def mmd_permutation_test(
     sides[0, :n] = 1
     for row, order in zip(sides[1:], orders, strict=True):
         row[order[:n]] = 1
-    first, second = sides @ gram, (1 - sides) @ gram
+    first = sides @ gram
+    second = (1 - sides) @ gram
     values = (
         (first * sides).sum(1) / (n * (n - 1))
         + (second * (1 - sides)).sum(1) / (m * (m - 1))
@@ -212,7 +214,8 @@ def c2st(
     """
     if len(x) != len(y) or len(x) < n_folds:
         raise ValueError(f"need two sets of one size >= {n_folds}, got {len(x)} and {len(y)} rows")
-    x, y = as_real(x.detach()), as_real(y.detach())
+    x = as_real(x.detach())
+    y = as_real(y.detach())
     points = ((torch.cat([x, y]) - x.mean(0)) / x.std(0)).cpu().numpy()
     side = np.repeat([0, 1], len(x))
     seed = int(torch.randint(2**31, (), generator=generator))

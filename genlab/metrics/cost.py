@@ -111,7 +111,8 @@ def new_positions(before: Shaped[Tensor, " n p"], now: Shaped[Tensor, " m q"]) -
     >>> new_positions(Tensor([[1, 2]]), Tensor([[1, 2, 7]]))
     1.0
     """
-    p, q = before.shape[1], now.shape[1]
+    p = before.shape[1]
+    q = now.shape[1]
     if len(before) != len(now) or q < p or q == 1:
         return float(q)
     return float((before != now[:, :p]).double().sum(1).mean()) + q - p

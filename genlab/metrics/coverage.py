@@ -93,7 +93,8 @@ def expected_coverage(n: int, m: int, k: int) -> float:
 def _distances(x: Tensor, y: Tensor) -> Tensor:
     require_finite(features=x)  # NaN lies in no ball and has none, which looks like a bad sample
     require_finite(features=y)
-    x, y = as_real(x), as_real(y)
+    x = as_real(x)
+    y = as_real(y)
     # exact differences, not ||x||^2 - 2xy + ||y||^2: copies must have distance exactly 0
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -115,7 +116,8 @@ class CopyProbe(NamedTuple):
 def nearest_distance(x: Features, to: Real[Tensor, " m d"]) -> Float[Tensor, " n"]:
     r"""Distance of each point to the nearest point of another set, $\min_s\lVert x_i - s\rVert$."""
     require_rows(to=to)
-    x, to = as_real(x), as_real(to)
+    x = as_real(x)
+    to = as_real(to)
     return torch.cdist(x, to, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
 
 
@@ -132,10 +134,14 @@ def memorization_probe(
     """
     require_rows(fake=fake, train=train, heldout=heldout)
     require_finite(fake=fake, train=train, heldout=heldout)  # NaN would be far from everything
-    fake, train, heldout = fake.detach(), train.detach(), heldout.detach()
-    to_train, to_heldout = nearest_distance(fake, train), nearest_distance(fake, heldout)
+    fake = fake.detach()
+    train = train.detach()
+    heldout = heldout.detach()
+    to_train = nearest_distance(fake, train)
+    to_heldout = nearest_distance(fake, heldout)
     closer = int((to_train < to_heldout).sum()) + 0.5 * int((to_train == to_heldout).sum())
-    n, m = len(heldout), len(fake)
+    n = len(heldout)
+    m = len(fake)
     share = len(train) / (len(train) + n)
     unseen = nearest_distance(heldout, train)
     test = scipy.stats.mannwhitneyu(

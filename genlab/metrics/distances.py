@@ -129,7 +129,8 @@ def cubic_kernel(x: Features, y: Others) -> Float[Tensor, " n m"]:
 
     $$k(x, y) = \Big(\frac{x^\top y}{d} + 1\Big)^3$$
     """
-    x, y = as_real(x), as_real(y)
+    x = as_real(x)
+    y = as_real(y)
     return torch.addmm(x.new_ones(1), x, y.T, alpha=1 / x.shape[1]) ** 3
 
 
@@ -156,9 +157,11 @@ def mmd2(x: Features, y: Others, kernel: Kernel) -> Float[Tensor, ""]:
     $$\widehat{\mathrm{MMD}}^2 = \frac{\sum_{i\ne j}k(x_i,x_j)}{n(n-1)}
     + \frac{\sum_{i\ne j}k(y_i,y_j)}{m(m-1)} - \frac{2\sum_{ij}k(x_i,y_j)}{nm}$$
     """
-    n, m = len(x), len(y)
+    n = len(x)
+    m = len(y)
     require_rows(2, x=x, y=y)
-    within_x, within_y = kernel(x, x), kernel(y, y)
+    within_x = kernel(x, x)
+    within_y = kernel(y, y)
     off_x = (within_x.sum() - within_x.trace()) / (n * (n - 1))
     off_y = (within_y.sum() - within_y.trace()) / (m * (m - 1))
     return off_x + off_y - 2 * kernel(x, y).mean()
@@ -197,9 +200,11 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
     """
     if min(len(x), len(y)) == 0 or p < 1:
         raise ValueError(f"need values on both sides and p >= 1, got {len(x)}, {len(y)}, p={p}")
-    n, m = len(x), len(y)
+    n = len(x)
+    m = len(y)
     # both quantile functions are constant between the steps i/n and j/m: integers, so no rounding
-    i, j = torch.arange(n + 1, device=x.device), torch.arange(1, m, device=x.device)
+    i = torch.arange(n + 1, device=x.device)
+    j = torch.arange(1, m, device=x.device)
     steps = _sorted(torch.cat([i * m, j * n]))
     left = steps[:-1]
     gaps: Tensor = (_sorted(x)[left // m] - _sorted(y)[left // n]).abs() ** p
@@ -231,7 +236,8 @@ def energy_distance(x: Features, y: Others) -> Float[Tensor, ""]:
     - \mathbb E\lVert y-y'\rVert \ge 0$$
     """
     require_rows(x=x, y=y)
-    x, y = as_real(x), as_real(y)
+    x = as_real(x)
+    y = as_real(y)
     across = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").mean()
     within = 2 * (torch.pdist(x).sum() / len(x) ** 2 + torch.pdist(y).sum() / len(y) ** 2)
     return 2 * across - within

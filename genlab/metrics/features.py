@@ -98,8 +98,10 @@ def haar_details(grey: Float[Tensor, " *n s s"]) -> Float[Tensor, " *n 3 t t"]:
     $$\tfrac12(a + b - c - d),\quad \tfrac12(a - b + c - d),\quad \tfrac12(a - b - c + d)
     \qquad\text{of}\quad \begin{pmatrix} a & b \\ c & d\end{pmatrix}$$
     """
-    a, b = grey[..., ::2, ::2], grey[..., ::2, 1::2]
-    c, d = grey[..., 1::2, ::2], grey[..., 1::2, 1::2]
+    a = grey[..., ::2, ::2]
+    b = grey[..., ::2, 1::2]
+    c = grey[..., 1::2, ::2]
+    d = grey[..., 1::2, 1::2]
     return torch.stack([a + b - c - d, a - b + c - d, a - b - c + d], -3) / 2
 
 
@@ -133,12 +135,15 @@ N_DIRECTIONS = 8
 
 def upright(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n s s"]:
     """Shear each picture until its slant is zero, and move its centre of mass to the middle."""
-    n, size = len(grey), grey.shape[-1]
+    n = len(grey)
+    size = grey.shape[-1]
     place = torch.arange(size).to(grey) - (size - 1) / 2
     mass = grey.sum((1, 2)).clamp(min=1e-12)
-    right, down = grey.sum(1) @ place / mass, grey.sum(2) @ place / mass
+    right = grey.sum(1) @ place / mass
+    down = grey.sum(2) @ place / mass
     lean = slant(grey)
-    one, zero = grey.new_ones(n), grey.new_zeros(n)
+    one = grey.new_ones(n)
+    zero = grey.new_zeros(n)
     half = 2 / size
     rows = [torch.stack([one, -lean, right * half], 1), torch.stack([zero, one, down * half], 1)]
     grid = F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
@@ -150,7 +155,8 @@ def gradient_histograms(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n f"]:
     d_down, d_right = torch.gradient(grey, dim=(1, 2))
     strength = torch.hypot(d_down, d_right)
     turn = torch.atan2(d_down, d_right).remainder(2 * math.pi) * (N_DIRECTIONS / (2 * math.pi))
-    low, part = turn.floor().long() % N_DIRECTIONS, turn - turn.floor()
+    low = turn.floor().long() % N_DIRECTIONS
+    part = turn - turn.floor()
     one_hot = F.one_hot(torch.stack([low, (low + 1) % N_DIRECTIONS]), N_DIRECTIONS)
     weight = torch.stack([strength * (1 - part), strength * part])
     maps = (one_hot * weight[..., None]).sum(0).permute(0, 3, 1, 2)

@@ -51,7 +51,8 @@ def attention(
     arXiv:2305.13245, section 2.2). `fused` is torch's kernel: equal values without the table of
     weights. `causal` stands for the mask of that name, and skips what it would hide.
     """
-    n_head, n_group = q.shape[1], k.shape[1]
+    n_head = q.shape[1]
+    n_group = k.shape[1]
     if n_head % n_group:
         raise ValueError(f"{n_group} key-value heads do not divide {n_head} query heads")
     if n_group < n_head:
@@ -201,7 +202,8 @@ class Room:
 
 def _in_room(past: KeyValue, k: Keys, v: Keys) -> KeyValue:
     """Append to the room of `past`, or to a new one of twice the size that is needed."""
-    n_past, n_new = past.k.shape[2], k.shape[2]
+    n_past = past.k.shape[2]
+    n_new = k.shape[2]
     room = past.room
     if room is None or not room.may_follow(n_past, n_new):
         room = Room(past.k, 2 * (n_past + n_new))

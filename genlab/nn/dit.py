@@ -62,12 +62,14 @@ class DiTBlock(nn.Module):
         super().__init__()
         d, self.n_head = config.width, config.n_head
         self.norm_1 = nn.LayerNorm(d, elementwise_affine=False, eps=1e-6)
-        self.to_qkv, self.to_out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.to_qkv = nn.Linear(d, 3 * d)
+        self.to_out = nn.Linear(d, d)
         self.norm_text = nn.LayerNorm(d) if config.d_context else None
         text = config.d_context
         self.read_text = CrossAttention(d, text, config.n_head) if text else None
         self.norm_2 = nn.LayerNorm(d, elementwise_affine=False, eps=1e-6)
-        self.mlp_in, self.mlp_out = nn.Linear(d, config.mlp * d), nn.Linear(config.mlp * d, d)
+        self.mlp_in = nn.Linear(d, config.mlp * d)
+        self.mlp_out = nn.Linear(config.mlp * d, d)
         self.to_modulation = nn.Linear(d, 6 * d)
         at_zero: list[Tensor] = [*self.to_modulation.parameters()]
         if self.read_text is not None:

@@ -35,7 +35,8 @@ GPT2_NAMES = {
 
 def from_llama(config: Config, weights: Weights) -> Transformer:
     """A model in the format of Llama: Touvron et al. 2023 (arXiv:2302.13971), section 2.2."""
-    n_head, d = config["num_attention_heads"], config["hidden_size"]
+    n_head = config["num_attention_heads"]
+    d = config["hidden_size"]
     rope = (config.get("rope_parameters") or {}) | (config.get("rope_scaling") or {})
     _only(config, model_type="llama", hidden_act="silu", head_dim=d // n_head)
     _only(config, attention_bias=False, mlp_bias=False)
@@ -57,7 +58,8 @@ def from_llama(config: Config, weights: Weights) -> Transformer:
 
 def from_gpt2(config: Config, weights: Weights) -> Transformer:
     """A model in the format of GPT-2: Radford et al. 2019, section 2.3."""
-    d, gelu = config["n_embd"], config.get("activation_function")
+    d = config["n_embd"]
+    gelu = config.get("activation_function")
     if gelu != "gelu_pytorch_tanh":  # another name of the same function
         _only(config, activation_function="gelu_new")
     _only(config, model_type="gpt2", scale_attn_weights=True)

@@ -260,7 +260,8 @@ class TemporalAttention(nn.Module):
         q, k, v = (split_heads(a, self.n_head) for a in self.to_qkv(tokens).chunk(3, dim=-1))
         if times is not None:
             angles = times.to(x)[:, None] * frequencies(self.head_dim // 2, ROPE_BASE, x)
-            q, k = rotate(q, angles), rotate(k, angles)
+            q = rotate(q, angles)
+            k = rotate(k, angles)
         out = self.to_out(join_heads(attention(q, k, v)))
         out = out.reshape(-1, h * w, f, c).permute(0, 2, 3, 1)
         if joined is not None:

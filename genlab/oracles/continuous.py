@@ -160,7 +160,8 @@ class GaussianMixture:
         """
         a = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
         s = expand(torch.as_tensor(sigma, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
-        means, variances = a[..., None] * self.means, a**2 * self.stds**2 + s**2
+        means = a[..., None] * self.means
+        variances = a**2 * self.stds**2 + s**2
         which = self._joint_log_prob(x_t, means, variances.sqrt()).softmax(1)
         gain = (a * self.stds**2 / variances)[..., None]
         return (which[..., None] * (self.means + gain * (x_t[:, None] - means))).sum(1)

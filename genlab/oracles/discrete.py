@@ -67,7 +67,8 @@ class TokenTable:
 
     def conditionals(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b n v"]:
         """Distribution of every token given those that are not hidden: one-hot for the latter."""
-        states, p = self.states(), self.joint.flatten()
+        states = self.states()
+        p = self.joint.flatten()
         fits = ((x[:, None] == states) | (x[:, None] == self.n_tokens)).all(-1)
         weight = fits * p
         weight = weight / weight.sum(1, keepdim=True)

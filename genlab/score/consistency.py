@@ -134,7 +134,8 @@ def mean_flow_loss(
     require_between(0, 1, r=r, t=t)
     if bool((r > t).any()):
         raise ValueError(f"r must be at most t, got r - t up to {float((r - t).max())}")
-    x, v = add_noise(x0, 1 - t, t, eps), eps - x0
+    x = add_noise(x0, 1 - t, t, eps)
+    v = eps - x0
     u, change = jvp(average, (x, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))[:2]
     target = v - expand(t - r, x) * change
     return mean_event((u - target.detach()) ** 2)
@@ -161,7 +162,8 @@ class ConsistencyModel(nn.Module):
         generator: Rng = None,
         levels: Sequence[float] | None = None,
     ) -> Event:
-        levels, f = self.levels if levels is None else levels, self.function(cond)
+        levels = self.levels if levels is None else levels
+        f = self.function(cond)
         like = next(self.edm.net.parameters())
         x_T = levels[0] * randn((n, *self.event_shape), like=like, generator=generator)
         jumps = consistency_sample(f, x_T, levels, sigma_min=self.sigma_min, generator=generator)

@@ -179,7 +179,9 @@ def ddpm_sample(
     """Ancestral sampler: yield the state after each of T steps (DDPM, algorithm 2)."""
     x, alphas_bar = x_T, alphas_bar_from_betas(betas)
     for t in range(len(betas) - 1, -1, -1):
-        beta, a, v = betas[t], alphas_bar[t], variances[t]
+        beta = betas[t]
+        a = alphas_bar[t]
+        v = variances[t]
         with torch.no_grad():
             eps_hat = eps_model(x, torch.full((len(x),), t, device=x.device))
             z = randn(x.shape, like=x, generator=generator) if t > 0 else torch.zeros_like(x)
@@ -212,8 +214,10 @@ def bin_log_prob(x: Event, mean: Event, std: Float[Tensor, ""], bins: Bins) -> P
     lower = torch.where(x < bins.low + half, -torch.inf, (x - half - mean) / std)
     # Far out on the right both Phi are 1 up to rounding: use the mirrored pair on the left.
     flip = lower > 0
-    top, bottom = torch.where(flip, -lower, upper), torch.where(flip, -upper, lower)
-    log_top, log_bottom = torch.special.log_ndtr(top), torch.special.log_ndtr(bottom)
+    top = torch.where(flip, -lower, upper)
+    bottom = torch.where(flip, -upper, lower)
+    log_top = torch.special.log_ndtr(top)
+    log_bottom = torch.special.log_ndtr(bottom)
     return sum_event(log_top + torch.log(-torch.expm1(log_bottom - log_top)))
 
 
@@ -257,7 +261,8 @@ def ddpm_vlb_terms(
     for k, e in enumerate(eps):
         t = torch.full((len(x0),), k, device=x0.device)
         if k == 0 and bins is not None:  # integrate the last step's density over the level's bin
-            signal, noise = (1 - betas[0]).sqrt(), betas[0].sqrt()
+            signal = (1 - betas[0]).sqrt()
+            noise = betas[0].sqrt()
             x_1 = add_noise(x0, signal, noise, e)
             mean = (x_1 - noise * eps_model(x_1, t)) / signal
             rows.append(-bin_log_prob(x0, mean, variances[0].sqrt(), bins))

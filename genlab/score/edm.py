@@ -46,7 +46,8 @@ def edm_precondition(sigma: Level, *, sigma_data: float) -> Preconditioning:
     """
     require_positive(sigma_data=sigma_data)
     total = sigma**2 + sigma_data**2
-    c_skip, c_out = sigma_data**2 / total, sigma * sigma_data / total.sqrt()
+    c_skip = sigma_data**2 / total
+    c_out = sigma * sigma_data / total.sqrt()
     return Preconditioning(c_skip, c_out, 1 / total.sqrt(), sigma.log() / 4)
 
 
@@ -121,7 +122,8 @@ def edm_step(
         raise ValueError(f"a step must lower the noise: from {sigma} to {sigma_next}")
     to_data = not bool(sigma_next.any())
     sigma, sigma_next = (level.to(x.device).expand(len(x)) for level in (sigma, sigma_next))
-    step, slope = expand(sigma_next - sigma, x), (x - denoiser(x, sigma)) / expand(sigma, x)
+    step = expand(sigma_next - sigma, x)
+    slope = (x - denoiser(x, sigma)) / expand(sigma, x)
     ahead = x + step * slope
     if order == 1 or to_data:
         return ahead

@@ -263,7 +263,8 @@ def annealed_importance(
             return -score_from_energy(log_f, y)
 
         with torch.no_grad():  # the slope switches gradients on for itself
-            log_q, e = log_base(x), energy(x)
+            log_q = log_base(x)
+            e = energy(x)
             require_alike(log_base=log_q, energy=e, log_w=log_w)
             log_w = log_w + (after - before) * (-e - log_q)
             moved = mala(log_f, slope, x, step_size=step_size, n_steps=n_mcmc, generator=generator)

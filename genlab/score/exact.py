@@ -24,7 +24,8 @@ def exact_eps_model(data: Oracle, alphas_bar: Table) -> EpsModel:
 
     def eps_model(x_t: Event, t: Int[Tensor, " b"]) -> Event:
         a = alphas_bar[t]
-        alpha, sigma = a.sqrt(), (1 - a).sqrt()
+        alpha = a.sqrt()
+        sigma = (1 - a).sqrt()
         return eps_from_x0(x_t, data.denoiser(x_t, alpha, sigma), alpha, sigma)
 
     return eps_model
@@ -83,7 +84,8 @@ def exact_flow_1d(
         middle = (low + high) / 2
         log_p = torch.special.log_ndtr((middle[:, None] - means) / stds) + noised.weights.log()
         below = log_p.logsumexp(-1) < u.log()  # `ndtr` is 0 below -8.3 deviations
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        low = torch.where(below, middle, low)
+        high = torch.where(below, high, middle)
     return middle[:, None]
 
 

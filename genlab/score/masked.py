@@ -64,7 +64,8 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
     """
     require_between(0, math.inf, turn=turn)
     _require_unmasked(x0, mask)
-    total, one = torch.zeros(len(x0), device=x0.device), torch.ones(len(x0), device=x0.device)
+    total = torch.zeros(len(x0), device=x0.device)
+    one = torch.ones(len(x0), device=x0.device)
     for k in sorted(set(turn.flatten().tolist())):  # turns with no token cost nothing
         logits = model(torch.where(turn < k, x0, mask))
         total = total - masked_nll(logits, x0, turn == k, one)
@@ -131,7 +132,10 @@ def masked_sample(
     here: dict[str, Any] = {"device": x_T.device, "generator": generator}
     for k in range(n_steps, 0, -1):
         u_when, u_what = drawn(torch.rand, (2, *x.shape), dtype=torch.float64, **here)
-        logits, t, s, first = model(x), k / n_steps, (k - 1) / n_steps, k == n_steps
+        logits = model(x)
+        t = k / n_steps
+        s = (k - 1) / n_steps
+        first = k == n_steps
         if first:
             require_index(logits.shape[-1], x_T=torch.where(x_T == mask, 0, x_T))
         x = unmask_step(x, logits, u_when, u_what, t, s, mask=mask, check=first)
@@ -175,7 +179,8 @@ class MaskedDiffusion(nn.Module):
     def nll_term(self, x: Tokens, *, generator: Rng = None) -> PerExample:
         """One random term of the bound for each example, nats; counts spread over the batch."""
         require_between(0, self.n_tokens - 1, x=x)
-        n, b = x[0].numel(), len(x)
+        n = x[0].numel()
+        b = len(x)
         here: dict[str, Any] = {"device": x.device, "generator": generator}
         place = (drawn(torch.rand, (), **here) + torch.arange(b, device=x.device) / b) % 1
         count = (place * n).long() + 1  # place < 1, so that no rounding reaches n

@@ -138,7 +138,8 @@ def ladder_overlap(ratio: float, d: int) -> float:
     $$\Phi\big(\sqrt{2D}(\gamma-1) + 3\gamma\big) - \Phi\big(\sqrt{2D}(\gamma-1) - 3\gamma\big)$$
     """
     require_between(1, math.inf, ratio=ratio, d=d)
-    gap, width = math.sqrt(2 * d) * (ratio - 1), 3 * ratio
+    gap = math.sqrt(2 * d) * (ratio - 1)
+    width = 3 * ratio
     phi = torch.special.ndtr(torch.tensor([gap + width, gap - width], dtype=torch.float64))
     return float(phi[0] - phi[1])
 
@@ -164,7 +165,8 @@ def annealed_langevin(
     require_between(0, math.inf, n_steps=n_steps)
     x, level = x_T, sigmas[-1].expand(len(x_T))
     for value, sigma in zip(sigmas.tolist(), sigmas, strict=True):
-        step_size, level = rate * value**2, sigma.expand(len(x))
+        step_size = rate * value**2
+        level = sigma.expand(len(x))
         for _ in range(n_steps):
             with torch.no_grad():
                 z = randn(x.shape, like=x, generator=generator)
@@ -200,7 +202,8 @@ class LevelMLP(nn.Module):
     def __init__(self, d: int, *, width: int = 128, depth: int = 3, d_emb: int = 32) -> None:
         super().__init__()
         self.d, self.d_emb, self.act = d, d_emb, nn.SiLU()
-        self.inp, self.out = nn.Linear(d, width), nn.Linear(width, d)
+        self.inp = nn.Linear(d, width)
+        self.out = nn.Linear(width, d)
         self.reads = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.hears = nn.ModuleList(nn.Linear(d_emb, width) for _ in range(depth))
         self.writes = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))

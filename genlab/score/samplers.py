@@ -138,7 +138,9 @@ def dpm_solver_2m_step(
     """
     if not 0 < a_r < a_t < a_s < 1:
         raise ValueError(f"levels are {a_r}, {a_t}, {a_s}, expected a_r < a_t < a_s < 1")
-    lam_r, lam_t, lam_s = half_log_snr(a_r), half_log_snr(a_t), half_log_snr(a_s)
+    lam_r = half_log_snr(a_r)
+    lam_t = half_log_snr(a_t)
+    lam_s = half_log_snr(a_s)
     slope = (x0_hat - x0_before) / (lam_t - lam_r)
     return dpm_solver_step(x_t, x0_hat + (lam_s - lam_t) / 2 * slope, a_t, a_s)
 
@@ -173,7 +175,8 @@ def dpm_solver_sample(
     alphas_bar = alphas_bar.cpu()  # as in `ddim_sample`
     x, clean, before = x_T, alphas_bar.new_ones(()), None
     for t, s in pairwise([*timesteps.tolist(), -1]):
-        a_t, a_s = alphas_bar[t], alphas_bar[s] if s >= 0 else clean
+        a_t = alphas_bar[t]
+        a_s = alphas_bar[s] if s >= 0 else clean
         with torch.no_grad():
             eps_hat = eps_model(x, torch.full((len(x),), t, device=x.device))
             x0_hat = x0_from_eps(x, eps_hat, a_t.sqrt(), (1 - a_t).sqrt())

@@ -181,7 +181,8 @@ def reverse_drift(
     Courville 2021, arXiv:2106.02808, section 4).
     """
     require_between(0, math.inf, noise=noise)
-    a, g = expand(sde.rate(t), x), expand(sde.diffusion(t), x)
+    a = expand(sde.rate(t), x)
+    g = expand(sde.diffusion(t), x)
     return a * x - (1 + noise**2) / 2 * g**2 * score(x, t)
 
 
@@ -190,7 +191,8 @@ def probability_flow(sde: SDE, score: ScoreModel, x: Event, t: Float[Tensor, " b
 
     $$\dot x = a(t)\,x - \tfrac12\, g(t)^2\,\nabla\log p_t(x)$$
     """
-    a, g = expand(sde.rate(t), x), expand(sde.diffusion(t), x)
+    a = expand(sde.rate(t), x)
+    g = expand(sde.diffusion(t), x)
     return a * x - 0.5 * g**2 * score(x, t)
 
 
@@ -261,7 +263,9 @@ def predictor_corrector_sample(
     """
     require_times(ts)
     require_between(0, math.inf, n_corrector=n_corrector)
-    drift, push, x = as_field(partial(reverse_drift, sde, score)), as_field(score), x_T
+    drift = as_field(partial(reverse_drift, sde, score))
+    push = as_field(score)
+    x = x_T
     yield x
     for t, s in pairwise(ts):
         if predict:
@@ -347,7 +351,8 @@ class ProbabilityFlow:
 
     def sample(self, n: int, *, generator: Rng = None) -> Event:
         """Draw `n` examples by RK4, from the prior down to the data."""
-        x_T, ts = self.prior.sample(n, generator=generator), self.ts.flip(0)
+        x_T = self.prior.sample(n, generator=generator)
+        ts = self.ts.flip(0)
         return last(probability_flow_sample(self.sde, self.score, x_T, ts, method=rk4))
 
 

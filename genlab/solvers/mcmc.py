@@ -63,7 +63,8 @@ def mala_step(
 
     ValueError: $\log p$ or its slope at `x` is not a number.
     """
-    slope, level = score(x), log_prob(x)
+    slope = score(x)
+    level = log_prob(x)
     require_finite(score=slope)  # every comparison with NaN is false: all moves would be refused
     require_between(-math.inf, math.inf, log_prob=level)
     proposal = langevin_step(x, slope, z, step_size=step_size)
@@ -149,7 +150,8 @@ def _require_chain(matrix: Tensor, least: int = 1) -> None:
 
 def _require_fine_grid(x: Tensor, step_size: float) -> None:
     require_positive(step_size=step_size)
-    gap, noise = float(x[1] - x[0]), (2 * step_size) ** 0.5
+    gap = float(x[1] - x[0])
+    noise = (2 * step_size) ** 0.5
     if gap > noise / 2:
         limit = f"half the noise of a step, {noise / 2:.3g}"
         raise ValueError(f"places are {gap:.3g} apart, expected at most {limit}")

@@ -31,7 +31,8 @@ Grey = Float[Tensor, " n f h w"]
 Labels = Int[Tensor, " n"]
 Classifier = Callable[[Tensor], Tensor]  # grey pictures to digits
 KINDS = ("digit", "colour", "stroke", "slant")
-STEP, ANGLE = 2 * SHIFT / (N_FRAMES - 1), 2 * TURN / (N_FRAMES - 1)  # motion from frame to frame
+STEP = 2 * SHIFT / (N_FRAMES - 1)
+ANGLE = 2 * TURN / (N_FRAMES - 1)  # motion from frame to frame
 
 
 @cache
@@ -52,7 +53,8 @@ def video_evaluator() -> DigitJudge:
 def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attributes:
     """What captions can say of pictures in [0, 1]; strokes are compared within `digit`'s class."""
     images = images.clamp(0, 1)
-    grey, colour = grey_of(images), measure_colour(images)
+    grey = grey_of(images)
+    colour = measure_colour(images)
     return Attributes(classifier(grey), colour, measure_stroke(grey, digit), measure_slant(grey))
 
 
@@ -154,8 +156,10 @@ def _real_wavelets(size: int, n: int) -> Tensor:
 
 def likeness(pictures: Pictures) -> Likeness:
     """Compare pictures in [0, 1] with as many real ones; colours do not count."""
-    size, n = pictures.shape[-1], len(pictures)
-    fake, real = _wavelets(size)(grey_of(pictures)), _real_wavelets(size, n)
+    size = pictures.shape[-1]
+    n = len(pictures)
+    fake = _wavelets(size)(grey_of(pictures))
+    real = _real_wavelets(size, n)
     both = precision_recall(real, fake)
     return Likeness(frechet_distance(real, fake).item(), both.precision, both.recall)
 
@@ -204,7 +208,8 @@ def classify_frames(grey: Grey, motion: Labels, classifier: Classifier) -> Int[T
 
 def motion_residual(grey: Grey) -> Float[Tensor, " n"]:
     """Fraction of each next frame that the best of seven motions leaves unexplained, per video."""
-    now, then = grey[:, :-1].flatten(0, 1), grey[:, 1:].flatten(0, 1)
+    now = grey[:, :-1].flatten(0, 1)
+    then = grey[:, 1:].flatten(0, 1)
     ones = torch.ones(len(now), dtype=grey.dtype)
     moves = [(0.0, 0.0, 0.0), (-STEP, 0, 0), (STEP, 0, 0), (0, -STEP, 0), (0, STEP, 0)]
     moves += [(0, 0, ANGLE), (0, 0, -ANGLE)]

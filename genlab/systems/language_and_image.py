@@ -29,7 +29,9 @@ from genlab.systems.text_diffusion import TextDiffusion, eps_from_denoiser
 
 IMAGE_TOKEN, END_TOKEN = "<image>", "<end>"
 VOCABULARY = (*WORDS, IMAGE_TOKEN, END_TOKEN)
-IMAGE, END, FILL = VOCABULARY.index(IMAGE_TOKEN), VOCABULARY.index(END_TOKEN), WORDS.index(PAD)
+IMAGE = VOCABULARY.index(IMAGE_TOKEN)
+END = VOCABULARY.index(END_TOKEN)
+FILL = WORDS.index(PAD)
 LENGTH = MAX_WORDS + 1  # words and the token that ends them
 N_PATCHES = 16  # vectors that stand for a picture: four by four
 

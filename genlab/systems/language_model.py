@@ -125,6 +125,7 @@ class SpelledWindows(Iterator[Tensor]):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.generator.set_state(state_dict["start"])
-        self._start, self._next = state_dict["start"], state_dict["next"]
+        self._start = state_dict["start"]
+        self._next = state_dict["next"]
         if state_dict["begun"]:
             self._rows = self._read()

@@ -39,7 +39,8 @@ def sampling_times(n_steps: int) -> Float[Tensor, " n"]:
 
     $$t = \frac{c\,r}{1 + (c - 1)\,r}$$
     """
-    r, c = torch.linspace(1, 0, n_steps + 1), math.exp(LOG_ODDS)
+    r = torch.linspace(1, 0, n_steps + 1)
+    c = math.exp(LOG_ODDS)
     return c * r / (1 + (c - 1) * r)
 
 

@@ -81,8 +81,10 @@ def distorted(windows: Windows, generator: Generator) -> Windows:
         (2 * drawn(torch.rand, n, device=windows.device, generator=generator) - 1) * most
         for most in (0.25, 0.25, 0.15, 0.15, 0.12, 0.12, 0.35)
     )
-    a, d = turn.cos() * (1 + wide), turn.cos() * (1 + high)
-    b, c = shear - turn.sin() * (1 + wide), turn.sin() * (1 + high)
+    a = turn.cos() * (1 + wide)
+    d = turn.cos() * (1 + high)
+    b = shear - turn.sin() * (1 + wide)
+    c = turn.sin() * (1 + high)
     changed = _resampled(windows, _affine(a, b, x, c, d, y))
     return changed.clamp(min=0) ** (1 + stroke)[:, None, None, None]
 
@@ -144,7 +146,8 @@ def kept_facts(
     images: Images, facts: Facts, evaluator: Classifier
 ) -> dict[str, Float[Tensor, " n"]]:
     """For each picture 1 where all digits are right, all colours, every word ("all"), else 0."""
-    found, alone = read_pictures(images, facts, evaluator), facts[:, 2] == ALONE
+    found = read_pictures(images, facts, evaluator)
+    alone = facts[:, 2] == ALONE
     right = {}
     for kind, seen, columns in (("digit", found.digit, [0, 3]), ("colour", found.colour, [1, 4])):
         agree = seen == facts[:, columns]

@@ -53,7 +53,8 @@ def total_correlation_of_frames(rho: float, n_frames: int) -> float:
     """
     if n_frames < 1 or not rho < 1 or (n_frames - 1) * rho <= -1:
         raise ValueError(f"no {n_frames} frames have the correlation {rho}")
-    own, joint = math.log1p(-rho), math.log1p((n_frames - 1) * rho)
+    own = math.log1p(-rho)
+    joint = math.log1p((n_frames - 1) * rho)
     return -0.5 * ((n_frames - 1) * own + joint) + 0.0
 
 
@@ -106,7 +107,8 @@ class TextToVideo(nn.Module):
         super().__init__()
         self.net, self.reader, self.no_caption = net, text_encoder, NoCaption(text_encoder.d)
         self.event_shape = (3, *size)
-        self.still_levels, self.levels = LogNormal(p_mean, p_std), LogNormal(p_mean + shift, p_std)
+        self.still_levels = LogNormal(p_mean, p_std)
+        self.levels = LogNormal(p_mean + shift, p_std)
         self.p_drop, self.p_alone = p_drop, p_alone
 
     def encode(self, captions: Captions) -> States:

@@ -73,7 +73,8 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
         order = state_dict["order"]
         if len(order) not in (0, len(self._x)):
             raise ValueError(f"the stored order is of {len(order)} examples, not of {len(self._x)}")
-        self._order, self._start = order.clone(), state_dict["start"]
+        self._order = order.clone()
+        self._start = state_dict["start"]
         if self._generator is not None:
             self._generator.set_state(state_dict["generator"])
 
@@ -114,7 +115,8 @@ class EMA:
     def update(self, module: nn.Module) -> None:
         """Move the average a little towards the weights of `module`: once after each step."""
         keep = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        now, seen = module.state_dict(), set[int | str]()
+        now = module.state_dict()
+        seen = set[int | str]()
         for name, mean in self.average.state_dict().items():
             place = mean.data_ptr() or name  # a sharded weight has no place
             if place in seen:
@@ -261,7 +263,9 @@ def fit(
     require_between(1, math.inf, n_steps=n_steps)
     parameters = [p for p in model.parameters() if p.requires_grad]
     chosen = optimizer or torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
-    stream, device, loss_of = iter(batches), parameters[0].device, loss or model.loss
+    stream = iter(batches)
+    device = parameters[0].device
+    loss_of = loss or model.loss
 
     def advance(step: int) -> Record:
         batch, extra = next(stream), {}
@@ -294,7 +298,8 @@ def fit_adversarial(
     Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1.
     """
     require_between(1, math.inf, n_steps=n_steps, n_critic=n_critic)
-    playing, generating = list(model.discriminator_parameters()), list(model.generator_parameters())
+    playing = list(model.discriminator_parameters())
+    generating = list(model.generator_parameters())
     if {id(p) for p in playing} & {id(p) for p in generating}:
         raise ValueError("discriminator and generator share parameters: each step would move both")
     lr_d, lr_generator = lr if isinstance(lr, tuple) else (lr, lr)

@@ -73,7 +73,8 @@ class Muon(torch.optim.Optimizer):
         return (0.2 * math.sqrt(max(g.shape)) * orthogonalize(g)).view_as(p)
 
     def _adam(self, p: nn.Parameter, grad: Tensor, group: dict[str, Any]) -> Tensor:
-        state, (b1, b2) = self.state[p], group["betas"]
+        state = self.state[p]
+        (b1, b2) = group["betas"]
         m = state.setdefault("m", torch.zeros_like(p))
         v = state.setdefault("v", torch.zeros_like(p))
         k = state["k"] = state.get("k", 0) + 1

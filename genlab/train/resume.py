@@ -40,7 +40,8 @@ def restore(run: Run, path: Path, identity: Mapping[str, Any]) -> float:
         raise ValueError(f"{path} is a folder, expected a checkpoint or nothing")
     if not path.exists():
         return 0.0
-    state, here = _unpack(path.read_bytes()), _plain(identity)
+    state = _unpack(path.read_bytes())
+    here = _plain(identity)
     if state is None:
         raise ValueError(f"{path.name} is damaged: delete it to start from the beginning")
     if any(not isinstance(state.get(name), kind) for name, kind in LAYOUT.items()):
@@ -77,7 +78,8 @@ def _plain(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unpack(file: bytes) -> dict[str, Any] | None:
-    digest, data = file[:32], file[32:]
+    digest = file[:32]
+    data = file[32:]
     if hashlib.sha256(data).digest() != digest:
         return None
     try:

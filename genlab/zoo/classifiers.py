@@ -42,7 +42,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm, self.conv = nn.GroupNorm(4, width), nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.GroupNorm(4, width)
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, h: Float[Tensor, " n c s s"]) -> Tensor:
         return h + self.conv(nn.functional.gelu(self.norm(h)))
@@ -59,7 +60,8 @@ def plain_classifier(a: int, b: int, c: int) -> DigitClassifier:
 
 def residual_classifier(a: int, b: int) -> DigitClassifier:
     """Strided patches, residual blocks, and means over quarters of the picture."""
-    stem, down = nn.Conv2d(1, a, 5, stride=2, padding=2), nn.Conv2d(a, b, 3, stride=2, padding=1)
+    stem = nn.Conv2d(1, a, 5, stride=2, padding=2)
+    down = nn.Conv2d(a, b, 3, stride=2, padding=1)
     deep = (stem, ResidualBlock(a), ResidualBlock(a), down, ResidualBlock(b), nn.AvgPool2d(2))
     body = nn.Sequential(*deep, nn.Flatten(), nn.Linear(4 * b, 32), nn.GELU())
     return DigitClassifier(body=body, top=255)
@@ -73,7 +75,8 @@ def judge(net: DigitClassifier, images: Tensor, split: str = "test") -> Figures:
     """
     real = load_mnist(split, 16).images[: len(images)]
     with torch.no_grad():
-        a, b = net.features(real).double(), net.features(images).double()
+        a = net.features(real).double()
+        b = net.features(images).double()
     near = precision_recall(a, b)
     return {"frechet": frechet_distance(a, b).item(), **near._asdict()}
 

@@ -45,7 +45,8 @@ def conditional_bits(model: Any, images: Tensor, *, n_draws: int = 2) -> float:
 
     for the guess $\hat c(x)$ of the metrics' classifier.
     """
-    guess, x = load_classifier()(images).argmax(1), to_unit(images)
+    guess = load_classifier()(images).argmax(1)
+    x = to_unit(images)
     generator = Generator().manual_seed(SEED)
     bounds = [model.elbo(x, cond=guess, generator=generator) for _ in range(n_draws)]
     nats = torch.stack(bounds).mean() - torch.tensor(float(N_CLASSES)).log()

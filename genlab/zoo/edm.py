@@ -51,7 +51,8 @@ def draw_teacher(model: EDM, n_passes: int) -> Draw:
 
     def draw(n: int, generator: Generator) -> Tensor:
         with default_dtype(torch.float32), torch.no_grad():
-            teacher, sigmas = single(model), teacher_levels(n_passes)
+            teacher = single(model)
+            sigmas = teacher_levels(n_passes)
             x_T = sigmas[0] * randn((n, *teacher.event_shape), generator=generator)
             denoiser = teacher.denoiser(torch.arange(n) % N_CLASSES)
             return from_unit(last(edm_sample(denoiser, x_T, sigmas, order=1)))
@@ -66,7 +67,8 @@ def measure_teacher(model: EDM, who: str = "") -> Figures:
 
 def kernels(net: nn.Module) -> list[nn.Parameter]:
     """Matrices and kernels between hidden features: neither the first nor the last layer."""
-    ends, named = ("stem", "conv_out", "embed_class"), net.named_parameters()
+    ends = ("stem", "conv_out", "embed_class")
+    named = net.named_parameters()
     return [p for name, p in named if p.ndim in (2, 4) and not name.startswith(ends)]
 
 
@@ -96,7 +98,8 @@ def _measure_mnist(model: EDM) -> Figures:
     classifier = SVC(C=10.0).fit(ink(images), labels.numpy())
     with torch.no_grad(), default_dtype(torch.float32):
         generator = Generator().manual_seed(SEED)
-        edm, x0 = single(model), to_unit(held_out, 255)
+        edm = single(model)
+        x0 = to_unit(held_out, 255)
         sigma = LogNormal().draw(len(x0), like=x0, generator=generator)  # whatever the training's
         eps = randn(x0.shape, like=x0, generator=generator)
         loss = edm_loss(edm.raw(digits), x0, sigma, eps, sigma_data=edm.sigma_data).mean()

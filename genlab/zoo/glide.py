@@ -126,7 +126,8 @@ def _measure_base(model: Any) -> Figures:
         x = base.sample(captions, guidance_scale=w, interval=interval, generator=generator)
         return ((x + 1) / 2).clamp(0, 1)
 
-    found, held_out = Figures(), held_out_captions(N_DRAWN)
+    found = Figures()
+    held_out = held_out_captions(N_DRAWN)
     curve = [("", w, None) for w in SCALES] + [("limited_", w, Glide.interval) for w in LIMITED]
     with default_dtype(torch.float32):
         for way, w, interval in curve:
@@ -146,10 +147,12 @@ def best_sharpening(small: Tensor) -> tuple[float, Likeness]:
 
 def _measure_upsampler(model: Any, *, compared: bool = True) -> Figures:
     """Enlarged real and drawn pictures; if `compared`, bicubic, the best sharpening and words."""
-    found, generator = Figures(), Generator().manual_seed(SEED)
+    found = Figures()
+    generator = Generator().manual_seed(SEED)
     with default_dtype(torch.float32):
         glide = Glide(GLIDE_BASE.load(dtype=torch.float32), single(model))
-        captions, real = held_out_captions(N_DRAWN), held_out_pictures()[0][:N_DRAWN]
+        captions = held_out_captions(N_DRAWN)
+        real = held_out_pictures()[0][:N_DRAWN]
         up = glide.upsampler.sample(captions, 2 * real - 1, generator=generator)
         drawn = glide.draw(captions, guidance_scale=GUIDANCE, generator=generator)
         for kind, (small, large) in {"real": (real, (up + 1) / 2), "drawn": drawn}.items():
@@ -164,7 +167,8 @@ def _measure_upsampler(model: Any, *, compared: bool = True) -> Figures:
 
 def _measure_noisy_classifier(model: Any) -> Figures:
     """Fraction of held-out digits that are recognised through noise."""
-    found, classifier = Figures(), single(model)
+    found = Figures()
+    classifier = single(model)
     with default_dtype(torch.float32), torch.no_grad():
         pictures, attributes = held_out_pictures()
         x = 2 * pictures - 1

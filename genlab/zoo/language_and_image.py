@@ -103,7 +103,8 @@ def _measure_language_and_image(model: Any) -> Figures:
     kl, mass = text_gap(model.lm, truth)
     found: Figures = {"kind": "bound", "kl_text_nats": kl, "off_grammar": mass}
     with default_dtype(torch.float32):
-        model, generator = single(model), Generator().manual_seed(SEED)
+        model = single(model)
+        generator = Generator().manual_seed(SEED)
         done = model.complete([""] * 600, guidance_scale=GUIDANCE, generator=generator)
         found |= named("kept_{}", drawn_scores(done.captions, (done.images + 1) / 2))
         states = done.written.states

@@ -83,7 +83,8 @@ def by_windows(model: SceneEvaluator, grey: Tensor, digit: Tensor, *, plan: Plan
 
     def changed(batch: tuple[Tensor, Tensor], generator: Generator) -> tuple[Tensor, Tensor]:
         x, facts = scenes_of(batch, generator, p_two=0.5)
-        windows, second = windows_of(x, facts)[1], facts[:, 2] < ALONE
+        windows = windows_of(x, facts)[1]
+        second = facts[:, 2] < ALONE
         shown = torch.cat([windows[:, 0], windows[second, 1]])
         return distorted(shown, generator), torch.cat([facts[:, 0], facts[second, 3]])
 
@@ -98,7 +99,8 @@ def scores(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Figures:
 
 def _measure_evaluator(model: Any) -> Figures:
     """Real scenes of the reference, of one object and of two."""
-    found, evaluator = Figures(), single(model)
+    found = Figures()
+    evaluator = single(model)
     with default_dtype(torch.float32):
         for name, p_two in (("one", 0.0), ("two", 1.0)):
             found |= named(f"{{}}_{name}", scores(*real_scenes(N_REAL, p_two=p_two), evaluator))
@@ -117,7 +119,9 @@ SCENE_EVALUATOR = Recipe(
 @torch.no_grad()
 def _measure_vae(model: Any) -> Figures:
     """Reconstructions of real scenes: error, price of a code, words that survive."""
-    vae, evaluator, found = single(model), SCENE_EVALUATOR.load(dtype=torch.float32), Figures()
+    vae = single(model)
+    evaluator = SCENE_EVALUATOR.load(dtype=torch.float32)
+    found = Figures()
     with default_dtype(torch.float32):
         for name, p_two in (("one", 0.0), ("two", 1.0)):
             x, facts = real_scenes(N_REAL, p_two=p_two)
@@ -156,7 +160,8 @@ def latent_unet(width: int, d_text: int, n_layer: int, p_drop: float) -> LatentD
         c_in=4, c_out=4, width=width, mults=(1, 2), time_scale=1000.0, d_context=d_text,
         everywhere=True, side=8,
     ))  # fmt: skip
-    vae, encoder = LATENT_VAE.untrained(), text_encoder(d_text, n_layer)
+    vae = LATENT_VAE.untrained()
+    encoder = text_encoder(d_text, n_layer)
     return LatentDiffusion(vae, net, encoder, p_drop=p_drop)
 
 
@@ -165,7 +170,8 @@ def latent_dit(
 ) -> LatentDiffusion:
     """A diffusion transformer of codes."""
     net = DiT(DiTConfig(width=width, n_layer=depth, patch=patch, d_context=d_text))
-    vae, encoder = LATENT_VAE.untrained(), text_encoder(d_text, n_layer)
+    vae = LATENT_VAE.untrained()
+    encoder = text_encoder(d_text, n_layer)
     return LatentDiffusion(vae, net, encoder, p_drop=p_drop)
 
 
@@ -216,7 +222,8 @@ WAYS = (  # of measuring: name, pairs that were held out, guidance scale
 
 def _measure_latent(model: Any, n: int = N_DRAWN, ways: Any = WAYS) -> Figures:
     """Words kept by drawn pictures, for captions of pairs that were trained on and held out."""
-    generative, found = single(model), Figures()
+    generative = single(model)
+    found = Figures()
     evaluator = SCENE_EVALUATOR.load(dtype=torch.float32)
     with default_dtype(torch.float32):
         for name, p_two in (("one", 0.0), ("two", 1.0)):

@@ -186,7 +186,8 @@ class Recipe:
 
     def load(self, path: Path | None = None, *, dtype: torch.dtype | None = None) -> Any:
         """The trained model, of the shipped file or of another, to evaluate, without gradients."""
-        path, dtype = path or self.path, dtype or torch.get_default_dtype()
+        path = path or self.path
+        dtype = dtype or torch.get_default_dtype()
         recipe = f"genlab train {self.name} --force --out {path.parent}"
         with default_dtype(dtype):
             model = load_weights(self.untrained(), path, dtype=dtype, recipe=recipe)

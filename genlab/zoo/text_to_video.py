@@ -92,7 +92,8 @@ def draw_videos(
         model = single(model).eval()
         noise = randn((len(claims.digit), *model.event_shape), generator=make_generator(SEED))
         noise = noise[:, :, :1].expand_as(noise) if shared else noise
-        captions, parts = write_moving(*claims), range(0, len(noise), 50)  # 50 in memory together
+        captions = write_moving(*claims)
+        parts = range(0, len(noise), 50)  # 50 in memory together
         return torch.cat([
             model.sample(
                 captions[k : k + 50], guidance_scale=GUIDANCE, n_steps=12, joined=joined,

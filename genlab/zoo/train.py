@@ -39,7 +39,8 @@ def train(
     on the CPU, and so the same on every `device`; `bfloat16` is for models with one loss. Of
     several processes the first writes, and the others return {}.
     """
-    stand, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
+    stand = path.with_suffix(".checkpoint")
+    card_path = path.with_suffix(".json")
     unfinished = stand.exists() and not card_path.exists()
     if path.exists() and not path.is_dir() and not force and not unfinished:
         raise FileExistsError(f"{path} exists: --force replaces it, --out names another place")
@@ -49,7 +50,8 @@ def train(
         raise ValueError(f"bfloat16 is for models that are trained by one loss; {row.name} is not")
     used = row if n_steps is None else row.but(n_steps=n_steps)
     used = replace(used, plan=replace(used.plan, bfloat16=True)) if bfloat16 else used
-    identity, world = {"name": row.name, **used.settings}, World(device)
+    identity = {"name": row.name, **used.settings}
+    world = World(device)
     identity |= {"data": row.digest(), "torch": torch.__version__}
     identity |= {} if str(device) == "cpu" else {"device": str(device)}
     identity |= {"--size": row.turned} if row.turned else {}

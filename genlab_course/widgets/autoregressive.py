@@ -47,7 +47,8 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
     def update(context: str, temperature: float, top_k: int, top_p: float) -> str:
         row = logits[[names.index(context)]]
         used = reshape_logits(row, temperature=temperature, top_k=top_k, top_p=top_p)
-        p, q = row.softmax(-1)[0], used.softmax(-1)[0]
+        p = row.softmax(-1)[0]
+        q = used.softmax(-1)[0]
         shown = p.argsort(descending=True, stable=True)[:n]
         for bar, drawn, j in zip(model_bars, used_bars, shown.tolist(), strict=True):
             bar.set_height(float(p[j]))
@@ -165,7 +166,8 @@ def prompt_box(
         start = model.prompt(prompt, n_new)
         states = model.lm.continue_text(start, n_new, reshape=watched, generator=generator)
         written = last(states)[0, start.shape[1] :]
-        p, q = seen[0].softmax(-1), reshape(seen[0][None])[0].softmax(-1)
+        p = seen[0].softmax(-1)
+        q = reshape(seen[0][None])[0].softmax(-1)
         shown = p.argsort(descending=True)[:N_BARS].tolist()
         for bar, drawn, token in zip(model_bars, used_bars, shown, strict=True):
             bar.set_height(float(p[token]))

@@ -135,7 +135,8 @@ def project(dpi: float = PROJECTOR_DPI) -> None:
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
     """Render a figure as PNG, at the resolution of `project` or another that becomes its own."""
-    buffer, dpi = io.BytesIO(), dpi or _dpi
+    buffer = io.BytesIO()
+    dpi = dpi or _dpi
     if figure.dpi != dpi:
         figure.dpi = dpi
     # Not savefig: it draws twice where there was a layout engine, and forgets the sizes of words.

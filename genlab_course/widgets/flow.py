@@ -105,8 +105,10 @@ SIDE, N_DRAWS = 41, 200
 def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Explorer:
     """A simulated epidemic, and the posterior of its two rates, log beta and log gamma."""
     town = town or Epidemic()
-    mean, std = torch.tensor(town.prior_mean), torch.tensor(town.prior_std)
-    low, high = mean - 3 * std, mean + 3 * std
+    mean = torch.tensor(town.prior_mean)
+    std = torch.tensor(town.prior_std)
+    low = mean - 3 * std
+    high = mean + 3 * std
     axes = [torch.linspace(float(a), float(b), SIDE) for a, b in zip(low, high, strict=True)]
     places = torch.cartesian_prod(*axes).to(q.x_mean)
     cell = math.prod(float(axis[1] - axis[0]) for axis in axes)

@@ -83,7 +83,8 @@ def paradigm_map() -> Explorer:
             cost = evaluations(s.families, tokens=s.tokens, steps=s.steps, guided=s.guided)
             return f"<i>It {s.description}.</i><br>{_verdict(s.families, {cost})}"
         known = [None if c == OPEN else c for c in (objective, sampler, likelihood)]
-        lit, sizes = place(*known), dict[str, Any](tokens=tokens, steps=steps)
+        lit = place(*known)
+        sizes = dict[str, Any](tokens=tokens, steps=steps)
         light(lit, (known[1], known[2]), **sizes)
         costs = {evaluations((one,), sampler=known[1], **sizes) for one in lit}
         return _verdict(lit, costs, known[0], known[1])
@@ -116,7 +117,8 @@ def _spots(lit: tuple[str, ...], clues: Clues, **sizes: Any) -> dict[str, tuple[
         known = family in lit
         way = sampler if known and sampler in ways else ROWS[family].samplers[0]
         word = likelihood if known and likelihood else ways[way][0]
-        x, y = evaluations((family,), sampler=way, **sizes), HEIGHTS[word]
+        x = evaluations((family,), sampler=way, **sizes)
+        y = HEIGHTS[word]
         while (x, y) in taken:
             y -= 0.4
         taken.add((x, y))

@@ -19,7 +19,8 @@ from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 def _axes(cov: torch.Tensor) -> tuple[float, float, float]:
     """Width, height and angle of the two-sigma ellipse of a covariance."""
     values, vectors = torch.linalg.eigh(cov)
-    long, short = vectors[:, 1], 4 * values.sqrt()
+    long = vectors[:, 1]
+    short = 4 * values.sqrt()
     turn = math.degrees(math.atan2(float(long[1]), float(long[0])))
     return float(short[1]), float(short[0]), turn
 
@@ -31,7 +32,8 @@ def posterior_ellipse() -> Explorer:
     turns = np.linspace(0, math.pi, 31)
 
     def precision(angle: float) -> torch.Tensor:
-        c, s = math.cos(angle), math.sin(angle)
+        c = math.cos(angle)
+        s = math.sin(angle)
         turn = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
         _, cov = LinearLatent(weight @ turn, zero, 0.6).posterior(zero[None])
         return torch.linalg.inv(cov)
@@ -80,13 +82,16 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
     vae = vae or load_model("mnist_plane")
     if vae.latent_dim != 2:
         raise ValueError(f"latent_plane: the VAE has {vae.latent_dim} latents, expected 2")
-    side, top = vae.event_shape[-1], vae.head.out_features - 1
+    side = vae.event_shape[-1]
+    top = vae.head.out_features - 1
     images, labels = load_digits("test") if side == 8 else load_mnist("test", side)
-    images, labels = binarize(images[:200]) if top == 1 else images, labels[:200]
+    images = binarize(images[:200]) if top == 1 else images
+    labels = labels[:200]
     with torch.no_grad():
         mu, _ = vae.encode(images)
     figure, (plane, picture) = panels(8.4, 3.9, width_ratios=[1.35, 1])
-    codes, colours = mu.numpy(), plt.get_cmap("tab10")
+    codes = mu.numpy()
+    colours = plt.get_cmap("tab10")
     for digit in range(10):
         mine = codes[labels.numpy() == digit]
         plane.scatter(*mine.T, marker=f"${digit}$", s=34, color=colours(digit), linewidth=0.3)

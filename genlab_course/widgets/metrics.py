@@ -32,7 +32,8 @@ def metric_room() -> Explorer:
     generator = torch.Generator().manual_seed(9)
     images, labels = load_digits("train")
     order = torch.randperm(len(images), generator=generator)
-    own, others = order[:N], order[N:]  # spoilt, and trained on
+    own = order[:N]
+    others = order[N:]  # spoilt, and trained on
     train = images[others].double()
     held_out = torch.cat([load_digits("val").images, load_digits("test").images])[:N].double()
     eps = torch.randn((N, 1, 8, 8), dtype=torch.float64, generator=generator)

@@ -81,8 +81,11 @@ class Clinic(Stored):
         words = {step: sorted(word for word, _ in count[step]) for step in STEPS}
         self._pile = [(t, k) for t, k in pairs if all(k[step] in words[step] for step in STEPS)]
         random.Random(seed).shuffle(self._pile)
-        self.right, self.taken, self.dealt = Counter[str](), Counter[str](), 0
-        self.text, self.reply = ipywidgets.HTML(), ipywidgets.HTML()
+        self.right = Counter[str]()
+        self.taken = Counter[str]()
+        self.dealt = 0
+        self.text = ipywidgets.HTML()
+        self.reply = ipywidgets.HTML()
         self.blanks = {
             step: ipywidgets.Dropdown(
                 options=words[step], value=None, description=f"{number}. {step}",

@@ -43,7 +43,8 @@ def score_field(
 
     `learned` scores, functions of x and sigma `(b,)` by name, are held against the exact one.
     """
-    data, learned = data or islands(), dict(learned or {})
+    data = data or islands()
+    learned = dict(learned or {})
     side = torch.linspace(-EXTENT, EXTENT, SIDE)
     places = torch.cartesian_prod(side, side)
     axis = torch.linspace(-EXTENT, EXTENT, LINE)
@@ -54,7 +55,8 @@ def score_field(
     figure, (left, right) = panels(9.2, 3.8)
     box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
     picture = left.imshow(np.zeros((81, 81)), extent=box, origin="lower", cmap="Greys", vmax=1.6)
-    at, x1 = places.numpy(), axis.numpy()
+    at = places.numpy()
+    x1 = axis.numpy()
     units = {"angles": "xy", "scale_units": "xy", "scale": 1.6, "width": 0.004}
     quiver = left.quiver(*at.T, *at.T, color=BLUE, **units)
     (ridge,) = left.plot([0, 0], [-EXTENT, EXTENT], color=RED, linestyle="--")
@@ -139,11 +141,13 @@ def descend(path: str, noise: float) -> Descent:
 
     0 is the ODE, 1 the reverse SDE; starts and noise are the same for every call.
     """
-    sde, g = PATHS[path], make_generator(14)
+    sde = PATHS[path]
+    g = make_generator(14)
     u = torch.linspace(torch.pi, 0, N_DESCENT + 1, dtype=torch.float64)
     ts = 0.98 * (1 - u.cos()) / 2  # steps shrink towards both ends
     x_T = _noised(sde, ts[0]).sample(N_POINTS, generator=g)
-    fresh, slope = HILLS.sample(N_POINTS, generator=g)[:, 0], exact_score(HILLS, sde)
+    fresh = HILLS.sample(N_POINTS, generator=g)[:, 0]
+    slope = exact_score(HILLS, sde)
     run = reverse_sde_sample(sde, slope, x_T, ts, noise=noise, generator=g)
     states = torch.stack(list(run))[..., 0]
     return Descent(

@@ -68,7 +68,8 @@ def caption_sampler(
             claims = read(prompt)
         except ValueError as error:
             return f"<b>Not drawn.</b> {html.escape(str(error))}"
-        captions, small = [_plain(prompt)] * N, small_pictures(_plain(prompt), w, seed)
+        captions = [_plain(prompt)] * N
+        small = small_pictures(_plain(prompt), w, seed)
         how: dict[str, Any] = {"n_steps": STEPS_UP, "generator": Generator().manual_seed(seed)}
         images = ((glide.upsampler.sample(captions, small, s=s, **how) + 1) / 2).clamp(0, 1)
         kept = kept_words(images, [claims] * N, judge)
@@ -205,7 +206,8 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
         names = [lab.VOCABULARY[k] for k in row] + [""] * (LENGTH - len(row))
         for k, (bar, label) in enumerate(zip(bars, said, strict=True)):
             height = p[k] if k < len(row) else 0.0
-            given, image = k < n_given, k < len(row) and row[k] == IMAGE
+            given = k < n_given
+            image = k < len(row) and row[k] == IMAGE
             bar.set_height(height)
             bar.set_color(ORANGE if image else GREY if given else BLUE)
             label.set(y=height, text=f"{height:.2g}" if k < len(row) else "", color=BLACK)

@@ -65,7 +65,8 @@ def watch(
     It is drawn about twenty times, or each time after `every` records. Interrupt the kernel and
     the model keeps what it has learned.
     """
-    curve, seen = Curve(label, total), list[R]()
+    curve = Curve(label, total)
+    seen = list[R]()
     for record in records:
         seen.append(record)
         if record.step % (every or max(1, total // 20)) == 0:

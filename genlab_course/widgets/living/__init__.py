@@ -88,7 +88,8 @@ def page(name: str, ident: str, *, beside: bool = False, **state: Any) -> str:
     script, data, state = "", "true", _state(name, **{"settings": {}} | state)
     if name in NETWORKS:
         held = f'src="{name}.data.js" defer>' if beside else f">{data_script(name)}"
-        script, data = f"<script {held}</script>\n", f"globalThis.living_{name}"
+        script = f"<script {held}</script>\n"
+        data = f"globalThis.living_{name}"
     start = MODEL.replace("DATA", data).replace("ID", ident).replace("STATE", json.dumps(state))
     picture = base64.b64encode(still(name)).decode()
     image = f'<img alt="{name}: still picture" src="data:image/png;base64,{picture}">'
