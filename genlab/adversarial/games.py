@@ -17,11 +17,12 @@ from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
 from genlab.core.tensors import PerExample, require_between, require_probabilities
 
-State: TypeAlias = Float[Tensor, " *b 2"]
-Field: TypeAlias = Callable[[State], State]  # where each player would go, at unit learning rate
+Field: TypeAlias = Callable[
+    [Float[Tensor, " *b 2"]], Float[Tensor, " *b 2"]
+]  # where each player would go, at unit learning rate
 
 
-def bilinear_field(z: State, *, strength: float = 1.0) -> State:
+def bilinear_field(z: Float[Tensor, " *b 2"], *, strength: float = 1.0) -> Float[Tensor, " *b 2"]:
     r"""Both players' directions in the game with value $a\,xy$ (Goodfellow 2016, section 7.2).
 
     $$v(x, y) = (-a\,y,\; +a\,x)$$
@@ -32,7 +33,7 @@ def bilinear_field(z: State, *, strength: float = 1.0) -> State:
     return strength * torch.stack([-y, x], -1)
 
 
-def dirac_field(z: State, *, gamma: float = 0.0) -> State:
+def dirac_field(z: Float[Tensor, " *b 2"], *, gamma: float = 0.0) -> Float[Tensor, " *b 2"]:
     r"""Both players' directions in the smallest GAN there is, with an $R_1$ penalty.
 
     The data are one point at 0, the sample is $\theta$, the discriminator's logit $l(x) = \psi x$:
@@ -49,7 +50,9 @@ def dirac_field(z: State, *, gamma: float = 0.0) -> State:
     return torch.stack([psi * turn, -theta * turn - gamma * psi], -1)
 
 
-def simultaneous_step(z: State, *, field: Field, lr: float) -> State:
+def simultaneous_step(
+    z: Float[Tensor, " *b 2"], *, field: Field, lr: float
+) -> Float[Tensor, " *b 2"]:
     r"""Both players step at once, each against the other's old position.
 
     $$z_{k+1} = z_k + \eta\, v(z_k)$$
@@ -59,7 +62,9 @@ def simultaneous_step(z: State, *, field: Field, lr: float) -> State:
     return z + lr * field(z)
 
 
-def alternating_step(z: State, *, field: Field, lr: float) -> State:
+def alternating_step(
+    z: Float[Tensor, " *b 2"], *, field: Field, lr: float
+) -> Float[Tensor, " *b 2"]:
     r"""The first player steps, then the second one answers the new position.
 
     $$x_{k+1} = x_k + \eta\, v_x(x_k, y_k), \qquad y_{k+1} = y_k + \eta\, v_y(x_{k+1}, y_k)$$
@@ -72,7 +77,12 @@ def alternating_step(z: State, *, field: Field, lr: float) -> State:
     return z + lr * second * field(z)
 
 
-def play(z: State, step: Callable[[State], State], *, n_steps: int) -> Iterator[State]:
+def play(
+    z: Float[Tensor, " *b 2"],
+    step: Callable[[Float[Tensor, " *b 2"]], Float[Tensor, " *b 2"]],
+    *,
+    n_steps: int,
+) -> Iterator[Float[Tensor, " *b 2"]]:
     """Yield the state after each of `n_steps` steps."""
     require_between(0, math.inf, n_steps=n_steps)
     for _ in range(n_steps):
@@ -80,7 +90,7 @@ def play(z: State, step: Callable[[State], State], *, n_steps: int) -> Iterator[
         yield z
 
 
-def running_mean(states: Iterable[State]) -> Iterator[State]:
+def running_mean(states: Iterable[Float[Tensor, " *b 2"]]) -> Iterator[Float[Tensor, " *b 2"]]:
     r"""Yield the average of the states so far: $\bar z_n = \tfrac1n \sum_{k\le n} z_k$."""
     total: Tensor | float = 0.0
     for n, z in enumerate(states, 1):
@@ -88,7 +98,9 @@ def running_mean(states: Iterable[State]) -> Iterator[State]:
         yield total / n
 
 
-def extragradient_step(z: State, *, field: Field, lr: float) -> State:
+def extragradient_step(
+    z: Float[Tensor, " *b 2"], *, field: Field, lr: float
+) -> Float[Tensor, " *b 2"]:
     r"""Look one step ahead, and step with the direction found there (Korpelevich 1976).
 
     $$z_{k+1} = z_k + \eta\, v\big(z_k + \eta\, v(z_k)\big)$$
@@ -99,7 +111,9 @@ def extragradient_step(z: State, *, field: Field, lr: float) -> State:
     return z + lr * field(z + lr * field(z))
 
 
-def play_optimistic(z: State, *, field: Field, lr: float, n_steps: int) -> Iterator[State]:
+def play_optimistic(
+    z: Float[Tensor, " *b 2"], *, field: Field, lr: float, n_steps: int
+) -> Iterator[Float[Tensor, " *b 2"]]:
     r"""Yield the state after each optimistic step, the first a plain one (Daskalakis et al. 2018).
 
     $$z_{k+1} = z_k + \eta\,\big(2\,v(z_k) - v(z_{k-1})\big)$$
@@ -123,11 +137,10 @@ def jensen_shannon(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Floa
     return (kl_categorical(p, m) + kl_categorical(q, m)) / 2
 
 
-Probs: TypeAlias = Float[Tensor, " *b k"]
 Curve: TypeAlias = Callable[[Tensor], Tensor]
 
 
-def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
+def best_value(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
     r"""Value of the game against the best discriminator, nats (Goodfellow et al. 2014, eqs. 4-6).
 
     $$V(D^*, G) = \sum_i p_i \log\frac{p_i}{p_i+q_i} + q_i \log\frac{q_i}{p_i+q_i}
@@ -139,7 +152,9 @@ def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     return (entropies - torch.xlogy(total, total)).sum(-1)
 
 
-def non_saturating_divergence(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
+def non_saturating_divergence(
+    p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]
+) -> Float[Tensor, " *b"]:
     r"""What the non-saturating generator descends when the discriminator is at its best, nats.
 
     $$\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)$$

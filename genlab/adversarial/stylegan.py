@@ -19,9 +19,6 @@ from genlab.core import PerExample, Rng, randn
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_between, require_finite, require_rows
 
-Styles = Float[Tensor, " b layers d"]
-Images = Float[Tensor, " b c h w"]
-Weight = Float[Tensor, " o i k k"]
 EPS = 1e-8  # added to a mean square before its root
 
 
@@ -34,7 +31,7 @@ def pixel_norm(z: Float[Tensor, " *b d"]) -> Float[Tensor, " *b d"]:
 
 
 def modulated_weight(
-    weight: Weight, style: Float[Tensor, " b i"], *, demodulate: bool = True
+    weight: Float[Tensor, " o i k k"], style: Float[Tensor, " b i"], *, demodulate: bool = True
 ) -> Float[Tensor, " b o i k k"]:
     r"""Weights of one convolution, made anew for each example.
 
@@ -52,7 +49,11 @@ def modulated_weight(
 
 
 def modulated_conv(
-    x: Images, weight: Weight, style: Float[Tensor, " b i"], *, demodulate: bool = True
+    x: Float[Tensor, " b c h w"],
+    weight: Float[Tensor, " o i k k"],
+    style: Float[Tensor, " b i"],
+    *,
+    demodulate: bool = True,
 ) -> Float[Tensor, " b o h w"]:
     r"""Convolution with modulated weights, without ever making them.
 
@@ -73,7 +74,7 @@ def mix_styles(
     fine: Float[Tensor, " b d"],
     crossover: Int[Tensor, " b"],
     n_layers: int,
-) -> Styles:
+) -> Float[Tensor, " b layers d"]:
     r"""Give the first layers one style and the others another (Karras et al. 2019, section 3.1).
 
     $$w_l = \begin{cases} w_{\text{coarse}} & l < c \\ w_{\text{fine}} & l \ge c \end{cases}$$
@@ -95,8 +96,8 @@ def truncate(
 
 
 def inject_noise(
-    h: Images, noise: Float[Tensor, " b 1 h w"], strength: Float[Tensor, ""]
-) -> Images:
+    h: Float[Tensor, " b c h w"], noise: Float[Tensor, " b 1 h w"], strength: Float[Tensor, ""]
+) -> Float[Tensor, " b c h w"]:
     r"""Add one picture of noise to every channel, $h + a\,n$ (arXiv:1812.04948, figure 1b)."""
     return h + strength * noise
 
@@ -208,7 +209,7 @@ class StyleGenerator(nn.Module):
             h = bend(layer(h))
         return h
 
-    def every_layer(self, w: Float[Tensor, " b d"]) -> Styles:
+    def every_layer(self, w: Float[Tensor, " b d"]) -> Float[Tensor, " b layers d"]:
         return w[:, None].expand(-1, self.n_layers, -1)
 
     def draw_noise(self, n: int, generator: Rng = None) -> list[Tensor]:
@@ -218,7 +219,9 @@ class StyleGenerator(nn.Module):
     def no_noise(self, n: int) -> list[Tensor]:
         return [self.constant.new_zeros(n, 1, side, side) for side in self.sides]
 
-    def synthesis(self, styles: Styles, noise: Noise) -> Float[Tensor, " b 1 16 16"]:
+    def synthesis(
+        self, styles: Float[Tensor, " b layers d"], noise: Noise
+    ) -> Float[Tensor, " b 1 16 16"]:
         """Image from a style and a picture of noise for each layer."""
         h = self.constant.expand(len(styles), -1, -1, -1)
         for layer, w, n in zip(self.layers, styles.unbind(1), noise, strict=True):

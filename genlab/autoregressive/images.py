@@ -25,9 +25,6 @@ from genlab.nn.attention import Cache, n_seen
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import TransformerBody, TransformerConfig, init_weights
 
-Points = Float[Tensor, " b 2"]
-Grey = Int[Tensor, " b *event"]  # levels 0..n_levels-1
-
 
 class GridAutoregressive(nn.Module):
     r"""A softmax over bins of width h for each coordinate: $P(i)\,P(j\mid i)/h^2$, exact."""
@@ -47,7 +44,7 @@ class GridAutoregressive(nn.Module):
     def bin_width(self) -> float:
         return 2 * self.extent / self.n_bins
 
-    def cells(self, x: Points) -> Int[Tensor, " b 2"]:
+    def cells(self, x: Float[Tensor, " b 2"]) -> Int[Tensor, " b 2"]:
         """Bins of the two coordinates; a point outside is given the nearest bin."""
         index = ((x + self.extent) / self.bin_width).floor().long()
         return index.clamp(0, self.n_bins - 1)
@@ -61,7 +58,7 @@ class GridAutoregressive(nn.Module):
         """Log-probabilities of the second coordinate's bins, given the bin of the first."""
         return self.net(pad(self.smooth[first], (1, 0), value=0.0)).log_softmax(1)
 
-    def log_prob(self, x: Points) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Float[Tensor, " b 2"]) -> Float[Tensor, " b"]:
         """Exact log-density in nats; minus infinity outside the square."""
         require_between(-math.inf, math.inf, x=x)  # NaN lies nowhere
         cell = self.cells(x)
@@ -71,11 +68,11 @@ class GridAutoregressive(nn.Module):
         inside = (x.abs() <= self.extent).all(1)
         return torch.where(inside, chosen - 2 * math.log(self.bin_width), -math.inf)
 
-    def loss(self, x: Points, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Float[Tensor, " b 2"], *, generator: Rng = None) -> Float[Tensor, ""]:
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Rng = None) -> Points:
+    def sample(self, n: int, *, generator: Rng = None) -> Float[Tensor, " b 2"]:
         """Draw `n` points: the bin of the first coordinate, then of the second, then a place."""
         first = draw_indices(self.log_p_first(n).exp(), 1, generator=generator)[:, 0]
         second = draw_indices(self.log_p_second(first).exp(), 1, generator=generator)[:, 0]
@@ -156,21 +153,23 @@ class PixelCNN(nn.Module):
         )
         self.offset = nn.Parameter(torch.zeros(n_levels, *event_shape[1:]))
 
-    def logits(self, x: Grey) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b n k"]:
         """Logits of every pixel in raster order; row i is computed from pixels before i only."""
         scaled = x.to(self.place.dtype) * (2 / (self.n_levels - 1)) - 1
         a: Tensor = self.head(self.stack(scaled) + self.place) + self.offset
         return a.flatten(2).mT
 
-    def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b"]:
         return sequence_log_prob(self.logits(x), x.flatten(1))
 
-    def loss(self, x: Grey, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " b *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Mean negative log-probability per pixel, nats."""
         return -self.log_prob(x).mean() / (self.event_shape[1] * self.event_shape[2])
 
     @torch.no_grad()
-    def steps(self, x: Grey, start: int = 0, *, generator: Rng = None) -> Iterator[Tensor]:
+    def steps(
+        self, x: Int[Tensor, " b *event"], start: int = 0, *, generator: Rng = None
+    ) -> Iterator[Tensor]:
         """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one."""
         flat = x.flatten(1).clone()
         for i in range(start, flat.shape[1]):
@@ -179,7 +178,7 @@ class PixelCNN(nn.Module):
             flat[:, i] = draw(logits, u, check=i == start)
             yield flat.reshape(x.shape).clone()
 
-    def sample(self, n: int, *, generator: Rng = None) -> Grey:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " b *event"]:
         blank = torch.zeros(n, *self.event_shape, dtype=torch.int64, device=self.place.device)
         return last(self.steps(blank, generator=generator))
 
@@ -215,11 +214,11 @@ class ImageTransformer(nn.Module):
         self.place = nn.Parameter(0.2 * torch.randn(n, config.d_model))
         self.offset = nn.Parameter(torch.zeros(n, n_levels))
 
-    def sequence(self, x: Grey) -> Int[Tensor, " b n"]:
+    def sequence(self, x: Int[Tensor, " b *event"]) -> Int[Tensor, " b n"]:
         """The pixels in the order in which they are visited."""
         return x.flatten(1)[:, self.order]
 
-    def image(self, tokens: Int[Tensor, " b n"]) -> Grey:
+    def image(self, tokens: Int[Tensor, " b n"]) -> Int[Tensor, " b *event"]:
         flat = torch.empty_like(tokens)
         flat[:, self.order] = tokens
         return flat.reshape(-1, *self.event_shape)
@@ -237,16 +236,16 @@ class ImageTransformer(nn.Module):
         h, cache = self.body(h, cache)
         return self.head(h) + self.offset[turns], cache
 
-    def logits(self, x: Grey) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b n k"]:
         """Logits of the pixel visited at each turn; row i is computed from earlier turns only."""
         tokens = torch.cat([self.begin(len(x)), self.sequence(x)[:, :-1]], dim=1)
         return self.extend(tokens)[0]
 
-    def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b"]:
         require_index(self.n_levels, x=x)
         return sequence_log_prob(self.logits(x), self.sequence(x))
 
-    def loss(self, x: Grey, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " b *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Mean negative log-probability per pixel, nats."""
         return -self.log_prob(x).mean() / len(self.order)
 
@@ -258,7 +257,7 @@ class ImageTransformer(nn.Module):
         n_new = len(self.order)
         return generate_cached(self.extend, begun, n_new, reshape=reshape, generator=generator)
 
-    def sample(self, n: int, *, generator: Rng = None) -> Grey:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " b *event"]:
         return self.image(last(self.steps(n, generator=generator))[:, 1:])
 
 

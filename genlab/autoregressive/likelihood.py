@@ -10,10 +10,10 @@ from torch import Tensor
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_index, require_positive
 
-Logits = Float[Tensor, " b n k"]
 
-
-def token_log_probs(logits: Logits, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n"]:
+def token_log_probs(
+    logits: Float[Tensor, " b n k"], x: Int[Tensor, " b n"]
+) -> Float[Tensor, " b n"]:
     r"""Log-probability that a model gave to each token at its turn, nats.
 
     $$\ell_i = \log p(x_i \mid x_{<i}) = a_{i, x_i} - \log \sum_{k} e^{a_{i k}}$$
@@ -22,7 +22,9 @@ def token_log_probs(logits: Logits, x: Int[Tensor, " b n"]) -> Float[Tensor, " b
     return logits.log_softmax(dim=-1).gather(-1, x[..., None]).squeeze(-1)
 
 
-def sequence_log_prob(logits: Logits, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
+def sequence_log_prob(
+    logits: Float[Tensor, " b n k"], x: Int[Tensor, " b n"]
+) -> Float[Tensor, " b"]:
     r"""Exact log-probability of whole sequences in nats, summed over the tokens: the chain rule.
 
     $$\log p(x_{1:n}) = \sum_{i=1}^n \log p(x_i \mid x_{<i})$$

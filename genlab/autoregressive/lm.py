@@ -18,8 +18,6 @@ from genlab.core.tensors import require_index
 from genlab.nn.attention import Cache
 from genlab.nn.transformer import Transformer, TransformerConfig
 
-Sequences = Int[Tensor, " b n"]
-
 
 class TransformerLM(nn.Module):
     """Exact model of sequences of `length` tokens, each in 0..n_tokens-1."""
@@ -32,7 +30,7 @@ class TransformerLM(nn.Module):
     def begin(self, n: int) -> Int[Tensor, " n 1"]:
         return torch.full((n, 1), self.n_tokens, device=self.net.embedding.weight.device)
 
-    def logits(self, x: Sequences) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:
         """Logits of every token of `x`; row i is computed from the tokens before i only."""
         return self.next_logits(torch.cat([self.begin(len(x)), x[:, :-1]], dim=1))
 
@@ -45,11 +43,11 @@ class TransformerLM(nn.Module):
         out, cache = self.net.extend(tokens, cache)
         return out[..., : self.n_tokens], cache
 
-    def log_prob(self, x: Sequences) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
         require_index(self.n_tokens, x=x)
         return sequence_log_prob(self.logits(x), x)
 
-    def loss(self, x: Sequences, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " b n"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Next-token cross-entropy: mean negative log-probability per token, nats."""
         return -self.log_prob(x).mean() / x.shape[1]
 

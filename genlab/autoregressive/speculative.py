@@ -27,11 +27,10 @@ from genlab.core.tensors import (
     require_probabilities,
 )
 
-Probs = Float[Tensor, " *b v"]
 Draft = Callable[[Tensor, Tensor], Tensor]  # padded tokens (b, t), lengths (b,) to probs (b, v)
 
 
-def acceptance(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
+def acceptance(p: Float[Tensor, " *b v"], q: Float[Tensor, " *b v"]) -> Float[Tensor, " *b"]:
     r"""Probability that a drafted token is kept (Leviathan et al. 2023, theorem 3.5).
 
     $$\beta = \sum_x q(x) \min\Big(1, \frac{p(x)}{q(x)}\Big) = \sum_x \min\big(p(x), q(x)\big)
@@ -41,7 +40,7 @@ def acceptance(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     return torch.minimum(p, q).sum(-1)
 
 
-def residual(p: Probs, q: Probs) -> Probs:
+def residual(p: Float[Tensor, " *b v"], q: Float[Tensor, " *b v"]) -> Float[Tensor, " *b v"]:
     r"""Distribution of the token that replaces one that was not kept: what q gave too little.
 
     $$p'(x) = \frac{\max\big(p(x) - q(x), 0\big)}{\sum_y \max\big(p(y) - q(y), 0\big)}$$

@@ -165,15 +165,12 @@ def kl_on_grid(
     return integrate(torch.where(p > 0, p * (log_p - log_q), 0.0), x)
 
 
-Grey = Float[Tensor, " b h w"]
-
-
 def ink(images: Float[Tensor, " *b h w"]) -> Float[Tensor, " *b"]:
     r"""Fraction of the paper that is covered, $\frac1{hw}\sum_{ij} x_{ij}$."""
     return images.mean((-2, -1))
 
 
-def slant(images: Grey) -> PerExample:
+def slant(images: Float[Tensor, " b h w"]) -> PerExample:
     r"""Columns that a figure leans to the right for each row upwards.
 
     $$-\frac{\sum x_{ij}\,(i-\bar i)(j-\bar j)}{\sum x_{ij}\,(i-\bar i)^2}$$

@@ -35,23 +35,20 @@ SLANTS = ("leaning left", "upright", "leaning right")
 SLANT_EDGES = (0.0, 0.25)
 PARTS = {"painter": slice(0, 5000), "judge": slice(5000, 9000), "test": slice(9000, 10000)}
 
-Grey = Float[Tensor, " n h w"]
-Labels = Int[Tensor, " n"]
-
 
 class Attributes(NamedTuple):
     """What a caption can say, as indices into the tables of words; one entry for each image."""
 
-    digit: Labels  # 0..9
-    colour: Labels  # 0..5, in the order of COLOURS
-    stroke: Labels  # 0 thin, 1 neither, 2 bold
-    slant: Labels  # 0 leaning left, 1 upright, 2 leaning right
+    digit: Int[Tensor, " n"]  # 0..9
+    colour: Int[Tensor, " n"]  # 0..5, in the order of COLOURS
+    stroke: Int[Tensor, " n"]  # 0 thin, 1 neither, 2 bold
+    slant: Int[Tensor, " n"]  # 0 leaning left, 1 upright, 2 leaning right
 
 
 class CaptionedDigits(NamedTuple):
     """Grey images with their attributes; `paint` colours them, `write` describes them."""
 
-    grey: Grey  # in [0, 1]
+    grey: Float[Tensor, " n h w"]  # in [0, 1]
     attributes: Attributes
 
 
@@ -78,20 +75,20 @@ def _resize(grey: Float[Tensor, " n 28 28"], size: int) -> Float[Tensor, " n s s
     return framed if size == 32 else avg_pool2d(framed[:, None], 2)[:, 0]
 
 
-def measure_stroke(grey: Grey, digit: Labels) -> Labels:
+def measure_stroke(grey: Float[Tensor, " n h w"], digit: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     """Stroke of each picture, given which digit it shows: 0 thin, 1 neither, 2 bold."""
     require_finite(grey=grey)
     edges = stroke_edges().to(grey)[digit]
     return (ink(grey)[:, None] > edges).sum(1)
 
 
-def measure_slant(grey: Grey) -> Labels:
+def measure_slant(grey: Float[Tensor, " n h w"]) -> Int[Tensor, " n"]:
     """Slant of each picture: 0 leaning left, 1 upright, 2 leaning right."""
     edges = grey.new_tensor(SLANT_EDGES)
     return (slant(grey)[:, None] > edges).sum(1)
 
 
-def measure_colour(images: Float[Tensor, " n 3 h w"]) -> Labels:
+def measure_colour(images: Float[Tensor, " n 3 h w"]) -> Int[Tensor, " n"]:
     r"""Index of the colour nearest to the picture's own.
 
     $$\arg\min_k \Big\lVert \frac{\sum_{ij} x_{ij}\,m_{ij}}{\sum_{ij} m_{ij}^2} - c_k \Big\rVert,
@@ -108,7 +105,7 @@ def _palette(like: Tensor) -> Float[Tensor, " 6 3"]:
     return like.new_tensor(list(COLOURS.values()))
 
 
-def paint(grey: Grey, colour: Labels) -> Float[Tensor, " n 3 h w"]:
+def paint(grey: Float[Tensor, " n h w"], colour: Int[Tensor, " n"]) -> Float[Tensor, " n 3 h w"]:
     r"""Colour grey digits on black paper: $x = g\,c$."""
     return grey[:, None] * _palette(grey)[colour][:, :, None, None]
 

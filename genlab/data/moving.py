@@ -26,17 +26,14 @@ SHIFT = 2.5  # pixels from the middle to either end
 TURN = 35.0  # degrees from upright to either end
 _TOWARDS = ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0), (0.0, 0.0))  # (right, down)
 
-Labels = Int[Tensor, " n"]
-Videos = Float[Tensor, " n f h w"]
-
 
 class MovingDigits(NamedTuple):
     """Grey videos with what their captions say."""
 
-    videos: Videos  # in [0, 1], 8 frames of 16 x 16
-    digit: Labels  # 0..9
-    colour: Labels  # 0..5, in the order of COLOURS
-    motion: Labels  # 0..4, in the order of MOTIONS
+    videos: Float[Tensor, " n f h w"]  # in [0, 1], 8 frames of 16 x 16
+    digit: Int[Tensor, " n"]  # 0..9
+    colour: Int[Tensor, " n"]  # 0..5, in the order of COLOURS
+    motion: Int[Tensor, " n"]  # 0..4, in the order of MOTIONS
 
 
 def render(
@@ -63,7 +60,9 @@ def render(
     return F.grid_sample(grey[:, None], grid, align_corners=False)[:, 0]
 
 
-def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Videos:
+def animate(
+    grey: Float[Tensor, " n 14 14"], motion: Int[Tensor, " n"]
+) -> Float[Tensor, " n f h w"]:
     """Let each digit carry out its motion."""
     require_index(len(MOTIONS), motion=motion)
     right, down = SHIFT * grey.new_tensor(_TOWARDS)[motion].T
@@ -81,7 +80,7 @@ def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
     return MovingDigits(animate(grey, motion), digit, colour, motion)
 
 
-def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labels]:
+def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Int[Tensor, " n"]]:
     """Digits of one part as means of 2 x 2 blocks, for `animate`, and their labels."""
     if part not in PARTS:
         raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
@@ -91,7 +90,7 @@ def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labe
     return F.avg_pool2d(images, 2)[:, 0].to(torch.get_default_dtype()), digit
 
 
-def measure_motion(videos: Videos) -> Labels:
+def measure_motion(videos: Float[Tensor, " n f h w"]) -> Int[Tensor, " n"]:
     """Motion of each video: the way of its centre of mass, or else whether it turned.
 
     The way counts from 2 pixels on, a turn from 15 degrees clockwise on, in steps of five.
@@ -128,7 +127,9 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
     return first.new_tensor(angles)[alike.argmax(0)]
 
 
-def write_moving(digit: Labels, colour: Labels, motion: Labels) -> list[str]:
+def write_moving(
+    digit: Int[Tensor, " n"], colour: Int[Tensor, " n"], motion: Int[Tensor, " n"]
+) -> list[str]:
     """Describe videos in words."""
     require_index(len(DIGITS), digit=digit)
     require_index(len(COLOURS), colour=colour)
@@ -150,7 +151,9 @@ def read_moving(caption: str) -> tuple[int, int, int]:
     return digit, colour, MOTIONS.index(phrase)
 
 
-def frames_in_colour(videos: Videos, colour: Labels) -> Float[Tensor, " n 3 f h w"]:
+def frames_in_colour(
+    videos: Float[Tensor, " n f h w"], colour: Int[Tensor, " n"]
+) -> Float[Tensor, " n 3 f h w"]:
     """Paint each video in its colour, channels before frames as networks for video expect."""
     rgb = videos.new_tensor(list(COLOURS.values()))[colour]
     return videos[:, None] * rgb[:, :, None, None, None]

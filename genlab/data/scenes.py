@@ -40,17 +40,12 @@ PAD = "<pad>"
 WORDS = (PAD, "a", *INKS, *DIGITS, "left", "right", "of", "above", "below")
 MAX_WORDS = 8
 
-Images = Float[Tensor, " n 3 32 32"]
-Facts = Int[Tensor, " n 5"]  # digit and colour, relation, digit and colour
-Labels = Int[Tensor, " n"]
-Ink = Float[Tensor, " n 20 20"]  # of one object, in [0, 1]
-
 
 class Objects(NamedTuple):
     """Digits cut out by their ink, and their labels."""
 
-    grey: Ink
-    digit: Labels
+    grey: Float[Tensor, " n 20 20"]
+    digit: Int[Tensor, " n"]
 
 
 @cache
@@ -93,7 +88,7 @@ def draw_colours(
 
 def draw_facts(
     digit: Int[Tensor, " n 2"], generator: Generator, *, p_two: float, held_out: bool = False
-) -> Facts:
+) -> Int[Tensor, " n 5"]:
     """Colours and relations for pairs of digits; one object alone with probability 1 - `p_two`."""
     require_between(0, 1, p_two=p_two)
     n = len(digit)
@@ -119,7 +114,7 @@ def _placed(grey: Tensor, size: int, corner: Int[Tensor, " n 2"]) -> Float[Tenso
     return canvas
 
 
-def _corners(relation: Labels, generator: Generator) -> Int[Tensor, " n 2 2"]:
+def _corners(relation: Int[Tensor, " n"], generator: Generator) -> Int[Tensor, " n 2 2"]:
     """Upper left pixels of two objects: first or second object, row or column."""
     n = len(relation)
     here: dict[str, Any] = {"device": relation.device, "generator": generator}
@@ -132,14 +127,21 @@ def _corners(relation: Labels, generator: Generator) -> Int[Tensor, " n 2 2"]:
     return torch.stack([torch.where(beside, across, along), torch.where(beside, along, across)], -1)
 
 
-def print_ink(grey: Float[Tensor, " n h w"], colour: Labels) -> Float[Tensor, " n 3 h w"]:
+def print_ink(
+    grey: Float[Tensor, " n h w"], colour: Int[Tensor, " n"]
+) -> Float[Tensor, " n 3 h w"]:
     r"""Print grey objects on paper: $x = (1 - g)\,\text{paper} + g\,\text{ink}$."""
     inks = as_real(grey).new_tensor(list(INKS.values()))[colour][:, :, None, None]
     paper = as_real(grey).new_tensor(PAPER)[:, None, None]
     return paper + grey[:, None] * (inks - paper)
 
 
-def compose(first: Ink, second: Ink, facts: Facts, generator: Generator) -> Images:
+def compose(
+    first: Float[Tensor, " n 20 20"],
+    second: Float[Tensor, " n 20 20"],
+    facts: Int[Tensor, " n 5"],
+    generator: Generator,
+) -> Float[Tensor, " n 3 32 32"]:
     """Scenes of grey objects (n, 20, 20) at random places that keep the relation."""
     n = len(facts)
     alone = facts[:, 2] == ALONE
@@ -156,7 +158,7 @@ def compose(first: Ink, second: Ink, facts: Facts, generator: Generator) -> Imag
 
 def draw_scenes(
     objects: Objects, n: int, generator: Generator, *, p_two: float = 0.5, held_out: bool = False
-) -> tuple[Images, Facts]:
+) -> tuple[Float[Tensor, " n 3 32 32"], Int[Tensor, " n 5"]]:
     """`n` scenes of random objects, as pictures in [0, 1], and what their captions say."""
     here: dict[str, Any] = {"device": objects.digit.device, "generator": generator}
     which = drawn(torch.randint, len(objects.digit), (n, 2), **here)
@@ -165,7 +167,7 @@ def draw_scenes(
     return compose(first, second, facts, generator), facts
 
 
-def write_scenes(facts: Facts) -> list[str]:
+def write_scenes(facts: Int[Tensor, " n 5"]) -> list[str]:
     """Describe scenes in words."""
     require_index(len(DIGITS), digit=facts[:, ::3])
     require_index(len(INKS), colour=facts[:, 1::3])
@@ -179,7 +181,7 @@ def write_scenes(facts: Facts) -> list[str]:
     return captions
 
 
-def read_scenes(captions: Sequence[str]) -> Facts:
+def read_scenes(captions: Sequence[str]) -> Int[Tensor, " n 5"]:
     """Say what captions claim: the inverse of `write_scenes`."""
     rows = []
     for caption in captions:
@@ -203,7 +205,7 @@ def _read_object(caption: str, left: list[str]) -> list[int]:
     return [DIGITS.index(next_word(caption, left, DIGITS)), colour]
 
 
-def encode_scenes(facts: Facts) -> Int[Tensor, " n 8"]:
+def encode_scenes(facts: Int[Tensor, " n 5"]) -> Int[Tensor, " n 8"]:
     """Rows of word numbers, filled up with padding, of what captions say.
 
     >>> [WORDS[k] for k in encode_scenes(read_scenes(["a red seven"]))[0]][:4]

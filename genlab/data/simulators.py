@@ -13,9 +13,6 @@ from torch import Tensor
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between, require_finite, require_positive
 
-Theta = Float[Tensor, " n p"]
-Data = Float[Tensor, " n d"]
-
 
 @dataclass(frozen=True)
 class LinearGaussian:
@@ -32,14 +29,18 @@ class LinearGaussian:
     def __post_init__(self) -> None:
         require_positive(noise=self.noise)
 
-    def prior(self, n: int, *, generator: Rng = None) -> Theta:
+    def prior(self, n: int, *, generator: Rng = None) -> Float[Tensor, " n p"]:
         return torch.randn(n, len(self.matrix[0]), generator=generator)
 
-    def simulate(self, theta: Theta, *, generator: Rng = None) -> Data:
+    def simulate(
+        self, theta: Float[Tensor, " n p"], *, generator: Rng = None
+    ) -> Float[Tensor, " n d"]:
         noise = torch.randn(len(theta), len(self.matrix), generator=generator)
         return theta @ torch.tensor(self.matrix).T + self.noise * noise
 
-    def posterior(self, x: Data) -> tuple[Theta, Float[Tensor, " p p"]]:
+    def posterior(
+        self, x: Float[Tensor, " n d"]
+    ) -> tuple[Float[Tensor, " n p"], Float[Tensor, " p p"]]:
         """Mean for each row of data, and the covariance that they share."""
         a = torch.tensor(self.matrix)
         precision = torch.eye(a.shape[1]) + a.T @ a / self.noise**2
@@ -66,20 +67,24 @@ class TwoMoons:
         require_positive(spread=self.spread)
         require_finite(radius=self.radius, spread=self.spread)
 
-    def prior(self, n: int, *, generator: Rng = None) -> Theta:
+    def prior(self, n: int, *, generator: Rng = None) -> Float[Tensor, " n p"]:
         return 2 * torch.rand(n, 2, generator=generator) - 1
 
-    def _crescent(self, n: int, generator: Rng) -> Data:
+    def _crescent(self, n: int, generator: Rng) -> Float[Tensor, " n d"]:
         angle = math.pi * (torch.rand(n, generator=generator) - 0.5)
         r = self.radius + self.spread * torch.randn(n, generator=generator)
         return torch.stack([r * angle.cos() + 0.25, r * angle.sin()], 1)
 
-    def simulate(self, theta: Theta, *, generator: Rng = None) -> Data:
+    def simulate(
+        self, theta: Float[Tensor, " n p"], *, generator: Rng = None
+    ) -> Float[Tensor, " n d"]:
         first, second = theta.T / math.sqrt(2)
         shift = torch.stack([-(first + second).abs(), second - first], 1)
         return self._crescent(len(theta), generator) + shift
 
-    def log_likelihood(self, x: Data, theta: Theta) -> Float[Tensor, " n"]:
+    def log_likelihood(
+        self, x: Float[Tensor, " n d"], theta: Float[Tensor, " n p"]
+    ) -> Float[Tensor, " n"]:
         r"""$\log p(x\mid\theta)$ in nats: the crescent's density where the shift leaves $x$."""
         first, second = theta.T / math.sqrt(2)
         across = x[:, 0] - 0.25 + (first + second).abs()
@@ -90,7 +95,9 @@ class TwoMoons:
         density = log_r - math.log(math.pi) - r.log()
         return torch.where(across > 0, density, torch.full_like(density, -math.inf))
 
-    def posterior_sample(self, x: Float[Tensor, " 2"], n: int, *, generator: Rng = None) -> Theta:
+    def posterior_sample(
+        self, x: Float[Tensor, " 2"], n: int, *, generator: Rng = None
+    ) -> Float[Tensor, " n p"]:
         """Draw exactly from the posterior of one observation.
 
         A crescent point p explains the data by the shift x - p if one of the two parameters behind
@@ -134,11 +141,13 @@ class Epidemic:
         require_finite(prior_mean=torch.tensor(self.prior_mean))
         require_positive(prior_std=torch.tensor(self.prior_std))
 
-    def prior(self, n: int, *, generator: Rng = None) -> Theta:
+    def prior(self, n: int, *, generator: Rng = None) -> Float[Tensor, " n p"]:
         noise = torch.randn(n, 2, generator=generator)
         return torch.tensor(self.prior_mean) + torch.tensor(self.prior_std) * noise
 
-    def simulate(self, theta: Theta, *, generator: Rng = None) -> Data:
+    def simulate(
+        self, theta: Float[Tensor, " n p"], *, generator: Rng = None
+    ) -> Float[Tensor, " n d"]:
         """Draw the reported infections of each week, `(n, weeks)`, whole numbers as floats."""
         beta, gamma = theta.exp().T
         ill = torch.full_like(beta, self.infected)

@@ -15,14 +15,16 @@ from torch import Tensor
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, as_real, randn, require_positive, require_probabilities
 
-Points = Float[Tensor, " n 2"]
-
 _NODES_PER_STD = 2.5  # quadrature nodes for each standard deviation of curve length
 _BLOCK = 8192  # points whose densities are computed at once, to bound the memory
 
 
 def blurred_log_prob(
-    x: Points, centres: Float[Tensor, " m 2"], weights: Float[Tensor, " m"], *, std: float
+    x: Float[Tensor, " n 2"],
+    centres: Float[Tensor, " m 2"],
+    weights: Float[Tensor, " m"],
+    *,
+    std: float,
 ) -> Float[Tensor, " n"]:
     r"""Log-density of weighted points blurred by isotropic Gaussian noise, nats.
 
@@ -42,7 +44,7 @@ def blurred_log_prob(
     return torch.cat([block(y) for y in torch.split(x, _BLOCK)]) - math.log(2 * math.pi * std**2)
 
 
-def plane(extent: float, n_side: int) -> tuple[Points, float]:
+def plane(extent: float, n_side: int) -> tuple[Float[Tensor, " n 2"], float]:
     r"""Midpoints of a square lattice over $[-a, a]^2$ and the area of one cell, for integrals.
 
     $$\int f(x)\,dx \approx h^2 \sum_{ij} f(x_{ij}), \qquad h = 2a / n$$
@@ -91,12 +93,12 @@ class GaussianRing:
         """The standard deviations, all equal: with `weights` and `means`, an oracle's arguments."""
         return torch.full((self.n_modes,), self.std)
 
-    def sample(self, n: int, *, generator: Rng = None) -> Points:
+    def sample(self, n: int, *, generator: Rng = None) -> Float[Tensor, " n 2"]:
         label = torch.randint(self.n_modes, (n,), **_here(generator))
         centres = self.means.to(label.device)[label]
         return centres + self.std * randn(centres.shape, centres, generator)
 
-    def log_prob(self, x: Points) -> Float[Tensor, " n"]:
+    def log_prob(self, x: Float[Tensor, " n 2"]) -> Float[Tensor, " n"]:
         return blurred_log_prob(x, self.means, self.weights, std=self.std)
 
 
@@ -113,12 +115,12 @@ class Moons:
     def _curve(self, u: Tensor) -> Tensor:
         return _polar(self.radius, u) - self.radius * u.new_tensor([0.5, 0.25])
 
-    def sample(self, n: int, *, generator: Rng = None) -> Points:
+    def sample(self, n: int, *, generator: Rng = None) -> Float[Tensor, " n 2"]:
         sign = 2 * torch.randint(2, (n,), **_here(generator)) - 1
         centres = sign[:, None] * self._curve(math.pi * torch.rand(n, **_here(generator)))
         return centres + self.std * randn(centres.shape, centres, generator)
 
-    def log_prob(self, x: Points) -> Float[Tensor, " n"]:
+    def log_prob(self, x: Float[Tensor, " n 2"]) -> Float[Tensor, " n"]:
         u, w = _nodes(0, math.pi, math.pi * self.radius, self.std)
         c = self._curve(u)
         return blurred_log_prob(x, torch.cat([c, -c]), torch.cat([w, w]) / 2, std=self.std)

@@ -8,17 +8,18 @@ import math
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from genlab.core.checked import check_public
 from genlab.core.tensors import last, require_between, require_positive, sum_event
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
-from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Permutation, Vector
+from genlab.flow.transforms import Affine, Elementwise, Move, Moved, Net, Permutation
 from genlab.nn.layers import MaskedMLP
 
 
-def one_pass(move: Move, conditioner: Net, a: Vector) -> Moved:
+def one_pass(move: Move, conditioner: Net, a: Float[Tensor, " b d"]) -> Moved:
     r"""Move every coordinate at once, when the parameters read what is given (MAF, eq. 4 and 5).
 
     $$b_i = \tau(a_i; \theta_i(a_{<i})), \qquad
@@ -28,7 +29,7 @@ def one_pass(move: Move, conditioner: Net, a: Vector) -> Moved:
     return b, sum_event(log_deriv)
 
 
-def sequential(move: Move, conditioner: Net, a: Vector) -> Iterator[Moved]:
+def sequential(move: Move, conditioner: Net, a: Float[Tensor, " b d"]) -> Iterator[Moved]:
     r"""Move one coordinate at a time, when the parameters read the *result* (MAF, eq. 3).
 
     $$b_i = \tau(a_i; \theta_i(b_{<i})), \qquad i = 1, \dots, d$$
@@ -57,20 +58,20 @@ class _Masked(nn.Module):
 class MAF(_Masked):
     """Parameters read x: one network evaluation to score, d to sample."""
 
-    def forward(self, z: Vector, cond: Cond = None) -> Moved:
+    def forward(self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return last(sequential(self.element.forward, lambda x: self.conditioner(x, cond), z))
 
-    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
+    def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return one_pass(self.element.inverse, lambda x: self.conditioner(x, cond), x)
 
 
 class IAF(_Masked):
     """Parameters read z: one network evaluation to sample, d to score."""
 
-    def forward(self, z: Vector, cond: Cond = None) -> Moved:
+    def forward(self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return one_pass(self.element.forward, lambda z: self.conditioner(z, cond), z)
 
-    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
+    def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return last(sequential(self.element.inverse, lambda z: self.conditioner(z, cond), x))
 
 

@@ -9,13 +9,14 @@ Chen et al. 2018 (arXiv:1806.07366), eq. 8; FFJORD: Grathwohl et al. 2019 (arXiv
 import math
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_between
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
-from genlab.flow.transforms import Cond, Moved, Vector
+from genlab.flow.transforms import Moved
 from genlab.nn.layers import MLP
 from genlab.solvers.ode import Velocity, ride
 
@@ -30,15 +31,15 @@ class Continuous(nn.Module):
         self.n_steps = n_steps
         start_at_zero(self.net)
 
-    def velocity(self, cond: Cond = None) -> Velocity:
+    def velocity(self, cond: Float[Tensor, " b c"] | None = None) -> Velocity:
         """The field v(x, t), with `cond` filled in."""
         more = [] if cond is None else [cond]
         return lambda x, t: self.net(torch.cat([x, t[:, None], *more], 1))
 
-    def forward(self, z: Vector, cond: Cond = None) -> Moved:
+    def forward(self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return ride(self.velocity(cond), z, torch.linspace(1, 0, self.n_steps + 1))
 
-    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
+    def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return ride(self.velocity(cond), x, torch.linspace(0, 1, self.n_steps + 1))
 
 

@@ -7,18 +7,22 @@ and Bengio 2016 (arXiv:1605.08803), eq. 4 to 8.
 import math
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_between, require_positive, sum_event
 from genlab.flow.model import Flow, StandardNormal
-from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Shift, Vector
+from genlab.flow.transforms import Affine, Elementwise, Move, Moved, Net, Shift
 from genlab.nn.layers import MLP
 
 
 def couple(
-    move: Move, conditioner: Net, a: Vector, stays: Bool[Tensor, " d"], cond: Cond = None
+    move: Move,
+    conditioner: Net,
+    a: Float[Tensor, " b d"],
+    stays: Bool[Tensor, " d"],
+    cond: Float[Tensor, " b c"] | None = None,
 ) -> Moved:
     r"""One coupling layer, in either direction: `move` is $\tau$ to sample, $\tau^{-1}$ to score.
 
@@ -60,10 +64,10 @@ class Coupling(nn.Module):
         self.conditioner = MLP(n_stay + d_cond, n_move * element.n_params, width, 2)
         start_at_zero(self.conditioner)
 
-    def forward(self, z: Vector, cond: Cond = None) -> Moved:
+    def forward(self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return couple(self.element.forward, self.conditioner, z, self.stays, cond)
 
-    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
+    def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return couple(self.element.inverse, self.conditioner, x, self.stays, cond)
 
 

@@ -21,7 +21,6 @@ from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import Elementwise, HistogramMarginals, Linear, Transform
 
-Pixels = Int[Tensor, " b d"]
 Noise = tuple[Float[Tensor, " b d"], PerExample]  # u, log q(u | x)
 
 
@@ -50,7 +49,7 @@ def tightened_bound(bounds: Float[Tensor, " k b"]) -> PerExample:
 class UniformNoise(nn.Module):
     """Uniform dequantisation: u is uniform on [0, 1)^d, log q = 0, whatever the image."""
 
-    def forward(self, x: Pixels, *, generator: Rng = None) -> Noise:
+    def forward(self, x: Int[Tensor, " b d"], *, generator: Rng = None) -> Noise:
         """Return u and log q(u | x) = 0."""
         u = drawn(torch.rand, x.shape, device=x.device, generator=generator)
         return u, u.new_zeros(len(x))
@@ -68,7 +67,7 @@ class VariationalNoise(nn.Module):
         self.flow = Flow(StandardNormal((d,)), [*layers, to_unit])
         self.levels = levels
 
-    def forward(self, x: Pixels, *, generator: Rng = None) -> Noise:
+    def forward(self, x: Int[Tensor, " b d"], *, generator: Rng = None) -> Noise:
         """Return u in (0, 1)^d and log q(u | x); differentiable in the flow's parameters."""
         eps = randn(x.shape, like=next(self.parameters()), generator=generator)
         return self.flow.sample_with_log_prob(eps, cond=2 * x.to(eps) / (self.levels - 1) - 1)
@@ -82,18 +81,18 @@ class DequantisedFlow(nn.Module):
         self.flow, self.noise, self.levels = flow, noise, levels
         self.event_shape = flow.event_shape
 
-    def elbo(self, x: Pixels, *, generator: Rng = None) -> PerExample:
+    def elbo(self, x: Int[Tensor, " b d"], *, generator: Rng = None) -> PerExample:
         """Bound on log P(x) from one draw of the noise, nats."""
         u, log_q_u = self.noise(x, generator=generator)
         log_p_y = self.flow.log_prob((x + u) / self.levels)
         return dequantised_bound(log_p_y, log_q_u, n_dims=x.shape[1], levels=self.levels)
 
-    def loss(self, x: Pixels, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " b d"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Minus the bound, mean over the batch, nats."""
         return -self.elbo(x, generator=generator).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Rng = None) -> Pixels:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " b d"]:
         """Sample the density, and name the bin that it fell into."""
         y = self.flow.sample(n, generator=generator)
         return (y * self.levels).floor().long().clamp(0, self.levels - 1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from genlab.core.checked import check_public
 from genlab.core.stats import std_normal_log_prob
 from genlab.core.tensors import Event, PerExample, Rng, last, randn
-from genlab.flow.transforms import Cond, Moved, Transform, flow_log_prob, pull_back, push_forward
+from genlab.flow.transforms import Moved, Transform, flow_log_prob, pull_back, push_forward
 
 
 class StandardNormal(nn.Module):
@@ -39,26 +39,30 @@ class Flow(nn.Module):
         self.transforms = list(transforms)  # in the order of sampling: the first touches z
         self.layers = nn.ModuleList(transforms)  # type: ignore[arg-type]  # the same, registered
 
-    def forward(self, z: Event, cond: Cond = None) -> Moved:
+    def forward(self, z: Event, cond: Float[Tensor, " b c"] | None = None) -> Moved:
         """Return x = f(z) and log|det dx/dz|."""
         return last(push_forward(self.transforms, z, cond))
 
-    def inverse(self, x: Event, cond: Cond = None) -> Moved:
+    def inverse(self, x: Event, cond: Float[Tensor, " b c"] | None = None) -> Moved:
         """Return z, with f(z) = x, and log|det dz/dx|."""
         return last(pull_back(self.transforms, x, cond))
 
-    def log_prob(self, x: Event, *, cond: Cond = None) -> PerExample:
+    def log_prob(self, x: Event, *, cond: Float[Tensor, " b c"] | None = None) -> PerExample:
         return flow_log_prob(self.base.log_prob, lambda x: self.inverse(x, cond), x)
 
-    def loss(self, x: Event, *, cond: Cond = None, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(
+        self, x: Event, *, cond: Float[Tensor, " b c"] | None = None, generator: Rng = None
+    ) -> Float[Tensor, ""]:
         """Negative log-likelihood, mean over the batch, nats; nothing random in it."""
         return -self.log_prob(x, cond=cond).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, cond: Cond = None, generator: Rng = None) -> Event:
+    def sample(
+        self, n: int, *, cond: Float[Tensor, " b c"] | None = None, generator: Rng = None
+    ) -> Event:
         return self.forward(self.base.sample(n, generator=generator), cond)[0]
 
-    def sample_with_log_prob(self, z: Event, cond: Cond = None) -> Moved:
+    def sample_with_log_prob(self, z: Event, cond: Float[Tensor, " b c"] | None = None) -> Moved:
         """Return x = f(z) and its own log-density, differentiable: z is a draw from the base."""
         x, log_det = self.forward(z, cond)
         return x, self.base.log_prob(z) - log_det

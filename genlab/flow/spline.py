@@ -8,7 +8,6 @@ Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8 and
 
 import math
 from collections import namedtuple
-from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -17,17 +16,19 @@ from torch.nn.functional import pad, softplus
 
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_between, require_finite, require_positive
-from genlab.flow.transforms import Params, Scalars
-
-Sizes: TypeAlias = Float[Tensor, " *n k"]  # of the bins of each number's own spline
-Slopes: TypeAlias = Float[Tensor, " *n k+1"]  # at its knots
-
 
 # The piece of the spline that holds one point: its left knot, size, mean slope and end slopes
 Bin = namedtuple("Bin", "left bottom w h s d0 d1")
 
 
-def find_bin(a: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes, *, by_height: bool) -> Bin:
+def find_bin(
+    a: Float[Tensor, " *n"],
+    widths: Float[Tensor, " *n k"],
+    heights: Float[Tensor, " *n k"],
+    slopes: Float[Tensor, " *n k+1"],
+    *,
+    by_height: bool,
+) -> Bin:
     """Look up the piece that holds `a`, counted along z (or along x, `by_height`) from -B."""
     sizes = torch.stack([widths, heights], -2)
     right = torch.cumsum(sizes, -1) - sizes.sum(-1, keepdim=True) / 2
@@ -40,8 +41,11 @@ def find_bin(a: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes, *, by_he
 
 
 def rq_spline_forward(
-    z: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes
-) -> tuple[Scalars, Scalars]:
+    z: Float[Tensor, " *n"],
+    widths: Float[Tensor, " *n k"],
+    heights: Float[Tensor, " *n k"],
+    slopes: Float[Tensor, " *n k+1"],
+) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
     r"""The spline $x$ and log|dx/dz|, not summed; the identity outside [-B, B] (eq. 4 and 5).
 
     $$\frac{dx}{dz} = \frac{s^2\,[\delta^{k+1}\xi^2 + 2 s\,\xi(1-\xi) + \delta^k(1-\xi)^2]}
@@ -56,8 +60,11 @@ def rq_spline_forward(
 
 
 def rq_spline_inverse(
-    x: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes
-) -> tuple[Scalars, Scalars]:
+    x: Float[Tensor, " *n"],
+    widths: Float[Tensor, " *n k"],
+    heights: Float[Tensor, " *n k"],
+    slopes: Float[Tensor, " *n k+1"],
+) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
     r"""The root $\xi$ in [0, 1] of a quadratic, in the form that does not cancel (eq. 6 to 8).
 
     $$\xi = \frac{2c}{-b - \sqrt{b^2 - 4ac}}, \quad a = h(s - \delta^k) + \eta, \quad
@@ -91,7 +98,7 @@ def _rise(b: Bin, xi: Tensor) -> tuple[Tensor, Tensor]:
 
 def spline_parameters(
     raw: Float[Tensor, " *n p"], bound: float, *, floor: float = 1e-3
-) -> tuple[Sizes, Sizes, Slopes]:
+) -> tuple[Float[Tensor, " *n k"], Float[Tensor, " *n k"], Float[Tensor, " *n k+1"]]:
     """Unconstrained numbers, 3 k - 1, to widths, heights and slopes; zeros give the identity."""
     n_bins, rest = divmod(raw.shape[-1] + 1, 3)
     if rest:
@@ -114,10 +121,14 @@ class RationalQuadratic:
         require_finite(bound=bound)
         self.n_params, self.bound = 3 * n_bins - 1, bound
 
-    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def forward(
+        self, z: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         return rq_spline_forward(z, *spline_parameters(params, self.bound))
 
-    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def inverse(
+        self, x: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         return rq_spline_inverse(x, *spline_parameters(params, self.bound))
 
 

@@ -20,11 +20,6 @@ from genlab.core.tensors import require_positive
 Moved: TypeAlias = tuple[Event, PerExample]  # where the examples arrive, log|det| of the way there
 Net: TypeAlias = Callable[[Tensor], Tensor]  # from what is read to parameters
 Move: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # and these to b, log|db/da|
-Vector: TypeAlias = Float[Tensor, " b d"]
-Cond: TypeAlias = Float[Tensor, " b c"] | None
-Scalars: TypeAlias = Float[Tensor, " *n"]
-Params: TypeAlias = Float[Tensor, " *n p"]  # those of each number
-Square: TypeAlias = Float[Tensor, " d d"]
 
 
 @runtime_checkable
@@ -62,7 +57,9 @@ def dense_log_det(f: Callable[[Tensor], Tensor], a: Event) -> PerExample:
     return torch.linalg.slogdet(jacobian).logabsdet
 
 
-def push_forward(layers: Sequence[Transform], z: Event, cond: Cond = None) -> Iterator[Moved]:
+def push_forward(
+    layers: Sequence[Transform], z: Event, cond: Float[Tensor, " b c"] | None = None
+) -> Iterator[Moved]:
     r"""Sampler: the state after each layer, from $z$ to $x = f_K \circ \dots \circ f_1(z)$.
 
     $$\log|\det J_f(z)| = \sum_k \log|\det J_{f_k}(z_{k-1})|$$
@@ -72,12 +69,16 @@ def push_forward(layers: Sequence[Transform], z: Event, cond: Cond = None) -> It
     return _travel([f.forward for f in layers], z, cond)
 
 
-def pull_back(layers: Sequence[Transform], x: Event, cond: Cond = None) -> Iterator[Moved]:
+def pull_back(
+    layers: Sequence[Transform], x: Event, cond: Float[Tensor, " b c"] | None = None
+) -> Iterator[Moved]:
     r"""The way back: yields $(z_k, \log|\det \partial z_k / \partial x|)$ for k = K..0."""
     return _travel([f.inverse for f in reversed(layers)], x, cond)
 
 
-def _travel(steps: Iterable[Callable[..., Moved]], a: Event, cond: Cond) -> Iterator[Moved]:
+def _travel(
+    steps: Iterable[Callable[..., Moved]], a: Event, cond: Float[Tensor, " b c"] | None
+) -> Iterator[Moved]:
     log_det = a.new_zeros(a.shape[0])
     yield a, log_det
     for step in steps:
@@ -95,14 +96,20 @@ class Elementwise(Protocol):
 
     n_params: int
 
-    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def forward(
+        self, z: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         """Return x and log|dx/dz| like `z`; `params` holds `n_params` for each number."""
 
-    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def inverse(
+        self, x: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         """Return z and log|dz/dx| like `x`."""
 
 
-def affine_forward(z: Scalars, shift: Scalars, log_scale: Scalars) -> tuple[Scalars, Scalars]:
+def affine_forward(
+    z: Float[Tensor, " *n"], shift: Float[Tensor, " *n"], log_scale: Float[Tensor, " *n"]
+) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
     r"""Stretch, then shift: $x$ and log|dx/dz|, not summed (RealNVP, eq. 5).
 
     $$x = e^{s} z + t, \qquad \log|\partial x/\partial z| = s$$
@@ -110,7 +117,9 @@ def affine_forward(z: Scalars, shift: Scalars, log_scale: Scalars) -> tuple[Scal
     return z * torch.exp(log_scale) + shift, log_scale
 
 
-def affine_inverse(x: Scalars, shift: Scalars, log_scale: Scalars) -> tuple[Scalars, Scalars]:
+def affine_inverse(
+    x: Float[Tensor, " *n"], shift: Float[Tensor, " *n"], log_scale: Float[Tensor, " *n"]
+) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
     r"""Take the shift away first, then undo the stretch: $z$ and log|dz/dx| (RealNVP, eq. 8).
 
     $$z = e^{-s} (x - t), \qquad \log|\partial z/\partial x| = -s$$
@@ -118,7 +127,7 @@ def affine_inverse(x: Scalars, shift: Scalars, log_scale: Scalars) -> tuple[Scal
     return (x - shift) * torch.exp(-log_scale), -log_scale
 
 
-def soft_clamp(a: Scalars, limit: float) -> Scalars:
+def soft_clamp(a: Float[Tensor, " *n"], limit: float) -> Float[Tensor, " *n"]:
     r"""Keep a log-scale within a limit, $c \tanh(a / c)$: at $e^{40}$ floats have no inverse."""
     require_positive(limit=limit)
     return a if math.isinf(limit) else limit * torch.tanh(a / limit)
@@ -129,10 +138,14 @@ class Shift:
 
     n_params = 1
 
-    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def forward(
+        self, z: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         return affine_forward(z, params[..., 0], torch.zeros_like(z))
 
-    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def inverse(
+        self, x: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         return affine_inverse(x, params[..., 0], torch.zeros_like(x))
 
 
@@ -145,10 +158,14 @@ class Affine:
         require_positive(limit=limit)
         self.limit = limit
 
-    def forward(self, z: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def forward(
+        self, z: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         return affine_forward(z, params[..., 0], soft_clamp(params[..., 1], self.limit))
 
-    def inverse(self, x: Scalars, params: Params) -> tuple[Scalars, Scalars]:
+    def inverse(
+        self, x: Float[Tensor, " *n"], params: Float[Tensor, " *n p"]
+    ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
         return affine_inverse(x, params[..., 0], soft_clamp(params[..., 1], self.limit))
 
 
@@ -160,16 +177,18 @@ class ElementwiseLayer(nn.Module):
         self.element = element
         self.params = nn.Parameter(torch.zeros(*event_shape, element.n_params))
 
-    def forward(self, z: Event, cond: Cond = None) -> Moved:
+    def forward(self, z: Event, cond: Float[Tensor, " b c"] | None = None) -> Moved:
         x, log_deriv = self.element.forward(z, self.params.expand(*z.shape, -1))
         return x, sum_event(log_deriv)
 
-    def inverse(self, x: Event, cond: Cond = None) -> Moved:
+    def inverse(self, x: Event, cond: Float[Tensor, " b c"] | None = None) -> Moved:
         z, log_deriv = self.element.inverse(x, self.params.expand(*x.shape, -1))
         return z, sum_event(log_deriv)
 
 
-def lu_forward(z: Vector, lower: Square, upper: Square) -> Moved:
+def lu_forward(
+    z: Float[Tensor, " b d"], lower: Float[Tensor, " d d"], upper: Float[Tensor, " d d"]
+) -> Moved:
     r"""Multiply by $W = LU$; log|det dx/dz| is the same for every example (Glow, eq. 10 and 11).
 
     $$x = L U z, \qquad \log|\det W| = \sum_i \log |L_{ii}| + \log|U_{ii}|$$
@@ -177,7 +196,9 @@ def lu_forward(z: Vector, lower: Square, upper: Square) -> Moved:
     return z @ upper.T @ lower.T, _log_abs_diagonal(lower, upper).expand(len(z))
 
 
-def lu_inverse(x: Vector, lower: Square, upper: Square) -> Moved:
+def lu_inverse(
+    x: Float[Tensor, " b d"], lower: Float[Tensor, " d d"], upper: Float[Tensor, " d d"]
+) -> Moved:
     r"""Undo `lu_forward` by two triangular solves, $O(d^2)$ each.
 
     $$z = U^{-1} L^{-1} x, \qquad \log|\det W^{-1}| = -\log|\det W|$$
@@ -201,16 +222,16 @@ class Linear(nn.Module):
         self.log_diagonal = nn.Parameter(torch.zeros(d))
         self.shift = nn.Parameter(torch.zeros(d))
 
-    def factors(self) -> tuple[Square, Square]:
+    def factors(self) -> tuple[Float[Tensor, " d d"], Float[Tensor, " d d"]]:
         """L and U, triangular with a positive diagonal, hence never singular."""
         lower = self.below.tril(-1) + torch.eye(len(self.shift)).to(self.below)
         return lower, self.above.triu(1) + torch.diag(self.log_diagonal.exp())
 
-    def forward(self, z: Vector, cond: Cond = None) -> Moved:
+    def forward(self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         x, log_det = lu_forward(z, *self.factors())
         return x + self.shift, log_det
 
-    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
+    def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return lu_inverse(x - self.shift, *self.factors())
 
 
@@ -225,10 +246,10 @@ class Permutation(nn.Module):
             raise ValueError(f"order is {order.tolist()}, expected 0..{len(order) - 1}, each once")
         self.register_buffer("order", order)
 
-    def forward(self, z: Vector, cond: Cond = None) -> Moved:
+    def forward(self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return z.index_select(1, self.order), z.new_zeros(len(z))
 
-    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
+    def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return torch.zeros_like(x).index_copy(1, self.order, x), x.new_zeros(len(x))
 
 
@@ -247,7 +268,7 @@ class HistogramMarginals(nn.Module):
         self.register_buffer("probs", probs / probs.sum(1, keepdim=True))
         self.k, self.tail = probs.shape[1], tail
 
-    def forward(self, z: Vector, cond: Cond = None) -> Moved:
+    def forward(self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         u = torch.special.ndtr(z).clamp(self.tail, 1 - self.tail)
         edges = torch.cumsum(self.probs, 1)
         m = torch.searchsorted(edges, u.T.contiguous(), right=True).clamp(max=self.k - 1).T
@@ -255,14 +276,14 @@ class HistogramMarginals(nn.Module):
         x = (m + (u - below) / p) / self.k
         return x, sum_event(-torch.log(self.k * p) - 0.5 * z**2 - 0.5 * math.log(2 * math.pi))
 
-    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
+    def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         m = (x * self.k).long().clamp(0, self.k - 1)
         p, below = self._bin(m)
         u = below + p * (x * self.k - m)
         z = torch.special.ndtri(u.clamp(self.tail, 1 - self.tail))
         return z, sum_event(torch.log(self.k * p) + 0.5 * z**2 + 0.5 * math.log(2 * math.pi))
 
-    def _bin(self, m: Int[Tensor, " b d"]) -> tuple[Vector, Vector]:
+    def _bin(self, m: Int[Tensor, " b d"]) -> tuple[Float[Tensor, " b d"], Float[Tensor, " b d"]]:
         """Probability of bin m, and of all bins below it."""
         tables = (self.probs, torch.cumsum(self.probs, 1) - self.probs)
         p, below = (t.expand(len(m), -1, -1).gather(2, m[..., None])[..., 0] for t in tables)

@@ -18,16 +18,14 @@ from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, s
 from genlab.core.tensors import require_finite, require_probabilities, require_rows
 from genlab.oracles.continuous import Gaussian, kl_gaussian
 
-Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
-Latent: TypeAlias = Float[Tensor, " b *latent"]
 DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, z) to log p(x | z)
-Latents: TypeAlias = Float[Tensor, " k b *latent"]
-LogWeights: TypeAlias = Float[Tensor, " k b"]  # of k draws for each example
-Draws: TypeAlias = Float[Tensor, " k *b"]
-LogJoint: TypeAlias = Float[Tensor, " b k"]  # log p(x, z) for each of k values of z
 
 
-def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
+def reparameterize(
+    mu: Float[Tensor, " b *latent"],
+    log_var: Float[Tensor, " b *latent"],
+    eps: Float[Tensor, " b *latent"],
+) -> Float[Tensor, " b *latent"]:
     r"""A draw from $\mathcal N(\mu, \sigma^2)$ that gradients pass through (VAE, section 2.4).
 
     $$z = \mu + e^{\frac12\log\sigma^2} \odot \epsilon$$
@@ -36,7 +34,12 @@ def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
 
 
 def elbo(
-    x: Data, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb
+    x: Shaped[Tensor, " b *event"],
+    mu: Float[Tensor, " b *latent"],
+    log_var: Float[Tensor, " b *latent"],
+    eps: Float[Tensor, " b *latent"],
+    *,
+    decoder_log_prob: DecoderLogProb,
 ) -> PerExample:
     r"""One-draw estimate of the ELBO with the divergence in closed form, nats (VAE, eq. 7 and 10).
 
@@ -50,10 +53,10 @@ def elbo(
 
 
 def log_weight(
-    x: Data,
-    mu: Latent,
-    log_var: Latent,
-    eps: Latent,
+    x: Shaped[Tensor, " b *event"],
+    mu: Float[Tensor, " b *latent"],
+    log_var: Float[Tensor, " b *latent"],
+    eps: Float[Tensor, " b *latent"],
     *,
     decoder_log_prob: DecoderLogProb,
     through_z_only: bool = False,
@@ -70,7 +73,7 @@ def log_weight(
     return decoder_log_prob(x, z) + std_normal_log_prob(z) - log_q
 
 
-def log_mean_weight(log_w: LogWeights) -> PerExample:
+def log_mean_weight(log_w: Float[Tensor, " k b"]) -> PerExample:
     r"""Importance-weighted bound from the log-weights of K draws, nats (IWAE, eq. 8).
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
@@ -80,7 +83,12 @@ def log_mean_weight(log_w: LogWeights) -> PerExample:
 
 
 def importance_bound(
-    x: Data, mu: Latent, log_var: Latent, eps: Latents, *, decoder_log_prob: DecoderLogProb
+    x: Shaped[Tensor, " b *event"],
+    mu: Float[Tensor, " b *latent"],
+    log_var: Float[Tensor, " b *latent"],
+    eps: Float[Tensor, " k b *latent"],
+    *,
+    decoder_log_prob: DecoderLogProb,
 ) -> PerExample:
     r"""Importance-weighted bound from K draws $z_k = \mu + \sigma\epsilon_k$, nats (IWAE, eq. 8).
 
@@ -92,7 +100,7 @@ def importance_bound(
     return log_mean_weight(torch.stack(log_w))
 
 
-def doubly_reparameterized(log_w: LogWeights) -> PerExample:
+def doubly_reparameterized(log_w: Float[Tensor, " k b"]) -> PerExample:
     r"""A quantity whose *gradient* estimates that of the bound, with a noise that falls with K.
 
     $$\nabla_\phi \mathbb E\,\mathcal L_K = \mathbb E\sum_{k=1}^K \tilde w_k^2\,
@@ -114,7 +122,9 @@ def signal_to_noise(gradients: Float[Tensor, " n *p"]) -> Float[Tensor, " *p"]:
     return gradients.mean(0).abs() / gradients.std(0)
 
 
-def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -> Draws:
+def score_function(
+    log_q: Float[Tensor, " k *b"], value: Float[Tensor, " k *b"], baseline: Tensor | float = 0.0
+) -> Float[Tensor, " k *b"]:
     r"""A quantity whose *gradient* is the score-function estimator, one for each draw.
 
     $$\big(f(z) - b\big)\,\log q_\phi(z), \qquad f, b \text{ and } z \text{ held fixed}$$
@@ -127,7 +137,7 @@ def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -
     return (value.detach() - baseline) * log_q
 
 
-def leave_one_out(value: Draws) -> Draws:
+def leave_one_out(value: Float[Tensor, " k *b"]) -> Float[Tensor, " k *b"]:
     r"""A baseline for each draw that does not depend on it: the mean of the others.
 
     $$b_k = \frac{1}{K - 1}\sum_{j\ne k} f(z_j)$$
@@ -141,15 +151,15 @@ def leave_one_out(value: Draws) -> Draws:
 class Proposal(NamedTuple):
     """A Gaussian for each example, and the bound it had before the step."""
 
-    mu: Latent
-    log_var: Latent
+    mu: Float[Tensor, " b *latent"]
+    log_var: Float[Tensor, " b *latent"]
     elbo: PerExample  # nats
 
 
 def refine(
-    x: Data,
-    mu: Latent,
-    log_var: Latent,
+    x: Shaped[Tensor, " b *event"],
+    mu: Float[Tensor, " b *latent"],
+    log_var: Float[Tensor, " b *latent"],
     *,
     decoder_log_prob: DecoderLogProb,
     n_steps: int,
@@ -191,7 +201,7 @@ def discrete_posterior(log_joint: Float[Tensor, " *b k"]) -> Float[Tensor, " *b 
     return log_joint.softmax(-1)
 
 
-def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
+def discrete_elbo(q: Float[Tensor, " b k"], log_joint: Float[Tensor, " b k"]) -> PerExample:
     r"""The bound of any guess q, with the expectation as a sum over z, nats (PRML, eq. 9.71).
 
     $$\mathrm{ELBO} = \sum_z q(z\mid x)\,\big[\log p(x, z) - \log q(z\mid x)\big],
@@ -203,13 +213,13 @@ def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
     return (q * log_joint - torch.xlogy(q, q)).sum(-1)
 
 
-def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:
+def aggregated_posterior(q: Float[Tensor, " b k"]) -> Float[Tensor, " k"]:
     r"""How the codes of a data set are spread: $q(z) = \tfrac1n\sum_i q(z\mid x_i)$."""
     require_probabilities(q=q)
     return q.mean(0)
 
 
-def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
+def mutual_information(q: Float[Tensor, " b k"]) -> Float[Tensor, ""]:
     r"""How much the code says about which example it came from, nats (Hoffman and Johnson 2016).
 
     $$I_q(x; z) = \frac1n \sum_{i=1}^n \mathrm{KL}\big(q(z\mid x_i)\,\|\,q(z)\big)

@@ -23,12 +23,9 @@ from genlab.core.tensors import (
     require_probabilities,
     require_rows,
 )
-from genlab.latent.elbo import LogJoint, discrete_elbo, log_marginal
+from genlab.latent.elbo import discrete_elbo, log_marginal
 from genlab.oracles import GaussianMixture, LinearLatent
 
-Levels = Int[Tensor, " n *event"]
-Data = Float[Tensor, " n d"]
-Codes = Float[Tensor, " n k"]
 Q = TypeVar("Q")
 M = TypeVar("M")
 
@@ -53,7 +50,7 @@ def em(
         yield HalfStep(step, "M", q, model)
 
 
-def gaussian_m_step(x: Data, q: Float[Tensor, " n k"]) -> GaussianMixture:
+def gaussian_m_step(x: Float[Tensor, " n d"], q: Float[Tensor, " n k"]) -> GaussianMixture:
     r"""Best round Gaussian mixture for given responsibilities (PRML, eqs. 9.24 to 9.27).
 
     $$N_k = \sum_i q_{ik}, \quad \pi_k = \frac{N_k}{n}, \quad
@@ -70,7 +67,7 @@ def gaussian_m_step(x: Data, q: Float[Tensor, " n k"]) -> GaussianMixture:
 _LOG_ZERO = -1e4  # stands for log 0: 0 * log 0 must be 0 in a product with one-hot rows
 
 
-def one_hot_levels(x: Levels, n_levels: int) -> Float[Tensor, " n dl"]:
+def one_hot_levels(x: Int[Tensor, " n *event"], n_levels: int) -> Float[Tensor, " n dl"]:
     """Write each pixel as L numbers, 1 for its level and 0 elsewhere, one row an example."""
     require_index(n_levels, x=x)
     return F.one_hot(x, n_levels).flatten(1).to(torch.get_default_dtype())
@@ -95,24 +92,24 @@ class CategoricalMixture(nn.Module):
     def log_prior(self) -> Float[Tensor, " k"]:
         return self.log_weights.log_softmax(0)
 
-    def cond_log_prob(self, x: Levels) -> LogJoint:
+    def cond_log_prob(self, x: Int[Tensor, " n *event"]) -> Float[Tensor, " b k"]:
         r"""$\log p(x\mid z)$ for every z, summed over the pixels, nats."""
         table = self.log_probs.log_softmax(-1).clamp_min(_LOG_ZERO).flatten(1)
         return one_hot_levels(x, self.n_levels).to(table) @ table.T
 
-    def log_joint(self, x: Levels) -> LogJoint:
+    def log_joint(self, x: Int[Tensor, " n *event"]) -> Float[Tensor, " b k"]:
         r"""$\log p(x, z)$ for every z, nats."""
         return self.cond_log_prob(x) + self.log_prior()
 
-    def log_prob(self, x: Levels) -> PerExample:
+    def log_prob(self, x: Int[Tensor, " n *event"]) -> PerExample:
         return log_marginal(self.log_joint(x))
 
-    def loss(self, x: Levels, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " n *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Negative log-likelihood, mean over the batch, nats."""
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Rng = None) -> Levels:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n *event"]:
         """Draw a component, then each pixel by itself."""
         z = draw_indices(self.log_prior().exp(), n, generator=generator)
         probs = self.log_probs.softmax(-1)[z].flatten(0, -2)
@@ -131,27 +128,31 @@ class AmortizedMixture(nn.Module):
         self.mixture, self.encoder, self.beta = mixture, encoder, beta
         self.event_shape = mixture.event_shape
 
-    def encode(self, x: Levels) -> LogJoint:
+    def encode(self, x: Int[Tensor, " n *event"]) -> Float[Tensor, " b k"]:
         r"""Guess $q(z\mid x)$: probabilities, `(n, k)`."""
         return self.encoder(one_hot_levels(x, self.mixture.n_levels)).softmax(-1)
 
-    def elbo(self, x: Levels, *, generator: Rng = None) -> PerExample:
+    def elbo(self, x: Int[Tensor, " n *event"], *, generator: Rng = None) -> PerExample:
         """Bound on log p(x), nats; the expectation over z is a sum, so nothing is drawn."""
         return discrete_elbo(self.encode(x), self.mixture.log_joint(x))
 
-    def loss(self, x: Levels, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " n *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Negative bound with the divergence weighted by beta, mean over the batch, nats."""
         q = self.encode(x)
         recon = (q * self.mixture.cond_log_prob(x)).sum(-1)
         return (self.beta * (recon - discrete_elbo(q, self.mixture.log_joint(x))) - recon).mean()
 
-    def sample(self, n: int, *, generator: Rng = None) -> Levels:
+    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n *event"]:
         """Draw from the mixture: the encoder plays no part in sampling."""
         return self.mixture.sample(n, generator=generator)
 
 
 def categorical_m_step(
-    x: Levels, q: Float[Tensor, " n k"], *, n_levels: int, pseudo_count: float = 0.0
+    x: Int[Tensor, " n *event"],
+    q: Float[Tensor, " n k"],
+    *,
+    n_levels: int,
+    pseudo_count: float = 0.0,
 ) -> CategoricalMixture:
     r"""Best mixture of independent categorical pixels (PRML, eqs. 9.59 and 9.60, for L levels).
 
@@ -168,7 +169,12 @@ def categorical_m_step(
     return CategoricalMixture((q.mean(0)).log(), log_probs)
 
 
-def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"]) -> PerExample:
+def ppca_elbo(
+    model: LinearLatent,
+    x: Float[Tensor, " n d"],
+    mu: Float[Tensor, " n k"],
+    cov: Float[Tensor, " k k"],
+) -> PerExample:
     r"""The bound for $q(z\mid x_i) = \mathcal N(\mu_i, S)$, no sampling, nats (PRML, eq. 12.53).
 
     $$\log\mathcal N(x; W\mu_i + \mu, \sigma^2 I) - \frac{\operatorname{tr}(WSW^\top)}{2\sigma^2}
@@ -180,7 +186,11 @@ def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"
 
 
 def ppca_m_step(
-    x: Data, mu: Codes, cov: Float[Tensor, " k k"], *, std: float | None = None
+    x: Float[Tensor, " n d"],
+    mu: Float[Tensor, " n k"],
+    cov: Float[Tensor, " k k"],
+    *,
+    std: float | None = None,
 ) -> LinearLatent:
     r"""The model that maximises the mean bound while q is held fixed (PRML, eqs. 12.56, 12.57).
 
@@ -201,7 +211,7 @@ def ppca_m_step(
     return LinearLatent(weight, mean, float((squares / (n * d)).sqrt()) if std is None else std)
 
 
-def ppca_ml(x: Data, n_latent: int, *, std: float | None = None) -> LinearLatent:
+def ppca_ml(x: Float[Tensor, " n d"], n_latent: int, *, std: float | None = None) -> LinearLatent:
     r"""Maximum-likelihood model from the covariance's eigenvalues (PRML, eqs. 12.45, 12.46).
 
     $$W = U_k(\Lambda_k - \sigma^2 I)_+^{1/2}, \qquad

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from genlab.core import Event, PerExample, Rng, Scalar, randn, sum_event
@@ -25,11 +25,7 @@ from genlab.core.tensors import (
     require_positive,
     require_rows,
 )
-from genlab.latent.elbo import Data, Latent, elbo, importance_bound, reparameterize
-
-Codes = Float[Tensor, " n k"]
-Images = Float[Tensor, " b c h w"]
-Levels = Int[Tensor, " b *event"]
+from genlab.latent.elbo import elbo, importance_bound, reparameterize
 
 
 def bernoulli_log_prob(x: Event, logits: Event) -> PerExample:
@@ -45,7 +41,9 @@ def bernoulli_log_prob(x: Event, logits: Event) -> PerExample:
     return sum_event(F.logsigmoid((2 * x - 1) * logits))
 
 
-def categorical_log_prob(x: Levels, logits: Float[Tensor, " b *event levels"]) -> PerExample:
+def categorical_log_prob(
+    x: Int[Tensor, " b *event"], logits: Float[Tensor, " b *event levels"]
+) -> PerExample:
     r"""Log-probability of pixels with L levels, summed over the event, nats.
 
     $$\log p(x) = \sum_j \Big(l_{j, x_j} - \log\sum_{\ell} e^{l_{j\ell}}\Big)$$
@@ -90,7 +88,9 @@ class VAE(nn.Module):
         if log_scale is not None:
             self.log_scale = nn.Parameter(torch.tensor(log_scale, dtype=torch.get_default_dtype()))
 
-    def encode(self, x: Data) -> tuple[Latent, Latent]:
+    def encode(
+        self, x: Shaped[Tensor, " b *event"]
+    ) -> tuple[Float[Tensor, " b *latent"], Float[Tensor, " b *latent"]]:
         r"""Return $\mu(x)$ and $\log\sigma^2(x)$."""
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return mu, log_var.clamp(-20, 20)
@@ -99,33 +99,39 @@ class VAE(nn.Module):
         """Standard deviation s of a pixel given the code."""
         return self.log_scale.exp()
 
-    def decoder_log_prob(self, x: Data, z: Latent) -> PerExample:
+    def decoder_log_prob(
+        self, x: Shaped[Tensor, " b *event"], z: Float[Tensor, " b *latent"]
+    ) -> PerExample:
         r"""$\log p(x\mid z)$, summed over the event, nats."""
         return normal_log_prob(x, self.decoder(z), self.scale())
 
-    def elbo(self, x: Data, *, generator: Rng = None) -> PerExample:
+    def elbo(self, x: Shaped[Tensor, " b *event"], *, generator: Rng = None) -> PerExample:
         """One-draw bound on log p(x), nats; its expectation never exceeds log p(x)."""
         mu, log_var = self.encode(x)
         eps = randn(mu.shape, like=mu, generator=generator)
         return elbo(x, mu, log_var, eps, decoder_log_prob=self.decoder_log_prob)
 
-    def importance_bound(self, x: Data, n_draws: int, *, generator: Rng = None) -> PerExample:
+    def importance_bound(
+        self, x: Shaped[Tensor, " b *event"], n_draws: int, *, generator: Rng = None
+    ) -> PerExample:
         """Tighter bound from `n_draws` weighted draws for each example, nats."""
         mu, log_var = self.encode(x)
         eps = randn((n_draws, *mu.shape), like=mu, generator=generator)
         return importance_bound(x, mu, log_var, eps, decoder_log_prob=self.decoder_log_prob)
 
-    def loss(self, x: Data, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Shaped[Tensor, " b *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Negative ELBO, mean over the batch, nats."""
         return -self.elbo(x, generator=generator).mean()
 
-    def draw(self, z: Latent, *, generator: Rng = None) -> Data:
+    def draw(
+        self, z: Float[Tensor, " b *latent"], *, generator: Rng = None
+    ) -> Shaped[Tensor, " b *event"]:
         """Draw x given codes: the decoder's mean and the pixels' own noise."""
         mean = self.decoder(z)
         return mean + self.scale() * randn(mean.shape, like=mean, generator=generator)
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Rng = None) -> Data:
+    def sample(self, n: int, *, generator: Rng = None) -> Shaped[Tensor, " b *event"]:
         like = next(self.parameters())
         z = randn((n, *self.latent_shape), like=like, generator=generator)
         return self.draw(z, generator=generator)
@@ -149,15 +155,19 @@ class CategoricalVAE(VAE):
         super().__init__(encoder, decoder, **sizes, log_scale=None)
         self.head, self.causal = head, causal
 
-    def encode(self, x: Levels) -> tuple[Latent, Latent]:
+    def encode(
+        self, x: Int[Tensor, " b *event"]
+    ) -> tuple[Float[Tensor, " b *latent"], Float[Tensor, " b *latent"]]:
         return super().encode(self._scaled(x))
 
-    def logits(self, z: Latent, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
+    def logits(
+        self, z: Float[Tensor, " b *latent"], x: Int[Tensor, " b *event"] | None = None
+    ) -> Float[Tensor, " b *event levels"]:
         """Logits of every pixel. `x` is needed, and read, only by a decoder with `causal`."""
         return self._from_features(self.decoder(z), x)
 
     def _from_features(
-        self, features: Tensor, x: Levels | None
+        self, features: Tensor, x: Int[Tensor, " b *event"] | None
     ) -> Float[Tensor, " b *event levels"]:
         if self.causal is not None:
             if x is None:
@@ -165,12 +175,19 @@ class CategoricalVAE(VAE):
             features = features + self.causal(self._scaled(x)).flatten(2).transpose(1, 2)
         return self.head(features).view(len(features), *self.event_shape, -1)
 
-    def decoder_log_prob(self, x: Levels, z: Latent) -> PerExample:
+    def decoder_log_prob(
+        self, x: Int[Tensor, " b *event"], z: Float[Tensor, " b *latent"]
+    ) -> PerExample:
         r"""$\log p(x\mid z)$, summed over the pixels, nats."""
         return categorical_log_prob(x, self.logits(z, x))
 
     def loss(
-        self, x: Levels, *, beta: float = 1.0, floor: float = 0.0, generator: Rng = None
+        self,
+        x: Int[Tensor, " b *event"],
+        *,
+        beta: float = 1.0,
+        floor: float = 0.0,
+        generator: Rng = None,
     ) -> Float[Tensor, ""]:
         """Minus reconstruction plus `beta` times the divergence above `floor`, batch mean, nats."""
         mu, log_var = self.encode(x)
@@ -179,7 +196,9 @@ class CategoricalVAE(VAE):
         return beta * free_bits(kl_per_unit(mu, log_var), floor) - recon
 
     @torch.no_grad()
-    def draw(self, z: Latent, *, generator: Rng = None) -> Data:
+    def draw(
+        self, z: Float[Tensor, " b *latent"], *, generator: Rng = None
+    ) -> Shaped[Tensor, " b *event"]:
         """Draw images given codes: all pixels at once, or one after another if causal."""
         if self.causal is None:
             probs = self.logits(z).flatten(0, -2).softmax(-1)
@@ -192,17 +211,17 @@ class CategoricalVAE(VAE):
             pixels[:, j] = draw_indices(probs, 1, generator=generator)[:, 0]
         return x
 
-    def mean_image(self, z: Latent) -> Float[Tensor, " b *event"]:
+    def mean_image(self, z: Float[Tensor, " b *latent"]) -> Float[Tensor, " b *event"]:
         r"""Mean level $\mathbb E[x\mid z]$ of each pixel; only for a decoder without `causal`."""
         probs = self.logits(z).softmax(-1)
         levels = torch.arange(probs.shape[-1]).to(probs)
         return probs @ levels
 
-    def _scaled(self, x: Levels) -> Float[Tensor, " b *event"]:
+    def _scaled(self, x: Int[Tensor, " b *event"]) -> Float[Tensor, " b *event"]:
         return x.to(self.head.weight.dtype) * (2 / (self.head.out_features - 1)) - 1
 
 
-def active_units(mu: Codes, threshold: float = 0.01) -> Bool[Tensor, " k"]:
+def active_units(mu: Float[Tensor, " n k"], threshold: float = 0.01) -> Bool[Tensor, " k"]:
     r"""Which latents move when x does (Burda et al. 2015, arXiv:1509.00519, section 5.2).
 
     $$\operatorname{Var}_x\big(\mathbb E_{q(z|x)}\,z_j\big) > \delta$$
@@ -213,7 +232,7 @@ def active_units(mu: Codes, threshold: float = 0.01) -> Bool[Tensor, " k"]:
     return mu.var(0) > threshold
 
 
-def kl_per_unit(mu: Codes, log_var: Codes) -> Codes:
+def kl_per_unit(mu: Float[Tensor, " n k"], log_var: Float[Tensor, " n k"]) -> Float[Tensor, " n k"]:
     r"""Divergence of each latent from the prior, not summed, nats (VAE, appendix B).
 
     $$\tfrac12\big(\mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2\big)$$
@@ -221,7 +240,9 @@ def kl_per_unit(mu: Codes, log_var: Codes) -> Codes:
     return 0.5 * (mu**2 + torch.expm1(log_var) - log_var)
 
 
-def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n"]:
+def code_information(
+    mu: Float[Tensor, " n k"], log_var: Float[Tensor, " n k"], eps: Float[Tensor, " n k"]
+) -> Float[Tensor, " n"]:
     r"""What each code says about which example it is, nats (Hoffman and Johnson 2016).
 
     $$I_q(x; z) = \frac1n\sum_i \mathbb E_{q(z|x_i)}\Big[\log q(z\mid x_i)
@@ -233,7 +254,7 @@ def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n
     return log_q.diagonal() - (log_q.logsumexp(1) - math.log(len(mu)))
 
 
-def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
+def free_bits(kl: Float[Tensor, " n k"], floor: float) -> Float[Tensor, ""]:
     r"""A divergence of which $\lambda$ nats of each latent are free (Kingma et al. 2016, eq. 27).
 
     $$\sum_j \max\Big(\lambda,\ \frac1n\sum_i \mathrm{KL}_{ij}\Big)$$
@@ -261,7 +282,12 @@ class ImageVAEConfig:
 
 
 def weighted_error(
-    x: Event, mean: Event, mu: Latent, log_var: Latent, *, pixel_std: float
+    x: Event,
+    mean: Event,
+    mu: Float[Tensor, " b *latent"],
+    log_var: Float[Tensor, " b *latent"],
+    *,
+    pixel_std: float,
 ) -> PerExample:
     r"""Squared error of an image plus the weighted divergence of its code, summed, **not** nats.
 
@@ -285,7 +311,7 @@ class Residual(nn.Module):
         self.conv_2 = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.conv_2.weight)
 
-    def forward(self, x: Images) -> Images:
+    def forward(self, x: Float[Tensor, " b c h w"]) -> Float[Tensor, " b c h w"]:
         h = self.conv_1(F.silu(self.norm_1(x)))
         return x + self.conv_2(F.silu(self.norm_2(h)))
 
@@ -322,14 +348,14 @@ class ImageVAE(VAE):
         super().__init__(encoder, decoder, latent_dim=k, event_shape=shape, log_scale=None)
         self.config, self.latent_shape = config, (k, config.size // 4, config.size // 4)
 
-    def decode(self, z: Latent) -> Images:
+    def decode(self, z: Float[Tensor, " b *latent"]) -> Float[Tensor, " b c h w"]:
         """Mean of the image given its code, every pixel in (0, 1)."""
         return self.decoder(z)
 
     def scale(self) -> float:
         return self.config.pixel_std
 
-    def loss(self, x: Data, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Shaped[Tensor, " b *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
         return weighted_error(x, self.decoder(z), mu, log_var, pixel_std=self.scale()).mean()

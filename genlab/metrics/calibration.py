@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy  # its parts load when they are used
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, as_real, drawn, require_between, require_finite, require_rows
-from genlab.metrics.distances import Features, Kernel, Others
+from genlab.metrics.distances import Kernel
 
 
 class Interval(NamedTuple):
@@ -86,7 +86,12 @@ Classifier = Any  # of scikit-learn: `fit` and `predict`
 
 
 def mmd_permutation_test(
-    x: Features, y: Others, kernel: Kernel, *, n_permutations: int = 200, generator: Rng = None
+    x: Real[Tensor, " n d"],
+    y: Real[Tensor, " m d"],
+    kernel: Kernel,
+    *,
+    n_permutations: int = 200,
+    generator: Rng = None,
 ) -> TwoSampleResult:
     r"""Is the discrepancy larger than chance? Shuffle who belongs to which side and look.
 
@@ -122,7 +127,11 @@ def mmd_permutation_test(
 
 
 def classifier_two_sample_test(
-    x: Features, y: Others, classifier: Classifier, *, generator: Rng = None
+    x: Real[Tensor, " n d"],
+    y: Real[Tensor, " m d"],
+    classifier: Classifier,
+    *,
+    generator: Rng = None,
 ) -> TwoSampleResult:
     r"""Train a classifier on half of the pool; count how often it is right on the other half.
 
@@ -198,8 +207,8 @@ def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float
 
 
 def c2st(
-    x: Features,
-    y: Others,
+    x: Real[Tensor, " n d"],
+    y: Real[Tensor, " m d"],
     classifier: Classifier | None = None,
     *,
     n_folds: int = 5,

@@ -19,8 +19,6 @@ from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
 from genlab.core.tensors import Rng, as_real, require_finite, require_positive, require_rows
 
-Features = Real[Tensor, " n d"]
-
 
 class PrecisionRecall(NamedTuple):
     """Two proportions in [0, 1]."""
@@ -36,7 +34,7 @@ class DensityCoverage(NamedTuple):
     coverage: float  # of the real balls, how many hold at least one sample
 
 
-def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
+def knn_radius(x: Real[Tensor, " n d"], k: int) -> Float[Tensor, " n"]:
     r"""Distance of each point to its k-th nearest neighbour (Kynkaanniemi et al. 2019, eq. 1).
 
     $$r_k(x_i) = \lVert x_i - \mathrm{NN}_k(x_i) \rVert, \qquad \text{itself not counted}$$
@@ -49,14 +47,16 @@ def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
 
 
 def inside_balls(
-    query: Real[Tensor, " m d"], centres: Features, radii: Float[Tensor, " n"]
+    query: Real[Tensor, " m d"], centres: Real[Tensor, " n d"], radii: Float[Tensor, " n"]
 ) -> Bool[Tensor, " m n"]:
     r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$."""
     require_finite(radii=radii)
     return _distances(query, centres) <= radii
 
 
-def precision_recall(real: Features, fake: Real[Tensor, " m d"], k: int = 3) -> PrecisionRecall:
+def precision_recall(
+    real: Real[Tensor, " n d"], fake: Real[Tensor, " m d"], k: int = 3
+) -> PrecisionRecall:
     r"""Improved precision and recall (Kynkaanniemi et al. 2019 (arXiv:1904.06991), eqs. 2 and 3).
 
     $$\text{precision} = \tfrac1m\sum_j \mathbb 1\Big[y_j \in \bigcup_i
@@ -69,7 +69,9 @@ def precision_recall(real: Features, fake: Real[Tensor, " m d"], k: int = 3) -> 
     return PrecisionRecall(_share(looks_real), _share(reached))
 
 
-def density_coverage(real: Features, fake: Real[Tensor, " m d"], k: int = 5) -> DensityCoverage:
+def density_coverage(
+    real: Real[Tensor, " n d"], fake: Real[Tensor, " m d"], k: int = 5
+) -> DensityCoverage:
     r"""Density and coverage in the real balls (Naeem et al. 2020, arXiv:2002.09797, eqs. 4, 5).
 
     $$\text{density} = \tfrac1{km}\sum_{ij}\mathbb 1\big[y_j\in B(x_i,r_k(x_i))\big],\quad
@@ -113,7 +115,7 @@ class CopyProbe(NamedTuple):
     p_copy: float  # P(a score this low | nothing is copied)
 
 
-def nearest_distance(x: Features, to: Real[Tensor, " m d"]) -> Float[Tensor, " n"]:
+def nearest_distance(x: Real[Tensor, " n d"], to: Real[Tensor, " m d"]) -> Float[Tensor, " n"]:
     r"""Distance of each point to the nearest point of another set, $\min_s\lVert x_i - s\rVert$."""
     require_rows(to=to)
     x = as_real(x)
@@ -122,7 +124,7 @@ def nearest_distance(x: Features, to: Real[Tensor, " m d"]) -> Float[Tensor, " n
 
 
 def memorization_probe(
-    fake: Real[Tensor, " m d"], train: Features, heldout: Real[Tensor, " k d"]
+    fake: Real[Tensor, " m d"], train: Real[Tensor, " n d"], heldout: Real[Tensor, " k d"]
 ) -> CopyProbe:
     r"""Compare the samples' distance to the training set with two honest distances.
 
@@ -176,9 +178,6 @@ def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
     return inception_kl(probs).mean().exp()
 
 
-Levels = Int[Tensor, " n *event"]
-OtherLevels = Int[Tensor, " m *event"]
-MoreLevels = Int[Tensor, " k *event"]
 N_LEVELS = 17  # of the digits that the baselines are fitted to
 
 
@@ -192,7 +191,9 @@ class Baseline(NamedTuple):
     test: float  # bits per dimension
 
 
-def histogram_log_probs(x: Levels, n_levels: int, pseudo_count: float) -> Float[Tensor, " d k"]:
+def histogram_log_probs(
+    x: Int[Tensor, " n *event"], n_levels: int, pseudo_count: float
+) -> Float[Tensor, " d k"]:
     r"""Log-frequencies of every pixel's grey levels, smoothed, nats.
 
     $$\log p_j(v) = \log \frac{N_{jv} + \alpha}{n + \alpha L}$$
@@ -202,7 +203,9 @@ def histogram_log_probs(x: Levels, n_levels: int, pseudo_count: float) -> Float[
     return (counts / counts.sum(-1, keepdim=True)).log()
 
 
-def pixel_histogram(train: Levels, val: OtherLevels, test: MoreLevels) -> Baseline:
+def pixel_histogram(
+    train: Int[Tensor, " n *event"], val: Int[Tensor, " m *event"], test: Int[Tensor, " k *event"]
+) -> Baseline:
     """Independent pixels, each with the frequencies of its grey levels."""
     pixel = torch.arange(train[0].numel())
 
@@ -240,9 +243,9 @@ def _best_density(
 
 
 def kernel_density(
-    train: Levels,
-    val: OtherLevels,
-    test: MoreLevels,
+    train: Int[Tensor, " n *event"],
+    val: Int[Tensor, " m *event"],
+    test: Int[Tensor, " k *event"],
     *,
     bandwidths: Sequence[float] = (0.07, 0.085, 0.1, 0.12),
     generator: Rng = None,
@@ -255,9 +258,9 @@ def kernel_density(
 
 
 def gaussian_mixture(
-    train: Levels,
-    val: OtherLevels,
-    test: MoreLevels,
+    train: Int[Tensor, " n *event"],
+    val: Int[Tensor, " m *event"],
+    test: Int[Tensor, " k *event"],
     *,
     shapes: Sequence[tuple[str, int]] = (("diag", 40), ("diag", 80), ("diag", 120), ("full", 5)),
     floors: Sequence[float] = (1e-4, 3e-4),

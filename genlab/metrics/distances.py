@@ -20,13 +20,13 @@ from genlab.core.tensors import (
     require_rows,
 )
 
-Features = Real[Tensor, " n d"]
-Others = Real[Tensor, " m d"]  # a second set, of another size
-Numbers = Float[Tensor, " *b"]
-Covariance = Real[Tensor, " d d"]
 
-
-def frechet_1d(mu1: Numbers, sigma1: Numbers, mu2: Numbers, sigma2: Numbers) -> Numbers:
+def frechet_1d(
+    mu1: Float[Tensor, " *b"],
+    sigma1: Float[Tensor, " *b"],
+    mu2: Float[Tensor, " *b"],
+    sigma2: Float[Tensor, " *b"],
+) -> Float[Tensor, " *b"]:
     r"""Squared distance of normal distributions on the line (Dowson and Landau 1982, eq. 4).
 
     $$d^2 = (\mu_1-\mu_2)^2 + (\sigma_1-\sigma_2)^2$$
@@ -35,14 +35,17 @@ def frechet_1d(mu1: Numbers, sigma1: Numbers, mu2: Numbers, sigma2: Numbers) -> 
     return (mu1 - mu2) ** 2 + (sigma1 - sigma2) ** 2
 
 
-def sqrt_psd(a: Covariance) -> Covariance:
+def sqrt_psd(a: Real[Tensor, " d d"]) -> Real[Tensor, " d d"]:
     r"""Symmetric root, $U\,\mathrm{diag}(\sqrt\lambda)\,U^\top$, of a semi-definite matrix."""
     values, vectors = eigh_psd(a)
     return (vectors * values.sqrt()) @ vectors.T
 
 
 def frechet_gaussian(
-    mu1: Float[Tensor, " d"], cov1: Covariance, mu2: Float[Tensor, " d"], cov2: Covariance
+    mu1: Float[Tensor, " d"],
+    cov1: Real[Tensor, " d d"],
+    mu2: Float[Tensor, " d"],
+    cov2: Real[Tensor, " d d"],
 ) -> Float[Tensor, ""]:
     r"""Squared distance between two Gaussians in d dimensions.
 
@@ -57,7 +60,7 @@ def frechet_gaussian(
     return ((mu1 - mu2) ** 2).sum() + trace.clamp(min=0)
 
 
-def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
+def mean_and_cov(x: Real[Tensor, " n d"]) -> tuple[Float[Tensor, " d"], Real[Tensor, " d d"]]:
     r"""Sample mean and *unbiased* sample covariance.
 
     $$\hat\mu = \tfrac1n\sum_i x_i, \qquad
@@ -70,12 +73,12 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
     return mean, centred.T @ centred / (len(x) - 1)
 
 
-def frechet_distance(x: Features, y: Others) -> Float[Tensor, ""]:
+def frechet_distance(x: Real[Tensor, " n d"], y: Real[Tensor, " m d"]) -> Float[Tensor, ""]:
     """`frechet_gaussian` of two sets of features: the FID, biased upwards by about $c/n$."""
     return frechet_gaussian(*mean_and_cov(x), *mean_and_cov(y))
 
 
-def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
+def eigh_psd(a: Real[Tensor, " d d"]) -> tuple[Float[Tensor, " d"], Real[Tensor, " d d"]]:
     """Eigenvalues (never negative) and eigenvectors of a positive semi-definite matrix."""
     a = as_real(a)
     require_rows(matrix=a)
@@ -92,7 +95,12 @@ def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
 
 
 def frechet_by_size(
-    x: Features, y: Others, sizes: Sequence[int], *, n_repeats: int = 10, generator: Rng = None
+    x: Real[Tensor, " n d"],
+    y: Real[Tensor, " m d"],
+    sizes: Sequence[int],
+    *,
+    n_repeats: int = 10,
+    generator: Rng = None,
 ) -> Float[Tensor, " s r"]:
     """Fréchet distance between random subsets of n rows of each side, for several n."""
     require_positive(n_repeats=n_repeats)
@@ -124,7 +132,7 @@ def extrapolate(sizes: Sequence[int], values: Float[Tensor, " s"]) -> Float[Tens
 Kernel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
-def cubic_kernel(x: Features, y: Others) -> Float[Tensor, " n m"]:
+def cubic_kernel(x: Real[Tensor, " n d"], y: Real[Tensor, " m d"]) -> Float[Tensor, " n m"]:
     r"""The polynomial kernel of KID (Binkowski et al. 2018 (arXiv:1801.01401), section 3.1).
 
     $$k(x, y) = \Big(\frac{x^\top y}{d} + 1\Big)^3$$
@@ -134,7 +142,9 @@ def cubic_kernel(x: Features, y: Others) -> Float[Tensor, " n m"]:
     return torch.addmm(x.new_ones(1), x, y.T, alpha=1 / x.shape[1]) ** 3
 
 
-def rbf_kernel(x: Features, y: Others, bandwidth: float = 1.0) -> Float[Tensor, " n m"]:
+def rbf_kernel(
+    x: Real[Tensor, " n d"], y: Real[Tensor, " m d"], bandwidth: float = 1.0
+) -> Float[Tensor, " n m"]:
     r"""The Gaussian kernel, which tells any two distributions apart (Gretton et al. 2012, 8.1).
 
     $$k(x, y) = \exp\Big(-\frac{\lVert x-y\rVert^2}{2h^2}\Big)$$
@@ -143,7 +153,7 @@ def rbf_kernel(x: Features, y: Others, bandwidth: float = 1.0) -> Float[Tensor, 
     return torch.exp(-(torch.cdist(as_real(x), as_real(y)) ** 2) / (2 * bandwidth**2))
 
 
-def median_bandwidth(x: Features, y: Others) -> float:
+def median_bandwidth(x: Real[Tensor, " n d"], y: Real[Tensor, " m d"]) -> float:
     """The median distance between points of the pooled samples (Gretton et al. 2012, section 8)."""
     median = float(torch.pdist(as_real(torch.cat([x, y]))).median())
     if median == 0:
@@ -151,7 +161,7 @@ def median_bandwidth(x: Features, y: Others) -> float:
     return median
 
 
-def mmd2(x: Features, y: Others, kernel: Kernel) -> Float[Tensor, ""]:
+def mmd2(x: Real[Tensor, " n d"], y: Real[Tensor, " m d"], kernel: Kernel) -> Float[Tensor, ""]:
     r"""Unbiased estimate of the squared discrepancy (Gretton et al. 2012, eq. 3).
 
     $$\widehat{\mathrm{MMD}}^2 = \frac{\sum_{i\ne j}k(x_i,x_j)}{n(n-1)}
@@ -167,13 +177,18 @@ def mmd2(x: Features, y: Others, kernel: Kernel) -> Float[Tensor, ""]:
     return off_x + off_y - 2 * kernel(x, y).mean()
 
 
-def kid(x: Features, y: Others) -> Float[Tensor, ""]:
+def kid(x: Real[Tensor, " n d"], y: Real[Tensor, " m d"]) -> Float[Tensor, ""]:
     """Kernel inception distance: `mmd2` with the cubic kernel (Binkowski et al. 2018, 3.1)."""
     return mmd2(x, y, cubic_kernel)
 
 
 def kid_blocks(
-    x: Features, y: Others, *, size: int, n_blocks: int, generator: Rng = None
+    x: Real[Tensor, " n d"],
+    y: Real[Tensor, " m d"],
+    *,
+    size: int,
+    n_blocks: int,
+    generator: Rng = None,
 ) -> Float[Tensor, " k"]:
     """KID of random subsets, so that the value comes with its spread (Binkowski, section 4)."""
     limit = min(len(x), len(y))
@@ -188,10 +203,9 @@ def kid_blocks(
     return torch.stack([once() for _ in range(n_blocks)])
 
 
-Sample = Float[Tensor, " n"]
-
-
-def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[Tensor, ""]:
+def wasserstein_1d(
+    x: Float[Tensor, " n"], y: Float[Tensor, " m"], p: float = 1.0
+) -> Float[Tensor, ""]:
     r"""Wasserstein distance between two samples on the line, to the power p.
 
     $$W_p^p = \int_0^1 \lvert F_x^{-1}(u)-F_y^{-1}(u)\rvert^p\,du$$
@@ -217,7 +231,7 @@ def _sorted(x: Tensor) -> Tensor:
     return torch.from_numpy(np.sort(x.cpu().numpy())) if plain else x.sort().values
 
 
-def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
+def w1_by_cdf(x: Float[Tensor, " n"], y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
     r"""The same for p = 1: the area between the distribution functions (Villani 2003, remark 2.19).
 
     $$W_1 = \int \lvert F_x(t)-F_y(t)\rvert\,dt$$
@@ -229,7 +243,7 @@ def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
     return ((f - g).abs() * t.diff()).sum()
 
 
-def energy_distance(x: Features, y: Others) -> Float[Tensor, ""]:
+def energy_distance(x: Real[Tensor, " n d"], y: Real[Tensor, " m d"]) -> Float[Tensor, ""]:
     r"""Energy distance (squared) between two samples (Szekely and Rizzo 2013, eq. 5).
 
     $$\mathcal E = 2\,\mathbb E\lVert x-y\rVert - \mathbb E\lVert x-x'\rVert

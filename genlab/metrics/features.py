@@ -18,8 +18,6 @@ from genlab.core.weights import load_weights
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
 RECIPE = "genlab train digit_classifier"  # the command that makes them
 
-Images = Float[Tensor, " n 1 s s"] | Int[Tensor, " n 1 s s"]
-
 
 class DigitClassifier(nn.Module):
     r"""Two convolutions and a layer of 32 features below the ten logits; trained with noise.
@@ -49,20 +47,26 @@ class DigitClassifier(nn.Module):
         self.scale: Tensor
         self.register_buffer("scale", torch.ones((), dtype=dtype))
 
-    def features(self, images: Images) -> Float[Tensor, " n 32"]:
+    def features(
+        self, images: Float[Tensor, " n 1 s s"] | Int[Tensor, " n 1 s s"]
+    ) -> Float[Tensor, " n 32"]:
         """Describe images by 32 numbers each."""
         return self._hidden(images) * self.scale
 
-    def set_scale(self, images: Images) -> None:
+    def set_scale(self, images: Float[Tensor, " n 1 s s"] | Int[Tensor, " n 1 s s"]) -> None:
         """Scale the features so that their mean square over `images` is 1."""
         with torch.no_grad():
             self.scale.fill_(float(self._hidden(images).square().mean()) ** -0.5)
 
-    def forward(self, images: Images) -> Float[Tensor, " n 10"]:
+    def forward(
+        self, images: Float[Tensor, " n 1 s s"] | Int[Tensor, " n 1 s s"]
+    ) -> Float[Tensor, " n 10"]:
         """Logits of the ten digits, `(n, 10)`, for grey levels 0..`top`."""
         return self.head(self._hidden(images))
 
-    def probs(self, images: Images) -> Float[Tensor, " n 10"]:
+    def probs(
+        self, images: Float[Tensor, " n 1 s s"] | Int[Tensor, " n 1 s s"]
+    ) -> Float[Tensor, " n 10"]:
         return self(images).softmax(1)
 
     def _hidden(self, images: Tensor) -> Tensor:
@@ -70,7 +74,7 @@ class DigitClassifier(nn.Module):
 
     def loss(
         self,
-        x: Images,
+        x: Float[Tensor, " n 1 s s"] | Int[Tensor, " n 1 s s"],
         *,
         cond: Int[Tensor, " n"] | None = None,
         generator: torch.Generator | None = None,
@@ -89,9 +93,6 @@ def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64)
     return net.requires_grad_(False)
 
 
-Grey = Float[Tensor, " n s s"]
-
-
 def haar_details(grey: Float[Tensor, " *n s s"]) -> Float[Tensor, " *n 3 t t"]:
     r"""The finest details: Haar's differences in each block of 2 x 2 pixels (Mallat 1989, III).
 
@@ -108,7 +109,7 @@ def haar_details(grey: Float[Tensor, " *n s s"]) -> Float[Tensor, " *n 3 t t"]:
 class WaveletFeatures:
     """Describe grey pictures by `n_axes` numbers, whitened on the real pictures of the fit."""
 
-    def __init__(self, real: Grey, n_axes: int = 32) -> None:
+    def __init__(self, real: Float[Tensor, " n s s"], n_axes: int = 32) -> None:
         numbers = self._numbers(real)
         if not 1 <= n_axes < min(numbers.shape):
             raise ValueError(f"n_axes must lie in 1..{min(numbers.shape) - 1}, got {n_axes}")
@@ -117,14 +118,14 @@ class WaveletFeatures:
         self.axes = axes[:n_axes].T / (lengths[:n_axes] / (len(real) - 1) ** 0.5)
 
     @staticmethod
-    def _numbers(grey: Grey) -> Float[Tensor, " n 112"]:
+    def _numbers(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n 112"]:
         """Cell means of the picture, 64, and of the size of its details, 3 x 16."""
         x = grey.double().clamp(0, 1)
         where = adaptive_avg_pool2d(x[:, None], 8).flatten(1)
         sharp = adaptive_avg_pool2d(haar_details(x).abs(), 4).flatten(1)
         return torch.cat([where, sharp], 1)
 
-    def __call__(self, grey: Grey) -> Float[Tensor, " n d"]:
+    def __call__(self, grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n d"]:
         """Describe pictures."""
         return (self._numbers(grey) - self.mean) @ self.axes
 
@@ -166,7 +167,7 @@ def gradient_histograms(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n f"]:
 class DigitJudge:
     """Recognise digits by a support vector machine, fitted once on upright pictures."""
 
-    def __init__(self, grey: Grey, labels: Int[Tensor, " m"]) -> None:
+    def __init__(self, grey: Float[Tensor, " n s s"], labels: Int[Tensor, " m"]) -> None:
         if len(grey) != len(labels):
             raise ValueError(f"{len(grey)} pictures have {len(labels)} labels")
         features = self._features(grey)
@@ -176,7 +177,9 @@ class DigitJudge:
         self._machine = SVC(C=10.0, gamma="scale").fit(features / self._scale, labels.cpu().numpy())
 
     @staticmethod
-    def _features(grey: Grey) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def _features(
+        grey: Float[Tensor, " n s s"],
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """Pixels of the upright picture and its gradient histograms."""
         size = tuple(grey.shape[1:])
         if size not in ((SIZE, SIZE), (2 * SIZE, 2 * SIZE)):
@@ -188,16 +191,13 @@ class DigitJudge:
         both = torch.cat([torch.cat([p.flatten(1), gradient_histograms(p)], 1) for p in parts])
         return both.cpu().numpy()
 
-    def __call__(self, grey: Grey) -> Int[Tensor, " n"]:
+    def __call__(self, grey: Float[Tensor, " n s s"]) -> Int[Tensor, " n"]:
         """Digit that each picture shows."""
         found = self._machine.predict(self._features(grey) / self._scale)
         return torch.from_numpy(found).long().to(grey.device)
 
 
-Pictures = Float[Tensor, " n 1 h w"]
-
-
-def blur(images: Pictures, std: float) -> Pictures:
+def blur(images: Float[Tensor, " n 1 h w"], std: float) -> Float[Tensor, " n 1 h w"]:
     r"""Gaussian blur with a 5 x 5 kernel; the border is continued by its last pixels.
 
     $$(G_s * x)_{ij} = \sum_{|a|,|b|\le 2} g_a g_b\, x_{i+a,j+b}, \qquad
@@ -214,8 +214,12 @@ def blur(images: Pictures, std: float) -> Pictures:
 
 
 def degrade(
-    images: Pictures, eps: Pictures, *, blur_std: float = 0.0, noise_std: float = 0.0
-) -> Pictures:
+    images: Float[Tensor, " n 1 h w"],
+    eps: Float[Tensor, " n 1 h w"],
+    *,
+    blur_std: float = 0.0,
+    noise_std: float = 0.0,
+) -> Float[Tensor, " n 1 h w"]:
     """Blur, add noise, and return to grey levels 0..16."""
     require_between(0, math.inf, noise_std=noise_std)
     return (blur(images, blur_std) + noise_std * eps).round().clamp(0, 16)

@@ -12,12 +12,7 @@ from genlab.core.checked import check_public
 from genlab.core.tensors import require_alike
 from genlab.nn.layers import turn
 
-Queries = Float[Tensor, " b h t d"]
-Keys = Float[Tensor, " b g s d"]
-Values = Float[Tensor, " b g s e"]
-Mask = Bool[Tensor, " t s"] | None  # true where a query may look at a key
 Turns = tuple[Float[Tensor, " t half"], Float[Tensor, " t half"]] | None  # cosines and sines
-Stream = Float[Tensor, " b t c"]
 
 
 def causal_mask(
@@ -28,7 +23,11 @@ def causal_mask(
     return visible.tril(diagonal=n_key - n_query)
 
 
-def attention_weights(q: Queries, k: Keys, mask: Mask = None) -> Float[Tensor, " b h t s"]:
+def attention_weights(
+    q: Float[Tensor, " b h t d"],
+    k: Float[Tensor, " b g s d"],
+    mask: Bool[Tensor, " t s"] | None = None,
+) -> Float[Tensor, " b h t s"]:
     r"""How much every query looks at every key (Vaswani et al. 2017 (arXiv:1706.03762), eq. 1).
 
     $$w_{ij} = \mathrm{softmax}_j\Big(\frac{q_i^\top k_j}{\sqrt d} + \log M_{ij}\Big)$$
@@ -41,7 +40,13 @@ def attention_weights(q: Queries, k: Keys, mask: Mask = None) -> Float[Tensor, "
 
 
 def attention(
-    q: Queries, k: Keys, v: Values, mask: Mask = None, *, fused: bool = False, causal: bool = False
+    q: Float[Tensor, " b h t d"],
+    k: Float[Tensor, " b g s d"],
+    v: Float[Tensor, " b g s e"],
+    mask: Bool[Tensor, " t s"] | None = None,
+    *,
+    fused: bool = False,
+    causal: bool = False,
 ) -> Float[Tensor, " b h t e"]:
     r"""Scaled dot-product attention with grouped queries.
 
@@ -73,7 +78,7 @@ def _require_keys(mask: Tensor | None) -> None:
         raise ValueError(f"the mask leaves query {query} without a key, expected at least one each")
 
 
-def split_heads(x: Stream, n_head: int) -> Queries:
+def split_heads(x: Float[Tensor, " b t c"], n_head: int) -> Float[Tensor, " b h t d"]:
     """Cut the features into heads: `(b, t, h * d)` to `(b, h, t, d)`."""
     b, t, c = x.shape
     if n_head < 1 or c % n_head:
@@ -93,7 +98,7 @@ class KeyValue(NamedTuple):
     v: Float[Tensor, " b g t d"]
     room: "Room | None" = None  # where both lie, if there is place behind them
 
-    def then(self, k: Keys, v: Keys) -> "KeyValue":
+    def then(self, k: Float[Tensor, " b g s d"], v: Float[Tensor, " b g s d"]) -> "KeyValue":
         """These, and the new ones behind them."""
         require_alike(past=self.k[:, :, :0], new=k[:, :, :0])  # one row would broadcast to many
         if torch.is_grad_enabled():
@@ -138,7 +143,11 @@ class SelfAttention(nn.Module):
         self.w_o = nn.Linear(d_model, d_model, bias=bias)
 
     def forward(
-        self, x: Stream, turns: Turns, mask: Mask, past: KeyValue | None = None
+        self,
+        x: Float[Tensor, " b t c"],
+        turns: Turns,
+        mask: Bool[Tensor, " t s"] | None,
+        past: KeyValue | None = None,
     ) -> tuple[Tensor, KeyValue]:
         q = split_heads(self.w_q(x), self.n_head)
         k = split_heads(self.w_k(x), self.n_kv_head)
@@ -164,7 +173,9 @@ class CrossAttention(nn.Module):
         self.w_v = nn.Linear(d_context, d_model, bias=False)
         self.w_o = nn.Linear(d_model, d_model, bias=False)
 
-    def forward(self, x: Stream, context: Float[Tensor, " b s e"]) -> Stream:
+    def forward(
+        self, x: Float[Tensor, " b t c"], context: Float[Tensor, " b s e"]
+    ) -> Float[Tensor, " b t c"]:
         q = split_heads(self.w_q(x), self.n_head)
         k = split_heads(self.w_k(context), self.n_head)
         v = split_heads(self.w_v(context), self.n_head)
@@ -177,13 +188,13 @@ class CrossAttention(nn.Module):
 class Room:
     """Memory for the keys and values of more positions than the `n` that are filled."""
 
-    def __init__(self, like: Keys, capacity: int) -> None:
+    def __init__(self, like: Float[Tensor, " b g s d"], capacity: int) -> None:
         b, g, _, d = like.shape
         self.n = 0
         self.k = like.new_empty(b, g, capacity, d)
         self.v = like.new_empty(b, g, capacity, d)
 
-    def append(self, k: Keys, v: Keys) -> KeyValue:
+    def append(self, k: Float[Tensor, " b g s d"], v: Float[Tensor, " b g s d"]) -> KeyValue:
         """Write behind what is filled; return everything up to there."""
         end = self.n + k.shape[2]
         self.k[:, :, self.n : end] = k
@@ -200,7 +211,9 @@ class Room:
         return n_past + n_new <= self.k.shape[2]
 
 
-def _in_room(past: KeyValue, k: Keys, v: Keys) -> KeyValue:
+def _in_room(
+    past: KeyValue, k: Float[Tensor, " b g s d"], v: Float[Tensor, " b g s d"]
+) -> KeyValue:
     """Append to the room of `past`, or to a new one of twice the size that is needed."""
     n_past = past.k.shape[2]
     n_new = k.shape[2]

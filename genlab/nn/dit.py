@@ -22,10 +22,6 @@ from genlab.core.tensors import require_between, require_positive
 from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import time_embedding
 
-Image = Float[Tensor, " b c h w"]
-States = Float[Tensor, " b s e"] | None  # of a text
-Tokens = Float[Tensor, " b n d"]
-
 
 @dataclass(frozen=True)
 class DiTConfig:
@@ -50,7 +46,9 @@ class DiTConfig:
         require_positive(time_scale=self.time_scale)
 
 
-def modulate(x: Tokens, shift: Float[Tensor, " b d"], scale: Float[Tensor, " b d"]) -> Tokens:
+def modulate(
+    x: Float[Tensor, " b n d"], shift: Float[Tensor, " b d"], scale: Float[Tensor, " b d"]
+) -> Float[Tensor, " b n d"]:
     r"""$(1 + \gamma)\,x + \beta$: one shift and one scale for all tokens of an example."""
     return x * (1 + scale[:, None]) + shift[:, None]
 
@@ -77,7 +75,12 @@ class DiTBlock(nn.Module):
         for p in at_zero:
             nn.init.zeros_(p)
 
-    def forward(self, h: Tokens, emb: Float[Tensor, " b d"], context: States) -> Tokens:
+    def forward(
+        self,
+        h: Float[Tensor, " b n d"],
+        emb: Float[Tensor, " b d"],
+        context: Float[Tensor, " b s e"] | None,
+    ) -> Float[Tensor, " b n d"]:
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = self.to_modulation(emb).chunk(6, 1)
         qkv = self.to_qkv(modulate(self.norm_1(h), shift_1, scale_1)).chunk(3, -1)
         heads = attention(*(split_heads(a, self.n_head) for a in qkv), fused=True)
@@ -108,7 +111,11 @@ class DiT(nn.Module):
             nn.init.zeros_(p)
 
     def forward(
-        self, x: Image, t: Shaped[Tensor, " b"], *, context: States = None
+        self,
+        x: Float[Tensor, " b c h w"],
+        t: Shaped[Tensor, " b"],
+        *,
+        context: Float[Tensor, " b s e"] | None = None,
     ) -> Float[Tensor, " b o h w"]:
         """Predict an image like `x`."""
         config, (b, _, side, _) = self.config, x.shape

@@ -1,12 +1,11 @@
 """A text encoder: one state a token, for networks that read captions."""
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
-from genlab.nn.attention import Stream
-from genlab.nn.transformer import Tokens, TransformerBody, TransformerConfig, init_weights
+from genlab.nn.transformer import TransformerBody, TransformerConfig, init_weights
 
 
 class TextEncoder(nn.Module):
@@ -28,7 +27,7 @@ class TextEncoder(nn.Module):
         self.words = nn.Embedding(n_tokens, d)
         self.positions = nn.Parameter(torch.randn(length, d))
 
-    def forward(self, rows: Tokens) -> Stream:
+    def forward(self, rows: Int[Tensor, " b t"]) -> Float[Tensor, " b t c"]:
         """Encode captions; padding is a token like any other, with a state of its own."""
         return self.body(self.words(rows) + self.positions)[0]
 
@@ -40,7 +39,9 @@ class NoCaption(nn.Module):
         super().__init__()
         self.state = nn.Parameter(torch.zeros(d))
 
-    def forward(self, states: Stream, hidden: Bool[Tensor, " b"]) -> Stream:
+    def forward(
+        self, states: Float[Tensor, " b t c"], hidden: Bool[Tensor, " b"]
+    ) -> Float[Tensor, " b t c"]:
         """Replace all states of the `hidden` rows by one."""
         return torch.where(hidden[:, None, None], self.state, states)
 

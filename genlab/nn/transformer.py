@@ -4,23 +4,12 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
-from genlab.nn.attention import (
-    Cache,
-    KeyValue,
-    Mask,
-    SelfAttention,
-    Stream,
-    Turns,
-    causal_mask,
-    n_seen,
-)
+from genlab.nn.attention import Cache, KeyValue, SelfAttention, Turns, causal_mask, n_seen
 from genlab.nn.layers import rope_angles
-
-Tokens = Int[Tensor, " b t"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +81,11 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, h: Stream, turns: Turns, mask: Mask, past: KeyValue | None = None
+        self,
+        h: Float[Tensor, " b t c"],
+        turns: Turns,
+        mask: Bool[Tensor, " t s"] | None,
+        past: KeyValue | None = None,
     ) -> tuple[Tensor, KeyValue]:
         out, seen = self.attention(self.norm_1(h), turns, mask, past)
         h = h + self.dropout(out)
@@ -130,7 +123,11 @@ class GPT2Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, h: Stream, turns: Turns, mask: Mask, past: KeyValue | None = None
+        self,
+        h: Float[Tensor, " b t c"],
+        turns: Turns,
+        mask: Bool[Tensor, " t s"] | None,
+        past: KeyValue | None = None,
     ) -> tuple[Tensor, KeyValue]:
         out, seen = self.attention(self.norm_1(h), turns, mask, past)
         h = h + self.dropout(out)
@@ -147,7 +144,7 @@ class TransformerBody(nn.Module):
         self.blocks = nn.ModuleList(block(config) for _ in range(config.n_layer))
         self.norm = norm(config.d_model, config.norm_eps)
 
-    def turns(self, n_past: int, h: Stream) -> Turns:
+    def turns(self, n_past: int, h: Float[Tensor, " b t c"]) -> Turns:
         """How far the queries and keys at the places of `h` are turned; None where none is."""
         if self.config.n_positions:
             return None
@@ -156,7 +153,7 @@ class TransformerBody(nn.Module):
         angles = rope_angles(positions, head_dim, h, base=self.config.rope_base)
         return angles.cos(), angles.sin()
 
-    def forward(self, h: Stream, cache: Cache = ()) -> tuple[Tensor, Cache]:
+    def forward(self, h: Float[Tensor, " b t c"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         if cache and not self.config.causal:
             raise ValueError("a cache needs a causal body: without the mask, old keys would change")
         n_past = n_seen(cache)
@@ -188,7 +185,7 @@ class Transformer(nn.Module):
         if config.tied:
             self.head.weight = self.embedding.weight
 
-    def embed(self, tokens: Tokens, n_past: int = 0) -> Stream:
+    def embed(self, tokens: Int[Tensor, " b t"], n_past: int = 0) -> Float[Tensor, " b t c"]:
         """What enters the first block: the tokens' vectors, and learned positions if there are."""
         h = self.embedding(tokens)
         end = n_past + tokens.shape[1]
@@ -199,15 +196,15 @@ class Transformer(nn.Module):
             raise ValueError(f"{end} tokens, but only {size} positions")
         return h + self.positions.weight[n_past:end]
 
-    def hidden(self, tokens: Tokens) -> Stream:
+    def hidden(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t c"]:
         """The normed residual stream after the last block (what other networks may read)."""
         return self.body(self.embed(tokens))[0]
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, " b t v"]:
+    def forward(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t v"]:
         """Logits of the token after each position, all positions in one pass."""
         return self.head(self.hidden(tokens))
 
-    def extend(self, tokens: Tokens, cache: Cache = ()) -> tuple[Tensor, Cache]:
+    def extend(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         """Logits after each *new* token, given the cache of those before; and the new cache."""
         h, cache = self.body(self.embed(tokens, n_seen(cache)), cache)
         return self.head(h), cache

@@ -14,12 +14,6 @@ from genlab.core.tensors import require_between, require_positive
 from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import frequencies, rotate, time_embedding
 
-Image = Float[Tensor, " b c h w"]
-Video = Float[Tensor, " b c f h w"]
-Time = Shaped[Tensor, " b"]
-Label = Int[Tensor, " b"] | None
-States = Float[Tensor, " b s e"] | None  # of a text, for cross-attention
-
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -67,7 +61,7 @@ class ResBlock(nn.Module):
         nn.init.zeros_(self.conv_2.weight)
         self.shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
 
-    def forward(self, x: Image, emb: Float[Tensor, " b d"]) -> Tensor:
+    def forward(self, x: Float[Tensor, " b c h w"], emb: Float[Tensor, " b d"]) -> Tensor:
         a = self.norm_2(self.conv_1(F.silu(self.norm_1(x))))
         shift, scale = self.to_shift_scale(emb)[:, :, None, None].chunk(2, dim=1)
         return self.shortcut(x) + self.conv_2(self.dropout(F.silu((1 + scale) * a + shift)))
@@ -86,7 +80,9 @@ class SpatialAttention(nn.Module):
         self.norm_text = nn.LayerNorm(channels) if d_context else None
         self.read_text = CrossAttention(channels, d_context, n_head) if d_context else None
 
-    def forward(self, x: Image, context: States) -> Image:
+    def forward(
+        self, x: Float[Tensor, " b c h w"], context: Float[Tensor, " b s e"] | None
+    ) -> Float[Tensor, " b c h w"]:
         q, k, v = self.to_qkv(self.norm(x).flatten(2).mT).chunk(3, dim=-1)
         heads = attention(*(split_heads(a, self.n_head) for a in (q, k, v)))
         tokens = x.flatten(2).mT + self.to_out(join_heads(heads))
@@ -132,7 +128,9 @@ class UNet(nn.Module):
         self.conv_out = nn.Conv2d(first, config.c_out, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
 
-    def embedding(self, t: Time, label: Label = None) -> Float[Tensor, " b d"]:
+    def embedding(
+        self, t: Shaped[Tensor, " b"], label: Int[Tensor, " b"] | None = None
+    ) -> Float[Tensor, " b d"]:
         """What every block is conditioned on: the time, plus the class."""
         waves = time_embedding(t, self.config.width, scale=self.config.time_scale)
         e: Tensor = self.embed_time(waves.to(self.stem.weight.dtype))
@@ -143,7 +141,11 @@ class UNet(nn.Module):
         return F.silu(e + self.embed_class(label))
 
     def forward(
-        self, x: Image, t: Time, label: Label = None, context: States = None
+        self,
+        x: Float[Tensor, " b c h w"],
+        t: Shaped[Tensor, " b"],
+        label: Int[Tensor, " b"] | None = None,
+        context: Float[Tensor, " b s e"] | None = None,
     ) -> Float[Tensor, " b o h w"]:
         """Predict an image like `x`; a ValueError names a condition it was not built for."""
         self.require_size(x)
@@ -169,13 +171,13 @@ class UNet(nn.Module):
                 h = _look_around(look, h, context)
         return self.leave(h)
 
-    def require_size(self, x: Image) -> None:
+    def require_size(self, x: Float[Tensor, " b c h w"]) -> None:
         """Refuse an image that cannot be halved often enough."""
         factor = 2 ** (len(self.config.mults) - 1)
         if x.shape[-1] % factor or x.shape[-2] % factor:
             raise ValueError(f"height and width must be multiples of {factor}, got {x.shape[-2:]}")
 
-    def enter(self, x: Image) -> Tensor:
+    def enter(self, x: Float[Tensor, " b c h w"]) -> Tensor:
         """Pixels to features, with what is learned of each place."""
         h = self.stem(x)
         return h if self.where is None else h + self.where
@@ -202,7 +204,11 @@ class UNet(nn.Module):
 Level = list[tuple[ResBlock, SpatialAttention | None]]
 
 
-def _look_around(look: SpatialAttention | None, h: Image, context: States) -> Image:
+def _look_around(
+    look: SpatialAttention | None,
+    h: Float[Tensor, " b c h w"],
+    context: Float[Tensor, " b s e"] | None,
+) -> Float[Tensor, " b c h w"]:
     """The attention of a block, where it has one."""
     return h if look is None else look(h, context)
 
@@ -249,7 +255,7 @@ class TemporalAttention(nn.Module):
 
     def forward(
         self,
-        x: Image,
+        x: Float[Tensor, " b c h w"],
         times: Float[Tensor, " f"] | None,
         joined: Bool[Tensor, " n"] | None,
         n_frames: int = 1,
@@ -296,7 +302,9 @@ class VideoUNet(nn.Module):
         self.time_up = nn.ModuleList(along_time(mults[::-1]))
         self.time_middle = TemporalAttention(width * mults[-1], config.image.n_head)
 
-    def words(self, states: States, times: Float[Tensor, " *n f"]) -> Tensor | None:
+    def words(
+        self, states: Float[Tensor, " b s e"] | None, times: Float[Tensor, " *n f"]
+    ) -> Tensor | None:
         r"""A text as each frame f reads it: $h + W\,((U h)\odot(V\,\mathrm{waves}(f)))$."""
         if states is None:
             return None
@@ -309,13 +317,13 @@ class VideoUNet(nn.Module):
 
     def forward(
         self,
-        x: Video,
-        t: Time,
-        context: States = None,
+        x: Float[Tensor, " b c f h w"],
+        t: Shaped[Tensor, " b"],
+        context: Float[Tensor, " b s e"] | None = None,
         *,
         joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
-    ) -> Video:
+    ) -> Float[Tensor, " b c f h w"]:
         """Predict a video like `x`; the frames of one that is not `joined` are images alone."""
         n_frames = x.shape[2]
         patch = self.config.patch

@@ -19,8 +19,6 @@ from genlab.core.tensors import (
     require_rows,
 )
 
-Points = Float[Tensor, " b d"]
-Codes = Float[Tensor, " b k"]  # one number for each component, or for each latent
 Scale = Scalar | PerExample | float  # one, or one for each example
 
 
@@ -44,7 +42,7 @@ class Gaussian:
     def event_shape(self) -> tuple[int, ...]:
         return (self.mean.numel(),)
 
-    def log_prob(self, x: Points) -> PerExample:
+    def log_prob(self, x: Float[Tensor, " b d"]) -> PerExample:
         r"""Log-density in nats.
 
         $$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
@@ -55,12 +53,12 @@ class Gaussian:
         log_det = 2 * root.diagonal().log().sum()
         return -0.5 * ((white**2).sum(0) + log_det + self.mean.numel() * math.log(2 * math.pi))
 
-    def score(self, x: Points) -> Points:
+    def score(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
         r"""Slope of the log-density: $\nabla_x \log p(x) = -\Sigma^{-1}(x - \mu)$."""
         pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
         return -pull.T
 
-    def sample(self, n: int, *, generator: Rng = None) -> Points:
+    def sample(self, n: int, *, generator: Rng = None) -> Float[Tensor, " b d"]:
         r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$."""
         eps = randn((n, self.mean.numel()), like=self.mean, generator=generator)
         root: Tensor = torch.linalg.cholesky(self.cov)
@@ -76,7 +74,9 @@ class Gaussian:
         eye = torch.eye(self.mean.numel(), dtype=self.cov.dtype, device=self.cov.device)
         return Gaussian(alpha * self.mean, alpha**2 * self.cov + sigma**2 * eye)
 
-    def denoiser(self, x_t: Points, alpha: Scale, sigma: Scale) -> Points:
+    def denoiser(
+        self, x_t: Float[Tensor, " b d"], alpha: Scale, sigma: Scale
+    ) -> Float[Tensor, " b d"]:
         r"""Best guess of the clean example from the noisy one (Tweedie's formula).
 
         $$\mathbb E[x_0 \mid x_t] = \mu + \alpha\,\Sigma\,(\alpha^2\Sigma + \sigma^2 I)^{-1}
@@ -124,22 +124,22 @@ class GaussianMixture:
     def event_shape(self) -> tuple[int, ...]:
         return (self.means.shape[1],)
 
-    def log_prob(self, x: Points) -> PerExample:
+    def log_prob(self, x: Float[Tensor, " b d"]) -> PerExample:
         r"""Log-density in nats: logsumexp over the components."""
         return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).logsumexp(1)
 
-    def responsibilities(self, x: Points) -> Codes:
+    def responsibilities(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b k"]:
         r"""Which component made `x`: $p(k \mid x)$, rows sum to 1."""
         return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).softmax(1)
 
-    def score(self, x: Points) -> Points:
+    def score(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
         r"""Slope of the log-density: $\sum_k p(k \mid x)\,(m_k - x) / s_k^2$."""
         pulls = (self.means - x[:, None, :]) / self.stds[:, None] ** 2
         return (self.responsibilities(x)[..., None] * pulls).sum(1)
 
     def sample(
         self, n: int, *, cond: Int[Tensor, " {n}"] | None = None, generator: Rng = None
-    ) -> Points:
+    ) -> Float[Tensor, " b d"]:
         r"""Choose a component by its weight (or take `cond` as the choice), then draw."""
         k = cond
         if k is None:
@@ -152,7 +152,9 @@ class GaussianMixture:
         stds = (alpha**2 * self.stds**2 + sigma**2).sqrt()
         return GaussianMixture(self.weights, alpha * self.means, stds)
 
-    def denoiser(self, x_t: Points, alpha: Scale, sigma: Scale) -> Points:
+    def denoiser(
+        self, x_t: Float[Tensor, " b d"], alpha: Scale, sigma: Scale
+    ) -> Float[Tensor, " b d"]:
         r"""Best guess of the clean example from the noisy one.
 
         $$\mathbb E[x_0\mid x_t] = \sum_k p_t(k\mid x_t)\Big[m_k +
@@ -178,7 +180,9 @@ class GaussianMixture:
         within = (self.weights @ self.stds**2) * torch.eye(len(mean)).to(mean)
         return Gaussian(mean, between + within)
 
-    def _joint_log_prob(self, x: Points, means: Tensor, stds: Codes) -> Codes:
+    def _joint_log_prob(
+        self, x: Float[Tensor, " b d"], means: Tensor, stds: Float[Tensor, " b k"]
+    ) -> Float[Tensor, " b k"]:
         d = self.means.shape[1]
         squared = ((x[:, None, :] - means) ** 2).sum(2) / stds**2
         return self.weights.log() - 0.5 * squared - d * (stds.log() + 0.5 * math.log(2 * math.pi))
@@ -245,21 +249,23 @@ class LinearLatent:
     def event_shape(self) -> tuple[int, ...]:
         return (self.mean.numel(),)
 
-    def decode(self, z: Codes) -> Points:
+    def decode(self, z: Float[Tensor, " b k"]) -> Float[Tensor, " b d"]:
         r"""Mean of the conditional: $Wz + \mu$."""
         return z @ self.weight.T + self.mean
 
-    def cond_log_prob(self, x: Points, z: Codes) -> PerExample:
+    def cond_log_prob(self, x: Float[Tensor, " b d"], z: Float[Tensor, " b k"]) -> PerExample:
         return normal_log_prob(x, self.decode(z), self.std)
 
     def marginal(self) -> Gaussian:
         eye = torch.eye(len(self.mean), dtype=self.mean.dtype, device=self.mean.device)
         return Gaussian(self.mean, self.weight @ self.weight.T + self.std**2 * eye)
 
-    def log_prob(self, x: Points) -> PerExample:
+    def log_prob(self, x: Float[Tensor, " b d"]) -> PerExample:
         return self.marginal().log_prob(x)
 
-    def posterior(self, x: Points) -> tuple[Codes, Float[Tensor, " k k"]]:
+    def posterior(
+        self, x: Float[Tensor, " b d"]
+    ) -> tuple[Float[Tensor, " b k"], Float[Tensor, " k k"]]:
         r"""Mean and covariance of $p(z \mid x)$.
 
         $$\Sigma = (I + \sigma^{-2} W^\top W)^{-1}, \qquad
@@ -270,7 +276,9 @@ class LinearLatent:
         cov = torch.linalg.inv(eye + self.weight.T @ self.weight / self.std**2)
         return (x - self.mean) @ self.weight @ cov / self.std**2, cov
 
-    def elbo_of(self, x: Points, mu: Codes, log_var: Codes) -> PerExample:
+    def elbo_of(
+        self, x: Float[Tensor, " b d"], mu: Float[Tensor, " b k"], log_var: Float[Tensor, " b k"]
+    ) -> PerExample:
         r"""The bound for a normal q with deviations $\sigma_q$, in closed form, nats.
 
         $$\log \mathcal N(x; W\mu_q + \mu, \sigma^2 I) - \frac{1}{2\sigma^2}
@@ -281,7 +289,7 @@ class LinearLatent:
 
     def sample(
         self, n: int, *, cond: Float[Tensor, " {n} k"] | None = None, generator: Rng = None
-    ) -> Points:
+    ) -> Float[Tensor, " b d"]:
         r"""Draw `z` (or take `cond` as the latent), then `x` given `z`."""
         z = cond
         if z is None:

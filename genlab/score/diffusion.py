@@ -30,13 +30,10 @@ from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal
 from genlab.core.tensors import Rng, require_alike, require_between, require_index, require_positive
 
-Table = Float[Tensor, " T"]  # one number for each step
-Index = Int[Tensor, " b"]  # a step for each example
-Draws = Float[Tensor, " T b *event"]  # noise: one draw for each step
 EpsModel = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) to the noise predicted in x_t
 
 
-def linear_betas(n_steps: int, *, first: float = 1e-4, last: float = 0.02) -> Table:
+def linear_betas(n_steps: int, *, first: float = 1e-4, last: float = 0.02) -> Float[Tensor, " T"]:
     """Noise variances that grow evenly; the defaults are for T = 1000 (DDPM, section 4)."""
     require_between(2, math.inf, n_steps=n_steps)
     if not 0 < first <= last < 1:
@@ -44,7 +41,9 @@ def linear_betas(n_steps: int, *, first: float = 1e-4, last: float = 0.02) -> Ta
     return torch.linspace(first, last, n_steps)
 
 
-def linear_rate_betas(n_steps: int, *, first: float = 0.1, last: float = 20.0) -> Table:
+def linear_rate_betas(
+    n_steps: int, *, first: float = 0.1, last: float = 20.0
+) -> Float[Tensor, " T"]:
     r"""The linear schedule cut into any number of steps (Song et al. 2021, eq. 32 and 33).
 
     $$\bar\alpha(u) = \exp\Big(-\int_0^u b\Big),\quad b(u) = b_0 + u\,(b_1 - b_0),\quad
@@ -58,7 +57,9 @@ def linear_rate_betas(n_steps: int, *, first: float = 0.1, last: float = 20.0) -
     return -torch.expm1(-area.diff()).to(torch.get_default_dtype())
 
 
-def cosine_betas(n_steps: int, *, offset: float = 0.008, largest: float = 0.999) -> Table:
+def cosine_betas(
+    n_steps: int, *, offset: float = 0.008, largest: float = 0.999
+) -> Float[Tensor, " T"]:
     r"""Noise variances with $\bar\alpha(u) = \cos^2(\frac{u+o}{1+o}\frac\pi2)$ (iDDPM, eq. 17)."""
     require_between(2, math.inf, n_steps=n_steps)
     if not offset >= 0 or not 0 < largest < 1:
@@ -84,7 +85,7 @@ def log_snr(alphas_bar: Float[Tensor, " *n"]) -> Float[Tensor, " *n"]:
     return alphas_bar.log() - (-alphas_bar).log1p()
 
 
-def posterior_variances(betas: Table) -> Table:
+def posterior_variances(betas: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     r"""Variance of the reverse step when $x_0$ is known, at most $\beta_t$ (DDPM, eq. 7).
 
     $$\tilde\beta_t = \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t, \qquad \tilde\beta_0 = 0$$
@@ -94,7 +95,7 @@ def posterior_variances(betas: Table) -> Table:
     return before / noise * betas
 
 
-def _noise_variances(betas: Table) -> Table:
+def _noise_variances(betas: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     r"""$1 - \bar\alpha_t$ of each step, with all its digits where that is close to 1."""
     alphas_bar_from_betas(betas)  # refuses what is no schedule
     return -(-betas).log1p().cumsum(0).expm1()
@@ -142,7 +143,12 @@ def eps_from_score(score: Event, sigma: Level) -> Event:
 
 
 def ddpm_loss(
-    eps_model: EpsModel, x0: Event, t: Index, eps: Event, *, alphas_bar: Table
+    eps_model: EpsModel,
+    x0: Event,
+    t: Int[Tensor, " b"],
+    eps: Event,
+    *,
+    alphas_bar: Float[Tensor, " T"],
 ) -> PerExample:
     r"""Noise-prediction loss, a mean over the event, not nats (DDPM, eq. 14, divided by D).
 
@@ -174,7 +180,12 @@ def ddpm_step(
 
 
 def ddpm_sample(
-    eps_model: EpsModel, x_T: Event, *, betas: Table, variances: Table, generator: Rng = None
+    eps_model: EpsModel,
+    x_T: Event,
+    *,
+    betas: Float[Tensor, " T"],
+    variances: Float[Tensor, " T"],
+    generator: Rng = None,
 ) -> Iterator[Event]:
     """Ancestral sampler: yield the state after each of T steps (DDPM, algorithm 2)."""
     x, alphas_bar = x_T, alphas_bar_from_betas(betas)
@@ -222,7 +233,13 @@ def bin_log_prob(x: Event, mean: Event, std: Float[Tensor, ""], bins: Bins) -> P
 
 
 def ddpm_vlb_term(
-    eps_model: EpsModel, x0: Event, t: Index, eps: Event, *, betas: Table, variances: Table
+    eps_model: EpsModel,
+    x0: Event,
+    t: Int[Tensor, " b"],
+    eps: Event,
+    *,
+    betas: Float[Tensor, " T"],
+    variances: Float[Tensor, " T"],
 ) -> PerExample:
     r"""The bound's term of one step, in nats (DDPM, eq. 12, with its constant written out).
 
@@ -246,10 +263,10 @@ def ddpm_vlb_term(
 def ddpm_vlb_terms(
     eps_model: EpsModel,
     x0: Event,
-    eps: Draws,
+    eps: Float[Tensor, " T b *event"],
     *,
-    betas: Table,
-    variances: Table,
+    betas: Float[Tensor, " T"],
+    variances: Float[Tensor, " T"],
     bins: Bins | None = None,
 ) -> Float[Tensor, " terms b"]:
     r"""Terms $L_0, \dots, L_{T-1}$ of the bound and the prior's, `(T + 1, b)`, nats (DDPM, eq. 5).
@@ -276,10 +293,10 @@ def ddpm_vlb_terms(
 def ddpm_vlb(
     eps_model: EpsModel,
     x0: Event,
-    eps: Draws,
+    eps: Float[Tensor, " T b *event"],
     *,
-    betas: Table,
-    variances: Table,
+    betas: Float[Tensor, " T"],
+    variances: Float[Tensor, " T"],
     bins: Bins | None = None,
 ) -> PerExample:
     r"""Bound on $\log p(x_0)$ of the *ancestral* chain in nats, minus the sum of `ddpm_vlb_terms`.
@@ -304,11 +321,11 @@ class DDPM(nn.Module):
     def __init__(
         self,
         eps_net: nn.Module,
-        betas: Table,
+        betas: Float[Tensor, " T"],
         *,
         event_shape: tuple[int, ...],
         conditional: bool = False,
-        variances: Table | None = None,
+        variances: Float[Tensor, " T"] | None = None,
         bins: Bins | None = None,
     ) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from genlab.core import Event, Level, PerExample, Scalar, drawn, expand, last, mean_event, randn
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_alike, require_between, require_positive, require_rows
-from genlab.score.diffusion import EpsModel, Table, add_noise
+from genlab.score.diffusion import EpsModel, add_noise
 from genlab.score.guidance import Guess, drop_condition, guided_denoiser
 
 Denoiser: TypeAlias = Guess  # (x, sigma of each row) to a guess of x0
@@ -143,7 +143,7 @@ def edm_sample(
         yield x
 
 
-def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Table) -> Denoiser:
+def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Float[Tensor, " T"]) -> Denoiser:
     r"""Read a variance-preserving noise predictor as a denoiser at any level (table 1, "VP").
 
     $$D(x, \sigma) = x - \sigma\,\epsilon_\theta\Big(\frac{x}{\sqrt{1+\sigma^2}},\ t(\sigma)\Big),

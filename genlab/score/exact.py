@@ -10,13 +10,13 @@ from torch import Tensor
 from genlab.core.checked import check_public
 from genlab.core.tensors import Event
 from genlab.oracles.continuous import Empirical, Gaussian, GaussianMixture
-from genlab.score.diffusion import EpsModel, Table, eps_from_x0
+from genlab.score.diffusion import EpsModel, eps_from_x0
 from genlab.score.sde import SDE, ScoreModel, Velocity
 
 Oracle: TypeAlias = Gaussian | GaussianMixture | Empirical
 
 
-def exact_eps_model(data: Oracle, alphas_bar: Table) -> EpsModel:
+def exact_eps_model(data: Oracle, alphas_bar: Float[Tensor, " T"]) -> EpsModel:
     r"""Minimiser of the noise-prediction loss, at the integer steps of a schedule.
 
     $$\epsilon^*(x_t, t) = -\sqrt{1-\bar\alpha_t}\,\nabla\log p_t(x_t)$$

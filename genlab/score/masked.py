@@ -22,11 +22,12 @@ from genlab.core.tensors import (
     require_positive,
 )
 
-Tokens: TypeAlias = Int[Tensor, " b *event"]
 Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (b, *event, v)
 
 
-def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Event, *, mask: int) -> Tokens:
+def mask_count(
+    x0: Int[Tensor, " b *event"], count: Int[Tensor, " b"], u: Event, *, mask: int
+) -> Int[Tensor, " b *event"]:
     """The noise: hide exactly `count` tokens of each example, those with the smallest uniform u.
 
     A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1).
@@ -38,7 +39,10 @@ def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Event, *, mask: int) -> 
 
 
 def masked_nll(
-    logits: Float[Tensor, " b *event v"], x0: Tokens, hidden: Bool[Tensor, " b *event"], t: Level
+    logits: Float[Tensor, " b *event v"],
+    x0: Int[Tensor, " b *event"],
+    hidden: Bool[Tensor, " b *event"],
+    t: Level,
 ) -> PerExample:
     r"""One term of the bound in nats: cross-entropy of the hidden tokens, weighted by 1/t.
 
@@ -54,7 +58,9 @@ def masked_nll(
     return sum_event(torch.where(hidden, -log_p, 0)) / t
 
 
-def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> PerExample:
+def turns_log_prob(
+    model: Filler, x0: Int[Tensor, " b *event"], turn: Int[Tensor, " b *event"], *, mask: int
+) -> PerExample:
     r"""Log-probability in nats of tokens that appear in given turns, those of one turn together.
 
     $$\log p(x_0 \mid \text{turns}) = \sum_k \sum_{i:\ \text{turn}_i = k}
@@ -73,7 +79,7 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
 
 
 def unmask_step(
-    x_t: Tokens,
+    x_t: Int[Tensor, " b *event"],
     logits: Float[Tensor, " b *event v"],
     u_when: Event,
     u_what: Event,
@@ -82,7 +88,7 @@ def unmask_step(
     *,
     mask: int,
     check: bool = True,
-) -> Tokens:
+) -> Int[Tensor, " b *event"]:
     r"""One reverse step, from a fraction t hidden to a fraction s, given two uniforms a token.
 
     $$x_s^i = \begin{cases} x_t^i & \text{not hidden}\\
@@ -121,8 +127,8 @@ def within_budget(
 
 @torch.no_grad()
 def masked_sample(
-    model: Filler, x_T: Tokens, n_steps: int, *, mask: int, generator: Rng = None
-) -> Iterator[Tokens]:
+    model: Filler, x_T: Int[Tensor, " b *event"], n_steps: int, *, mask: int, generator: Rng = None
+) -> Iterator[Int[Tensor, " b *event"]]:
     """Sampler: yield the state after each of K even steps; no token of the last one is hidden.
 
     ValueError: `x_T` holds what is neither a token nor `mask`.
@@ -176,7 +182,7 @@ class MaskedDiffusion(nn.Module):
         self.filler, self.event_shape = filler, event_shape
         self.n_tokens, self.n_steps = n_tokens, n_steps
 
-    def nll_term(self, x: Tokens, *, generator: Rng = None) -> PerExample:
+    def nll_term(self, x: Int[Tensor, " b *event"], *, generator: Rng = None) -> PerExample:
         """One random term of the bound for each example, nats; counts spread over the batch."""
         require_between(0, self.n_tokens - 1, x=x)
         n = x[0].numel()
@@ -190,17 +196,19 @@ class MaskedDiffusion(nn.Module):
         logits = self.filler(x_t)
         return masked_nll(logits, x, x_t == self.n_tokens, count.to(logits) / n)
 
-    def loss(self, x: Tokens, *, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(self, x: Int[Tensor, " b *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
         """Minus the bound per token, in nats, mean over the batch."""
         return self.nll_term(x, generator=generator).mean() / x[0].numel()
 
-    def elbo(self, x: Tokens, *, generator: Rng = None) -> PerExample:
+    def elbo(self, x: Int[Tensor, " b *event"], *, generator: Rng = None) -> PerExample:
         """Bound on log p(x) in nats, over 4 masks, of the sampler that reveals token by token."""
         terms = [self.nll_term(x, generator=generator) for _ in range(4)]
         return -torch.stack(terms).mean(0)
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: Rng = None, n_steps: int | None = None) -> Tokens:
+    def sample(
+        self, n: int, *, generator: Rng = None, n_steps: int | None = None
+    ) -> Int[Tensor, " b *event"]:
         like = next(self.parameters(), torch.empty(()))  # a table has none
         hidden = like.new_full((n, *self.event_shape), self.n_tokens, dtype=torch.int64)
         n_steps = n_steps or self.n_steps

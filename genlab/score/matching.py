@@ -22,7 +22,6 @@ from genlab.solvers.ode import exact_divergence, hutchinson_divergence
 Score = Callable[[Tensor], Tensor]  # x to the slope, like x; each row depends on its own row only
 LevelScore = Callable[[Tensor, Tensor], Tensor]  # (x, sigma) to the slope at each row's level
 Sigma = Level | float
-Ladder = Float[Tensor, " l"]  # falling noise levels
 
 
 def esm_loss(score: Score, true_score: Score, x: Event) -> PerExample:
@@ -122,7 +121,7 @@ def posterior_covariance(
 # Many noise levels: the ladder and its sampler
 
 
-def noise_ladder(sigma_max: float, sigma_min: float, n_levels: int) -> Ladder:
+def noise_ladder(sigma_max: float, sigma_min: float, n_levels: int) -> Float[Tensor, " l"]:
     r"""Falling noise levels with one ratio from each to the next (NCSN 2019, section 4.1).
 
     $$\sigma_i = \sigma_{\max}\,(\sigma_{\min}/\sigma_{\max})^{(i-1)/(L-1)}$$
@@ -147,7 +146,7 @@ def ladder_overlap(ratio: float, d: int) -> float:
 def annealed_langevin(
     score: LevelScore,
     x_T: Event,
-    sigmas: Ladder,
+    sigmas: Float[Tensor, " l"],
     *,
     rate: float,
     n_steps: int,
@@ -230,7 +229,7 @@ class NCSN(nn.Module):
     def __init__(
         self,
         net: nn.Module,
-        sigmas: Ladder,
+        sigmas: Float[Tensor, " l"],
         *,
         event_shape: tuple[int, ...],
         data_std: float = 1.0,

@@ -14,9 +14,7 @@ from torch import Tensor
 from genlab.core import Event, Rng, Scalar, randn
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_between, require_finite, require_index, require_positive
-from genlab.score.diffusion import EpsModel, Table, log_snr, x0_from_eps
-
-Steps = Int[Tensor, " s"]  # decreasing indices of the training schedule
+from genlab.score.diffusion import EpsModel, log_snr, x0_from_eps
 
 
 def ddim_step(
@@ -38,7 +36,7 @@ def ddim_step(
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps_hat + sigma * z
 
 
-def ddim_timesteps(n_train: int, n_steps: int) -> Steps:
+def ddim_timesteps(n_train: int, n_steps: int) -> Int[Tensor, " s"]:
     """Step indices spread evenly over the training schedule, from its noisiest level down.
 
     >>> ddim_timesteps(1000, 4).tolist()
@@ -54,9 +52,9 @@ def ddim_timesteps(n_train: int, n_steps: int) -> Steps:
 def ddim_sample(
     eps_model: EpsModel,
     x_T: Event,
-    timesteps: Steps,
+    timesteps: Int[Tensor, " s"],
     *,
-    alphas_bar: Table,
+    alphas_bar: Float[Tensor, " T"],
     eta: float = 0.0,
     generator: Rng = None,
 ) -> Iterator[Event]:
@@ -87,7 +85,12 @@ def ddim_invert_step(x_s: Event, eps_hat: Event, a_s: Scalar, a_t: Scalar) -> Ev
 
 
 def ddim_invert(
-    eps_model: EpsModel, x0: Event, timesteps: Steps, *, alphas_bar: Table, n_refine: int = 0
+    eps_model: EpsModel,
+    x0: Event,
+    timesteps: Int[Tensor, " s"],
+    *,
+    alphas_bar: Float[Tensor, " T"],
+    n_refine: int = 0,
 ) -> Iterator[Event]:
     r"""Walk from data up to the noise that `ddim_sample` on the same steps leads back from.
 
@@ -145,7 +148,7 @@ def dpm_solver_2m_step(
     return dpm_solver_step(x_t, x0_hat + (lam_s - lam_t) / 2 * slope, a_t, a_s)
 
 
-def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Steps:
+def log_snr_timesteps(alphas_bar: Float[Tensor, " T"], n_steps: int) -> Int[Tensor, " s"]:
     """Step indices evenly over log SNR, or the next free one (Lu et al. 2022, arXiv:2206.00927)."""
     n_train = len(alphas_bar)
     require_between(1, n_train, n_steps=n_steps)
@@ -163,7 +166,12 @@ def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Steps:
 
 
 def dpm_solver_sample(
-    eps_model: EpsModel, x_T: Event, timesteps: Steps, *, alphas_bar: Table, order: int = 2
+    eps_model: EpsModel,
+    x_T: Event,
+    timesteps: Int[Tensor, " s"],
+    *,
+    alphas_bar: Float[Tensor, " T"],
+    order: int = 2,
 ) -> Iterator[Event]:
     """Sampler: yield the state after each step, one network pass each; no noise is drawn.
 

@@ -36,7 +36,6 @@ from genlab.solvers.mcmc import langevin_step
 from genlab.solvers.ode import Field, Solver, Velocity, heun, rademacher, require_times, ride, rk4
 from genlab.solvers.sde import euler_maruyama, euler_maruyama_step
 
-Time: TypeAlias = Float[Tensor, " *b"]
 ScoreModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, t), t (b,), to grad log p_t(x)
 StepRule: TypeAlias = Callable[[Tensor, Tensor, Tensor], float]  # (t, score, z) to a step size
 
@@ -45,16 +44,16 @@ StepRule: TypeAlias = Callable[[Tensor, Tensor, Tensor], float]  # (t, score, z)
 class SDE(Protocol):
     r"""A linear equation $dx = a(t)\,x\,dt + g(t)\,dW$ that starts at the data at t = 0."""
 
-    def alpha(self, t: Time) -> Time:
+    def alpha(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         r"""Signal scale $\alpha_t$, 1 at t = 0."""
 
-    def sigma(self, t: Time) -> Time:
+    def sigma(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         r"""Noise scale $\sigma_t$, 0 at t = 0."""
 
-    def rate(self, t: Time) -> Time:
+    def rate(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         r"""Drift rate $a(t) = d\log\alpha_t/dt$: the drift is a(t) x."""
 
-    def diffusion(self, t: Time) -> Time:
+    def diffusion(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         """Diffusion coefficient g(t), not negative."""
 
 
@@ -74,24 +73,24 @@ class VP:
         require_positive(beta_max=self.beta_max)
         require_finite(beta_min=self.beta_min, beta_max=self.beta_max)
 
-    def beta(self, t: Time) -> Time:
+    def beta(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return self.beta_min + t * (self.beta_max - self.beta_min)
 
-    def noise_so_far(self, t: Time) -> Time:
+    def noise_so_far(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         r"""$B(t)$; DDPM's $\bar\alpha_t$ is $e^{-B}$."""
         return t * self.beta_min + t**2 * (self.beta_max - self.beta_min) / 2
 
-    def alpha(self, t: Time) -> Time:
+    def alpha(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return torch.exp(-0.5 * self.noise_so_far(t))
 
-    def sigma(self, t: Time) -> Time:
+    def sigma(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         """Noise scale; `expm1` keeps its digits where t is small."""
         return (-torch.expm1(-self.noise_so_far(t))).sqrt()
 
-    def rate(self, t: Time) -> Time:
+    def rate(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return -0.5 * self.beta(t)
 
-    def diffusion(self, t: Time) -> Time:
+    def diffusion(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return self.beta(t).sqrt()
 
 
@@ -101,10 +100,10 @@ class SubVP(VP):
     $$dx = -\tfrac12\beta(t)\,x\,dt + \sqrt{\beta(t)\,(1-e^{-2B(t)})}\,dW$$ (eq. 29)
     """
 
-    def sigma(self, t: Time) -> Time:
+    def sigma(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return -torch.expm1(-self.noise_so_far(t))
 
-    def diffusion(self, t: Time) -> Time:
+    def diffusion(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return (self.beta(t) * -torch.expm1(-2 * self.noise_so_far(t))).sqrt()
 
 
@@ -129,16 +128,16 @@ class VE:
     def log_ratio(self) -> float:
         return math.log(self.sigma_max / self.sigma_min)
 
-    def alpha(self, t: Time) -> Time:
+    def alpha(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return torch.ones_like(t)
 
-    def sigma(self, t: Time) -> Time:
+    def sigma(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return self.sigma_min * torch.expm1(2 * self.log_ratio * t).sqrt()
 
-    def rate(self, t: Time) -> Time:
+    def rate(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return torch.zeros_like(t)
 
-    def diffusion(self, t: Time) -> Time:
+    def diffusion(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return self.sigma_min * math.sqrt(2 * self.log_ratio) * torch.exp(self.log_ratio * t)
 
 
@@ -149,16 +148,16 @@ class Straight:
     $$dx = -\frac{x}{1-t}\,dt + \sqrt{\frac{2t}{1-t}}\,dW$$
     """
 
-    def alpha(self, t: Time) -> Time:
+    def alpha(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return 1 - t
 
-    def sigma(self, t: Time) -> Time:
+    def sigma(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return t
 
-    def rate(self, t: Time) -> Time:
+    def rate(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return -1 / (1 - t)
 
-    def diffusion(self, t: Time) -> Time:
+    def diffusion(self, t: Float[Tensor, " *b"]) -> Float[Tensor, " *b"]:
         return (2 * t / (1 - t)).sqrt()
 
 

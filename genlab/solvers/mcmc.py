@@ -17,7 +17,6 @@ from genlab.core.tensors import require_between, require_finite, require_positiv
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
 LogDensity: TypeAlias = Callable[[Tensor], Tensor]
-Line: TypeAlias = Float[Tensor, " n"]  # a number at each place of a grid
 
 
 def langevin_step(
@@ -93,7 +92,9 @@ def mala(
         yield x
 
 
-def langevin_matrix(score: Line, x: Line, *, step_size: float) -> Float[Tensor, " n n"]:
+def langevin_matrix(
+    score: Float[Tensor, " n"], x: Float[Tensor, " n"], *, step_size: float
+) -> Float[Tensor, " n n"]:
     r"""Unadjusted Langevin on a line, as a matrix; ValueError: the step is too short for this grid.
 
     $$P_{ij} \propto \exp\Big(-\frac{(x_j - x_i - \eta\,\nabla\log p(x_i))^2}{4\eta}\Big)$$
@@ -103,7 +104,13 @@ def langevin_matrix(score: Line, x: Line, *, step_size: float) -> Float[Tensor, 
     return torch.softmax(-(moved**2) / (4 * step_size), dim=1)
 
 
-def mala_matrix(log_prob: Line, score: Line, x: Line, *, step_size: float) -> Float[Tensor, " n n"]:
+def mala_matrix(
+    log_prob: Float[Tensor, " n"],
+    score: Float[Tensor, " n"],
+    x: Float[Tensor, " n"],
+    *,
+    step_size: float,
+) -> Float[Tensor, " n n"]:
     r"""The same chain with Metropolis' test: $\pi_i \propto p(x_i)$ is stationary without error.
 
     $$P_{ij} = K_{ij}\min\Big(1, \frac{\pi_j K_{ji}}{\pi_i K_{ij}}\Big) \ (i\ne j), \qquad
@@ -117,7 +124,7 @@ def mala_matrix(log_prob: Line, score: Line, x: Line, *, step_size: float) -> Fl
     return accepted + torch.diag(1 - accepted.sum(1))
 
 
-def stationary(matrix: Float[Tensor, " n n"]) -> Line:
+def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
     r"""Where a chain settles: the row vector with $\pi P = \pi$, sum 1 (Levin and Peres, 1.5)."""
     n = len(matrix)
     _require_chain(matrix)

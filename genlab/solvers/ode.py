@@ -16,19 +16,22 @@ from genlab.core import Event, PerExample, Rng, Scalar, drawn, last, sum_event
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_rows
 
-State: TypeAlias = Float[Tensor, " *state"]
 Field: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Step: TypeAlias = Callable[[Field, Tensor, Tensor, Tensor], Tensor]
 Solver: TypeAlias = Callable[[Field, Tensor, Tensor], Iterator[Tensor]]
 Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, t), t (b,), to dx/dt
 
 
-def euler_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
+def euler_step(
+    func: Field, t: Scalar, s: Scalar, y: Float[Tensor, " *state"]
+) -> Float[Tensor, " *state"]:
     r"""Follow the slope at the start: $y_s = y_t + h f(t, y_t)$ with $h = s - t$. Order 1."""
     return y + (s - t) * func(t, y)
 
 
-def heun_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
+def heun_step(
+    func: Field, t: Scalar, s: Scalar, y: Float[Tensor, " *state"]
+) -> Float[Tensor, " *state"]:
     r"""Average the slopes at the start and at Euler's end point. Order 2.
 
     $$k_1 = f(t, y), \quad k_2 = f(s, y + h k_1), \quad y_s = y + \tfrac h2 (k_1 + k_2)$$
@@ -39,7 +42,9 @@ def heun_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
     return y + h / 2 * (k1 + k2)
 
 
-def rk4_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
+def rk4_step(
+    func: Field, t: Scalar, s: Scalar, y: Float[Tensor, " *state"]
+) -> Float[Tensor, " *state"]:
     r"""Simpson's rule for slopes. Order 4.
 
     $$y_s = y + \tfrac h6 (k_1 + 2k_2 + 2k_3 + k_4)$$
@@ -52,17 +57,23 @@ def rk4_step(func: Field, t: Scalar, s: Scalar, y: State) -> State:
     return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-def euler(func: Field, y0: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
+def euler(
+    func: Field, y0: Float[Tensor, " *state"], ts: Float[Tensor, " n"]
+) -> Iterator[Float[Tensor, " *state"]]:
     """Euler's method along the times `ts`: 1 evaluation a step, error $O(h)$."""
     return _integrate(euler_step, func, y0, ts)
 
 
-def heun(func: Field, y0: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
+def heun(
+    func: Field, y0: Float[Tensor, " *state"], ts: Float[Tensor, " n"]
+) -> Iterator[Float[Tensor, " *state"]]:
     """Heun's method along the times `ts`: 2 evaluations a step, error $O(h^2)$."""
     return _integrate(heun_step, func, y0, ts)
 
 
-def rk4(func: Field, y0: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
+def rk4(
+    func: Field, y0: Float[Tensor, " *state"], ts: Float[Tensor, " n"]
+) -> Iterator[Float[Tensor, " *state"]]:
     """The classical Runge-Kutta method along `ts`: 4 evaluations a step, error $O(h^4)$."""
     return _integrate(rk4_step, func, y0, ts)
 
@@ -79,7 +90,9 @@ def _integrate(step: Step, func: Field, y0: Tensor, ts: Tensor) -> Iterator[Tens
     return walk(partial(step, func), y0, ts)
 
 
-def walk(step: Callable[..., Tensor], y: State, ts: Float[Tensor, " n"]) -> Iterator[State]:
+def walk(
+    step: Callable[..., Tensor], y: Float[Tensor, " *state"], ts: Float[Tensor, " n"]
+) -> Iterator[Float[Tensor, " *state"]]:
     """Yield `y`, then what `step(t, s, y)` makes of it from each time to the next."""
     yield y
     for t, s in pairwise(ts):
@@ -126,7 +139,9 @@ def hutchinson_divergence(
     return (value, trace) if keep else (value.detach(), trace.detach())
 
 
-def rademacher(shape: Sequence[int], *, like: State, generator: Rng = None) -> Tensor:
+def rademacher(
+    shape: Sequence[int], *, like: Float[Tensor, " *state"], generator: Rng = None
+) -> Tensor:
     r"""Probes with entries +1 or -1, $\mathbb E[vv^\top] = I$ (Hutchinson 1990, proposition 1)."""
     bits = drawn(torch.randint, 0, 2, tuple(shape), device=like.device, generator=generator)
     return 2 * bits.to(like.dtype) - 1

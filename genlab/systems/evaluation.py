@@ -25,10 +25,6 @@ from genlab.metrics.coverage import PrecisionRecall, precision_recall
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import DigitJudge, WaveletFeatures, gradient_histograms
 
-Pictures = Float[Tensor, " n 3 s s"]
-Videos = Float[Tensor, " n 3 f h w"]
-Grey = Float[Tensor, " n f h w"]
-Labels = Int[Tensor, " n"]
 Classifier = Callable[[Tensor], Tensor]  # grey pictures to digits
 KINDS = ("digit", "colour", "stroke", "slant")
 STEP = 2 * SHIFT / (N_FRAMES - 1)
@@ -50,7 +46,9 @@ def video_evaluator() -> DigitJudge:
     return DigitJudge(render(grey, still, still, still), digit)
 
 
-def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attributes:
+def measure(
+    images: Float[Tensor, " n 3 s s"], digit: Int[Tensor, " n"], classifier: Classifier
+) -> Attributes:
     """What captions can say of pictures in [0, 1]; strokes are compared within `digit`'s class."""
     images = images.clamp(0, 1)
     grey = grey_of(images)
@@ -59,7 +57,7 @@ def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attribut
 
 
 def kept_words(
-    images: Pictures, claims: Sequence[Claims], classifier: Classifier
+    images: Float[Tensor, " n 3 s s"], claims: Sequence[Claims], classifier: Classifier
 ) -> dict[str, Float[Tensor, " n"]]:
     """For each picture and kind of word: 1 where the word is kept, 0 where not, nan unclaimed.
 
@@ -79,7 +77,9 @@ def kept_words(
 
 
 def word_scores(
-    images: Pictures, claims: Sequence[Claims], classifier: Classifier | None = None
+    images: Float[Tensor, " n 3 s s"],
+    claims: Sequence[Claims],
+    classifier: Classifier | None = None,
 ) -> dict[str, float]:
     """Proportion of the claimed words that pictures keep, by kind and for "all"."""
     kept = kept_words(images, claims, classifier or digit_evaluator())
@@ -95,7 +95,7 @@ def claims_of(caption: str) -> Claims | None:
 
 
 def drawn_scores(
-    captions: Sequence[str], images: Pictures, classifier: Classifier | None = None
+    captions: Sequence[str], images: Float[Tensor, " n 3 s s"], classifier: Classifier | None = None
 ) -> dict[str, float]:
     """`word_scores` of pictures in [0, 1] by their captions; a text that is none keeps no word."""
     claims = {k: claim for k, text in enumerate(captions) if (claim := claims_of(text))}
@@ -119,7 +119,7 @@ def read_scores(texts: Sequence[str], truth: Attributes) -> dict[str, float]:
     return {kind: sum(values) / max(1, len(values)) for kind, values in right.items()}
 
 
-def held_out_pictures(size: int = 16) -> tuple[Pictures, Attributes]:
+def held_out_pictures(size: int = 16) -> tuple[Float[Tensor, " n 3 s s"], Attributes]:
     """The 1,000 digits that no training saw, coloured, in [0, 1], and what is true of them."""
     grey, attributes = load_captioned("test", size)
     return paint(grey, attributes.colour), attributes
@@ -154,7 +154,7 @@ def _real_wavelets(size: int, n: int) -> Tensor:
     return _wavelets(size)(load_captioned("judge", size).grey[-n:])
 
 
-def likeness(pictures: Pictures) -> Likeness:
+def likeness(pictures: Float[Tensor, " n 3 s s"]) -> Likeness:
     """Compare pictures in [0, 1] with as many real ones; colours do not count."""
     size = pictures.shape[-1]
     n = len(pictures)
@@ -185,9 +185,9 @@ def proportion(right: Tensor) -> float:
 class VideoClaims(NamedTuple):
     """What captions claim of videos, as indices into the tables of words."""
 
-    digit: Labels
-    colour: Labels
-    motion: Labels
+    digit: Int[Tensor, " n"]
+    colour: Int[Tensor, " n"]
+    motion: Int[Tensor, " n"]
 
 
 def balanced_claims(n: int, *, seed: int = 0) -> VideoClaims:
@@ -197,7 +197,9 @@ def balanced_claims(n: int, *, seed: int = 0) -> VideoClaims:
     return VideoClaims(k % 10, colour, k // 10 % len(MOTIONS))
 
 
-def classify_frames(grey: Grey, motion: Labels, classifier: Classifier) -> Int[Tensor, " n f"]:
+def classify_frames(
+    grey: Float[Tensor, " n f h w"], motion: Int[Tensor, " n"], classifier: Classifier
+) -> Int[Tensor, " n f"]:
     """The digit in every frame; frames of videos that should turn are turned back first."""
     turning = (motion == MOTIONS.index("turning")).to(grey.dtype)
     rest = torch.zeros_like(turning)
@@ -206,7 +208,7 @@ def classify_frames(grey: Grey, motion: Labels, classifier: Classifier) -> Int[T
     return torch.stack([classifier(frame) for frame in back], 1)
 
 
-def motion_residual(grey: Grey) -> Float[Tensor, " n"]:
+def motion_residual(grey: Float[Tensor, " n f h w"]) -> Float[Tensor, " n"]:
     """Fraction of each next frame that the best of seven motions leaves unexplained, per video."""
     now = grey[:, :-1].flatten(0, 1)
     then = grey[:, 1:].flatten(0, 1)
@@ -220,7 +222,9 @@ def motion_residual(grey: Grey) -> Float[Tensor, " n"]:
     return unexplained.reshape(len(grey), -1).mean(1)
 
 
-def video_scores(videos: Videos, claims: VideoClaims, classifier: Classifier) -> dict[str, float]:
+def video_scores(
+    videos: Float[Tensor, " n 3 f h w"], claims: VideoClaims, classifier: Classifier
+) -> dict[str, float]:
     """Measure videos in [0, 1] against their captions and against themselves.
 
     Fractions "motion", "colour" and "digit" (right in all frames), "same digit", "all words", and

@@ -18,28 +18,27 @@ from genlab.nn.layers import time_embedding
 from genlab.nn.unet import ResBlock
 from genlab.score.edm import Denoiser, LogNormal
 from genlab.score.guidance import classifier_guided_eps
-from genlab.systems.text_diffusion import Captions, Rows, TextDiffusion
-
-Small = Float[Tensor, " b 3 small small"]
-Large = Float[Tensor, " b 3 large large"]  # twice as many
+from genlab.systems.text_diffusion import Captions, TextDiffusion
 
 
-def shrink(large: Large) -> Small:
+def shrink(large: Float[Tensor, " b 3 large large"]) -> Float[Tensor, " b 3 small small"]:
     """Halve a picture: means of 2 x 2 blocks."""
     return F.avg_pool2d(large, 2)
 
 
-def nearest(small: Small) -> Large:
+def nearest(small: Float[Tensor, " b 3 small small"]) -> Float[Tensor, " b 3 large large"]:
     """Double a picture by repeating each pixel four times; `shrink` undoes it."""
     return F.interpolate(small, scale_factor=2.0, mode="nearest")
 
 
-def bicubic(small: Small) -> Large:
+def bicubic(small: Float[Tensor, " b 3 small small"]) -> Float[Tensor, " b 3 large large"]:
     """Double a picture in [-1, 1] by cubic interpolation, what overshoots cut off (Keys 1981)."""
     return F.interpolate(small, scale_factor=2.0, mode="bicubic", align_corners=False).clamp(-1, 1)
 
 
-def sharpen(large: Large, amount: float) -> Large:
+def sharpen(
+    large: Float[Tensor, " b 3 large large"], amount: float
+) -> Float[Tensor, " b 3 large large"]:
     r"""Unsharp masking of a picture in [-1, 1]: $x + a\,(x - Bx)$, B the binomial blur of 3 x 3."""
     line = torch.tensor([0.25, 0.5, 0.25], dtype=large.dtype, device=large.device)
     kernel = (line[:, None] * line).expand(3, 1, 3, 3)
@@ -48,7 +47,9 @@ def sharpen(large: Large, amount: float) -> Large:
     return (large + amount * (large - blurred)).clamp(-1, 1)
 
 
-def enlarged(small: Small, amount: float) -> Large:
+def enlarged(
+    small: Float[Tensor, " b 3 small small"], amount: float
+) -> Float[Tensor, " b 3 large large"]:
     """Double pictures in [0, 1] without a network: bicubic, then sharpened."""
     return (sharpen(bicubic(2 * small - 1), amount) + 1) / 2
 
@@ -64,13 +65,22 @@ class Upsampler(nn.Module):
         self.painter, self.s_max = denoiser, s_max  # the name in the files of weights
 
     def condition(
-        self, small: Small, s: PerExample, eps: Small
+        self,
+        small: Float[Tensor, " b 3 small small"],
+        s: PerExample,
+        eps: Float[Tensor, " b 3 small small"],
     ) -> Float[Tensor, " b 4 large large"]:
         """What is concatenated: the small picture in [-1, 1], noisy and enlarged, and its noise."""
         seen = nearest(small + expand(s, small) * eps)
         return torch.cat([seen, expand(s, seen).expand_as(seen[:, :1])], 1)
 
-    def loss(self, x: Large, *, cond: Rows, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(
+        self,
+        x: Float[Tensor, " b 3 large large"],
+        *,
+        cond: Int[Tensor, " b s"],
+        generator: Rng = None,
+    ) -> Float[Tensor, ""]:
         """Denoising loss of large pictures, given their own noisy small ones."""
         small = shrink(x)
         s = self.s_max * drawn(torch.rand, len(x), device=x.device, generator=generator).to(x)
@@ -82,13 +92,13 @@ class Upsampler(nn.Module):
     def sample(
         self,
         captions: Captions,
-        small: Small,
+        small: Float[Tensor, " b 3 small small"],
         *,
         s: float = 0.0,
         guidance_scale: float = 1.0,
         n_steps: int = 6,
         generator: Rng = None,
-    ) -> Large:
+    ) -> Float[Tensor, " b 3 large large"]:
         """Draw one large picture in [-1, 1] for each small one, noise of strength s put on it."""
         require_between(0, self.s_max, s=s)
         small = small.to(self.painter.no_caption.state)
@@ -117,7 +127,7 @@ class Glide:
         n_steps_up: int = 6,
         s: float = 0.0,
         generator: Rng = None,
-    ) -> tuple[Small, Large]:
+    ) -> tuple[Float[Tensor, " b 3 small small"], Float[Tensor, " b 3 large large"]]:
         """Draw a small and a large picture in [0, 1] for each caption."""
         small = self.base.sample(
             captions, guidance_scale=guidance_scale, interval=self.interval, n_steps=n_steps,

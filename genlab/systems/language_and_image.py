@@ -35,12 +35,10 @@ FILL = WORDS.index(PAD)
 LENGTH = MAX_WORDS + 1  # words and the token that ends them
 N_PATCHES = 16  # vectors that stand for a picture: four by four
 
-Pictures = Float[Tensor, " b 3 16 16"]
-Rows = Int[Tensor, " b t"]
-States = Float[Tensor, " b t c"]
 
-
-def rows_of(captions: Sequence[str] | Rows, stop: int = IMAGE) -> Int[Tensor, " b 7"]:
+def rows_of(
+    captions: Sequence[str] | Int[Tensor, " b t"], stop: int = IMAGE
+) -> Int[Tensor, " b 7"]:
     """Captions as tokens, filled up to seven; `stop` is `END` for those that follow a picture.
 
     >>> [VOCABULARY[k] for k in rows_of(["a red one"])[0]]
@@ -50,7 +48,7 @@ def rows_of(captions: Sequence[str] | Rows, stop: int = IMAGE) -> Int[Tensor, " 
     return rows.scatter(1, (rows != FILL).sum(1, keepdim=True), stop)
 
 
-def words_of(rows: Rows) -> list[str]:
+def words_of(rows: Int[Tensor, " b t"]) -> list[str]:
     """Tokens as text, the special ones included, the padding left out."""
     return [" ".join(VOCABULARY[k] for k in row if k != FILL) for row in rows.tolist()]
 
@@ -66,7 +64,7 @@ class ImageEncoder(nn.Module):
             nn.Conv2d(48, d, 3, padding=1),
         )  # fmt: skip
 
-    def forward(self, images: Pictures) -> Float[Tensor, " b 16 d"]:
+    def forward(self, images: Float[Tensor, " b 3 16 16"]) -> Float[Tensor, " b 16 d"]:
         """Sixteen vectors of each picture."""
         return self.net(images).flatten(2).mT
 
@@ -85,7 +83,7 @@ class CaptionLM(nn.Module):
         """The token in front of everything; it is never predicted."""
         return len(VOCABULARY)
 
-    def read(self, tokens: Rows, cache: Cache = ()) -> tuple[Tensor, Cache]:
+    def read(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         """States of new tokens, given the cache of those before; and the new cache."""
         return self.net.body(self.net.embedding(tokens), cache)
 
@@ -93,31 +91,35 @@ class CaptionLM(nn.Module):
         """Logits of the token after each state."""
         return self.net.head(states)[..., : self.begin]
 
-    def _begun(self, rows: Rows) -> Int[Tensor, " b t+1"]:
+    def _begun(self, rows: Int[Tensor, " b t"]) -> Int[Tensor, " b t+1"]:
         return F.pad(rows, (1, 0), value=self.begin)
 
-    def states_and_log_probs(self, rows: Rows) -> tuple[States, Float[Tensor, " b t"]]:
+    def states_and_log_probs(
+        self, rows: Int[Tensor, " b t"]
+    ) -> tuple[Float[Tensor, " b t c"], Float[Tensor, " b t"]]:
         """The state after each token and its log-probability at its turn; zero at the padding."""
         h = self.read(self._begun(rows))[0]
         mine = used(rows, IMAGE)
         log_p = token_log_probs(self.head(h[:, :-1]), rows) * mine
         return h[:, 1:] * mine[:, :, None], log_p
 
-    def states(self, rows: Rows) -> States:
+    def states(self, rows: Int[Tensor, " b t"]) -> Float[Tensor, " b t c"]:
         """States of whole texts, each after its token has been read; zero at the padding."""
         return self.states_and_log_probs(rows)[0]
 
-    def log_prob(self, rows: Rows) -> Float[Tensor, " b"]:
+    def log_prob(self, rows: Int[Tensor, " b t"]) -> Float[Tensor, " b"]:
         """Exact log-probability of each text with the token that ends it, in nats."""
         return self.states_and_log_probs(rows)[1].sum(1)
 
-    def encode_images(self, images: Pictures) -> tuple[Tensor, Cache]:
+    def encode_images(self, images: Float[Tensor, " b 3 16 16"]) -> tuple[Tensor, Cache]:
         """States and cache after begin, `<image>` and the sixteen vectors of each picture."""
         start = torch.tensor([[self.begin, IMAGE]]).to(images.device).expand(len(images), 2)
         seen = self.see(images) + self.place
         return self.net.body(torch.cat([self.net.embedding(start), seen], 1))
 
-    def log_prob_given(self, images: Pictures, rows: Rows) -> Float[Tensor, " b"]:
+    def log_prob_given(
+        self, images: Float[Tensor, " b 3 16 16"], rows: Int[Tensor, " b t"]
+    ) -> Float[Tensor, " b"]:
         """Exact log-probability, in nats, of texts (`rows_of(captions, END)`) about pictures."""
         seen, cache = self.encode_images(images)
         after = torch.cat([seen[:, -1:], self.read(rows[:, :-1], cache)[0]], 1)
@@ -138,7 +140,11 @@ class CaptionLM(nn.Module):
 
     @torch.no_grad()
     def describe(
-        self, images: Pictures, *, reshape: Reshape = reshape_logits, generator: Rng = None
+        self,
+        images: Float[Tensor, " b 3 16 16"],
+        *,
+        reshape: Reshape = reshape_logits,
+        generator: Rng = None,
     ) -> Int[Tensor, " b t"]:
         """Say what pictures show: texts drawn from the model, or greedy ones with top_k = 1."""
         seen, cache = self.encode_images(images)
@@ -154,7 +160,9 @@ class CaptionLM(nn.Module):
         return last(texts).tokens[:, 1:]
 
 
-def context(states: States, length: int = LENGTH) -> Float[Tensor, " b {length} c"]:
+def context(
+    states: Float[Tensor, " b t c"], length: int = LENGTH
+) -> Float[Tensor, " b {length} c"]:
     r"""What the denoiser reads by cross-attention: the states, and zeros up to `length`.
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
@@ -166,7 +174,9 @@ def context(states: States, length: int = LENGTH) -> Float[Tensor, " b {length} 
     return F.pad(states, (0, 0, 0, length - states.shape[1]))
 
 
-def only_last(states: States, rows: Int[Tensor, " b t"]) -> States:
+def only_last(
+    states: Float[Tensor, " b t c"], rows: Int[Tensor, " b t"]
+) -> Float[Tensor, " b t c"]:
     """Keep the state of the image token, and set those of the words to zero."""
     return states * (rows == IMAGE)[:, :, None]
 
@@ -212,7 +222,11 @@ class LanguageAndImage(nn.Module):
         self.weight, self.p_alone, self.joint = weight, p_alone, joint
 
     def loss(
-        self, x: Pictures, *, cond: Int[Tensor, " b w"], generator: Generator | None = None
+        self,
+        x: Float[Tensor, " b 3 16 16"],
+        *,
+        cond: Int[Tensor, " b w"],
+        generator: Generator | None = None,
     ) -> Float[Tensor, ""]:
         r"""$-\log p(w) - \log p(w\mid x) + \lambda\,\ell(x\mid h(w))$, mean over the batch.
 
@@ -234,13 +248,13 @@ class LanguageAndImage(nn.Module):
     @torch.no_grad()
     def draw(
         self,
-        states: States,
+        states: Float[Tensor, " b t c"],
         *,
         guidance_scale: float = 3.0,
         guided_above: float = GUIDED_ABOVE,
         n_steps: int = 10,
         generator: Rng = None,
-    ) -> Pictures:
+    ) -> Float[Tensor, " b 3 16 16"]:
         """Draw one picture in [-1, 1] for each row of states, guided down to `guided_above`."""
         x = self.painter.sample(
             context(states), guidance_scale=guidance_scale, interval=(guided_above, math.inf),
@@ -270,7 +284,9 @@ class LanguageAndImage(nn.Module):
         return Drawn(texts, images, written)
 
     @torch.no_grad()
-    def sample(self, n: int, *, cond: Tensor | None = None, generator: Rng = None) -> Pictures:
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: Rng = None
+    ) -> Float[Tensor, " b 3 16 16"]:
         """Draw `n` pictures of captions of its own, or of the rows of word numbers in `cond`."""
         if cond is None:
             return self.complete([""] * n, generator=generator).images
@@ -278,7 +294,12 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def picture_bound(
-        self, x: Pictures, states: States | None, *, n_levels: int = 100, generator: Rng = None
+        self,
+        x: Float[Tensor, " b 3 16 16"],
+        states: Float[Tensor, " b t c"] | None,
+        *,
+        n_levels: int = 100,
+        generator: Rng = None,
     ) -> Float[Tensor, " b"]:
         r"""Bound on $\log P(x\mid h)$ of 1,021 grey levels by `n_levels` steps, nats."""
         levels = edm_sigmas(n_levels, sigma_min=FINEST, sigma_max=self.painter.sigma_max)
@@ -293,7 +314,9 @@ class LanguageAndImage(nn.Module):
         v = torch.cat([v[1:2], v[1:]])  # the last step's would be zero
         return ddpm_vlb(eps_model, x, eps, betas=betas, variances=v, bins=GREY)
 
-    def elbo(self, x: Pictures, *, cond: Int[Tensor, " b w"], generator: Rng = None) -> PerExample:
+    def elbo(
+        self, x: Float[Tensor, " b 3 16 16"], *, cond: Int[Tensor, " b w"], generator: Rng = None
+    ) -> PerExample:
         r"""Bound on $\log p(w, x)$ in nats: the text's part exact, the picture's a bound."""
         states, log_p = self.lm.states_and_log_probs(rows_of(cond))
         return log_p.sum(1) + self.picture_bound(x, states, generator=generator)

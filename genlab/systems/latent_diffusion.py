@@ -24,11 +24,7 @@ from genlab.score.diffusion import add_noise
 from genlab.score.flow_matching import flow_matching_loss, flow_sample
 from genlab.score.guidance import drop_condition, text_guided_denoiser
 
-Images = Float[Tensor, " b c h w"]
-Codes = Float[Tensor, " b k i j"]
-Rows = Int[Tensor, " b s"]
-States = Float[Tensor, " b s d"]
-Captions = Sequence[str] | Rows  # as text, or as rows of word numbers
+Captions = Sequence[str] | Int[Tensor, " b s"]  # as text, or as rows of word numbers
 Target = Literal["velocity", "noise"]
 LOG_ODDS = 0.8  # of the times: their mean in training, and added to even steps in sampling
 NARROWEST = 0.02  # of 1 - t, where a velocity is computed from predicted noise
@@ -51,11 +47,13 @@ class Pixels(nn.Module):
         super().__init__()
         self.event_shape = self.latent_shape = event_shape
 
-    def encode(self, x: Images) -> tuple[Images, Images]:
+    def encode(
+        self, x: Float[Tensor, " b c h w"]
+    ) -> tuple[Float[Tensor, " b c h w"], Float[Tensor, " b c h w"]]:
         """The picture, and a log-variance that stands for no noise."""
         return x, torch.full_like(x, -20.0)
 
-    def decode(self, z: Images) -> Images:
+    def decode(self, z: Float[Tensor, " b c h w"]) -> Float[Tensor, " b c h w"]:
         """The picture again, its values clipped to [0, 1]."""
         return z.clamp(0, 1)
 
@@ -85,39 +83,43 @@ class LatentDiffusion(nn.Module):
         self.register_buffer("spread", torch.ones(()))
 
     @torch.no_grad()
-    def set_scale(self, x: Images) -> None:
+    def set_scale(self, x: Float[Tensor, " b c h w"]) -> None:
         """Measure shift and spread of the codes of pictures in [0, 1]: once, before training."""
         mu, _ = self.vae.encode(x.to(self.shift.device))
         self.shift.copy_(mu.mean((0, 2, 3))[:, None, None])
         self.spread.copy_((mu - self.shift).std(correction=0))
 
     @torch.no_grad()
-    def encode(self, x: Images) -> Codes:
+    def encode(self, x: Float[Tensor, " b c h w"]) -> Float[Tensor, " b k i j"]:
         """Scaled codes of pictures in [0, 1]: the encoder's means, without its noise."""
         return (self.vae.encode(x.to(self.shift.device))[0] - self.shift) / self.spread
 
-    def decode(self, z: Codes) -> Images:
+    def decode(self, z: Float[Tensor, " b k i j"]) -> Float[Tensor, " b c h w"]:
         """Pictures of scaled codes."""
         return self.vae.decode(self.shift + self.spread * z)
 
-    def read(self, captions: Captions) -> States:
+    def read(self, captions: Captions) -> Float[Tensor, " b s d"]:
         """States of captions, for the network; ValueError names the word that is not known."""
         if not isinstance(captions, Tensor):
             captions = encode_scenes(read_scenes(captions))
         return self.encoder(captions.to(self.shift.device))
 
-    def nothing(self, n: int) -> States:
+    def nothing(self, n: int) -> Float[Tensor, " b s d"]:
         """States of the empty caption, n times."""
         return self.encoder(self.shift.new_zeros(n, MAX_WORDS, dtype=torch.int64))
 
-    def velocity(self, z_t: Codes, t: PerExample, states: States) -> Codes:
+    def velocity(
+        self, z_t: Float[Tensor, " b k i j"], t: PerExample, states: Float[Tensor, " b s d"]
+    ) -> Float[Tensor, " b k i j"]:
         r"""Predicted $\epsilon - z_0$; from noise it is $(\hat\epsilon - z_t)/(1 - t)$."""
         out: Tensor = self.net(z_t, t, context=states)
         if self.target == "velocity":
             return out
         return (out - z_t) / expand((1 - t).clamp(min=NARROWEST), z_t)
 
-    def loss(self, x: Codes, *, cond: Rows, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(
+        self, x: Float[Tensor, " b k i j"], *, cond: Int[Tensor, " b s"], generator: Rng = None
+    ) -> Float[Tensor, ""]:
         r"""Squared error of the target for scaled codes, a mean over batch and event; not nats.
 
         Times: $t = 1/(1 + e^{-u})$, $u \sim \mathcal N(0.8, 1)$ (Esser et al. 2024, section 3.1).
@@ -134,7 +136,7 @@ class LatentDiffusion(nn.Module):
 
     def guided(
         self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0
-    ) -> Callable[[Codes, PerExample], Codes]:
+    ) -> Callable[[Float[Tensor, " b k i j"], PerExample], Float[Tensor, " b k i j"]]:
         r"""Velocity $v_\varnothing + w\,(v_c - v_\varnothing)$, both from one batch of 2n rows.
 
         Ho and Salimans 2022 (arXiv:2207.12598), eq. 6 with $w$ for $1 + w$; w = 1 needs n rows.
@@ -154,7 +156,7 @@ class LatentDiffusion(nn.Module):
         guidance_scale: float = 1.0,
         n_steps: int = 20,
         generator: Rng = None,
-    ) -> Iterator[Codes]:
+    ) -> Iterator[Float[Tensor, " b k i j"]]:
         """DDIM on n codes, from noise: yields every state, the last one a finished scaled code."""
         ts = sampling_times(n_steps).to(self.spread)
         velocity = self.guided(captions, n, guidance_scale=guidance_scale)
@@ -169,7 +171,7 @@ class LatentDiffusion(nn.Module):
         guidance_scale: float = 1.0,
         n_steps: int = 20,
         generator: Rng = None,
-    ) -> Images:
+    ) -> Float[Tensor, " b c h w"]:
         """Draw one picture for each caption, `(n, 3, h, w)` in [0, 1]."""
         states = self.codes(
             captions, len(captions),
@@ -178,6 +180,8 @@ class LatentDiffusion(nn.Module):
         return self.decode(last(states))
 
     @torch.no_grad()
-    def sample(self, n: int, *, cond: Rows | None = None, generator: Rng = None) -> Event:
+    def sample(
+        self, n: int, *, cond: Int[Tensor, " b s"] | None = None, generator: Rng = None
+    ) -> Event:
         """Draw `n` pictures, of the captions whose rows of word numbers `cond` holds, or of any."""
         return self.decode(last(self.codes(cond, n, generator=generator)))

@@ -21,19 +21,23 @@ from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import Transform, affine_forward, affine_inverse
 from genlab.metrics.calibration import sbc_ranks
 
-Theta = Float[Tensor, " b p"]
-Data = Float[Tensor, " b d"]
 Box = tuple[float, float]  # the same interval for every parameter
 Simulator = LinearGaussian | TwoMoons | Epidemic
 
 
-def simulated(simulator: Simulator, n: int, generator: Generator) -> tuple[Theta, Data]:
+def simulated(
+    simulator: Simulator, n: int, generator: Generator
+) -> tuple[Float[Tensor, " b p"], Float[Tensor, " b d"]]:
     """Draw n parameters from the prior, and data from the parameters."""
     theta = simulator.prior(n, generator=generator)
     return theta, simulator.simulate(theta, generator=generator)
 
 
-def npe_loss(log_q: Callable[[Tensor, Tensor], Tensor], theta: Theta, x: Data) -> PerExample:
+def npe_loss(
+    log_q: Callable[[Tensor, Tensor], Tensor],
+    theta: Float[Tensor, " b p"],
+    x: Float[Tensor, " b d"],
+) -> PerExample:
     r"""Negative log-density of the parameters behind the data, nats (arXiv:1605.06376, prop. 1).
 
     $$\ell = -\log q(\theta\mid x), \qquad \theta \sim p(\theta),\ x \sim p(x\mid\theta)$$
@@ -58,12 +62,16 @@ class Rescale(nn.Module):
         self.register_buffer("shift", shift)
         self.register_buffer("log_scale", scale.log())
 
-    def forward(self, z: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
+    def forward(
+        self, z: Float[Tensor, " b p"], cond: Tensor | None = None
+    ) -> tuple[Float[Tensor, " b p"], PerExample]:
         shift, log_scale = (a.expand_as(z) for a in (self.shift, self.log_scale))
         x, log_deriv = affine_forward(z, shift, log_scale)
         return x, sum_event(log_deriv)
 
-    def inverse(self, x: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
+    def inverse(
+        self, x: Float[Tensor, " b p"], cond: Tensor | None = None
+    ) -> tuple[Float[Tensor, " b p"], PerExample]:
         shift, log_scale = (a.expand_as(x) for a in (self.shift, self.log_scale))
         z, log_deriv = affine_inverse(x, shift, log_scale)
         return z, sum_event(log_deriv)
@@ -127,16 +135,16 @@ class NeuralPosterior(nn.Module):
         self.register_buffer("x_mean", x_mean)
         self.register_buffer("x_std", x_std)
 
-    def standardise(self, x: Data) -> Data:
+    def standardise(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
         """Bring data to the scale of one that the networks like."""
         return ((x.sqrt() if self.counts else x) - self.x_mean) / self.x_std
 
-    def inside(self, theta: Theta) -> Bool[Tensor, " b"]:
+    def inside(self, theta: Float[Tensor, " b p"]) -> Bool[Tensor, " b"]:
         """Say which parameters the prior allows."""
         low, high = self.box or (-torch.inf, torch.inf)
         return ((theta >= low) & (theta <= high)).all(1)
 
-    def log_prob(self, theta: Theta, *, cond: Data) -> PerExample:
+    def log_prob(self, theta: Float[Tensor, " b p"], *, cond: Float[Tensor, " b d"]) -> PerExample:
         """Exact log q(theta | x) in nats; minus infinity where the prior is zero."""
         inside = self.inside(theta)
         middle = sum(self.box) / 2 if self.box else 0.0
@@ -144,11 +152,15 @@ class NeuralPosterior(nn.Module):
         log_q = self.flow.log_prob(allowed, cond=self.standardise(cond))
         return torch.where(inside, log_q, -torch.inf)
 
-    def loss(self, theta: Theta, *, cond: Data, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(
+        self, theta: Float[Tensor, " b p"], *, cond: Float[Tensor, " b d"], generator: Rng = None
+    ) -> Float[Tensor, ""]:
         return npe_loss(lambda theta, x: self.log_prob(theta, cond=x), theta, cond).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, *, cond: Float[Tensor, " k d"], generator: Rng = None) -> Theta:
+    def sample(
+        self, n: int, *, cond: Float[Tensor, " k d"], generator: Rng = None
+    ) -> Float[Tensor, " b p"]:
         """Draw n parameters: one for each of n rows of data, or all for a single row."""
         return self.flow.sample(n, cond=self.standardise(cond).expand(n, -1), generator=generator)
 

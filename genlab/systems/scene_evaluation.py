@@ -9,28 +9,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import Rng, drawn
-from genlab.data.scenes import (
-    ALONE,
-    INKS,
-    PAPER,
-    SIZE,
-    Facts,
-    Images,
-    Labels,
-    draw_scenes,
-    load_objects,
-)
+from genlab.data.scenes import ALONE, INKS, PAPER, SIZE, draw_scenes, load_objects
 from genlab.metrics.distances import frechet_distance
 
 WINDOW = 20  # pixels on a side that the classifier sees, around the middle of the ink
 SPANS = (20, 30)  # pixels of the picture that they stand for: one of two objects, alone
-Masks = Bool[Tensor, " n 32 32"]
-Grey = Float[Tensor, " n 32 32"]
-Windows = Float[Tensor, " n 1 20 20"]
-Classifier = Callable[[Windows], Labels]
+Classifier = Callable[[Float[Tensor, " n 1 20 20"]], Int[Tensor, " n"]]
 
 
-def places(relation: Labels) -> tuple[Masks, Masks]:
+def places(
+    relation: Int[Tensor, " n"],
+) -> tuple[Bool[Tensor, " n 32 32"], Bool[Tensor, " n 32 32"]]:
     """Where the first and the second object of each caption should be."""
     columns = (torch.arange(SIZE, device=relation.device) < SIZE // 2).expand(SIZE, SIZE)
     rows, everywhere = columns.T, torch.ones_like(columns)
@@ -38,7 +27,9 @@ def places(relation: Labels) -> tuple[Masks, Masks]:
     return masks[relation], masks[relation.new_tensor([1, 0, 3, 2, 4])[relation]]
 
 
-def measure_ink(images: Images, mask: Masks) -> tuple[Labels, Grey]:
+def measure_ink(
+    images: Float[Tensor, " n 3 32 32"], mask: Bool[Tensor, " n 32 32"]
+) -> tuple[Int[Tensor, " n"], Float[Tensor, " n 32 32"]]:
     r"""The ink nearest to that within the mask, and the grey picture that was printed with it.
 
     With $d = x - \text{paper}$ the ink is the $k$ whose direction $\text{ink}_k - \text{paper}$
@@ -54,7 +45,9 @@ def measure_ink(images: Images, mask: Masks) -> tuple[Labels, Grey]:
     return colour, grey.clamp(0, 1)
 
 
-def centred(grey: Grey, span: Float[Tensor, " n"]) -> Windows:
+def centred(
+    grey: Float[Tensor, " n 32 32"], span: Float[Tensor, " n"]
+) -> Float[Tensor, " n 1 20 20"]:
     """Windows of `span` pixels around the middle of the ink, read off on a 20 x 20 grid."""
     weight = grey.square()
     total = weight.sum((1, 2)).clamp(min=1e-6)
@@ -69,12 +62,14 @@ def _affine(a: Tensor, b: Tensor, x: Tensor, c: Tensor, d: Tensor, y: Tensor) ->
     return torch.stack([torch.stack([a, b, x], -1), torch.stack([c, d, y], -1)], 1)
 
 
-def _resampled(images: Tensor, theta: Tensor) -> Windows:
+def _resampled(images: Tensor, theta: Tensor) -> Float[Tensor, " n 1 20 20"]:
     grid = F.affine_grid(theta, [len(images), 1, WINDOW, WINDOW], align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
 
 
-def distorted(windows: Windows, generator: Generator) -> Windows:
+def distorted(
+    windows: Float[Tensor, " n 1 20 20"], generator: Generator
+) -> Float[Tensor, " n 1 20 20"]:
     """Turned, sheared, stretched and shifted at random, with a thinner or bolder stroke."""
     n = len(windows)
     turn, shear, wide, high, x, y, stroke = (
@@ -107,11 +102,13 @@ class SceneEvaluator(nn.Module):
         )  # fmt: skip
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(36 * w, 10))
 
-    def loss(self, x: Windows, *, cond: Labels, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(
+        self, x: Float[Tensor, " n 1 20 20"], *, cond: Int[Tensor, " n"], generator: Rng = None
+    ) -> Float[Tensor, ""]:
         """Cross-entropy with a twentieth of the probability spread over all digits, nats."""
         return F.cross_entropy(self.head(self.body(x)), cond, label_smoothing=0.05)
 
-    def forward(self, windows: Windows) -> Labels:
+    def forward(self, windows: Float[Tensor, " n 1 20 20"]) -> Int[Tensor, " n"]:
         """The digit in each window."""
         return self.head(self.body(windows)).argmax(1)
 
@@ -124,7 +121,7 @@ class Reading(NamedTuple):
 
 
 def windows_of(
-    images: Images, facts: Facts
+    images: Float[Tensor, " n 3 32 32"], facts: Int[Tensor, " n 5"]
 ) -> tuple[Int[Tensor, " n 2"], Float[Tensor, " n 2 1 20 20"]]:
     """Colour and window of both objects of every picture; alone, both are the same one."""
     alone = facts[:, 2] == ALONE
@@ -135,7 +132,9 @@ def windows_of(
 
 
 @torch.no_grad()
-def read_pictures(images: Images, facts: Facts, evaluator: Classifier) -> Reading:
+def read_pictures(
+    images: Float[Tensor, " n 3 32 32"], facts: Int[Tensor, " n 5"], evaluator: Classifier
+) -> Reading:
     """Digit and colour that pictures in [0, 1] show at the places that the facts name."""
     colours, windows = windows_of(images.clamp(0, 1), facts)
     digits = evaluator(windows.flatten(0, 1)).reshape(-1, 2)
@@ -143,7 +142,7 @@ def read_pictures(images: Images, facts: Facts, evaluator: Classifier) -> Readin
 
 
 def kept_facts(
-    images: Images, facts: Facts, evaluator: Classifier
+    images: Float[Tensor, " n 3 32 32"], facts: Int[Tensor, " n 5"], evaluator: Classifier
 ) -> dict[str, Float[Tensor, " n"]]:
     """For each picture 1 where all digits are right, all colours, every word ("all"), else 0."""
     found = read_pictures(images, facts, evaluator)
@@ -157,12 +156,16 @@ def kept_facts(
 
 
 @torch.no_grad()
-def _features(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Float[Tensor, " n f"]:
+def _features(
+    images: Float[Tensor, " n 3 32 32"], facts: Int[Tensor, " n 5"], evaluator: SceneEvaluator
+) -> Float[Tensor, " n f"]:
     windows = windows_of(images.clamp(0, 1), facts)[1][:, 0]
     return evaluator.body(windows)
 
 
-def scene_distance(images: Images, facts: Facts, evaluator: SceneEvaluator) -> float:
+def scene_distance(
+    images: Float[Tensor, " n 3 32 32"], facts: Int[Tensor, " n 5"], evaluator: SceneEvaluator
+) -> float:
     """Squared Fréchet distance of first objects to those of 2,000 real scenes of as many objects.
 
     On 32 axes of the evaluator's features, in units of the real ones' variance along each.

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from genlab.adversarial import StyleDiscriminator, StyleGenerator, mix_styles, r1_penalty, truncate
 from genlab.adversarial.gan import discriminator_loss, lazy_weight, non_saturating_generator_loss
-from genlab.adversarial.stylegan import Styles
 from genlab.core.tensors import Event, PerExample, Rng, drawn, randn
 
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
@@ -54,7 +53,7 @@ class StyleGAN(nn.Module):
         z = randn((n, self.generator_net.d_latent), like=like, generator=generator)
         return self.generator_net.mapping(z)
 
-    def synthesise(self, styles: Styles, generator: Rng = None) -> Event:
+    def synthesise(self, styles: Float[Tensor, " b layers d"], generator: Rng = None) -> Event:
         """Pictures of these styles, with fresh noise."""
         noise = self.generator_net.draw_noise(len(styles), generator)
         return self.generator_net.synthesis(styles, noise)

@@ -21,15 +21,16 @@ from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss, edm_sig
 from genlab.score.guidance import drop_condition, text_guided_denoiser
 from genlab.score.samplers import dpm_solver_sample
 
-Rows = Int[Tensor, " b s"]
-States = Float[Tensor, " b s d"]  # one for each word, which the network reads by cross-attention
-Captions = Sequence[str] | Rows | States  # as text, as rows of word numbers, or encoded
-TextEncoding = Callable[[Rows], States]
+Captions = (
+    Sequence[str] | Int[Tensor, " b s"] | Float[Tensor, " b s d"]
+)  # as text, as rows of word numbers, or encoded
+TextEncoding = Callable[[Int[Tensor, " b s"]], Float[Tensor, " b s d"]]
 FLOOR = 0.14  # noise below which the loss of a network that answers the data weighs no more
-Concatenated = Float[Tensor, " b *more"]  # as many pixels as the picture, any channels
 
 
-def encode_captions(captions: Captions, encoder: TextEncoding | None, like: Tensor) -> States:
+def encode_captions(
+    captions: Captions, encoder: TextEncoding | None, like: Tensor
+) -> Float[Tensor, " b s d"]:
     """Captions as the network reads them; ValueError for an unknown word, or without an encoder."""
     rows = captions if isinstance(captions, Tensor) else encode(captions)
     if rows.is_floating_point():
@@ -110,12 +111,12 @@ class TextDiffusion(nn.Module):
         self.levels, self.patch, self.skip = LogNormal(p_mean, p_std), patch, skip
         self.sigma_max, self.limit = sigma_max, limit
 
-    def encode(self, captions: Captions) -> States:
+    def encode(self, captions: Captions) -> Float[Tensor, " b s d"]:
         """Captions as the network reads them; states are returned as they are."""
         return encode_captions(captions, self.reader, self.no_caption.state)
 
     def raw(
-        self, text: Float[Tensor, " n s d"], concatenated: Concatenated | None = None
+        self, text: Float[Tensor, " n s d"], concatenated: Float[Tensor, " b *more"] | None = None
     ) -> Denoiser:
         """The network F for a text, and for a picture concatenated with its own at every level."""
 
@@ -133,7 +134,7 @@ class TextDiffusion(nn.Module):
         x: Event,
         *,
         cond: Captions,
-        concatenated: Concatenated | None = None,
+        concatenated: Float[Tensor, " b *more"] | None = None,
         generator: Rng = None,
     ) -> Float[Tensor, ""]:
         """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
@@ -154,11 +155,11 @@ class TextDiffusion(nn.Module):
         *,
         guidance_scale: float = 1.0,
         interval: tuple[float, float] | None = None,
-        concatenated: Concatenated | None = None,
+        concatenated: Float[Tensor, " b *more"] | None = None,
     ) -> Denoiser:
         """Guess of the data, unconditional without captions; outside the `interval`, w = 1."""
 
-        def denoise(x: Event, sigma: PerExample, text: States) -> Event:
+        def denoise(x: Event, sigma: PerExample, text: Float[Tensor, " b s d"]) -> Event:
             raw = self.raw(text, concatenated)
             return edm_denoise(raw, x, sigma, sigma_data=self.sigma_data, skip=self.skip)
 
@@ -196,7 +197,7 @@ class TextDiffusion(nn.Module):
         interval: tuple[float, float] | None = None,
         n_steps: int = 12,
         order: int = 2,
-        concatenated: Concatenated | None = None,
+        concatenated: Float[Tensor, " b *more"] | None = None,
         generator: Rng = None,
     ) -> Event:
         """Draw one example for each caption; w other than 0 and 1 doubles the cost of a step."""

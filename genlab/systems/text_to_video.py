@@ -20,18 +20,17 @@ from genlab.score.guidance import drop_condition, text_guided_denoiser
 from genlab.systems.text_diffusion import (
     FLOOR,
     Captions,
-    States,
     TextDiffusion,
     encode_captions,
     multistep_sample,
 )
 
-Videos = Float[Tensor, " n 3 f h w"]
-Noise = Float[Tensor, " n c f *hw"]
 SIGMA_DATA = 0.5  # of the scaled pixels
 
 
-def mixed_noise(common: Float[Tensor, " n c 1 *hw"], own: Noise, *, correlation: float) -> Noise:
+def mixed_noise(
+    common: Float[Tensor, " n c 1 *hw"], own: Float[Tensor, " n c f *hw"], *, correlation: float
+) -> Float[Tensor, " n c f *hw"]:
     r"""Blend one noise for all frames with one noise for each (Ge et al. 2023, mixed noise model).
 
     $$\epsilon_f = \sqrt a\,\epsilon_{\text{common}} + \sqrt{1-a}\,\epsilon_f^{\text{own}}$$
@@ -71,12 +70,12 @@ def frame_error(rho: float, sigma: float, n_frames: int) -> float:
     return sum(sigma**2 * v / (v + sigma**2) for v in variances) / n_frames
 
 
-def scale(videos: Videos) -> Videos:
+def scale(videos: Float[Tensor, " n 3 f h w"]) -> Float[Tensor, " n 3 f h w"]:
     """Colours in [0, 1] to [-1, 1]."""
     return 2 * videos - 1
 
 
-def to_colours(x: Videos) -> Videos:
+def to_colours(x: Float[Tensor, " n 3 f h w"]) -> Float[Tensor, " n 3 f h w"]:
     """Undo `scale`, and cut off what lies outside [0, 1]."""
     return ((x + 1) / 2).clamp(0, 1)
 
@@ -111,24 +110,28 @@ class TextToVideo(nn.Module):
         self.levels = LogNormal(p_mean + shift, p_std)
         self.p_drop, self.p_alone = p_drop, p_alone
 
-    def encode(self, captions: Captions) -> States:
+    def encode(self, captions: Captions) -> Float[Tensor, " b s d"]:
         """Captions as the network reads them; ValueError for an unknown word."""
         return encode_captions(captions, self.reader, self.no_caption.state)
 
     def raw(
         self,
-        text: States,
+        text: Float[Tensor, " b s d"],
         joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
     ) -> Denoiser:
         """The network for a text: `joined` videos (None: all) see all their frames."""
         return lambda x, c_noise: self.net(x, c_noise, text, joined=joined, times=times)
 
-    def loss(self, x: Videos, *, cond: Captions, generator: Rng = None) -> Float[Tensor, ""]:
+    def loss(
+        self, x: Float[Tensor, " n 3 f h w"], *, cond: Captions, generator: Rng = None
+    ) -> Float[Tensor, ""]:
         """Weighted error of the predicted videos, mean over the batch; not nats."""
         return self._loss(x, cond, self.levels, None, None, generator)
 
-    def still_loss(self, x: Videos, *, cond: Captions, generator: Rng = None) -> Float[Tensor, ""]:
+    def still_loss(
+        self, x: Float[Tensor, " n 3 f h w"], *, cond: Captions, generator: Rng = None
+    ) -> Float[Tensor, ""]:
         """The same of one frame of each video, drawn at random, alone."""
         n = len(x)
         frame = drawn(torch.randint, x.shape[2], (n, 1), device=x.device, generator=generator)
@@ -138,7 +141,7 @@ class TextToVideo(nn.Module):
 
     def _loss(
         self,
-        x: Videos,
+        x: Float[Tensor, " n 3 f h w"],
         cond: Captions,
         levels: LogNormal,
         joined: Bool[Tensor, " b"] | None,
@@ -168,7 +171,9 @@ class TextToVideo(nn.Module):
         text = self.encode(captions)
         free = self.no_caption.state.expand_as(text)
 
-        def denoise(x: Videos, sigma: PerExample, text: States) -> Videos:
+        def denoise(
+            x: Float[Tensor, " n 3 f h w"], sigma: PerExample, text: Float[Tensor, " b s d"]
+        ) -> Float[Tensor, " n 3 f h w"]:
             raw = self.raw(text, None if joined else torch.zeros(len(x), dtype=torch.bool), times)
             return edm_denoise(raw, x, sigma, sigma_data=SIGMA_DATA, skip=False)
 
@@ -185,10 +190,10 @@ class TextToVideo(nn.Module):
         joined: bool = True,
         n_steps: int = 10,
         order: int = 2,
-        noise: Videos | None = None,
+        noise: Float[Tensor, " n 3 f h w"] | None = None,
         times: Float[Tensor, " f"] | None = None,
         generator: Rng = None,
-    ) -> Videos:
+    ) -> Float[Tensor, " n 3 f h w"]:
         """Draw one video in [0, 1] for each caption by DPM-Solver++ 2M, or DDIM at order 1."""
         if noise is None:
             shape = (len(captions), *self.event_shape)
@@ -224,7 +229,9 @@ def caption_table() -> Int[Tensor, " 10 6 5 6"]:
     return encode(write_moving(*parts)).reshape(*sizes, MAX_WORDS)
 
 
-def video_batch(batch: tuple[Tensor, Tensor], generator: Generator) -> tuple[Videos, Tensor]:
+def video_batch(
+    batch: tuple[Tensor, Tensor], generator: Generator
+) -> tuple[Float[Tensor, " n 3 f h w"], Tensor]:
     """Scaled videos of grey digits `(b, 14, 14)`, newly moved and coloured, and word numbers."""
     grey, digit = batch
     colour = torch.randint(len(COLOURS), digit.shape, generator=generator)

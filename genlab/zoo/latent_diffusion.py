@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from genlab.core.stats import kl_diag_normal
@@ -12,8 +13,6 @@ from genlab.data.scenes import (
     MAX_WORDS,
     PARTS,
     WORDS,
-    Facts,
-    Images,
     compose,
     draw_facts,
     draw_scenes,
@@ -47,14 +46,16 @@ P_TWO = 0.7  # of the scenes of a training, those of two objects
 
 def scenes_of(
     batch: tuple[Tensor, Tensor], generator: Generator, *, p_two: float = P_TWO
-) -> tuple[Images, Facts]:
+) -> tuple[Float[Tensor, " n 3 32 32"], Int[Tensor, " n 5"]]:
     """Fresh scenes of a batch of digits: each is once the first object, and once the second."""
     grey, digit = batch
     facts = draw_facts(torch.stack([digit, digit.roll(1)], 1), generator, p_two=p_two)
     return compose(grey, grey.roll(1, 0), facts, generator), facts
 
 
-def real_scenes(n: int, *, p_two: float, held_out: bool = False) -> tuple[Images, Facts]:
+def real_scenes(
+    n: int, *, p_two: float, held_out: bool = False
+) -> tuple[Float[Tensor, " n 3 32 32"], Int[Tensor, " n 5"]]:
     """Scenes of the reference's digits, always the same."""
     generator = Generator().manual_seed(SEED)
     return draw_scenes(load_objects("reference"), n, generator, p_two=p_two, held_out=held_out)
@@ -91,7 +92,9 @@ def by_windows(model: SceneEvaluator, grey: Tensor, digit: Tensor, *, plan: Plan
     return by_loss(model, grey, digit, plan=plan, change=changed)
 
 
-def scores(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Figures:
+def scores(
+    images: Float[Tensor, " n 3 32 32"], facts: Int[Tensor, " n 5"], evaluator: SceneEvaluator
+) -> Figures:
     """Fraction of pictures that keep every digit, every colour, every word of their captions."""
     kept = kept_facts(images, facts, evaluator)
     return {kind: right.mean().item() for kind, right in kept.items()}

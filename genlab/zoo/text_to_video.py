@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from genlab.core.tensors import make_generator, randn
@@ -12,7 +13,7 @@ from genlab.data.moving import SIZE, small_digits, write_moving
 from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNetConfig, VideoUNet, VideoUNetConfig
 from genlab.systems.evaluation import VideoClaims, balanced_claims, video_evaluator, video_scores
-from genlab.systems.text_to_video import TextToVideo, Videos, inflate, video_batch
+from genlab.systems.text_to_video import TextToVideo, inflate, video_batch
 from genlab.train import Hooks, Run
 from genlab.zoo.cards import SEED, Figures, default_dtype, digest, named, single
 from genlab.zoo.glide import GLIDE_BASE, GUIDANCE
@@ -71,7 +72,7 @@ def by_stills_and_videos(
         most = batch_stills if stills else plan.batch_size
         return video_batch((batch[0][:most], batch[1][:most]), generator)
 
-    def loss(x: Videos, *, cond: Tensor, generator: Generator) -> Tensor:
+    def loss(x: Float[Tensor, " n 3 f h w"], *, cond: Tensor, generator: Generator) -> Tensor:
         return (model.still_loss if stills else model.loss)(x, cond=cond, generator=generator)
 
     return by_loss(
@@ -86,7 +87,7 @@ def by_stills_and_videos(
 @torch.no_grad()
 def draw_videos(
     model: TextToVideo, claims: VideoClaims, *, joined: bool = True, shared: bool = False
-) -> Videos:
+) -> Float[Tensor, " n 3 f h w"]:
     """One guided video for each claim, frames `joined` or alone, from one noise if `shared`."""
     with default_dtype(torch.float32):
         model = single(model).eval()
