@@ -245,9 +245,9 @@ def whole(tmp_path_factory):
     ("name", "number"),
     [
         ("digit_vae", KILL),
-        ("digit_gan", KILL),
+        pytest.param("digit_gan", KILL, marks=pytest.mark.verify),
         ("digit_vae", signal.SIGINT),
-        ("digit_vae", signal.SIGTERM),
+        pytest.param("digit_vae", signal.SIGTERM, marks=pytest.mark.verify),
     ],
 )
 def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, name, number):

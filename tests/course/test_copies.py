@@ -390,29 +390,41 @@ def test_nothing_is_replaced(source, tmp_path):
     assert mine.read_text() == "my work"
 
 
-@pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
-def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(path):
+def faults_of_the_copy(path):
+    """What is wrong with the working copy of a lesson before anybody has written in it."""
     copy = nbformat.reads(as_bytes(fresh(path)).decode(), as_version=4)
     nbformat.validate(copy)
     shown = [o for c in copy.cells if c.cell_type == "code" for o in c.outputs]
-    assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
-    assert all(output.data.keys() - {"text/plain"} for output in shown)
     opening = [c for c in copy.cells[:5] if c.cell_type == "code" and c.outputs]
-    assert {"image/png", "image/gif", "image/webp"} & opening[0].outputs[0].data.keys()
+    pictures = {"image/png", "image/gif", "image/webp"}
+    faults = []
+    if not {output.output_type for output in shown} <= {"display_data", "execute_result"}:
+        faults.append("keeps what was printed")
+    elif not all(output.data.keys() - {"text/plain"} for output in shown):
+        faults.append("keeps a result")
+    if not opening or not pictures & opening[0].outputs[0].get("data", {}).keys():
+        faults.append("opens without a picture")
     original = nbformat.read(path, as_version=4)
-    for before, after in zip(original.cells, copy.cells, strict=True):
+    for k, (before, after) in enumerate(zip(original.cells, copy.cells, strict=True)):
+        drawn = [o.data for o in before.get("outputs", ()) if "image/png" in o.get("data", {})]
+        kept = [o.get("data") for o in after.get("outputs", [])]
         tagged = "keep-output" in after.metadata.get("tags", ())
-        pictures = [o for o in before.get("outputs", ()) if "image/png" in o.get("data", {})]
-        kept = after.get("outputs", [])
-        assert all(p.data in [o.data for o in kept] for p in pictures) if tagged else kept == []
+        if not (all(data in kept for data in drawn) if tagged else kept == []):
+            faults.append(f"cell {k} keeps too much or too little")
+    return faults
 
 
-@pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
-def test_every_exercise_of_the_course_starts_with_a_blank(path):
+def test_the_copies_of_the_course_open_with_their_pictures_and_without_results():
+    found = {name: faults_of_the_copy(path) for name, path in shipped().items()}
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def test_every_exercise_of_the_course_starts_with_a_blank():
     """By which an answer is known when a copy is rescued."""
-    cells = [c for c in code_cells(fresh(path)) if asked_in(c)]
-    assert cells
-    assert all(_blanks(c["source"]) for c in cells)
+    asked = {n: [c for c in code_cells(fresh(p)) if asked_in(c)] for n, p in shipped().items()}
+    assert [name for name, cells in asked.items() if not cells] == []
+    without = [asked_in(c) for cells in asked.values() for c in cells if not _blanks(c["source"])]
+    assert without == []
 
 
 @pytest.fixture(scope="module")

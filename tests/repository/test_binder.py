@@ -69,6 +69,7 @@ def test_the_server_starts_with_working_copies_or_else_without(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.verify
 def test_the_demo_pages_are_written_where_the_badge_leads(tmp_path):
     """`postBuild` with stand-ins for pip, python and `genlab start`."""
     pytest.importorskip("voila", reason="Voila is not installed")

@@ -110,6 +110,7 @@ def test_the_wheel_carries_the_lessons_without_outputs_and_nothing_of_ours_alone
     assert sum(sizes.values()) < 40 * MB
 
 
+@pytest.mark.verify
 def test_in_an_empty_folder_a_lesson_opens_and_runs_without_network(installed, tmp_path):
     where = call(installed, "-c", "import genlab; print(genlab.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parents[1].resolve())

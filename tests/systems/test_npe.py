@@ -204,7 +204,11 @@ def test_couplings_sample_in_one_pass_and_masked_layers_in_one_a_parameter(autor
 
 
 @pytest.mark.slow
-@KINDS
+@pytest.mark.parametrize(
+    "autoregressive",
+    [False, pytest.param(True, marks=pytest.mark.verify)],
+    ids=["coupling", "masked"],
+)
 def test_training_reaches_the_exact_posterior(autoregressive, generator):
     """Linear Gaussian, 400 steps: from 1.8 nats above the floor, all that data tell, to 0.05."""
     model = LinearGaussian()

@@ -16,7 +16,7 @@ def alone(make):
 
 
 ALONE = [
-    pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.verify] * (name in SLOW))
     for name in widgets.FIGURES
     if name not in ("watch", "release_reader", "clinic") and alone(getattr(widgets, name))
 ]
