@@ -79,6 +79,7 @@ def test_the_kind_travels_with_the_value_and_a_stochastic_bound_receives_the_gen
 
 
 @pytest.mark.slow
+@pytest.mark.verify
 def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
     pytest.importorskip("mypy")
     program = tmp_path / "program.py"

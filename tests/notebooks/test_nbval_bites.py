@@ -166,6 +166,7 @@ def outcomes(tmp_path_factory):
     }, printed
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("kind", [*CELLS, *OTHERS])
 def test_every_altered_output_fails_and_what_may_vary_passes(kind, outcomes):
     seen, printed = outcomes
@@ -173,14 +174,17 @@ def test_every_altered_output_fails_and_what_may_vary_passes(kind, outcomes):
     assert kind in OTHERS or {expected for expected, _ in seen[kind]} == {False, True}
 
 
+@pytest.mark.verify
 def test_a_cell_that_asks_for_the_network_is_told_that_it_must_run_offline(outcomes):
     assert "must run offline" in outcomes[1]
 
 
-def test_memory_over_the_budget_fails_and_the_table_says_so(tmp_path):
-    notebook = built(["import numpy\nx = numpy.ones(10**6)"], tmp_path)
+def test_an_altered_number_fails_and_memory_over_the_budget_and_the_table_says_so(tmp_path):
+    small = "import numpy\nx = numpy.ones(10**6)"
+    notebook = built([small, "print(0.25)", "print(0.25)"], tmp_path)
     notebook.cells[0].source = "import numpy\nx = numpy.ones(130_000_000)"  # 1.04 GB
+    notebook.cells[2].outputs[0].text = altered("0.25\n", (0, 4))
     passed, printed = run_nbval(notebook, tmp_path)
-    assert passed["Cell 0"]
+    assert [passed[f"Cell {i}"] for i in range(3)] == [True, True, False]
     assert not passed["memory budget"]
     assert "OVER MEMORY BUDGET" in printed

@@ -30,7 +30,7 @@ from genlab.latent.vae import active_units, kl_annealing
 from genlab.metrics import calibration, coverage, distances
 from genlab.metrics.coverage import inception_score
 from genlab.metrics.distances import energy_distance, frechet_1d, frechet_distance, kid, rbf_kernel
-from genlab.nn import transformer
+from genlab.nn.attention import attention
 from genlab.score import edm, masked
 from genlab.score.consistency import consistency_precondition, huber_distance
 from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vlb, ddpm_vlb_term
@@ -163,9 +163,9 @@ REFUSED = {
     "sequence_log_prob: more positions": (
         lambda: sequence_log_prob(torch.zeros(3, 5, 3), torch.zeros(3, 2).long()), r"\(3, 5\)"),
     "attention: a query without a key": (
-        lambda: transformer.attention(Q, Q, Q, MASKED), "query 1 without a key"),
+        lambda: attention(Q, Q, Q, MASKED), "query 1 without a key"),
     "attention, fused: a query without a key": (
-        lambda: transformer.attention(Q, Q, Q, MASKED, fused=True), "query 1 without a key"),
+        lambda: attention(Q, Q, Q, MASKED, fused=True), "query 1 without a key"),
     "edm_precondition: sigma_data": (
         lambda: edm.edm_precondition(ROW + 1, sigma_data=-1.0), "sigma_data is -1"),
     "edm_loss: sigma": (

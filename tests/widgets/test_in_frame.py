@@ -30,7 +30,8 @@ def outside(axes, x, y):
 
 
 MAKERS = [posterior_ellipse, gan_game]
-MAKERS.append(pytest.param(metric_room, marks=pytest.mark.slow))  # 32 corners, every metric
+EVERY_METRIC_AT_32_CORNERS = pytest.param(metric_room, marks=[pytest.mark.slow, pytest.mark.verify])
+MAKERS.append(EVERY_METRIC_AT_32_CORNERS)
 
 
 @pytest.mark.parametrize("make", MAKERS)
