@@ -179,6 +179,7 @@ def test_a_client_of_the_newer_protocol_is_connected(server):
     link.close()
 
 
+@pytest.mark.verify
 def test_a_visit_too_many_is_refused_in_a_sentence_and_let_in_when_others_have_left(server):
     psutil.wait_procs(server.kernels(), timeout=IDLE + 30)
     with ThreadPoolExecutor(2 * MOST) as visitors:

@@ -167,6 +167,7 @@ def answers():
 
 
 @pytest.mark.slow
+@pytest.mark.verify
 @pytest.mark.parametrize("field", FIELDS)
 def test_the_card_says_what_the_texts_say(field, answers):
     told = [(got[field], truth(row, field)) for got, row in zip(answers, TEST, strict=True)]
@@ -181,6 +182,7 @@ def plain(value):
 
 
 @pytest.mark.slow
+@pytest.mark.verify
 def test_a_confidence_is_a_probability(answers):
     """Of answers near a confidence, about that proportion is right."""
     sure = [(got["confidence"][f], got[f] == plain(truth(row, f)))

@@ -79,7 +79,8 @@ REFUSED = {
     "stationary: rows": (lambda: mcmc.stationary(torch.eye(2) * 3), "sums to 3"),
     "stationary: empty": (lambda: mcmc.stationary(torch.zeros(0, 0)), r"\(0, 0\)"),
     "langevin_matrix: one slope": (
-        lambda: mcmc.langevin_matrix(torch.ones(1), X[:, 0], step_size=9.0), r"score \(1,\)"),
+        lambda: mcmc.langevin_matrix(torch.ones(1), X[:, 0], step_size=9.0),
+        r"x has shape \(3,\), expected \(1,\)"),
     "normal_log_prob: (b, 1) and (b,)": (
         lambda: core.normal_log_prob(COLUMN, ROW, 1.0), r"\(3, 1\).*\(3, 3\)"),
     "memorization_probe: NaN rows": (
@@ -97,25 +98,26 @@ REFUSED = {
         lambda: distances.transport_prices(-torch.ones(3, 3), ROW + 1, ROW + 1),
         "distance holds -1"),
     "frechet_1d: (b, 1) and (b,)": (
-        lambda: frechet_1d(ROW, ROW, COLUMN, ROW), r"mu2 \(3, 1\)"),
+        lambda: frechet_1d(ROW, ROW, COLUMN, ROW), r"mu2 has shape \(3, 1\)"),
     "draw: NaN": (lambda: draw(spoiled(X), ROW), "softmax of the logits holds nan"),
     "draw: all forbidden": (lambda: draw(X - torch.inf, ROW), "softmax of the logits holds nan"),
     "draw: +inf": (lambda: draw(spoiled(X, math.inf), ROW), "softmax of the logits holds nan"),
-    "draw: (b, 1) numbers": (lambda: draw(X, COLUMN), r"u \(3, 1\)"),
+    "draw: (b, 1) numbers": (lambda: draw(X, COLUMN), r"u has shape \(3, 1\)"),
     "discriminator_loss": (
-        lambda: adversarial.discriminator_loss(COLUMN, ROW), r"logits_real \(3, 1\)",
+        lambda: adversarial.discriminator_loss(COLUMN, ROW), r"logits_real has shape \(3, 1\)",
     ),
-    "wgan_critic_loss": (lambda: wgan_critic_loss(COLUMN, ROW), r"f_real \(3, 1\)"),
-    "optimal_logits": (lambda: adversarial.optimal_logits(COLUMN, ROW), r"log_p \(3, 1\)"),
-    "contrastive_loss": (lambda: contrastive_loss(COLUMN, ROW), r"energy_data \(3, 1\)"),
-    "nce_logits": (lambda: nce_logits(COLUMN, ROW, ratio=1.0), r"log_model \(3, 1\)"),
-    "nce_loss": (lambda: nce_loss(COLUMN, X), r"logits_data \(3, 1\)"),
+    "wgan_critic_loss": (lambda: wgan_critic_loss(COLUMN, ROW), r"f_real has shape \(3, 1\)"),
+    "optimal_logits": (
+        lambda: adversarial.optimal_logits(COLUMN, ROW), r"log_p has shape \(3, 1\)"),
+    "contrastive_loss": (lambda: contrastive_loss(COLUMN, ROW), r"energy_data has shape \(3, 1\)"),
+    "nce_logits": (lambda: nce_logits(COLUMN, ROW, ratio=1.0), r"since log_model has \(3, 1\)"),
+    "nce_loss": (lambda: nce_loss(COLUMN, X), r"logits_data has shape \(3, 1\)"),
     "annealed_importance": (
         lambda: last(annealed_importance(
             lambda x: x[:, :1], lambda x: x[:, 0], X, ROW[:2], step_size=0.1)),
         r"log_base \(3, 1\)"),
-    "affine_forward": (lambda: affine_forward(COLUMN, ROW, ROW), r"z \(3, 1\)"),
-    "affine_inverse": (lambda: affine_inverse(COLUMN, ROW, ROW), r"x \(3, 1\)"),
+    "affine_forward": (lambda: affine_forward(COLUMN, ROW, ROW), r"since z has \(3, 1\)"),
+    "affine_inverse": (lambda: affine_inverse(COLUMN, ROW, ROW), r"since x has \(3, 1\)"),
     "ddim_sample: t = -1": (
         lambda: last(ddim_sample(half, X, steps(9, 5, -1), alphas_bar=BAR)),
         r"timesteps holds -1, expected 0\.\.9"),
@@ -152,7 +154,8 @@ REFUSED = {
     "edm_sigmas: rho 1e6": (lambda: edm_sigmas(5, rho=1e6), "rho must lie in"),
     "edm_sigmas: sigma_max": (lambda: edm_sigmas(5, sigma_max=math.inf), "sigma_max, got"),
     "ddpm_sample: lengths": (
-        lambda: last(ddpm_sample(half, X, betas=BETAS[1:], variances=BETAS)), r"betas \(9,\)"),
+        lambda: last(ddpm_sample(half, X, betas=BETAS[1:], variances=BETAS)),
+        r"since betas has \(9,\)"),
     "ddpm_loss: a model of other shape": (
         lambda: ddpm_loss(lambda x, t: x[:, :1], X, steps(0, 1, 2), X, alphas_bar=BAR),
         r"eps_hat \(3, 1\)"),

@@ -102,6 +102,7 @@ class Copyist(torch.nn.Module):
 
 
 @pytest.mark.slow
+@pytest.mark.verify
 def test_generators_are_measured_by_their_own_captions_guided_and_plain():
     found = scenes._measure_latent(Copyist())
     for objects in ("one", "two"):
