@@ -58,9 +58,9 @@ def test_unnormalised_and_negative_rows_are_refused(f):
     good = torch.tensor([0.5, 0.5])
     with pytest.raises(ValueError, match=r"p sums to 1\.1"):
         f(torch.tensor([0.5, 0.6]), good)
-    with pytest.raises(ValueError, match=r"q contains -0\.1"):
+    with pytest.raises(ValueError, match=r"q holds -0\.1"):
         f(good, torch.tensor([1.1, -0.1]))
-    with pytest.raises(ValueError, match="p sums to nan"):
+    with pytest.raises(ValueError, match="p holds nan"):
         f(torch.tensor([math.nan, 0.5]), good)
 
 
