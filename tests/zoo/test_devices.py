@@ -16,13 +16,7 @@ from genlab.zoo import find, recipes, train
 from genlab.zoo.recipe import Recipe, seeded
 
 QUICK = ("digit_vae", "digit_gan", "digit_ncsn")
-SLOW = (
-    "digit_transformer",
-    "digit_flow",
-    "digit_ebm",
-    "digit_masked_diffusion",
-    "latent_diffusion",
-)
+SLOW = ("digit_transformer", "digit_flow", "digit_ebm", "digit_masked_diffusion")
 
 
 def when(name: str) -> Any:
