@@ -9,7 +9,6 @@ import re
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
-from torch import nn
 from torch.testing import assert_close
 
 from genlab import adversarial, core
@@ -18,7 +17,6 @@ from genlab.adversarial.gan import wgan_critic_loss
 from genlab.autoregressive.decoding import draw, generate_cached, generate_naive, write_until
 from genlab.autoregressive.likelihood import sequence_log_prob, token_log_probs
 from genlab.core import last
-from genlab.data import toys
 from genlab.data.captions import measure_colour, measure_slant, measure_stroke
 from genlab.data.digits import from_unit
 from genlab.data.moving import measure_motion
@@ -28,7 +26,6 @@ from genlab.flow.transforms import affine_forward, affine_inverse
 from genlab.latent.em import ppca_m_step, ppca_ml
 from genlab.latent.vae import active_units, kl_annealing
 from genlab.metrics import calibration, coverage, distances
-from genlab.metrics.coverage import inception_score
 from genlab.metrics.distances import energy_distance, frechet_1d, frechet_distance, kid, rbf_kernel
 from genlab.nn.attention import attention
 from genlab.score import edm, masked
@@ -256,8 +253,6 @@ GREY = torch.tensor([[0, 3], [9, 4], [2, 2], [16, 7]])
 OF_GREY = {
     "normal_log_prob": lambda x: core.normal_log_prob(x, 7.5, 1.5),
     "mean_event": lambda x: core.mean_event(x),
-    "Moons": lambda x: toys.Moons().log_prob(x),
-    "GaussianRing": lambda x: toys.GaussianRing().log_prob(x),
     "nearest_distance": lambda x: coverage.nearest_distance(x, x[:2] + 1),
     "knn_radius": lambda x: coverage.knn_radius(x, 2),
     "frechet_distance": lambda x: frechet_distance(x, x + 3),
@@ -268,8 +263,6 @@ OF_GREY = {
     "transport_prices": lambda x: (
         distances.transport_prices(x[:2] * 0 + 1, x[0] * 0 + 1, x[0] * 0 + 1).f
     ),
-    "dsm_loss": lambda x: dsm_loss(lambda y: -y, x, x, sigma=1.5),
-    "inception_score": lambda x: inception_score(nn.functional.one_hot(x[:, 0].long()).to(x)),
 }
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import TypeCheckError
 from pytest_socket import SocketConnectBlockedError
 
-from genlab.core.stats import std_normal_log_prob
+from genlab.core.tensors import make_generator
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")  # it says so before it raises
@@ -30,7 +30,7 @@ def test_a_warning_is_an_error():
 
 def test_annotations_are_checked_at_run_time():
     with pytest.raises(TypeCheckError):
-        std_normal_log_prob(torch.zeros(3, 2, dtype=torch.int64))
+        make_generator("three")
 
 
 def test_a_test_that_hangs_ends_the_run_and_says_where(tmp_path):

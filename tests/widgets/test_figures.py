@@ -23,10 +23,11 @@ ALONE = [
 
 
 def ends(control):
-    """The first and the last position of a control."""
+    """The first and the last position of a control; of a list, the second, too."""
     options = getattr(control, "options", None)
     if options:
-        return [o[1] if isinstance(o, tuple) else o for o in (options[0], options[-1])]
+        some = [*options[:2], options[-1]]
+        return [o[1] if isinstance(o, tuple) else o for o in some]
     if hasattr(control, "base"):
         return [control.base**control.min, control.base**control.max]
     return [control.min, control.max] if hasattr(control, "min") else [False, True]
