@@ -41,7 +41,7 @@ def test_the_pythons_are_those_of_the_classifiers_and_the_ones_that_are_only_tri
 def test_every_command_is_one_of_the_makefile():
     called = {t for run in COMMANDS if run.startswith("make ") for t in run.split()[1:]}
     called -= {"${{", "matrix.part", "}}"}
-    assert called == {"lint", "types", "unit", "notebooks"}
+    assert called == {"types", "unit", "notebooks"}
     parts = {part.split()[0] for part in JOBS["proof"]["strategy"]["matrix"]["part"]}
     assert parts == {"statistics", "portability", "verify", "mutants", "bite", "random-mutants"}
     called |= parts
@@ -49,6 +49,18 @@ def test_every_command_is_one_of_the_makefile():
     fast = re.search(r"^test-fast:.*\n.*-m (\".*\")$", MAKEFILE, re.MULTILINE)[1]
     (tests,) = [run for run in COMMANDS if "-m pytest" in run]
     assert tests.endswith(f"-m {fast}")
+
+
+def test_lint_waits_for_no_torch_and_runs_what_make_lint_runs():
+    """Their versions are those of the extra `dev`."""
+    install, run = [step["run"] for step in JOBS["lint"]["steps"] if "run" in step]
+    dev = PROJECT["optional-dependencies"]["dev"]
+    wanted = {r for r in dev if r.startswith(("ruff", "import-linter"))}
+    assert set(install.replace('"', "").split()[4:]) == wanted
+    recipe = MAKEFILE[MAKEFILE.index("\nlint:") :].partition("\n\n")[0]
+    for command in run.split(" && "):
+        assert command.split()[0] in recipe
+    assert run.count(" && ") == recipe.count("exit 1") - 1
 
 
 def test_contributing_says_what_runs_on_a_change_and_what_at_night():
