@@ -1117,6 +1117,8 @@ check(
     rtol=1e-5,
     unlike={"levels exchanged": logit(0, 1)},
 )
+
+# %%
 one_code = bits_per_dim(-by_softmax.mean(), 256)  # every image from the code z = 0
 check_range(
     "ELBO (bound), test bits per pixel at most",
