@@ -1,4 +1,4 @@
-"""What the check at the public door costs: python benchmarks/doors.py.
+"""What the check of shapes at the public API costs: python benchmarks/doors.py.
 
 Each call with the check and without it, in turns in one process with one thread, by the processor's
 clock; printed are medians of the paired differences and of the ratios.

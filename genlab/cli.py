@@ -141,13 +141,13 @@ def train(
         try:
             card = make(path, n_steps=steps, force=force, every=every, watch=bar, **how)
         except KeyboardInterrupt:
-            stand, kept = path.with_suffix(".checkpoint"), "nothing is kept"
+            stand, kept = path.with_suffix(".checkpoint"), "nothing is saved"
             if stand.exists():
-                kept = f"{stand} keeps the training; the same command goes on from there"
+                kept = f"the training so far is saved in {stand}; run the same command to resume"
             complain(f"stopped; {kept}")
             raise typer.Exit(130) from None
     if card is None:
-        err.print(f"stopped at step {bar.step}; the same command goes on from there")
+        err.print(f"stopped at step {bar.step}; run the same command to resume")
         raise typer.Exit(130)
     if card:
         out.print(f"wrote {path} and its card: {_figures(card['metrics'])}", soft_wrap=True)
@@ -208,7 +208,7 @@ def sample(
     from genlab.files import replace_file, require_room
 
     if not caption.strip():
-        refuse(f'expected what to draw, as in "{EXAMPLE}", got an empty caption')
+        refuse(f'the caption is empty: say what to draw, as in "{EXAMPLE}"')
     if place.is_dir():
         refuse(f"{place} is a folder: expected the name of a file")
     if place.suffix.lower() not in PICTURES:
@@ -226,7 +226,7 @@ def sample(
 
     model = find(name, _beside()).load(dtype=torch.float32).to(_device(device))
     if not isinstance(model, LatentDiffusion):
-        raise ValueError(f"{name} draws from no caption; latent_diffusion and latent_dit do")
+        raise ValueError(f"{name} does not take a caption; latent_diffusion and latent_dit do")
     generator = torch.Generator().manual_seed(seed)
     x = model.draw([caption] * n, guidance_scale=guidance, generator=generator)
     row = torch.nn.functional.pad(x, (2, 2, 2, 2), value=1.0).permute(2, 0, 3, 1).flatten(1, 2)

@@ -18,6 +18,8 @@ from typing import Any
 from genlab_course.places import folder
 
 LOG = "progress.jsonl"
+MOST = 10_000_000  # bytes of one learner's progress: a line is about a hundred
+TOO_MUCH = f"more than {MOST // 1_000_000} MB of progress, the limit for one learner"
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -
         _append(place / LOG, {"id": id, "right": right, "at": round(time.time())} | more)
     except OSError as error:
         return _once(
-            f"progress cannot be kept in {place}: {error.strerror}. The lesson goes on; to keep "
-            'what you answer from now on: course.keep("another folder")'
+            f"your answers cannot be saved in {place}: {error.strerror}. You can go on; to save "
+            'from now on, run course.keep("another folder").'
         )
     return ""
 
@@ -51,13 +53,14 @@ def _nowhere() -> str:
     """Why there is no folder to keep answers in; "" where none is expected."""
     if named := os.environ.get("GENLAB_MY"):
         return (
-            f"progress cannot be kept in {named}, which GENLAB_MY names: no working copies lie "
-            'there. `genlab start` makes them; course.keep("another folder") names another'
+            f"your answers cannot be saved: GENLAB_MY names {named}, which holds no working "
+            "copies. Run `genlab start` to make them, or choose a folder with "
+            'course.keep("another folder").'
         )
     if "google.colab" in sys.modules:
         return (
-            "answers are not kept: Colab forgets its disk. Mount your drive (Files, Mount Drive), "
-            'then course.keep("/content/drive/MyDrive/genlab")'
+            "your answers are not saved: Colab deletes its disk when the session ends. Mount your "
+            'drive (Files, Mount Drive), then run course.keep("/content/drive/MyDrive/genlab")'
         )
     return ""
 
@@ -92,7 +95,7 @@ def entries(file: Any, most: int | None = None) -> Iterator[dict[str, Any]]:
     """
     data = file.read() if most is None else file.read(most + 1)
     if most is not None and len(data) > most:
-        raise ValueError("more progress than is read of one learner")
+        raise ValueError(TOO_MUCH)
     for line in io.BytesIO(data):
         if line.startswith(b"{"):
             with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):

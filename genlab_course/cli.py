@@ -41,7 +41,7 @@ def read(
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = "the standard input" if piped else file
-        raise ValueError(f"{place} is no text in UTF-8 ({error.reason})") from None
+        raise ValueError(f"{place} is not UTF-8 text ({error.reason})") from None
     reading = reader.read(text, lambda families: {f: PAYS[f][0] for f in families})
     if as_json:
         typer.echo(json.dumps(reading.as_dict(), indent=2, ensure_ascii=False))
@@ -102,7 +102,8 @@ def start() -> None:
         complain(sentence)
     if "GENLAB_MY" not in os.environ:  # which says what is meant
         if other is not None:
-            complain(f"you have other copies, with what you answered, in {other}: open them there")
+            where = f"your answers are in another folder, {other}"
+            complain(f"{where}: open the copies there to go on with them")
         remember(mine)
 
 
@@ -227,7 +228,7 @@ def speedrun(
         for line in speedrun.play(seed, seconds, place, n, letters, force=force):
             out.print(line, soft_wrap=True, highlight=False)
     except KeyboardInterrupt:
-        complain("stopped; nothing of this run is kept: its clock cannot be taken up again")
+        complain("stopped; nothing was saved, because a timed run cannot be resumed")
         raise typer.Exit(130) from None
 
 
@@ -274,7 +275,7 @@ def _print_class(learners: dict[str, Any]) -> None:
             part.add_row(name, *("{}/{}".format(*row[key]) for key in keys))
         out.print(part)
     for id, says, times, people in classroom.mistakes(learners):
-        said = f"{id}: {times} times, {people} learners: {textwrap.shorten(says, 80)}"
+        said = f"{id} (times: {times}, learners: {people}): {textwrap.shorten(says, 80)}"
         out.print(said, soft_wrap=True, markup=False)
 
 

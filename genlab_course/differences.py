@@ -18,8 +18,8 @@ NAN = "0 log 0, 0 / 0, or the logarithm or root of a negative number?"
 INFINITY = "a division by 0, log 0, or an exponential of a large number?"
 FACTORS = (
     (-1.0, "Every number has the opposite sign."),
-    (2.0, "Every number is twice what it should be: a factor is missing somewhere."),
-    (0.5, "Every number is half of what it should be: a factor too many somewhere."),
+    (2.0, "Every number is twice what it should be: is a factor 1/2 missing?"),
+    (0.5, "Every number is half of what it should be: is there an extra factor 1/2?"),
     (math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
     (1 / math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
 )
@@ -53,7 +53,8 @@ def difference(
     """What differs between the results for each input and those that are expected.
 
     With `show`, a sentence may contain one expected number, or a factor or a constant from which
-    it follows; without it none, as where that number is itself the answer.
+    it follows. Without it, as where that number is itself the answer, only a factor of -1, 2, 1/2
+    or log 2 may be named.
     """
     for number, (g, e) in enumerate(zip(given, expected, strict=True), 1):
         where = _on_input(number, len(expected))
@@ -76,7 +77,7 @@ def _of_kind(given: Any, expected: Any, where: str) -> str:
         if not isinstance(expected, str):
             return f"{given!r} is text: give the number without quotes"
         same = str(given).strip().lower() == expected.strip().lower()
-        return "" if same else f"{given!r} is not it{where}"
+        return "" if same else f"{given!r} is not the expected answer{where}"
     a = numbers(given)
     b = numbers(expected)
     same = a.shape == b.shape or a.size == b.size == 1
@@ -121,11 +122,11 @@ def _everywhere(a: Array, b: Array, within: Tolerance, show: bool) -> str:
         return "Every number is 0."
     factor = float(a @ b / (b @ b))
     if np.allclose(a, factor * b, rtol=1e-5, atol=1e-9 * np.abs(b).max()):
-        return f"Yours is {_apart(factor, 1.0)[0]} times what is expected, at every place."
+        return f"Every number is {_apart(factor, 1.0)[0]} times the expected one."
     shift = float((a - b).mean())
     if np.allclose(a - b, shift, rtol=1e-5, atol=1e-9):
         how = "larger" if shift > 0 else "smaller"
-        return f"Yours is {abs(shift):.4g} {how} than expected, at every place."
+        return f"Every number is {abs(shift):.4g} {how} than expected."
     return ""
 
 
@@ -137,21 +138,22 @@ def _in_one(given: list[Array], expected: list[Array], within: Tolerance, show: 
             continue
         where = _on_input(number, len(expected))
         if said := _everywhere(a.ravel(), b.ravel(), within, show and a.size > 1):
-            return said if not where else f"{said[:-1]}{where}."
-        count = f"{wrong.sum()} of {a.size} places"
-        if a.size > 1 and within.agree(np.abs(a), np.abs(b)).all():
-            return f"The sizes are right, the sign is not at {count}, the first{_at(wrong)}{where}"
-        if a.size > 1 and within.agree(np.sort(a, None), np.sort(b, None)).all():
-            return (
-                f"The numbers are right, but at {count} out of order, the first{_at(wrong)}{where}"
-            )
+            return said if not where else f"{said[:-1]}{where}{said[-1]}"
         place = tuple(np.argwhere(wrong)[0])
         mine, wanted = _apart(float(a[place]), float(b[place]))
-        told = f"{mine}, expected {wanted}" if show else mine
+        told = f"got {mine}, expected {wanted}" if show else f"got {mine}"
         if a.size == 1:
-            return f"{told}{where}" if show else f"{mine} is not it"
-        return f"{count} differ{where}, the first{_at(wrong)}: {told}"
-    return "not it"
+            return f"{told}{where}" if show else f"{mine} is not the expected answer"
+        count = f"{wrong.sum()} of {a.size} positions"
+        first = f"first{_at(wrong)}"
+        if within.agree(np.abs(a), np.abs(b)).all():
+            said = f"The magnitudes are right, but the sign is wrong at {count}, {first}"
+            return f"{said}{where}"
+        if within.agree(np.sort(a, None), np.sort(b, None)).all():
+            said = f"The numbers are right but in the wrong order: {count} differ, {first}"
+            return f"{said}{where}"
+        return f"{count} differ{where}, {first}: {told}"
+    return "this is not the expected answer"
 
 
 def _on_input(number: int, n_inputs: int) -> str:

@@ -3,7 +3,7 @@
 An exercise has a right answer, the wrong ones that people give, and a sentence for each of these.
 An attempt is compared with all of them on several inputs, so that the reply names the
 misunderstanding. Any other attempt is told what differs: of a function's results one expected
-number may be shown, of an answer found by hand none.
+number may be shown; of an answer found by hand none, only a factor of -1, 2, 1/2 or log 2.
 """
 
 import functools
@@ -83,7 +83,7 @@ class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
 
 
 _FIXED = "the value is right, but training cannot follow it back to the weights: return a tensor"
-_ASKED = "see its text above the cell"
+_ASKED = "see the text of the exercise, above the cell"
 _BANKS = f"{__package__}.exercises"
 LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
     "few": "frontier_few_step", "fm": "frontier_flow_matching",
@@ -244,8 +244,9 @@ def _judged(task: Exercise, answer: Any) -> str:
         try:
             return task.judge(_touched(answer))
         except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
-            like = f"an answer like {type(task.right).__name__}" if task.right else "another"
-            said = f"{_shown(answer)} could not be read; {like} is expected: {_ASKED}"
+            kind = type(task.right).__name__
+            wanted = f"an answer of type {kind}" if task.right else "a different kind of answer"
+            said = f"{_shown(answer)} could not be read. Expected {wanted}: {_ASKED}"
             raise _Crashed(said) from error
 
     @functools.wraps(answer)
@@ -313,7 +314,9 @@ def _explain(error: Exception, answer: Any, task: Exercise) -> str:
     except TypeError:
         given = len(inspect.signature(answer).parameters)
         asked = len(case or ())
-        return f"your function takes {given} arguments, not {asked}: {_ASKED}"
+        called = f"{asked} argument{'' if asked == 1 else 's'}"
+        names = f"its definition names {given}"
+        return f"your function is called with {called}, but {names}: {_ASKED}"
     except ValueError:  # a function in C has no signature
         pass
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
@@ -321,7 +324,10 @@ def _explain(error: Exception, answer: Any, task: Exercise) -> str:
     elif isinstance(error, ZeroDivisionError):
         says = "something is divided by zero"
     elif "math domain error" in text or "expected a positive input" in text:
-        says = "a logarithm or a root is taken of a number that is not positive: a sign, or an |.|?"
+        says = (
+            "you take the logarithm or root of a number that is not positive. "
+            "Is a sign wrong, or an absolute value missing?"
+        )
     elif any(sign in text for sign in ("broadcast", "must match the size", "cannot be multiplied")):
         says = "two shapes do not fit together: print the .shape of what you combine"
     elif isinstance(error, IndexError):

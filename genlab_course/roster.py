@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from genlab_course.answers import LOG, entries
+from genlab_course.answers import LOG, MOST, TOO_MUCH, entries
 
-MOST = 10_000_000  # bytes of one learner's progress: a line is about a hundred
 READABLE = "expected a folder, a .zip or a .jsonl file"
 DAMAGES = (  # of a zip, as the standard library reports them
     OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
@@ -102,11 +101,11 @@ def _logs(place: Path) -> Iterator[IO[bytes]]:
             if not hidden and path.is_file() and (path.name == LOG or path.suffix == ".zip"):
                 yield from _logs(path)
     elif not stat.S_ISREG(kind):
-        raise ValueError("no file: a pipe, a socket or a device")
+        raise ValueError("not a regular file, but a pipe, a socket or a device")
     elif _is_zip(place):
         yield from _zipped(place)
     elif place.suffix == ".zip":
-        raise ValueError("damaged: no zip")
+        raise ValueError("damaged: not a zip archive")
     elif place.suffix == ".jsonl":
         yield place.open("rb")
 
@@ -119,7 +118,7 @@ def _zipped(place: Path) -> Iterator[IO[bytes]]:
             parts = info.filename.split("/")
             if parts[-1] == LOG and not any(map(_by_the_system, parts)):
                 if info.file_size > MOST:
-                    raise ValueError(f"{info.file_size:,} bytes of progress; at most {MOST:,}")
+                    raise ValueError(TOO_MUCH)
                 yield packed.open(info)
 
 

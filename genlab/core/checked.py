@@ -1,4 +1,4 @@
-"""Shapes and dtypes of a call, checked once at the public door, from the annotations there.
+"""Shapes and dtypes of a call, checked once, at the public API, from the annotations there.
 
 `check_public(__name__)`, the last line of a module, wraps its public functions, constructors and
 methods. Of the arguments of a call, those that jaxtyping annotates must agree: a named dimension
@@ -6,8 +6,8 @@ has one size, `*event` one run of sizes, over all of them. In a method of a mode
 says what `*event` is (and `d`, of a single axis), `latent_shape` what `*latent` is. `{n}` means the
 value of the argument n.
 
-Only the outermost call is checked: what it calls, and a sampler that it returned, runs unlooked
-at. Shapes and dtypes are read, values never.
+Only the outermost call is checked: what it calls, and a sampler that it returned, runs unchecked.
+Shapes and dtypes are read, values never.
 """
 
 import contextlib
@@ -126,17 +126,17 @@ def checked(function: _F) -> _F:
                     told = _complaint(p.name, x, p.specs, sizes, reason)
                     raise ValueError(f"{function.__qualname__.removesuffix('.__init__')}: {told}")
             if trains and (x := _argument(tensors[0], args, kwargs)) is not None and not len(x):
-                told = f"{tensors[0].name} holds no examples, and has no mean loss"
+                told = f"{tensors[0].name} is an empty batch, so its mean loss is undefined"
                 raise ValueError(f"{function.__qualname__}: {told}")
             answer = function(*args, **kwargs)
         finally:
             _state.inside = False
-        return _unlooked_at(answer) if isinstance(answer, Generator) else answer
+        return _unchecked(answer) if isinstance(answer, Generator) else answer
 
     return door  # type: ignore[return-value]
 
 
-def _unlooked_at(items: Generator[Any, Any, Any]) -> Iterator[Any]:
+def _unchecked(items: Generator[Any, Any, Any]) -> Iterator[Any]:
     """What a sampler yields; calls in its body are inside, those of its reader are not."""
     with contextlib.closing(items):
         while True:

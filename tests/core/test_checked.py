@@ -1,4 +1,4 @@
-"""The check at the public door: what it refuses, lets through, and must not touch."""
+"""The check at the public API: what it refuses, lets through, and must not touch."""
 
 import copy
 import inspect

@@ -116,7 +116,7 @@ def test_what_cannot_be_kept_is_said_once_with_the_folder_the_reason_and_what_to
 ):
     monkeypatch.setattr(os, "write", full)
     said = record("a", True, copies)
-    assert said.startswith(f"progress cannot be kept in {copies}: No space left on device. ")
+    assert said.startswith(f"your answers cannot be saved in {copies}: No space left on device. ")
     assert 'course.keep("another folder")' in said
     assert record("b", True, copies) == ""  # once a session
     assert answered(copies) == {}
@@ -153,13 +153,13 @@ def test_a_reply_and_a_quiz_say_that_the_answer_is_not_kept(copies, monkeypatch,
     monkeypatch.chdir(copies)
     monkeypatch.setattr(os, "write", full)
     course.exercise("02.sequence-nll", find_exercise("02.sequence-nll").right)
-    assert "progress cannot be kept" in capsys.readouterr().out
+    assert "your answers cannot be saved" in capsys.readouterr().out
     monkeypatch.setattr("genlab_course.answers._told", set())
     card = widgets.quiz(3).cards[1]
     card.choose(0)
-    assert "progress cannot be kept" in card.reply.value
+    assert "your answers cannot be saved" in card.reply.value
     card.choose(1)
-    assert "progress" not in card.reply.value
+    assert "saved" not in card.reply.value
 
 
 def test_on_colab_one_is_told_once_that_nothing_is_kept(tmp_path, monkeypatch):
@@ -168,7 +168,7 @@ def test_on_colab_one_is_told_once_that_nothing_is_kept(tmp_path, monkeypatch):
     assert record("a", True) == ""  # a shipped notebook in the clone
     monkeypatch.setitem(sys.modules, "google.colab", os)
     said = record("a", True)
-    assert "answers are not kept" in said
+    assert "your answers are not saved: Colab deletes its disk" in said
     assert 'course.keep("/content/drive/MyDrive/genlab")' in said
     assert record("a", True) == ""
 
@@ -177,6 +177,6 @@ def test_a_drive_that_is_gone_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GENLAB_MY", str(tmp_path / "drive"))
     said = record("a", True)
-    assert f"progress cannot be kept in {tmp_path / 'drive'}" in said
-    assert "GENLAB_MY" in said
+    assert f"GENLAB_MY names {tmp_path / 'drive'}, which holds no working copies" in said
+    assert said.startswith("your answers cannot be saved: ")
     assert record("a", True) == ""

@@ -282,7 +282,7 @@ def test_what_no_checker_has_written_is_no_named_mistake(made):
 
 def test_the_command_prints_both_tables(a_class):
     result = run("class", a_class)
-    assert "3 times, 2 learners" in said(result)
+    assert "times: 3, learners: 2" in said(result)
     assert "do not grade on them alone" in said(result)
     table = [line for line in result.stdout.splitlines() if line.startswith("heron")]
     assert result.stdout.split("\n")[0].split() == ["learner", "02", "language_model"]

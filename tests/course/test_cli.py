@@ -260,7 +260,7 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, 
     killed.send_signal(number)
     _, complaint = killed.communicate(timeout=60)
     assert killed.returncode == (-KILL if number == KILL else 130)
-    assert number == KILL or "the same command goes on from there" in complaint
+    assert number == KILL or "run the same command to resume" in complaint
     assert not path.exists()
     again = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
@@ -293,7 +293,7 @@ def test_an_interrupt_ends_the_measuring_at_once_and_the_training_is_kept(tmp_pa
         _, complaint = measuring.communicate(timeout=20)  # of the minute that it would take
         assert measuring.returncode == 130
         checkpoint = tmp_path / "digit_vae.checkpoint"
-        assert f"{checkpoint} keeps the training; the same command goes on" in complaint
+        assert f"the training so far is saved in {checkpoint}; run the same" in complaint
         assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
     again = subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
@@ -303,9 +303,9 @@ def test_an_interrupt_ends_the_measuring_at_once_and_the_training_is_kept(tmp_pa
 @pytest.mark.parametrize(
     ("called", "arguments", "sentence"),
     [
-        ("genlab.zoo.recipe.Recipe.train", ["train", "digit_gan"], "stopped; nothing is kept"),
+        ("genlab.zoo.recipe.Recipe.train", ["train", "digit_gan"], "stopped; nothing is saved"),
         ("genlab_course.speedrun.draw", ["speedrun", "digits16", "--seconds", 0.1, "-n", 40],
-         "stopped; nothing of this run is kept: its clock cannot be taken up again"),
+         "stopped; nothing was saved, because a timed run cannot be resumed"),
     ],
 )  # fmt: skip
 def test_an_interrupt_says_what_is_lost(tmp_path, monkeypatch, called, arguments, sentence):
@@ -386,12 +386,12 @@ def test_a_second_folder_of_copies_is_told_of_the_first(tmp_path, monkeypatch):
     for name in ("first", "second", "second"):
         monkeypatch.setattr("genlab_course.places.own_folder", lambda name=name: places[name])
         told.setdefault(name, said(run("start")))
-    assert "other copies" not in told["first"]
-    assert f"you have other copies, with what you answered, in {places['first']}" in told["second"]
-    assert "other copies" not in said(run("start"))  # it is no new folder any more
+    assert "another folder" not in told["first"]
+    assert f"your answers are in another folder, {places['first']}: open" in told["second"]
+    assert "another folder" not in said(run("start"))  # it is no new folder any more
     shutil.rmtree(places["second"])
     monkeypatch.setattr("genlab_course.places.own_folder", lambda: places["first"])
-    assert "other copies" not in said(run("start"))
+    assert "another folder" not in said(run("start"))
 
 
 RELEASE = "A masked diffusion language model fills in all hidden tokens in parallel, in 16 steps."
@@ -424,9 +424,9 @@ def test_a_text_may_begin_with_the_mark_of_its_encoding_and_one_that_is_none_is_
     (tmp_path / "model.bin").write_bytes(b"\x8e\x01\xff")
     refused = run("read", tmp_path / "model.bin")
     assert refused.exit_code == 1
-    assert said(refused).startswith(f"genlab: {tmp_path / 'model.bin'} is no text in UTF-8")
+    assert said(refused).startswith(f"genlab: {tmp_path / 'model.bin'} is not UTF-8 text")
     refused = CliRunner().invoke(app, ["read", "-"], input=b"\x8e\x01\xff")
-    assert said(refused).startswith("genlab: the standard input is no text in UTF-8")
+    assert said(refused).startswith("genlab: the standard input is not UTF-8 text")
 
 
 TEXTS = reader.releases("test")[:3]
@@ -457,7 +457,7 @@ def test_a_caption_is_drawn_into_a_file_and_another_model_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["drawn.png"]
     refused = run("sample", "digit_vae", "a red seven", "--out", tmp_path / "other.png")
     assert refused.exit_code == 1
-    assert "draws from no caption" in said(refused)
+    assert "does not take a caption" in said(refused)
     pink = run("sample", "latent_diffusion", "a pink seven", "--out", tmp_path / "other.png")
     assert "'pink' where one of" in said(pink)
 
@@ -472,7 +472,7 @@ def test_a_caption_is_drawn_into_a_file_and_another_model_refused(tmp_path):
         ([CAPTION, "--out", "a"], "expected a file that ends in .png, .jpg, .jpeg or .webp, got a"),
         ([CAPTION, "--out", "folder.png"], "folder.png is a folder"),
         ([CAPTION, "--out", "kept.png"], "kept.png exists: --force replaces it"),
-        ([" ", "--out", "a.png"], f'expected what to draw, as in "{CAPTION}"'),
+        ([" ", "--out", "a.png"], f'the caption is empty: say what to draw, as in "{CAPTION}"'),
     ],
 )
 def test_what_is_wrong_with_a_picture_is_said_before_a_model_is_loaded(

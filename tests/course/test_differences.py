@@ -36,23 +36,24 @@ def signs(x):
     ("answer", "says"),
     [
         (lambda x: -x, "Every number has the opposite sign."),
-        (lambda x: 2 * x, "Every number is twice what it should be: a factor is missing"),
-        (lambda x: x / 2, "Every number is half of what it should be: a factor too many"),
+        (lambda x: 2 * x, "Every number is twice what it should be: is a factor 1/2 missing? Try"),
+        (lambda x: x / 2, "half of what it should be: is there an extra factor 1/2? Try"),
         (lambda x: x / math.log(2), "off by the factor log 2: nats and bits are mixed up."),
         (lambda x: x * math.log(2), "off by the factor log 2: nats and bits are mixed up."),
-        (lambda x: 3 * x, "Yours is 3 times what is expected, at every place."),
-        (lambda x: -x / 4, "Yours is -0.25 times what is expected, at every place."),
-        (lambda x: x * x.numel(), "Yours is 6 times what is expected, at every place on input 1"),
+        (lambda x: x * min(x.ndim, 2), "is a factor 1/2 missing on input 1 of 2? Try"),
+        (lambda x: 3 * x, "Every number is 3 times the expected one."),
+        (lambda x: -x / 4, "Every number is -0.25 times the expected one."),
+        (lambda x: x * x.numel(), "Every number is 6 times the expected one on input 1 of 2."),
         (lambda x: 0 * x, "Every number is 0."),
-        (lambda x: x + 1, "Yours is 1 larger than expected, at every place."),
-        (lambda x: x - 0.125, "Yours is 0.125 smaller than expected, at every place."),
-        (lambda x: x + x.sum(), "8.75 larger than expected, at every place on input 1 of 2."),
-        (signs, "the sign is not at 1 of 2 places, the first at [1] on input 2"),
-        (lambda x: x.flip(-1), "but at 4 of 6 places out of order, the first at [0, 0] on in"),
-        (at((1, 2), 7.0), "1 of 6 places differ on input 1 of 2, the first at [1, 2]: 7, exp"),
-        (lambda x: x.square(), "6 of 6 places differ on input 1 of 2, the first at [0, 0]: 0.25"),
-        (at((0, 1), 2.003), "the first at [0, 1]: 2.003, expected 2"),
-        (lambda x: x * 1.0003, "Yours is 1.0003 times"),
+        (lambda x: x + 1, "Every number is 1 larger than expected."),
+        (lambda x: x - 0.125, "Every number is 0.125 smaller than expected."),
+        (lambda x: x + x.sum(), "Every number is 8.75 larger than expected on input 1 of 2."),
+        (signs, "the sign is wrong at 1 of 2 positions, first at [1] on input 2"),
+        (lambda x: x.flip(-1), "in the wrong order: 4 of 6 positions differ, first at [0, 0] on"),
+        (at((1, 2), 7.0), "1 of 6 positions differ on input 1 of 2, first at [1, 2]: got 7, exp"),
+        (lambda x: x.square(), "6 of 6 positions differ on input 1 of 2, first at [0, 0]: got 0.2"),
+        (at((0, 1), 2.003), "first at [0, 1]: got 2.003, expected 2"),
+        (lambda x: x * 1.0003, "Every number is 1.0003 times"),
         (lambda x: x[..., None], "expected shape (2, 3), got (2, 3, 1) on input 1 of 2"),
         (lambda x: x[0], "expected shape (2, 3), got (3,) on input 1 of 2"),
         (at((0, 2), math.nan), "There is a nan at [0, 2] on input 1 of 2: 0 log 0, 0 / 0, or"),
@@ -72,10 +73,10 @@ def test_what_differs_is_said_of_a_function_of_tensors(answer, says):
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda x: x.sum(), "8.75, expected 1.458 on input 1 of 2;"),
-        (lambda x: x.numpy().max(), "4, expected 1.458 on input 1 of 2;"),
-        (lambda x: 3 * x.mean(), "Yours is 3 times what is expected, at every place. Try"),
-        (lambda x: x.mean() + (x.ndim == 1), "3, expected 2 on input 2 of 2;"),
+        (lambda x: x.sum(), "got 8.75, expected 1.458 on input 1 of 2;"),
+        (lambda x: x.numpy().max(), "got 4, expected 1.458 on input 1 of 2;"),
+        (lambda x: 3 * x.mean(), "Every number is 3 times the expected one. Try"),
+        (lambda x: x.mean() + (x.ndim == 1), "got 3, expected 2 on input 2 of 2;"),
         (lambda x: math.nan, "There is a nan on input 1 of 2: 0 log 0"),
     ],
 )
@@ -86,7 +87,7 @@ def test_what_differs_is_said_of_a_function_of_numbers(answer, says):
 def test_an_infinity_that_is_expected_is_no_mistake():
     task = Exercise("00.log", right=lambda x: x.log(), cases=((torch.tensor([0.0, 1.0, 2.0]),),))
     said = assess(task, lambda x: torch.tensor([-math.inf, 0.0, 2.0]))
-    assert "1 of 3 places differ, the first at [2]: 2, expected 0.693" in said
+    assert "1 of 3 positions differ, first at [2]: got 2, expected 0.693" in said
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_a_tensor_on_another_device_is_named():
 
     with elsewhere.Elsewhere():
         said = assess(SAME, there)
-    assert said.startswith("not yet: Yours is on lazy:0 where cpu is expected. Yours is 1 larger")
+    assert said.startswith("not yet: Yours is on lazy:0 where cpu is expected. Every number is 1")
 
 
 def test_complex_numbers_are_not_read_without_their_imaginary_part():
@@ -122,11 +123,11 @@ def test_complex_numbers_are_not_read_without_their_imaginary_part():
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        ([0.7, 2.0, 0.25], "not yet: 1 of 3 places differ, the first at [0]: 0.7; try"),
-        ([1.5, 6.0, 0.75], "not yet: 3 of 3 places differ, the first at [0]: 1.5; try"),
-        ([1.5, 3.0, 1.25], "not yet: 3 of 3 places differ, the first at [0]: 1.5; try"),
+        ([0.7, 2.0, 0.25], "not yet: 1 of 3 positions differ, first at [0]: got 0.7; try"),
+        ([1.5, 6.0, 0.75], "not yet: 3 of 3 positions differ, first at [0]: got 1.5; try"),
+        ([1.5, 3.0, 1.25], "not yet: 3 of 3 positions differ, first at [0]: got 1.5; try"),
         ([1.0, 4.0, 0.5], "Every number is twice what it should be"),
-        ([2.0, 0.5, 0.25], "The numbers are right, but at 2 of 3 places out of order"),
+        ([2.0, 0.5, 0.25], "The numbers are right but in the wrong order: 2 of 3 positions"),
         ([0.5, 2.0], "expected shape (3,), got (2,)"),
     ],
 )
@@ -136,6 +137,6 @@ def test_of_numbers_found_by_hand_none_is_given_away(answer, says):
 
 def test_one_number_found_by_hand_is_shown_without_the_right_one():
     assert assess(Exercise("00.one", right=0.76), 3.0) == (
-        "not yet: 3 is not it; try course.hint('00.one')"
+        "not yet: 3 is not the expected answer; try course.hint('00.one')"
     )
     assert "0.7" not in assess(Exercise("00.one", right=0.76), 2.0)

@@ -55,9 +55,9 @@ def greedy(p):
         (torch.ones(2, 3), "expected a function, got a tensor of shape (2, 3)"),
         (2.0, "expected a function"),
         (lambda p: 1 / 0, "ZeroDivisionError"),
-        (off_by_a_lot, "in the line `return math.log(-sum(p))`: a logarithm or a root"),
+        (off_by_a_lot, "in the line `return math.log(-sum(p))`: you take the logarithm or root"),
         (lambda p: nump.log(p), "'nump' is not defined: import it"),  # noqa: F821
-        (lambda: 1.0, "takes 0 arguments, not 1: see its text above the cell"),
+        (lambda: 1.0, "called with 1 argument, but its definition names 0: see the text"),
         (shapes, "two shapes do not fit together"),
         (lambda p: p[9], "an index lies beyond the end"),
         (lambda p: p.nothing, "has no attribute 'nothing'"),
@@ -145,10 +145,10 @@ def _loss_of_codes(change):
         (lambda off: off.square().mean(), r"right"),
         (lambda off: off.square().mean().item(), r"not yet: .*return a tensor"),
         (lambda off: off.square().mean().detach(), r"not yet: .*return a tensor"),
-        (lambda off: off.abs().mean(), r"not yet: \d\.\d+, expected \d\.\d+ on input 1 of 2; .*"),
+        (lambda off: off.abs().mean(), r"not yet: got \d\.\d+, expected \d\.\d+ on input 1 .*"),
         (
             lambda off: off.abs().mean().item(),
-            r"not yet: \d\.\d+, expected \d\.\d+ on input 1 of 2; .*",
+            r"not yet: got \d\.\d+, expected \d\.\d+ on input 1 .*",
         ),
         (lambda off: off.square().sum((1, 2, 3)).mean(), r"not yet: You summed over .* a code.*"),
     ],
@@ -305,6 +305,13 @@ def test_a_judged_exercise_says_what_it_expects(answer):
     assert "not yet" in assess(find_exercise("01.choose"), answer)
 
 
+def test_a_judged_exercise_names_the_type_that_it_expects():
+    assert assess(find_exercise("01.choose"), 5) == (
+        "not yet: 5 could not be read. Expected an answer of type list: "
+        "see the text of the exercise, above the cell"
+    )
+
+
 # Wrong answers that come first to mind.
 FIRST_TO_MIND = [
     ("01.passes", [256, 1, 1, 50, 52], "Guidance asks the network twice"),
@@ -312,7 +319,7 @@ FIRST_TO_MIND = [
     ("02.perplexity", lambda p, n: p * n, "take a power"),
     ("02.pairs", lambda n: sum(t * (t + 1) // 2 for t in range(1, n + 1)), "visible pairs only"),
     ("03.nll-from-counts", lambda c, q: -(c * np.log(q)).mean(), "number of outcomes"),
-    ("04.stretch", lambda x, a, b: -math.log(a), "a logarithm or a root is taken"),
+    ("04.stretch", lambda x, a, b: -math.log(a), "a sign wrong, or an absolute value"),
     ("05.other-side", [-1.52, 0.02, 0.63, -1.54], "exchanged"),
     ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),

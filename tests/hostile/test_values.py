@@ -143,8 +143,8 @@ LOSSES = [n for n in models.OWNERS if n.split(".")[1] in ("loss", "discriminator
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_loss_of_no_examples_is_refused(name):
+def test_the_loss_of_an_empty_batch_is_refused(name):
     model, asked = models.OWNERS[name]
     arguments = calls.example(name, models.METHODS[name][0], b=0)
-    with pytest.raises(ValueError, match="no examples"):
+    with pytest.raises(ValueError, match="is an empty batch"):
         getattr(model, asked)(**arguments)
