@@ -217,9 +217,10 @@ def solution(id: str) -> None:
 
 def worked(task: Exercise) -> str:
     """The worked solution as it is written in the bank."""
-    right = task.right
-    code = inspect.getsource(right).rstrip() if inspect.isfunction(right) else repr(right)
-    return textwrap.dedent(code)
+    if not inspect.isfunction(task.right):
+        return repr(task.right)
+    code = textwrap.dedent(inspect.getsource(task.right)).rstrip()
+    return code.removeprefix("right=").removesuffix(",")  # a lambda is an argument there
 
 
 def assess(task: Exercise, answer: Any) -> str:

@@ -44,7 +44,9 @@ def _step(x: float, mu: float, log_var: float, eps: float) -> tuple[float, float
     z = mu + sigma * eps
     nll = 0.5 * (x - z) ** 2 + 0.5 * math.log(2 * math.pi)
     loss = nll + 0.5 * (mu**2 + sigma**2 - 1 - log_var)
-    return loss, -(x - z) + mu, -(x - z) * eps * sigma / 2 + (sigma**2 - 1) / 2
+    d_mu = -(x - z) + mu
+    d_log_var = -(x - z) * eps * sigma / 2 + (sigma**2 - 1) / 2
+    return loss, d_mu, d_log_var
 
 
 def forgot_the_pull_of_the_divergence(x, mu, log_var, eps):

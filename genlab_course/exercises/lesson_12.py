@@ -181,7 +181,7 @@ TRAINING_STEP = Exercise(
 )
 
 
-# 12.sampler
+# 12.sampler; `# <-` marks where a wrong walk leaves the right one
 def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
     """From pure noise x to data, with step variances beta."""
     alphas_bar = (1 - betas).cumprod(0)
@@ -206,7 +206,7 @@ def noised_the_finished_example(network, x, z, betas):
         eps_hat = network(x, torch.full((len(x),), t))
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
         x = x / (1 - betas[t]).sqrt()
-        x = x + betas[t].sqrt() * z[t]
+        x = x + betas[t].sqrt() * z[t]  # <-
     return x
 
 
@@ -217,7 +217,7 @@ def noise_times_its_variance(network, x, z, betas):
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
         x = x / (1 - betas[t]).sqrt()
         if t > 0:
-            x = x + betas[t] * z[t]
+            x = x + betas[t] * z[t]  # <-
     return x
 
 
@@ -228,19 +228,18 @@ def used_the_smaller_variance(network, x, z, betas):
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
         x = x / (1 - betas[t]).sqrt()
         if t > 0:
-            tilde = (1 - alphas_bar[t - 1]) / (1 - alphas_bar[t]) * betas[t]
-            x = x + tilde.sqrt() * z[t]
+            tilde = (1 - alphas_bar[t - 1]) / (1 - alphas_bar[t]) * betas[t]  # <-
+            x = x + tilde.sqrt() * z[t]  # <-
     return x
 
 
 def left_out_the_last_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(1, len(betas))):
+    for t in reversed(range(1, len(betas))):  # <-
         eps_hat = network(x, torch.full((len(x),), t))
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
         x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+        x = x + betas[t].sqrt() * z[t]
     return x
 
 
@@ -249,7 +248,7 @@ def divided_by_the_factor_of_all_steps(network, x, z, betas):
     for t in reversed(range(len(betas))):
         eps_hat = network(x, torch.full((len(x),), t))
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / alphas_bar[t].sqrt()
+        x = x / alphas_bar[t].sqrt()  # <-
         if t > 0:
             x = x + betas[t].sqrt() * z[t]
     return x
@@ -268,7 +267,7 @@ def did_not_rescale(network, x, z, betas):
 def used_the_noise_of_one_step(network, x, z, betas):
     for t in reversed(range(len(betas))):
         eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / betas[t].sqrt() * eps_hat
+        x = x - betas[t] / betas[t].sqrt() * eps_hat  # <-
         x = x / (1 - betas[t]).sqrt()
         if t > 0:
             x = x + betas[t].sqrt() * z[t]
@@ -278,7 +277,7 @@ def used_the_noise_of_one_step(network, x, z, betas):
 def named_a_later_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t + 1))
+        eps_hat = network(x, torch.full((len(x),), t + 1))  # <-
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
         x = x / (1 - betas[t]).sqrt()
         if t > 0:
@@ -287,7 +286,7 @@ def named_a_later_step(network, x, z, betas):
 
 
 def read_the_notebooks_table(network, x, z, betas):
-    alphas_bar = (1 - torch.linspace(0.001, 0.2, 100)).cumprod(0)
+    alphas_bar = (1 - torch.linspace(0.001, 0.2, 100)).cumprod(0)  # <-
     for t in reversed(range(len(betas))):
         eps_hat = network(x, torch.full((len(x),), t))
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
@@ -299,7 +298,7 @@ def read_the_notebooks_table(network, x, z, betas):
 
 def walked_forwards(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in range(len(betas)):
+    for t in range(len(betas)):  # <-
         eps_hat = network(x, torch.full((len(x),), t))
         x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
         x = x / (1 - betas[t]).sqrt()
@@ -358,9 +357,9 @@ def as_it_stood(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
         a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1]
-        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)
-        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        before = alphas_bar[t - 1]  # <-
+        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)  # <-
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
         if t > 0:
@@ -372,7 +371,7 @@ def still_wraps_to_the_last_entry(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
         a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1]
+        before = alphas_bar[t - 1]  # <-
         eps_hat = network(x, torch.full((len(x),), t))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
@@ -386,9 +385,9 @@ def wraps_and_does_not_clip(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
         a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1]
+        before = alphas_bar[t - 1]  # <-
         eps_hat = network(x, torch.full((len(x),), t))
-        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
         if t > 0:
@@ -401,8 +400,8 @@ def still_clips_the_noise(network, x, z, betas):
     for t in reversed(range(len(betas))):
         a, beta = alphas_bar[t], betas[t]
         before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)
-        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)  # <-
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
         if t > 0:
@@ -415,7 +414,7 @@ def clips_data_and_noise(network, x, z, betas):
     for t in reversed(range(len(betas))):
         a, beta = alphas_bar[t], betas[t]
         before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)
+        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)  # <-
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
@@ -428,7 +427,7 @@ def lost_the_signal_before_the_first_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
         a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.zeros_like(a)
+        before = alphas_bar[t - 1] if t > 0 else torch.zeros_like(a)  # <-
         eps_hat = network(x, torch.full((len(x),), t))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
@@ -444,8 +443,8 @@ def clips_the_state(network, x, z, betas):
         a, beta = alphas_bar[t], betas[t]
         before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
         eps_hat = network(x, torch.full((len(x),), t))
-        x = x.clamp(-1, 1)
-        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x = x.clamp(-1, 1)  # <-
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
         if t > 0:
@@ -459,7 +458,7 @@ def does_not_clip(network, x, z, betas):
         a, beta = alphas_bar[t], betas[t]
         before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
         eps_hat = network(x, torch.full((len(x),), t))
-        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
         if t > 0:
@@ -469,15 +468,14 @@ def does_not_clip(network, x, z, betas):
 
 def repaired_but_for_the_last_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(1, len(betas))):
+    for t in reversed(range(1, len(betas))):  # <-
         a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        before = alphas_bar[t - 1]
         eps_hat = network(x, torch.full((len(x),), t))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        x = x + beta.sqrt() * z[t]
     return x
 
 

@@ -1,5 +1,6 @@
 """Exercises name the likely mistake, accept any idiom, and never raise because of an answer."""
 
+import ast
 import dataclasses
 import inspect
 import math
@@ -415,6 +416,15 @@ def test_the_worked_solution_opens_after_three_hints_or_a_right_answer(way, caps
     assert [page for page in opened if page] == [
         "```python\ndef _double(x):\n    return 2 * x\n```"
     ]
+
+
+def test_a_worked_function_is_code_that_a_learner_could_run():
+    functions = [e for e in all_exercises() if inspect.isfunction(e.right)]
+    shown = {e.id: grading.worked(e) for e in functions}
+    assert [id for id, code in shown.items() if not code.startswith(("lambda", "def", "@"))] == []
+    kinds = [type(ast.parse(code).body[0]) for code in shown.values()]
+    assert set(kinds) == {ast.Expr, ast.FunctionDef}
+    assert not any(code.endswith(",") for code in shown.values())  # would be a tuple
 
 
 def test_a_number_in_quotes_is_told_from_a_wrong_number():
