@@ -64,6 +64,7 @@ def attention(
         k, v = (a.repeat_interleave(n_head // n_group, dim=1) for a in (k, v))
     if causal and mask is not None:
         raise ValueError("attention: a mask and causal exclude each other")
+    causal = causal and q.shape[2] > 1  # one query is the last, and may look at all keys
     if causal and not (fused and q.shape[2] == k.shape[2]):  # the kernel masks squares only
         mask, causal = causal_mask(q.shape[2], k.shape[2], q.device), False
     if not fused:
@@ -157,7 +158,7 @@ class SelfAttention(nn.Module):
             k = turn(k, *turns)
         # what was computed for earlier positions is used as it stands
         seen = KeyValue(k, v) if past is None else past.then(k, v)
-        causal = self.causal and past is None
+        causal = self.causal and mask is None
         heads = attention(q, seen.k, seen.v, mask, fused=self.fused, causal=causal)
         return self.w_o(join_heads(heads)), seen
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genlab.core.checked import check_public
-from genlab.nn.attention import Cache, KeyValue, SelfAttention, Turns, causal_mask, n_seen
+from genlab.nn.attention import Cache, KeyValue, SelfAttention, Turns, n_seen
 from genlab.nn.layers import rope_angles
 
 
@@ -157,14 +157,10 @@ class TransformerBody(nn.Module):
         if cache and not self.config.causal:
             raise ValueError("a cache needs a causal body: without the mask, old keys would change")
         n_past = n_seen(cache)
-        n_new = h.shape[1]
         turns = self.turns(n_past, h)
-        mask = None  # without a past, the blocks are causal by themselves
-        if self.config.causal and n_past and n_new > 1:  # one new query may look at all keys
-            mask = causal_mask(n_new, n_past + n_new, h.device)
         seen: list[KeyValue] = []
         for i, block in enumerate(self.blocks):
-            h, kv = block(h, turns, mask, cache[i] if cache else None)
+            h, kv = block(h, turns, None, cache[i] if cache else None)
             seen.append(kv)
         return self.norm(h), tuple(seen)
 

@@ -30,7 +30,7 @@ class UNetConfig:
     d_context: int = 0  # width of text states read by cross-attention; 0 = none
     dropout: float = 0.0  # inside every residual block
     everywhere: bool = False  # attention after every block, not at the bottom alone
-    side: int = 0  # places on a side of the input that know where they are; 0: none does
+    side: int = 0  # height and width of a learned map added after the stem; 0 = none
 
     def __post_init__(self) -> None:
         sizes = {"c_in": self.c_in, "c_out": self.c_out, "width": self.width}
@@ -114,7 +114,9 @@ class UNet(nn.Module):
             return [ResBlock(i, o, d_emb, config.dropout) for i, o in pairs]
 
         self.down = nn.ModuleList(blocks([first, *going_down[:-1]], going_down))
-        self.up = nn.ModuleList()  # filled below: files of weights name it before the middle
+        # Created last, registered before the middle: the order of creation decides the random
+        # initial weights, the order of registration that of parameters for optimizers and files.
+        self.up = nn.ModuleList()
         self.middle_1, self.middle_2 = blocks([bottom, bottom], [bottom, bottom])
         self.attention = SpatialAttention(bottom, config.n_head, config.d_context)
         below = [bottom, *going_up[:-1]]  # what a block gets from below
@@ -172,10 +174,13 @@ class UNet(nn.Module):
         return self.leave(h)
 
     def require_size(self, x: Float[Tensor, " b c h w"]) -> None:
-        """Refuse an image that cannot be halved often enough."""
+        """Refuse an image that cannot be halved often enough, or that the learned map misses."""
         factor = 2 ** (len(self.config.mults) - 1)
         if x.shape[-1] % factor or x.shape[-2] % factor:
             raise ValueError(f"height and width must be multiples of {factor}, got {x.shape[-2:]}")
+        side = self.config.side
+        if side and x.shape[-2:] != (side, side):
+            raise ValueError(f"built for {side} x {side}, got {x.shape[-2]} x {x.shape[-1]}")
 
     def enter(self, x: Float[Tensor, " b c h w"]) -> Tensor:
         """Pixels to features, with what is learned of each place."""
@@ -287,9 +292,9 @@ class VideoUNet(nn.Module):
         self.image = UNet(config.image)
         width = config.image.width
         d = config.image.d_context
-        self.word_told = nn.Linear(d, d)
-        self.frame_told = nn.Linear(width, d)
-        self.clock = nn.Linear(d, d)
+        self.word_told = nn.Linear(d, d)  # U
+        self.frame_told = nn.Linear(width, d)  # V
+        self.clock = nn.Linear(d, d)  # W
         for p in self.clock.parameters():
             nn.init.zeros_(p)
 

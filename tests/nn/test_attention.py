@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from genlab.nn.attention import (
     CrossAttention,
+    SelfAttention,
     attention,
     attention_weights,
     causal_mask,
@@ -55,6 +56,25 @@ def test_causal_stands_for_the_mask_of_that_name_whatever_came_before(fused, n_q
     q, k, v = torch.randn(2, 2, n_query, 3), *torch.randn(2, 2, 2, n_key, 3)
     masked = attention(q, k, v, causal_mask(n_query, n_key))
     torch.testing.assert_close(attention(q, k, v, fused=fused, causal=True), masked)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("n_past", [1, 2, 3])
+def test_a_causal_layer_goes_on_from_a_past_as_if_it_read_the_whole(n_past, fused):
+    layer, x = SelfAttention(8, 2, 1, fused=fused, causal=True), torch.randn(2, 4, 8)
+    whole, _ = layer(x, None, None)
+    begun, past = layer(x[:, :n_past], None, None)
+    ended, _ = layer(x[:, n_past:], None, None, past)
+    torch.testing.assert_close(torch.cat([begun, ended], dim=1), whole)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_mask_takes_the_place_of_a_layers_own(fused):
+    layer, x = SelfAttention(8, 2, 2, fused=fused, causal=True), torch.randn(2, 4, 8)
+    open_layer = SelfAttention(8, 2, 2, fused=fused)
+    open_layer.load_state_dict(layer.state_dict())
+    everything = torch.ones(4, 4, dtype=torch.bool)
+    torch.testing.assert_close(layer(x, None, everything)[0], open_layer(x, None, None)[0])
 
 
 @pytest.mark.parametrize("fused", [False, True])

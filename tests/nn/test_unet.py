@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from genlab.nn.attention import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.layers import rope_angles, rotate
@@ -219,6 +220,27 @@ def test_what_places_know_of_themselves_is_added_behind_the_first_layer():
         net.image.stem.bias += 0.3
         net.image.where -= 0.3
     torch.testing.assert_close(net(*batch), told)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (8, 16)])
+def test_a_learned_map_fits_images_of_its_own_size(shape):
+    net = UNet(UNetConfig(width=8, side=8))
+    with pytest.raises(ValueError, match=rf"8 x 8, got {shape[0]} x {shape[1]}"):
+        net(torch.zeros(1, 1, *shape), torch.zeros(1))
+    assert net(torch.zeros(1, 1, 8, 8), torch.zeros(1)).shape == (1, 1, 8, 8)
+
+
+def test_a_u_net_counts_its_way_up_before_its_middle_and_draws_it_after():
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(width=8))
+    counted = list(dict.fromkeys(n.split(".")[0] for n, _ in net.named_parameters()))
+    assert counted == ["embed_time", "stem", "down", "up", "middle_1", "middle_2", "attention",
+                       "norm_out", "conv_out"]  # fmt: skip
+    torch.manual_seed(0)
+    d = 4 * 8
+    nn.Linear(8, d), nn.Linear(d, d), nn.Conv2d(1, 8, 3, padding=1)
+    ResBlock(8, 8, d), ResBlock(8, 16, d)
+    assert torch.equal(ResBlock(16, 16, d).conv_1.weight, net.middle_1.conv_1.weight)
 
 
 def test_without_positions_a_video_backwards_gives_the_answer_backwards():
