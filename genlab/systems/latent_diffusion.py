@@ -25,7 +25,7 @@ from genlab.score.flow_matching import flow_matching_loss, flow_sample
 from genlab.score.guidance import drop_condition, text_guided_denoiser
 
 Captions = Sequence[str] | Int[Tensor, " b s"]  # as text, or as rows of word numbers
-Target = Literal["velocity", "noise"]
+Target = Literal["velocity", "noise"]  # noise: only for benchmarks/latent_diffusion.py
 LOG_ODDS = 0.8  # of the times: their mean in training, and added to even steps in sampling
 NARROWEST = 0.02  # of 1 - t, where a velocity is computed from predicted noise
 
@@ -118,21 +118,24 @@ class LatentDiffusion(nn.Module):
         return (out - z_t) / expand((1 - t).clamp(min=NARROWEST), z_t)
 
     def loss(
-        self, x: Float[Tensor, " b k i j"], *, cond: Int[Tensor, " b s"], generator: Rng = None
+        self, z0: Float[Tensor, " b k i j"], *, cond: Int[Tensor, " b s"], generator: Rng = None
     ) -> Float[Tensor, ""]:
         r"""Squared error of the target for scaled codes, a mean over batch and event; not nats.
 
         Times: $t = 1/(1 + e^{-u})$, $u \sim \mathcal N(0.8, 1)$ (Esser et al. 2024, section 3.1).
+        ValueError: `z0` has not the shape of codes.
         """
-        t = (LOG_ODDS + randn((len(x),), like=x, generator=generator)).sigmoid()
-        eps = randn(x.shape, like=x, generator=generator)
-        u = drawn(torch.rand, len(x), device=x.device, generator=generator)
+        if (shape := tuple(z0.shape[1:])) != self.vae.latent_shape:
+            raise ValueError(f"codes are {self.vae.latent_shape}, got {shape}: use model.encode(x)")
+        t = (LOG_ODDS + randn((len(z0),), like=z0, generator=generator)).sigmoid()
+        eps = randn(z0.shape, like=z0, generator=generator)
+        u = drawn(torch.rand, len(z0), device=z0.device, generator=generator)
         p_drop = self.p_drop if self.training else 0.0
         states = self.encoder(drop_condition(cond, u, p_drop=p_drop, null=0))
         if self.target == "noise":
-            eps_hat: Tensor = self.net(add_noise(x, 1 - t, t, eps), t, context=states)
+            eps_hat: Tensor = self.net(add_noise(z0, 1 - t, t, eps), t, context=states)
             return (eps_hat - eps).square().mean()
-        return flow_matching_loss(lambda z, t: self.velocity(z, t, states), x, t, eps).mean()
+        return flow_matching_loss(lambda z, t: self.velocity(z, t, states), z0, t, eps).mean()
 
     def guided(
         self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0
@@ -140,7 +143,10 @@ class LatentDiffusion(nn.Module):
         r"""Velocity $v_\varnothing + w\,(v_c - v_\varnothing)$, both from one batch of 2n rows.
 
         Ho and Salimans 2022 (arXiv:2207.12598), eq. 6 with $w$ for $1 + w$; w = 1 needs n rows.
+        ValueError: there are captions, and not n.
         """
+        if captions is not None and len(captions) != n:
+            raise ValueError(f"{n} pictures but {len(captions)} captions")
         free = self.nothing(n)
         if captions is None:
             return lambda z, t: self.velocity(z, t, free)
@@ -161,7 +167,7 @@ class LatentDiffusion(nn.Module):
         ts = sampling_times(n_steps).to(self.spread)
         velocity = self.guided(captions, n, guidance_scale=guidance_scale)
         z = randn((n, *self.vae.latent_shape), like=self.spread, generator=generator)
-        yield from flow_sample(velocity, z, ts)
+        yield from flow_sample(velocity, z, ts)  # Euler, which is DDIM on this path
 
     @torch.no_grad()
     def draw(

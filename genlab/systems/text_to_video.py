@@ -127,7 +127,7 @@ class TextToVideo(nn.Module):
         self, x: Float[Tensor, " n 3 f h w"], *, cond: Captions, generator: Rng = None
     ) -> Float[Tensor, ""]:
         """Weighted error of the predicted videos, mean over the batch; not nats."""
-        return self._loss(x, cond, self.levels, None, None, generator)
+        return self._loss(x, cond, self.levels, joined=None, times=None, generator=generator)
 
     def still_loss(
         self, x: Float[Tensor, " n 3 f h w"], *, cond: Captions, generator: Rng = None
@@ -137,13 +137,16 @@ class TextToVideo(nn.Module):
         frame = drawn(torch.randint, x.shape[2], (n, 1), device=x.device, generator=generator)
         still = x[torch.arange(n), :, frame[:, 0]][:, :, None]
         alone = torch.zeros(n, dtype=torch.bool)
-        return self._loss(still, cond, self.still_levels, alone, frame.to(x), generator)
+        return self._loss(
+            still, cond, self.still_levels, joined=alone, times=frame.to(x), generator=generator
+        )
 
     def _loss(
         self,
         x: Float[Tensor, " n 3 f h w"],
         cond: Captions,
         levels: LogNormal,
+        *,
         joined: Bool[Tensor, " b"] | None,
         times: Float[Tensor, " b f"] | None,
         generator: Rng,
@@ -167,7 +170,10 @@ class TextToVideo(nn.Module):
         joined: bool = True,
         times: Float[Tensor, " f"] | None = None,
     ) -> Denoiser:
-        """Guess of the clean video, guided in much noise only; not `joined`, of single frames."""
+        """Guess of the clean video, guided in much noise only.
+
+        If not `joined`, every frame is guessed by itself.
+        """
         text = self.encode(captions)
         free = self.no_caption.state.expand_as(text)
 

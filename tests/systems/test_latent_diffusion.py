@@ -137,6 +137,12 @@ def test_times_are_logit_normal(generator):
     assert abs(u.std() - 1) < 0.05
 
 
+def test_pictures_are_no_codes(model, generator):
+    x = torch.rand(3, 3, 16, 16, generator=generator)
+    with pytest.raises(ValueError, match=r"\(2, 4, 4\), got \(3, 16, 16\): use model.encode"):
+        model.loss(x, cond=ROWS)
+
+
 def test_the_vae_is_not_trained(model, generator):
     model.loss(torch.randn(3, 2, 4, 4, generator=generator), cond=ROWS).backward()
     assert not any(p.requires_grad for p in model.vae.parameters())
@@ -200,6 +206,17 @@ def test_without_captions_it_is_unconditional(model):
     one, other = (model.sample(2, cond=cond, generator=noise(4)) for cond in (None, ROWS[:2]))
     assert one.shape == other.shape == (2, 3, 16, 16)
     assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_as_many_pictures_are_drawn_as_there_are_captions(model, n):
+    for w in (1.0, 2.0):
+        with pytest.raises(ValueError, match=f"{n} pictures but 3 captions"):
+            next(model.codes(CAPTIONS, n, guidance_scale=w))
+    with pytest.raises(ValueError, match=f"{n} pictures but 3 captions"):
+        model.sample(n, cond=ROWS)
+    with pytest.raises(ValueError, match="3 pictures but 1 captions"):
+        model.sample(3, cond=ROWS[:1])
 
 
 # The caption
