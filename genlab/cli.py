@@ -122,7 +122,7 @@ def train(
         listed = table("name", "what", "lesson", "parameters", "seconds")
         for m in _rows():
             listed.add_row(m.name, m.what, f"{m.lesson:02d}", f"{m.size:,}", f"{m.seconds:.0f}")
-        listed.caption = "seconds: about, on two cores"
+        listed.caption = "seconds: about, of processor time on one thread"
         out.print(listed)
         return
     row = find(name, _beside())

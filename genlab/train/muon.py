@@ -29,6 +29,19 @@ def orthogonalize(g: Float[Tensor, " m n"], n_steps: int = 5) -> Float[Tensor, "
     return x.T if tall else x
 
 
+def inner(net: nn.Module, edges: Iterable[str]) -> list[nn.Parameter]:
+    """Matrices and kernels of a net but for those of its parts `edges`; ValueError if it lacks one.
+
+    >>> [tuple(p.shape) for p in inner(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)), ["1"])]
+    [(3, 2)]
+    """
+    outer = set(edges)
+    owned = [(name.split(".")[0], p) for name, p in net.named_parameters()]
+    if unknown := outer - {part for part, _ in owned}:
+        raise ValueError(f"{type(net).__name__} has no {', '.join(sorted(unknown))}")
+    return [p for part, p in owned if p.ndim in (2, 4) and part not in outer]
+
+
 class Muon(torch.optim.Optimizer):
     r"""Muon for `matrices` and kernels, AdamW for the rest of `parameters`, one learning rate.
 

@@ -13,7 +13,7 @@ from genlab.data.digits import N_CLASSES, from_unit, load_mnist, to_unit
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import EDM, LogNormal, edm_loss, edm_sample, edm_sigmas
 from genlab.train import Run
-from genlab.train.muon import Muon
+from genlab.train.muon import Muon, inner
 from genlab.zoo.cards import SEED, Draw, Figures, default_dtype, distances, samples_of, single
 from genlab.zoo.recipe import Plan, Recipe, by_loss
 from genlab.zoo.sources import DIGITS, MNIST16, mnist_digest, scaled_digits
@@ -67,9 +67,7 @@ def measure_teacher(model: EDM, who: str = "") -> Figures:
 
 def kernels(net: nn.Module) -> list[nn.Parameter]:
     """Matrices and kernels between hidden features: neither the first nor the last layer."""
-    ends = ("stem", "conv_out", "embed_class")
-    named = net.named_parameters()
-    return [p for name, p in named if p.ndim in (2, 4) and not name.startswith(ends)]
+    return inner(net, ("stem", "conv_out", "embed_class"))
 
 
 def falling_late(model: EDM, x: Tensor, cond: Tensor, *, plan: Plan) -> Run:
@@ -100,7 +98,8 @@ def _measure_mnist(model: EDM) -> Figures:
         generator = Generator().manual_seed(SEED)
         edm = single(model)
         x0 = to_unit(held_out, 255)
-        sigma = LogNormal().draw(len(x0), like=x0, generator=generator)  # whatever the training's
+        # the paper's levels for every model, so that losses compare
+        sigma = LogNormal().draw(len(x0), like=x0, generator=generator)
         eps = randn(x0.shape, like=x0, generator=generator)
         loss = edm_loss(edm.raw(digits), x0, sigma, eps, sigma_data=edm.sigma_data).mean()
     found: Figures = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from genlab.core.stats import kl_diag_normal
 from genlab.data.scenes import (
@@ -32,7 +32,7 @@ from genlab.systems.scene_evaluation import (
     windows_of,
 )
 from genlab.train import Run
-from genlab.train.muon import Muon
+from genlab.train.muon import Muon, inner
 from genlab.zoo.cards import SEED, Figures, default_dtype, digest, named, single
 from genlab.zoo.recipe import Plan, Recipe, by_loss
 
@@ -40,7 +40,10 @@ N_DRAWN = 500  # pictures for each figure of a generator
 N_REAL = 2000  # for those of the evaluator and the VAE
 GUIDANCE = 3.0  # the scale that the lab draws with
 # Parts of a network that Muon leaves to AdamW
-EDGES = ("stem", "conv_out", "embed_patch", "project", "where", "embed_time", "to_modulation")
+EDGES: dict[type[nn.Module], tuple[str, ...]] = {
+    UNet: ("stem", "where", "embed_time", "conv_out"),
+    DiT: ("embed_patch", "where", "embed_time", "to_modulation", "project"),
+}
 P_TWO = 0.7  # of the scenes of a training, those of two objects
 
 
@@ -209,10 +212,8 @@ def by_codes(
 
     optimizer = None
     if muon:
-        found = model.net.named_parameters()
-        inner = [p for n, p in found if p.ndim in (2, 4) and n.split(".")[0] not in EDGES]
-        frozen = {id(p) for p in model.vae.parameters()}
-        optimizer = Muon(inner, [p for p in model.parameters() if id(p) not in frozen])
+        trained = [p for p in model.parameters() if p.requires_grad]  # not the VAE's
+        optimizer = Muon(inner(model.net, EDGES[type(model.net)]), trained)
     return by_loss(model, grey, digit, plan=plan, change=coded, optimizer=optimizer)
 
 
@@ -261,14 +262,15 @@ def _draws(
 
 LATENT_DIFFUSION = _draws(
     "latent_diffusion", "a U-Net among the codes of latent_vae, which it contains",
-    latent_unet, 900, width=48,
+    latent_unet, seconds=900, width=48,
 )  # fmt: skip
 LATENT_DIT = _draws(
     "latent_dit", "a diffusion transformer among the codes of latent_vae, which it contains",
-    latent_dit, 900, width=96, depth=4, patch=1,
+    latent_dit, seconds=900, width=96, depth=4, patch=1,
 )  # fmt: skip
 PIXEL_DIFFUSION = _draws(
     "pixel_diffusion", "a U-Net among pixels, trained as long as latent_diffusion",
-    pixel_unet, 900, 1650, partial(_measure_latent, n=200, ways=WAYS[:1]), width=24,
+    pixel_unet, seconds=900, n_steps=1650,
+    measure=partial(_measure_latent, n=200, ways=WAYS[:1]), width=24,
 )  # fmt: skip
 RECIPES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT, PIXEL_DIFFUSION)

@@ -111,7 +111,14 @@ def ending(model: nn.Module, hooks: Hooks) -> Hooks:
 def by_game(
     model: Any, x: Tensor, *, plan: Plan, n_critic: int = 1, betas: tuple[float, float] = (0.5, 0.9)
 ) -> Run:
-    """Run `fit_adversarial` on minibatches; one generator, from the seed, draws everything."""
+    """Run `fit_adversarial` on minibatches; one generator, from the seed, draws everything.
+
+    ValueError: the plan has a setting that a game does not take.
+    """
+    unused = plan.numbers.keys() - {"n_steps", "batch_size", "lr", "average"}
+    unused |= set() if plan.loss is None else {"loss"}
+    if unused:
+        raise ValueError(f"a game takes no {', '.join(sorted(unused))}")
     generator = Generator().manual_seed(plan.seed)
     return fit_adversarial(
         model, minibatches(x, plan.batch_size, generator=generator), n_steps=plan.n_steps,
@@ -127,7 +134,7 @@ class Recipe:
     name: str  # of its file, and on the command line
     what: str  # one line: which model of what
     lesson: int  # where it is explained
-    seconds: float  # of the training, about, on two cores
+    seconds: float  # of the training, about: processor seconds, one thread
     seed: int  # of weights, order of the data, and noise
     build: Callable[..., nn.Module]  # (**sizes) -> untrained, drawing from torch's global noise
     sizes: dict[str, Any]
@@ -149,7 +156,7 @@ class Recipe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every number that decides what the trained model is."""
+        """Every setting that `but` can change; what a loop fixes by itself is not among them."""
         return self.sizes | self.plan.numbers | self.more | {"seed": self.seed}
 
     @property

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from genlab.train import fit
-from genlab.train.muon import Muon, orthogonalize
+from genlab.train.muon import Muon, inner, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4), (1, 5)])
@@ -30,6 +30,19 @@ def test_a_tall_matrix_costs_no_more_than_a_wide_one():
             orthogonalize(torch.randn(shape))
         counts.append(counter.get_total_flops())
     assert counts[0] == counts[1] > 0
+
+
+def test_inner_weights_are_matrices_and_kernels_off_the_edges_of_a_net_that_has_these():
+    net = nn.ModuleDict({
+        "stem": nn.Conv2d(1, 2, 3), "stem_two": nn.Conv2d(2, 2, 3),
+        "middle": nn.ModuleDict({"stem": nn.Linear(2, 3), "norm": nn.LayerNorm(3)}),
+    })  # fmt: skip
+    names = {id(p): name for name, p in net.named_parameters()}
+    assert [names[id(p)] for p in inner(net, ["stem"])] == [
+        "stem_two.weight", "middle.stem.weight"
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="ModuleDict has no head, norm"):
+        inner(net, ["norm", "stem", "head"])
 
 
 def linear(n_in=3, n_out=4):

@@ -1,6 +1,7 @@
 """The models of lessons 02 to 09: that some steps help, and what their rows promise."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -59,6 +60,17 @@ def test_training_the_vae_beats_guessing_and_leaves_evaluation_mode():
     with torch.no_grad():
         bound = vae.elbo(images[:200], generator=torch.Generator().manual_seed(0)).mean().item()
     assert bound > -64 * math.log(17) + 40  # nats; guessing among 17 levels
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("clip", 1.0), ("warmup", 10), ("weight_decay", 0.1), ("bfloat16", True), ("loss", math.dist)],
+)
+def test_a_game_refuses_the_settings_that_its_loop_does_not_take(name, value):
+    row = find("digit_gan").but(n_steps=1)
+    row = replace(row, plan=replace(row.plan, **{name: value}))
+    with pytest.raises(ValueError, match=f"a game takes no {name}"):
+        row.train(row.untrained())
 
 
 @pytest.mark.slow
