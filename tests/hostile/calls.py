@@ -541,6 +541,7 @@ WITHOUT = {
         "asks a model: tests/hostile/models.py",
     ),
     **dict.fromkeys(["flow.coupling.start_at_zero", "nn.transformer.init_weights"], MODULE),
+    "train.muon.inner": "lists the weights of a network",
     **dict.fromkeys(["core.checked.check_public", "core.checked.checked"], "wraps functions"),
     **dict.fromkeys(
         [
