@@ -30,7 +30,9 @@ class Answered:
     tries: int
 
 
-def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -> str:
+def record(
+    id: str, right: bool, place: Path | None = None, *, mistake: str = "", guess: str = ""
+) -> str:
     """Keep an answer to an exercise or question ("02.quiz.3"); a full disk stops no lesson.
 
     Returns "", or once a session and folder why answers cannot be kept, and what to do.
@@ -39,6 +41,7 @@ def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -
     if place is None:
         return _once(_nowhere())
     more = {"mistake": mistake} if mistake else {}
+    more |= {"guess": guess} if guess else {}
     try:
         _append(place / LOG, {"id": id, "right": right, "at": round(time.time())} | more)
     except OSError as error:
@@ -113,3 +116,13 @@ def answered(place: Path) -> dict[str, Answered]:
             right = before.right or entry["right"] is True
             found[entry["id"]] = Answered(right, before.tries + 1)
     return found
+
+
+def guess_of(id: str, place: Path) -> str:
+    """The last prediction of an id that was kept, or ""."""
+    guess = ""
+    with contextlib.suppress(OSError), (place / LOG).open("rb") as file:
+        for entry in entries(file):
+            if entry["id"] == id and isinstance(entry.get("guess"), str):
+                guess = entry["guess"]
+    return guess

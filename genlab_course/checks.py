@@ -5,7 +5,8 @@ held in an interval. A check is worth as much as the mistakes that it can tell a
 what plausible mistakes would have given, by name; a check that lets one of them pass fails.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +23,37 @@ NAME_WIDTH = 46
 
 class CheckFailed(AssertionError):  # noqa: N818 - read as a sentence in a traceback
     """Two routes to one number disagree, or a number left its interval."""
+
+
+_more: list[str] | None = None  # the lines that `more_checks` keeps to itself
+
+
+def _say(line: str) -> None:
+    if _more is None:
+        print(line)
+    else:
+        _more.append(line)
+
+
+@contextlib.contextmanager
+def more_checks() -> Iterator[None]:
+    """Let the checks inside print one line together, "7 more checks hold", once all of them do.
+
+    A check that fails raises as it does anywhere. RuntimeError inside another `more_checks`;
+    ValueError when nothing was checked.
+    """
+    global _more
+    if _more is not None:
+        raise RuntimeError("more_checks inside more_checks: expected one for all of them")
+    _more = []
+    try:
+        yield
+        held = len(_more)
+    finally:
+        _more = None
+    if not held:
+        raise ValueError("more_checks: expected at least one check inside")
+    print(f"{held} more checks hold" if held > 1 else "1 more check holds")
 
 
 def as_array(value: Values) -> Array:
@@ -89,7 +121,7 @@ def check(
     else:
         bound = f"{atol:g}" + (f" + {rtol:g} |right|" if rtol else "")
         shown = f"max |difference| <= {bound}  ({max(a.size, b.size)} numbers)"
-    print(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}".rstrip())
+    _say(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}".rstrip())
 
 
 def _fits(a: Array, b: Array, rtol: float, atol: float) -> NDArray[np.bool_]:
@@ -150,7 +182,7 @@ def check_range(
     told_apart = _told_apart(
         name, unlike, lambda wrong: bool(np.all((low <= wrong) & (wrong <= high))), digits
     )
-    print(f"ok  {name:<{NAME_WIDTH}}  ~{number:.{digits}f}  in [{low:g}, {high:g}]{told_apart}")
+    _say(f"ok  {name:<{NAME_WIDTH}}  ~{number:.{digits}f}  in [{low:g}, {high:g}]{told_apart}")
 
 
 def check_close_mc(
@@ -184,7 +216,7 @@ def check_close_mc(
 
     told_apart = _told_apart(name, unlike, passes, 4)
     shown = f"~{mean:.4f}  vs  {show_number(truth)}  (n = {draws.size})"
-    print(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}")
+    _say(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}")
 
 
 def _mean_and_error(draws: Array) -> tuple[float, float]:

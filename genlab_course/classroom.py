@@ -16,6 +16,7 @@ from genlab.files import replace_file
 from genlab_course import standings
 from genlab_course.copies import as_bytes
 from genlab_course.places import NOTEBOOKS, find_lesson
+from genlab_course.predictions import is_prediction
 from genlab_course.quiz import Question, as_html
 from genlab_course.roster import Entries
 from genlab_course.standings import counts
@@ -68,7 +69,7 @@ def assignment(lesson: str, folder: Path) -> Path:
             continue
         nodes = ast.parse(source).body
         imports += [ast.unparse(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
-        if asked := [(id, name.replace("...", "answer")) for id, name in _ASKED.findall(source)]:
+        if asked := to_answer(source):
             stub = before + source.partition("course.exercise(")[0]
             cells += _question(asked, stub.strip() or "answer = ...", text)
             text = ""  # of several exercises under one text
@@ -79,6 +80,12 @@ def assignment(lesson: str, folder: Path) -> Path:
     begin = [("raw", config), ("markdown", head), ("code", setup)]
     write_new(folder / path.name, as_bytes(as_notebook([*begin, *cells])))
     return folder / path.name
+
+
+def to_answer(source: str) -> list[tuple[str, str]]:
+    """The exercises that a cell asks for, each with the name of its answer; no predictions."""
+    asked = [(id, name) for id, name in _ASKED.findall(source) if not is_prediction(id)]
+    return [(id, name.replace("...", "answer")) for id, name in asked]
 
 
 def _question(asked: list[tuple[str, str]], stub: str, text: str) -> Iterator[tuple[str, str]]:

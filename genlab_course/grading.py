@@ -28,9 +28,10 @@ import numpy as np
 import torch
 from IPython.display import Markdown, display
 
-from genlab_course.answers import answered, record
+from genlab_course.answers import answered, guess_of, record
 from genlab_course.differences import Tolerance, difference, numbers
 from genlab_course.places import folder
+from genlab_course.predictions import Prediction, is_prediction
 
 HINTS: dict[str, list[str]] = tomllib.loads(
     (Path(__file__).parent / "data" / "hints.toml").read_text(encoding="utf-8")
@@ -106,13 +107,27 @@ def all_exercises() -> Iterator[Exercise]:
         yield from importlib.import_module(f"{_BANKS}.{module}").EXERCISES
 
 
+def _module(lesson: str) -> Any:
+    """The bank of the exercises whose ids begin with `lesson`, or None."""
+    name = f"lesson_{lesson}" if lesson.isdigit() else LABS.get(lesson, f"system_{lesson}")
+    found = importlib.util.find_spec(f"{_BANKS}.{name}")
+    return found and importlib.import_module(f"{_BANKS}.{name}")
+
+
 def _bank(lesson: str) -> tuple[Exercise, ...]:
     """The exercises whose ids begin with `lesson`; without such a bank, all there are."""
-    name = f"lesson_{lesson}" if lesson.isdigit() else LABS.get(lesson, f"system_{lesson}")
-    if importlib.util.find_spec(f"{_BANKS}.{name}") is None:
-        return tuple(all_exercises())
-    found: tuple[Exercise, ...] = importlib.import_module(f"{_BANKS}.{name}").EXERCISES
+    module = _module(lesson)
+    found: tuple[Exercise, ...] = module.EXERCISES if module else tuple(all_exercises())
     return found
+
+
+def find_prediction(id: str) -> Prediction:
+    """The prediction of an id, such as "12.predict-lost"; ValueError lists those of its lesson."""
+    names = vars(_module(id.partition(".")[0]) or object)
+    known = {value.id: value for value in names.values() if isinstance(value, Prediction)}
+    if id not in known:
+        raise ValueError(f"no prediction {id!r}; there are: {', '.join(known) or 'none'}")
+    return known[id]
 
 
 def find_exercise(id: str) -> Exercise:
@@ -128,7 +143,11 @@ def exercise(id: str, answer: Any) -> None:
 
     An answer of `None`, `...` or a function returning them is untouched. Never raises because of
     the answer, so that an unfinished notebook still runs to its end; ValueError for an unknown id.
+    A prediction ("12.predict-lost") is noted, and `predicted` shows it again.
     """
+    if is_prediction(id):
+        _note(find_prediction(id), answer)
+        return
     reply = assess(task := find_exercise(id), answer)
     if reply == "right":
         _right_answers[id] = answer
@@ -142,8 +161,43 @@ def exercise(id: str, answer: Any) -> None:
         print(unkept)
 
 
+def _note(task: Prediction, answer: Any) -> None:
+    """Keep a prediction and say so, or say what can be predicted."""
+    if answer is None or answer is Ellipsis:
+        display(Reply(task.id, "not attempted"))
+        return
+    try:
+        guess = task.read(answer)
+    except ValueError as error:
+        display(Reply(task.id, f"not yet: {error}"))
+        return
+    _predicted[task.id] = guess
+    unkept = record(task.id, True, guess=guess)
+    display(Reply(task.id, f"noted: you predict {guess}"))
+    if unkept:
+        print(unkept)
+
+
+def predicted(id: str, here: float | str) -> None:
+    """Show what was predicted, of this kernel or an earlier one, beside what a lesson finds.
+
+    A number is shown to three digits with the prediction's unit, words as they are.
+    """
+    task = find_prediction(id)
+    found = here if isinstance(here, str) else f"{here:.3g} {task.unit}".rstrip()
+    place = folder()
+    guess = _predicted.get(id) or (guess_of(id, place) if place else "") or "nothing"
+    display(Reply(id, f"predicted: you said {guess}; here it is {found}"))
+
+
 # Of a reply in a notebook: a sign, and a colour for white words and light or dark pages.
-LOOKS = {"right": ("✓", "#00664B"), "not yet": ("✗", "#A04400"), "not attempted": ("○", "#666666")}
+LOOKS = {
+    "right": ("✓", "#00664B"),
+    "not yet": ("✗", "#A04400"),
+    "not attempted": ("○", "#666666"),
+    "noted": ("✎", "#666666"),
+    "predicted": ("✎", "#666666"),
+}
 
 
 @dataclass(frozen=True)
@@ -175,6 +229,7 @@ def mistake_id(id: str, says: str) -> str:
 
 
 _right_answers: dict[str, Any] = {}  # of this kernel
+_predicted: dict[str, str] = {}  # of this kernel
 
 
 def yours(id: str) -> Any:

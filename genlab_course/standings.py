@@ -13,11 +13,13 @@ from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab_course.answers import answered
 from genlab_course.copies import asked_in, code_cells
 from genlab_course.places import NOTEBOOKS, folder, key_of, shipped
+from genlab_course.predictions import is_prediction
 from genlab_course.quiz import questions
 
 DATA = Path(__file__).with_name("data")
-HEAD = re.compile(
-    r"About (\d+) minutes(?: to read, about|, exercises included; the cells run in) (\d+) seconds"
+HEAD = re.compile(  # minutes, of one sitting or of two
+    r"(?:About (\d+)|Two\s+sittings\s+of\s+about\s+(\d+)\s+and\s+(\d+))\s+minutes"
+    r"(?: to read, about|,\s+exercises\s+included;\s+the\s+cells\s+run\s+in)\s+\d+\s+seconds"
 )
 GROUPS = {  # on start page and site: a heading, and how the names of its notebooks begin
     "One map, and likelihood": ("01_", "02_", "03_", "04_"),
@@ -56,10 +58,12 @@ def asked(source: Path = NOTEBOOKS) -> dict[str, Asked]:
         if name := notebooks.get(short):
             text = (source / name).read_text(encoding="utf-8")
             head = HEAD.search(text)
-            exercises = [id for cell in code_cells(json.loads(text)) for id in asked_in(cell)]
+            minutes = sum(map(int, filter(None, head.groups()))) if head else 0
+            ids = [id for cell in code_cells(json.loads(text)) for id in asked_in(cell)]
+            exercises = [id for id in ids if not is_prediction(id)]
             quiz = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
             title = titles[key] if isinstance(key, str) else f"{short} {LESSONS[key]}"
-            found[short] = Asked(title, name, int(head[1]) if head else 0, exercises, quiz)
+            found[short] = Asked(title, name, minutes, exercises, quiz)
     return found
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from genlab_course import CheckFailed, check, check_close_mc, check_range
+from genlab_course import CheckFailed, check, check_close_mc, check_range, more_checks
 
 
 def test_agreement_prints_one_line_with_both_numbers(capsys):
@@ -107,3 +107,32 @@ def test_a_wrong_estimator_is_judged_by_its_own_error():
 def test_a_mistake_without_a_number_tells_nothing(value):
     with pytest.raises(CheckFailed, match="no number"):
         check("root", 1.0, 1.0, unlike={"root of a negative number": value})
+
+
+def test_many_checks_print_one_line_together(capsys):
+    with more_checks():
+        check("one", 1.0, 1.0)
+        check_range("two", 0.5, 0.4, 0.6)
+        check_close_mc("three", [0.0, 1.0] * 50, 0.5)
+    with more_checks():
+        check("alone", 1.0, 1.0)
+    check("aloud", 1.0, 1.0)
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert (first, second) == ("3 more checks hold", "1 more check holds")
+    assert third.startswith("ok  aloud")
+
+
+def test_a_check_that_fails_among_many_fails_aloud_and_the_next_one_prints_again(capsys):
+    with pytest.raises(CheckFailed, match="second: 1 is not 2"), more_checks():
+        check("second", 1.0, 2.0)
+    assert capsys.readouterr().out == ""
+    check("after", 1.0, 1.0)
+    assert capsys.readouterr().out.startswith("ok  after")
+
+
+def test_nothing_checked_is_no_check(capsys):
+    with pytest.raises(ValueError, match="expected at least one check"), more_checks():
+        pass
+    with pytest.raises(RuntimeError, match="inside more_checks"), more_checks(), more_checks():
+        pass
+    assert capsys.readouterr().out == ""

@@ -73,6 +73,7 @@ HEAD_PARTS = {  # in this order
 }
 TURN = re.compile(r"\*\*Your turn [^*]+\*\* \*\((\w+), (\d+) minutes\)\*")
 ASKED = re.compile(r"course\.exercise\(\s*\"([^\"]+)\"")
+PREDICTED = re.compile(r"course\.predicted\(\s*\"([^\"]+)\"")
 DISPLAYED = re.compile(r"\$\$.+?\$\$", re.DOTALL)
 INLINE = re.compile(r"(?<!\\)\$([^$]+)\$")
 WORD = re.compile(r"[A-Za-z]{2,}")
@@ -348,9 +349,11 @@ def prediction_complaints(lesson):
     if len(guesses) != 3:
         bad.append(
             f"{len(guesses)} predictions of Predict first are stored by course.exercise, not 3"
-            " (of the kind predict, which genlab_course/grading.py does not have yet: it comes"
-            " with the first notebook that is rebuilt)"
         )
+    shown = {id for piece in lesson.core for id in PREDICTED.findall(piece.code)}
+    for id in (id for piece in section for id in ASKED.findall(piece.code)):
+        if id not in shown:
+            bad.append(f"the prediction {id} is not shown again (course.predicted)")
     after = section[section.index(guesses[-1]) + 1 :] if guesses else section
     if len(maps) != 1 or maps[0] not in after:
         bad.append("the map (course.draw_map) does not stand once, after the predictions")

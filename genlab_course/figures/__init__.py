@@ -1,4 +1,7 @@
-"""One look for every figure of the course: colour-blind safe, opaque, legible at half size."""
+"""One look for every figure of the course: colour-blind safe, opaque, legible at half size.
+
+The modules beside this one hold the longer pictures of single notebooks.
+"""
 
 import base64
 import gc
@@ -27,7 +30,7 @@ from genlab_course.start_page import HERO, HERO_ALT
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222")
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = OKABE_ITO
 
-STYLE = Path(__file__).parent / "data" / "figures.mplstyle"
+STYLE = Path(__file__).parents[1] / "data" / "figures.mplstyle"
 
 
 def begin(lesson: int | str, *, threads: int | None = None) -> None:
