@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from genlab.data.scenes import encode_scenes
+from genlab.data.language import encode_scenes
 from genlab.systems.scene_evaluation import kept_facts
 from genlab.zoo import load_model
 from genlab.zoo.latent_diffusion import GUIDANCE, real_scenes

@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from genlab.data import scenes
-from genlab.data.captions import COLOURS, grey_of, load_captioned, measure_colour, paint
+from genlab.data.captions import grey_of, load_captioned, measure_colour, paint
+from genlab.data.language import ALONE, COLOURS, INKS, write_scenes
 from genlab.metrics.cost import Passes
 from genlab.systems.glide import Glide
 from genlab.systems.scene_evaluation import centred, windows_of
@@ -32,8 +33,8 @@ PARTS = {
     "latent_diffusion": ("latent_diffusion", "latent_vae"),
     "glide": ("glide_base", "glide_upsampler"),
 }
-SHARED = [k for k, ink in enumerate(scenes.INKS) if ink in COLOURS]
-AS_COLOUR = torch.tensor([list(COLOURS).index(i) if i in COLOURS else -1 for i in scenes.INKS])
+SHARED = [k for k, ink in enumerate(INKS) if ink in COLOURS]
+AS_COLOUR = torch.tensor([list(COLOURS).index(i) if i in COLOURS else -1 for i in INKS])
 TIMES, SEEDS, GUIDANCE = 40, (0, 1, 2), 3.0  # pictures a caption and seed of drawing
 EVALUATOR_SEED = 77
 
@@ -42,7 +43,7 @@ def captions():
     """Facts of the captions that both know."""
     digit, colour = torch.cartesian_prod(torch.arange(10), torch.tensor(SHARED)).T
     kept = ~scenes.held_out_pair(digit, colour)
-    alone = torch.tensor([scenes.ALONE, 0, 0]).expand(int(kept.sum()), 3)
+    alone = torch.tensor([ALONE, 0, 0]).expand(int(kept.sum()), 3)
     return torch.cat([digit[kept, None], colour[kept, None], alone], 1)
 
 
@@ -61,7 +62,7 @@ def reference(name, n=1000):
     grey, attributes = load_captioned("test", 32)
     colour = torch.tensor(SHARED)[torch.arange(len(grey)) % len(SHARED)]
     zeros = torch.zeros_like(colour)
-    facts = torch.stack([attributes.digit, colour, zeros + scenes.ALONE, zeros, zeros], 1)
+    facts = torch.stack([attributes.digit, colour, zeros + ALONE, zeros, zeros], 1)
     return paint(grey, AS_COLOUR[colour]), facts
 
 
@@ -100,7 +101,7 @@ def measured(name, evaluator):
         return drawn if name == "latent_diffusion" else drawn[1]
 
     facts = captions()
-    texts = scenes.write_scenes(facts)
+    texts = write_scenes(facts)
     before = megabytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak until now
     draw(texts, torch.Generator().manual_seed(0))

@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from genlab.data.scenes import encode_scenes
+from genlab.data.language import encode_scenes
 from genlab.systems.scene_evaluation import kept_facts
 from genlab.zoo import find, load_model
 from genlab.zoo.latent_diffusion import real_scenes

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from genlab.data import scenes
-from genlab.data.scenes import ALONE, SIZE, SMALL, WORDS, print_ink
+from genlab.data.language import ALONE, SCENE_WORDS, encode_scenes
+from genlab.data.scenes import SIZE, SMALL, print_ink
 from genlab.systems.scene_evaluation import SPANS, centred, kept_facts, measure_ink
 from genlab.zoo import load_model
 from genlab.zoo.latent_diffusion import GUIDANCE, N_DRAWN, P_TWO, real_scenes, scenes_of
@@ -53,8 +54,8 @@ def inside(grey, digit, zeros, g):
 def encode(facts):
     """Rows of word numbers; the new word stands where "above", relation 2, would."""
     new = (facts[:, 2] == INSIDE)[:, None]
-    rows = scenes.encode_scenes(torch.where(new & (torch.arange(5) == 2), 2, facts))
-    return torch.where(new & (torch.arange(8) == 3), len(WORDS), rows)
+    rows = encode_scenes(torch.where(new & (torch.arange(5) == 2), 2, facts))
+    return torch.where(new & (torch.arange(8) == 3), len(SCENE_WORDS), rows)
 
 
 def kept_inside(x, facts, evaluator):
@@ -81,7 +82,7 @@ def trained(shipped, seed):
     """A copy of the shipped model that has learned the word."""
     model, objects = copy.deepcopy(shipped), scenes.load_objects("generator")
     zeros = large_zeros(objects)
-    model.net.requires_grad_(True), model.encoder.requires_grad_(True)
+    model.net.requires_grad_(True), model.text_encoder.requires_grad_(True)
 
     def mixed(batch, g):
         x, facts = scenes_of([a[8:] for a in batch], g, p_two=P_TWO)
@@ -98,9 +99,9 @@ def main():
     """Print the marks of real scenes, of the shipped model, and of students of it."""
     torch.set_num_threads(1)
     evaluator, model = load_model("scene_evaluator"), load_model("latent_diffusion")
-    words = model.encoder.words.weight
+    words = model.text_encoder.words.weight
     new = words[-5:].mean(0, keepdim=True)  # of left, right, of, above, below
-    model.encoder.words = nn.Embedding.from_pretrained(torch.cat([words, new]))
+    model.text_encoder.words = nn.Embedding.from_pretrained(torch.cat([words, new]))
     objects, g = scenes.load_objects("reference"), torch.Generator().manual_seed(1)
     rows = torch.randint(len(objects.digit), (N_DRAWN,), generator=g)
     x, facts = inside(objects.grey[rows], objects.digit[rows], large_zeros(objects), g)

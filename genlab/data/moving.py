@@ -16,10 +16,10 @@ from torch import Tensor
 
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_finite, require_index
-from genlab.data.captions import COLOURS, DIGITS, PARTS, next_word
+from genlab.data.captions import PARTS
 from genlab.data.digits import load_mnist
+from genlab.data.language import COLOURS, MOTIONS
 
-MOTIONS = ("moving left", "moving right", "moving up", "moving down", "turning")
 N_FRAMES = 8
 SIZE = 16
 SHIFT = 2.5  # pixels from the middle to either end
@@ -125,30 +125,6 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
     goal = centred[1].flatten(1)
     alike = torch.stack([F.cosine_similarity(x.flatten(1), goal) for x in turned])
     return first.new_tensor(angles)[alike.argmax(0)]
-
-
-def write_moving(
-    digit: Int[Tensor, " n"], colour: Int[Tensor, " n"], motion: Int[Tensor, " n"]
-) -> list[str]:
-    """Describe videos in words."""
-    require_index(len(DIGITS), digit=digit)
-    require_index(len(COLOURS), colour=colour)
-    require_index(len(MOTIONS), motion=motion)
-    colours = list(COLOURS)
-    rows = zip(digit.tolist(), colour.tolist(), motion.tolist(), strict=True)
-    return [f"a {colours[c]} {DIGITS[d]} {MOTIONS[m]}" for d, c, m in rows]
-
-
-def read_moving(caption: str) -> tuple[int, int, int]:
-    """Say what the caption of a video claims: digit, colour, motion."""
-    left = caption.lower().strip().rstrip(".").split()
-    next_word(caption, left, ("a",))
-    colour = list(COLOURS).index(next_word(caption, left, tuple(COLOURS)))
-    digit = DIGITS.index(next_word(caption, left, DIGITS))
-    phrase = " ".join(left)
-    if phrase not in MOTIONS:
-        raise ValueError(f"{caption!r} ends in {phrase!r}; expected one of {', '.join(MOTIONS)}")
-    return digit, colour, MOTIONS.index(phrase)
 
 
 def frames_in_colour(

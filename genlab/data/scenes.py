@@ -4,7 +4,6 @@ Each object is a digit of MNIST, cut out by its ink, scaled, and printed in one 
 Of the 10,000 digits 6,000 train generators, 2,500 the evaluators, and 1,500 are the real reference.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -14,31 +13,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from genlab.core.checked import check_public
-from genlab.core.tensors import as_real, draw_indices, drawn, require_between, require_index
-from genlab.data.captions import DIGITS, next_word
+from genlab.core.tensors import as_real, draw_indices, drawn, require_between
 from genlab.data.digits import load_mnist
+from genlab.data.language import ALONE, INKS, RELATIONS
 
 SIZE = 32
 PAPER = (0.97, 0.95, 0.89)
-INKS: dict[str, tuple[float, float, float]] = {
-    "red": (0.85, 0.13, 0.15),
-    "gold": (0.94, 0.62, 0.05),
-    "green": (0.10, 0.60, 0.30),
-    "blue": (0.08, 0.38, 0.80),
-    "purple": (0.55, 0.20, 0.65),
-    "black": (0.13, 0.13, 0.16),
-}
-RELATIONS = ("left of", "right of", "above", "below")  # of the first object to the second
-ALONE = len(RELATIONS)  # in place of a relation: there is one object
 PARTS = {
     "generator": slice(0, 6000), "evaluator": slice(6000, 8500), "reference": slice(8500, 10_000)
 }  # fmt: skip
 BOX, LARGE, SMALL = 20, 22, 14  # pixels on a side of an object: as cut out, alone, one of two
 FREE = (4, 2, 4)  # pixels that it may move: alone, towards the other, across
-
-PAD = "<pad>"
-WORDS = (PAD, "a", *INKS, *DIGITS, "left", "right", "of", "above", "below")
-MAX_WORDS = 8
 
 
 class Objects(NamedTuple):
@@ -165,64 +150,6 @@ def draw_scenes(
     facts = draw_facts(objects.digit[which], generator, p_two=p_two, held_out=held_out)
     first, second = (objects.grey[which[:, k]] for k in (0, 1))
     return compose(first, second, facts, generator), facts
-
-
-def write_scenes(facts: Int[Tensor, " n 5"]) -> list[str]:
-    """Describe scenes in words."""
-    require_index(len(DIGITS), digit=facts[:, ::3])
-    require_index(len(INKS), colour=facts[:, 1::3])
-    require_index(ALONE + 1, relation=facts[:, 2])
-    inks, captions = list(INKS), []
-    for d, c, relation, e, k in facts.tolist():
-        first = f"a {inks[c]} {DIGITS[d]}"
-        second = f"a {inks[k]} {DIGITS[e]}"
-        alone = relation == ALONE
-        captions.append(first if alone else f"{first} {RELATIONS[relation]} {second}")
-    return captions
-
-
-def read_scenes(captions: Sequence[str]) -> Int[Tensor, " n 5"]:
-    """Say what captions claim: the inverse of `write_scenes`."""
-    rows = []
-    for caption in captions:
-        left = caption.lower().strip().rstrip(".").split()
-        row = _read_object(caption, left)
-        if left:
-            word = next_word(caption, left, ("left", "right", "above", "below"))
-            if word in ("left", "right"):
-                next_word(caption, left, ("of",))
-            names = [r.split()[0] for r in RELATIONS]
-            row += [names.index(word), *_read_object(caption, left)]
-        if left:
-            raise ValueError(f"{caption!r} goes on with {' '.join(left)!r} after two objects")
-        rows.append(row + [ALONE, 0, 0][: 5 - len(row)])
-    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 5)
-
-
-def _read_object(caption: str, left: list[str]) -> list[int]:
-    next_word(caption, left, ("a",))
-    colour = list(INKS).index(next_word(caption, left, tuple(INKS)))
-    return [DIGITS.index(next_word(caption, left, DIGITS)), colour]
-
-
-def encode_scenes(facts: Int[Tensor, " n 5"]) -> Int[Tensor, " n 8"]:
-    """Rows of word numbers, filled up with padding, of what captions say.
-
-    >>> [WORDS[k] for k in encode_scenes(read_scenes(["a red seven"]))[0]][:4]
-    ['a', 'red', 'seven', '<pad>']
-    """
-    number = {word: k for k, word in enumerate(WORDS)}
-    digit, colour, relation, second, ink = facts.unbind(1)
-    red = number["red"]
-    zero = number["zero"]
-    left = [number[r.split()[0]] for r in RELATIONS]
-    a, of = (torch.full_like(digit, number[word]) for word in ("a", "of"))
-    link = facts.new_tensor([*left, 0])[relation]
-    phrase = torch.stack([a, red + ink, zero + second], 1)
-    with_of = torch.cat([of[:, None], phrase], 1)
-    tail = torch.where((relation < 2)[:, None], with_of, F.pad(phrase, (0, 1)))
-    tail = tail * (relation < ALONE)[:, None]
-    return torch.cat([torch.stack([a, red + colour, zero + digit, link], 1), tail], 1)
 
 
 check_public(__name__)

@@ -9,18 +9,15 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from genlab.data.captions import (
-    Attributes,
-    Claims,
     grey_of,
     load_captioned,
     measure_colour,
     measure_slant,
     measure_stroke,
     paint,
-    read,
-    write,
 )
-from genlab.data.moving import MOTIONS, N_FRAMES, SHIFT, TURN, measure_motion, render, small_digits
+from genlab.data.language import MOTIONS, Attributes, Claims, read_caption, write_captions
+from genlab.data.moving import N_FRAMES, SHIFT, TURN, measure_motion, render, small_digits
 from genlab.metrics.coverage import PrecisionRecall, precision_recall
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import DigitJudge, WaveletFeatures, gradient_histograms
@@ -89,7 +86,7 @@ def word_scores(
 def claims_of(caption: str) -> Claims | None:
     """What a text claims, or None when it is not of the language of captions."""
     try:
-        return read(caption)
+        return read_caption(caption)
     except ValueError:
         return None
 
@@ -127,13 +124,13 @@ def held_out_pictures(size: int = 16) -> tuple[Float[Tensor, " n 3 s s"], Attrib
 
 def held_out_captions(n: int = 1000) -> list[str]:
     """Captions of the first held-out digits, with every word that is true of them."""
-    return write(load_captioned("test", 32).attributes)[:n]
+    return write_captions(load_captioned("test", 32).attributes)[:n]
 
 
 def free_captions(n: int, generator: Generator) -> list[str]:
     """Captions whose four words are drawn independently, also where such digits are rare."""
     words = [torch.randint(k, (n,), generator=generator) for k in (10, 6, 2, 3)]
-    return write(Attributes(words[0], words[1], 2 * words[2], words[3]))
+    return write_captions(Attributes(words[0], words[1], 2 * words[2], words[3]))
 
 
 class Likeness(NamedTuple):

@@ -20,7 +20,7 @@ from genlab.autoregressive.decoding import Reshape, Written, reshape_logits, use
 from genlab.autoregressive.likelihood import token_log_probs
 from genlab.autoregressive.lm import TransformerLM
 from genlab.core.tensors import PerExample, Rng, drawn, last, randn
-from genlab.data.captions import MAX_WORDS, PAD, WORDS, encode
+from genlab.data.language import MAX_WORDS, PAD, WORDS, encode
 from genlab.nn.attention import Cache
 from genlab.nn.transformer import TransformerConfig
 from genlab.score.diffusion import Bins, ddpm_vlb, posterior_variances

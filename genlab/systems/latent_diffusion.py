@@ -10,6 +10,7 @@ times Esser et al. 2024 (arXiv:2403.03206), section 3.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -17,11 +18,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
-from genlab.data.scenes import MAX_WORDS, encode_scenes, read_scenes
+from genlab.data.language import MAX_SCENE_WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE
 from genlab.nn.text import TextEncoder
 from genlab.score.diffusion import add_noise
-from genlab.score.flow_matching import flow_matching_loss, flow_sample
+from genlab.score.flow_matching import flow_matching_loss
 from genlab.score.guidance import drop_condition, text_guided_denoiser
 
 Captions = Sequence[str] | Int[Tensor, " b s"]  # as text, or as rows of word numbers
@@ -71,13 +72,14 @@ class LatentDiffusion(nn.Module):
         self,
         vae: ImageVAE | Pixels,
         net: nn.Module,
-        encoder: TextEncoder,
+        text_encoder: TextEncoder,
         *,
         p_drop: float = 0.1,
         target: Target = "velocity",
     ) -> None:
         super().__init__()
-        self.vae, self.net, self.encoder = vae.requires_grad_(False), net, encoder
+        self.vae, self.net = vae.requires_grad_(False), net
+        self.text_encoder = text_encoder
         self.event_shape, self.p_drop, self.target = vae.event_shape, p_drop, target
         self.register_buffer("shift", torch.zeros(vae.latent_shape[0], 1, 1))
         self.register_buffer("spread", torch.ones(()))
@@ -98,15 +100,15 @@ class LatentDiffusion(nn.Module):
         """Pictures of scaled codes."""
         return self.vae.decode(self.shift + self.spread * z)
 
-    def read(self, captions: Captions) -> Float[Tensor, " b s d"]:
+    def encode_captions(self, captions: Captions) -> Float[Tensor, " b s d"]:
         """States of captions, for the network; ValueError names the word that is not known."""
         if not isinstance(captions, Tensor):
             captions = encode_scenes(read_scenes(captions))
-        return self.encoder(captions.to(self.shift.device))
+        return self.text_encoder(captions.to(self.shift.device))
 
-    def nothing(self, n: int) -> Float[Tensor, " b s d"]:
+    def no_caption(self, n: int) -> Float[Tensor, " b s d"]:
         """States of the empty caption, n times."""
-        return self.encoder(self.shift.new_zeros(n, MAX_WORDS, dtype=torch.int64))
+        return self.text_encoder(self.shift.new_zeros(n, MAX_SCENE_WORDS, dtype=torch.int64))
 
     def velocity(
         self, z_t: Float[Tensor, " b k i j"], t: PerExample, states: Float[Tensor, " b s d"]
@@ -131,13 +133,13 @@ class LatentDiffusion(nn.Module):
         eps = randn(z0.shape, like=z0, generator=generator)
         u = drawn(torch.rand, len(z0), device=z0.device, generator=generator)
         p_drop = self.p_drop if self.training else 0.0
-        states = self.encoder(drop_condition(cond, u, p_drop=p_drop, null=0))
+        states = self.text_encoder(drop_condition(cond, u, p_drop=p_drop, null=0))
         if self.target == "noise":
             eps_hat: Tensor = self.net(add_noise(z0, 1 - t, t, eps), t, context=states)
             return (eps_hat - eps).square().mean()
         return flow_matching_loss(lambda z, t: self.velocity(z, t, states), z0, t, eps).mean()
 
-    def guided(
+    def guided_velocity(
         self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0
     ) -> Callable[[Float[Tensor, " b k i j"], PerExample], Float[Tensor, " b k i j"]]:
         r"""Velocity $v_\varnothing + w\,(v_c - v_\varnothing)$, both from one batch of 2n rows.
@@ -147,10 +149,10 @@ class LatentDiffusion(nn.Module):
         """
         if captions is not None and len(captions) != n:
             raise ValueError(f"{n} pictures but {len(captions)} captions")
-        free = self.nothing(n)
+        free = self.no_caption(n)
         if captions is None:
             return lambda z, t: self.velocity(z, t, free)
-        text = self.read(captions)
+        text = self.encode_captions(captions)
         return text_guided_denoiser(self.velocity, free, text, guidance_scale=guidance_scale)
 
     @torch.no_grad()
@@ -163,11 +165,17 @@ class LatentDiffusion(nn.Module):
         n_steps: int = 20,
         generator: Rng = None,
     ) -> Iterator[Float[Tensor, " b k i j"]]:
-        """DDIM on n codes, from noise: yields every state, the last one a finished scaled code."""
+        r"""DDIM on n codes, from noise: yields every state, the last one a finished scaled code.
+
+        On straight lines that is Euler's step, $z_s = z_t + (s - t)\,v(z_t, t)$.
+        """
         ts = sampling_times(n_steps).to(self.spread)
-        velocity = self.guided(captions, n, guidance_scale=guidance_scale)
+        velocity = self.guided_velocity(captions, n, guidance_scale=guidance_scale)
         z = randn((n, *self.vae.latent_shape), like=self.spread, generator=generator)
-        yield from flow_sample(velocity, z, ts)  # Euler, which is DDIM on this path
+        yield z
+        for t, s in pairwise(ts):
+            z = z + (s - t) * velocity(z, t.expand(n))
+            yield z
 
     @torch.no_grad()
     def draw(

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import Rng, drawn
-from genlab.data.scenes import ALONE, INKS, PAPER, SIZE, draw_scenes, load_objects
+from genlab.data.language import ALONE, INKS
+from genlab.data.scenes import PAPER, SIZE, draw_scenes, load_objects
 from genlab.metrics.distances import frechet_distance
 
 WINDOW = 20  # pixels on a side that the classifier sees, around the middle of the ink

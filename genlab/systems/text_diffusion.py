@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
-from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
+from genlab.data.captions import paint
+from genlab.data.language import MAX_WORDS, Attributes, encode, write_captions
 from genlab.nn.text import NoCaption
 from genlab.nn.unet import UNet
 from genlab.score.diffusion import EpsModel
@@ -227,5 +228,5 @@ def _caption_table() -> Int[Tensor, " 10 6 3 4 6"]:
     """Rows of all captions by digit, colour, stroke and slant, where slant 3 is "unsaid"."""
     parts = torch.cartesian_prod(*(torch.arange(n) for n in (10, 6, 3, 4))).unbind(1)
     shown = Attributes(parts[0], parts[1], parts[2], parts[3].clamp(max=2))
-    captions = write(shown, say_slant=parts[3] < 3)
+    captions = write_captions(shown, say_slant=parts[3] < 3)
     return encode(captions).reshape(10, 6, 3, 4, MAX_WORDS)

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import PerExample, Rng, drawn, last, randn, require_between
-from genlab.data.captions import COLOURS, DIGITS, MAX_WORDS, encode
-from genlab.data.moving import MOTIONS, animate, frames_in_colour, write_moving
+from genlab.data.language import COLOURS, DIGITS, MAX_WORDS, MOTIONS, encode, write_moving
+from genlab.data.moving import animate, frames_in_colour
 from genlab.nn.text import NoCaption, TextEncoder
 from genlab.nn.unet import VideoUNet
 from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss

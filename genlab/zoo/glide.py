@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from genlab.data.captions import MAX_WORDS, WORDS, load_captioned, paint
+from genlab.data.captions import load_captioned, paint
+from genlab.data.language import MAX_WORDS, WORDS
 from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.evaluation import (

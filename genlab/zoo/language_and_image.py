@@ -8,7 +8,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from genlab.autoregressive.decoding import keep_top_k
-from genlab.data.captions import CaptionDistribution, caption_distribution, chance, load_captioned
+from genlab.data.captions import load_captioned
+from genlab.data.language import CaptionDistribution, caption_distribution, chance
 from genlab.nn.transformer import TransformerConfig
 from genlab.systems.evaluation import claims_of, drawn_scores, held_out_pictures, read_scores
 from genlab.systems.language_and_image import (

@@ -8,17 +8,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.stats import kl_diag_normal
-from genlab.data.scenes import (
-    ALONE,
-    MAX_WORDS,
-    PARTS,
-    WORDS,
-    compose,
-    draw_facts,
-    draw_scenes,
-    encode_scenes,
-    load_objects,
-)
+from genlab.data.language import ALONE, MAX_SCENE_WORDS, SCENE_WORDS, encode_scenes
+from genlab.data.scenes import PARTS, compose, draw_facts, draw_scenes, load_objects
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
 from genlab.nn.dit import DiT, DiTConfig
 from genlab.nn.text import TextEncoder
@@ -157,7 +148,7 @@ LATENT_VAE = Recipe(
 
 def text_encoder(d_text: int, n_layer: int) -> TextEncoder:
     """The encoder of captions of scenes."""
-    return TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer)
+    return TextEncoder(len(SCENE_WORDS), MAX_SCENE_WORDS, d=d_text, n_layer=n_layer)
 
 
 def latent_unet(width: int, d_text: int, n_layer: int, p_drop: float) -> LatentDiffusion:

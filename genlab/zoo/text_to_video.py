@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from genlab.core.tensors import make_generator, randn
-from genlab.data.captions import MAX_WORDS, WORDS
-from genlab.data.moving import SIZE, small_digits, write_moving
+from genlab.data.language import MAX_WORDS, WORDS, write_moving
+from genlab.data.moving import SIZE, small_digits
 from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNetConfig, VideoUNet, VideoUNetConfig
 from genlab.systems.evaluation import VideoClaims, balanced_claims, video_evaluator, video_scores

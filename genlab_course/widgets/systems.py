@@ -14,9 +14,8 @@ from torch import Generator, Tensor
 
 from genlab.autoregressive.decoding import apply_temperature
 from genlab.core import last
-from genlab.data.captions import read
-from genlab.data.moving import MOTIONS, measure_motion, read_moving
-from genlab.data.scenes import read_scenes, write_scenes
+from genlab.data.language import MOTIONS, read_caption, read_moving, read_scenes, write_scenes
+from genlab.data.moving import measure_motion
 from genlab.systems import language_and_image as lab
 from genlab.systems import scene_evaluation
 from genlab.systems.evaluation import Classifier, kept_words, motion_residual
@@ -65,7 +64,7 @@ def caption_sampler(
     @torch.inference_mode()
     def update(prompt: str, w: float, s: float, seed: int) -> str:
         try:
-            claims = read(prompt)
+            claims = read_caption(prompt)
         except ValueError as error:
             return f"<b>Not drawn.</b> {html.escape(str(error))}"
         captions = [_plain(prompt)] * N

@@ -7,26 +7,28 @@ import pytest
 import torch
 
 from genlab.data.captions import (
-    END,
     PARTS,
+    grey_of,
+    load_captioned,
+    measure_colour,
+    measure_slant,
+    measure_stroke,
+    paint,
+    stroke_edges,
+)
+from genlab.data.digits import load_mnist
+from genlab.data.language import (
+    END,
     Attributes,
     Claims,
     caption_distribution,
     chance,
     decode,
     encode,
-    grey_of,
-    load_captioned,
-    measure_colour,
-    measure_slant,
-    measure_stroke,
     next_word_probs,
-    paint,
-    read,
-    stroke_edges,
-    write,
+    read_caption,
+    write_captions,
 )
-from genlab.data.digits import load_mnist
 
 TWO = Attributes(  # a thin upright three; a plain eight that leans left
     torch.tensor([3, 8]), torch.tensor([0, 0]), torch.tensor([0, 1]), torch.tensor([1, 0])
@@ -35,13 +37,14 @@ TWO = Attributes(  # a thin upright three; a plain eight that leans left
 
 def test_what_is_written_is_read_back_for_every_combination():
     rows = torch.tensor([*itertools.product(range(10), range(6), range(3), range(3))])
-    captions, never = write(Attributes(*rows.T)), torch.zeros(len(rows), dtype=torch.bool)
+    captions, never = write_captions(Attributes(*rows.T)), torch.zeros(len(rows), dtype=torch.bool)
     assert decode(encode(captions)) == captions
-    short = write(Attributes(*rows.T), say_stroke=never, say_slant=never)
+    short = write_captions(Attributes(*rows.T), say_stroke=never, say_slant=never)
     for (d, c, k, s), caption, less in zip(rows.tolist(), captions, short, strict=True):
-        assert read(caption) == Claims(d, c, None if k == 1 else k, s)
-        assert read(less) == Claims(d, c, None, None)  # words left out claim nothing
-    assert read("A thin Red seven leaning right.") == read("a thin red seven leaning right")
+        assert read_caption(caption) == Claims(d, c, None if k == 1 else k, s)
+        assert read_caption(less) == Claims(d, c, None, None)  # words left out claim nothing
+    said = read_caption("a thin red seven leaning right")
+    assert read_caption("A thin Red seven leaning right.") == said
 
 
 def test_a_caption_is_measured_on_the_coloured_picture_itself():
@@ -99,7 +102,7 @@ def test_it_is_the_distribution_of_drawn_captions(truth, generator):
     drawn = Attributes(*(a[rows] for a in attributes))
     drawn = drawn._replace(colour=torch.randint(6, (n,), generator=generator))
     u = torch.rand(2, n, generator=generator)
-    captions = write(drawn, say_stroke=u[0] < 0.75, say_slant=u[1] < 0.75)
+    captions = write_captions(drawn, say_stroke=u[0] < 0.75, say_slant=u[1] < 0.75)
     count = dict.fromkeys(truth.captions, 0)
     for caption in captions:
         count[caption] += 1
@@ -130,7 +133,7 @@ def test_chance_is_what_independent_pairs_score():
     truth = caption_distribution(TWO, say_stroke=0.6, say_slant=0.3)
     hits = {kind: [0.0, 0.0] for kind in ("digit", "colour", "slant", "all")}
     for caption, p in zip(truth.captions, truth.p.tolist(), strict=True):
-        said = read(caption)
+        said = read_caption(caption)
         for drawn in truth.attributes.nonzero().tolist():
             q = p * truth.attributes[tuple(drawn)].item()
             right = [a is None or a == b for a, b in zip(said, drawn, strict=True)]
@@ -152,9 +155,9 @@ def test_chance_of_given_captions_weighs_them_equally():
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: read(""), "'nothing' where one of a"),
-        (lambda: read("a crimson seven"), "'crimson' where one of red, green"),
-        (lambda: read("a red seven sideways"), "ends in 'sideways'"),
+        (lambda: read_caption(""), "'nothing' where one of a"),
+        (lambda: read_caption("a crimson seven"), "'crimson' where one of red, green"),
+        (lambda: read_caption("a red seven sideways"), "ends in 'sideways'"),
         (lambda: encode(["a red cat"]), "unknown word 'cat'"),
         (lambda: encode(["a red one a red one upright"]), "7 words"),
         (lambda: load_captioned("train", 32), "got 'train'"),
@@ -187,6 +190,6 @@ def test_colours_come_from_the_seed_and_are_told_apart():
 
 
 def test_there_are_720_captions_that_can_be_read_and_their_probabilities_sum_to_one(truth):
-    assert len({read(caption) for caption in truth.captions}) == len(truth.captions) == 720
+    assert len({read_caption(caption) for caption in truth.captions}) == len(truth.captions) == 720
     assert truth.p.sum().item() == pytest.approx(1.0, abs=1e-12)
     assert truth.attributes.sum().item() == pytest.approx(1.0, abs=1e-12)

@@ -5,18 +5,15 @@ import itertools
 import pytest
 import torch
 
-from genlab.data.captions import COLOURS, decode, encode
+from genlab.data.language import COLOURS, MOTIONS, decode, encode, read_moving, write_moving
 from genlab.data.moving import (
-    MOTIONS,
     _centre,
     animate,
     frames_in_colour,
     load_moving,
     measure_motion,
-    read_moving,
     render,
     small_digits,
-    write_moving,
 )
 
 

@@ -4,24 +4,26 @@ import pytest
 import torch
 
 from genlab.data.digits import load_mnist
-from genlab.data.scenes import (
+from genlab.data.language import (
     ALONE,
     INKS,
+    RELATIONS,
+    SCENE_WORDS,
+    encode_scenes,
+    read_scenes,
+    write_scenes,
+)
+from genlab.data.scenes import (
     PAPER,
     PARTS,
-    RELATIONS,
-    WORDS,
     Objects,
     _all_objects,
     _corners,
     draw_facts,
     draw_scenes,
-    encode_scenes,
     held_out_pair,
     load_objects,
     print_ink,
-    read_scenes,
-    write_scenes,
 )
 from genlab.systems.scene_evaluation import measure_ink, places
 
@@ -83,7 +85,7 @@ def test_captions_and_facts_are_each_others_inverse():
     assert len(set(captions)) == len(captions) == 60 + 4 * 3600
     assert torch.equal(read_scenes(captions), facts)
     rows = encode_scenes(facts)
-    assert [" ".join(WORDS[k] for k in row if k) for row in rows.tolist()] == captions
+    assert [" ".join(SCENE_WORDS[k] for k in row if k) for row in rows.tolist()] == captions
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import genlab
 from genlab.adversarial.games import KL
-from genlab.data import captions
+from genlab.data import language
 from genlab.flow.autoregressive import MAF
 from genlab.flow.spline import spline_parameters
 from genlab.flow.transforms import Affine, Permutation
@@ -198,7 +198,7 @@ def gaussian(d=3):
 
 
 def attributes():
-    return captions.Attributes(*torch.tensor([[0, 1, 2], [0, 1, 2], [0, 1, 2], [2, 1, 0]]))
+    return language.Attributes(*torch.tensor([[0, 1, 2], [0, 1, 2], [0, 1, 2], [2, 1, 0]]))
 
 
 def cost(n=6, m=5):
@@ -491,15 +491,14 @@ WITHOUT = {
             "autoregressive.tokens.words",
             "autoregressive.tokens.merge",
             "autoregressive.tokens.train_bpe",
-            "data.captions.write",
-            "data.captions.read",
-            "data.captions.next_word",
-            "data.captions.encode",
-            "data.captions.caption_distribution",
-            "data.captions.next_word_probs",
-            "data.captions.chance",
-            "data.moving.read_moving",
-            "data.scenes.read_scenes",
+            "data.language.write_captions",
+            "data.language.read_caption",
+            "data.language.encode",
+            "data.language.caption_distribution",
+            "data.language.next_word_probs",
+            "data.language.chance",
+            "data.language.read_moving",
+            "data.language.read_scenes",
             "data.text.unique_paragraphs",
             "data.text.part_of",
         ],

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from genlab.data.scenes import ALONE, PAPER, compose
+from genlab.data.language import ALONE
+from genlab.data.scenes import PAPER, compose
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
 from genlab.nn.dit import DiT, DiTConfig
 from genlab.nn.unet import UNetConfig, VideoUNet, VideoUNetConfig

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from genlab.data.captions import Attributes, Claims, load_captioned, paint, read, write
-from genlab.data.moving import MOTIONS, animate, frames_in_colour, load_moving, small_digits
+from genlab.data.captions import load_captioned, paint
+from genlab.data.language import MOTIONS, Attributes, Claims, read_caption, write_captions
+from genlab.data.moving import animate, frames_in_colour, load_moving, small_digits
 from genlab.systems.evaluation import (
     VideoClaims,
     balanced_claims,
@@ -35,7 +36,7 @@ def knows(digit):
 def pictures():
     grey, attributes = load_captioned("test", 32)
     images = paint(grey, attributes.colour)[:200]
-    claims = [read(c) for c in write(attributes)][:200]
+    claims = [read_caption(c) for c in write_captions(attributes)][:200]
     return images, claims, knows(attributes.digit[:200])
 
 
@@ -176,7 +177,7 @@ def test_the_evaluator_reads_the_same_digit_in_every_frame_of_real_videos():
 def test_a_text_that_is_no_caption_keeps_nothing(pictures):
     images, _, _ = pictures
     attributes = load_captioned("test", 32).attributes
-    good = write(attributes)[:2]
+    good = write_captions(attributes)[:2]
     score = drawn_scores([good[0], "a red red"], images[:2], lambda grey: attributes.digit[:1])
     assert score["all"] == pytest.approx(0.5)
     assert score["digit"] == 1.0  # of those that claim a digit
@@ -195,7 +196,7 @@ def test_what_is_read_is_scored_word_by_word():
 
 def test_held_out_captions_are_true_of_the_held_out_pictures():
     x, attributes = held_out_pictures()
-    captions = [read(c) for c in held_out_captions(50)]
+    captions = [read_caption(c) for c in held_out_captions(50)]
     assert x.shape == (1000, 3, 16, 16)
     torch.testing.assert_close(x.amax(1), load_captioned("test", 16).grey)
     assert [c.digit for c in captions] == attributes.digit[:50].tolist()
@@ -203,7 +204,7 @@ def test_held_out_captions_are_true_of_the_held_out_pictures():
 
 
 def test_free_captions_say_all_four_words(generator):
-    claims = [read(c) for c in free_captions(300, generator)]
+    claims = [read_caption(c) for c in free_captions(300, generator)]
     assert {c.stroke for c in claims} == {0, 2}
     assert {c.slant for c in claims} == {0, 1, 2}
     assert {c.digit for c in claims} == set(range(10))

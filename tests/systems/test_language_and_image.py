@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genlab.core import last
-from genlab.data.captions import WORDS, encode
+from genlab.data.language import WORDS, encode
 from genlab.nn.attention import CrossAttention
 from genlab.nn.transformer import TransformerConfig
 from genlab.score.edm import edm_sigmas

@@ -7,7 +7,7 @@ import torch
 
 from genlab.core import Sampleable, likelihood_kind
 from genlab.core.tensors import last
-from genlab.data.scenes import MAX_WORDS, WORDS, encode_scenes, read_scenes
+from genlab.data.language import MAX_SCENE_WORDS, SCENE_WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
 from genlab.metrics.cost import network_passes
 from genlab.nn.dit import DiT, DiTConfig
@@ -38,7 +38,7 @@ def small_unet():
 def system(net=None, **numbers):
     torch.manual_seed(0)
     vae = ImageVAE(ImageVAEConfig(size=16, width=8, latent_channels=2))
-    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=8, n_layer=1, n_head=2)
+    encoder = TextEncoder(len(SCENE_WORDS), MAX_SCENE_WORDS, d=8, n_layer=1, n_head=2)
     return LatentDiffusion(
         stirred(vae), stirred(net or small_unet(), 1), stirred(encoder, 2), **numbers
     ).eval()
@@ -75,7 +75,7 @@ def test_decoding_reads_unscaled_codes(model, generator):
 
 
 def test_pixels_stand_in_for_a_vae(generator):
-    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=8, n_head=2)
+    encoder = TextEncoder(len(SCENE_WORDS), MAX_SCENE_WORDS, d=8, n_head=2)
     made = LatentDiffusion(Pixels((3, 8, 8)), small_unet(), encoder)
     x = torch.rand(5, 3, 8, 8, generator=generator)
     made.set_scale(x)
@@ -124,7 +124,7 @@ def test_a_tenth_of_the_captions_is_dropped_in_training_only(generator):
         net = Asked(z0, "velocity")
         made = system(net).train(training)
         made.loss(z0, cond=rows, generator=generator)
-        empty = (net.seen[0][2] == made.nothing(1)).all((1, 2))
+        empty = (net.seen[0][2] == made.no_caption(1)).all((1, 2))
         assert low <= empty.double().mean() <= high
 
 
@@ -146,7 +146,7 @@ def test_pictures_are_no_codes(model, generator):
 def test_the_vae_is_not_trained(model, generator):
     model.loss(torch.randn(3, 2, 4, 4, generator=generator), cond=ROWS).backward()
     assert not any(p.requires_grad for p in model.vae.parameters())
-    assert all(p.grad is not None for p in model.encoder.parameters())
+    assert all(p.grad is not None for p in model.text_encoder.parameters())
 
 
 # Sampler
@@ -168,7 +168,7 @@ def test_a_picture_is_the_decoded_last_state(model):
 def test_the_sampler_is_ddim(model):
     """Euler's step of the velocity is DDIM's, on a schedule rescaled to alpha^2 + sigma^2 = 1."""
     n, w = 5, 2.0
-    velocity = model.guided(CAPTIONS, 3, guidance_scale=w)
+    velocity = model.guided_velocity(CAPTIONS, 3, guidance_scale=w)
     states = list(model.codes(CAPTIONS, 3, guidance_scale=w, n_steps=n, generator=noise(2)))
     ts = sampling_times(n)
     assert len(states) == n + 1
@@ -186,9 +186,9 @@ def test_the_sampler_is_ddim(model):
 def test_guidance_blends_two_answers(model):
     z = torch.randn(3, 2, 4, 4, generator=noise())
     t = torch.full((3,), 0.4)
-    plain = model.guided(CAPTIONS, 3)(z, t)
-    free = model.guided(None, 3)(z, t)
-    guided = model.guided(CAPTIONS, 3, guidance_scale=2.5)(z, t)
+    plain = model.guided_velocity(CAPTIONS, 3)(z, t)
+    free = model.guided_velocity(None, 3)(z, t)
+    guided = model.guided_velocity(CAPTIONS, 3, guidance_scale=2.5)(z, t)
     torch.testing.assert_close(guided, free + 2.5 * (plain - free))
     assert (plain - free).abs().max() > 1e-3
 
@@ -229,10 +229,10 @@ def test_the_order_of_the_words_matters_by_the_positions_alone(model):
     z, t = torch.randn(1, 2, 4, 4, generator=noise()), torch.tensor([0.5])
 
     def answer(rows):
-        return model.velocity(z, t, model.encoder(rows))
+        return model.velocity(z, t, model.text_encoder(rows))
 
     assert (answer(row) - answer(swapped)).abs().max() > 1e-4
-    model.encoder.positions.data.zero_()
+    model.text_encoder.positions.data.zero_()
     torch.testing.assert_close(answer(row), answer(swapped))
 
 
@@ -246,7 +246,7 @@ def test_attention_is_the_only_road_of_the_caption(net):
     z = z[:1].expand(3, -1, -1, -1)
 
     def spread():
-        answers = made.velocity(z, t, made.read(CAPTIONS))
+        answers = made.velocity(z, t, made.encode_captions(CAPTIONS))
         return (answers - answers[:1]).abs().max()
 
     assert spread() > 1e-4
@@ -258,9 +258,9 @@ def test_attention_is_the_only_road_of_the_caption(net):
 
 
 def test_text_and_rows_are_the_same_caption(model):
-    torch.testing.assert_close(model.read(CAPTIONS), model.read(ROWS))
+    torch.testing.assert_close(model.encode_captions(CAPTIONS), model.encode_captions(ROWS))
     with pytest.raises(ValueError, match="pink"):
-        model.read(["a pink one"])
+        model.encode_captions(["a pink one"])
 
 
 def test_it_samples_and_has_no_likelihood(model):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from genlab.data.scenes import ALONE, PAPER, draw_scenes, load_objects, print_ink, read_scenes
+from genlab.data.language import ALONE, read_scenes
+from genlab.data.scenes import PAPER, draw_scenes, load_objects, print_ink
 from genlab.systems.scene_evaluation import (
     SPANS,
     SceneEvaluator,

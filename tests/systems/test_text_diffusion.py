@@ -3,15 +3,8 @@
 import pytest
 import torch
 
-from genlab.data.captions import (
-    Attributes,
-    decode,
-    encode,
-    load_captioned,
-    measure_colour,
-    read,
-    write,
-)
+from genlab.data.captions import load_captioned, measure_colour
+from genlab.data.language import Attributes, decode, encode, read_caption, write_captions
 from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import edm_sample, edm_sigmas
@@ -163,7 +156,7 @@ def test_fresh_captions_are_true_of_the_fresh_pictures():
     assert x.min() == -1
     colour = measure_colour((x + 1) / 2)
     given = Attributes(columns[:, 0], colour, columns[:, 2], columns[:, 3])
-    assert decode(rows) == write(given)
+    assert decode(rows) == write_captions(given)
     assert not torch.equal(colour, columns[:, 1])
 
 
@@ -171,7 +164,7 @@ def test_words_are_left_out_as_often_as_asked():
     grey, attributes = load_captioned("test", 16)
     batch = grey, torch.stack(attributes, 1)
     _, rows = captioned_batch(batch, torch.Generator().manual_seed(0), p_stroke=0.5, p_slant=0.8)
-    claims = [read(c) for c in decode(rows)]
+    claims = [read_caption(c) for c in decode(rows)]
     said_slant = sum(c.slant is not None for c in claims) / 1000
     strokes = sum(c.stroke is not None for c in claims) / 1000
     assert abs(said_slant - 0.8) < 0.04

@@ -5,8 +5,8 @@ import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from genlab.core.tensors import make_generator
-from genlab.data.captions import decode
-from genlab.data.moving import measure_motion, read_moving, small_digits
+from genlab.data.language import decode, read_moving
+from genlab.data.moving import measure_motion, small_digits
 from genlab.nn.text import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig, VideoUNet, VideoUNetConfig
 from genlab.systems.text_diffusion import TextDiffusion

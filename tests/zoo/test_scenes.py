@@ -4,14 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from genlab.data.scenes import (
-    ALONE,
-    draw_scenes,
-    encode_scenes,
-    held_out_pair,
-    load_objects,
-    read_scenes,
-)
+from genlab.data.language import ALONE, encode_scenes, read_scenes
+from genlab.data.scenes import draw_scenes, held_out_pair, load_objects
 from genlab.zoo import find
 from genlab.zoo import latent_diffusion as scenes
 from genlab.zoo.latent_diffusion import LATENT_VAE, RECIPES, real_scenes, scenes_of

@@ -83,8 +83,8 @@ loss, sampler = (course.yours(id) for id in ("ld.training-step", "ld.sampler"))
 z0, eps = torch.randn(2, 3, 4, 8, 8, generator=g)
 t, rows = torch.rand(3, generator=g), torch.zeros(3, 8, dtype=torch.int64)
 exact = lambda z, t, c: (z - z0) / t[:, None, None, None]
-found = loss(exact, model.encoder, z0, rows, t, eps, torch.zeros(3, dtype=torch.bool))
-wrong = loss(lambda z, t, c: eps, model.encoder, z0, rows, t, eps, torch.zeros(3, dtype=torch.bool))
+found = loss(exact, model.text_encoder, z0, rows, t, eps, torch.zeros(3, dtype=torch.bool))
+wrong = loss(lambda z, t, c: eps, model.text_encoder, z0, rows, t, eps, torch.zeros(3, dtype=torch.bool))
 end = sampler(exact, eps, None, None, sampling_times(20), 2.0)
 off = torch.stack([found, (end - z0).abs().max()])
 check("a network that knows: no loss, and the sampler arrives", off, torch.zeros(2), atol=1e-4,
@@ -121,7 +121,7 @@ def cost(steps, w, unet, decoder):
 
 course.exercise("ld.cost", cost)
 total = {n: multiply_adds(lambda n=n: model.draw(["a red one"], guidance_scale=2.0, n_steps=n)) for n in (4, 8)}
-states = model.read(["a red one"])
+states = model.encode_captions(["a red one"])
 unet = multiply_adds(lambda: model.net(codes[:1], torch.zeros(1), context=states))
 check("four more guided steps, multiply-adds", total[8] - total[4], cost(4, 2.0, unet, 0),
       unlike={"one evaluation a step": cost(4, 1.0, unet, 0)})  # fmt: skip

@@ -38,7 +38,7 @@ from genlab.core.capabilities import likelihood_kind
 from genlab_course import check, check_close_mc, check_range
 from genlab_course.figures import film, show, show_images
 from genlab.data.captions import grey_of, load_captioned, paint
-from genlab.data.captions import MAX_WORDS, WORDS, encode, read
+from genlab.data.language import MAX_WORDS, WORDS, encode, read_caption
 from genlab.metrics.features import haar_details
 from genlab.nn.attention import CrossAttention
 from genlab.nn.text import NoCaption, TextEncoder
@@ -521,7 +521,7 @@ print(
     "in the interval"
 )
 captions = held_out_captions(150)
-claims, evaluator = [read(c) for c in captions], digit_evaluator()
+claims, evaluator = [read_caption(c) for c in captions], digit_evaluator()
 thin = torch.tensor([c.stroke == 0 for c in claims])
 ink = {"real": grey_of(held_out_pictures()[0][:150])[thin].mean().item()}
 pictures = draw(captions, 3.0, interval=WHERE)
@@ -672,7 +672,7 @@ print(
 for name, (states, what) in read_instead.items():
     x = draw(states, 3.0, interval=WHERE)
     asked_for[name] = word_scores(x, claims, evaluator)
-    as_read[name] = word_scores(x, [read(c) for c in what], evaluator)
+    as_read[name] = word_scores(x, [read_caption(c) for c in what], evaluator)
     row = [
         asked_for[name][k] for k in ("digit", "colour", "stroke", "slant", "all")
     ] + [as_read[name]["all"]]
@@ -752,7 +752,8 @@ check_range(
 # %%
 def words_of(captions):
     """Index of each kind of word, -1 where it is not said."""
-    return torch.tensor([[-1 if v is None else v for v in read(c)] for c in captions])
+    claims = [read_caption(c) for c in captions]
+    return torch.tensor([[-1 if v is None else v for v in c] for c in claims])
 
 
 def draw_by_classifier(captions, w, seed=0, n_steps=12):

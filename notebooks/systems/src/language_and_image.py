@@ -38,9 +38,10 @@ from genlab.autoregressive.decoding import apply_temperature, draw, keep_top_k
 from genlab.autoregressive.decoding import cached_cost, naive_cost
 from genlab.core import last, likelihood_kind
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.captions import END, chance, next_word_probs
 from genlab.data.captions import load_captioned
-from genlab.data.captions import encode, read
+from genlab.data.language import (
+    END, chance, encode, next_word_probs, read_caption,
+)
 from genlab.zoo import card, find, load_model
 from genlab.systems.evaluation import (
     claims_of, drawn_scores, held_out_pictures, read_scores,
@@ -597,7 +598,7 @@ course.show(
 # $$\sum_k p_k\lVert\bar h_k - \bar h\rVert^2\Big/\ \mathbb E\lVert h - \bar h\rVert^2.$$
 
 # %%
-claims = [read(c) for c in law.captions]
+claims = [read_caption(c) for c in law.captions]
 everyone = rows_of(law.captions)
 half = torch.randperm(720, generator=torch.Generator().manual_seed(11)) < 360
 

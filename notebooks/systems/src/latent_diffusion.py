@@ -25,13 +25,8 @@ from matplotlib.patches import FancyBboxPatch
 
 import genlab_course as course
 from genlab.core import last
-from genlab.data.scenes import (
-    draw_facts,
-    draw_scenes,
-    encode_scenes,
-    load_objects,
-    write_scenes,
-)
+from genlab.data.language import encode_scenes, write_scenes
+from genlab.data.scenes import draw_facts, draw_scenes, load_objects
 from genlab.nn.attention import CrossAttention
 from genlab.systems.latent_diffusion import sampling_times
 from genlab.systems.scene_evaluation import kept_facts
@@ -385,7 +380,7 @@ course.solution("ld.cross-attention")
 attend = course.yours("ld.cross-attention")
 layer = model.net.attentions[0].read_text
 weights = [getattr(layer, name).weight for name in ("w_q", "w_k", "w_v", "w_o")]
-states = model.read(["a red seven left of a blue three"])
+states = model.encode_captions(["a red seven left of a blue three"])
 picture = torch.randn(1, 64, 48, generator=torch.Generator().manual_seed(4))
 shuffled = states[:, torch.randperm(8, generator=torch.Generator().manual_seed(5))]
 ours = attend(picture, states, *weights, layer.n_head)
@@ -396,7 +391,7 @@ check(
     atol=1e-5,
     unlike={
         "another caption": layer(
-            picture, model.read(["a blue seven left of a red three"])
+            picture, model.encode_captions(["a blue seven left of a red three"])
         )
     },
 )
@@ -459,7 +454,7 @@ for step in range(N_STEPS := 160):
         group["lr"] = 4e-3 * min(1, step / 20) * (1 - step / N_STEPS)
     loss = loss_of(
         lambda z, t, c: student.net(z, t, context=c),
-        student.encoder,
+        student.text_encoder,
         z0,
         rows,
         t,
@@ -527,7 +522,8 @@ def draw(model, captions, w=3.0, n_steps=20, seed=0):
     """Pictures of captions (text, or rows of word numbers) by the functions above."""
     n, g = len(captions), torch.Generator().manual_seed(seed)
     noise = torch.randn(n, *model.vae.latent_shape, generator=g)
-    given, nothing, ts = model.read(captions), model.nothing(n), sampling_times(n_steps)
+    given, nothing = model.encode_captions(captions), model.no_caption(n)
+    ts = sampling_times(n_steps)
 
     def sample(noise):
         return sampler(model.velocity, noise, given, nothing, ts, w)
@@ -660,7 +656,7 @@ crossed = own[:, [3, 4, 2, 0, 1]]  # the second object first
 differ = (own[:, None] != own).all(2) & (own[:, None] != crossed).all(2)
 assert differ.any(1).all()
 swapped = own[(differ * torch.rand(N, N, generator=g)).argmax(1)]  # any of these
-given, instead = (model.read(encode_scenes(f)) for f in (own, swapped))
+given, instead = (model.encode_captions(encode_scenes(f)) for f in (own, swapped))
 drawn = {}
 for where, sizes in (
     ("no", ()),
@@ -744,18 +740,18 @@ changes = {"colours": colours[:24], "digits": digits[:24]}
 @torch.no_grad()
 def from_states(states, z, ts):
     """Codes by your sampler, led by word states, from z at the first of the times."""
-    return sampler(model.velocity, z, states, model.nothing(len(z)), ts, 3.0)
+    return sampler(model.velocity, z, states, model.no_caption(len(z)), ts, 3.0)
 
 
 noise = torch.randn(24, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-ours = model.read(encode_scenes(few))
+ours = model.encode_captions(encode_scenes(few))
 ts, midway = sampling_times(10), (0, 3, 5, 6, 7, 8, 9)
 curves = {"digits": [], "colours": []}
 z, begun = noise, {0: noise}
 for k in range(10):
     begun[k + 1] = z = from_states(ours, z, ts[k : k + 2])
 for name, curve in curves.items():
-    theirs = model.read(encode_scenes(changes[name]))
+    theirs = model.encode_captions(encode_scenes(changes[name]))
     for k in midway:
         x = model.decode(from_states(theirs, begun[k], ts[k:]))
         kept = kept_facts(x, changes[name], evaluator)
@@ -817,12 +813,13 @@ course.solution("ld.cost")
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 from genlab.metrics.cost import multiply_adds
 
-z, t1, one_row = torch.zeros(1, 4, 8, 8), torch.zeros(1), model.read(["a red one"])
+z, t1 = torch.zeros(1, 4, 8, 8), torch.zeros(1)
+one_row = model.encode_captions(["a red one"])
 unet = multiply_adds(lambda: model.net(z, t1, context=one_row))
 pixel = load_model("pixel_diffusion")
 paper = torch.zeros(1, *pixel.vae.latent_shape)
 among_pixels = multiply_adds(
-    lambda: pixel.net(paper, t1, context=pixel.read(["a red one"]))
+    lambda: pixel.net(paper, t1, context=pixel.encode_captions(["a red one"]))
 )
 print(
     f"{'':<16} {'parameters':>10} {'multiply-adds':>14} {'minutes':>8}"
@@ -845,7 +842,7 @@ check_range(
 )
 bill = course.yours("ld.cost")
 decoder = multiply_adds(lambda: model.decode(torch.zeros(1, 4, 8, 8)))
-reading = multiply_adds(lambda: model.read(["a red one"]))
+reading = multiply_adds(lambda: model.encode_captions(["a red one"]))
 whole = multiply_adds(lambda: model.draw(["a red one"], guidance_scale=2.0, n_steps=5))
 check(
     "5 guided steps: counted, and by your bill",
@@ -1022,7 +1019,7 @@ changes["relation"] = opposite
 only, but = [], []
 print("% drawn as the new caption, % as the original")
 for name, new in changes.items():
-    theirs = model.read(encode_scenes(new))
+    theirs = model.encode_captions(encode_scenes(new))
     changed = (encode_scenes(new) != encode_scenes(few))[:, :, None]
     for kind, which, found in (("only", changed, only), ("all but", ~changed, but)):
         z = from_states(torch.where(which, theirs, ours), noise, sampling_times(10))
@@ -1050,7 +1047,7 @@ check_range(
 def maps_of(caption, at=4, n=8, seed=11):
     """Pictures, words, and the weights of the last layer, means of n drawings."""
     layer, kept = model.net.attentions[-1].read_text, []
-    given = model.read([caption] * n)
+    given = model.encode_captions([caption] * n)
 
     def note(module, args, _):
         if torch.equal(args[1], given):  # not the empty caption
@@ -1162,7 +1159,8 @@ ts = torch.linspace(t_start, 0, steps + 1)
 with torch.no_grad():
     begin = (1 - t_start) * model.encode(start) + t_start * noise
     z = sampler(
-        model.velocity, begin, model.read(encode_scenes(new)), model.nothing(4), ts, 3.0
+        model.velocity, begin, model.encode_captions(encode_scenes(new)),
+        model.no_caption(4), ts, 3.0,
     )
     x = torch.cat([start, model.decode(z)])
 captioned(

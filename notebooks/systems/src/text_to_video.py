@@ -39,9 +39,9 @@ import genlab_course as course
 from genlab_course import widgets
 from genlab.core import last
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.captions import MAX_WORDS, WORDS
+from genlab.data.language import MAX_WORDS, MOTIONS, WORDS, write_moving
 from genlab.data.moving import (
-    MOTIONS, frames_in_colour, load_moving, measure_motion, small_digits, write_moving,
+    frames_in_colour, load_moving, measure_motion, small_digits,
 )
 from genlab.nn import attention as attention_module
 from genlab.nn.layers import frequencies, rotate, time_embedding
