@@ -6,7 +6,6 @@ VAE = Kingma and Welling 2013 (arXiv:1312.6114); LDM = Rombach et al. 2022 (arXi
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -149,10 +148,13 @@ class CategoricalVAE(VAE):
         decoder: nn.Module,
         head: nn.Linear,
         *,
+        latent_dim: int,
+        event_shape: tuple[int, ...],
         causal: nn.Module | None = None,
-        **sizes: Any,
     ) -> None:
-        super().__init__(encoder, decoder, **sizes, log_scale=None)
+        super().__init__(
+            encoder, decoder, latent_dim=latent_dim, event_shape=event_shape, log_scale=None
+        )
         self.head, self.causal = head, causal
 
     def encode(

@@ -18,18 +18,18 @@ def pixelcnn(width: int, n_layer: int) -> PixelCNN:
     return PixelCNN(TwoStacks(1, width, n_layer=n_layer), width)
 
 
-def _config(n_head: int, **sizes: Any) -> TransformerConfig:
-    return TransformerConfig(n_head=n_head, n_kv_head=n_head, **sizes)
-
-
-def image_transformer(**sizes: int) -> ImageTransformer:
+def image_transformer(d_model: int, n_layer: int, n_head: int, d_hidden: int) -> ImageTransformer:
     """Pixels are tokens, in raster order (Chen et al. 2020, section 3)."""
-    return ImageTransformer(N_LEVELS, EVENT_SHAPE, _config(**sizes))
+    config = TransformerConfig(d_model, n_layer, n_head, n_kv_head=n_head, d_hidden=d_hidden)
+    return ImageTransformer(N_LEVELS, EVENT_SHAPE, config)
 
 
-def text_transformer(length: int, **sizes: int) -> TransformerLM:
+def text_transformer(
+    length: int, d_model: int, n_layer: int, n_head: int, d_hidden: int
+) -> TransformerLM:
     """A language model of characters, which are bytes here."""
-    return TransformerLM(len(ALPHABET), length, _config(**sizes))
+    config = TransformerConfig(d_model, n_layer, n_head, n_kv_head=n_head, d_hidden=d_hidden)
+    return TransformerLM(len(ALPHABET), length, config)
 
 
 def _measure_text(model: Any) -> Figures:

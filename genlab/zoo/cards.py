@@ -63,10 +63,17 @@ def single(model: Any) -> Any:
     return copy.deepcopy(model).float()
 
 
-def samples_of(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
-    """Samples of a model of any precision, drawn in single precision."""
+@contextlib.contextmanager
+def in_single(model: Any) -> Iterator[Any]:
+    """For a while new tensors have single precision, and so has this copy of the model."""
     with default_dtype(torch.float32):
-        return single(model).sample(n, generator=generator, **options)
+        yield single(model)
+
+
+def samples_of(model: Any, n: int, generator: Generator) -> Tensor:
+    """Samples of a model of any precision, drawn in single precision."""
+    with in_single(model) as copied:
+        return copied.sample(n, generator=generator)
 
 
 @torch.no_grad()
@@ -89,11 +96,15 @@ def measure_pixels(model: Any) -> Figures:
     return held_out_bits(model, x) | digit_distance(partial(samples_of, model))
 
 
-def draw_classes(model: Any, **options: Any) -> Draw:
+def draw_classes(model: Any) -> Draw:
     """Grey levels of a conditional model, every class equally often."""
-    return lambda n, generator: from_unit(
-        samples_of(model, n, generator, cond=torch.arange(n) % N_CLASSES, **options)
-    )
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        with in_single(model) as copied:
+            cond = torch.arange(n) % N_CLASSES
+            return from_unit(copied.sample(n, cond=cond, generator=generator))
+
+    return draw
 
 
 def named(template: str, figures: Figures) -> Figures:

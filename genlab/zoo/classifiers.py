@@ -3,9 +3,9 @@
 The evaluators are of 16 x 16 MNIST digits: recipes are tuned by A, and reported by B.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -95,14 +95,23 @@ def _part(first: int) -> tuple[Tensor, Tensor]:
     return images[first : first + 4000], labels[first : first + 4000]
 
 
-def _row(letter: str, first: int, **row: Any) -> Recipe:
+def _evaluator(
+    letter: str,
+    first: int,
+    seed: int,
+    build: Callable[..., DigitClassifier],
+    sizes: dict[str, int],
+    lr: float,
+) -> Recipe:
     where = f"4,000 of them, from number {first:,}"
     return Recipe(
         f"digit16_evaluator_{letter}",
         f"evaluator {letter.upper()} of 16 x 16 digits: 32 features of a classifier, frozen",
-        lesson=9, data=partial(_part, first), dtype=torch.float32,
-        loop=scaled_features, measure=_measure_evaluator,
-        **(MNIST16 | {"source": f"{MNIST16['source']}; {where}"}), **row,
+        lesson=9, seconds=30, seed=seed,
+        build=build, sizes=sizes,
+        data=partial(_part, first), **(MNIST16 | {"source": f"{MNIST16['source']}; {where}"}),
+        plan=Plan(n_steps=1200, batch_size=64, lr=lr, weight_decay=0.01, warmup=50),
+        loop=scaled_features, measure=_measure_evaluator, dtype=torch.float32,
     )  # fmt: skip
 
 
@@ -115,12 +124,6 @@ RECIPES = (
         plan=Plan(n_steps=1000, batch_size=128, lr=3e-3, weight_decay=0.01),
         loop=scaled_features, measure=_measure_classifier, dtype=torch.float32,
     ),
-    _row(
-        "a", 0, seconds=30, seed=31, build=plain_classifier, sizes={"a": 16, "b": 24, "c": 32},
-        plan=Plan(n_steps=1200, batch_size=64, lr=2e-3, weight_decay=0.01, warmup=50),
-    ),
-    _row(
-        "b", 4000, seconds=30, seed=47, build=residual_classifier, sizes={"a": 20, "b": 32},
-        plan=Plan(n_steps=1200, batch_size=64, lr=3e-3, weight_decay=0.01, warmup=50),
-    ),
+    _evaluator("a", 0, 31, plain_classifier, {"a": 16, "b": 24, "c": 32}, lr=2e-3),
+    _evaluator("b", 4000, 47, residual_classifier, {"a": 20, "b": 32}, lr=3e-3),
 )  # fmt: skip

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from functools import partial
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
 
 from genlab.core.weights import read_card
+from genlab.data.digits import N_CLASSES, from_unit
 from genlab.score.consistency import ConsistencyModel, Distillation
 from genlab.score.edm import EDM, edm_sigmas
 from genlab.train import Hooks, Run
-from genlab.zoo.cards import Draw, Figures, distances, draw_classes
+from genlab.zoo.cards import Draw, Figures, distances, in_single
 from genlab.zoo.edm import SIGMA_MAX, SIGMA_MIN, TEACHER, measure_teacher
 from genlab.zoo.recipe import Plan, Recipe, by_loss
 from genlab.zoo.sources import DIGITS, digits_digest, scaled_digits
@@ -55,7 +57,14 @@ def student_levels(n_passes: int) -> tuple[float, ...]:
 
 def draw_student(model: ConsistencyModel, n_passes: int) -> Draw:
     """Grey levels of every class alike, by jumps of the student."""
-    return draw_classes(model, levels=student_levels(n_passes))
+    levels = student_levels(n_passes)
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        with in_single(model) as student:
+            cond = torch.arange(n) % N_CLASSES
+            return from_unit(student.sample(n, cond=cond, levels=levels, generator=generator))
+
+    return draw
 
 
 def _measure_student(model: ConsistencyModel) -> Figures:

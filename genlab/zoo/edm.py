@@ -14,7 +14,7 @@ from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import EDM, LogNormal, edm_loss, edm_sample, edm_sigmas
 from genlab.train import Run
 from genlab.train.muon import Muon, inner
-from genlab.zoo.cards import SEED, Draw, Figures, default_dtype, distances, samples_of, single
+from genlab.zoo.cards import SEED, Draw, Figures, distances, in_single
 from genlab.zoo.recipe import Plan, Recipe, by_loss
 from genlab.zoo.sources import DIGITS, MNIST16, mnist_digest, scaled_digits
 
@@ -50,8 +50,7 @@ def draw_teacher(model: EDM, n_passes: int) -> Draw:
     """Grey levels of every class alike, by Euler's method (DDIM) along the teacher's paths."""
 
     def draw(n: int, generator: Generator) -> Tensor:
-        with default_dtype(torch.float32), torch.no_grad():
-            teacher = single(model)
+        with torch.no_grad(), in_single(model) as teacher:
             sigmas = teacher_levels(n_passes)
             x_T = sigmas[0] * randn((n, *teacher.event_shape), generator=generator)
             denoiser = teacher.denoiser(torch.arange(n) % N_CLASSES)
@@ -94,9 +93,8 @@ def _measure_mnist(model: EDM) -> Figures:
         return x.flatten(1).numpy() / 255
 
     classifier = SVC(C=10.0).fit(ink(images), labels.numpy())
-    with torch.no_grad(), default_dtype(torch.float32):
+    with torch.no_grad(), in_single(model) as edm:
         generator = Generator().manual_seed(SEED)
-        edm = single(model)
         x0 = to_unit(held_out, 255)
         # the paper's levels for every model, so that losses compare
         sigma = LogNormal().draw(len(x0), like=x0, generator=generator)
@@ -109,7 +107,8 @@ def _measure_mnist(model: EDM) -> Figures:
     wanted = torch.arange(N_CLASSES).repeat(20)
     for w in (1.0, 2.0):
         noise = Generator().manual_seed(1)
-        x = samples_of(model, len(wanted), noise, cond=wanted, guidance_scale=w)
+        with in_single(model) as edm:
+            x = edm.sample(len(wanted), cond=wanted, guidance_scale=w, generator=noise)
         seen = torch.as_tensor(classifier.predict(ink(from_unit(x, 255))))
         found[f"recognised_w{w:g}"] = (seen == wanted).double().mean().item()
     return found

@@ -1,7 +1,5 @@
 """The language model (its lab): every reading spells the text anew."""
 
-from typing import Any
-
 import torch
 from torch import Generator, Tensor
 
@@ -16,9 +14,22 @@ from genlab.zoo.recipe import Plan, Recipe
 from genlab.zoo.texts import TEXT
 
 
-def language_model(n_tokens: int, context: int, **sizes: Any) -> LanguageModel:
+def language_model(
+    n_tokens: int,
+    context: int,
+    d_model: int,
+    n_layer: int,
+    n_head: int,
+    n_kv_head: int,
+    d_hidden: int,
+    dropout: float,
+) -> LanguageModel:
     """The untrained model, without merges."""
-    return LanguageModel(n_tokens, context, TransformerConfig(**sizes, fused=True, tied=True))
+    config = TransformerConfig(
+        d_model, n_layer, n_head, n_kv_head, d_hidden=d_hidden, dropout=dropout, fused=True,
+        tied=True,
+    )  # fmt: skip
+    return LanguageModel(n_tokens, context, config)
 
 
 def by_spellings(

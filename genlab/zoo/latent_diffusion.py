@@ -133,10 +133,16 @@ def _measure_vae(model: Any) -> Figures:
     return found | {"kind": "bound"}
 
 
+def image_vae(latent_channels: int, width: int, pixel_std: float) -> ImageVAE:
+    """A VAE of scenes."""
+    config = ImageVAEConfig(latent_channels=latent_channels, width=width, pixel_std=pixel_std)
+    return ImageVAE(config)
+
+
 LATENT_VAE = Recipe(
     "latent_vae", "VAE of scenes: 3 x 32 x 32 pixels to codes of 4 x 8 x 8",
     lesson=6, seconds=150, seed=20,
-    build=lambda **sizes: ImageVAE(ImageVAEConfig(**sizes)),
+    build=image_vae,
     sizes={"latent_channels": 4, "width": 32, "pixel_std": 0.03}, **_data("generator"),
     plan=Plan(n_steps=1500, batch_size=32, lr=3e-3, warmup=100, clip=5.0),
     loop=partial(by_loss, change=lambda batch, g: scenes_of(batch, g)[0]), measure=_measure_vae,
@@ -236,14 +242,13 @@ def _draws(
     name: str,
     what: str,
     build: Any,
-    seconds: float,
+    sizes: dict[str, Any],
     n_steps: int = 4000,
     measure: Any = _measure_latent,
-    **sizes: Any,
 ) -> Recipe:
     return Recipe(
-        name, f"text to image: {what}", lesson=13, seconds=seconds, seed=21,
-        build=build, sizes={"d_text": 64, "n_layer": 1, "p_drop": 0.1, **sizes},
+        name, f"text to image: {what}", lesson=13, seconds=900, seed=21,
+        build=build, sizes={"d_text": 64, "n_layer": 1, "p_drop": 0.1} | sizes,
         **_data("generator"),
         plan=Plan(n_steps=n_steps, batch_size=32, lr=4e-3, warmup=100, clip=1.0, average=0.999),
         more={"muon": True, "p_two": P_TWO, "rescale": True},
@@ -253,15 +258,15 @@ def _draws(
 
 LATENT_DIFFUSION = _draws(
     "latent_diffusion", "a U-Net among the codes of latent_vae, which it contains",
-    latent_unet, seconds=900, width=48,
+    latent_unet, {"width": 48},
 )  # fmt: skip
 LATENT_DIT = _draws(
     "latent_dit", "a diffusion transformer among the codes of latent_vae, which it contains",
-    latent_dit, seconds=900, width=96, depth=4, patch=1,
+    latent_dit, {"width": 96, "depth": 4, "patch": 1},
 )  # fmt: skip
 PIXEL_DIFFUSION = _draws(
     "pixel_diffusion", "a U-Net among pixels, trained as long as latent_diffusion",
-    pixel_unet, seconds=900, n_steps=1650,
-    measure=partial(_measure_latent, n=200, ways=WAYS[:1]), width=24,
+    pixel_unet, {"width": 24}, n_steps=1650,
+    measure=partial(_measure_latent, n=200, ways=WAYS[:1]),
 )  # fmt: skip
 RECIPES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT, PIXEL_DIFFUSION)

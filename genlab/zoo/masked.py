@@ -2,10 +2,12 @@
 
 from functools import partial
 
+from torch import Generator, Tensor
+
 from genlab.data.digits import EVENT_SHAPE, N_LEVELS, load_digits
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.masked import MaskedDiffusion, PixelFiller
-from genlab.zoo.cards import Draw, Figures, distances, held_out_bits, samples_of
+from genlab.zoo.cards import Draw, Figures, distances, held_out_bits, in_single
 from genlab.zoo.recipe import Plan, Recipe
 from genlab.zoo.sources import DIGITS
 
@@ -21,7 +23,12 @@ def digit_masked(width: int, mults: tuple[int, ...], dropout: float) -> MaskedDi
 
 def draw_masked(model: MaskedDiffusion, n_passes: int) -> Draw:
     """Grey levels by masked diffusion."""
-    return lambda n, generator: samples_of(model, n, generator, n_steps=n_passes)
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        with in_single(model) as masked:
+            return masked.sample(n, n_steps=n_passes, generator=generator)
+
+    return draw
 
 
 def _measure_masked(model: MaskedDiffusion) -> Figures:

@@ -26,13 +26,24 @@ from genlab.zoo.recipe import Plan, Recipe, ending
 
 
 def posterior(
-    simulator: Simulator, *, box: Box | None, counts: bool, autoregressive: bool, **sizes: int
+    simulator: Simulator,
+    *,
+    box: Box | None,
+    counts: bool,
+    autoregressive: bool,
+    n_splines: int,
+    n_affine: int,
+    n_bins: int,
+    width: int,
 ) -> NeuralPosterior:
     """An estimator that still is the prior."""
     theta, x = simulated(simulator, 2000, Generator().manual_seed(torch.initial_seed()))
     p = theta.shape[1]
     support = onto_box(p, box) if box else [Rescale(theta.mean(0), theta.std(0))]
-    flow = conditional_flow(p, x.shape[1], support, autoregressive=autoregressive, **sizes)
+    flow = conditional_flow(
+        p, x.shape[1], support, autoregressive=autoregressive, n_splines=n_splines,
+        n_affine=n_affine, n_bins=n_bins, width=width,
+    )  # fmt: skip
     x = x.sqrt() if counts else x
     return NeuralPosterior(flow, x.mean(0), x.std(0), counts=counts, box=box)
 
@@ -101,8 +112,8 @@ def _npe(
     measure: Callable[..., Figures],
     seconds: float,
     n_steps: int,
+    sizes: dict[str, Any],
     n_simulations: int = 200_000,
-    **sizes: Any,
 ) -> Recipe:
     support: dict[str, Any] = {"box": None, "counts": False, "autoregressive": False}
     flow = {"n_splines": 4, "n_affine": 2, "n_bins": 8, "width": 64}
@@ -118,14 +129,16 @@ def _npe(
     )  # fmt: skip
 
 
-MOONS: Any = {"box": (-1.0, 1.0), "n_splines": 6, "n_affine": 0, "n_simulations": 1_000_000}
+MOONS = {"box": (-1.0, 1.0), "n_splines": 6, "n_affine": 0}
 RECIPES = (
     _npe("npe_linear_gaussian", "the linear Gaussian simulator: spline couplings",
-         LinearGaussian(), _measure_linear_gaussian, 60, n_steps=3000, n_splines=2, width=32),
+         LinearGaussian(), _measure_linear_gaussian, 60, n_steps=3000,
+         sizes={"n_splines": 2, "width": 32}),
     _npe("npe_two_moons", "the two moons: spline couplings, one pass to sample",
-         TwoMoons(), _measure_two_moons, 180, n_steps=7000, **MOONS),
+         TwoMoons(), _measure_two_moons, 180, n_steps=7000, n_simulations=1_000_000, sizes=MOONS),
     _npe("npe_two_moons_masked", "the two moons: autoregressive, two passes to sample",
-         TwoMoons(), _measure_two_moons, 180, n_steps=7000, autoregressive=True, **MOONS),
+         TwoMoons(), _measure_two_moons, 180, n_steps=7000, n_simulations=1_000_000,
+         sizes=MOONS | {"autoregressive": True}),
     _npe("npe_epidemic", "an epidemic's rates: spline couplings",
-         Epidemic(), _measure_epidemic, 120, n_steps=4000, counts=True),
+         Epidemic(), _measure_epidemic, 120, n_steps=4000, sizes={"counts": True}),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from genlab.data.captions import load_captioned
 from genlab.systems.evaluation import realism
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab.train import Hooks, Run, cosine
-from genlab.zoo.cards import SEED, Figures, digest, named, samples_of
+from genlab.zoo.cards import SEED, Figures, digest, in_single, named
 from genlab.zoo.recipe import Plan, Recipe, by_game
 
 
@@ -57,7 +57,9 @@ def grey_digits(part: str = "painter") -> Float[Tensor, " n 1 16 16"]:
 
 def drawn_at(gan: StyleGAN, truncation: float, n: int = 1000) -> Float[Tensor, " n 16 16"]:
     """Grey values in [0, 1], drawn with the seed of all figures in single precision."""
-    return grey(samples_of(gan, n, Generator().manual_seed(SEED), truncation=truncation))
+    with in_single(gan) as copied:
+        generator = Generator().manual_seed(SEED)
+        return grey(copied.sample(n, truncation=truncation, generator=generator))
 
 
 def _measure_style_gan(gan: StyleGAN) -> Figures:

@@ -1,8 +1,9 @@
 """The map as an instrument, the league as a picture, and samplers at work."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,10 @@ def paradigm_map() -> Explorer:
     ax.set_ylabel("likelihood")
     ax.grid(axis="y", color="#EEEEEE")
 
-    def light(lit: tuple[str, ...], clues: Clues = (None, None), **sizes: Any) -> None:
-        for family, (x, y, under) in _spots(lit, clues, **sizes).items():
+    def light(
+        lit: tuple[str, ...], clues: Clues = (None, None), *, cost: Callable[..., int]
+    ) -> None:
+        for family, (x, y, under) in _spots(lit, clues, cost).items():
             bright = family in lit
             dots[family].set(xdata=[x], ydata=[y], color=COLOURS[family] if bright else "#D9D9D9")
             names[family].xy = (x, y)
@@ -79,14 +82,15 @@ def paradigm_map() -> Explorer:
             # the families that it has no part of stay where they were
             length = s.tokens if AUTOREGRESSIVE in s.families else tokens
             loop = s.steps if SCORE in s.families else steps
-            light(s.families, tokens=length, steps=loop, guided=s.guided)
+            each = partial(evaluations, tokens=length, steps=loop, guided=s.guided)
+            light(s.families, cost=each)
             cost = evaluations(s.families, tokens=s.tokens, steps=s.steps, guided=s.guided)
             return f"<i>It {s.description}.</i><br>{_verdict(s.families, {cost})}"
         known = [None if c == OPEN else c for c in (objective, sampler, likelihood)]
         lit = place(*known)
-        sizes = dict[str, Any](tokens=tokens, steps=steps)
-        light(lit, (known[1], known[2]), **sizes)
-        costs = {evaluations((one,), sampler=known[1], **sizes) for one in lit}
+        each = partial(evaluations, tokens=tokens, steps=steps)
+        light(lit, (known[1], known[2]), cost=each)
+        costs = {each((one,), sampler=known[1]) for one in lit}
         return _verdict(lit, costs, known[0], known[1])
 
     tables = course_map.OBJECTIVES, course_map.SAMPLERS, course_map.LIKELIHOODS
@@ -105,7 +109,9 @@ def paradigm_map() -> Explorer:
 Clues = tuple[str | None, str | None]  # sampler, likelihood
 
 
-def _spots(lit: tuple[str, ...], clues: Clues, **sizes: Any) -> dict[str, tuple[int, float, bool]]:
+def _spots(
+    lit: tuple[str, ...], clues: Clues, cost: Callable[..., int]
+) -> dict[str, tuple[int, float, bool]]:
     """Evaluations, height, and whether it moved down, since another stands there already.
 
     The clues are about those that are lit; the others stay where they usually are.
@@ -117,7 +123,7 @@ def _spots(lit: tuple[str, ...], clues: Clues, **sizes: Any) -> dict[str, tuple[
         known = family in lit
         way = sampler if known and sampler in ways else ROWS[family].samplers[0]
         word = likelihood if known and likelihood else ways[way][0]
-        x = evaluations((family,), sampler=way, **sizes)
+        x = cost((family,), sampler=way)
         y = HEIGHTS[word]
         while (x, y) in taken:
             y -= 0.4

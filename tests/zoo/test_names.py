@@ -1,5 +1,6 @@
 """One table says in which file a recipe stands, and a model imports what it needs and no more."""
 
+import inspect
 import subprocess
 import sys
 from importlib import import_module
@@ -53,3 +54,13 @@ def test_a_card_is_read_without_its_model():
 def test_a_setting_that_a_recipe_has_not_is_named():
     with pytest.raises(ValueError, match="digit_gan has no p_mean, widht"):
         zoo.find("digit_gan").but(p_mean=0.0, widht=3, width=4)
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+def test_a_mistyped_setting_is_refused_by_what_builds_or_trains_and_not_further_down(name):
+    row = zoo.find(name)
+    for function, settings in ((row.build, row.sizes), (row.loop, {"plan": row.plan} | row.more)):
+        asked = inspect.signature(function)
+        asked.bind_partial(**settings)
+        with pytest.raises(TypeError, match="unexpected keyword argument 'widht'"):
+            asked.bind_partial(**settings, widht=3)

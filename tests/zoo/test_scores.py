@@ -207,7 +207,9 @@ def test_the_held_out_loss_is_of_the_same_levels_whatever_the_trainings(monkeypa
         return [part[:100] for part in load_mnist(*asked)]
 
     monkeypatch.setattr(edm, "load_mnist", few)
-    monkeypatch.setattr(edm, "samples_of", lambda _, n, *__, **___: torch.zeros(n, 1, 16, 16))
+    monkeypatch.setattr(
+        type(PICTURES.untrained()), "sample", lambda _, n, **__: torch.zeros(n, 1, 16, 16)
+    )
     models = [PICTURES.but(p_mean=p_mean).untrained() for p_mean in (-1.2, 0.5)]
     here, there = (edm._measure_mnist(model) for model in models)
     assert here == there
