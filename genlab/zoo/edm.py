@@ -69,11 +69,23 @@ def kernels(net: nn.Module) -> list[nn.Parameter]:
     return inner(net, ("stem", "conv_out", "embed_class"))
 
 
-def falling_late(model: EDM, x: Tensor, cond: Tensor, *, plan: Plan) -> Run:
-    """Train as the speed-run does: Muon, and a rate that falls in the second half of the steps."""
-    muon = Muon(kernels(model.net), model.parameters(), betas=(0.9, 0.99))
+def falling_late(
+    model: EDM,
+    x: Tensor,
+    cond: Tensor,
+    *,
+    plan: Plan,
+    betas: tuple[float, float],
+    rise: float,
+    fall: float,
+) -> Run:
+    """Train as the speed-run does: Muon, whose AdamW has `betas`, and a rate that falls late.
+
+    It rises in the first part `rise` of the steps, and falls to nothing in the last part `fall`.
+    """
+    muon = Muon(kernels(model.net), model.parameters(), betas=betas)
     n = plan.n_steps
-    late = plan.scaled_by(lambda k: min(1.0, (k + 1) / (0.03 * n), 2 * (1 - k / n)))
+    late = plan.scaled_by(lambda k: min(1.0, (k + 1) / (rise * n), (1 - k / n) / fall))
     return by_loss(model, x, cond, plan=late, optimizer=muon)
 
 
@@ -123,7 +135,8 @@ TEACHER = Recipe(
     plan=Plan(n_steps=2000, batch_size=64, lr=4e-3, warmup=100, clip=1.0, average=0.995),
     measure=measure_teacher,
 )  # fmt: skip
-LATE = Plan(n_steps=2000, batch_size=64, lr=5e-3, average=0.998)  # of falling_late
+LATE = Plan(n_steps=2000, batch_size=64, lr=5e-3, average=0.998)
+SHAPE = {"betas": (0.9, 0.99), "rise": 0.03, "fall": 0.5}
 
 
 PICTURES = Recipe(
@@ -133,7 +146,7 @@ PICTURES = Recipe(
     sizes={"size": 16, "width": 24, "mults": (1, 2, 2), "sigma_data": 0.5, "p_drop": 0.1,
            "p_mean": -0.8},
     data=partial(_mnist, 16), **MNIST16,
-    plan=LATE, loop=falling_late, measure=_measure_mnist,
+    plan=LATE, more=SHAPE, loop=falling_late, measure=_measure_mnist,
 )  # fmt: skip
 MNIST28 = Recipe(
     "mnist28_diffusion", "EDM of MNIST at 28 x 28, conditional: for pictures",
@@ -143,7 +156,7 @@ MNIST28 = Recipe(
            "p_mean": -0.8},
     data=partial(_mnist, 28), source=MNIST16["source"].replace("16", "28"),
     digest=partial(mnist_digest, 28),
-    plan=replace(LATE, n_steps=1500), loop=falling_late, measure=_measure_mnist,
+    plan=replace(LATE, n_steps=1500), more=SHAPE, loop=falling_late, measure=_measure_mnist,
 )  # fmt: skip
 
 
@@ -162,7 +175,7 @@ DIAL: dict[str, dict[str, Any]] = {
 DIGITS16 = replace(
     PICTURES, name="digits16", what="mnist16_diffusion in sizes S, M, L and XL; no weights ship",
     seconds=120, sizes=PICTURES.sizes | {"depth": 1, "p_mean": -1.2},
-    plan=Plan(n_steps=1000, batch_size=64, lr=4.5e-3, clip=1.0), loop=by_loss, dial=DIAL,
+    plan=Plan(n_steps=1000, batch_size=64, lr=4.5e-3, clip=1.0), more={}, loop=by_loss, dial=DIAL,
     ships=False,
 ).at("S")  # fmt: skip
 RECIPES = (PICTURES, MNIST28, TEACHER, DIGITS16)

@@ -17,7 +17,8 @@ from genlab.zoo.sources import DIGITS, scaled_digits
 def digit_ebm(
     width: int,
     data_noise: float,
-    base_std: float,
+    base_std: float | None,
+    start_std: float,
     step_size: float,
     chain_steps: int,
     n_chains: int,
@@ -25,13 +26,15 @@ def digit_ebm(
 ) -> EBM:
     r"""Energy of digits with noise $\sigma$ on them, with persistent chains that begin in noise.
 
+    s is `base_std`: None leaves the quadratic out. The noise of the chains has `start_std`.
+
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}, \qquad x = g/8 - 1 + \sigma\epsilon$$
 
     Tieleman 2008, ICML, section 3; Nijkamp et al. 2020 (arXiv:1903.12370), section 4.
     """
     noise = Generator().manual_seed(torch.initial_seed())
     chains = PersistentChains(
-        n_chains, EVENT_SHAPE, start_std=base_std, p_restart=p_restart, generator=noise
+        n_chains, EVENT_SHAPE, start_std=start_std, p_restart=p_restart, generator=noise
     )
     return EBM(
         nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)),
@@ -44,10 +47,10 @@ def digit_ebm(
     )
 
 
-def fading(model: EBM, x: Tensor, *, plan: Plan) -> Run:
-    """Train at a rate that is constant for two fifths of the steps and then falls to nothing."""
+def fading(model: EBM, x: Tensor, *, plan: Plan, fall: float) -> Run:
+    """Train at a rate that falls to nothing in the last part `fall` of the steps."""
     n = plan.n_steps
-    return by_loss(model, x, plan=plan.scaled_by(lambda k: min(1.0, (n - k) / (0.6 * n))))
+    return by_loss(model, x, plan=plan.scaled_by(lambda k: min(1.0, (n - k) / (fall * n))))
 
 
 def denoise(ebm: EBM, x: Event, *, sigma: float) -> Event:
@@ -83,10 +86,11 @@ RECIPES = (
         "digit_ebm", "energy of the digits: persistent chains, noise on the data",
         lesson=10, seconds=20, seed=10,
         build=digit_ebm,
-        sizes={"width": 256, "data_noise": 0.3, "base_std": 0.7, "step_size": 0.02,
-               "chain_steps": 20, "n_chains": 1024, "p_restart": 0.05},
+        sizes={"width": 256, "data_noise": 0.3, "base_std": 0.7, "start_std": 0.7,
+               "step_size": 0.02, "chain_steps": 20, "n_chains": 1024, "p_restart": 0.05},
         data=lambda: scaled_digits()[:1], **DIGITS,
         plan=Plan(n_steps=450, batch_size=128, lr=7e-3),
+        more={"fall": 0.6},
         loop=fading, dtype=torch.float32,
         measure=lambda ebm: {"kind": "unnormalised", **digit_distance(draw_clean(ebm))},
     ),

@@ -76,6 +76,7 @@ def _measure_ink(gan: GAN) -> Figures:
     return found
 
 
+BETAS = (0.5, 0.9)  # of both players' Adam
 RECIPES = (
     Recipe(
         "digit_gan", "GAN of the digits: non-saturating, R1 penalty",
@@ -83,6 +84,7 @@ RECIPES = (
         build=digit_gan, sizes={"latent_dim": 16, "width": 256, "gamma": 1.0},
         data=lambda: (to_unit(load_digits("train").images),), **DIGITS,
         plan=Plan(n_steps=1500, batch_size=128, lr=1e-3),
+        more={"n_critic": 1, "betas": BETAS},
         loop=by_game, measure=_measure_game,
     ),
     Recipe(
@@ -91,6 +93,7 @@ RECIPES = (
         build=mnist_gan, sizes={"latent_dim": 32, "width": 32, "gamma": 1.0},
         data=lambda: (to_unit(load_mnist("train", 16).images, 255),), **MNIST16,
         plan=Plan(n_steps=5000, batch_size=64, lr=1e-3),
+        more={"n_critic": 1, "betas": BETAS},
         loop=by_game, measure=_measure_ink,
     ),
     Recipe(
@@ -99,7 +102,7 @@ RECIPES = (
         build=digit_wgan, sizes={"latent_dim": 16, "width": 192, "penalty": 10.0},
         data=lambda: (to_unit(load_digits("train").images),), **DIGITS,
         plan=Plan(n_steps=450, batch_size=64, lr=(1e-3, 5e-4)),
-        more={"n_critic": 3},
+        more={"n_critic": 3, "betas": BETAS},
         loop=by_game, measure=_measure_game,
     ),
 )  # fmt: skip

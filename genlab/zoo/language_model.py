@@ -61,7 +61,7 @@ def by_spellings(
     model.train()
     muon = Muon(inner, model.parameters(), weight_decay=plan.weight_decay)
     return fit(
-        model, windows, n_steps=plan.n_steps, lr=plan.cosine(100), clip=1.0, optimizer=muon,
+        model, windows, n_steps=plan.n_steps, lr=plan.cosine(), clip=plan.clip, optimizer=muon,
         bfloat16=plan.bfloat16, loss=loss, average=plan.average, hooks=Hooks(before=choose),
     )  # fmt: skip
 
@@ -80,7 +80,8 @@ LANGUAGE_MODEL = Recipe(
     sizes={"n_tokens": 1024, "context": 512, "d_model": 192, "n_layer": 3, "n_head": 6,
            "n_kv_head": 2, "d_hidden": 576, "dropout": 0.1},
     data=lambda: (load_text("train"),), **TEXT,
-    plan=Plan(n_steps=1200, batch_size=4, lr=6e-3, weight_decay=0.1, average=0.99),
+    plan=Plan(n_steps=1200, batch_size=4, lr=6e-3, warmup=100, clip=1.0, weight_decay=0.1,
+              average=0.99),
     more={"bpe_dropout": 0.1, "short": 128, "p_short": 0.7},
     loop=by_spellings, measure=_measure_language_model,
 )  # fmt: skip

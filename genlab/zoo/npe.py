@@ -56,7 +56,7 @@ def by_simulation(
     theta, x = simulated(simulator, n_simulations, generator)
     batches = minibatches(theta, plan.batch_size, cond=x, generator=generator)
     return fit(
-        model, batches, n_steps=plan.n_steps, lr=plan.cosine(100), clip=plan.clip,
+        model, batches, n_steps=plan.n_steps, lr=plan.cosine(), clip=plan.clip,
         weight_decay=plan.weight_decay, average=plan.average, bfloat16=plan.bfloat16,
         hooks=ending(model, plan.hooks),
     )  # fmt: skip
@@ -122,7 +122,7 @@ def _npe(
         name, f"posterior of {what}", lesson=4, seconds=seconds, seed=7,
         build=partial(posterior, simulator), sizes=support | flow | sizes,
         data=lambda: (), source=source, digest=partial(_simulations_digest, simulator, 7),
-        plan=Plan(n_steps=n_steps, batch_size=512, lr=4e-3, clip=5.0),
+        plan=Plan(n_steps=n_steps, batch_size=512, lr=4e-3, warmup=100, clip=5.0),
         more={"n_simulations": n_simulations},
         loop=partial(by_simulation, simulator), measure=partial(measure, simulator),
         dtype=torch.float32,

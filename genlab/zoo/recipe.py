@@ -38,9 +38,9 @@ class Plan:
         lr = self.constant
         return replace(self, lr=lambda step: lr * factor(step))
 
-    def cosine(self, warmup: int) -> Callable[[int], float]:
+    def cosine(self) -> Callable[[int], float]:
         """The rate that falls along a cosine, after at most `warmup` steps in which it rises."""
-        return cosine(self.constant, self.n_steps, warmup=min(warmup, self.n_steps))
+        return cosine(self.constant, self.n_steps, warmup=min(self.warmup, self.n_steps))
 
     @property
     def constant(self) -> float:
@@ -89,7 +89,7 @@ def by_loss(
     generator = Generator().manual_seed(plan.seed)
     changed = None if change is None else lambda batch: change(batch, generator)
     batches = minibatches(x, plan.batch_size, cond=cond, generator=generator, change=changed)
-    lr = plan.lr if callable(plan.lr) else plan.cosine(plan.warmup)
+    lr = plan.lr if callable(plan.lr) else plan.cosine()
     model.train()
     return fit(
         model, batches, n_steps=plan.n_steps, lr=lr, generator=generator, clip=plan.clip,
@@ -108,9 +108,7 @@ def ending(model: nn.Module, hooks: Hooks) -> Hooks:
     return replace(hooks, finish=finish)
 
 
-def by_game(
-    model: Any, x: Tensor, *, plan: Plan, n_critic: int = 1, betas: tuple[float, float] = (0.5, 0.9)
-) -> Run:
+def by_game(model: Any, x: Tensor, *, plan: Plan, n_critic: int, betas: tuple[float, float]) -> Run:
     """Run `fit_adversarial` on minibatches; one generator, from the seed, draws everything.
 
     ValueError: the plan has a setting that a game does not take.

@@ -35,7 +35,9 @@ def style_gan(
     return StyleGAN(generator_net, discriminator, gamma=gamma, interval=interval, mixing=mixing)
 
 
-def by_styles(gan: StyleGAN, x: Tensor, *, plan: Plan, n_fall: int) -> Run:
+def by_styles(
+    gan: StyleGAN, x: Tensor, *, plan: Plan, n_fall: int, betas: tuple[float, float]
+) -> Run:
     """Play the game; the generator ends with its averaged weights and the mean of its styles.
 
     The rates (discriminator's, generator's) fall to zero in the last `n_fall` steps.
@@ -47,7 +49,7 @@ def by_styles(gan: StyleGAN, x: Tensor, *, plan: Plan, n_fall: int) -> Run:
         before=gan.at_step, finish=lambda: gan.set_mean_style(Generator().manual_seed(plan.seed))
     )
     falling = replace(plan, lr=(lr_d, lr_generator), hooks=hooks)
-    return by_game(gan, x, plan=falling, betas=(0.0, 0.99))
+    return by_game(gan, x, plan=falling, n_critic=1, betas=betas)
 
 
 def grey_digits(part: str = "painter") -> Float[Tensor, " n 1 16 16"]:
@@ -82,7 +84,7 @@ STYLEGAN = Recipe(
     "; MNIST, CC BY-SA 3.0",
     digest=lambda: digest((255 * load_captioned("painter", 32).grey).round()),
     plan=Plan(n_steps=21_000, batch_size=64, lr=(8e-3, 4e-3), average=0.995),
-    more={"n_fall": 1_500},
+    more={"n_fall": 1_500, "betas": (0.0, 0.99)},
     loop=by_styles, measure=_measure_style_gan,
 )  # fmt: skip
 RECIPES = (STYLEGAN,)

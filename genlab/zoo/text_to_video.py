@@ -61,7 +61,7 @@ def by_stills_and_videos(
         inflate(model, GLIDE_BASE.load())
     n_stills = min(n_stills, plan.n_steps)
     parts = (n_stills, plan.n_steps - n_stills)
-    first, second = (replace(plan, n_steps=max(1, n)).cosine(50) for n in parts)
+    first, second = (replace(plan, n_steps=max(1, n)).cosine() for n in parts)
     stills = False
 
     def before(step: int) -> None:
@@ -130,7 +130,7 @@ TEXT_TO_VIDEO = Recipe(
     source="genlab.data.moving, part 'painter': 5,000 digits, motions and colours drawn afresh"
     "; MNIST, CC BY-SA 3.0",
     digest=_videos_digest,
-    plan=Plan(n_steps=3300, batch_size=12, lr=2e-3, clip=1.0, average=0.998),
+    plan=Plan(n_steps=3300, batch_size=12, lr=2e-3, warmup=50, clip=1.0, average=0.998),
     more={"n_stills": 700, "batch_stills": 64, "inflated": True},
     loop=by_stills_and_videos, measure=_measure_videos,
 )  # fmt: skip

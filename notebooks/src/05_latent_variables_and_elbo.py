@@ -1378,8 +1378,8 @@ def train_tiny(images, n_levels, *, betas=(1.0,), seed=0):
     encoder = nn.Linear(images.shape[1] * n_levels, 2)
     nn.init.zeros_(encoder.bias)
     encoder.weight.data = 0.1 * torch.randn(encoder.weight.shape, generator=g)
-    tiny = latent.AmortizedMixture(mixture, encoder)
-    for tiny.beta in betas:
+    for beta in betas:  # the same mixture and encoder are trained further
+        tiny = latent.AmortizedMixture(mixture, encoder, beta=beta)
         last(fit(tiny, itertools.repeat(images), n_steps=250, lr=0.1))
     with torch.no_grad():
         return tiny.elbo(images).mean().item(), latent.mutual_information(

@@ -1,5 +1,6 @@
 """What ships: every file loads, and its card tells the truth."""
 
+import inspect
 import json
 
 import pytest
@@ -71,6 +72,17 @@ def test_a_card_names_its_command_and_its_settings():
         for row in MODELS
     }
     assert [name for name in NAMES if stated[name] != expected[name]] == []
+
+
+def test_every_number_that_a_loop_takes_is_on_the_card():
+    """Not only those that its row gives: a default could change, and the card would not say so."""
+    given_by_hand = {"plan", "change", "optimizer"}
+    missing = {}
+    for row in MODELS:
+        taken = inspect.signature(row.loop).parameters.values()
+        names = {p.name for p in taken if p.kind is p.KEYWORD_ONLY} - given_by_hand
+        missing[row.name] = names - card(row.name)["settings"].keys()
+    assert {name: gone for name, gone in missing.items() if gone} == {}
 
 
 @EVERY

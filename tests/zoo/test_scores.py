@@ -31,8 +31,7 @@ def seed(k=0):
 
 def test_denoising_is_exact_for_a_normal_distribution():
     # data N(0, 0.4^2) with noise 0.3: the energy of N(0, 0.25), and the best guess 0.64 x
-    ebm = EBM.untrained()
-    ebm.base_std = 0.5
+    ebm = EBM.but(base_std=0.5).untrained()
     for parameter in ebm.parameters():
         parameter.data.zero_()
     x = torch.randn(4, 1, 8, 8)
@@ -40,6 +39,7 @@ def test_denoising_is_exact_for_a_normal_distribution():
 
 
 def test_pictures_train_by_muon_at_a_rate_that_stays_high_and_falls_late(monkeypatch):
+    """And as its settings say, which are those of its card."""
     asked, by_loss = {}, edm.by_loss
 
     def heard(*data, **more):
@@ -58,6 +58,19 @@ def test_pictures_train_by_muon_at_a_rate_that_stays_high_and_falls_late(monkeyp
     assert {p.ndim for p in orthogonal} == {2, 4}
     assert len(orthogonal) + len(others) == len(list(model.parameters()))
     assert any(p is model.net.stem.weight for p in others)
+    other = PICTURES.but(betas=(0.5, 0.6), rise=0.5, fall=0.25)
+    other.train(model, torch.zeros(2, 1, 16, 16), torch.zeros(2, dtype=torch.int64))
+    rate = asked["plan"].lr
+    assert [rate(k) / 5e-3 for k in (499, 1000, 1500, 1750)] == pytest.approx([0.5, 1, 1, 0.5])
+    assert asked["optimizer"].defaults["betas"] == (0.5, 0.6)
+
+
+def test_an_energy_without_its_quadratic_has_the_same_weights_and_chains():
+    with_it, without = EBM.untrained(), EBM.but(base_std=None).untrained()
+    x = torch.randn(5, 1, 8, 8)
+    gap = with_it.energy(x) - without.energy(x)
+    torch.testing.assert_close(gap, x.square().sum((1, 2, 3)) / (2 * 0.7**2))
+    assert torch.equal(with_it.chains.states, without.chains.states)
 
 
 @pytest.mark.slow

@@ -13,7 +13,16 @@ from genlab.systems import evaluation
 from genlab.systems.evaluation import balanced_claims
 from genlab.systems.npe import simulated
 from genlab.systems.text_to_video import TextToVideo
-from genlab.zoo import MODULES, find, glide, language_and_image, npe, stylegan, text_to_video
+from genlab.zoo import (
+    MODULES,
+    find,
+    glide,
+    language_and_image,
+    npe,
+    recipe,
+    stylegan,
+    text_to_video,
+)
 from genlab.zoo.recipe import Recipe
 
 TEXT = load_text("val")[:6000]
@@ -177,6 +186,17 @@ def test_the_penalty_is_paid_in_every_third_step(x):
     assert paid == [0, 3]
 
 
+@pytest.mark.parametrize("betas", [(0.0, 0.99), (0.3, 0.9)])
+def test_both_players_step_with_the_betas_of_the_row(x, betas, monkeypatch):
+    asked = []
+    game = recipe.fit_adversarial
+    monkeypatch.setattr(recipe, "fit_adversarial", lambda *a, **k: asked.append(k) or game(*a, **k))
+    row = tiny("stylegan", betas=betas)
+    row.train(row.untrained(), x)
+    assert [(k["betas"], k["n_critic"]) for k in asked] == [(betas, 1)]
+    assert find("stylegan").settings["betas"] == (0.0, 0.99)
+
+
 def test_no_generator_has_seen_the_classifiers_digits_nor_the_held_out():
     seen = {row.numpy().tobytes() for row in stylegan.grey_digits().flatten(1)}
     for part in ("judge", "test"):
@@ -201,6 +221,19 @@ def test_it_starts_inflated_from_the_shipped_image_model(monkeypatch, module, se
     model = row.untrained()
     row.train(model)
     assert seen == [(getattr(model, "painter", model), "glide_base")]
+
+
+@pytest.mark.parametrize("warmup", [2, 4])
+def test_both_parts_of_a_video_run_warm_up_as_the_row_says(monkeypatch, warmup):
+    asked, train = [], text_to_video.by_loss
+    monkeypatch.setattr(
+        text_to_video, "by_loss", lambda *a, **k: asked.append(k["plan"]) or train(*a, **k)
+    )
+    row = tiny("text_to_video", n_steps=20, n_stills=10, warmup=warmup, lr=1.0)
+    row.train(row.untrained())
+    rises = [asked[0].lr(k) for k in (0, 10)]  # the first step of each part
+    assert rises == pytest.approx([1 / warmup] * 2)
+    assert find("text_to_video").settings["warmup"] == 50
 
 
 def test_stills_come_first_and_then_videos(monkeypatch):
