@@ -35,6 +35,12 @@ LIKELIHOODS = {  # the strongest first: words of `likelihood_kind`, and "indirec
     "none": "samples only",
 }
 
+POST_TRAINING = {  # word: what a finished model learns from further; it stays in its row
+    "supervised": "examples of what is wanted",
+    "reward": "scores of its own samples: by people, by a model, by a program that checks",
+    "distillation": "the outputs of a teacher, also in fewer steps",
+}
+
 
 @dataclass(frozen=True)
 class Paradigm:

@@ -53,12 +53,17 @@ def cheat_sheet() -> str:
     words, cards = TEXTS, _Cards()
     filled = {k: v.format_map(cards) for k, v in (words["systems"] | words["trade_offs"]).items()}
     head = ("paradigm", "$p(x)$", "objective", "sampler", "evaluations", "likelihood", "pays")
-    made = [(name, ", ".join(made), filled[lab]) for lab, (name, made) in SYSTEMS.items()]
+    made = [
+        (name, ", ".join(made), words["mechanisms"][lab], filled[lab])
+        for lab, (name, made) in SYSTEMS.items()
+    ]
+    known_for = [(p.name, words["known_for"][p.name]) for p in PARADIGMS]
     trade_offs = [(pair, filled[pair]) for pair in words["trade_offs"]]
     page = [
         "# The course on two pages",
         "## The map",
         _table(head, [_on_the_map(p) for p in PARADIGMS]),
+        _table(("paradigm", "known for"), known_for),
         "## What all share",
         "\n".join(f"- {line}" for line in words["shared"]),
         "## Reading a release in four steps",
@@ -66,7 +71,7 @@ def cheat_sheet() -> str:
         "## Cue words",
         _table(("a text says", "it implies"), list(words["cues"].items())),
         "## The seven systems, measured",
-        _table(("system", "made of", "in its lab"), made),
+        _table(("system", "made of", "mechanism", "in its lab"), made),
         "## Trade-offs",
         _table(("pair", "what this course measured"), trade_offs),
         "`=` an exact likelihood, `<=` a bound. Two exact values can be ranked, and a bound below "

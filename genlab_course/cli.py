@@ -48,7 +48,7 @@ def read(
         return
     for field in reader.FIELDS:
         a = getattr(reading, field)
-        value = a.value if isinstance(a.value, str) else ", ".join(a.value) or "none"
+        value = reader.in_words(reading, field)
         why = "; ".join(" ".join(p.text.split()) for p in a.evidence) or "no phrase says so"
         typer.echo(f"{field}: {value} (confidence {a.confidence:.2f}): {why}")
 

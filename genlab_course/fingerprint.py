@@ -109,6 +109,8 @@ class Fingerprint:
         redraws = self.production == "whole, again and again"
         if self.kind == "unnormalised" or (self.follows_steps and not redraws):
             return (SCORE,)
+        if self.kind == "bound" and self.production == "token by token":
+            return SCORE, FLOW  # autoregression is exact; a flow may be of whole numbers
         kinds: tuple[str | None, ...] = (self.kind,)
         if self.production == "token by token":
             kinds = (None,)  # an interface may keep its likelihood to itself

@@ -359,6 +359,18 @@ def _evidence(text, found, names, weights, most=5) -> tuple[Phrase, ...]:
     return tuple(phrases)
 
 
+def in_words(reading: Reading, field: str) -> str:
+    """An answer as it is printed; of a hybrid with a codec the bound is one that it could have.
+
+    The data's label goes by the weakest part, the usual recipe trains no bound of the whole.
+    """
+    value = getattr(reading, field).value
+    codec = "latent-variable" in reading.paradigms.best and len(reading.paradigms.best) > 1
+    if field == "likelihood" and value == "bound" and codec:
+        return "bound (none as usually trained)"
+    return value if isinstance(value, str) else ", ".join(value) or "none"
+
+
 def highlight(text: str, reading: Reading, field: str = "paradigms") -> str:
     """The text as HTML, the evidence for one field marked, heavier phrases darker."""
     evidence: Answer = getattr(reading, field)

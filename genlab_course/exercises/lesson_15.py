@@ -1,19 +1,28 @@
-"""Exercises of lesson 15: the clinic of releases, and the instruments for it."""
+"""Exercises of lesson 15: a counter for samplers, and the clinic of releases."""
 
 import textwrap
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genlab.map import FAMILIES, LIKELIHOODS, OBJECTIVES, SAMPLERS
+import torch
+from torch import Tensor, nn
+
+from genlab.map import FAMILIES, LIKELIHOODS, OBJECTIVES, POST_TRAINING, SAMPLERS
 from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.predictions import Prediction
+from genlab_course.reader import read
 
 DATA = Path(__file__).parents[1] / "data" / "clinic.toml"
 CLINIC: dict[str, dict[str, Any]] = {  # the releases, by key
     one["key"]: one for one in tomllib.loads(DATA.read_text(encoding="utf-8"))["release"]
 }
-BLANKS = {"objective": OBJECTIVES, "sampler": SAMPLERS, "gives": LIKELIHOODS, "place": FAMILIES}
+BLANKS = {
+    "objective": OBJECTIVES, "sampler": SAMPLERS, "gives": LIKELIHOODS, "place": FAMILIES,
+    "post-training": POST_TRAINING,
+}  # fmt: skip
 HOW = ("disclosed", "inferred", "not said")
 NOTHING = "cannot tell"
 
@@ -51,11 +60,15 @@ def parts(value: str) -> frozenset[str]:
     return frozenset(known.get(w.lower(), w.lower()) for w in words)
 
 
+COPY = "copy it from the text, letter by letter"
+
+
 def _phrase(release: Mapping[str, Any], given: object) -> str:
     said, text = (" ".join(str(t).lower().split()) for t in (given, release["text"]))
     said = said.strip(" .\"'")
     if said != NOTHING and (said not in text or not 3 <= len(said.split()) <= 25):
-        return "phrase: copy it from the text, letter by letter, 3 to 25 words."
+        short = said in text and len(said.split()) < 3
+        return f"phrase: {'a longer piece of it' if short else COPY}, 3 to 25 words."
     phrases, most = map(str.lower, release["decides"] or [NOTHING]), 2 * len(said.split())
     if any(p in said or (said in p and len(p.split()) <= most) for p in phrases):
         return ""
@@ -104,42 +117,172 @@ def _clinic(release: Mapping[str, Any]) -> Exercise:
     )
 
 
-# 15.read: families of five releases, judged one by one
-_SHORT = {"latent-variable": "vae", "adversarial": "gan", "autoregressive": "ar"}
-_SHORT |= {"score": "diffusion", "score / diffusion": "diffusion", "score-based": "diffusion"}
-_FAMILIES = {"ar", "vae", "gan", "diffusion", "flow"}
-_READ = ("AR", "VAE + diffusion", "GAN", "AR + diffusion", "diffusion + GAN")
-_WHY = (
-    "(a): a cache makes each call cheaper, not fewer calls. What is predicted, and from what?",
-    "(b): two parts were trained, with two objectives; name both.",
-    "(c): what follows *unlike* says what the model is not. What trains the generator?",
-    "(d): a language model and a denoiser work in turn; no code of the picture is mentioned.",
-    "(e): the sampler shrank to one step; what was distilled, and what was added, both count.",
-)
+PREDICT_CALLS = Prediction("15.predict-calls", between=(0, 100), unit="calls")
+PREDICT_DISCLOSED = Prediction("15.predict-disclosed", between=(0, 12), unit="of twelve")
+PREDICT_SURE = Prediction("15.predict-sure", choices=("40", "70", "95"), unit="percent")
 
 
-def _judge_reading(answer: Sequence[str]) -> str:
-    given = [{_SHORT.get(p, p) for p in (q.lower() for q in parts(str(a)))} for a in answer]
-    if len(given) != len(_READ):
-        return f"there are five releases, you gave {len(given)} answers."
-    if unknown := sorted(set().union(*given) - _FAMILIES):
-        return f"{unknown[0]!r} is none of AR, VAE, GAN, diffusion, flow; join parts with a +."
-    wanted = [set(right.lower().split(" + ")) for right in _READ]
-    return next((why for g, w, why in zip(given, wanted, _WHY, strict=True) if g != w), "")
+# 15.count: hooks on the layers that own parameters
+def counted(network: nn.Module, draw: Callable[[], object]) -> tuple[int, int]:
+    """Sequential calls of a network while `draw()` runs, and the rows of all calls."""
+    uses, rows = Counter[nn.Module](), Counter[nn.Module]()
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        uses[layer] += 1
+        rows[layer] += len(inputs[0])
+
+    layers = [layer for layer in network.modules() if list(layer.parameters())]
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    draw()
+    for hook in hooks:
+        hook.remove()
+    busiest = max(uses, key=lambda layer: uses[layer])
+    return uses[busiest], rows[busiest]
 
 
-READ = Exercise(
-    id="15.read",
-    right=_READ,
-    judge=_judge_reading,
-    mistakes=(
-        Mistake(("AR", "diffusion", *_READ[2:]), _WHY[1]),
-        Mistake((*_READ[:2], "GAN + diffusion", *_READ[3:]), _WHY[2]),
-        Mistake((*_READ[:3], "AR + VAE + diffusion", _READ[4]), _WHY[3]),
-        Mistake((*_READ[:4], "GAN"), _WHY[4]),
-        Mistake((*_READ[:4], "diffusion"), _WHY[4]),
+class Parts(nn.Module):
+    """Three layers; a sampler may run all of them, or one of them more often."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        self.body = nn.Sequential(nn.Conv1d(1, 1, 1), nn.Tanh())
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.body(self.first(x)[:, None])[:, 0])
+
+
+def _zeros(network: Parts, n: int) -> Tensor:
+    return torch.zeros(n, 3, dtype=network.last.weight.dtype)
+
+
+def _looped(network: Parts, n: int, n_steps: int) -> Callable[[], Tensor]:
+    def draw() -> Tensor:
+        x = _zeros(network, n)
+        for _ in range(n_steps):
+            x = network(x)
+        return x
+
+    return draw
+
+
+def _body_alone(network: Parts, n: int, n_steps: int) -> Callable[[], Tensor]:
+    def draw() -> Tensor:
+        h = network.first(_zeros(network, n))
+        for _ in range(n_steps):
+            h = network.body(h[:, None])[:, 0]
+        return network.last(h)
+
+    return draw
+
+
+_ONE, _TWO, _THREE = Parts(), Parts(), Parts()
+
+
+def added_all_layers(network, draw):
+    total, rows = 0, 0
+
+    def note(layer, inputs, output):
+        nonlocal total, rows
+        total += 1
+        rows += len(inputs[0])
+
+    hooks = [m.register_forward_hook(note) for m in network.modules() if list(m.parameters())]
+    draw()
+    for hook in hooks:
+        hook.remove()
+    return total, rows
+
+
+def hooked_the_whole_network(network, draw):
+    calls = []
+    hook = network.register_forward_hook(lambda module, inputs, output: calls.append(inputs[0]))
+    draw()
+    hook.remove()
+    return len(calls), sum(len(x) for x in calls)
+
+
+def hooked_the_first_layer(network, draw):
+    calls = []
+    first = next(m for m in network.modules() if list(m.parameters(recurse=False)))
+    hook = first.register_forward_hook(lambda module, inputs, output: calls.append(inputs[0]))
+    draw()
+    hook.remove()
+    return len(calls), sum(len(x) for x in calls)
+
+
+def took_rows_for_calls(network, draw):
+    _, rows = counted(network, draw)
+    return rows, rows
+
+
+def took_the_rows_of_one_call(network, draw):
+    calls, rows = counted(network, draw)
+    return calls, rows // calls
+
+
+def _judge_count(count: Callable[[nn.Module, Callable[[], object]], object]) -> str:
+    network = Parts()
+    count(network, _looped(network, 1, 1))
+    if any(m._forward_hooks or m._forward_pre_hooks for m in network.modules()):
+        return "the counts are right, but your hooks stay on the network: remove them at the end."
+    return ""
+
+
+COUNT = Exercise(
+    id="15.count",
+    right=counted,
+    cases=(
+        (_ONE, _looped(_ONE, 4, 5)),
+        (_TWO, _body_alone(_TWO, 2, 6)),
+        (_THREE, _looped(_THREE, 6, 3)),
+    ),
+    judge=_judge_count,
+    mistakes=Mistake.pairs(
+        added_all_layers,
+        "you added the uses of all layers. In one call of the network each layer is used once: "
+        "one layer is enough, the one that is used most.",
+        hooked_the_whole_network,
+        "you watch the network as a whole. A sampler may run a part of it in its loop, and the "
+        "whole never: watch every layer.",
+        hooked_the_first_layer,
+        "you watch the first layer. A sampler may use it once and loop over another: take the "
+        "layer that is used most.",
+        took_rows_for_calls,
+        "the first number counts calls, however many rows a call has.",
+        took_the_rows_of_one_call,
+        "the rows are those of all calls together, not of one.",
     ),
 )
+
+
+# --- the reader, held against the keys
+FIELDS = {"place": "paradigms", "objective": "objective", "sampler": "sampling"}
+FIELDS |= {"gives": "likelihood"}  # blank: what the reader calls it
+EITHER = {"bound", "none"}  # of a hybrid with a codec: possible, and as usually trained
+
+
+def read_against_key(release: Mapping[str, Any]) -> tuple[tuple[str, float, str], ...]:
+    """What `genlab read` says of each blank that it knows: (answer, confidence, verdict).
+
+    The verdict is "right" for every answer that the key accepts, "wrong", or "no answer" below
+    the reader's threshold, which is right where the key says "cannot tell". Of a hybrid with a
+    codec either likelihood is taken, as in the widget.
+    """
+    reading, found = read(release["text"]), []
+    codec = "latent-variable" in parts(release["place"]["is"][0])
+    for blank, field in FIELDS.items():
+        answer, key = getattr(reading, field), release[blank]
+        best = answer.best if isinstance(answer.best, tuple) else (answer.best,)
+        given, harmless = frozenset(best) or {NOTHING}, {*key.get("may", ())}
+        right = any(parts(v) <= given <= parts(v) | harmless for v in key["is"])
+        right = right or (blank == "gives" and codec and given <= EITHER)
+        said, verdict = " + ".join(best) or "none named", "right" if right else "wrong"
+        if answer.value != answer.best:
+            said, verdict = "no answer", "right" if NOTHING in key["is"] else "no answer"
+        found.append((said, answer.confidence, verdict))
+    return tuple(found)
 
 
 # 15.passes: network evaluations, and calls that wait for one another
@@ -169,7 +312,7 @@ def placed(calls: int, fraction: float, follows_steps: bool, kind: str) -> str:
     if follows_steps or kind == "unnormalised":
         return "score"
     if calls > 1:
-        return "score" if fraction > 0.5 else "autoregressive"
+        return "score" if fraction > 0.5 or kind == "bound" else "autoregressive"
     return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
@@ -190,6 +333,7 @@ _SEEN: tuple[tuple[int, float, bool, str], ...] = (
     (40, 1.0, True, "exact"),  # the likelihood of its ODE
     (1, 1.0, True, "none"),  # distilled
     (16, 1 / 16, True, "bound"),  # masked diffusion
+    (16, 1 / 16, False, "bound"),  # masked diffusion, sold without its dial
     (21, 1.0, True, "none"),
     (20, 1.0, True, "unnormalised"),
 )
@@ -208,6 +352,14 @@ def told_many_calls_apart_by_the_likelihood(calls, fraction, follows_steps, kind
         return "score"
     if calls > 1:
         return "autoregressive" if kind == "exact" else "score"
+    return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
+
+
+def let_a_bound_be_autoregressive(calls, fraction, follows_steps, kind):
+    if follows_steps or kind == "unnormalised":
+        return "score"
+    if calls > 1:
+        return "score" if fraction > 0.5 else "autoregressive"
     return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
@@ -234,6 +386,9 @@ PLACE = Exercise(
         told_many_calls_apart_by_the_likelihood,
         "many calls can write token by token or redraw the whole: the fraction of new "
         "positions tells, not the likelihood.",
+        let_a_bound_be_autoregressive,
+        "an autoregressive model knows its likelihood exactly: many calls, few new positions "
+        "and only a bound belong to another row.",
         took_no_likelihood_for_adversarial,
         "without a likelihood it need not be adversarial: look at how it samples first.",
     ),
@@ -241,6 +396,8 @@ PLACE = Exercise(
 
 
 # 15.disguises
+_SHORT = {"latent-variable": "vae", "adversarial": "gan", "autoregressive": "ar"}
+_SHORT |= {"score": "diffusion", "score / diffusion": "diffusion", "score-based": "diffusion"}
 _MASKS = (
     "(a): twice the dial, twice the calls. Nobody checks that they are of any use.",
     "(b): the dial is gone. One call, no likelihood: what do you place there?",

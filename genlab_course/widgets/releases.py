@@ -7,7 +7,8 @@ from collections import Counter
 
 import ipywidgets
 
-from genlab_course.reader import FIELDS, Answer, highlight, read, releases, truth
+from genlab_course.exercises.lesson_15 import EITHER
+from genlab_course.reader import FIELDS, Reading, highlight, in_words, read, releases, truth
 from genlab_course.widgets.explorer import Stored
 
 EXAMPLE = (
@@ -18,16 +19,16 @@ EXAMPLE = (
 STYLE = "<style>.genlab-reading mark { color: #222222; }</style>"
 
 
-def _row(field: str, answer: Answer) -> str:
-    value = answer.value if isinstance(answer.value, str) else ", ".join(answer.value) or "none"
-    sure = f"<td>{answer.confidence:.0%}</td>"
+def _row(field: str, reading: Reading) -> str:
+    value = in_words(reading, field)
+    sure = f"<td>{getattr(reading, field).confidence:.0%}</td>"
     return f"<tr><td>{field}</td><td><b>{html.escape(value)}</b></td>{sure}</tr>"
 
 
 def as_html(text: str) -> str:
     """The four answers with their confidence, above the text with its evidence marked."""
     reading = read(text)
-    rows = "".join(_row(field, getattr(reading, field)) for field in FIELDS)
+    rows = "".join(_row(field, reading) for field in FIELDS)
     shown = f"<table>{rows}</table><p>{highlight(text, reading)}</p>"
     return f"{STYLE}<div class='genlab-reading'>{shown}</div>"
 
@@ -64,7 +65,6 @@ class ReleaseReader(Stored):
 release_reader = ReleaseReader
 STEPS = dict(zip(("objective", "sampling", "likelihood", "paradigms"), "1234", strict=True))
 DEALT, MOST = ("retold", "plain"), 14  # texts like a release; answers to choose from
-EITHER = {"bound", "none"}  # of a hybrid with a codec: possible, and as usually trained
 
 
 def _said(value: tuple[str, ...] | str) -> str:

@@ -76,9 +76,8 @@ def test_every_answer_that_a_clinic_key_of_one_part_accepts_is_placed_where_it_s
                     if family not in place(*words):
                         off.append((key, family, *words))
     assert off == []
-    assert {key for key in CLINIC if one_part(CLINIC[key])} == {
-        "deepseek_v3", "llada", "r3gan", "tarflow", "alphafold3", "meanflow"
-    }  # fmt: skip
+    alone = {key for key in CLINIC if one_part(CLINIC[key])}
+    assert alone == {"deepseek_v3", "llada", "r3gan", "meanflow"}
 
 
 def squashed(name):
@@ -102,7 +101,7 @@ def test_a_release_that_stands_in_bank_and_clinic_has_the_same_answers_in_both()
                 if words not in accepted(release, blank) and not (codec and len(made_of) > 1):
                     off[key, blank, tuple(sorted(words))] += 1
     assert off == {}
-    assert met >= {"r3gan", "meanflow", "midjourney_v7", "wan", "transfusion"}
+    assert met >= {"r3gan", "meanflow"}  # the bank ends before the releases of 2026
 
 
 def test_the_reader_speaks_the_words_of_the_map_and_two_it_has_not_learnt():

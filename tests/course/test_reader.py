@@ -11,7 +11,16 @@ import pytest
 
 from genlab.map import SCORE
 from genlab_course import reader
-from genlab_course.reader import CANNOT_TELL, FIELDS, highlight, mask, read, releases, truth
+from genlab_course.reader import (
+    CANNOT_TELL,
+    FIELDS,
+    highlight,
+    in_words,
+    mask,
+    read,
+    releases,
+    truth,
+)
 
 TRAIN, TEST, ASIDE = (releases(split) for split in ("train", "test", "aside"))
 CARD = json.loads((reader.DATA / "reader.json").read_text(encoding="utf-8"))
@@ -207,3 +216,14 @@ def test_the_recipe_gives_the_shipped_weights():
     rows = np.searchsorted(shipped.hashes, fitted.hashes[same])
     np.testing.assert_allclose(fitted.W[same], shipped.W[rows], atol=0.05)
     assert fitted.threshold == pytest.approx(shipped.threshold, abs=0.01)
+
+
+def test_the_bound_of_a_latent_diffusion_is_printed_with_what_usual_training_leaves():
+    latent = read(LATENT)
+    assert latent.likelihood.value == "bound"
+    assert in_words(latent, "likelihood") == "bound (none as usually trained)"
+    assert in_words(latent, "paradigms") == "latent-variable, score / diffusion"
+    vae = read(
+        "Our variational autoencoder maximises the ELBO and decodes a prior draw in one pass."
+    )
+    assert in_words(vae, "likelihood") in ("bound", CANNOT_TELL)

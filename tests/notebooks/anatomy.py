@@ -28,7 +28,6 @@ from tests.notebooks import bite, build
 STANDARD = (  # the notebooks of the older form; anatomy_before.py judges them until each is rebuilt
     "02_autoregressive",
     "12_diffusion_i",
-    "15_four_paradigm_landscape",
     "systems/latent_diffusion",
     "frontier/flow_matching",
     "frontier/few_step",
@@ -36,7 +35,7 @@ STANDARD = (  # the notebooks of the older form; anatomy_before.py judges them u
     "frontier/discrete_and_parallel",
     "frontier/predict_the_large_run",
 )
-REBUILT: tuple[str, ...] = ()  # the notebooks that are held to this file
+REBUILT: tuple[str, ...] = ("15_four_paradigm_landscape",)  # the notebooks that are held to this file
 LEVELS = ("compute", "derive", "build", "repair", "predict")
 REQUIRED = ("build", "repair")
 SITTING, SLACK = 75, 5  # minutes of a sitting at most, and how far the head may be off

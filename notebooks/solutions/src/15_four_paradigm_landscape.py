@@ -28,15 +28,31 @@ from genlab_course.reader import releases
 course.begin(lesson=15)
 torch.set_default_dtype(torch.float64)
 
+
 # %% [markdown]
-# ## 15.read
+# ## 15.count
 #
-# (a) Next-token prediction: autoregressive; a cache makes each call cheaper, not fewer. (b) Codes and a denoiser of codes: two parts, two
-# objectives. (c) What follows *unlike* places nothing; a critic is the only teacher. (d) A language model and a denoiser in turn, and no code of the
-# picture. (e) One step or fifty, it was distilled from a diffusion model; the discriminator's gradient trains it too.
+# In one call of a network each of its layers is used once. So watch every layer that owns parameters, and read the counts off the one that is used most: a
+# sampler may loop over a part of the network and never run the whole. The sum over all layers counts depth, not calls. Take the hooks off at the end, or the next
+# run counts into this one.
 
 # %%
-course.exercise("15.read", ["AR", "VAE + diffusion", "GAN", "AR + diffusion", "diffusion + GAN"])
+def counted(network, draw):
+    uses = {}
+
+    def note(layer, inputs):
+        uses.setdefault(layer, []).append(len(inputs[0]))
+
+    layers = [layer for layer in network.modules() if list(layer.parameters())]
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    draw()
+    for hook in hooks:
+        hook.remove()
+    busiest = max(uses.values(), key=len)
+    return len(busiest), sum(busiest)
+
+
+course.exercise("15.count", counted)
 
 # %% [markdown]
 # ## The clinic
@@ -50,6 +66,7 @@ llada = {
     "sampler": ("parallel-refinement", "disclosed"),
     "gives": ("bound", "disclosed"),
     "place": ("score / diffusion", "disclosed"),
+    "post-training": ("cannot tell", "not said"),
 }
 course.exercise("15.llada", llada)
 
@@ -75,14 +92,15 @@ course.exercise("15.passes", (100 + 30 * 2 + 1, 100 + 30 + 1))
 # ## 15.place
 #
 # First what the calls follow and how the output comes into being, the likelihood last. Asked in another order, a distilled model
-# can be taken for a GAN, and a language model behind an interface that hides its likelihood for a diffusion model.
+# can be taken for a GAN, and a language model behind an interface that hides its likelihood for a diffusion model. One clue of the likelihood
+# comes earlier: an autoregressive model knows it exactly, so that many calls with only a bound are another row's.
 
 # %%
 def placed(passes, share, follows_steps, kind):
     if follows_steps or kind == "unnormalised":
         return "score"
     if passes > 1:
-        return "score" if share > 0.5 else "autoregressive"
+        return "score" if share > 0.5 or kind == "bound" else "autoregressive"
     return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
