@@ -68,7 +68,7 @@ film((lesson_15.frame(reels, k) for k in moments), seconds=6, width=640,
      "diffusion clears noise until 100.")
 
 # %% [markdown]
-# Six models of this course at work. One writes row by row, one clears noise, one fills in pixels in any order, and three are done at once and look alike. (We chose the seed: with others, a digit of the diffusion model may stay noise.) So watching a model sample tells you a lot about it. A company, though, shows you no sampler. It publishes a text, and the text wants to impress you.
+# Six models of this course are drawing. One writes row by row, one clears noise, one fills in pixels in any order, and three are done at once and look alike. (We chose the seed: with others, a digit of the diffusion model may stay noise.) So watching a model sample tells you a lot about it. A company, though, shows you no sampler. It publishes a text, and the text wants to impress you.
 #
 # *What can you find out about a generative model by watching it, what by reading about it, and how can each of the two deceive you?*
 #
@@ -92,7 +92,7 @@ film((lesson_15.frame(reels, k) for k in moments), seconds=6, width=640,
 course.exercise("15.predict-calls", ...)
 
 # %% [markdown]
-# 2. Section 4 has twelve releases of 2024 to 2026: language, images, video, speech, weather. How many of the twelve texts say in words what kind of likelihood the model has (exact, a bound, none)?
+# 2. You will meet twelve releases of 2024 to 2026: language, images, video, speech, weather. How many of the twelve texts say in words what kind of likelihood the model has (exact, a bound, none)?
 
 # %%
 course.exercise("15.predict-disclosed", ...)
@@ -427,7 +427,7 @@ course.predicted("15.predict-disclosed", told)
 import re
 
 from genlab.map import FAMILIES, SYSTEMS
-from genlab_course.reader import read, releases, truth
+from genlab_course.reader import releases, truth
 
 RULES = {
     r"next[- ](token|word)|autoregressive|language model": "autoregressive",
@@ -545,7 +545,7 @@ check_range("what texts about the same systems add, least of three", min(gains),
 # %% [markdown]
 # On systems that it has met the program is right about nine times in ten, and on the same texts, fitted without those systems, about three times in four. Leaving out as many *other* texts costs little, so it is the systems and not the amount of text. A release of next month is a new system: the split by system is the honest one.
 #
-# `genlab read` is a larger relative: words, letters and hand-written patterns, product names removed, confidence calibrated, and a threshold below which it gives **no answer**. Its bank ends before the releases of 2026. Here it reads the clinic, all four blanks that it knows (post-training it has not learnt), held against our keys:
+# `genlab read` is a larger relative: words, letters and hand-written patterns, product names removed, confidence calibrated, and a threshold below which it gives **no answer**. None of the releases of 2026 is in its bank, and of the other five its training texts describe only R3GAN (and LLaDA-V, a relative of LLaDA). Here it reads the clinic, all four blanks that it knows (post-training it has not learnt), held against our keys:
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 grid = {one["name"]: read_against_key(one) for one in CLINIC.values()}
@@ -560,12 +560,12 @@ course.predicted("15.predict-sure", round(100 * grid["LLaDA"][0][1]))
 # %% [markdown]
 # Of 48 cells 21 are right, 12 are wrong, and 15 more are left open. (On its bank's test texts it is right in 77 to 84 percent, by blank, even where it must answer everything: its card says so.) Look at the failures.
 #
-# - **LLaDA: wrong in all four blanks, at 0.95**, although the text says *a diffusion model*. The words *language model*, *autoregressive* and *next token* accompany autoregressive models in the bank, here they are said of others.
-# - **MeanFlow: sampler *multi-step* at 0.86**, although its first sentence says *with a single network evaluation*. In the bank, flow matching goes with many steps. The wrong likelihood (*indirect*) follows from the wrong sampler.
+# - **LLaDA: wrong in all four blanks, at 0.95**, although the text says *a diffusion model*. The words *language model*, *autoregressive* and *next token* accompany autoregressive models in the bank; here two of the three are said of others.
+# - **MeanFlow: sampler *multi-step* at 0.86**, although its first sentence says *with a single network evaluation*. In the bank, 114 of 116 texts with flow matching have a loop. The wrong likelihood (*indirect*) follows from the wrong sampler.
 # - **WeatherNext 2: none named, at 0.87.** The bank has no label for matching of samples. **Pocket TTS**: *language model* brought cross-entropy, with no softmax in sight.
 # - **No answer** on all of GPT Image 2, where that is right, on all of STARFlow2 and FLUX.2 [klein], and on three blanks of R3GAN. On what is new, abstention is what is left of such a program. And it protects only where a text looks strange: LLaDA's looked familiar.
 #
-# (In the table a *bound* counts as right for a hybrid with a codec: that is the bank's word for what such a model *could* have. Our keys say *none*, as usually trained.) You did better if you asked what was minimised. Use the program as a *highlighter*: which phrases pull, and would you have marked them?
+# (In the table a *bound* counts as right for a hybrid with a codec: that is the bank's word for what such a model *could* have. Our keys say *none*, as usually trained.) You do better if you ask what was minimised. Use the program as a *highlighter*: which phrases pull, and would you have marked them?
 
 # %% tags=["keep-output"]
 widgets.release_reader(" ".join(CLINIC["llada"]["text"].split()))

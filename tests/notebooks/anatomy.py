@@ -35,7 +35,9 @@ STANDARD = (  # the notebooks of the older form; anatomy_before.py judges them u
     "frontier/discrete_and_parallel",
     "frontier/predict_the_large_run",
 )
-REBUILT: tuple[str, ...] = ("15_four_paradigm_landscape",)  # the notebooks that are held to this file
+REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
+    "15_four_paradigm_landscape",
+)
 LEVELS = ("compute", "derive", "build", "repair", "predict")
 REQUIRED = ("build", "repair")
 SITTING, SLACK = 75, 5  # minutes of a sitting at most, and how far the head may be off
