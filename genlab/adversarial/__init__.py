@@ -1,20 +1,33 @@
 """Paradigm 3: two networks play a game, and no density is ever written down."""
 
-# fmt: off
-# ruff: noqa: I001
-from genlab.adversarial.games import (
-    GAME, JENSEN_SHANNON, KL, PEARSON, REVERSE_KL, FDivergence, alternating_step, best_value,
-    bilinear_field, dirac_field, extragradient_step, f_gan_bound, jensen_shannon,
-    non_saturating_divergence, play, play_optimistic, running_mean,
-    simultaneous_step
-)
-from genlab.adversarial.gan import (
-    GAN, WGAN, BatchAware, append_spread, discriminator_loss, feature_matching_loss,
-    gradient_penalty, lazy_weight, minimax_generator_loss, non_saturating_generator_loss,
-    optimal_logits, power_iteration, r1_penalty, slopes, spectral_normalize, wgan_critic_loss,
-    wgan_generator_loss, with_spread
-)
-from genlab.adversarial.stylegan import (
-    StyleDiscriminator, StyleGenerator, inject_noise, attribute_direction, followed, mix_styles,
-    modulated_conv, modulated_weight, pixel_norm, truncate
-)
+from typing import TYPE_CHECKING
+
+from genlab.on_demand import on_demand
+
+if TYPE_CHECKING:  # what editors and type checkers read
+    from genlab.adversarial.games import *  # noqa: F403
+    from genlab.adversarial.gan import *  # noqa: F403
+    from genlab.adversarial.stylegan import *  # noqa: F403
+
+OFFERS = {  # module: what the package takes from it
+    "games": (
+        "GAME", "JENSEN_SHANNON", "KL", "PEARSON", "REVERSE_KL", "FDivergence",
+        "alternating_step", "best_value", "bilinear_field", "dirac_field",
+        "extragradient_step", "f_gan_bound", "jensen_shannon", "non_saturating_divergence",
+        "play", "play_optimistic", "running_mean", "simultaneous_step",
+    ),
+    "gan": (
+        "GAN", "WGAN", "BatchAware", "append_spread", "discriminator_loss",
+        "feature_matching_loss", "gradient_penalty", "lazy_weight",
+        "minimax_generator_loss", "non_saturating_generator_loss", "optimal_logits",
+        "power_iteration", "r1_penalty", "slopes", "spectral_normalize", "wgan_critic_loss",
+        "wgan_generator_loss", "with_spread",
+    ),
+    "stylegan": (
+        "StyleDiscriminator", "StyleGenerator", "inject_noise", "attribute_direction",
+        "followed", "mix_styles", "modulated_conv", "modulated_weight", "pixel_norm",
+        "truncate",
+    ),
+}  # fmt: skip
+__all__ = [name for names in OFFERS.values() for name in names]
+__getattr__ = on_demand(__name__, OFFERS)

@@ -1,18 +1,33 @@
 """Normalizing flows: an exact log p(x) by change of variables, sampled by an invertible map."""
 
-# fmt: off
-# ruff: noqa: I001
-from genlab.flow.autoregressive import IAF, MAF, masked_flow, one_pass, sequential
-from genlab.flow.continuous import Continuous, continuous_flow, ride
-from genlab.flow.coupling import Coupling, alternating_mask, couple, coupling_flow, nice, real_nvp
-from genlab.flow.dequantization import (
-    DequantisedFlow, UniformNoise, VariationalNoise, pixel_histograms, tightened_bound
-)
-from genlab.flow.model import Flow, StandardNormal
-from genlab.flow.spline import (
-    RationalQuadratic, rq_spline_forward, rq_spline_inverse, spline_parameters
-)
-from genlab.flow.transforms import (
-    Affine, ElementwiseLayer, HistogramMarginals, Linear, Permutation, Transform, affine_forward,
-    affine_inverse, dense_log_det, flow_log_prob, push_forward
-)
+from typing import TYPE_CHECKING
+
+from genlab.on_demand import on_demand
+
+if TYPE_CHECKING:  # what editors and type checkers read
+    from genlab.flow.autoregressive import *  # noqa: F403
+    from genlab.flow.continuous import *  # noqa: F403
+    from genlab.flow.coupling import *  # noqa: F403
+    from genlab.flow.dequantization import *  # noqa: F403
+    from genlab.flow.model import *  # noqa: F403
+    from genlab.flow.spline import *  # noqa: F403
+    from genlab.flow.transforms import *  # noqa: F403
+
+OFFERS = {  # module: what the package takes from it
+    "autoregressive": ("IAF", "MAF", "masked_flow", "one_pass", "sequential"),
+    "continuous": ("Continuous", "continuous_flow", "ride"),
+    "coupling": ("Coupling", "alternating_mask", "couple", "coupling_flow", "nice", "real_nvp"),
+    "dequantization": (
+        "DequantisedFlow", "UniformNoise", "VariationalNoise", "pixel_histograms",
+        "tightened_bound",
+    ),
+    "model": ("Flow", "StandardNormal"),
+    "spline": ("RationalQuadratic", "rq_spline_forward", "rq_spline_inverse", "spline_parameters"),
+    "transforms": (
+        "Affine", "ElementwiseLayer", "HistogramMarginals", "Linear", "Permutation",
+        "Transform", "affine_forward", "affine_inverse", "dense_log_det", "flow_log_prob",
+        "push_forward",
+    ),
+}  # fmt: skip
+__all__ = [name for names in OFFERS.values() for name in names]
+__getattr__ = on_demand(__name__, OFFERS)
