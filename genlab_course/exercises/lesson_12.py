@@ -7,9 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.grading import Exercise, Mistake, Prediction, bank
 
 Model = Callable[[Tensor, Tensor], Tensor]
+
+LOST = Prediction("12.predict-lost", choices=("35", "60", "90"), unit="steps")
+LOSS = Prediction("12.predict-loss", choices=("zero", "more"))
+ERROR = Prediction("12.predict-error", choices=("1", "5", "30"), unit="times")
 
 SHORTCUT = Exercise(
     id="12.shortcut",
@@ -20,6 +24,11 @@ SHORTCUT = Exercise(
         2 * 0.9**2.5 + 0.3 * (1 - 0.9**5),
         "the signal is scaled correctly, the noise by its variance instead of its "
         "standard deviation.",
+        2 * 0.9**5 + 0.3 * math.sqrt(1 - 0.9**5),
+        "the noise is scaled correctly, the signal by a fraction of the variance instead of its "
+        "square root.",
+        1.7,
+        "this is rounded too far: three digits are asked for.",
         2 * math.sqrt(0.5) + 0.3 * math.sqrt(0.5),
         "you added the betas; the fractions that each step leaves are multiplied.",
         2 * math.sqrt(0.9) + 0.3 * math.sqrt(0.1),
@@ -28,6 +37,139 @@ SHORTCUT = Exercise(
         "this is x_4: five steps multiply five factors.",
         2 * 0.9**2.5,
         "the noise is missing.",
+    ),
+)
+
+
+# 12.posterior
+BETAS = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
+
+
+def posterior(x0: Tensor, x_t: Tensor, k: int, betas: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of x_{t-1} given x_t and x_0; the index is k = t - 1."""
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    beta, after = betas[k], alphas_bar[k]
+    mean = before.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - before) * x_t
+    return mean / (1 - after), (1 - before) / (1 - after) * beta
+
+
+def wraps_to_the_last_entry(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1]  # <-
+    gain = (1 - betas[k]).sqrt() * (1 - before) / (1 - alphas_bar[k])
+    mean = before.sqrt() * x0 + gain * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, (1 - before) - gain**2 * (1 - alphas_bar[k])
+
+
+def nothing_is_left_before_the_first_step(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.zeros_like(betas[0])  # <-
+    gain = (1 - betas[k]).sqrt() * (1 - before) / (1 - alphas_bar[k])
+    mean = before.sqrt() * x0 + gain * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, (1 - before) - gain**2 * (1 - alphas_bar[k])
+
+
+def covariance_without_its_factor(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = 1 - before, 1 - alphas_bar[k]  # <-
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, (1 - before) - cov**2 / var
+
+
+def covariance_with_the_factor_of_all_steps(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = alphas_bar[k].sqrt() * (1 - before), 1 - alphas_bar[k]  # <-
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, (1 - before) - cov**2 / var
+
+
+def means_without_roots(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before * x0 + cov / var * (x_t - alphas_bar[k] * x0)  # <-
+    return mean, (1 - before) - cov**2 / var
+
+
+def did_not_subtract_the_mean(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before.sqrt() * x0 + cov / var * x_t  # <-
+    return mean, (1 - before) - cov**2 / var
+
+
+def covariance_not_squared(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, (1 - before) - cov / var  # <-
+
+
+def variance_of_the_forward_step(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, betas[k]  # <-
+
+
+def variance_that_knows_nothing_of_x_t(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, 1 - before  # <-
+
+
+def standard_deviation(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, ((1 - before) - cov**2 / var).clamp(min=0).sqrt()  # <-
+
+
+def _numbers(x0: float, x_t: float, k: int, betas: Tensor) -> tuple[Any, ...]:
+    return *torch.tensor([x0, x_t], dtype=torch.float64), k, betas
+
+
+POSTERIOR = Exercise(
+    id="12.posterior",
+    right=posterior,
+    cases=(
+        _numbers(2.0, 1.729, 4, torch.full((6,), 0.1, dtype=torch.float64)),
+        _numbers(-0.7, 0.4, 0, BETAS),
+        _numbers(1.3, -0.2, 2, BETAS),
+        _numbers(0.8, 0.5, 5, BETAS),
+    ),
+    mistakes=Mistake.pairs(
+        wraps_to_the_last_entry,
+        "at k = 0 yours reads alphas_bar[-1], the last entry; before the first step nothing is "
+        "lost, and alpha bar is 1.",
+        nothing_is_left_before_the_first_step,
+        "before the first step nothing is lost: alpha bar is 1 there, not 0.",
+        covariance_without_its_factor,
+        "the covariance lacks its factor: x_t holds sqrt(alpha_t) times x_{t-1}.",
+        covariance_with_the_factor_of_all_steps,
+        "between x_{t-1} and x_t lies one step: its factor is sqrt(1 - beta), not that of all "
+        "steps.",
+        means_without_roots,
+        "the means are sqrt(alpha bar) times x_0; you lost the roots.",
+        did_not_subtract_the_mean,
+        "the gain multiplies what surprises you, x_t minus *its* mean.",
+        covariance_not_squared,
+        "the mean is right; in the variance the covariance is squared.",
+        variance_of_the_forward_step,
+        "the mean is right; the variance is that of a forward step, which knows no x_0.",
+        variance_that_knows_nothing_of_x_t,
+        "the mean is right; the variance is what it was before you saw x_t.",
+        standard_deviation,
+        "the mean is right; return the variance, not its root.",
     ),
 )
 
@@ -60,98 +202,104 @@ BOUND_WEIGHT = Exercise(
         "tau^2 is already a variance: it must not be squared.",
     ),
 )
-V_AGAINST_EPS = Exercise(
-    id="12.v-against-eps",
-    right=lambda alpha_bar: 1 / alpha_bar,
-    cases=((0.9,), (0.5,), (0.1,)),
-    mistakes=Mistake.pairs(
-        lambda alpha_bar: alpha_bar,
-        "upside down: near pure noise, eps is easy to tell and v is not.",
-        lambda alpha_bar: alpha_bar / (1 - alpha_bar),
-        "this is the SNR, which relates the errors of eps and of x_0.",
-        lambda alpha_bar: 1 / (1 - alpha_bar),
-        "this relates the errors of v and of x_0.",
-        lambda alpha_bar: 1 / math.sqrt(alpha_bar),
-        "this is the ratio of the errors, not of their squares.",
-    ),
-)
 
 
 # 12.training-step
-def noise_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
+def noise_loss(network: Model, x0: Tensor, k: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
     """Mean square error of the predicted noise."""
-    a = alphas_bar[t][:, None, None, None]
+    a = alphas_bar[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).mean()
+    return ((eps - network(x_t, k)) ** 2).mean()
 
 
-def _network(x: Tensor, t: Tensor) -> Tensor:
-    return torch.tanh(x) * (1 + t.reshape(-1, *[1] * (x.ndim - 1)) / 5)
-
-
-def _learned(x: Tensor, t: Tensor) -> Tensor:
-    return _network(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True)
-
-
-BETAS = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
+def _network(x: Any, k: Any) -> Tensor:
+    if len(getattr(k, "shape", ())) != 1:
+        raise TypeError("network(x, k) wants one k for each row: torch.full((len(x),), k)")
+    return torch.tanh(x) * (1 + k.reshape(-1, *[1] * (x.ndim - 1)) / 5)
 
 
 def _batch(seed: int) -> tuple[Any, ...]:
     g = torch.Generator().manual_seed(seed)
     x0, eps = torch.randn(2, 4, 1, 3, 3, generator=g, dtype=torch.float64)
-    return _learned, x0, torch.tensor([0, 2, 3, 5]), eps, (1 - BETAS).cumprod(0)
+    k = torch.tensor([0, 2, 3, 5])
+
+    def network(x: Any, told: Any) -> Tensor:
+        """A network with weights, which refuses what is made of another noise or step."""
+        guess = _network(x, told) * torch.ones((), dtype=x.dtype, requires_grad=True)
+        if x.shape == x0.shape:
+            known = torch.stack([x0, eps], -1).flatten(1, 3)
+            fit = known @ torch.linalg.lstsq(known, x.detach().flatten(1, 3)[..., None]).solution
+            if not torch.allclose(fit[..., 0], x.detach().flatten(1), atol=1e-6):
+                raise ValueError("x_t is made of another noise than eps: use the one you are given")
+        if told.shape == k.shape and not any(torch.equal(told, k + more) for more in (0, 1)):
+            raise ValueError("the network is asked at other steps than k: use those you are given")
+        return guess
+
+    return network, x0, k, eps, (1 - BETAS).cumprod(0)
 
 
-def forgot_the_root_of_the_signal(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t][:, None, None, None]
+def forgot_the_root_of_the_signal(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
     x_t = a * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).mean()
+    return ((eps - network(x_t, k)) ** 2).mean()
 
 
-def forgot_the_root_of_the_noise(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t][:, None, None, None]
+def forgot_the_root_of_the_noise(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a) * eps
-    return ((eps - network(x_t, t)) ** 2).mean()
+    return ((eps - network(x_t, k)) ** 2).mean()
 
 
-def multiplied_up_twice(network, x0, t, eps, alphas_bar):
-    a = alphas_bar.cumprod(0)[t][:, None, None, None]
+def forgot_both_roots(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
+    x_t = a * x0 + (1 - a) * eps
+    return ((eps - network(x_t, k)) ** 2).mean()
+
+
+def multiplied_up_twice(network, x0, k, eps, alphas_bar):
+    a = alphas_bar.cumprod(0)[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).mean()
+    return ((eps - network(x_t, k)) ** 2).mean()
 
 
-def read_the_entry_before(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t - 1][:, None, None, None]
+def read_the_entry_before(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k - 1][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).mean()
+    return ((eps - network(x_t, k)) ** 2).mean()
 
 
-def told_the_network_a_later_step(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t][:, None, None, None]
+def told_the_network_a_later_step(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t + 1)) ** 2).mean()
+    return ((eps - network(x_t, k + 1)) ** 2).mean()
 
 
-def showed_the_clean_images(network, x0, t, eps, alphas_bar):
-    return ((eps - network(x0, t)) ** 2).mean()
+def showed_the_clean_images(network, x0, k, eps, alphas_bar):
+    return ((eps - network(x0, k)) ** 2).mean()
 
 
-def compared_with_the_data(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t][:, None, None, None]
+def compared_with_the_data(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((x0 - network(x_t, t)) ** 2).mean()
+    return ((x0 - network(x_t, k)) ** 2).mean()
 
 
-def summed_over_the_pixels(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t][:, None, None, None]
+def summed_over_the_pixels(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).sum((1, 2, 3)).mean()
+    return ((eps - network(x_t, k)) ** 2).sum((1, 2, 3)).mean()
 
 
-def took_the_root_of_the_mean(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t][:, None, None, None]
+def summed_over_everything(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).mean().sqrt()
+    return ((eps - network(x_t, k)) ** 2).sum()
+
+
+def took_the_root_of_the_mean(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, k)) ** 2).mean().sqrt()
 
 
 TRAINING_STEP = Exercise(
@@ -163,18 +311,23 @@ TRAINING_STEP = Exercise(
         "you scaled the signal with alpha bar; its square root is the amplitude.",
         forgot_the_root_of_the_noise,
         "you scaled the noise with its variance instead of its standard deviation.",
+        forgot_both_roots,
+        "alpha bar and 1 - alpha bar are fractions of the *variance*; the pictures are scaled with "
+        "their square roots.",
         multiplied_up_twice,
         "you multiplied up alphas_bar once more; it is the product already.",
         read_the_entry_before,
-        "t counts from 0 here, so its entry is alphas_bar[t]; at t = 0 yours is the last one.",
+        "k counts from 0 here, so its entry is alphas_bar[k]; at k = 0 yours is the last one.",
         told_the_network_a_later_step,
-        "the network counts steps from 0, as the table does: give it t itself.",
+        "the network counts steps from 0, as the table does: give it k itself.",
         showed_the_clean_images,
         "the network saw the clean images; it must see the noisy ones.",
         compared_with_the_data,
         "you compared the prediction with the data; this network names the noise.",
         summed_over_the_pixels,
         "you summed over the pixels; a mean was asked for.",
+        summed_over_everything,
+        "you summed over digits and pixels; a mean was asked for.",
         took_the_root_of_the_mean,
         "this is the root; the mean of the squares was asked for.",
     ),
@@ -185,12 +338,12 @@ TRAINING_STEP = Exercise(
 def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
     """From pure noise x to data, with step variances beta."""
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
 
 
@@ -202,108 +355,154 @@ def _start(seed: int) -> tuple[Any, ...]:
 
 def noised_the_finished_example(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        x = x + betas[t].sqrt() * z[t]  # <-
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        x = x + betas[k].sqrt() * z[k]  # <-
     return x
 
 
 def noise_times_its_variance(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t] * z[t]  # <-
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k] * z[k]  # <-
     return x
 
 
 def used_the_smaller_variance(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            tilde = (1 - alphas_bar[t - 1]) / (1 - alphas_bar[t]) * betas[t]  # <-
-            x = x + tilde.sqrt() * z[t]  # <-
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            tilde = (1 - alphas_bar[k - 1]) / (1 - alphas_bar[k]) * betas[k]  # <-
+            x = x + tilde.sqrt() * z[k]  # <-
     return x
 
 
 def left_out_the_last_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(1, len(betas))):  # <-
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(1, len(betas))):  # <-
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        x = x + betas[k].sqrt() * z[k]
     return x
 
 
 def divided_by_the_factor_of_all_steps(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / alphas_bar[t].sqrt()  # <-
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / alphas_bar[k].sqrt()  # <-
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
 
 
 def did_not_rescale(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
 
 
 def used_the_noise_of_one_step(network, x, z, betas):
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / betas[t].sqrt() * eps_hat  # <-
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / betas[k].sqrt() * eps_hat  # <-
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
+
+
+def forgot_the_root_of_the_noise_in_x(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]) * eps_hat  # <-
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
+    return x
+
+
+def guessed_and_noised_anew(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = (x - (1 - alphas_bar[k]).sqrt() * eps_hat) / alphas_bar[k].sqrt()  # <-
+        if k > 0:
+            x = alphas_bar[k - 1].sqrt() * x + (1 - alphas_bar[k - 1]).sqrt() * z[k]  # <-
+    return x
+
+
+def clipped_the_guess(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)  # <-
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
+    return x
+
+
+def clipped_the_end(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
+    return x.clamp(-1, 1)  # <-
 
 
 def named_a_later_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t + 1))  # <-
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k + 1))  # <-
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
 
 
 def read_the_notebooks_table(network, x, z, betas):
     alphas_bar = (1 - torch.linspace(0.001, 0.2, 100)).cumprod(0)  # <-
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
 
 
 def walked_forwards(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in range(len(betas)):  # <-
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in range(len(betas)):  # <-
+        eps_hat = network(x, torch.full((len(x),), k))
+        x = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = x / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
 
 
@@ -319,7 +518,7 @@ SAMPLER = Exercise(
         used_the_smaller_variance,
         "this is the smaller variance, beta tilde; beta was asked for.",
         left_out_the_last_step,
-        "you left out t = 0: the last step has no noise, but it has a mean.",
+        "you left out k = 0: the last step has no noise, but it has a mean.",
         divided_by_the_factor_of_all_steps,
         "you divided by the root of alpha bar; one reverse step undoes the factor of one step.",
         did_not_rescale,
@@ -327,8 +526,18 @@ SAMPLER = Exercise(
         "comes back.",
         used_the_noise_of_one_step,
         "the noise in x_t has the variance of all steps together; you used one step's.",
+        forgot_the_root_of_the_noise_in_x,
+        "you divided by the variance of the noise in x_t; its standard deviation is the root.",
+        guessed_and_noised_anew,
+        "you guessed the data and noised it anew: that forgets where x_t is. The mean of the step "
+        "keeps x_t.",
+        clipped_the_guess,
+        "you clipped the guess of the data: a good habit, and the next exercise. Here nothing is "
+        "clipped.",
+        clipped_the_end,
+        "you clipped the result; here nothing is clipped.",
         named_a_later_step,
-        "the network counts steps from 0, as the table does: give it the index t.",
+        "the network counts steps from 0, as the table does: give it the index k.",
         read_the_notebooks_table,
         "this is the notebook's alphas_bar; make your own from the betas that you are given.",
         walked_forwards,
@@ -341,141 +550,169 @@ SAMPLER = Exercise(
 def clipped_walk(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
     """From pure noise x to data, each guess of the data kept in [-1, 1]."""
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def as_it_stood(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1]  # <-
-        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)  # <-
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1]  # <-
+        eps_hat = network(x, torch.full((len(x),), k)).clamp(-1, 1)  # <-
         x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def still_wraps_to_the_last_entry(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1]  # <-
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1]  # <-
+        eps_hat = network(x, torch.full((len(x),), k))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def wraps_and_does_not_clip(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1]  # <-
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1]  # <-
+        eps_hat = network(x, torch.full((len(x),), k))
         x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def still_clips_the_noise(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)  # <-
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k)).clamp(-1, 1)  # <-
         x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def clips_data_and_noise(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t)).clamp(-1, 1)  # <-
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k)).clamp(-1, 1)  # <-
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def lost_the_signal_before_the_first_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.zeros_like(a)  # <-
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.zeros_like(a)  # <-
+        eps_hat = network(x, torch.full((len(x),), k))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def clips_the_state(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k))
         x = x.clamp(-1, 1)  # <-
         x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
 def does_not_clip(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k))
         x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
+
+
+def repaired_with_the_smaller_variance(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if k > 0:
+            x = x + ((1 - before) / (1 - a) * beta).sqrt() * z[k]  # <-
+    return x
+
+
+def clips_only_the_end(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k))
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()  # <-
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
+    return x.clamp(-1, 1)  # <-
 
 
 def repaired_but_for_the_last_step(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(1, len(betas))):  # <-
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1]
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(1, len(betas))):  # <-
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1]
+        eps_hat = network(x, torch.full((len(x),), k))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        x = x + beta.sqrt() * z[t]
+        x = x + beta.sqrt() * z[k]
     return x
 
 
@@ -485,12 +722,12 @@ REPAIR = Exercise(
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
         as_it_stood,
-        "this behaves as before. Walk through the last step, t = 0, by hand; and ask what "
+        "this behaves as before. Walk through the last step, k = 0, by hand; and ask what "
         "lies in [-1, 1].",
         still_wraps_to_the_last_entry,
-        "one found. The other: what does alphas_bar[t - 1] give when t is 0?",
+        "one found. The other: what does alphas_bar[k - 1] give when k is 0?",
         wraps_and_does_not_clip,
-        "one found, but what should be clipped instead? And what is alphas_bar[t - 1] at t = 0?",
+        "one found, but what should be clipped instead? And what is alphas_bar[k - 1] at k = 0?",
         still_clips_the_noise,
         "one found. The other: pixels lie in [-1, 1]; does noise?",
         clips_data_and_noise,
@@ -503,22 +740,34 @@ REPAIR = Exercise(
         does_not_clip,
         "both bugs are gone, but so is the clipping: it is the guess of x_0 that must stay in "
         "[-1, 1].",
+        repaired_with_the_smaller_variance,
+        "both bugs are gone, but the noise has now the smaller variance, beta tilde: keep beta.",
+        clips_only_the_end,
+        "both bugs are gone, but you clip the finished picture only: the guess of x_0 must be "
+        "clipped in every step.",
         repaired_but_for_the_last_step,
-        "you left out t = 0, the last step: it has a mean, with before = 1.",
+        "you left out k = 0, the last step: it has a mean, with before = 1.",
     ),
 )
+
+
+def _few_steps(answer: Any) -> str:
+    said = str(answer).strip().lower().removeprefix("too ").removeprefix("about ")
+    return "" if said == "narrow" else FEW_STEPS_SAYS.get(said, FEW_STEPS_SAYS[""])
+
+
+FEW_STEPS_SAYS = {
+    "wide": "the mass stranded between the peaks is not in their cores. Is the exact step wider or "
+    "narrower than one that knows x_0?",
+    "right": "the means are right, the variances are not: a perfect network does not know x_0.",
+    "one": "the mean of each step is exact, and it leans to the nearer peak; both survive.",
+    "": "choose one of narrow, wide, right, one.",
+}
 FEW_STEPS = Exercise(
     id="12.few-steps",
     right="narrow",
-    mistakes=Mistake.pairs(
-        "wide",
-        "the mass stranded between the peaks is not in their cores. Is the exact step wider or "
-        "narrower than one that knows x_0?",
-        "right",
-        "the means are right, the variances are not: a perfect network does not know x_0.",
-        "one",
-        "the mean of each step is exact, and it leans to the nearer peak; both survive.",
-    ),
+    mistakes=tuple(Mistake(*pair) for pair in FEW_STEPS_SAYS.items() if pair[0]),
+    judge=_few_steps,
 )
 
 EXERCISES = bank(globals())

@@ -36,6 +36,25 @@ course.exercise("12.shortcut", x_5)
 
 
 # %% [markdown]
+# ## 12.posterior
+#
+# Regression with the five numbers of the pair: gain = cov / var$_t$, mean = $\mathbb E\,x_{t-1}$ + gain · ($x_t-\mathbb E\,x_t$), and the variance loses cov$^2$ / var$_t$.
+# Simplified, the factor of $x_0$ is $\sqrt{\bar\alpha_{t-1}}\,\beta_t/(1-\bar\alpha_t)$ and the variance $\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t$, because
+# $1-\bar\alpha_t-\alpha_t(1-\bar\alpha_{t-1})=\beta_t$.
+
+# %%
+def my_posterior(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, (1 - before) - cov**2 / var
+
+
+course.exercise("12.posterior", my_posterior)
+
+
+# %% [markdown]
 # ## 12.bound-weight
 #
 # The divergence of $\mathcal N(\tilde\mu,\tilde\beta I)$ from $\mathcal N(\mu_\theta,\tau^2I)$ sees the means as $\lVert\tilde\mu-\mu_\theta\rVert^2/2\tau^2$. Both means are
@@ -53,13 +72,13 @@ course.exercise("12.bound-weight", weight)
 # %% [markdown]
 # ## 12.training-step
 #
-# `alphas_bar[t]` picks one level for each image; three more axes let it meet $(b,1,h,w)$. Then the jump, and the mean squared error.
+# `alphas_bar[k]` picks one level for each image; three more axes let it meet $(n,1,h,w)$. Then the jump, and the mean squared error.
 
 # %%
-def my_loss(network, x0, t, eps, alphas_bar):
-    a = alphas_bar[t][:, None, None, None]
+def my_loss(network, x0, k, eps, alphas_bar):
+    a = alphas_bar[k][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - network(x_t, t)) ** 2).mean()
+    return ((eps - network(x_t, k)) ** 2).mean()
 
 
 course.exercise("12.training-step", my_loss)
@@ -73,12 +92,12 @@ course.exercise("12.training-step", my_loss)
 # %%
 def my_walk(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        mean = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
-        x = mean / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
+    for k in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), k))
+        mean = x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps_hat
+        x = mean / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * z[k]
     return x
 
 
@@ -88,22 +107,22 @@ course.exercise("12.sampler", my_walk)
 # %% [markdown]
 # ## 12.repair
 #
-# First bug: at $t=0$, `alphas_bar[t - 1]` is the *last* entry in Python, nearly 0, where $\bar\alpha_0=1$ is meant. The coefficient of $x_t$ is then about
+# First bug: at `k = 0`, `alphas_bar[k - 1]` is the *last* entry in Python, nearly 0, where $\bar\alpha_0=1$ is meant. The coefficient of $x_t$ is then about
 # $1/\beta_1=1000$, and the picture explodes. Second bug: it is the guess of the data that lies in $[-1,1]$. About a third of the draws of a standard normal do
 # not, so a clipped noise is a wrong noise.
 
 # %%
 def clipped_walk(network, x, z, betas):
     alphas_bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
-        a, beta = alphas_bar[t], betas[t]
-        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
-        eps_hat = network(x, torch.full((len(x),), t))
+    for k in reversed(range(len(betas))):
+        a, beta = alphas_bar[k], betas[k]
+        before = alphas_bar[k - 1] if k > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), k))
         x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
-        if t > 0:
-            x = x + beta.sqrt() * z[t]
+        if k > 0:
+            x = x + beta.sqrt() * z[k]
     return x
 
 
@@ -118,18 +137,3 @@ course.exercise("12.repair", clipped_walk)
 # %%
 prediction = "narrow"
 course.exercise("12.few-steps", prediction)
-
-
-# %% [markdown]
-# ## 12.v-against-eps
-#
-# With $x_t$ fixed, an error $\delta$ of $\hat x_0$ is an error $-\frac a\sigma\delta$ of $\hat\epsilon$, with $a=\sqrt{\bar\alpha}$, because $a\hat x_0+\sigma\hat\epsilon=x_t$. Then $\hat v=a\hat\epsilon-\sigma\hat x_0$ is wrong by
-# $-\big(\frac{a^2}\sigma+\sigma\big)\delta=-\frac1\sigma\delta$. The ratio of the squares is $\frac1{\sigma^2}\big/\frac{a^2}{\sigma^2}=1/a^2=1/\bar\alpha$.
-# In other words: an error of $v$ costs $a$ times itself in $\epsilon$, which is never more than itself.
-
-# %%
-def loss_ratio(alpha_bar):
-    return 1 / alpha_bar
-
-
-course.exercise("12.v-against-eps", loss_ratio)
