@@ -76,7 +76,7 @@ film(
 )  # fmt: skip
 
 # %% [markdown]
-# Every digit above began as pure static. In training, the network was asked one question many thousands of times: *here is a noisy image, what is underneath?* Why is answering it the same as learning to draw? You will derive the loss and the sampler, write both, and train a model of your own on this page, in half a minute. The larger one above took five.
+# Every digit above began as pure static. In training, the network was asked one question thousands of times: *what is under this noise?* Why is answering it the same as learning to draw? You will derive the loss and the sampler, write both, and train a model of your own on this page, in half a minute. The larger one above took five.
 #
 # **After this lesson you will be able to**
 #
@@ -131,7 +131,7 @@ betas = torch.linspace(0.001, 0.2, T)  # (T,); betas[k] is beta_t for t = k + 1
 alphas_bar = (1 - betas).cumprod(0)  # (T,); in code the index k = t - 1 counts from 0
 
 # %% [markdown]
-# Here is the jump on five test digits of MNIST, averaged to 16 x 16 pixels. Beside them stands the guess of the shipped network, which was not told the digit. It expects pictures that have not faded, so we divide.
+# Here is the jump on five test digits of MNIST, averaged to 16 x 16 pixels. Beside them stands the guess of the shipped network, which was not told the digit. It expects unfaded pictures, so we divide.
 
 # %%
 images, names = load_mnist("test", 16)
@@ -166,7 +166,7 @@ widgets.forward_process()
 # (a) For the ODE: without fresh noise the start decides the end, so each colour has its own region of the noise. In ancestral sampling the fresh noise decides, and later: on the spiral the colours are still mixed with 70 steps to go, and sorted with 30 to go. (b) About one in three, as many as by chance among three colours. Both bring back the *distribution*, not the points.
 # </details>
 #
-# **Your turn 12.1 · a jump by hand** *(compute, 3 minutes)*. Let $x_0=2$, let $\beta_t=0.1$ in every step, and suppose the noise of the jump is $\epsilon=0.3$. What is $x_5$, to three digits? These numbers will stay with us.
+# **Your turn 12.1 · a jump by hand** *(compute, 3 minutes)*. Let $x_0=2$, let $\beta_t=0.1$ in every step, and suppose the noise of the jump is $\epsilon=0.3$. What is $x_5$, to three digits? Remember it.
 
 # %%
 x_5 = ...
@@ -320,7 +320,7 @@ print(f"x_4 given x_0 = 2 and x_5 = 1.729: mean {mean:.3f}, variance {variance:.
 # \text{in the tiny case}\quad0.198\cdot2+0.797\cdot1.729=1.773 .\end{gathered}\tag{6}$$
 # The mean is a compromise between where you are and where you came from. The variance, 0.084, is less than the 0.1 of a forward step, because $x_0$ is known.
 #
-# Does a later state help, if $x_t$ is known? The check conditions the whole chain on $x_0$ and *all* later states with a linear solver. Would it see a forward step's variance?
+# Does a later state help, too? The check conditions the whole chain on $x_0$ and *all* later states with a linear solver. Would it see a forward step's variance?
 
 # %% jupyter={"source_hidden": true}
 generator = torch.Generator().manual_seed(12)
