@@ -101,6 +101,7 @@ RETIRED = (
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",
     "15.alphafold3", "15.wan", "15.sora2",
     "12.v-against-eps",
+    "fm.budget",
 )  # fmt: skip
 
 

@@ -8,6 +8,11 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.predictions import Prediction
+
+STEP = Prediction("fm.predict-step", between=(0, 3))
+BEND = Prediction("fm.predict-bend", choices=("2", "10", "more than 50"), unit="times")
+TIMES = Prediction("fm.predict-times", choices=("lower", "equal", "higher"))
 
 
 def marginal_velocity(x: Tensor, t: float, points: Tensor) -> Tensor:
@@ -271,18 +276,196 @@ SAMPLER = Exercise(
 )
 
 
-BUDGET = Exercise(
-    id="fm.budget",
-    right=16,
+CROSSING = Exercise(
+    id="fm.crossing",
+    right=(8, 10),
     mistakes=Mistake.pairs(
-        2,
-        "With 2, Heun takes one step and its second evaluation, at t = 0, undoes half of it.",
-        4,
-        "The order of a method speaks of short steps. Two steps are not short: look below.",
-        8,
+        (2, 4),
+        "With 2, Heun takes one step, and from 4 it takes two. Is that short? Look below.",
+        (4, 6),
+        "The order of a method speaks of short steps. Three steps are not short: look below.",
+        (6, 8),
         "A fair bet, and the gap is small there. Compare the two columns below.",
-        32,
+        (10, 12),
         "More careful than needed: compare the two columns below.",
+        (12, 16),
+        "More careful than needed: compare the two columns below.",
+        (16, 32),
+        "More careful than needed: compare the two columns below.",
+    ),
+)
+
+
+def missing_term(walk: Tensor) -> Tensor:
+    """The variance of the velocity over the times of a path, mean over paths: the bend."""
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    chord = walk[0] - walk[-1]
+    return (velocity - chord).square().sum(-1).mean()
+
+
+def _walk(seed: int, n: int, b: int, d: int) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    begin, drift, turn = torch.randn(3, b, d, generator=g, dtype=torch.float64)
+    t = torch.linspace(1, 0, n + 1, dtype=torch.float64)[:, None, None]
+    return begin + t * drift + t**3 * turn
+
+
+def forgot_that_a_step_is_short(walk):
+    velocity = walk[:-1] - walk[1:]
+    chord = walk[0] - walk[-1]
+    return (velocity - chord).square().sum(-1).mean()
+
+
+def let_time_run_up(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[1:] - walk[:-1])
+    chord = walk[0] - walk[-1]
+    return (velocity - chord).square().sum(-1).mean()
+
+
+def gave_the_mean_squared_speed(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    return velocity.square().sum(-1).mean()
+
+
+def gave_the_squared_chords(walk):
+    chord = walk[0] - walk[-1]
+    return chord.square().sum(-1).mean()
+
+
+def averaged_over_the_coordinates(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    chord = walk[0] - walk[-1]
+    return (velocity - chord).square().mean()
+
+
+def added_up_the_times(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    chord = walk[0] - walk[-1]
+    return (velocity - chord).square().sum(-1).sum(0).mean()
+
+
+def compared_lengths(walk):
+    n = len(walk) - 1
+    speed = n * (walk[:-1] - walk[1:]).norm(dim=-1)
+    chord = (walk[0] - walk[-1]).norm(dim=-1)
+    return (speed - chord).square().mean()
+
+
+def compared_places_with_the_straight_line(walk):
+    t = torch.linspace(1, 0, len(walk), dtype=walk.dtype)[:, None, None]
+    line = (1 - t) * walk[-1] + t * walk[0]
+    return (walk - line).square().sum(-1).mean()
+
+
+def took_one_mean_velocity_for_all_paths(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    return (velocity - velocity.mean((0, 1))).square().sum(-1).mean()
+
+
+def took_the_spread_over_paths(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    return (velocity - velocity.mean(1, keepdim=True)).square().sum(-1).mean()
+
+
+def left_one_number_a_path(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    chord = walk[0] - walk[-1]
+    return (velocity - chord).square().sum(-1).mean(0)
+
+
+def let_the_library_divide_by_one_less(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    return velocity.var(0).sum(-1).mean()
+
+
+MISSING = Exercise(
+    id="fm.bend",
+    right=missing_term,
+    cases=((_walk(1, 6, 4, 2),), (_walk(2, 9, 3, 3),)),
+    mistakes=Mistake.pairs(
+        forgot_that_a_step_is_short,
+        "A difference of states is a velocity times 1/n: multiply by n.",
+        let_time_run_up,
+        "Time falls from one state to the next: your velocities have the opposite sign.",
+        gave_the_mean_squared_speed,
+        "This is the mean squared speed, chords included: take away what the chord explains.",
+        gave_the_squared_chords,
+        "These are the chords, a term that you know; what is missing lies along the way.",
+        averaged_over_the_coordinates,
+        "Lengths add up over coordinates: take a sum there, and means over paths and times.",
+        added_up_the_times,
+        "You added up the times; an integral over [0, 1] is a mean over equal steps.",
+        compared_lengths,
+        "You compared speeds. A path that turns at constant speed has a missing term, too.",
+        compared_places_with_the_straight_line,
+        "You compared places; the budget is about squared velocities.",
+        took_one_mean_velocity_for_all_paths,
+        "You took one mean for all paths; each path has a mean velocity of its own.",
+        took_the_spread_over_paths,
+        "This is the variance over paths at a time; wanted is that over the times of a path.",
+        left_one_number_a_path,
+        "Right for each path; what is wanted is the mean over paths, one number.",
+        let_the_library_divide_by_one_less,
+        "var() divides by n - 1; an integral over time divides by n (correction=0).",
+    ),
+)
+
+
+def own_pairs(network: Callable[..., Tensor], eps: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:
+    """Each noise with the sample that the flow makes of it."""
+    x0 = flow_sample(network, eps, n_steps)
+    return x0, eps
+
+
+def swapped_data_and_noise(network, eps, n_steps):
+    x0 = flow_sample(network, eps, n_steps)
+    return eps, x0
+
+
+def took_one_step(network, eps, n_steps):
+    x0 = flow_sample(network, eps, 1)
+    return x0, eps
+
+
+def moved_the_partners(network, eps, n_steps):
+    x0 = flow_sample(network, eps, n_steps)
+    return x0, eps.flip(0)
+
+
+def gave_the_data_alone(network, eps, n_steps):
+    x0 = flow_sample(network, eps, n_steps)
+    return x0, x0
+
+
+def gave_the_first_velocity(network, eps, n_steps):
+    return network(eps, torch.ones(len(eps))), eps
+
+
+OWN_PAIRS = Exercise(
+    id="fm.own-pairs",
+    right=own_pairs,
+    cases=tuple((*_batch(n, 4, 2)[:2], n) for n in (20, 7)),
+    atol=1e-5,
+    mistakes=Mistake.pairs(
+        swapped_data_and_noise,
+        "The right pairs the wrong way round: return the data first, as in every batch.",
+        took_one_step,
+        "You took one step: that is the mean of the data for all. Follow the flow to its end.",
+        moved_the_partners,
+        "Your rows have moved: each noise keeps the sample that the flow made of *it*.",
+        gave_the_data_alone,
+        "The second of the pair is the noise that you began with; it was overwritten.",
+        gave_the_first_velocity,
+        "This is the velocity at the start, not where the flow ends.",
     ),
 )
 
