@@ -125,7 +125,7 @@ def times_and_ratios(
     left.set(xlabel="time t", ylabel="density of training times", ylim=(0, 2))
     left.set_title("Logit-normal: most at 1/2")
     right.axhline(1, color=GREY, linestyle="-", linewidth=0.8)
-    places = ((0.5, 1.75), (0.22, 0.57), (0.66, 0.42))
+    places = ((0.5, 1.75), (0.22, 0.57), (0.44, 0.44))
     for (name, (times, found)), colour, at in zip(
         curves.items(), (BLUE, GREEN, ORANGE), places, strict=False
     ):
