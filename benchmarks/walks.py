@@ -63,13 +63,13 @@ def step() -> Callable[[], object]:
 def small_picture() -> Callable[[], object]:
     """A caption becomes a picture by GLIDE."""
     model = load_model("glide_base", dtype=torch.float32)
-    return lambda: model.sample(["a thin red seven"], guidance_scale=3.0, n_steps=2)
+    return lambda: model.draw(["a thin red seven"], guidance_scale=3.0, n_steps=2)
 
 
 def video() -> Callable[[], object]:
     """A caption becomes a video."""
     model = load_model("text_to_video", dtype=torch.float32)
-    return lambda: model.sample(["a red seven turning"], guidance_scale=3.0, n_steps=2)
+    return lambda: model.draw(["a red seven turning"], guidance_scale=3.0, n_steps=2)
 
 
 def main() -> None:

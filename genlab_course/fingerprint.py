@@ -296,8 +296,8 @@ def glide(n_steps: int = 6) -> Subject:
 
     def draw(k: int, generator: Generator) -> object:
         captions = [CAPTION] * k
-        small = base.sample(captions, n_steps=n_steps, generator=generator)
-        return up.sample(captions, small, n_steps=n_steps, generator=generator)
+        small = base.draw(captions, n_steps=n_steps, generator=generator)
+        return up.draw(captions, small, n_steps=n_steps, generator=generator)
 
     stages = _net("base", base), _net("upsampler", up.painter)
     return Subject("glide", stages, draw, more_steps=partial(glide, 2 * n_steps))
@@ -306,7 +306,7 @@ def glide(n_steps: int = 6) -> Subject:
 def text_to_video(n_steps: int = 4) -> Subject:
     """All frames at once, again and again."""
     model = find("text_to_video").untrained()
-    draw = _given(model.sample, f"{CAPTION} moving left", n_steps)
+    draw = _given(model.draw, f"{CAPTION} moving left", n_steps)
     stages = (_net("video denoiser", model),)
     twice = partial(text_to_video, 2 * n_steps)
     return Subject("text_to_video", stages, draw, more_steps=twice)

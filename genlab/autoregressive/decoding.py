@@ -17,8 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genlab.core.checked import check_public
-from genlab.core.stats import draw
-from genlab.core.tensors import Rng, drawn, require_between
+from genlab.core.tensors import Rng, draw, drawn, require_between
 from genlab.nn.transformer import TransformerConfig
 
 Reshape = Callable[[Tensor], Tensor]  # logits (b, k) to logits (b, k)

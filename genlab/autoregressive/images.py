@@ -19,8 +19,7 @@ from genlab.autoregressive.decoding import Reshape, generate_cached, reshape_log
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
 from genlab.core.checked import check_public
-from genlab.core.stats import draw
-from genlab.core.tensors import Rng, draw_indices, drawn, require_between, require_index
+from genlab.core.tensors import Rng, draw, draw_indices, drawn, require_between, require_index
 from genlab.nn.attention import Cache, n_seen
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import TransformerBody, TransformerConfig, init_weights

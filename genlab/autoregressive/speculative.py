@@ -17,9 +17,9 @@ from genlab.autoregressive.decoding import LogitsOf, Reshape, reshape_logits
 from genlab.autoregressive.lm import TransformerLM
 from genlab.autoregressive.tokens import NGram
 from genlab.core.checked import check_public
-from genlab.core.stats import draw
 from genlab.core.tensors import (
     Rng,
+    draw,
     drawn,
     last,
     require_between,

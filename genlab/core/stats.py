@@ -18,11 +18,9 @@ from genlab.core.tensors import (
     drawn,
     require_alike,
     require_between,
-    require_finite,
     require_index,
     require_positive,
     require_probabilities,
-    require_uniform,
     sum_event,
 )
 
@@ -117,24 +115,6 @@ def dequantize(x: Int[Tensor, " b *event"], levels: int, *, generator: Rng = Non
     u = drawn(torch.rand, x.shape, dtype=dtype, device=x.device, generator=generator)
     # x + u must not be rounded up to x + 1, which is the next level: keep u a few ulps below 1.
     return (x + u.clamp(max=1 - 2 * levels * torch.finfo(dtype).eps)) / levels
-
-
-def draw(
-    logits: Float[Tensor, " *b k"], u: Float[Tensor, " *b"], *, check: bool = True
-) -> Int[Tensor, " *b"]:
-    r"""One of k tokens per row by inverting the distribution: $\min\{j : p_0 + \dots + p_j > u\}$.
-
-    ValueError for logits whose softmax is not finite and for u outside [0, 1). A loop that has
-    checked its first step may pass `check=False`, which waits for no number of the device: such a
-    row then gives k, which is no token.
-    """
-    cumulative = logits.double().softmax(dim=-1).cumsum(dim=-1)
-    if check:
-        require_finite(**{"the softmax of the logits": cumulative[..., -1]})
-        require_uniform(u=u)
-    # Scaling by the last sum (1 up to rounding) keeps u < 1 inside; forbidden tokens have width 0.
-    threshold = u.to(cumulative)[..., None] * cumulative[..., -1:]
-    return (~(cumulative > threshold)).sum(dim=-1)
 
 
 def effective_sample_size(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]:

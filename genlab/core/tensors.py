@@ -145,6 +145,24 @@ def draw_indices(
     return torch.multinomial(p.to(source), n, True, generator=generator).to(p.device)
 
 
+def draw(
+    logits: Float[Tensor, " *b k"], u: Float[Tensor, " *b"], *, check: bool = True
+) -> Int[Tensor, " *b"]:
+    r"""One of k tokens per row by inverting the distribution: $\min\{j : p_0 + \dots + p_j > u\}$.
+
+    ValueError for logits whose softmax is not finite and for u outside [0, 1). A loop that has
+    checked its first step may pass `check=False`, which waits for no number of the device: such a
+    row then gives k, which is no token.
+    """
+    cumulative = logits.double().softmax(dim=-1).cumsum(dim=-1)
+    if check:
+        require_finite(**{"the softmax of the logits": cumulative[..., -1]})
+        require_uniform(u=u)
+    # Scaling by the last sum (1 up to rounding) keeps u < 1 inside; forbidden tokens have width 0.
+    threshold = u.to(cumulative)[..., None] * cumulative[..., -1:]
+    return (~(cumulative > threshold)).sum(dim=-1)
+
+
 T = TypeVar("T")
 
 

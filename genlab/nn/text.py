@@ -1,4 +1,10 @@
-"""A text encoder: one state a token, for networks that read captions."""
+"""From captions to what a network reads of them: text, then tokens, then one state a token.
+
+Tokens are rows of word numbers. States are what `TextEncoder` answers; a network reads them by
+cross-attention, as its `context`.
+"""
+
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -6,6 +12,8 @@ from torch import Tensor, nn
 
 from genlab.core.checked import check_public
 from genlab.nn.transformer import TransformerBody, TransformerConfig, init_weights
+
+Captions = Sequence[str] | Int[Tensor, " b s"] | Float[Tensor, " b s d"]  # text, tokens, states
 
 
 class TextEncoder(nn.Module):
@@ -44,6 +52,25 @@ class NoCaption(nn.Module):
     ) -> Float[Tensor, " b t c"]:
         """Replace all states of the `hidden` rows by one."""
         return torch.where(hidden[:, None, None], self.state, states)
+
+
+def encode_captions(
+    captions: Captions,
+    text_encoder: Callable[[Int[Tensor, " b s"]], Float[Tensor, " b s d"]] | None,
+    *,
+    tokenize: Callable[[Sequence[str]], Int[Tensor, " b s"]],
+    like: Tensor,
+) -> Float[Tensor, " b s d"]:
+    """States of captions, on the device of `like`; those that are states already come back.
+
+    ValueError: an unknown word, or text or tokens where there is no `text_encoder`.
+    """
+    tokens = captions if isinstance(captions, Tensor) else tokenize(captions)
+    if tokens.is_floating_point():
+        return tokens
+    if text_encoder is None:
+        raise ValueError("this model has no text encoder: pass the states of captions")
+    return text_encoder(tokens.to(like.device))
 
 
 check_public(__name__)

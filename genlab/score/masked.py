@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from genlab.core import Event, Level, PerExample, Rng, drawn, expand, last, sum_event
 from genlab.core.checked import check_public
-from genlab.core.stats import draw
 from genlab.core.tensors import (
+    draw,
     require_alike,
     require_between,
     require_finite,

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, randn, require_between
 from genlab.nn.layers import time_embedding
+from genlab.nn.text import Captions
 from genlab.nn.unet import ResBlock
 from genlab.score.edm import Denoiser, LogNormal
 from genlab.score.guidance import classifier_guided_eps
-from genlab.systems.text_diffusion import Captions, TextDiffusion
+from genlab.systems.text_diffusion import TextDiffusion
 
 
 def shrink(large: Float[Tensor, " b 3 large large"]) -> Float[Tensor, " b 3 small small"]:
@@ -89,7 +90,7 @@ class Upsampler(nn.Module):
         return self.painter.loss(x, cond=cond, concatenated=condition, generator=generator)
 
     @torch.no_grad()
-    def sample(
+    def draw(
         self,
         captions: Captions,
         small: Float[Tensor, " b 3 small small"],
@@ -104,7 +105,7 @@ class Upsampler(nn.Module):
         small = small.to(self.painter.no_caption.state)
         eps = randn(small.shape, like=small, generator=generator)
         condition = self.condition(small, torch.full((len(small),), s).to(small), eps)
-        return self.painter.sample(
+        return self.painter.draw(
             captions, guidance_scale=guidance_scale, n_steps=n_steps, concatenated=condition,
             generator=generator,
         )  # fmt: skip
@@ -129,11 +130,11 @@ class Glide:
         generator: Rng = None,
     ) -> tuple[Float[Tensor, " b 3 small small"], Float[Tensor, " b 3 large large"]]:
         """Draw a small and a large picture in [0, 1] for each caption."""
-        small = self.base.sample(
+        small = self.base.draw(
             captions, guidance_scale=guidance_scale, interval=self.interval, n_steps=n_steps,
             generator=generator,
         )  # fmt: skip
-        large = self.upsampler.sample(captions, small, s=s, n_steps=n_steps_up, generator=generator)
+        large = self.upsampler.draw(captions, small, s=s, n_steps=n_steps_up, generator=generator)
         return (small + 1) / 2, (large + 1) / 2
 
 

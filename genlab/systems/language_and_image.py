@@ -256,7 +256,7 @@ class LanguageAndImage(nn.Module):
         generator: Rng = None,
     ) -> Float[Tensor, " b 3 16 16"]:
         """Draw one picture in [-1, 1] for each row of states, guided down to `guided_above`."""
-        x = self.painter.sample(
+        x = self.painter.draw(
             context(states), guidance_scale=guidance_scale, interval=(guided_above, math.inf),
             n_steps=n_steps, generator=generator,
         )  # fmt: skip

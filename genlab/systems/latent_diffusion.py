@@ -20,12 +20,10 @@ from torch import Tensor, nn
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
 from genlab.data.language import MAX_SCENE_WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE
-from genlab.nn.text import TextEncoder
+from genlab.nn.text import Captions, TextEncoder, encode_captions
 from genlab.score.diffusion import add_noise
-from genlab.score.flow_matching import flow_matching_loss
 from genlab.score.guidance import drop_condition, text_guided_denoiser
 
-Captions = Sequence[str] | Int[Tensor, " b s"]  # as text, or as rows of word numbers
 Target = Literal["velocity", "noise"]  # noise: only for benchmarks/latent_diffusion.py
 LOG_ODDS = 0.8  # of the times: their mean in training, and added to even steps in sampling
 NARROWEST = 0.02  # of 1 - t, where a velocity is computed from predicted noise
@@ -39,6 +37,11 @@ def sampling_times(n_steps: int) -> Float[Tensor, " n"]:
     r = torch.linspace(1, 0, n_steps + 1)
     c = math.exp(LOG_ODDS)
     return c * r / (1 + (c - 1) * r)
+
+
+def _tokens(captions: Sequence[str]) -> Int[Tensor, " n s"]:
+    """Tokens of captions of scenes, which are read before: a sentence of no scene is refused."""
+    return encode_scenes(read_scenes(captions))
 
 
 class Pixels(nn.Module):
@@ -101,10 +104,8 @@ class LatentDiffusion(nn.Module):
         return self.vae.decode(self.shift + self.spread * z)
 
     def encode_captions(self, captions: Captions) -> Float[Tensor, " b s d"]:
-        """States of captions, for the network; ValueError names the word that is not known."""
-        if not isinstance(captions, Tensor):
-            captions = encode_scenes(read_scenes(captions))
-        return self.text_encoder(captions.to(self.shift.device))
+        """States of captions, for the network; states are returned as they are."""
+        return encode_captions(captions, self.text_encoder, tokenize=_tokens, like=self.shift)
 
     def no_caption(self, n: int) -> Float[Tensor, " b s d"]:
         """States of the empty caption, n times."""
@@ -134,10 +135,8 @@ class LatentDiffusion(nn.Module):
         u = drawn(torch.rand, len(z0), device=z0.device, generator=generator)
         p_drop = self.p_drop if self.training else 0.0
         states = self.text_encoder(drop_condition(cond, u, p_drop=p_drop, null=0))
-        if self.target == "noise":
-            eps_hat: Tensor = self.net(add_noise(z0, 1 - t, t, eps), t, context=states)
-            return (eps_hat - eps).square().mean()
-        return flow_matching_loss(lambda z, t: self.velocity(z, t, states), z0, t, eps).mean()
+        out: Tensor = self.net(add_noise(z0, 1 - t, t, eps), t, context=states)
+        return (out - (eps if self.target == "noise" else eps - z0)).square().mean()
 
     def guided_velocity(
         self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0
@@ -197,5 +196,5 @@ class LatentDiffusion(nn.Module):
     def sample(
         self, n: int, *, cond: Int[Tensor, " b s"] | None = None, generator: Rng = None
     ) -> Event:
-        """Draw `n` pictures, of the captions whose rows of word numbers `cond` holds, or of any."""
+        """Draw `n` pictures, of the captions whose tokens `cond` holds, or of any."""
         return self.decode(last(self.codes(cond, n, generator=generator)))

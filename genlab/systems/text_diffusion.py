@@ -4,8 +4,8 @@ Trained as in `genlab.score.edm`, sampled in variance-preserving coordinates. Ni
 (arXiv:2112.10741), sections 2.3 and 4; Ho and Salimans 2022 (arXiv:2207.12598).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -15,30 +15,14 @@ from torch import Generator, Tensor, nn
 from genlab.core.tensors import Event, PerExample, Rng, drawn, expand, last, randn
 from genlab.data.captions import paint
 from genlab.data.language import MAX_WORDS, Attributes, encode, write_captions
-from genlab.nn.text import NoCaption
+from genlab.nn.text import Captions, NoCaption, encode_captions
 from genlab.nn.unet import UNet
 from genlab.score.diffusion import EpsModel
 from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss, edm_sigmas
 from genlab.score.guidance import drop_condition, text_guided_denoiser
 from genlab.score.samplers import dpm_solver_sample
 
-Captions = (
-    Sequence[str] | Int[Tensor, " b s"] | Float[Tensor, " b s d"]
-)  # as text, as rows of word numbers, or encoded
-TextEncoding = Callable[[Int[Tensor, " b s"]], Float[Tensor, " b s d"]]
 FLOOR = 0.14  # noise below which the loss of a network that answers the data weighs no more
-
-
-def encode_captions(
-    captions: Captions, encoder: TextEncoding | None, like: Tensor
-) -> Float[Tensor, " b s d"]:
-    """Captions as the network reads them; ValueError for an unknown word, or without an encoder."""
-    rows = captions if isinstance(captions, Tensor) else encode(captions)
-    if rows.is_floating_point():
-        return rows
-    if encoder is None:
-        raise ValueError("this model has no text encoder: pass the states of captions")
-    return encoder(rows.to(like.device))
 
 
 def eps_from_denoiser(
@@ -91,7 +75,7 @@ class TextDiffusion(nn.Module):
     def __init__(
         self,
         net: UNet,
-        text_encoder: TextEncoding | None,
+        text_encoder: Callable[[Int[Tensor, " b s"]], Float[Tensor, " b s d"]] | None,
         *,
         event_shape: tuple[int, ...],
         sigma_data: float,
@@ -106,15 +90,17 @@ class TextDiffusion(nn.Module):
         super().__init__()
         if not net.config.d_context:
             raise ValueError("this network reads no text: its d_context is 0")
-        self.net, self.reader = net, text_encoder
+        self.net, self.text_encoder = net, text_encoder
         self.no_caption = NoCaption(net.config.d_context)
         self.event_shape, self.sigma_data, self.p_drop = event_shape, sigma_data, p_drop
         self.levels, self.patch, self.skip = LogNormal(p_mean, p_std), patch, skip
         self.sigma_max, self.limit = sigma_max, limit
 
-    def encode(self, captions: Captions) -> Float[Tensor, " b s d"]:
-        """Captions as the network reads them; states are returned as they are."""
-        return encode_captions(captions, self.reader, self.no_caption.state)
+    def encode_captions(self, captions: Captions) -> Float[Tensor, " b s d"]:
+        """States of captions, for the network; states are returned as they are."""
+        return encode_captions(
+            captions, self.text_encoder, tokenize=encode, like=self.no_caption.state
+        )
 
     def raw(
         self, text: Float[Tensor, " n s d"], concatenated: Float[Tensor, " b *more"] | None = None
@@ -141,7 +127,7 @@ class TextDiffusion(nn.Module):
         """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
         sigma = self.levels.draw(len(x), like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
-        text = self.encode(cond)
+        text = self.encode_captions(cond)
         if self.training:
             u = drawn(torch.rand, len(x), device=x.device, generator=generator)
             text = drop_condition(text, u, p_drop=self.p_drop, null=self.no_caption.state)
@@ -167,7 +153,7 @@ class TextDiffusion(nn.Module):
         free = self.no_caption.state
         if captions is None:
             return lambda x, sigma: denoise(x, sigma, free.expand(len(x), 1, -1))
-        text = self.encode(captions)
+        text = self.encode_captions(captions)
         return text_guided_denoiser(
             denoise, free.expand_as(text), text, guidance_scale=guidance_scale, interval=interval
         )
@@ -190,7 +176,7 @@ class TextDiffusion(nn.Module):
         )  # fmt: skip
 
     @torch.no_grad()
-    def sample(
+    def draw(
         self,
         captions: Captions,
         *,
@@ -202,18 +188,20 @@ class TextDiffusion(nn.Module):
         generator: Rng = None,
     ) -> Event:
         """Draw one example for each caption; w other than 0 and 1 doubles the cost of a step."""
-        text = self.encode(captions)
+        text = self.encode_captions(captions)
         denoiser = self.denoiser(
             text, guidance_scale=guidance_scale, interval=interval, concatenated=concatenated
         )
-        draw = partial(self.sample_states, n_steps=n_steps, order=order, generator=generator)
-        return last(draw(denoiser, len(text)))
+        states = self.sample_states(
+            denoiser, len(text), n_steps=n_steps, order=order, generator=generator
+        )
+        return last(states)
 
 
 def captioned_batch(
     batch: tuple[Tensor, Tensor], generator: Generator, *, p_stroke: float, p_slant: float
 ) -> tuple[Tensor, Tensor]:
-    """Pictures in [-1, 1] in fresh colours, and rows of word numbers of fresh captions."""
+    """Pictures in [-1, 1] in fresh colours, and tokens of fresh captions."""
     grey, columns = batch
     digit, _, stroke, slant = columns.unbind(1)
     colour = torch.randint(6, (len(grey),), generator=generator)
@@ -225,7 +213,7 @@ def captioned_batch(
 
 @cache
 def _caption_table() -> Int[Tensor, " 10 6 3 4 6"]:
-    """Rows of all captions by digit, colour, stroke and slant, where slant 3 is "unsaid"."""
+    """Tokens of all captions by digit, colour, stroke and slant, where slant 3 is "unsaid"."""
     parts = torch.cartesian_prod(*(torch.arange(n) for n in (10, 6, 3, 4))).unbind(1)
     shown = Attributes(parts[0], parts[1], parts[2], parts[3].clamp(max=2))
     captions = write_captions(shown, say_slant=parts[3] < 3)

@@ -13,17 +13,11 @@ from torch import Generator, Tensor, nn
 from genlab.core.tensors import PerExample, Rng, drawn, last, randn, require_between
 from genlab.data.language import COLOURS, DIGITS, MAX_WORDS, MOTIONS, encode, write_moving
 from genlab.data.moving import animate, frames_in_colour
-from genlab.nn.text import NoCaption, TextEncoder
+from genlab.nn.text import Captions, NoCaption, TextEncoder, encode_captions
 from genlab.nn.unet import VideoUNet
 from genlab.score.edm import Denoiser, LogNormal, edm_denoise, edm_loss
 from genlab.score.guidance import drop_condition, text_guided_denoiser
-from genlab.systems.text_diffusion import (
-    FLOOR,
-    Captions,
-    TextDiffusion,
-    encode_captions,
-    multistep_sample,
-)
+from genlab.systems.text_diffusion import FLOOR, TextDiffusion, multistep_sample
 
 SIGMA_DATA = 0.5  # of the scaled pixels
 
@@ -104,15 +98,18 @@ class TextToVideo(nn.Module):
         p_alone: float = 0.15,
     ) -> None:
         super().__init__()
-        self.net, self.reader, self.no_caption = net, text_encoder, NoCaption(text_encoder.d)
+        self.net, self.text_encoder = net, text_encoder
+        self.no_caption = NoCaption(text_encoder.d)
         self.event_shape = (3, *size)
         self.still_levels = LogNormal(p_mean, p_std)
         self.levels = LogNormal(p_mean + shift, p_std)
         self.p_drop, self.p_alone = p_drop, p_alone
 
-    def encode(self, captions: Captions) -> Float[Tensor, " b s d"]:
-        """Captions as the network reads them; ValueError for an unknown word."""
-        return encode_captions(captions, self.reader, self.no_caption.state)
+    def encode_captions(self, captions: Captions) -> Float[Tensor, " b s d"]:
+        """States of captions, for the network; states are returned as they are."""
+        return encode_captions(
+            captions, self.text_encoder, tokenize=encode, like=self.no_caption.state
+        )
 
     def raw(
         self,
@@ -154,7 +151,7 @@ class TextToVideo(nn.Module):
         n = len(x)
         sigma = levels.draw(n, like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
-        text = self.encode(cond)
+        text = self.encode_captions(cond)
         if self.training:
             u = drawn(torch.rand, 2, n, device=x.device, generator=generator)
             text = drop_condition(text, u[0], p_drop=self.p_drop, null=self.no_caption.state)
@@ -174,7 +171,7 @@ class TextToVideo(nn.Module):
 
         If not `joined`, every frame is guessed by itself.
         """
-        text = self.encode(captions)
+        text = self.encode_captions(captions)
         free = self.no_caption.state.expand_as(text)
 
         def denoise(
@@ -188,7 +185,7 @@ class TextToVideo(nn.Module):
         )
 
     @torch.no_grad()
-    def sample(
+    def draw(
         self,
         captions: Captions,
         *,
@@ -220,16 +217,16 @@ def inflate(model: TextToVideo, pretrained: TextDiffusion) -> None:
 
     What only videos need starts at zero: every frame is drawn as the image model draws a picture.
     """
-    if not isinstance(pretrained.reader, TextEncoder):
+    if not isinstance(pretrained.text_encoder, TextEncoder):
         raise ValueError("this image model has no text encoder that a video model could start from")
     model.net.image.load_state_dict(pretrained.net.state_dict())
-    model.reader.load_state_dict(pretrained.reader.state_dict())
+    model.text_encoder.load_state_dict(pretrained.text_encoder.state_dict())
     model.no_caption.load_state_dict(pretrained.no_caption.state_dict())
 
 
 @cache
 def caption_table() -> Int[Tensor, " 10 6 5 6"]:
-    """Rows of word numbers of all 300 captions, by digit, colour and motion."""
+    """Tokens of all 300 captions, by digit, colour and motion."""
     sizes = (len(DIGITS), len(COLOURS), len(MOTIONS))
     parts = torch.cartesian_prod(*(torch.arange(n) for n in sizes)).unbind(1)
     return encode(write_moving(*parts)).reshape(*sizes, MAX_WORDS)
@@ -238,7 +235,7 @@ def caption_table() -> Int[Tensor, " 10 6 5 6"]:
 def video_batch(
     batch: tuple[Tensor, Tensor], generator: Generator
 ) -> tuple[Float[Tensor, " n 3 f h w"], Tensor]:
-    """Scaled videos of grey digits `(b, 14, 14)`, newly moved and coloured, and word numbers."""
+    """Scaled videos of grey digits `(b, 14, 14)`, newly moved and coloured, and tokens."""
     grey, digit = batch
     colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
     motion = torch.randint(len(MOTIONS), digit.shape, generator=generator)

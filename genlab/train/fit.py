@@ -34,7 +34,7 @@ class Record(NamedTuple):
 class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
     """Shuffled minibatches for ever, epoch after epoch; a last short batch is left out.
 
-    `change` maps each batch; if it draws from `generator`, a resumed stream repeats its draws.
+    `change(batch, generator)` maps each batch; a resumed stream repeats what it draws.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
         *,
         cond: Tensor | None = None,
         generator: Generator | None = None,
-        change: Callable[[Any], Any] | None = None,
+        change: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         if not 1 <= batch_size <= len(x):
             raise ValueError(f"batch_size must be in 1..{len(x)} (the data), got {batch_size}")
@@ -62,7 +62,7 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
         batch: Any = self._x[rows]
         if self._cond is not None:
             batch = (batch, self._cond[rows])
-        return batch if self._change is None else self._change(batch)
+        return batch if self._change is None else self._change(batch, self._generator)
 
     def state_dict(self) -> dict[str, Any]:
         """This epoch's order, the place in it, and the generator's state."""

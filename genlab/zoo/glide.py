@@ -124,7 +124,7 @@ def _measure_base(model: Any) -> Figures:
 
     def draw(captions: list[str], w: float, interval: tuple[float, float] | None) -> Tensor:
         generator = Generator().manual_seed(SEED)
-        x = base.sample(captions, guidance_scale=w, interval=interval, generator=generator)
+        x = base.draw(captions, guidance_scale=w, interval=interval, generator=generator)
         return ((x + 1) / 2).clamp(0, 1)
 
     found = Figures()
@@ -154,7 +154,7 @@ def _measure_upsampler(model: Any, *, compared: bool = True) -> Figures:
         glide = Glide(GLIDE_BASE.load(dtype=torch.float32), single(model))
         captions = held_out_captions(N_DRAWN)
         real = held_out_pictures()[0][:N_DRAWN]
-        up = glide.upsampler.sample(captions, 2 * real - 1, generator=generator)
+        up = glide.upsampler.draw(captions, 2 * real - 1, generator=generator)
         drawn = glide.draw(captions, guidance_scale=GUIDANCE, generator=generator)
         for kind, (small, large) in {"real": (real, (up + 1) / 2), "drawn": drawn}.items():
             rows = {"ours": likeness(large)}

@@ -87,8 +87,7 @@ def by_loss(
     One generator, from the plan's seed, draws the order, then for `change`, then the loss's noise.
     """
     generator = Generator().manual_seed(plan.seed)
-    changed = None if change is None else lambda batch: change(batch, generator)
-    batches = minibatches(x, plan.batch_size, cond=cond, generator=generator, change=changed)
+    batches = minibatches(x, plan.batch_size, cond=cond, generator=generator, change=change)
     lr = plan.lr if callable(plan.lr) else plan.cosine()
     model.train()
     return fit(

@@ -96,7 +96,7 @@ def draw_videos(
         captions = write_moving(*claims)
         parts = range(0, len(noise), 50)  # 50 in memory together
         return torch.cat([
-            model.sample(
+            model.draw(
                 captions[k : k + 50], guidance_scale=GUIDANCE, n_steps=12, joined=joined,
                 noise=noise[k : k + 50],
             )

@@ -59,7 +59,7 @@ def caption_sampler(
     def small_pictures(caption: str, w: float, seed: int) -> Tensor:
         how: dict[str, Any] = {"n_steps": STEPS, "generator": Generator().manual_seed(seed)}
         how |= {"guidance_scale": w, "interval": glide.interval}
-        return glide.base.sample([caption] * N, **how)
+        return glide.base.draw([caption] * N, **how)
 
     @torch.inference_mode()
     def update(prompt: str, w: float, s: float, seed: int) -> str:
@@ -70,7 +70,7 @@ def caption_sampler(
         captions = [_plain(prompt)] * N
         small = small_pictures(_plain(prompt), w, seed)
         how: dict[str, Any] = {"n_steps": STEPS_UP, "generator": Generator().manual_seed(seed)}
-        images = ((glide.upsampler.sample(captions, small, s=s, **how) + 1) / 2).clamp(0, 1)
+        images = ((glide.upsampler.draw(captions, small, s=s, **how) + 1) / 2).clamp(0, 1)
         kept = kept_words(images, [claims] * N, judge)
         for artist, picture in zip(chain(*shown), chain((small + 1) / 2, images), strict=True):
             _paint(artist, picture)
@@ -158,7 +158,7 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
         noise = torch.randn(shape, generator=Generator().manual_seed(seed), dtype=like.dtype)
         noise = noise[:, :, :1].expand(shape) if how == SHARED else noise
         few: dict[str, Any] = {"guidance_scale": GUIDANCE, "n_steps": N_STEPS}
-        return maker.sample([_plain(prompt)], joined=how == TOGETHER, noise=noise, **few)[0]
+        return maker.draw([_plain(prompt)], joined=how == TOGETHER, noise=noise, **few)[0]
 
     def update(frame: int, seed: int, how: str, prompt: str) -> str:
         try:

@@ -500,6 +500,7 @@ WITHOUT = {
             "data.language.read_moving",
             "data.language.read_scenes",
             "data.text.unique_paragraphs",
+            "nn.text.encode_captions",
             "data.text.part_of",
         ],
         WORDS,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from genlab.autoregressive.speculative import acceptance, residual, verify
-from genlab.core.stats import draw
+from genlab.core.tensors import draw
 from genlab.data.simulators import Epidemic, TwoMoons
 from genlab.data.toys import blurred_log_prob
 from genlab.flow.autoregressive import IAF, MAF, masked_flow

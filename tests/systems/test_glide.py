@@ -62,7 +62,7 @@ def test_training_shows_small_pictures_with_noise_up_to_s_max(glide):
 
 def test_a_strength_that_no_training_has_shown_is_refused(glide):
     with pytest.raises(ValueError, match=r"s is 0.6"):
-        glide.upsampler.sample(CAPTIONS, torch.zeros(2, 3, 4, 4), s=0.6)
+        glide.upsampler.draw(CAPTIONS, torch.zeros(2, 3, 4, 4), s=0.6)
 
 
 def test_the_whole_draws_both_sizes_in_the_range_of_pixels(glide):

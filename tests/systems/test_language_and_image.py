@@ -266,7 +266,7 @@ def test_guidance_acts_above_a_level_of_noise_only(model):
     def picture(**options):
         return model.draw(states, n_steps=4, generator=seeded(), **options)
 
-    everywhere = model.painter.sample(
+    everywhere = model.painter.draw(
         context(states), guidance_scale=3.0, n_steps=4, generator=seeded()
     )
     everywhere = on_paper(everywhere)

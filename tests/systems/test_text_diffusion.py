@@ -40,7 +40,7 @@ def test_the_guided_guess_lies_on_the_line_through_both_guesses():
 
 def test_first_order_is_ddim_which_is_eulers_method_in_edms_terms():
     model = small(limit=None)
-    found = model.sample(
+    found = model.draw(
         CAPTIONS, n_steps=5, order=1, guidance_scale=2.0, generator=torch.Generator().manual_seed(3)
     )
     sigmas = edm_sigmas(5, sigma_min=0.01, sigma_max=40.0)
@@ -52,9 +52,9 @@ def test_first_order_is_ddim_which_is_eulers_method_in_edms_terms():
 
 
 def test_samples_are_clipped_where_a_limit_is_set():
-    wild = small().sample(CAPTIONS, guidance_scale=50.0, n_steps=3)
+    wild = small().draw(CAPTIONS, guidance_scale=50.0, n_steps=3)
     assert wild.abs().max() <= 1 + 1e-9
-    assert small(limit=None).sample(CAPTIONS, guidance_scale=50.0, n_steps=3).abs().max() > 1
+    assert small(limit=None).draw(CAPTIONS, guidance_scale=50.0, n_steps=3).abs().max() > 1
 
 
 def test_training_drops_captions_and_evaluation_does_not():
@@ -84,9 +84,9 @@ def test_what_is_concatenated_is_seen_in_both_halves_of_a_guided_pass():
 def test_texts_that_come_encoded_need_no_text_encoder():
     model = small(encoder=False)
     text = torch.randn(2, 4, 8)
-    assert model.sample(text, n_steps=2, guidance_scale=2.0).shape == (2, 3, 8, 8)
+    assert model.draw(text, n_steps=2, guidance_scale=2.0).shape == (2, 3, 8, 8)
     with pytest.raises(ValueError, match="no text encoder"):
-        model.sample(CAPTIONS)
+        model.draw(CAPTIONS)
 
 
 def test_a_network_that_reads_no_text_is_refused():
@@ -119,7 +119,7 @@ def test_guidance_acts_between_the_ends_of_its_interval_alone():
 def test_the_interval_reaches_the_sampler():
     model = small()
     draws = [
-        model.sample(CAPTIONS, guidance_scale=w, interval=(50.0, 60.0), n_steps=3,
+        model.draw(CAPTIONS, guidance_scale=w, interval=(50.0, 60.0), n_steps=3,
                      generator=torch.Generator().manual_seed(0))
         for w in (1.0, 4.0)
     ]  # fmt: skip
@@ -128,7 +128,7 @@ def test_the_interval_reaches_the_sampler():
 
 def test_a_network_without_skip_answers_the_picture_itself():
     model, (x, sigma) = small(skip=False), noisy()
-    text = model.encode(CAPTIONS)
+    text = model.encode_captions(CAPTIONS)
     scale = (sigma**2 + 0.25).sqrt()[:, None, None, None]
     answer = model.raw(text)(x / scale, sigma.log() / 4)
     torch.testing.assert_close(model.denoiser(CAPTIONS)(x, sigma), answer)

@@ -167,9 +167,9 @@ def test_videos_are_guided_in_much_noise_only():
 
 def test_a_video_is_made_of_its_noise_alone():
     model = small()
-    one = model.sample(CAPTIONS, n_steps=3, noise=noise())
-    torch.testing.assert_close(one, model.sample(CAPTIONS, n_steps=3, noise=noise()))
-    drawn = model.sample(CAPTIONS, n_steps=3, generator=make_generator(4))
+    one = model.draw(CAPTIONS, n_steps=3, noise=noise())
+    torch.testing.assert_close(one, model.draw(CAPTIONS, n_steps=3, noise=noise()))
+    drawn = model.draw(CAPTIONS, n_steps=3, generator=make_generator(4))
     assert drawn.shape == one.shape
     assert not torch.allclose(drawn, one)
     assert 0 <= float(one.min()) <= float(one.max()) <= 1

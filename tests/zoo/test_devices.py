@@ -52,12 +52,14 @@ def sampled(model: Any, name: str, to: Any = "cpu") -> torch.Tensor:
     if name.startswith("npe"):
         cond = torch.ones(1, model.x_mean.numel(), device=to)
         return model.sample(3, cond=cond, generator=generator)
-    return model.sample(CAPTIONS.get(name, 2), generator=generator)
+    if name in CAPTIONS:
+        return model.draw(CAPTIONS[name], generator=generator)
+    return model.sample(2, generator=generator)
 
 
 DRAWING = [
     p for p in EVERY_MODEL
-    if hasattr(p.values[0].untrained(), "sample") and CAPTIONS.get(p.id, 2) is not None
+    if hasattr(p.values[0].untrained(), "sample") or CAPTIONS.get(p.id)
 ]  # fmt: skip
 
 

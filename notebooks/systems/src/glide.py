@@ -79,7 +79,7 @@ noise = torch.Generator().manual_seed(4)
 
 def steps(model, n_steps, **options):
     """The states of a sampler, from noise to the pictures of the five captions."""
-    denoiser = model.denoiser(model.encode(wanted), **options)
+    denoiser = model.denoiser(model.encode_captions(wanted), **options)
     states = model.sample_states(
         denoiser, len(wanted), n_steps=n_steps, generator=noise
     )
@@ -333,11 +333,11 @@ base, up, reader = (
 glide = Glide(base, up)
 two = ["a thin red seven leaning right", "a bold cyan zero"]
 exact = TextDiffusion(
-    base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+    base.net, base.text_encoder, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
     patch=base.patch, skip=base.skip, sigma_max=base.sigma_max, limit=None,
 ).eval()
 exact.no_caption = base.no_caption
-ours = exact.sample(
+ours = exact.draw(
     two, guidance_scale=2.0, n_steps=5, order=1,
     generator=torch.Generator().manual_seed(3),
 )
@@ -433,7 +433,7 @@ WHERE = Glide.interval  # noise levels that are guided; explained below
 def draw(captions, w, seed=0, interval=None, model=base):
     """Small pictures in [0, 1]; guided at every level when `interval` is None."""
     noise = torch.Generator().manual_seed(seed)
-    x = model.sample(captions, guidance_scale=w, interval=interval, generator=noise)
+    x = model.draw(captions, guidance_scale=w, interval=interval, generator=noise)
     return (x + 1) / 2
 
 
@@ -650,14 +650,14 @@ other_digit = [
     )
     for caption in captions
 ]
-text = base.encode(captions)
+text = base.encode_captions(captions)
 one_state = (encode(captions) != encode(other_digit))[:, :, None]
 read_instead = {
     "its own caption": (text, captions),
     "no caption": (base.no_caption.state.expand_as(text), captions),
-    "the next caption": (base.encode(following), following),
+    "the next caption": (base.encode_captions(following), following),
     "another digit's state": (
-        torch.where(one_state, base.encode(other_digit), text), other_digit,
+        torch.where(one_state, base.encode_captions(other_digit), text), other_digit,
     ),
 }
 
@@ -1057,7 +1057,7 @@ check_range(
 # %%
 n = 120
 small, orders = held_out_pictures()[0][:n], held_out_captions(n)
-ours = up.sample(
+ours = up.draw(
     orders, 2 * small - 1, s=0.0, generator=torch.Generator().manual_seed(6)
 )
 amount, sharpened = best_sharpening(small)
@@ -1134,7 +1134,7 @@ for name, stage, s in (
     ("never augmented", plain, 0.0), ("augmented, s = 0", up, 0.0),
     ("augmented, s = 0.4", up, 0.4),
 ):
-    x = stage.sample(
+    x = stage.draw(
         captions, 2 * pictures - 1, s=s, generator=torch.Generator().manual_seed(8)
     )
     shown[name] = (x + 1) / 2
@@ -1274,7 +1274,7 @@ check(
     unlike={"half of them hidden": gradient[0.5]},
 )
 never = TextDiffusion(
-    base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+    base.net, base.text_encoder, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
     patch=base.patch, skip=base.skip, sigma_max=base.sigma_max,
 ).eval()
 torch.manual_seed(0)
@@ -1315,7 +1315,7 @@ for name, stage, level in (
     condition[:, 3] = level  # the fourth channel says how noisy the other three are
     noise = torch.Generator().manual_seed(11)
     results[name] = (
-        stage.painter.sample(orders, concatenated=condition, n_steps=6, generator=noise)
+        stage.painter.draw(orders, concatenated=condition, n_steps=6, generator=noise)
         + 1
     ) / 2
     marks[name] = likeness(results[name])

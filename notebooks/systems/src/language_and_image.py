@@ -909,7 +909,7 @@ course.show(
 
 # %%
 def padded(n_positions):
-    images = model.painter.sample(
+    images = model.painter.draw(
         context(states[:100], n_positions), guidance_scale=W,
         interval=(GUIDED_ABOVE, math.inf), n_steps=STEPS,
         generator=torch.Generator().manual_seed(15),

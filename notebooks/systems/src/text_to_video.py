@@ -117,7 +117,7 @@ wishes = [
     "a magenta zero moving down", "a green two turning", "a blue four moving right",
     "a red eight turning", "a green six moving up",
 ]
-drawn = maker.sample(
+drawn = maker.draw(
     wishes, guidance_scale=3.0, n_steps=12, generator=torch.Generator().manual_seed(2)
 )
 play_videos(
@@ -329,7 +329,7 @@ sigma = (-0.5 + torch.randn(4, generator=g)).exp()
 eps = torch.randn(x0.shape, generator=g)
 level = sigma.reshape(4, 1, 1, 1, 1)
 x = x0 + level * eps
-text = untrained.encode(asked)
+text = untrained.encode_captions(asked)
 D = net(x / (0.5**2 + level**2).sqrt(), sigma.log() / 4, text)
 eps_hat = (x - D) / level
 w = sigma**2 * (1 / sigma.clamp(min=0.14) ** 2 + 1 / 0.5**2)
@@ -793,7 +793,7 @@ captions = [
     "a red seven moving left", "a cyan three moving right", "a yellow five moving up",
     "a magenta zero moving down", "a green two turning",
 ]
-videos = maker.sample(
+videos = maker.draw(
     captions, guidance_scale=3.0, n_steps=12, generator=torch.Generator().manual_seed(3)
 )
 show_videos(
@@ -825,7 +825,7 @@ real_claims = type(claims)(real.digit[:100], real.colour[:100], real.motion[:100
 scores = {"real videos": video_scores(real_videos[:100], real_claims, evaluator)}
 made = {
     "together": draw_videos(maker, claims),
-    "together, w = 1": maker.sample(
+    "together, w = 1": maker.draw(
         write_moving(*claims), n_steps=12, generator=torch.Generator().manual_seed(4)
     ),
     "each alone": draw_videos(maker, claims, joined=False),
@@ -983,9 +983,9 @@ blind = row.but(positions=False).untrained().eval()
 blind.load_state_dict(maker.state_dict())
 ways = ["a red seven moving left", "a red seven moving right"] * 10
 noise = torch.randn(20, 3, 8, 16, 16, generator=torch.Generator().manual_seed(7))
-unordered = blind.sample(ways, guidance_scale=3.0, n_steps=8, noise=noise)
-again = blind.sample(ways[:4], guidance_scale=3.0, n_steps=8, noise=noise[:4].flip(2))
-numbered = maker.sample(ways[:4], guidance_scale=3.0, n_steps=8, noise=noise[:4])
+unordered = blind.draw(ways, guidance_scale=3.0, n_steps=8, noise=noise)
+again = blind.draw(ways[:4], guidance_scale=3.0, n_steps=8, noise=noise[:4].flip(2))
+numbered = maker.draw(ways[:4], guidance_scale=3.0, n_steps=8, noise=noise[:4])
 check(
     "noise backwards, video backwards", again.double(), unordered[:4].flip(2).double(),
     atol=1e-2,
@@ -1033,7 +1033,7 @@ takes = (
     ("numbers 0 to 7, in steps of 7/15", torch.linspace(0, 7, 16)),
 )
 for name, times in takes:
-    long_videos[name] = maker.sample(
+    long_videos[name] = maker.draw(
         pushes, guidance_scale=3.0, n_steps=8, noise=noise, times=times
     )
     right = (
