@@ -103,16 +103,16 @@ class TextDiffusion(nn.Module):
         )
 
     def raw(
-        self, text: Float[Tensor, " n s d"], concatenated: Float[Tensor, " b *more"] | None = None
+        self, states: Float[Tensor, " n s d"], concatenated: Float[Tensor, " b *more"] | None = None
     ) -> Denoiser:
-        """The network F for a text, and for a picture concatenated with its own at every level."""
+        """The network F for states of captions, `concatenated` beside its picture at every level."""
 
         def net(x: Tensor, c_noise: Tensor) -> Tensor:
             if concatenated is not None:  # once more for the second half of a guided batch
                 times = len(x) // len(concatenated)
                 x = torch.cat([x, concatenated.repeat(times, 1, 1, 1)], 1)
             x = F.pixel_unshuffle(x, self.patch)
-            return F.pixel_shuffle(self.net(x, c_noise, context=text), self.patch)
+            return F.pixel_shuffle(self.net(x, c_noise, context=states), self.patch)
 
         return net
 
@@ -127,12 +127,12 @@ class TextDiffusion(nn.Module):
         """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
         sigma = self.levels.draw(len(x), like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
-        text = self.encode_captions(cond)
+        states = self.encode_captions(cond)
         if self.training:
             u = drawn(torch.rand, len(x), device=x.device, generator=generator)
-            text = drop_condition(text, u, p_drop=self.p_drop, null=self.no_caption.state)
+            states = drop_condition(states, u, p_drop=self.p_drop, null=self.no_caption.state)
         return edm_loss(
-            self.raw(text, concatenated), x, sigma, eps, sigma_data=self.sigma_data,
+            self.raw(states, concatenated), x, sigma, eps, sigma_data=self.sigma_data,
             skip=self.skip, floor=0.0 if self.skip else FLOOR,
         ).mean()  # fmt: skip
 
@@ -146,19 +146,20 @@ class TextDiffusion(nn.Module):
     ) -> Denoiser:
         """Guess of the data, unconditional without captions; outside the `interval`, w = 1."""
 
-        def denoise(x: Event, sigma: PerExample, text: Float[Tensor, " b s d"]) -> Event:
-            raw = self.raw(text, concatenated)
+        def denoise(x: Event, sigma: PerExample, states: Float[Tensor, " b s d"]) -> Event:
+            raw = self.raw(states, concatenated)
             return edm_denoise(raw, x, sigma, sigma_data=self.sigma_data, skip=self.skip)
 
         free = self.no_caption.state
         if captions is None:
             return lambda x, sigma: denoise(x, sigma, free.expand(len(x), 1, -1))
-        text = self.encode_captions(captions)
+        states = self.encode_captions(captions)
         return text_guided_denoiser(
-            denoise, free.expand_as(text), text, guidance_scale=guidance_scale, interval=interval
-        )
+            denoise, free.expand_as(states), states, guidance_scale=guidance_scale,
+            interval=interval,
+        )  # fmt: skip
 
-    def sample_states(
+    def trajectory(
         self,
         denoiser: Denoiser,
         n: int,
@@ -167,7 +168,7 @@ class TextDiffusion(nn.Module):
         order: int = 2,
         generator: Rng = None,
     ) -> Iterator[Event]:
-        """Draw `n` examples with any guess of the data: `multistep_sample` from seeded noise."""
+        """Yield `n` examples after each step, by any guess of the data: `multistep_sample`."""
         x_T = randn((n, *self.event_shape), like=self.no_caption.state, generator=generator)
         limit = float("inf") if self.limit is None else self.limit
         return multistep_sample(
@@ -188,14 +189,14 @@ class TextDiffusion(nn.Module):
         generator: Rng = None,
     ) -> Event:
         """Draw one example for each caption; w other than 0 and 1 doubles the cost of a step."""
-        text = self.encode_captions(captions)
+        states = self.encode_captions(captions)
         denoiser = self.denoiser(
-            text, guidance_scale=guidance_scale, interval=interval, concatenated=concatenated
+            states, guidance_scale=guidance_scale, interval=interval, concatenated=concatenated
         )
-        states = self.sample_states(
-            denoiser, len(text), n_steps=n_steps, order=order, generator=generator
+        trajectory = self.trajectory(
+            denoiser, len(states), n_steps=n_steps, order=order, generator=generator
         )
-        return last(states)
+        return last(trajectory)
 
 
 def captioned_batch(

@@ -113,12 +113,12 @@ class TextToVideo(nn.Module):
 
     def raw(
         self,
-        text: Float[Tensor, " b s d"],
+        states: Float[Tensor, " b s d"],
         joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
     ) -> Denoiser:
-        """The network for a text: `joined` videos (None: all) see all their frames."""
-        return lambda x, c_noise: self.net(x, c_noise, text, joined=joined, times=times)
+        """The network for states of captions: `joined` videos (None: all) see all their frames."""
+        return lambda x, c_noise: self.net(x, c_noise, states, joined=joined, times=times)
 
     def loss(
         self, x: Float[Tensor, " n 3 f h w"], *, cond: Captions, generator: Rng = None
@@ -151,12 +151,12 @@ class TextToVideo(nn.Module):
         n = len(x)
         sigma = levels.draw(n, like=x, generator=generator)
         eps = randn(x.shape, like=x, generator=generator)
-        text = self.encode_captions(cond)
+        states = self.encode_captions(cond)
         if self.training:
             u = drawn(torch.rand, 2, n, device=x.device, generator=generator)
-            text = drop_condition(text, u[0], p_drop=self.p_drop, null=self.no_caption.state)
+            states = drop_condition(states, u[0], p_drop=self.p_drop, null=self.no_caption.state)
             joined = u[1] >= self.p_alone if joined is None else joined
-        raw = self.raw(text, joined, times)
+        raw = self.raw(states, joined, times)
         return edm_loss(raw, x, sigma, eps, sigma_data=SIGMA_DATA, skip=False, floor=FLOOR).mean()
 
     def denoiser(
@@ -171,17 +171,17 @@ class TextToVideo(nn.Module):
 
         If not `joined`, every frame is guessed by itself.
         """
-        text = self.encode_captions(captions)
-        free = self.no_caption.state.expand_as(text)
+        states = self.encode_captions(captions)
+        free = self.no_caption.state.expand_as(states)
 
         def denoise(
-            x: Float[Tensor, " n 3 f h w"], sigma: PerExample, text: Float[Tensor, " b s d"]
+            x: Float[Tensor, " n 3 f h w"], sigma: PerExample, states: Float[Tensor, " b s d"]
         ) -> Float[Tensor, " n 3 f h w"]:
-            raw = self.raw(text, None if joined else torch.zeros(len(x), dtype=torch.bool), times)
+            raw = self.raw(states, None if joined else torch.zeros(len(x), dtype=torch.bool), times)
             return edm_denoise(raw, x, sigma, sigma_data=SIGMA_DATA, skip=False)
 
         return text_guided_denoiser(
-            denoise, free, text, guidance_scale=guidance_scale, interval=self.GUIDED
+            denoise, free, states, guidance_scale=guidance_scale, interval=self.GUIDED
         )
 
     @torch.no_grad()
@@ -204,11 +204,11 @@ class TextToVideo(nn.Module):
         denoiser = self.denoiser(
             captions, guidance_scale=guidance_scale, joined=joined, times=times
         )
-        states = multistep_sample(
+        trajectory = multistep_sample(
             denoiser, noise, sigma_min=self.SIGMA_MIN, sigma_max=self.SIGMA_MAX,
             n_steps=n_steps, order=order, clip=lambda x: scale(to_colours(x)),
         )  # fmt: skip
-        return to_colours(last(states))
+        return to_colours(last(trajectory))
 
 
 @torch.no_grad()

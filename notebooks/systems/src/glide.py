@@ -80,7 +80,7 @@ noise = torch.Generator().manual_seed(4)
 def steps(model, n_steps, **options):
     """The states of a sampler, from noise to the pictures of the five captions."""
     denoiser = model.denoiser(model.encode_captions(wanted), **options)
-    states = model.sample_states(
+    states = model.trajectory(
         denoiser, len(wanted), n_steps=n_steps, generator=noise
     )
     return list(states)
@@ -761,7 +761,7 @@ def draw_by_classifier(captions, w, seed=0, n_steps=12):
         base.denoiser(None), reader, words_of(captions), guidance_scale=w
     )
     noise = torch.Generator().manual_seed(seed)
-    states = base.sample_states(
+    states = base.trajectory(
         denoiser, len(captions), n_steps=n_steps, generator=noise
     )
     return (last(states) + 1) / 2
@@ -1213,7 +1213,7 @@ results, shown = {}, {}
 for name, (model, denoiser) in samplers.items():
     noise = torch.Generator().manual_seed(9)
     with torch.no_grad():
-        x = last(model.sample_states(denoiser, len(few), generator=noise))
+        x = last(model.trajectory(denoiser, len(few), generator=noise))
     outside, pictures = (
         (x.abs() > 1.05).double().mean().item(), ((x + 1) / 2).clamp(0, 1),
     )
