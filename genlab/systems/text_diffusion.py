@@ -105,7 +105,7 @@ class TextDiffusion(nn.Module):
     def raw(
         self, states: Float[Tensor, " n s d"], concatenated: Float[Tensor, " b *more"] | None = None
     ) -> Denoiser:
-        """The network F for states of captions, `concatenated` beside its picture at every level."""
+        """The network F for states of captions, `concatenated` beside its input at every level."""
 
         def net(x: Tensor, c_noise: Tensor) -> Tensor:
             if concatenated is not None:  # once more for the second half of a guided batch
