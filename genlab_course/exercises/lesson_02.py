@@ -14,6 +14,11 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.predictions import Prediction
+
+BITS = Prediction("02.predict-bits", choices=("3", "2", "1"), unit="bits")
+LEAK = Prediction("02.predict-leak", choices=("a", "b", "c"))
+SENTENCES = Prediction("02.predict-sentences", between=(0, 100), unit="%")
 
 
 def sequence_nll(conditionals: Sequence[float]) -> float:
@@ -40,31 +45,24 @@ SEQUENCE_NLL = Exercise(
 )
 
 
-PERPLEXITY = Exercise(
-    id="02.perplexity",
-    right=lambda per_character, characters: per_character**characters,
-    cases=((3.0, 5.5), (2.0, 4.0), (1.5, 6.0)),
+WORD_PERPLEXITY = Exercise(
+    id="02.word-perplexity",
+    right=lambda per_character, letters: per_character ** (letters + 1),
+    cases=((3.0, 4.5), (2.0, 4.0), (1.5, 6.0)),
     mistakes=Mistake.pairs(
+        lambda p, n: p**n,
+        "you left out the space: it is a character too, and the model has to predict it.",
+        lambda p, n: p * (n + 1),
+        "you multiplied; the choices multiply at every character: take a power.",
         lambda p, n: p * n,
-        "you multiplied; choices multiply at every character: take a power.",
+        "you multiplied; the choices multiply at every character: take a power. And count the "
+        "space.",
         lambda p, n: p,
         "this is still per character: a word has more than one.",
-        lambda p, n: n * math.log(p),
+        lambda p, n: (n + 1) * math.log(p),
         "these are the nats of a word; perplexity counts choices.",
-    ),
-)
-
-
-LEAKS = Exercise(
-    id="02.leaks",
-    right=64 + 2 * 8 * 7 + 2 * 7 * 7,
-    mistakes=Mistake.pairs(
-        5 * 64,
-        "you forgot the borders: pixels at the edge have fewer neighbours.",
-        2 * 8 * 7 + 2 * 7 * 7,
-        "you left out the diagonal: a pixel that reads itself copies the answer.",
-        64 + 4 * 8 * 7 + 4 * 7 * 7,
-        "these are all pairs that respond; four neighbours of each pixel are past, and allowed.",
+        lambda p, n: p ** (1 / (n + 1)),
+        "the other way round: a word holds many characters, so it is more surprising than one.",
     ),
 )
 
@@ -102,7 +100,7 @@ LOSS = Exercise(
     right=next_token_loss,
     cases=tuple(
         (torch.randn(b, n, k, generator=_G), torch.randint(k, (b, n), generator=_G))
-        for b, n, k in ((1, 1, 2), (3, 4, 5), (2, 6, 3))
+        for b, n, k in ((2, 2, 3), (3, 4, 5), (2, 6, 3))
     ),
     judge=_judge_gradient,
     mistakes=Mistake.pairs(
@@ -126,6 +124,8 @@ LOSS = Exercise(
         "you applied the softmax twice: log_softmax and cross_entropy take the bare logits.",
         lambda logits, x: F.cross_entropy(logits[:, :-1].mT, x[:, 1:]),
         "you shifted once more: row i of these logits already predicts token i.",
+        lambda logits, x: F.cross_entropy(logits[:, 1:].mT, x[:, :-1]),
+        "you shifted: row i of these logits already predicts token i.",
     ),
 )
 
@@ -156,6 +156,142 @@ CAUSAL_MASK = Exercise(
 )
 
 
+def read(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """Each query's mean of the values that it may read, weighted by query and key: (8)."""
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    scores = scores.masked_fill(~mask, -math.inf)
+    weights = scores.softmax(dim=-1)
+    return weights @ v
+
+
+def without_the_mask(q, k, v, mask):
+    return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1) @ v
+
+
+def hid_the_scores_with_zeros(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return (scores * mask).softmax(-1) @ v
+
+
+def masked_after_the_softmax(q, k, v, mask):
+    weights = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
+    return (weights * mask) @ v
+
+
+def hid_what_may_be_read(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return scores.masked_fill(mask, -math.inf).softmax(-1) @ v
+
+
+def did_not_divide(q, k, v, mask):
+    return (q @ k.mT).masked_fill(~mask, -math.inf).softmax(-1) @ v
+
+
+def divided_by_the_length(q, k, v, mask):
+    scores = q @ k.mT / q.shape[-1]
+    return scores.masked_fill(~mask, -math.inf).softmax(-1) @ v
+
+
+def took_the_root_of_the_number_of_keys(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(k.shape[-2])
+    return scores.masked_fill(~mask, -math.inf).softmax(-1) @ v
+
+
+def softmax_over_the_queries(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return scores.masked_fill(~mask, -math.inf).softmax(-2) @ v
+
+
+def without_a_softmax(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return (scores * mask) @ v
+
+
+def exponentials_that_do_not_add_up_to_one(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return scores.masked_fill(~mask, -math.inf).exp() @ v
+
+
+def the_mean_of_the_keys(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return scores.masked_fill(~mask, -math.inf).softmax(-1) @ k
+
+
+def the_weights_alone(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return scores.masked_fill(~mask, -math.inf).softmax(-1)
+
+
+def the_mean_without_query_and_key(q, k, v, mask):
+    weights = mask / mask.sum(-1, keepdim=True)
+    return weights.expand(*q.shape[:-1], -1) @ v
+
+
+def _heads(*shape: int) -> Tensor:
+    """Random queries, keys or values; a gradient must find its way back through them."""
+    return torch.randn(*shape, generator=_G).requires_grad_()
+
+
+READ = Exercise(
+    id="02.read",
+    right=read,
+    cases=(
+        (_heads(2, 3, 5, 8), _heads(2, 3, 5, 8), _heads(2, 3, 5, 8), torch.ones(5, 5).tril() > 0),
+        (_heads(2, 1, 1, 2), _heads(2, 1, 4, 2), _heads(2, 1, 4, 2), torch.ones(1, 4) > 0),
+    ),
+    mistakes=Mistake.pairs(
+        without_the_mask,
+        "you did not use the mask: every position reads the future.",
+        hid_the_scores_with_zeros,
+        "a hidden score of 0 still gets a weight, since exp(0) is 1: make it minus infinity.",
+        masked_after_the_softmax,
+        "you masked after the softmax: the weights that remain no longer add up to 1.",
+        hid_what_may_be_read,
+        "masked_fill fills the places where its mask is True, and you hid what may be read: "
+        "give it ~mask.",
+        did_not_divide,
+        "the scores are not divided by the root of the length of a query.",
+        divided_by_the_length,
+        "you divided by the length of a query; take its root.",
+        took_the_root_of_the_number_of_keys,
+        "you took the root of the number of keys; take that of the length of one query, "
+        "q.shape[-1].",
+        softmax_over_the_queries,
+        "your softmax runs over the queries; each query's weights, along the last axis, must add "
+        "up to 1.",
+        without_a_softmax,
+        "you used the scores themselves as weights: a softmax makes them positive, with sum 1.",
+        exponentials_that_do_not_add_up_to_one,
+        "the exponentials are right, but each row must be divided by its sum: that is the softmax.",
+        the_mean_of_the_keys,
+        "you took the mean of the keys: keys are compared, values are handed over.",
+        the_weights_alone,
+        "these are the weights; the last step is their weighted mean of the values.",
+        the_mean_without_query_and_key,
+        "this is the plain mean of run 2: queries and keys do not appear in it yet.",
+    ),
+)
+
+
+def _judge_trainable(answer: Any) -> str:
+    """Which of the four may be trained: (1) and (3), in any order."""
+    numbers = {int(number) for number in np.atleast_1d(np.array(list(answer))).tolist()}
+    if not numbers <= {1, 2, 3, 4}:
+        return "give the numbers of the networks, such as [1, 2]."
+    if 2 in numbers:
+        return "without a mask every position of (2) reads the whole shifted picture."
+    if 4 in numbers:
+        return "look at the first layer of (4): which pixel stands under the centre of its kernel?"
+    if 1 not in numbers:
+        return "what do shift and mask together hide in (1)?"
+    if 3 not in numbers:
+        return "(3) never looks ahead. That it misses a part of the past costs bits, no honesty."
+    return ""
+
+
+TRAINABLE = Exercise(id="02.trainable", right=[1, 3], judge=_judge_trainable)
+
+
 @torch.no_grad()
 def sample(
     network: Callable[[Tensor], Tensor], x: Tensor, start: int, generator: Generator
@@ -171,7 +307,7 @@ def sample(
 def _follow(x: Tensor) -> Tensor:
     """Logits that leave no choice: token i is the one before plus i, modulo 3; the first is 2."""
     before = F.pad(x[:, :-1], (1, 0), value=2)
-    return 1000.0 * F.one_hot((before + torch.arange(x.shape[1])) % 3, 3)
+    return 50.0 * F.one_hot((before + torch.arange(x.shape[1])) % 3, 3)
 
 
 def _judge_draws(sampler: Callable[..., Tensor]) -> str:
@@ -272,6 +408,13 @@ PAIRS = Exercise(
         "this is the count *with* a cache: one query per token, against all keys so far.",
         lambda n: n * (n + 1) * (n + 2) / 6,
         "you counted the visible pairs only; a hidden pair is computed first, then masked.",
+        lambda n: n**3,
+        "this is the sampler of section 9, which reads all n positions each time; here pass t "
+        "reads t.",
+        lambda n: n**2 * (n + 1) / 2,
+        "you let each of the t queries meet all n keys; pass t has only t of them.",
+        lambda n: n**2,
+        "this is one pass over all n tokens; add up one pass for each token.",
         lambda n: n**3 / 3,
         "this is the leading term, right for large n; the exact sum of the squares has two more.",
         lambda n: sum(t * t for t in range(1, n)),
