@@ -45,28 +45,6 @@ SEQUENCE_NLL = Exercise(
 )
 
 
-WORD_PERPLEXITY = Exercise(
-    id="02.word-perplexity",
-    right=lambda per_character, letters: per_character ** (letters + 1),
-    cases=((3.0, 4.5), (2.0, 4.0), (1.5, 6.0)),
-    mistakes=Mistake.pairs(
-        lambda p, n: p**n,
-        "you left out the space: it is a character too, and the model has to predict it.",
-        lambda p, n: p * (n + 1),
-        "you multiplied; the choices multiply at every character: take a power.",
-        lambda p, n: p * n,
-        "you multiplied; the choices multiply at every character: take a power. And count the "
-        "space.",
-        lambda p, n: p,
-        "this is still per character: a word has more than one.",
-        lambda p, n: (n + 1) * math.log(p),
-        "these are the nats of a word; perplexity counts choices.",
-        lambda p, n: p ** (1 / (n + 1)),
-        "the other way round: a word holds many characters, so it is more surprising than one.",
-    ),
-)
-
-
 def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:
     """Mean negative log-likelihood per token, nats."""
     return -logits.log_softmax(-1).gather(-1, x[..., None]).mean()
@@ -223,7 +201,7 @@ def the_weights_alone(q, k, v, mask):
 
 
 def the_mean_without_query_and_key(q, k, v, mask):
-    weights = mask / mask.sum(-1, keepdim=True)
+    weights = (mask / mask.sum(-1, keepdim=True)).to(v)
     return weights.expand(*q.shape[:-1], -1) @ v
 
 
@@ -273,23 +251,34 @@ READ = Exercise(
 )
 
 
+WITHOUT_MASK = "without a mask every position of (2) reads the whole shifted picture."
+WITHOUT_SHIFT = "without the shift, which pixel stands at position i of (3), on the diagonal?"
+SHORT_MEMORY = "(4) never looks ahead. That it forgets what lies far back costs bits, no honesty."
+OUR_OWN = "what do shift and mask together hide in (1)?"
+
+
 def _judge_trainable(answer: Any) -> str:
-    """Which of the four may be trained: (1) and (3), in any order."""
-    numbers = {int(number) for number in np.atleast_1d(np.array(list(answer))).tolist()}
-    if not numbers <= {1, 2, 3, 4}:
-        return "give the numbers of the networks, such as [1, 2]."
-    if 2 in numbers:
-        return "without a mask every position of (2) reads the whole shifted picture."
-    if 4 in numbers:
-        return "look at the first layer of (4): which pixel stands under the centre of its kernel?"
-    if 1 not in numbers:
-        return "what do shift and mask together hide in (1)?"
-    if 3 not in numbers:
-        return "(3) never looks ahead. That it misses a part of the past costs bits, no honesty."
-    return ""
+    """Which of the four may be trained: (1) and (4), in any order."""
+    named = {int(number) for number in answer}
+    if not named <= {1, 2, 3, 4}:
+        return "give the numbers of the networks, such as [2, 3]."
+    if 2 in named:
+        return WITHOUT_MASK
+    if 3 in named:
+        return WITHOUT_SHIFT
+    if 1 not in named:
+        return OUR_OWN
+    return "" if 4 in named else SHORT_MEMORY
 
 
-TRAINABLE = Exercise(id="02.trainable", right=[1, 3], judge=_judge_trainable)
+TRAINABLE = Exercise(
+    id="02.trainable",
+    right=[1, 4],
+    judge=_judge_trainable,
+    mistakes=Mistake.pairs(
+        [1, 2, 4], WITHOUT_MASK, [1, 3, 4], WITHOUT_SHIFT, [1], SHORT_MEMORY, [4], OUR_OWN
+    ),
+)
 
 
 @torch.no_grad()
@@ -409,8 +398,7 @@ PAIRS = Exercise(
         lambda n: n * (n + 1) * (n + 2) / 6,
         "you counted the visible pairs only; a hidden pair is computed first, then masked.",
         lambda n: n**3,
-        "this is the sampler of section 9, which reads all n positions each time; here pass t "
-        "reads t.",
+        "your sampler of section 9 reads all n positions each time; here pass t reads only t.",
         lambda n: n**2 * (n + 1) / 2,
         "you let each of the t queries meet all n keys; pass t has only t of them.",
         lambda n: n**2,

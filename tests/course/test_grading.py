@@ -261,6 +261,41 @@ def torch_top_p(probs, p):
     return torch.zeros(len(probs)).scatter(0, order, kept / kept.sum())
 
 
+def read_in_other_letters(q, k, v, mask):
+    scores = torch.einsum("bhtd,bhsd->bhts", q, k) * q.size(-1) ** -0.5
+    scores = torch.where(mask, scores, float("-inf"))
+    return torch.einsum("bhts,bhsd->bhtd", torch.softmax(scores, -1), v)
+
+
+def read_one_query_at_a_time(q, k, v, mask):
+    out = []
+    for i in range(q.shape[2]):
+        seen = mask[i]
+        keys, values = k[:, :, seen], v[:, :, seen]
+        weights = torch.exp((q[:, :, i, None] * keys).sum(-1) / math.sqrt(q.shape[3]))
+        weights = weights / weights.sum(-1, keepdim=True)
+        out.append((weights[..., None] * values).sum(2))
+    return torch.stack(out, 2)
+
+
+def read_with(q, k, v, scores, hidden=None):
+    scores = scores if hidden is None else scores.masked_fill(hidden, -math.inf)
+    return scores.softmax(-1) @ v
+
+
+@torch.no_grad()
+def sample_from_unnormalised(network, x, start, generator):
+    x = x.clone()
+    for i in range(start, x.shape[1]):
+        x[:, i] = torch.multinomial(network(x)[:, i].exp(), 1, generator=generator)[:, 0]
+    return x
+
+
+def shifted_once_more(logits, x):
+    a, y = logits[:, :-1].flatten(0, 1), x[:, 1:].flatten()
+    return torch.nn.functional.cross_entropy(a, y)
+
+
 # Right answers in the idioms of different people: an array, a tensor, a list of either, a rounded
 # number, a function of numpy, torch or math.
 IDIOMS = [
@@ -269,7 +304,14 @@ IDIOMS = [
     ("01.passes", (256.0, 1, 1, torch.tensor(100), np.int64(101))),
     ("02.sequence-nll", lambda c: -torch.log(c).sum()),
     ("02.sequence-nll", lambda c: -np.log(c).sum(keepdims=True)),
-    ("02.perplexity", lambda p, n: torch.exp(n * torch.log(p))),
+    ("02.loss", lambda a, x: torch.nn.functional.cross_entropy(a.flatten(0, 1), x.flatten())),
+    ("02.loss", lambda a, x: -torch.distributions.Categorical(logits=a).log_prob(x).mean()),
+    ("02.read", torch.nn.functional.scaled_dot_product_attention),
+    ("02.read", read_in_other_letters),
+    ("02.read", read_one_query_at_a_time),
+    ("02.trainable", {4, 1}),
+    ("02.trainable", torch.tensor([1, 4])),
+    ("02.sampler", sample_from_unnormalised),
     ("lm.top-p", torch_top_p),
     ("03.nll-from-counts", lambda counts, q: -(counts * torch.log(q)).sum() / counts.sum()),
     ("04.parallelogram", torch.tensor([0.2])),
@@ -317,7 +359,20 @@ def test_a_judged_exercise_names_the_type_that_it_expects():
 FIRST_TO_MIND = [
     ("01.passes", [256, 1, 1, 50, 52], "Guidance asks the network twice"),
     ("02.loss", torch.nn.functional.cross_entropy, "the classes on axis 1"),
-    ("02.perplexity", lambda p, n: p * n, "take a power"),
+    ("02.loss", shifted_once_more, "shifted once more"),
+    ("02.pairs", lambda n: n**3, "all n positions each time"),
+    ("02.pairs", lambda n: n * n * (n + 1) / 2, "pass t has only t of them"),
+    (
+        "02.read",
+        lambda q, k, v, mask: read_with(q, k, v, q @ k.mT / q.shape[-1] ** 0.5 * mask),
+        "exp(0)",
+    ),
+    ("02.read", lambda q, k, v, mask: read_with(q, k, v, q @ k.mT, ~mask), "root of the length"),
+    ("02.read", lambda q, k, v, mask: (q @ k.transpose(1, 2)) @ v, "two shapes do not fit"),
+    ("02.trainable", [1], "forgets what lies far back"),
+    ("02.trainable", [1, 3], "on the diagonal"),
+    ("02.trainable", 1, "could not be read"),
+    ("02.trainable", "1 and 4", "could not be read"),
     ("02.pairs", lambda n: sum(t * (t + 1) // 2 for t in range(1, n + 1)), "visible pairs only"),
     ("03.nll-from-counts", lambda c, q: -(c * np.log(q)).mean(), "number of outcomes"),
     ("04.stretch", lambda x, a, b: -math.log(a), "a sign wrong, or an absolute value"),

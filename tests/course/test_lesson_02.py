@@ -1,12 +1,16 @@
 """The worked solutions that drive lesson 02 do what genlab does."""
 
+import math
+
+import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import cross_entropy, one_hot, pad
 
 from genlab.autoregressive.decoding import generate_naive
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
-from genlab.nn.attention import causal_mask
+from genlab.nn.attention import attention, causal_mask
+from genlab_course.figures import lesson_02
 from genlab_course.grading import assess, find_exercise
 
 
@@ -21,9 +25,18 @@ def test_the_loss_and_the_mask_are_genlabs():
     assert torch.equal(right("causal-mask")(6) > 0, causal_mask(6, 6))
 
 
+def test_attention_is_genlabs_and_its_gradient_too():
+    q, k, v = torch.randn(3, 2, 4, 6, 8).double().requires_grad_()
+    mask = causal_mask(6, 6)
+    by_both = [f(q, k, v, mask) for f in (right("read"), attention)]
+    torch.testing.assert_close(*by_both)
+    slopes = [torch.autograd.grad(out.square().sum(), (q, k, v)) for out in by_both]
+    torch.testing.assert_close(*slopes)
+
+
 def test_the_sampler_is_genlabs_on_a_model_that_is_certain():
     def after(tokens):  # each token is the one before it plus its place, modulo 3
-        return 1000.0 * one_hot((tokens + torch.arange(tokens.shape[1])) % 3, 3)
+        return 50.0 * one_hot((tokens + torch.arange(tokens.shape[1])) % 3, 3)
 
     def network(x):
         return after(pad(x[:, :-1], (1, 0), value=2))
@@ -38,3 +51,24 @@ def test_a_loss_in_the_idiom_of_cross_entropy_is_right():
         return cross_entropy(logits.flatten(0, 1), x.flatten())
 
     assert assess(find_exercise("02.loss"), mine) == "right"
+
+
+def test_each_picture_of_the_lesson_has_its_message():
+    digits = torch.randint(17, (20, 64))
+    assert lesson_02.sheet(digits, 5).shape == (17, 89, 3)
+    figure = lesson_02.walls({"a": digits[:10], "b": digits[10:]}, "Two rows")
+    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["a", "b"]
+    v = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    k = torch.tensor([[0.0, 0.0], [0.0, math.log(2)], [0.0, math.log(7)]]) * math.sqrt(2)
+    figure = lesson_02.draw_query(torch.tensor([0.0, 1.0]), k, v, ("begin", "B", "A"))
+    written = [text.get_text() for text in figure.axes[1].texts]
+    assert written == ["0.1", "0.2", "0.7"]  # 1 : 2 : 7
+    assert "never left" in lesson_02.draw_block().axes[0].get_title()
+    found = {"one": torch.ones(64, 64).tril(-1) > 0, "two": torch.ones(64, 64) > 0}
+    orange = [int((ax.images[0].get_array() == 2).sum()) for ax in lesson_02.draw_leaks(found).axes]
+    assert orange == [0, 64 * 65 // 2, 0, 55]
+    bars = lesson_02.draw_bits([3.0] * 30, {"a": 2.4, "b": 1.9}).axes[1]
+    assert [text.get_text() for text in bars.texts] == ["2.40", "1.90"]
+    curves = {"written": torch.ones(4), "predicted": torch.ones(4)}
+    assert len(lesson_02.draw_compounding(curves).axes[0].lines) == 2
+    plt.close("all")

@@ -86,29 +86,39 @@ check(
     unlike={"without the diagonal": torch.ones(6, 6).tril(-1).sum(1)},
 )
 
+
 # %% [markdown]
-# **02.4, the leaks.** Each pixel reads itself, its right neighbour and the three pixels below. On an 8 x 8 grid these exist 64, 56, 56 and (twice, along the diagonals) 49 times.
+# **02.4, read.** Compare all queries with all keys in one matrix product, hide the future *before* the softmax, and take the mean of the values. A hidden score must be $-\infty$, because a score of 0 would still get the weight $e^0$ before the division.
 
 # %%
-leaks = 64 + 8 * 7 + 8 * 7 + 2 * 7 * 7
-course.exercise("02.leaks", leaks)
-place = torch.stack(torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij"), -1)
-flat = torch.arange(64)
-near = (place.reshape(64, 1, 2) - place.reshape(1, 64, 2)).abs().amax(-1) <= 1
+def read(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])  # (b, h, t, t)
+    scores = scores.masked_fill(~mask, -math.inf)
+    weights = scores.softmax(dim=-1)  # each row adds up to 1
+    return weights @ v  # (b, h, t, d)
+
+
+course.exercise("02.read", read)
+q, k, v = torch.randn(3, 2, 4, 6, 8, generator=make_generator(3))
+mask = causal_mask(6) > 0
 check(
-    "neighbours that are not past, counted one by one",
-    near.triu().sum(),
-    leaks,
-    unlike={
-        "rows joined at the borders": torch.isin(
-            flat - flat[:, None], torch.tensor([0, 1, 7, 8, 9])
-        ).sum()
-    },
+    "my attention, PyTorch's",
+    read(q, k, v, mask),
+    F.scaled_dot_product_attention(q, k, v, attn_mask=mask),
+    atol=1e-6,
+    unlike={"no mask": read(q, k, v, mask | True)},
 )
+
+# %% [markdown]
+# **02.5, which may be trained?** (1) and (4). Without the mask (2) reads everything. Without the shift, position $i$ of (3) holds $x_i$ itself, and the diagonal of the mask lets it through. The window of (4) hides more than it must, and that is allowed.
+
+# %%
+trainable = [1, 4]
+course.exercise("02.trainable", trainable)
 
 
 # %% [markdown]
-# **02.5, the sampler.** The network stood *outside* the loop, so every row was computed from the empty picture. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the picture as it is now.
+# **02.6, the sampler.** The network stood *outside* the loop, so every row was computed from the empty picture. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the picture as it is now.
 # The check uses a network that is certain: each token is the one before it plus one.
 
 # %%
@@ -122,7 +132,7 @@ def sample(network, x, start, generator):
 
 
 def count_up(x):
-    return 1000.0 * F.one_hot(F.pad(x[:, :-1] + 1, (1, 0)) % 7, 7)
+    return 50.0 * F.one_hot(F.pad(x[:, :-1] + 1, (1, 0)) % 7, 7)
 
 
 course.exercise("02.sampler", sample)
@@ -136,7 +146,7 @@ check(
 
 
 # %% [markdown]
-# **02.6, the cost.** The forward pass that draws token $t$, on $t$ positions, compares $t$ queries with $t$ keys. Adding up gives
+# **02.7, the cost.** The forward pass that draws token $t$, on $t$ positions, compares $t$ queries with $t$ keys. Adding up gives
 # $$\sum_{t=1}^{n} t^2 = \frac{n(n+1)(2n+1)}{6},$$
 # a third of $n^3$. With the cache it is one query per forward pass, $\sum_t t = n(n+1)/2$: the ratio is $(2n+1)/3$.
 
@@ -153,22 +163,4 @@ check(
     pairs_without_cache(n),
     n * (n + 1) * (2 * n + 1) // 6,
     unlike={"visible pairs only": visible_pairs},
-)
-
-
-# %% [markdown]
-# **02.7, perplexity.** The NLL of the text stays, so the nats per word are the nats per character times the characters in a word; exponentiate both sides.
-
-# %%
-def per_word(per_character, characters):
-    return per_character**characters
-
-
-course.exercise("02.perplexity", per_word)
-text = [1 / 3] * 11  # two words, of eleven characters in all
-check(
-    "by way of the nats of two words",
-    per_word(3.0, 11 / 2),
-    math.exp(sequence_nll(text) / 2),
-    unlike={"per character": math.exp(sequence_nll(text) / len(text))},
 )
