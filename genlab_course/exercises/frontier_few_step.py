@@ -1,4 +1,4 @@
-"""Exercises of the notebook on few steps: bends, average velocities, and losses for jumps."""
+"""Exercises of the notebook on few steps: average velocities, and losses for jumps."""
 
 from typing import Any
 
@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.predictions import Prediction
+
+STEPS = Prediction(id="few.predict-steps", between=(1, 1000), unit="Euler steps")
+AGREE = Prediction(id="few.predict-agree", choices=("constant", "input", "noise"))
+BETTER = Prediction(id="few.predict-better", choices=("teacher", "data"))
 
 TWO_STEPS = Exercise(
     id="few.two-steps",
@@ -25,45 +30,9 @@ TWO_STEPS = Exercise(
 )
 
 
-def straightness(states: Tensor) -> Tensor:
-    """Mean squared distance of the velocity on equal steps from t = 1 to 0 from the chord."""
-    velocity = (states[:-1] - states[1:]) * (len(states) - 1)
-    return (velocity - (states[0] - states[-1])).square().sum(-1).mean()
-
-
 _G = torch.Generator().manual_seed(17)
 _X, _EPS, _V = torch.randn(3, 4, 2, generator=_G, dtype=torch.float64)
 _R, _T = torch.rand(2, 4, 1, generator=_G, dtype=torch.float64).sort(0).values
-
-
-def compared_lengths_with_the_chord(states):
-    steps = states[:-1] - states[1:]
-    return (steps - (states[0] - states[-1])).square().sum(-1).mean()
-
-
-def took_later_minus_earlier(states):
-    velocity = (states[1:] - states[:-1]) * (len(states) - 1)
-    return (velocity - (states[0] - states[-1])).square().sum(-1).mean()
-
-
-def averaged_over_the_coordinates(states):
-    velocity = (states[:-1] - states[1:]) * (len(states) - 1)
-    return (velocity - (states[0] - states[-1])).square().mean()
-
-
-STRAIGHTNESS = Exercise(
-    id="few.straightness",
-    right=straightness,
-    cases=tuple((torch.randn(n, 3, 2, generator=_G),) for n in (3, 6)),
-    mistakes=Mistake.pairs(
-        compared_lengths_with_the_chord,
-        "You compared a step's length with the whole chord; a velocity is length over time.",
-        took_later_minus_earlier,
-        "Time falls along the list: a step's velocity, like the chord, is earlier minus later.",
-        averaged_over_the_coordinates,
-        "Sum over the coordinates; the mean is over steps and paths only.",
-    ),
-)
 
 
 def normal_average(x: Tensor, r: Tensor, t: Tensor, s: float) -> Tensor:
@@ -98,7 +67,7 @@ NORMAL = Exercise(
         gave_the_velocity_at_the_end,
         "That is the velocity at t alone. Where is the path at time r?",
         scaled_as_if_x_were_standard,
-        "x has standard deviation c_t already, so it is scaled by c_r / c_t, not by c_r.",
+        "x has standard deviation sigma_t already: scale it by sigma_r / sigma_t, not by sigma_r.",
     ),
 )
 
@@ -166,14 +135,64 @@ CONSISTENCY = Exercise(
 )
 
 
+jvp: Any = torch.func.jvp
+
+
+def along_the_path(u: Any, x: Tensor, r: Tensor, t: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """u, and its rate of change when x moves with v and t with rate 1."""
+    value, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return value, change
+
+
+def let_r_move(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (v, 1 + 0 * r, 1 + 0 * t))
+    return value, change
+
+
+def let_x_stay(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (0 * v, 0 * r, 1 + 0 * t))
+    return value, change
+
+
+def let_time_stay(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (v, 0 * r, 0 * t))
+    return value, change
+
+
+def moved_x_with_u(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (u(x, r, t), 0 * r, 1 + 0 * t))
+    return value, change
+
+
+def gave_the_change_first(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return change, value
+
+
+ALONG = Exercise(
+    id="few.along",
+    right=along_the_path,
+    cases=((_NETS[0], _X, _R, _T, _V), (_NETS[0], _EPS, _R / 2, _T, _X)),
+    mistakes=Mistake.pairs(
+        let_r_move,
+        "r stays where it is while t moves: its rate is 0.",
+        let_x_stay,
+        "Your derivative holds x fixed; along the path x moves, too, with velocity v.",
+        let_time_stay,
+        "x moves, but t stands still; along the path t moves with rate 1.",
+        moved_x_with_u,
+        "At this moment the path moves with v, not with its average u.",
+        gave_the_change_first,
+        "These are the right two tensors in the other order: first u, then its rate of change.",
+    ),
+)
+
+
 def mean_flow_loss(u: Any, x0: Tensor, eps: Tensor, r: Tensor, t: Tensor) -> Tensor:
     """Mean squared error of the MeanFlow identity at points of straight lines."""
     x, v = (1 - t) * x0 + t * eps, eps - x0
     average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
     return (average - (v - (t - r) * change).detach()).square().mean()
-
-
-jvp: Any = torch.func.jvp
 
 
 def moved_r_with_t(u, x0, eps, r, t):
@@ -222,6 +241,18 @@ MEAN_FLOW = Exercise(
         "The derivative is multiplied by the time that the jump bridges, t - r.",
         exchanged_data_and_noise,
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
+    ),
+)
+
+AT_ZERO = Exercise(
+    id="few.rows-at-zero",
+    right="consistency",
+    mistakes=Mistake.pairs(
+        "MeanFlow",
+        "It would have no error of a finite step. But its target moves with the network, at r = 0 "
+        "most of all: what holds it down?",
+        "shortcut",
+        "Look at (9): the first half of each jump ends at m, not at 0. Which row trains it now?",
     ),
 )
 

@@ -1,0 +1,164 @@
+"""The record of notebooks/frontier/few_step: six seeds, where a class trains one.
+
+    python benchmarks/few_step.py            # what few_step.json lacks, about a minute a seed
+    python benchmarks/few_step.py opening    # the picture at the top, few_step.npz, two minutes
+
+Networks, losses, training, samplers and the distance are the notebook's own cells, with the worked
+solutions for what its reader writes. Each seed is written when it ends; seeds that are there are
+not repeated. All numbers are Fréchet distances in wavelet features of 500 drawn digits to 1,000
+training digits:
+
+    guess      models by name, with 1, 2, 4, 8 evaluations; the network points away from a guess
+    velocity   the same, with a network that writes its velocity itself
+    one        trainings with one thing changed, one evaluation
+    second     consistency models with two evaluations, the second at the named time
+    long       the teacher in 32 Euler steps
+"""
+
+import ast
+import copy
+import json
+import math
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT)]
+
+from genlab.train import EMA  # noqa: E402
+from genlab_course.exercises import frontier_few_step as bank  # noqa: E402
+from tests.notebooks.bite import code_cells  # noqa: E402
+
+DATA = ROOT / "genlab_course" / "data"
+NOTEBOOK = ROOT / "notebooks" / "frontier" / "src" / "few_step.py"
+NEEDED = (
+    "images, labels",
+    "class Jump", "def fit", "def match", "def two_halves", "def mean_flow(", "def jumps",
+    "def distance", "def forgetful",
+)  # fmt: skip
+SEEDS, COUNTS, TIMES = range(6), (1, 2, 4, 8), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def of_notebook():
+    """What the notebook's cells define, without the lines that train."""
+    names = {"torch": torch, "math": math, "copy": copy, "partial": partial}
+    names |= {"jvp": torch.func.jvp, "consistency": bank.consistency_loss}
+    names |= {"OneCycleLR": torch.optim.lr_scheduler.OneCycleLR, "EMA": EMA}
+    names |= {"mean_flow_loss": bank.mean_flow_loss}
+    for source in code_cells(NOTEBOOK):
+        if any(f"\n{start}" in f"\n{source}" for start in NEEDED):
+            for statement in ast.parse(source).body:
+                if isinstance(statement, ast.FunctionDef) or "fit(" not in ast.unparse(statement):
+                    exec(ast.unparse(statement), names)
+    return names
+
+
+class Direct:
+    """Mixed into the notebook's network: what it writes is the velocity, not a guess."""
+
+    def forward(self, x, r, t, label):
+        return self.guess(x, r, t, label)
+
+
+def losses(n, teacher):
+    """The losses of the race, by name, for one teacher."""
+    return {
+        "consistency distillation": n["distil"](teacher),
+        "consistency training": n["train_alone"],
+        "shortcut": n["shortcut"],
+        "MeanFlow": n["mean_flow"],
+    }
+
+
+def changed(n, teacher):
+    """Losses with one thing changed, by name, and how each model draws."""
+    mean_flow = n["mean_flow"]
+
+    def from_itself(loss):
+        """The target comes from the student, not from its slow copy; it still gets no gradient."""
+        return lambda u, slow, *batch: loss(u, lambda *x: u(*x).detach(), *batch)
+
+    return {
+        "flow matching, +300 steps": (n["match"], "flow matching"),
+        "MeanFlow, no quarter": (partial(mean_flow, quarter=False), "MeanFlow"),
+        "MeanFlow, r = 0 and quarter": (partial(mean_flow, spread=False), "MeanFlow"),
+        "MeanFlow, r = 0": (partial(mean_flow, spread=False, quarter=False), "MeanFlow"),
+        "MeanFlow, x held fixed": (partial(mean_flow, loss=n["forgetful"]), "MeanFlow"),
+        "shortcut, r = 0": (n["shortcut_to_the_end"], "shortcut"),
+        "distillation from itself": (from_itself(n["distil"](teacher)), "consistency training"),
+        "training from itself": (from_itself(n["train_alone"]), "consistency training"),
+    }
+
+
+def measure(n, seed):
+    """One seed of the record."""
+    noise = torch.randn(500, 144, generator=torch.Generator().manual_seed(9))
+    asked = torch.arange(10).repeat(50)
+
+    def drawn(name, net, count, **how):
+        return round(n["distance"](n["SAMPLERS"][name](net, noise, count, asked, **how)), 4)
+
+    def race(network):
+        torch.manual_seed(seed)
+        teacher = n["fit"](network(), n["match"], seed=seed, n_steps=1200, lr=4e-3)
+        named = losses(n, teacher).items()
+        nets = {name: n["fit"](teacher, loss, seed=seed + 1) for name, loss in named}
+        return {"flow matching": teacher} | nets
+
+    def counted(nets):
+        return {name: [drawn(name, net, k) for k in COUNTS] for name, net in nets.items()}
+
+    nets = race(n["Jump"])
+    teacher = nets["flow matching"]
+    found = {"guess": counted(nets), "long": drawn("flow matching", teacher, 32)}
+    found["second"] = {
+        name: {str(t): drawn(name, nets[name], 2, times=[1.0, t]) for t in TIMES}
+        for name in ("consistency distillation", "consistency training")
+    }
+    found["one"] = {}
+    for name, (loss, sampler) in changed(n, teacher).items():
+        found["one"][name] = drawn(sampler, n["fit"](teacher, loss, seed=seed + 1), 1)
+    direct = race(type("DirectJump", (Direct, n["Jump"]), {}))
+    found["velocity"] = counted(direct)
+    loss = partial(n["mean_flow"], spread=False, quarter=False)
+    net = n["fit"](direct["flow matching"], loss, seed=seed + 1)
+    found["one"]["MeanFlow, r = 0, writes its velocity"] = drawn("MeanFlow", net, 1)
+    return found
+
+
+def opening(n):
+    """Noise, a teacher, its student: one evaluation each, after longer training."""
+    torch.manual_seed(0)
+    teacher = n["fit"](n["Jump"](512), n["match"], 0, n_steps=6000, lr=3e-3, decay=0.995)
+    student = n["fit"](teacher, n["distil"](teacher), 1, n_steps=2000, decay=0.995)
+    noise = torch.randn(500, 144, generator=torch.Generator().manual_seed(9))[:10]
+    label = torch.arange(10)
+    rows = [noise / 2.5, n["flow_steps"](teacher, noise, 1, label)]
+    rows.append(n["renoise"](student, noise, 1, label))
+    pixels = (torch.stack(rows).clamp(-1, 1) + 1) * 127.5
+    np.savez_compressed(DATA / "few_step.npz", opening=pixels.round().byte().numpy())
+
+
+def main():
+    """Train what is missing."""
+    torch.set_num_threads(1)
+    n = of_notebook()
+    if "opening" in sys.argv:
+        opening(n)
+        return
+    path = DATA / "few_step.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"seeds": []}
+    there = {found["seed"] for found in record["seeds"]}
+    for seed in [seed for seed in SEEDS if seed not in there]:
+        record["seeds"].append({"seed": seed} | measure(n, seed))
+        record["seeds"].sort(key=lambda found: found["seed"])
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(f"seed {seed}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

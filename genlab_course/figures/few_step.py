@@ -1,0 +1,137 @@
+"""Pictures of the notebook on few steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import Tensor
+
+from genlab_course.figures import BLUE, GREEN, ORANGE, PINK, RED, show, show_images
+
+BLACK, GREY = "#222222", "#999999"
+Jump = tuple[float, float, Tensor, Tensor, Tensor]  # from t, to r, start, end of chord, of tangent
+
+
+def rows(pictures: Mapping[str, Tensor], *, title: str, alt: str) -> None:
+    """Show rows of ten 12 x 12 digits in [-1, 1], the digits asked for above, names at the left."""
+    n = len(pictures)
+    figure, ax = plt.subplots(figsize=(9, 0.8 + 0.78 * n))
+    drawn = [x.reshape(10, 1, 12, 12).clamp(-1, 1) for x in pictures.values()]
+    show_images(ax, torch.cat(drawn))
+    ax.set_title(title, pad=24)
+    for k, name in enumerate(pictures):
+        ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=10)
+    for digit in range(10):
+        ax.text(13 * digit + 5.5, -2, digit, ha="center", va="bottom", fontsize=10)
+    ax.text(-2, -2, "asked for", ha="right", va="bottom", fontsize=10)
+    show(figure, alt)
+
+
+def why_few_steps_fail(
+    times: Sequence[float],
+    tracks: Tensor,
+    first_steps: Tensor,
+    noise: Tensor,
+    ends: Mapping[Any, Tensor],
+) -> None:
+    """Paths of the exact flow with Euler's single steps, and where 1, 2, 4 steps land."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5))
+    left.plot(times, tracks, color=GREY, linestyle="-", linewidth=2)
+    for start, end in zip(tracks[0], first_steps[:, 0], strict=True):
+        left.plot([1, 0], [start, end], color=RED, linestyle=":", linewidth=1.2)
+    left.text(0.33, 1.28, "exact paths", color="#666666")
+    left.text(0.62, -1.78, "one Euler step each, from t = 1 to 0", color=RED)
+    left.set(xlim=(1, 0), ylim=(-2, 2), xlabel="time t (noise left, data right)", ylabel="x")
+    left.set_title("paths bend, Euler's step does not", size=11)
+    looks = {1: (RED, "-"), 2: (ORANGE, "-"), 4: (GREEN, "-"), "exact": (BLACK, ":")}
+    places = {1: (1.2, 0.08), 2: (0.62, 0.42), 4: (-1.9, -0.82), "exact": (-1.25, -1.3)}
+    for name, end in ends.items():
+        colour, line = looks[name]
+        right.plot(noise, end, color=colour, linestyle=line)
+        words = "exact" if name == "exact" else f"{name} step{'s' * (name > 1)}"
+        right.text(*places[name], words, color=colour)
+    right.set(xlabel="noise", ylabel="sample", xlim=(-2.6, 2.6), ylim=(-1.4, 1.4))
+    right.set_title("one step: the mean; four: nearly two points", size=11)
+    alt = (
+        "Left: grey paths of the exact flow from noise to -1 and 1, which bend; red dotted Euler "
+        "steps from the same noise all end at 0. Right: sample against noise; one step is flat at "
+        "zero, two steps follow a tanh, four steps are near the exact staircase."
+    )
+    show(figure, alt)
+
+
+def chords(times: Sequence[float], tracks: Sequence[Tensor], jumps: Sequence[Jump]) -> None:
+    """A jump as a chord of one path; chords and tangents of many paths from pure noise."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5))
+    for ax, paths, (t, r, start, end, tangent) in zip((left, right), tracks, jumps, strict=True):
+        ax.plot(times, paths, color=GREY, linestyle="-", linewidth=4, alpha=0.4)
+        for place, colour, line in ((tangent, RED, ":"), (end, BLUE, "-")):
+            ends = torch.stack([start, place])
+            ax.plot([[t] * len(place), [r] * len(place)], ends, color=colour, linestyle=line)
+            ax.plot([r] * len(place), place, "o", color=colour, markersize=4, clip_on=False)
+        ax.set(xlim=(1, 0), xlabel="time t (noise left, data right)", ylabel="x")
+    left.plot([jumps[0][0]], jumps[0][2], "o", color=BLACK, markersize=5)
+    for words, x, y, colour in (
+        ("$x$ at time $t$", 0.97, 0.14, BLACK),
+        ("chord: ends on\nthe path, at $y_r$", 0.66, 0.6, BLUE),
+        ("tangent: Euler's step", 0.6, 0.0, RED),
+        ("path of the flow", 0.3, 0.32, "#666666"),
+    ):
+        left.text(x, y, words, color=colour, fontsize=10)
+    left.set(ylim=(-0.15, 1.05))
+    left.set_title("a jump from t to r is a chord of the path", size=11)
+    right.set_title("from noise: tangents end at the mean, chords at samples", size=11)
+    alt = (
+        "Left: one bent path of the flow; from a point on it a blue chord to a later point of the "
+        "path, and a red dotted tangent that leaves the path. Right: twelve paths from noise to "
+        "-1 and 1; all tangents from the noise meet at 0, each chord ends at a sample."
+    )
+    show(figure, alt)
+
+
+LOOKS = {
+    "flow matching": (RED, "o"),
+    "consistency distillation": (BLUE, "s"),
+    "consistency training": (GREEN, "D"),
+    "shortcut": (ORANGE, "^"),
+    "MeanFlow": (PINK, "v"),
+}
+
+
+def race(record: Mapping[str, Any], *, title: str, alt: str) -> None:
+    """Fréchet distance against evaluations: means and standard errors over the record's seeds."""
+    figure, ax = plt.subplots(figsize=(8, 4))
+    counts = (1, 2, 4, 8)
+    for name, (colour, mark) in LOOKS.items():
+        values = np.array([seed["guess"][name] for seed in record["seeds"]])
+        mean, error = values.mean(0), values.std(0, ddof=1) / len(values) ** 0.5
+        ax.errorbar(counts, mean, error, color=colour, marker=mark, linestyle="-", capsize=3)
+        if name in ("flow matching", "shortcut", "MeanFlow"):
+            ax.text(0.95, mean[0], name, color=colour, ha="right", va="center")
+        else:
+            ax.text(8.5, mean[-1], name, color=colour, va="center")
+    long = np.mean([seed["long"] for seed in record["seeds"]])
+    ax.axhline(long, color=BLACK, linestyle=":")
+    ax.text(0.95, long, "flow matching\nin 32 steps", ha="right", va="center", color=BLACK)
+    ax.set(xscale="log", yscale="log", xlim=(0.45, 22), xlabel="evaluations a sample")
+    ax.set_ylabel("Fréchet distance (lower is better)")
+    ax.set_title(title, size=11)
+    ax.set_xticks(counts, counts)
+    ax.set_yticks((3, 4, 6, 8, 14), (3, 4, 6, 8, 14))
+    ax.minorticks_off()
+    show(figure, alt)
+
+
+def losses(curves: Mapping[str, Sequence[float]], *, title: str, alt: str) -> None:
+    """The loss of each step of several trainings, on a logarithmic axis."""
+    figure, ax = plt.subplots(figsize=(8, 3))
+    for (name, values), colour in zip(curves.items(), (RED, BLUE, GREEN), strict=False):
+        ax.plot(values, color=colour, linestyle="-", linewidth=1)
+        ax.text(len(values) + 3, np.median(values[-30:]), name, color=colour, va="center")
+    ax.set(yscale="log", xlabel="training step", ylabel="MeanFlow loss")
+    ax.set_xticks(range(0, max(map(len, curves.values())) + 1, 100))
+    ax.set_xlim(0, 1.3 * max(map(len, curves.values())))
+    ax.set_title(title, size=11)
+    show(figure, alt)

@@ -1,0 +1,108 @@
+"""The few-step notebook's record and pictures."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+import genlab_course
+from benchmarks import few_step as maker
+from genlab_course.figures import few_step
+
+DATA = Path(genlab_course.__file__).with_name("data")
+MODELS = ("flow matching", "consistency distillation", "consistency training", "shortcut")
+MODELS += ("MeanFlow",)
+
+
+@pytest.fixture
+def record():
+    return json.loads((DATA / "few_step.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The figures that are shown, as (figure, alt)."""
+    found = []
+    monkeypatch.setattr(few_step, "show", lambda figure, alt: found.append((figure, alt)))
+    yield found
+    plt.close("all")
+
+
+def test_the_record_holds_every_model_of_at_least_three_seeds(record):
+    assert len(record["seeds"]) >= 3, "a ranking needs three"
+    for seed in record["seeds"]:
+        for kind in ("guess", "velocity"):
+            assert tuple(seed[kind]) == MODELS
+            assert all(len(values) == 4 for values in seed[kind].values())
+
+
+def test_the_opening_picture_has_three_rows_of_ten_digits():
+    assert np.load(DATA / "few_step.npz")["opening"].shape == (3, 10, 144)
+
+
+def test_the_record_is_made_by_the_functions_of_the_notebook():
+    names = maker.of_notebook()
+    losses = maker.losses(names, teacher=None)
+    assert set(losses) == set(names["SAMPLERS"]) - {"flow matching"}
+    assert not {"teacher", "broken"} & set(names), "nothing was trained"
+
+
+def test_the_race_is_drawn_at_the_means_of_the_record(record, shown):
+    few_step.race(record, title="a race", alt="curves")
+    ((figure, _),) = shown
+    at_one = np.mean([seed["guess"]["MeanFlow"][0] for seed in record["seeds"]])
+    drawn = [line.get_ydata()[0] for line in figure.axes[0].lines]
+    assert np.isclose(drawn, at_one).any()
+
+
+def test_chords_end_on_the_path_and_tangents_need_not(shown):
+    path = torch.tensor([[1.0], [0.5], [0.25]])
+    jump = (1.0, 0.0, path[0], path[2], torch.zeros(1))
+    few_step.chords([1.0, 0.5, 0.0], [path, path], [jump, jump])
+    ((figure, alt),) = shown
+    ends = [tuple(line.get_ydata()) for line in figure.axes[1].lines if len(line.get_xdata()) == 2]
+    assert (1.0, 0.25) in ends
+    assert (1.0, 0.0) in ends
+    assert "chord" in alt
+
+
+def test_rows_show_every_name_and_the_ten_labels(shown):
+    few_step.rows({"one": torch.zeros(10, 144), "two": torch.ones(10, 144)}, title="t", alt="a")
+    words = {text.get_text() for text in shown[0][0].axes[0].texts}
+    assert {"one", "two", "asked for", *map(str, range(10))} <= words
+
+
+def test_a_loss_that_explodes_is_drawn_on_a_logarithmic_axis(shown):
+    few_step.losses({"lost": [1.0, 1e6] * 20, "sound": [1.0] * 40}, title="t", alt="a")
+    assert shown[0][0].axes[0].get_yscale() == "log"
+
+
+def test_the_first_picture_draws_every_number_of_steps(shown):
+    noise = torch.linspace(-2, 2, 5)[:, None]
+    ends = dict.fromkeys((1, 2, 4, "exact"), noise)
+    tracks = torch.stack([noise[:, 0], noise[:, 0]])
+    few_step.why_few_steps_fail([1.0, 0.0], tracks, 0 * noise, noise, ends)
+    words = {text.get_text() for text in shown[0][0].axes[1].texts}
+    assert words == {"1 step", "2 steps", "4 steps", "exact"}
+
+
+@pytest.mark.reference
+def test_the_jumps_of_the_notebook_are_the_steps_of_diffusers_scheduler():
+    schedulers = pytest.importorskip("diffusers.schedulers.scheduling_flow_map_euler_discrete")
+    jumps = maker.of_notebook()["jumps"]
+
+    def net(x, r, t, label):
+        return torch.sin(3 * x) + t * x - r
+
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    scheduler = schedulers.FlowMapEulerDiscreteScheduler()
+    scheduler.set_timesteps(4)
+    theirs = x
+    for t in scheduler.timesteps:
+        now = torch.full((5, 1), float(t) / 1000)
+        theirs = scheduler.step(net(theirs, now - 0.25, now, None), t, theirs).prev_sample
+    torch.testing.assert_close(jumps(net, x, 4, None), theirs, rtol=1e-6, atol=1e-6)
+    assert not torch.allclose(jumps(net, x, 4, None, euler=True), theirs, atol=1e-3)
