@@ -1,18 +1,10 @@
-"""Scenes: the split, the pairs held out, pictures that keep their captions, and words."""
+"""Scenes: the split, the pairs held out, and pictures that keep their captions."""
 
 import pytest
 import torch
 
 from genlab.data.digits import load_mnist
-from genlab.data.language import (
-    ALONE,
-    INKS,
-    RELATIONS,
-    SCENE_WORDS,
-    encode_scenes,
-    read_scenes,
-    write_scenes,
-)
+from genlab.data.language import ALONE, INKS, RELATIONS, read_scenes, write_scenes
 from genlab.data.scenes import (
     PAPER,
     PARTS,
@@ -26,15 +18,6 @@ from genlab.data.scenes import (
     print_ink,
 )
 from genlab.systems.scene_evaluation import measure_ink, places
-
-
-def every_fact():
-    """All captions: 60 of one object, 14,400 of two."""
-    pairs = torch.cartesian_prod(torch.arange(10), torch.arange(6))
-    alone = torch.cat([pairs, torch.tensor([[ALONE, 0, 0]]).expand(60, 3)], 1)
-    rows = torch.cartesian_prod(torch.arange(60), torch.arange(4), torch.arange(60))
-    two = torch.cat([pairs[rows[:, 0]], rows[:, 1:2], pairs[rows[:, 2]]], 1)
-    return torch.cat([alone, two])
 
 
 def test_the_parts_are_disjoint_and_have_the_stated_sizes():
@@ -77,34 +60,6 @@ def test_a_fifth_of_the_pairs_is_held_out_and_never_drawn(generator):
         facts = draw_facts(digit, generator, p_two=1.0, held_out=asked)
         for d, c in ((0, 1), (3, 4)):
             assert (held_out_pair(facts[:, d], facts[:, c]) == asked).all()
-
-
-def test_captions_and_facts_are_each_others_inverse():
-    facts = every_fact()
-    captions = write_scenes(facts)
-    assert len(set(captions)) == len(captions) == 60 + 4 * 3600
-    assert torch.equal(read_scenes(captions), facts)
-    rows = encode_scenes(facts)
-    assert [" ".join(SCENE_WORDS[k] for k in row if k) for row in rows.tolist()] == captions
-
-
-@pytest.mark.parametrize(
-    ("caption", "said"),
-    [
-        ("a pink seven", "'pink' where one of red"),
-        ("a red seven left a blue three", "'a' where one of of"),
-        ("a red seven beside a blue three", "'beside' where"),
-        ("a red seven left of a blue three above", "goes on with 'above'"),
-        ("a red", "'nothing' where one of zero"),
-    ],
-)
-def test_a_caption_of_another_language_is_refused_with_the_word(caption, said):
-    with pytest.raises(ValueError, match=said):
-        read_scenes([caption])
-
-
-def test_a_capital_and_a_full_stop_change_nothing():
-    assert read_scenes(["A Red Seven."]).tolist() == [[7, 0, ALONE, 0, 0]]
 
 
 @pytest.mark.parametrize("relation", range(len(RELATIONS)))

@@ -257,8 +257,11 @@ def test_attention_is_the_only_road_of_the_caption(net):
     assert spread() < 1e-12
 
 
-def test_text_and_rows_are_the_same_caption(model):
-    torch.testing.assert_close(model.encode_captions(CAPTIONS), model.encode_captions(ROWS))
+def test_text_tokens_and_states_are_the_same_caption(model):
+    states = model.encode_captions(CAPTIONS)
+    torch.testing.assert_close(states, model.encode_captions(ROWS))
+    drawn, again = (model.draw(c, n_steps=2, generator=noise()) for c in (CAPTIONS, states))
+    torch.testing.assert_close(drawn, again)
     with pytest.raises(ValueError, match="pink"):
         model.encode_captions(["a pink one"])
 
