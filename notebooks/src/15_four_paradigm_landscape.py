@@ -82,7 +82,7 @@ film((lesson_15.frame(reels, k) for k in moments), seconds=6, width=640,
 #
 # You need lessons 02, 05, 12 and 13; each of the others returns for a moment.
 #
-# Two sittings of about 75 and 68 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 75 and 68 minutes, exercises included; the cells run in 25 seconds.
 #
 # ## Predict first
 #
@@ -220,11 +220,11 @@ course.solution("15.passes")
 # %% [markdown]
 # ## 2. Which row does a sampler belong to?
 #
-# **Step 4. Counted and declared.** Four facts make the **fingerprint** of a sampler. Two are counted in a run: the sequential calls, and the fraction of new positions in a call after the first. Two are *declared* by the object: whether a dial of steps is offered (turn it to twice the steps and count again), and which likelihood it has (`log_prob`, `elbo`, or neither). **What the fingerprint cannot see:** how the model was trained, and whether what is declared is true. It reads counts off layers, too, and section 8 shows what follows from that.
+# **Step 4. Counted and declared.** Four facts make the **fingerprint** of a sampler. Two are counted in a run: the sequential calls, and the fraction of new positions in a call after the first (`passes` and `share` in the code of `fingerprint`). Two are *declared* by the object: whether a dial of steps is offered (turn it to twice the steps and count again), and which likelihood it has (`log_prob`, `elbo`, or neither). **What the fingerprint cannot see:** how the model was trained, and whether what is declared is true. It reads counts off layers, too, and section 8 shows what follows from that.
 #
 # Can the row of the map be computed from the four facts?
 #
-# **Your turn 15.3 · the last column** *(repair, 10 minutes)*
+# **Your turn 15.3 · the last column** *(repair, 9 minutes)*
 #
 # The function below misplaces four kinds of model: a text model whose interface hides its likelihood; a distilled model run with one step; a diffusion model sold with the exact likelihood of its ODE; and a masked diffusion sold without its dial. Repair it. `fraction` is that of new positions in a call (1 for a single call); `follows_steps` says whether the calls grow with a dial of steps; `kind` is `exact`, `bound`, `unnormalised` or `none`. Your function fills the table below.
 
@@ -296,7 +296,7 @@ for name, model in sold.items():
     print(f"{name:<33} calls {f.passes}, likelihood {f.kind:<6} placed: {row_of(f)}")
 
 # %% [markdown]
-# All three are misplaced. Their counts are right, and what they declare is not. A fourth disguise attacks the counts themselves; it waits in section 8.
+# All three are misplaced. Their counts are right; what they declare, or keep to themselves, is not the truth. A fourth disguise attacks the counts; it waits in section 8.
 #
 # ## 3. What can you find in a text?
 #
@@ -565,7 +565,7 @@ course.predicted("15.predict-sure", round(100 * grid["LLaDA"][0][1]))
 # - **WeatherNext 2: none named, at 0.87.** The bank has no label for matching of samples. **Pocket TTS**: *language model* brought cross-entropy, with no softmax in sight.
 # - **No answer** on all of GPT Image 2, where that is right, on all of STARFlow2 and FLUX.2 [klein], and on three blanks of R3GAN. On what is new, abstention is what is left of such a program. And it protects only where a text looks strange: LLaDA's looked familiar.
 #
-# (In the table a *bound* counts as right for a hybrid with a codec: that is the bank's word for what such a model *could* have. Our keys say *none*, as usually trained.) You do better if you ask what was minimised. Use the program as a *highlighter*: which phrases pull, and would you have marked them?
+# (The table holds the program against *our* keys, which are arguments too. In it a *bound* counts as right for a hybrid with a codec: that is the bank's word for what such a model *could* have. Our keys say *none*, as usually trained.) You do better if you ask what was minimised. Use the program as a *highlighter*: which phrases pull, and would you have marked them?
 
 # %% tags=["keep-output"]
 widgets.release_reader(" ".join(CLINIC["llada"]["text"].split()))
@@ -734,18 +734,18 @@ print("calls:", *{calls for calls, *_ in seen}, dict(Counter(f for *_, f in seen
 # %% [markdown]
 # Eight calls for one, every time. Where the counts are wrong, the place is a matter of luck: a block as wide as the output that leaves more than half of its entries as they were looks like a model that writes piece by piece (*autoregressive*), otherwise like one that repaints (*score*).
 #
-# **The repair is a second instrument, built differently.** `multiply_adds` counts matrix products, whatever module they stand in. For the two loops it agrees (column 2), so that a count of one call beside the work of 51 layers is a contradiction. What *it* cannot see: products that go past PyTorch's dispatcher (a fused kernel), and whether eight uses of a block are eight calls of a network or the depth of one. Nobody can count that. It is a matter of what you call the network. Hence the rule of this lesson, for texts and instruments alike: **say what your witness could not have seen.**
+# **The repair is a second instrument, built differently.** `multiply_adds` counts matrix products, whatever module they stand in. For the two loops it agrees: 13,056, which is 51 products of $16\times16$. A count of one call beside the work of 51 layers is a contradiction, and tells you to look. What *it* cannot see: products inside a kernel that PyTorch does not know, and whether eight uses of a block are eight calls of a network or the depth of one. No count settles that, since it depends on what you call the network. So ask of a text and of an instrument alike: **what could this witness not have seen?**
 #
 # ## Summary
 #
-# 1. Sequential calls are the wait, evaluations the work. Guidance in one batch doubles the second only; the picture stays.
+# 1. Sequential calls are the wait, evaluations the work. Guidance doubles the work; in one batch it leaves the wait as it was, and the sample too.
 # 2. A fingerprint has two counted facts (calls, new positions) and two declared ones (dials, likelihood). What is declared can be false.
 # 3. What is counted can be false as well. *Prediction 1:* a loop of 50 calls can be counted as one, if its weights are bare parameters; a tied block makes one call eight. Use two instruments that are built differently.
 # 4. Read in four steps: objective, sampler, costs and likelihood, place; then ask for post-training. Each answer is disclosed, inferred or not said. "Cannot tell" is a result, and names your question.
 # 5. What is denied, compared or outperformed places nothing. Neither does an architecture, a price, or the report of someone who was not there.
 # 6. Each objective estimates a distance from the data's distribution, and with it decides what the model can say about $p(x)$. A reward moves no row, but the likelihood is then that of a policy.
 # 7. *Prediction 2:* one text in twelve says what kind of likelihood the model has.
-# 8. *Prediction 3:* 95 percent. The program was surest where the wrong words were familiar. On systems that it had met it was right nine times in ten, on new ones three in four.
+# 8. *Prediction 3:* 95 percent, for LLaDA, whose words were familiar and whose mechanism was not. A linear reader was right nine times in ten on systems that it had met, and three times in four on new ones.
 # 9. Two exact values can be ranked, and a bound that lies below an exact value, if the error of the bound is smaller than the gap. No recipe of the league grants all three wishes.
 #
 # | paradigm | objective | sampler | evaluations | likelihood | pays |
