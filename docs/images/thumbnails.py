@@ -41,7 +41,7 @@ CHOSEN = {
     "stylegan": ("widgets.style_mixer(gan", 0, (0.0, 0.0, 1.0, 0.49)),
     "text_to_video": ('"generated videos, frames 0 to 7"', 0, (0.15, 0.055, 1.0, 1.0)),
     "discrete_and_parallel": ("film(map(frame,", 0, (0.0, 0.0, 0.66, 1.0)),
-    "few_step": ("from pathlib import Path", 0, (0.152, 0.105, 0.7225, 0.697)),
+    "few_step": ("draw.rows(", 0, (0.127, 0.16, 0.65, 0.905)),
     "speedrun": ("import warnings", 0, (0.104, 0.18, 0.46, 0.81)),
     "predict_the_large_run": ("asked.items() <= r.items()", 0, (0.07, 0.05, 1.0, 0.9)),
     "flow_matching": ("letter's dots come from one connected", 0, (0.73, 0.1, 1.0, 1.0)),

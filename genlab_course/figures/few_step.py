@@ -24,7 +24,7 @@ def rows(pictures: Mapping[str, Tensor], *, title: str, alt: str) -> None:
     for k, name in enumerate(pictures):
         ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=10)
     for digit in range(10):
-        ax.text(13 * digit + 5.5, -2, digit, ha="center", va="bottom", fontsize=10)
+        ax.text(13 * digit + 5.5, -2, str(digit), ha="center", va="bottom", fontsize=10)
     ax.text(-2, -2, "asked for", ha="right", va="bottom", fontsize=10)
     show(figure, alt)
 
@@ -118,8 +118,8 @@ def race(record: Mapping[str, Any], *, title: str, alt: str) -> None:
     ax.set(xscale="log", yscale="log", xlim=(0.45, 22), xlabel="evaluations a sample")
     ax.set_ylabel("Fréchet distance (lower is better)")
     ax.set_title(title, size=11)
-    ax.set_xticks(counts, counts)
-    ax.set_yticks((3, 4, 6, 8, 14), (3, 4, 6, 8, 14))
+    ax.set_xticks(counts, [str(k) for k in counts])
+    ax.set_yticks((3, 4, 6, 8, 14), ("3", "4", "6", "8", "14"))
     ax.minorticks_off()
     show(figure, alt)
 
