@@ -104,6 +104,7 @@ RETIRED = (
     "12.v-against-eps",
     "fm.budget",
     "few.straightness",
+    "ld.captions", "ld.pipeline", "ld.pixel-std",
 )  # fmt: skip
 
 

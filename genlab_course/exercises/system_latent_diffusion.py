@@ -1,27 +1,62 @@
-"""Exercises of the latent diffusion lab: weights, scales, the pipeline and its cost."""
+"""Exercises of the latent diffusion lab: scale, training step, attention, swap, cost."""
 
-import math
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.predictions import Prediction
 
-Array = NDArray[np.float64]
+PREDICT_LAYER = Prediction("ld.predict-layer", between=(0, 100), unit="%")
+PREDICT_WORD = Prediction("ld.predict-word", between=(0, 100), unit="%")
+PREDICT_UNSEEN = Prediction("ld.predict-unseen", choices=("as well", "half as well", "not at all"))
+PREDICT_CELL = Prediction("ld.predict-cell", between=(0, 100), unit="%")
 
-CAPTIONS = Exercise(
-    id="ld.captions",
-    right=0.36,
+
+def same_snr(t, c):
+    """The time at which codes of standard deviation c have the ratio that others have at t."""
+    return c * t / (1 - t + c * t)
+
+
+def multiplied_the_time(t, c):
+    return c * t
+
+
+def divided_the_time(t, c):
+    return t / c
+
+
+def moved_the_other_way(t, c):
+    return t / (t + c * (1 - t))
+
+
+def used_the_variance(t, c):
+    return c**2 * t / (1 - t + c**2 * t)
+
+
+def took_a_root_too_many(t, c):
+    return c**0.5 * t / (1 - t + c**0.5 * t)
+
+
+def stopped_at_the_ratio(t, c):
+    return c * t / (1 - t)
+
+
+SAME_SNR = Exercise(
+    id="ld.same-snr",
+    right=same_snr,
+    cases=((torch.tensor([0.75, 0.2, 0.5]), 5.5), (torch.tensor([0.9, 0.3]), 0.4)),
     mistakes=Mistake.pairs(
-        0.2,
-        "That is the fraction for one object; a caption of two has two chances.",
-        0.4,
-        "You added the two chances; captions with two unseen pairs were counted twice.",
-        0.64,
-        "That is the fraction in which both pairs are known.",
-        0.04,
-        "That is the fraction in which both pairs are unseen; one is enough.",
+        multiplied_the_time,
+        "Time itself is not multiplied: at c = 5.5 and t = 3/4 that would lie beyond 1.",
+        divided_the_time,
+        "Large codes need more noise, a later time; and at t = 1 all is noise for any c.",
+        moved_the_other_way,
+        "You moved the times the other way: larger codes reach the same depth later.",
+        used_the_variance,
+        "c stands in the ratio with its square: take the root of both sides before you solve.",
+        took_a_root_too_many,
+        "You took one root too many: after the root of both sides c stands there as it is.",
+        stopped_at_the_ratio,
+        "That is t' / (1 - t'), not yet t'.",
     ),
 )
 
@@ -381,47 +416,104 @@ BAG = Exercise(
 )
 
 
-PIXEL_STD = Exercise(
-    id="ld.pixel-std",
-    right=lambda weight, n_pixels: math.sqrt(weight * n_pixels / 2),
-    cases=((1e-6, 3072), (2e-3, 64), (0.5, 12)),
+# ld.swap-states: activation patching of one layer
+def swap_states(read, x, states, given, instead, words):
+    """What a layer reads if some words of the given caption are exchanged, and of no other."""
+    if torch.equal(states, given):
+        states = torch.where(words[:, :, None], instead, states)
+    return read(x, states)
+
+
+def _swap_case(seed, empty):
+    g = torch.Generator().manual_seed(seed)
+    x, w = torch.randn(2, 6, 3, generator=g), torch.randn(4, 3, generator=g)
+    given, instead, nothing = torch.randn(3, 2, 5, 4, generator=g)
+    words = torch.tensor([[True, False, True, False, False], [False, True, True, False, False]])
+
+    def read(x, states):
+        return x + (x @ w.T @ states.mT).softmax(-1) @ states @ w
+
+    return read, x, nothing if empty else given, given, instead, words
+
+
+def swapped_the_empty_caption_too(read, x, states, given, instead, words):
+    states = torch.where(words[:, :, None], instead, states)
+    return read(x, states)
+
+
+def swapped_every_word(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        states = instead
+    return read(x, states)
+
+
+def swapped_the_other_words(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        states = torch.where(words[:, :, None], states, instead)
+    return read(x, states)
+
+
+def swapped_what_is_not_the_caption(read, x, states, given, instead, words):
+    if not torch.equal(states, given):
+        states = torch.where(words[:, :, None], instead, states)
+    return read(x, states)
+
+
+def compared_by_is(read, x, states, given, instead, words):
+    if states is given:
+        states = torch.where(words[:, :, None], instead, states)
+    return read(x, states)
+
+
+def emptied_the_words(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        states = torch.where(words[:, :, None], 0, states)
+    return read(x, states)
+
+
+def added_the_other_words(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        states = states + words[:, :, None] * instead
+    return read(x, states)
+
+
+def forgot_to_read(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        states = torch.where(words[:, :, None], instead, states)
+    return states
+
+
+def _leaves_the_states_alone(answer):
+    read, x, states, *rest = _swap_case(2, empty=False)
+    before = states.clone()
+    answer(read, x, states, *[a.clone() for a in rest])
+    if torch.equal(states, before):
+        return ""
+    return "You wrote into `states` itself, which the other layers read, too: make a new tensor."
+
+
+SWAP_STATES = Exercise(
+    id="ld.swap-states",
+    right=swap_states,
+    judge=_leaves_the_states_alone,
+    cases=(_swap_case(0, empty=False), _swap_case(1, empty=True)),
     mistakes=Mistake.pairs(
-        lambda weight, n_pixels: math.sqrt(weight / 2),
-        "You took the loss for a *sum* of squares; a mean is a sum divided by D, the KL is not.",
-        lambda weight, n_pixels: weight * n_pixels / 2,
-        "You gave the variance s^2; the answer should be the standard deviation.",
-        lambda weight, n_pixels: math.sqrt(weight * n_pixels),
-        "You forgot the half in the exponent of the normal distribution.",
-        lambda weight, n_pixels: math.sqrt(weight / (2 * n_pixels)),
-        "You divided by D where you should multiply: a mean is smaller than a sum.",
-    ),
-)
-
-
-# ld.pipeline: from noise to a picture
-def _denoise(x: Array) -> Array:  # a sampler whose result is easy to recognise
-    return 0.5 * np.tanh(x)
-
-
-def _decode(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z * z - z))
-
-
-_NOISE = np.array([[0.3, -1.2], [2.0, 0.4]])
-
-PIPELINE = Exercise(
-    id="ld.pipeline",
-    right=lambda noise, sample, decode, shift, spread: decode(shift + spread * sample(noise)),
-    cases=((_NOISE, _denoise, _decode, 0.4, 5.5), (_NOISE, _denoise, _decode, -1.0, 0.2)),
-    mistakes=Mistake.pairs(
-        lambda noise, sample, decode, shift, spread: decode(sample(noise)),
-        "You decoded scaled codes: the decoder has never seen numbers of that size.",
-        lambda noise, sample, decode, shift, spread: decode((sample(noise) - shift) / spread),
-        "You scaled a second time instead of undoing it: codes were divided, so multiply.",
-        lambda noise, sample, decode, shift, spread: decode(spread * (shift + sample(noise))),
-        "You undid the two steps in the wrong order: what came last is undone first.",
-        lambda noise, sample, decode, shift, spread: decode(spread * sample(noise)),
-        "You undid the division; the codes were shifted, too.",
+        swapped_the_empty_caption_too,
+        "You also patched the question with the empty caption; guidance would cancel half of it.",
+        swapped_every_word,
+        "You exchanged every word; only those where `words` is true should be.",
+        swapped_the_other_words,
+        "You kept the words that should be exchanged, and exchanged the others.",
+        swapped_what_is_not_the_caption,
+        "You patched the empty caption and left the given one: the condition is upside down.",
+        compared_by_is,
+        "Nothing is exchanged: `is` asks for the same object; torch.equal compares the numbers.",
+        emptied_the_words,
+        "You set the words to zero; they should come from `instead`.",
+        added_the_other_words,
+        "You added the other states to the given ones; exchange them.",
+        forgot_to_read,
+        "You return states; return what the layer makes of them: read(x, states).",
     ),
 )
 

@@ -296,6 +296,27 @@ def shifted_once_more(logits, x):
     return torch.nn.functional.cross_entropy(a, y)
 
 
+def swapped_by_arithmetic(read, x, states, given, instead, words):
+    if states.shape == given.shape and (states == given).all():
+        kept = (~words)[..., None].to(states.dtype)
+        return read(x, kept * states + (1 - kept) * instead)
+    return read(x, states)
+
+
+def swapped_in_a_copy(read, x, states, given, instead, words):
+    if not torch.allclose(states, given):
+        return read(x, states)
+    states = states.clone()
+    states[words] = instead[words]
+    return read(x, states)
+
+
+def swapped_in_place(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        states[words] = instead[words]
+    return read(x, states)
+
+
 # Right answers in the idioms of different people: an array, a tensor, a list of either, a rounded
 # number, a function of numpy, torch or math.
 IDIOMS = [
@@ -320,6 +341,11 @@ IDIOMS = [
     ("05.log-mean-weight", lambda w: torch.logsumexp(w, 0) - math.log(len(w))),
     ("05.m-step", lambda x, q: torch.einsum("nk,nd->kd", q, x) / q.sum(0).unsqueeze(1)),
     ("06.kl", lambda m, v: 0.5 * (m**2 + torch.exp(v) - 1 - v).sum(dim=1)),
+    ("ld.same-snr", lambda t, c: 1 / (1 + (1 - t) / (c * t))),
+    ("ld.same-snr", lambda t, c: np.asarray(t) * c / (1 + (c - 1) * np.asarray(t))),
+    ("ld.same-snr", lambda t, c: torch.sigmoid(torch.logit(t) + math.log(c))),
+    ("ld.swap-states", swapped_by_arithmetic),
+    ("ld.swap-states", swapped_in_a_copy),
     ("large.plan", lambda w: [n := 5 * w * w + 96 * w, 20 * n, 20 * n // 64, 0.8 / w]),
     ("large.line", 1.39),
     ("large.bytes", 56.9),
@@ -383,6 +409,8 @@ FIRST_TO_MIND = [
     ("large.line", 1.2, "it is the ratio that repeats"),
     ("large.bytes", 112, "without sharding"),
     ("large.split", lambda c, a, b, p, q: ((c / 6) ** 0.5, (c / 6) ** 0.5), "large.split"),
+    ("ld.same-snr", lambda t, c: c * t, "beyond 1"),
+    ("ld.swap-states", swapped_in_place, "wrote into `states` itself"),
     ("ld.cost", lambda steps, w, u, d: steps * (u if w == 1 else 2 * u) + d, "At w = 0, too"),
 ]
 

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # System 2 · Latent diffusion: worked solutions
 #
-# Try each exercise of the lab first; `course.hint("ld.sampler")` gives three hints, one at a time. What is built or repaired stands in the lab itself, in the
-# folded cell *One solution*; here it is used once, and the answers by hand are derived.
+# Try each exercise of the lab first; `course.hint("ld.sampler")` gives three hints, one at a time. What is built or repaired stands in the lab itself, behind
+# `course.solution`; here it is used once, and the answers by hand are derived.
 
 # %%
 import math
@@ -22,7 +22,6 @@ import math
 import torch
 
 import genlab_course as course
-from genlab.latent.vae import weighted_error
 from genlab.metrics.cost import multiply_adds
 from genlab.systems.latent_diffusion import sampling_times
 from genlab.zoo import load_model
@@ -31,39 +30,26 @@ from genlab_course import check
 course.begin("latent_diffusion")
 model = load_model("latent_diffusion")
 
-# %% [markdown]
-# ## ld.captions
-#
-# Both pairs are known with probability $(48/60)^2 = 0.64$. The check counts all $60\cdot60$ couples of pairs.
-
-# %%
-course.exercise("ld.captions", 1 - (48 / 60) ** 2)
-pairs = torch.cartesian_prod(torch.arange(10), torch.arange(6))
-unseen = (pairs.sum(1) % 5 == 0).double()
-either = 1 - (1 - unseen)[:, None] * (1 - unseen)
-check("counted over all couples of pairs", either.mean(), 0.36, unlike={"one object": unseen.mean()})
-
 
 # %% [markdown]
-# ## ld.pixel-std
+# ## ld.same-snr
 #
-# The negative bound is $\lVert x - m\rVert^2/(2s^2) + \mathrm{KL}$ and a constant. Times $2s^2/D$: mean of squares plus $(2s^2/D)\,\mathrm{KL}$. So $w = 2s^2/D$, and $s = \sqrt{wD/2}$. The check divides
-# the package's loss, which has the *sum*, by D.
+# $\mathrm{SNR}_c(t')=\mathrm{SNR}_1(t)$; the root of both sides is $c\,(1-t')/t'=(1-t)/t$. So $t'/(1-t')=c\,t/(1-t)$, and solved for $t'$: $t'=c\,t/(1-t+c\,t)$. At $c=5.5$ and $t=\tfrac34$ that is
+# $16.5/17.5=0.943$. With $c=e^{0.8}$ it gives the times of the package.
 
 # %%
-def pixel_std(weight, n_pixels):
-    return math.sqrt(weight * n_pixels / 2)
+def same_snr(t, c):
+    return c * t / (1 - t + c * t)
 
 
-course.exercise("ld.pixel-std", pixel_std)
-g = torch.Generator().manual_seed(1)
-x, mean = torch.rand(2, 4, 48, generator=g, dtype=torch.float64)
-mu, log_var = torch.randn(2, 4, 6, generator=g, dtype=torch.float64)
-kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)
-ours = (x - mean).square().mean(1) + 0.01 * kl
-theirs = weighted_error(x, mean, mu, log_var, pixel_std=pixel_std(0.01, 48)) / 48
-not_shared = weighted_error(x, mean, mu, log_var, pixel_std=math.sqrt(0.01 / 2)) / 48
-check("mean of squares + 0.01 KL", ours, theirs, atol=1e-12, unlike={"D forgotten": not_shared})
+course.exercise("ld.same-snr", same_snr)
+t = torch.tensor([0.1, 0.5, 0.75])
+late = same_snr(t, 5.5)
+check("as deep in noise", 5.5 * (1 - late) / late, (1 - t) / t, rtol=1e-5,
+      unlike={"5.5 t": 5.5 * (1 - 5.5 * t) / (5.5 * t)})  # fmt: skip
+even = torch.linspace(1, 0, 7)
+check("the package's times", same_snr(even, math.exp(0.8)), sampling_times(6), atol=1e-6,
+      unlike={"even": even})  # fmt: skip
 
 # %% [markdown]
 # ## ld.bag
@@ -80,6 +66,7 @@ course.exercise("ld.bag", 1 / 4)
 
 # %%
 loss, sampler = (course.yours(id) for id in ("ld.training-step", "ld.sampler"))
+g = torch.Generator().manual_seed(1)
 z0, eps = torch.randn(2, 3, 4, 8, 8, generator=g)
 t, rows = torch.rand(3, generator=g), torch.zeros(3, 8, dtype=torch.int64)
 exact = lambda z, t, c: (z - z0) / t[:, None, None, None]
@@ -92,20 +79,25 @@ check("a network that knows: no loss, and the sampler arrives", off, torch.zeros
 
 
 # %% [markdown]
-# ## ld.pipeline
+# ## ld.swap-states
 #
-# Scaled codes are $(z - m)/\sigma_z$; solved for $z$, that is $m + \sigma_z\tilde z$: what was done last is undone first. The decoder comes at the end, and the encoder nowhere.
+# The layer is asked twice in each step, with the caption and with the empty one; only the first question is patched. A new tensor is made: written in place, `states` would change for all layers that read it later.
 
 # %%
-def paint(noise, sample, decode, shift, spread):
-    return decode(shift + spread * sample(noise))
+def swap_states(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        states = torch.where(words[:, :, None], instead, states)
+    return read(x, states)
 
 
-course.exercise("ld.pipeline", paint)
-codes = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(2))
-made = paint(codes, lambda z: z, model.vae.decode, model.shift, model.spread)
-unscaled = paint(codes, lambda z: z, model.vae.decode, model.shift, 1.0)
-check("with the shipped scale", made, model.decode(codes), atol=1e-6, unlike={"not scaled": unscaled})
+course.exercise("ld.swap-states", swap_states)
+captions = ["a red seven left of a blue three", "a gold seven left of a blue three"]
+red, gold = model.encode_captions(captions[:1]), model.encode_captions(captions[1:])
+layer, x = model.net.attention.read_text, torch.randn(1, 16, 96, generator=torch.Generator().manual_seed(2))
+one_word = torch.arange(8)[None] == 1
+found = swap_states(layer, x, red, red, gold, one_word)
+by_hand = layer(x, torch.cat([red[:, :1], gold[:, 1:2], red[:, 2:]], 1))
+check("one word exchanged", found, by_hand, atol=0.0, unlike={"every word": layer(x, gold)})
 
 
 # %% [markdown]
@@ -122,6 +114,6 @@ def cost(steps, w, unet, decoder):
 course.exercise("ld.cost", cost)
 total = {n: multiply_adds(lambda n=n: model.draw(["a red one"], guidance_scale=2.0, n_steps=n)) for n in (4, 8)}
 states = model.encode_captions(["a red one"])
-unet = multiply_adds(lambda: model.net(codes[:1], torch.zeros(1), context=states))
+unet = multiply_adds(lambda: model.net(z0[:1], torch.zeros(1), context=states))
 check("four more guided steps, multiply-adds", total[8] - total[4], cost(4, 2.0, unet, 0),
       unlike={"one evaluation a step": cost(4, 1.0, unet, 0)})  # fmt: skip
