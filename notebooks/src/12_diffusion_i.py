@@ -265,7 +265,7 @@ print(f"P(right digit) is 1/2 at step ~{lost['linear']}; cosine: ~{lost['cosine'
 print(f"variance of the noise / of the picture there: ~{noisier:.0f}")
 
 # %% jupyter={"source_hidden": true}
-course.predicted("12.predict-lost", "near step 37")
+course.predicted("12.predict-lost", f"near step ~{lost['linear']}")
 a, (one, other) = alphas_bar[36], digits[:2].flatten(1)
 x_t = a.sqrt() * one + (1 - a).sqrt() * noise[0].flatten()
 odds = lambda scale, spread: (
@@ -381,9 +381,11 @@ axes[0].set_ylabel("density")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 show(figure, "The exact density of one reverse step and a normal of equal moments: "
      "equal for beta 0.02; for 0.3 and 0.8 the exact one has two humps.")  # fmt: skip
-small = misfit.pop("beta 0.02")
 with course.more_checks():
-    check_range("KL from the normal, beta 0.02", small, 0.0008, 0.001, unlike=misfit)
+    check_range(
+        "KL from the normal, beta 0.02", misfit["beta 0.02"], 0.0008, 0.001,
+        unlike={"beta 0.3": misfit["beta 0.3"], "beta 0.8": misfit["beta 0.8"]},
+    )  # fmt: skip
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
@@ -872,7 +874,8 @@ print(f"loss at t = 9, new digits: by heart ~{by_heart[2]:.2f}, yours ~{at_k[2]:
 print(f"mean over t, training digits: by heart ~{by_heart_train.mean():.3f}")
 print(f"yours: training digits ~{at_train.mean():.3f}, new ones ~{at_k.mean():.3f}")
 with course.more_checks():
-    check_range("the curves cross", crossing, 21, 41, unlike={"they never do": T})
+    check_range("the curves cross", crossing, 21, 33,
+                unlike={"where the digit is lost": lost["linear"]})  # fmt: skip
     check_range(
         "yours: training / new digits", at_train.mean() / at_k.mean(), 0.85, 1.15,
         unlike={"by heart": by_heart_train.mean() / by_heart.mean()},
@@ -960,10 +963,6 @@ print(f"the shaded steps together: ~{bits[low - 1 : high].sum():.2f} bits")
 # %% jupyter={"source_hidden": true}
 narrow = Bins(1 / 255, -1.0, 1.0)  # half as wide
 halved = -bin_log_prob(x, mean, betas[0].sqrt(), narrow).mean()
-with torch.no_grad():  # every digit asked for with another digit's label
-    other = average(x_1, torch.zeros(100, dtype=torch.long), (label + 1) % 10)
-other = (x_1 - betas[0].sqrt() * other) / alphas_bar[0].sqrt()
-other = -bin_log_prob(x, other, betas[0].sqrt(), bins).mean()
 ten = errors[:, :10]
 with course.more_checks():
     check(
@@ -977,7 +976,7 @@ with course.more_checks():
     check_range("bits, the last step", bits[0], 1.95, 2.2, unlike={
         "bins half as wide": bits_per_dim(halved, D)})  # fmt: skip
     check_range("fraction in steps 1 to 10", bits[:10].sum() / bits.sum(), 0.87, 0.93,
-                unlike={"every step alike": 0.1})  # fmt: skip
+                unlike={"L_0 forgotten": later[:9].sum() / later.sum()})  # fmt: skip
 
 # %% [markdown]
 # The bound is 4.2 bits per dimension. A histogram for each pixel, which knows nothing of shapes, needs only 3.5, though its samples would not look like digits. **A low number of bits and good pictures are different aims.** Nine tenths of the bits go to the first ten steps, for grey levels that nobody would miss. The last reverse step alone costs half: two thirds of the pixels are exactly black, and the last normal has a standard deviation of four grey levels. The shaded steps, in which the digit is decided, cost 0.2 bits. The simple loss looks there.
@@ -1007,7 +1006,7 @@ check_range(
 #
 # ## 11. It fails
 #
-# A whisper into a microphone that stands before its own loudspeaker becomes a howl. The cosine schedule ends in pure noise with $\beta_T=0.999$. By (11), an error of the noise in its first reverse step enters the next state multiplied by all that stands before $\epsilon$. Since $\beta_T$ and $1-\bar\alpha_T$ are nearly 1, that is $1/\sqrt{0.001}$. We sample from your network with a cosine schedule of 50 steps, with three seeds of the noise. At each step we give it the index whose noise level matches. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else. And what if it is asked at wrong indices, as if both schedules had the same levels?
+# A whisper into a microphone that stands before its own loudspeaker becomes a howl. The cosine schedule ends in pure noise with $\beta_T=0.999$. By (11), an error of the noise in its first reverse step enters the next state multiplied by all that stands before $\epsilon$. Since $\beta_T$ and $1-\bar\alpha_T$ are nearly 1, that is $1/\sqrt{0.001}$. We sample from your network with a cosine schedule of 50 steps, with three seeds of the noise. At each step we give it the index whose noise level matches. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else. A third run also asks at wrong indices, as if both schedules had the same levels.
 
 # %% jupyter={"source_hidden": true}
 cosine = score.cosine_betas(50)
@@ -1022,8 +1021,8 @@ def plain(x, k, indices=matching):
 
 
 # %%
-def first_clipped(x, k):
-    eps = plain(x, k)
+def first_clipped(x, k, indices=matching):
+    eps = plain(x, k, indices)
     if k[0] == len(cosine) - 1:
         x0_hat = ((x - (1 - a).sqrt() * eps) / a.sqrt()).clamp(-1, 1)
         eps = (x - a.sqrt() * x0_hat) / (1 - a).sqrt()
@@ -1032,10 +1031,10 @@ def first_clipped(x, k):
 
 # %% jupyter={"source_hidden": true}
 course.predicted("12.predict-error", "31.6 times")
-evenly = partial(plain, indices=torch.linspace(0, T - 1, 50))
+evenly = partial(first_clipped, indices=torch.linspace(0, T - 1, 50))
 found = {}
 for name, model in (("plain", plain), ("first step clipped", first_clipped),
-                    ("wrong indices", evenly)):  # fmt: skip
+                    ("and wrong indices", evenly)):  # fmt: skip
     runs = [draw(model, (40, 1, 12, 12), seed, betas=cosine) for seed in range(3)]
     rates = [recognised(x, asked) for x, _ in runs]
     found[name] = np.mean(rates), min(states[1].std().item() for _, states in runs)
@@ -1055,15 +1054,16 @@ check_range(
 with course.more_checks():
     check_range("plain: recognised", found["plain"][0], 0.15, 0.5,
                 unlike={"clipped": clip[0]})  # fmt: skip
-    check_range("first step clipped: recognised", clip[0], 0.65, 0.95,
-                unlike={"plain": found["plain"][0]})  # fmt: skip
+    check_range("first step clipped: recognised", clip[0], 0.72, 0.92, unlike={
+        "plain": found["plain"][0],
+        "wrong indices": found["and wrong indices"][0]})  # fmt: skip
     check_range("plain: std after one step", found["plain"][1], 1.6, 2.6,
                 unlike={"clipped": clip[1]})  # fmt: skip
 
 # %% [markdown]
 # Your network's mean squared error near pure noise is 0.003. After one step the state should have standard deviation 1. It has 2, since 31.6 squared makes a variance of 3 of this error. The network has never seen such a state, and only about one sample in three is recognised.
 #
-# Clip the guess of $x_0$ in the *first* step only, and the same network on the same schedule draws digits: about four in five are recognised. So it was this one division that did the harm. On our linear schedule, the first step multiplies an error by only a fifth. *Repairs* in use: clip, predict another target near pure noise (Salimans and Ho 2022), or end the schedule more gently.
+# Clip the guess of $x_0$ in the *first* step only, and the same network on the same schedule draws digits: about four in five are recognised. So it was this one division that did the harm. At wrong indices it is about two in three. On our linear schedule, the first step multiplies an error by only a fifth. *Repairs* in use: clip, predict another target (Salimans and Ho 2022), or end the schedule more gently.
 #
 # ## Summary
 #
