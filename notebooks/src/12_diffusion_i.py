@@ -86,7 +86,7 @@ film(
 # - *explain* why the perfect network would copy, and *repair* a broken sampler.
 #
 # You need bits per dimension (lesson 02), the KL divergence (03) and the evidence lower bound (05).
-# Two sittings of about 75 and 75 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 75 and 75 minutes, exercises included; the cells run in 45 seconds.
 #
 # ## Predict first
 #
