@@ -871,7 +871,7 @@ show(
 #
 # **It is the pairing that does it.** Three times the training does not straighten: the bend belongs to $v^*$, and a better network is nearer to $v^*$. The same points in shuffled pairs bend as before. With independent pairs one or two Euler steps are useless, even with the exact velocity. (At one step it is even farther away: it puts every sample on one point.) After reflow, one step has less than one and a half times the squared distance of fifty, on average. What is left after 50 steps is mostly the error of the first networks, and reflow does not mend it: it learns its teacher's samples, mistakes included.
 #
-# Is straightness the goal, then? Wang et al. 2024 ("Rectified Diffusion") doubt it: they retrain ordinary diffusion models on their own pairs, keep the curved paths of those models, and get few-step samplers too. What helps, they argue, is the pairs. Lee et al. 2024 argue that one round of reflow is enough in practice, and improve that round by another loss and other times.
+# Is straightness the goal, then? Wang et al. 2024 ("Rectified Diffusion") doubt it: they retrain ordinary diffusion models on their own pairs and keep the curved paths of those models. What helps, they argue, is the pairs. Lee et al. 2024 argue that one round of reflow is enough in practice, and improve that round by another loss and other times.
 #
 # ## 7. Is flow matching just diffusion?
 #
@@ -1002,9 +1002,9 @@ pulls = {t: compare(plain, middle, t) for t in (0.05, 0.25, 0.5, 0.65, 0.95)}
 
 
 # %% [markdown]
-# At 0.25 and 0.65 more training helps, at the ends less training hurts. But **at $t=\tfrac12$, where logit-normal times come most often, the networks are worse.** So "at each time the regression has its own best answer" is true of the minimiser and not of a network after 400 steps. One network answers at all times with the same weights, and while it learns, what it gains at one time it may lose at another.
+# Logit-normal times come more often at 0.25 and 0.65, and help there; they come less often at the ends, and hurt there. But **at $t=\tfrac12$, where logit-normal times come most often, the networks are worse.** So "at each time the regression has its own best answer" is true of the minimiser and not of a network after 400 steps. One network answers at all times with the same weights, and while it learns, what it gains at one time it may lose at another.
 #
-# If sharing is the cause, the surprise goes away when the middle gets a network of its own. The control does that, for $0.4<t<0.7$ only: once with the 38 points that a batch of 128 uniform times has there, and once with the 59 of logit-normal times. If haste is the other half of the cause, it goes away with patience too: three times the steps.
+# If sharing is the cause, the surprise goes away when the middle gets a network of its own. The control does that, for $0.4<t<0.7$ only: once with the 38 points that a batch of 128 uniform times has there, and once with the 59 of logit-normal times. If haste is part of the cause, it also goes away with three times the steps.
 
 # %%
 def only_middle(n, generator):
@@ -1102,7 +1102,7 @@ widgets.quiz("flow_matching")
 # %% [markdown]
 # ## Project: one evaluation
 #
-# *(2 to 3 hours)* Draw the digits of section 3 with **one** network evaluation. The measure is the Fréchet distance (lesson 09) between 500 drawn and 1,000 real digits in wavelet features (`WaveletFeatures`; the folded cell). **Target, for three training seeds: one evaluation, and less than a quarter of the distance that the same seed's network has with one step.** Our own try, reflow on 1,500 of the network's samples with 500 more steps, takes the one-step distance from about 20 to about 3. Open goal: below 2. Hand in a table with the three seeds, twenty digits, and a paragraph on which change helped and which only seemed to.
+# *(2 to 3 hours)* Draw the digits of section 3 with **one** network evaluation. The measure is the Fréchet distance (lesson 09) between 500 drawn and 1,000 real digits in wavelet features (`WaveletFeatures`; the folded cell). **Target, for three training seeds: one evaluation, and less than a quarter of the distance that the same seed's network has with one step.** Our own try, reflow on 1,500 of the network's samples with 500 more steps, takes the one-step distance from about 20 to about 3, less than the first network has with four steps. Open goal: below 2. Hand in a table with the three seeds, twenty digits, and a paragraph on which change helped and which only seemed to.
 
 # %% jupyter={"source_hidden": true}
 from genlab.metrics.features import WaveletFeatures
