@@ -138,6 +138,18 @@ def _numbers(x0: float, x_t: float, k: int, betas: Tensor) -> tuple[Any, ...]:
     return *torch.tensor([x0, x_t], dtype=torch.float64), k, betas
 
 
+def _judge_pictures(answer: Any) -> str:
+    """What follows steps back with whole pictures, and takes roots of the variance."""
+    x0 = torch.tensor([[0.3, -1.2], [0.5, 0.1]], dtype=torch.float64)
+    mean, variance = answer(x0, 0.5 * x0 + 1, 2, BETAS)
+    if not (isinstance(mean, Tensor) and isinstance(variance, Tensor)):
+        return "the numbers are right; return tensors, because pictures will step back with it."
+    right = posterior(x0, 0.5 * x0 + 1, 2, BETAS)[0]
+    if mean.shape != right.shape or not torch.allclose(mean.double(), right):
+        return "single numbers step back, but whole tensors x0 and x_t do not."
+    return ""
+
+
 POSTERIOR = Exercise(
     id="12.posterior",
     right=posterior,
@@ -171,6 +183,7 @@ POSTERIOR = Exercise(
         standard_deviation,
         "the mean is right; return the variance, not its root.",
     ),
+    judge=_judge_pictures,
 )
 
 

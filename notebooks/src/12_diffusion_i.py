@@ -82,7 +82,7 @@ film(
 #
 # - *write* the chain from data to noise, *jump* to any of its steps, and *reverse* one step;
 # - *derive* the bound on $\log p(x_0)$ term by term, and the simple loss from it;
-# - *build* a noise-predicting network, its training step and its sampler;
+# - *build* a training step and a sampler, and *train* a network with them;
 # - *explain* why the perfect network would copy, and *repair* a broken sampler.
 #
 # You need bits per dimension (lesson 02), the KL divergence (03) and the evidence lower bound (05).

@@ -40,14 +40,13 @@ def by_regression(x0, x_t, k, betas):
     return before**0.5 * x0 + gain * (x_t - alphas_bar[k] ** 0.5 * x0), 1 - before - gain * cov
 
 
-def in_a_loop_of_floats(x0, x_t, k, betas):
+def in_a_loop(x0, x_t, k, betas):
     before = 1.0
-    for beta in betas[:k].tolist():
-        before *= 1 - beta
-    beta = betas[k].item()
-    after = before * (1 - beta)
-    mean = (before**0.5 * beta * x0 + (1 - beta) ** 0.5 * (1 - before) * x_t) / (1 - after)
-    return [float(mean), (1 - before) / (1 - after) * beta]
+    for beta in betas[:k]:
+        before = before * (1 - beta)
+    after = before * (1 - betas[k])
+    mean = before**0.5 * betas[k] * x0 + (1 - betas[k]) ** 0.5 * (1 - before) * x_t
+    return [mean / (1 - after), (1 - before) / (1 - after) * betas[k]]
 
 
 def by_precisions(x0, x_t, k, betas):
@@ -59,7 +58,7 @@ def by_precisions(x0, x_t, k, betas):
     return variance * told, variance
 
 
-@pytest.mark.parametrize("answer", [by_regression, in_a_loop_of_floats, by_precisions])
+@pytest.mark.parametrize("answer", [by_regression, in_a_loop, by_precisions])
 def test_a_posterior_in_another_idiom_is_right(answer):
     assert assess(find_exercise("12.posterior"), answer) == "right"
 
@@ -83,6 +82,11 @@ def test_the_loss_and_the_walk_are_genlabs():
     torch.testing.assert_close(last(walk), right("sampler")(network, x0, noise, BETAS.float()))
 
 
+def in_floats(x0, x_t, k, betas):
+    mean, variance = by_regression(x0, x_t, k, betas)
+    return mean.tolist(), float(variance)
+
+
 def with_an_int(network, x, z, betas):
     for k in reversed(range(len(betas))):
         x = x - network(x, k)
@@ -104,6 +108,7 @@ def with_its_own_steps(network, x0, k, eps, alphas_bar):
 @pytest.mark.parametrize(
     ("name", "answer", "says"),
     [
+        ("posterior", in_floats, "return tensors"),
         ("sampler", with_an_int, "one k for each row"),
         ("training-step", with_its_own_noise, "use the one you are given"),
         ("training-step", with_its_own_steps, "use those you are given"),
