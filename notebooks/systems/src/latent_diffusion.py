@@ -869,7 +869,7 @@ widgets.quiz("latent_diffusion")
 # %% [markdown]
 # ## Project: a new relation
 #
-# *(2 to 3 hours)* Teach the model a fifth relation, *inside*: a small digit within a large zero. Extend `genlab.data.scenes` (a word, a way to place two
+# *(2 to 3 hours)* Teach the model a fifth relation, *inside*: a small digit within a large zero. Extend `genlab.data.language` (a word) and `genlab.data.scenes` (a way to place two
 # objects, where the evaluator should look), start from the shipped weights, and train ten minutes at most.
 #
 # - **Target**: all words right in at least 85 % of 500 new captions, and at most 4 points lost on old ones (`benchmarks/project_inside.py`: 91 to 93 % in three seeds, up to 3.4 ± 1.5 points lost).
