@@ -169,6 +169,10 @@ def gave_the_change_first(u, x, r, t, v):
     return change, value
 
 
+def gave_the_change_alone(u, x, r, t, v):
+    return jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))[1]
+
+
 ALONG = Exercise(
     id="few.along",
     right=along_the_path,
@@ -184,6 +188,8 @@ ALONG = Exercise(
         "At this moment the path moves with v, not with its average u.",
         gave_the_change_first,
         "These are the right two tensors in the other order: first u, then its rate of change.",
+        gave_the_change_alone,
+        "That is the rate of change alone: return two tensors, u and its rate of change.",
     ),
 )
 
@@ -225,6 +231,12 @@ def exchanged_data_and_noise(u, x0, eps, r, t):
     return (average - (v - (t - r) * change).detach()).square().mean()
 
 
+def summed_over_the_pixels(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().sum(1).mean()
+
+
 MEAN_FLOW = Exercise(
     id="few.mean-flow",
     right=mean_flow_loss,
@@ -241,6 +253,8 @@ MEAN_FLOW = Exercise(
         "The derivative is multiplied by the time that the jump bridges, t - r.",
         exchanged_data_and_noise,
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
+        summed_over_the_pixels,
+        "You summed over the pixels: take the mean over all entries.",
     ),
 )
 
