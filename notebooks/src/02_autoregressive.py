@@ -601,7 +601,7 @@ course.predicted("02.predict-bits", 2)
 
 
 # %% [markdown]
-# **Question 1: about 2 bits.** All of the past is worth about three times as much as one pixel of it. For a whole picture of 64 pixels the transformer saves more than 25 bits against the histogram: it finds a digit that it has never seen tens of millions of times as probable. This is one training; another seed gives 1.96, so do not trust the second decimal.
+# **Question 1: about 2 bits.** All of the past is worth about three times as much as one pixel of it. For a whole picture of 64 pixels the transformer saves more than 25 bits against the histogram: it finds a digit that it has never seen tens of millions of times as probable. This is the luckiest of three trainings; the others give 1.95 and 1.96, so do not trust the second decimal.
 #
 # ## 9. Draw
 #
