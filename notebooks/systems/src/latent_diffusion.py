@@ -190,7 +190,7 @@ for name, x in (("real", real), ("decoded", decoded)):
 
 
 # %% [markdown]
-# By eye you can hardly tell real from decoded. The scores can: about one caption in a hundred loses a word, and broken strokes become twice as frequent, because thin strokes fade. On the right, draws of the prior decode to scraps:
+# By eye you can hardly tell real from decoded. The scores can: in fewer than one picture of a hundred a word is lost, and broken strokes become about twice as frequent. On the right, draws of the prior decode to scraps:
 # this VAE compresses but cannot draw. **Diffusion learns the distribution of its codes.**
 #
 # ## 3. How large should a code be?
@@ -855,7 +855,7 @@ show(
 # 7. The table of section 10: compression, guidance, scale, target and word positions each earn their place; more than six steps do not.
 # 8. Too much guidance drives codes out of the region that the decoder knows. Two scores did not notice; the round trip did.
 #
-# **Your predictions.** 1: about 93 % of the digits, by layer 4. 2: in less than 1 % for each attribute, no more than without any swap. 3: as well.
+# **Your predictions.** 1: about 94 % of the digits, by layer 4. 2: in less than 1 % for each attribute, no more than without any swap. 3: as well.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
