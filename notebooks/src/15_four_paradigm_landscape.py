@@ -637,7 +637,7 @@ check_range("the gap in standard errors of 80 masks", gap / (one_mask / 80**0.5)
             1.5, 5.0, digits=1, unlike={"of one mask": gap / one_mask})
 
 # %% [markdown]
-# The nearest pair lies between two and four errors apart. So the ranking holds, if narrowly, for these two recipes. Masked diffusion has six times PixelCNN's parameters, and its bound belongs to a sampler of 64 calls, not of 16.
+# The nearest pair of trainings lies some two and a half errors apart (itself an estimate, from sixteen masks); all other pairs lie farther. So the ranking holds for these recipes, if narrowly. Masked diffusion has six times PixelCNN's parameters, and its bound belongs to a sampler of 64 calls, not of 16.
 #
 # ## 7. The course on two pages
 #
@@ -815,7 +815,7 @@ HTML("<table><tr>" + "".join(f"<th>{h}</th>" for h in heads)
 #
 # ## What production systems add
 #
-# Routers that choose a model for each request, safety filters, caches, a language model that rewrites the prompt (GLM-Image recommends one), distilled variants of the same name (FLUX.2 [klein] and its Base). And more mixtures, all of 2026: **Waypoint-1** (Overworld, January; its post on the Hugging Face blog) makes a playable world, autoregressive over frames and rectified flow within one, then trained on its own frames; **LLaDA 2.1** (arXiv:2602.08676) fills masks and afterwards overwrites what it had filled, with reinforcement learning on top; **DeepSeek-V4** (arXiv:2606.19348) trains experts by reward and merges them by distillation on the student's own texts. **Mercury 2** (Inception, February, as reported at theneuron.ai) refines all tokens in parallel; corruption, loss and size are not said, which has not kept other pages from stating them.
+# Routers that choose a model for each request, safety filters, caches, a language model that rewrites the prompt (GLM-Image recommends one), distilled variants of the same name (FLUX.2 [klein] and its Base). And more mixtures, all of 2026: **Waypoint-1** (Overworld, January; huggingface.co/blog/waypoint-1) makes a playable world, autoregressive over frames and rectified flow within one, then trained on its own frames; **LLaDA 2.1** (arXiv:2602.08676) fills masks and afterwards overwrites what it had filled, with reinforcement learning on top; **DeepSeek-V4** (arXiv:2606.19348) trains experts by reward and merges them by distillation on the student's own texts. **Mercury 2** (Inception, February, as reported at theneuron.ai) refines all tokens in parallel; corruption, loss and size are not said there. A catalogue (crafiq.ai) lists variants of 3 and 8 billion parameters under an open licence all the same.
 #
 # ## Sources
 #
