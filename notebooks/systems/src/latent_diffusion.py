@@ -371,7 +371,7 @@ for step in range(N_TRAIN := 120):
 
 # %% jupyter={"source_hidden": true}
 late = sum(losses[-20:]) / 20
-print(f"loss: first {losses[0]:.1f}, mean of the last twenty ~{late:.1f}")
+print(f"loss: first ~{losses[0]:.1f}, mean of the last twenty ~{late:.1f}")
 
 
 # %% [markdown]
@@ -605,8 +605,8 @@ with course.more_checks():
     check_range("layers 1, 2, 3: mirrored", table[5, 2], 0.8, 1.0, unlike=rest)
     rest = {"layers 1, 2, 3": table[5, 1]}
     check_range("layers 4 and 5: other colours", table[6, 1], 0.85, 1.0, unlike=rest)
-course.predicted("ld.predict-layer", 100 * table[3, 0].item())
-course.predicted("ld.predict-cell", 100 * table[3, 1].item())
+course.predicted("ld.predict-layer", f"~{100 * table[3, 0]:.0f} %")
+course.predicted("ld.predict-cell", f"~{100 * table[3, 1]:.0f} %")
 
 # %% [markdown]
 # (Effects need not add: 95 is not the cell.) A single layer, at 4 x 4 on the way up, decides nearly all digits and most colours; layer 5 finishes the colours. **Where** the objects go is decided elsewhere: on the way down and in the middle, in layers 2 and 3 together. Layer 1 decides nothing that these scores see.
@@ -697,7 +697,7 @@ with course.more_checks():
     least = matrix[1:].diagonal().min()
     nothing = {"no word": matrix[0].max()}
     check_range("on the diagonal, the smallest", least, 0.9, 1.0, unlike=nothing)
-course.predicted("ld.predict-word", 100 * aside.mean().item())
+course.predicted("ld.predict-word", f"~{100 * aside.mean():.1f} %")
 
 # %% [markdown]
 # Exactly that attribute of exactly that object changes, in 128 captions. Off the diagonal the entries are as small as in the first row, where nothing was swapped: they are pictures whose digit the evaluator misreads. (The standard error of 2 % of 128 is 1.2 points;
