@@ -185,7 +185,7 @@ LABS = (
     "npe", "language_model", "latent_diffusion", "glide", "stylegan", "text_to_video",
     "language_and_image",
 )  # fmt: skip
-# Small ones of the labs end alike in test_systems.py by day.
+# Small ones of the labs end alike in test_recipe.py by day.
 BY_NIGHT = {name for lab in LABS for name in MODULES[lab]} - {"npe_linear_gaussian"}
 BY_NIGHT |= {"mnist28_diffusion"}  # the loop of mnist16_diffusion
 
