@@ -1,7 +1,7 @@
 """Two ablations that the latent diffusion lab quotes: the scale of the codes, and word positions.
 
     python benchmarks/latent_ablations.py scale       students of 260 steps, three seeds
-    python benchmarks/latent_ablations.py positions   the shipped model trained on, three seeds
+    python benchmarks/latent_ablations.py positions   the shipped model trained on, one seed
 
 *scale*: the small U-Net of the lab on codes of standard deviation c, 200 captions of one object. Of
 c = 5.5 also with "sizes undone": the network's input is divided by its own standard
@@ -91,7 +91,7 @@ def two_objects(n):
     return facts[(facts[:, 0] != facts[:, 3]) & (facts[:, 1] != facts[:, 4])][:n]
 
 
-def positions(seeds=range(3)):
+def positions(seeds=(0,)):
     """Words right as asked, and under any of the four ways to bind the same words."""
     evaluator, facts = load_model("scene_evaluator"), two_objects(N)
     orders = [0, 1, 2, 3, 4], [3, 1, 2, 0, 4], [0, 4, 2, 3, 1], [3, 4, 2, 0, 1]
