@@ -10,8 +10,9 @@ are the processor's, one thread. Kinds of runs:
     isoflop    other widths at the compute of width 32: 20 characters a weight, or more, or fewer?
     repeated   the five small runs on texts so short that each is read as often as the large run's
     one rate   the five small runs at the learning rate of the large one
-    rates      the smallest and the largest of the small runs at other learning rates
+    rates      the smallest and the largest of the small runs, and the large one, at other rates
     large      the run that the notebook predicts
+    between    two sizes between the ladder and the large run
 """
 
 import json
@@ -32,6 +33,7 @@ from tests.notebooks.bite import code_cells  # noqa: E402
 RECORD = ROOT / "genlab_course" / "data" / "large_run.json"
 NOTEBOOK = ROOT / "notebooks" / "frontier" / "src" / "predict_the_large_run.py"
 SMALL, LARGE = (16, 24, 32, 40, 48), 128
+RATES = {16: (0.25, 0.5, 2, 4), 48: (0.5, 2), 128: (0.5, 2)}  # times the rule's
 
 
 def of_notebook():
@@ -62,8 +64,9 @@ def wanted():
         for width in SMALL:
             yield "repeated", width, seed, {"unique": int(short * plan(width)[1])}
             yield "one rate", width, seed, {"rate": rate}
+    yield from (("between", width, seed, {}) for seed in range(3) for width in (64, 96))
     for seed in range(3):
-        for width, factors in ((SMALL[0], (0.25, 0.5, 2, 4)), (SMALL[-1], (0.5, 2))):
+        for width, factors in RATES.items():
             for factor in factors:
                 yield "rates", width, seed, {"rate": factor * plan(width)[3]}
     yield from (("large", LARGE, seed, {}) for seed in (1, 2))
@@ -84,8 +87,11 @@ def main():
         how = {name: value for name, value in settings.items() if name != "unique"}
         if "unique" in settings:
             how["text"] = names["encode"](some_of(settings["unique"], seed))
+        _, characters, _, rate = plan(width)
         start = time.process_time()
-        _, loss = names["train"](width, seed, **how)
+        _, loss, _ = names["train"](
+            width, seed=seed, **{"rate": rate, "characters": characters} | how
+        )
         result = {"loss": round(loss, 4), "seconds": round(time.process_time() - start, 1)}
         found["command"] = "python benchmarks/large_run.py"
         found["versions"] = {"python": platform.python_version(), "torch": torch.__version__}

@@ -103,6 +103,7 @@ RETIRED = (
     "15.alphafold3", "15.wan", "15.sora2",
     "12.v-against-eps",
     "fm.budget",
+    "large.line",
     "few.straightness",
     "ld.captions", "ld.pipeline", "ld.pixel-std",
 )  # fmt: skip

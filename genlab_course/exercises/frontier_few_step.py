@@ -267,6 +267,8 @@ AT_ZERO = Exercise(
         "most of all: what holds it down?",
         "shortcut",
         "Look at (9): the first half of each jump ends at m, not at 0. Which row trains it now?",
+        "all alike",
+        "One of the three never asks for a jump that ends anywhere else. Read their losses again.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Exercises of the lab that predicts a large run: plan, budget, law, line, score and shards."""
+"""Exercises of the lab that predicts a large run: plan, budget, law, bet and shards."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.grading import Exercise, Mistake, Prediction, bank
 
 
 def plan(width: int) -> tuple[int, int, int, float]:
@@ -156,16 +156,50 @@ FIT = Exercise(
 )
 
 
-LINE = Exercise(
-    id="large.line",
-    right=1.9**2 / 2.6,
+def local_exponent(loss: Tensor, floor: float, gamma: float) -> Tensor:
+    """Minus d log L / d log C of L = floor + k C^-gamma."""
+    return gamma * (1 - floor / loss)
+
+
+def gave_the_exponent_above_the_floor(loss, floor, gamma):
+    return gamma + 0 * loss
+
+
+def forgot_to_divide_by_the_loss(loss, floor, gamma):
+    return gamma * (loss - floor)
+
+
+def turned_the_fraction_round(loss, floor, gamma):
+    return gamma * loss / (loss - floor)
+
+
+def kept_the_minus(loss, floor, gamma):
+    return -gamma * (1 - floor / loss)
+
+
+def took_the_part_of_the_floor(loss, floor, gamma):
+    return gamma * floor / loss
+
+
+EXPONENT = Exercise(
+    id="large.local-exponent",
+    right=local_exponent,
     mistakes=Mistake.pairs(
-        1.2,
-        "You took off the difference again; on log axes it is the ratio that repeats.",
-        1.9,
-        "That is the loss of the last run.",
-        1.9 / 2.6,
-        "That is the ratio of the two losses.",
+        gave_the_exponent_above_the_floor,
+        "That is the exponent of L - E. The logarithm is of L, with its floor.",
+        forgot_to_divide_by_the_loss,
+        "That is - dL / d log C. The derivative of log L divides by L.",
+        turned_the_fraction_round,
+        "The fraction is upside down: near the floor the curve is flat, not steep.",
+        kept_the_minus,
+        "The minus stands before the derivative already: the loss falls, so this is positive.",
+        took_the_part_of_the_floor,
+        "That is the part of the loss that does not fall. Which part does?",
+    ),
+    cases=(
+        (torch.tensor(2.6).double(), 1.0, 0.1646),
+        (torch.tensor(1.9).double(), 0.7, 0.15),
+        (torch.tensor(2.0).double(), 0.0, 0.1),
     ),
 )
 
@@ -225,5 +259,10 @@ BYTES = Exercise(
         "You cut the gradients, too; that is stage 2.",
     ),
 )
+
+SPLIT_GUESS = Prediction("large.predict-split", choices=("1", "1.4", "2"), unit="times")
+MISS_GUESS = Prediction("large.predict-miss", choices=("0.01", "0.1", "0.5"), unit="nats")
+RATE_GUESS = Prediction("large.predict-rate", choices=("too low", "too high", "right"))
+BET = Prediction("large.predict-bet", between=(0, 5), unit="nats")
 
 EXERCISES = bank(globals())

@@ -347,7 +347,7 @@ IDIOMS = [
     ("ld.swap-states", swapped_by_arithmetic),
     ("ld.swap-states", swapped_in_a_copy),
     ("large.plan", lambda w: [n := 5 * w * w + 96 * w, 20 * n, 20 * n // 64, 0.8 / w]),
-    ("large.line", 1.39),
+    ("large.local-exponent", lambda v, e, g: float(g) * (float(v) - e) / float(v)),
     ("large.bytes", 56.9),
 ]
 
@@ -406,7 +406,7 @@ FIRST_TO_MIND = [
     ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),
     ("13.passes", 116, "four evaluations off"),
-    ("large.line", 1.2, "it is the ratio that repeats"),
+    ("large.local-exponent", lambda v, e, g: np.float64(g), "That is the exponent of L - E"),
     ("large.bytes", 112, "without sharding"),
     ("large.split", lambda c, a, b, p, q: ((c / 6) ** 0.5, (c / 6) ** 0.5), "large.split"),
     ("ld.same-snr", lambda t, c: c * t, "beyond 1"),

@@ -1,0 +1,175 @@
+"""Pictures of the notebook *Predict the large run*: laws, budgets, forecasts and what happened."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY, for_text
+
+COMPUTE = "compute of the run, in units of the smallest"
+LOSS = "loss (nats a character)"
+
+
+def three_laws(c: Any, loss: Any, target: float) -> Figure:
+    """Five runs, three kinds of law that pass near them, and the run that is asked for."""
+    figure, ax = plt.subplots(figsize=(8.0, 4.0))
+    line = np.geomspace(0.6, target, 100)
+    power, start = np.polyfit(np.log(c), np.log(loss), 1)
+    above, begin = np.polyfit(np.log(c), np.log(loss - 1.2), 1)
+    slope, top = np.polyfit(np.log(c), loss, 1)
+    laws = (
+        ("levels off at 1.2", 1.2 + np.exp(begin + above * np.log(line)), RED),
+        ("a power of the compute", np.exp(start + power * np.log(line)), BLUE),
+        ("falls by the same amount each time", top + slope * np.log(line), GREEN),
+    )
+    for name, curve, colour in laws:
+        ax.plot(line, curve, color=colour, linestyle="-")
+        ax.text(target * 1.12, curve[-1], name, color=for_text(colour), va="center")
+    ax.plot(c, loss, "o", color=BLACK, markersize=8)
+    ax.text(c[1] * 1.15, loss[1] + 0.05, "five small runs, some seconds each")
+    ax.axvline(target, color="#BBBBBB", linewidth=6, zorder=0)
+    ax.text(target, 2.2, "?", ha="center", fontsize=26)
+    ax.set(xscale="log", xlim=(0.5, target * 14), xlabel=COMPUTE, ylabel=LOSS)
+    ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    ax.set_title("Three laws agree on five small runs, and disagree about the large one")
+    return figure
+
+
+def first_run(read: Any, loss: Any, levels: Mapping[str, float], text: str) -> Figure:
+    """How the loss of one small run falls, and what it writes at its end."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.4), width_ratios=(1.1, 1))
+    left.plot(read, loss, color=BLUE)
+    for name, level in levels.items():
+        left.axhline(level, color="#999999", linewidth=1, linestyle="--")
+        low = level == min(levels.values())  # below its line, where the loss is not yet
+        x, y, side = (read[0], level - 0.15, "left") if low else (read[-1], level + 0.03, "right")
+        left.text(x, y, name, ha=side, color="#555555")
+    left.set(xlabel="characters read", ylabel="loss of a batch (nats a character)", ylim=(2, 4.8))
+    left.set_title("Your first run learns more than letters")
+    right.text(0, 1, text, family="monospace", fontsize=10, va="top", linespacing=1.5)
+    right.set_axis_off()
+    right.set_title("and writes like this", loc="left")
+    return figure
+
+
+def budgets(sizes: Any, curves: Mapping[str, Any], best: Any, ratio: Any, runs: Any) -> Figure:
+    """Loss against model size at fixed budgets, by the published law and by our own runs."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.6))
+    for (name, curve), colour in zip(curves.items(), (SKY, BLUE, BLACK), strict=True):
+        left.plot(sizes, curve, color=colour, linestyle="-")
+        left.text(sizes[-1], min(curve[-1], 3.9), name, color=for_text(colour), ha="right")
+    left.plot(*best, "o", color=RED)
+    left.set(xscale="log", ylim=(1.8, 4), xlabel="weights N", ylabel="loss (nats a token)")
+    left.set_title("A published law: each budget has a best size")
+    mean, error = runs
+    right.errorbar(ratio, mean, error, fmt="o-", color=BLUE, capsize=3)
+    right.set(xscale="log", xlabel="characters for each weight, D / N", ylabel=LOSS)
+    right.minorticks_off()
+    right.set_xticks([2, 5, 20, 50, 170], ["2", "5", "20", "50", "170"])
+    right.set_title("Our network, one budget: 20 is best of five")
+    return figure
+
+
+def valley(laws: tuple[Any, Any, Any], grid: Any, curves: Any, points: Any) -> Figure:
+    """The band of floors and exponents that fit, and the same laws carried on."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.8))
+    gammas, floors, excess = laws
+    shades = (BLUE, SKY, "#E5E5E5")
+    left.contourf(gammas, floors, excess.T, (0, 1, 3.84, 10), colors=shades)
+    left.set(xlim=(0.05, 0.3), xlabel="exponent $\\gamma$", ylabel="floor E (nats)")
+    left.set_title("A valley: a higher floor asks for a steeper law")
+    left.text(0.14, 0.07, "fit well", color=for_text(BLUE))
+    for curve in curves:
+        right.plot(grid, curve, color=SKY, linestyle="-", linewidth=0.6)
+    right.errorbar(*points, fmt="o", color=BLACK, capsize=3, markersize=4)
+    right.axvline(grid[-1], color="#BBBBBB", linewidth=6, zorder=0)
+    right.set(xscale="log", xlabel=COMPUTE, ylabel=LOSS)
+    right.set_title("The laws of the valley part where no run is")
+    return figure
+
+
+def envelope(
+    grid: Any, bands: Mapping[str, Any], small: Any, runs: Sequence[tuple[float, Any]]
+) -> Figure:
+    """The forecasts as bands along the compute, and the runs that came after."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 4.2), width_ratios=(1.35, 1))
+    colours = dict(zip(bands, (GREEN, BLUE, ORANGE), strict=True))
+    for name, (mean, std) in bands.items():
+        for ax in (left, right):
+            ax.fill_between(grid, mean - std, mean + std, color=colours[name], alpha=0.25, lw=0)
+            ax.plot(grid, mean, color=colours[name], linestyle="-")
+        right.text(grid[-1] * 1.05, mean[-1], name, color=for_text(colours[name]), va="center")
+    left.errorbar(*small, fmt="o", color=BLACK, capsize=2, markersize=5)
+    for c, losses in runs:
+        for ax in (left, right):
+            ax.plot([c] * len(losses), losses, "_", color=BLACK, markersize=11, markeredgewidth=2)
+    left.set(xscale="log", xlabel=COMPUTE, ylabel=LOSS)
+    left.set_title("Three forecasts, and the runs that came after")
+    low = min(mean[-1] for mean, _ in bands.values()) - 0.08
+    right.set(xscale="log", xlim=(runs[0][0] * 0.8, grid[-1] * 6), ylim=(low, 1.85))
+    right.set(xlabel=COMPUTE)
+    right.set_title("The same, enlarged")
+    return figure
+
+
+def two_errors(forecast: float, price: float, outcome: float) -> Figure:
+    """From the forecast to the outcome: what repetition added, and what else must have happened."""
+    figure, ax = plt.subplots(figsize=(8.0, 3.0))
+    steps = (
+        ("forecast", 1.2, forecast, "#999999"),
+        ("repeated text", forecast, forecast + price, RED),
+        ("the law was too high", forecast + price, outcome, GREEN),
+        ("the large run", 1.2, outcome, BLACK),
+    )
+    for x, (_, start, end, colour) in enumerate(steps):
+        ax.bar(x, end - start, bottom=start, color=colour, width=0.6)
+        change = f"{end:.2f}" if start == 1.2 else f"{end - start:+.2f}"
+        ax.text(x, max(start, end) + 0.01, change, ha="center", weight="bold")
+        if x < len(steps) - 1:
+            ax.plot([x + 0.3, x + 0.7], [end, end], color="#999999", linewidth=1, linestyle="-")
+    ax.set(ylim=(1.2, 1.65), ylabel=LOSS)
+    ax.set_xticks(range(len(steps)), [name for name, *_ in steps])
+    ax.set_title("If repetition costs what it cost the small runs, two errors nearly cancel")
+    return figure
+
+
+def rates(
+    sweeps: Mapping[str, Any], wrong: Mapping[str, Any], ladders: Mapping[str, Any]
+) -> Figure:
+    """Loss against learning rate at three widths, and what one rate for all does to a forecast.
+
+    Each sweep and each wrong rate: rates in units of the rule and losses above the best; each
+    ladder: compute, mean and error of its runs, then compute, mean and error of its forecast.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.8))
+    for (name, (rate, above)), colour in zip(sweeps.items(), (SKY, BLUE, BLACK), strict=False):
+        left.plot(rate, above, "o-", color=colour)
+        left.text(rate[-1] * 1.1, above[-1], name, color=for_text(colour), va="center")
+    for rate, above in wrong.values():
+        left.plot(rate, above, "^", color=RED, markersize=9)
+    left.text(0.13, 0.2, "one rate\nfor all", color=for_text(RED))
+    left.axvline(1, color="#999999", linewidth=1)
+    left.set(xscale="log", xlim=(0.11, 11), xlabel="learning rate, in units of 0.8 / width")
+    left.set(ylabel="loss above the best (nats)")
+    left.minorticks_off()
+    left.set_xticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4], ["1/8", "1/4", "1/2", "1", "2", "4"])
+    left.set_title("The rule is near the best rate, and near a cliff")
+    _two_ladders(right, ladders)
+    return figure
+
+
+def _two_ladders(ax: Axes, ladders: Mapping[str, Any]) -> None:
+    marks = ((BLUE, "o", 0.9, -0.3), (RED, "^", 1.12, 0.06))
+    for (name, (runs, told)), look in zip(ladders.items(), marks, strict=False):
+        colour, mark, shift, up = look
+        at, losses, errors = runs
+        ax.errorbar(at, losses, errors, fmt=mark, color=colour, markersize=5)
+        c, mean, std = told
+        ax.errorbar(c * shift, mean, 2 * std, fmt=mark, color=colour, mfc="white", capsize=4)
+        ax.text(1.2, losses[0] + up, name, color=for_text(colour))
+    ax.set(xscale="log", ylim=(1.2, 3.0), xlabel=COMPUTE, ylabel=LOSS)
+    ax.set_title("A small run too high tilts the forecast (open, 2 sd)")

@@ -1,0 +1,82 @@
+"""The pictures of *Predict the large run* show what they are given."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from genlab_course.figures import predict_the_large_run as draw
+
+C = np.array([1.0, 3.0, 8.0, 17.0, 33.0])
+LOSS = 1.0 + 1.6 * C**-0.16
+GRID = np.geomspace(1, 1000, 12)
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def words(figure):
+    """Return all texts of a figure that are placed at marks or lines, and its titles."""
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    return texts + [ax.get_title() for ax in figure.axes]
+
+
+def ends(ax):
+    """Return the last value of each line of more than two points."""
+    return sorted(float(line.get_ydata()[-1]) for line in ax.lines if len(line.get_ydata()) > 5)
+
+
+def test_the_three_laws_meet_on_the_runs_and_part_at_the_target():
+    (ax,) = draw.three_laws(C, LOSS, 1100.0).axes
+    lowest, middle, highest = ends(ax)
+    assert lowest < middle < highest
+    assert highest - lowest > 0.2
+    curves = [line for line in ax.lines if len(line.get_ydata()) > 5]
+    near = [np.interp(np.log(C), np.log(c.get_xdata()), c.get_ydata()) for c in curves]
+    assert np.abs(near - LOSS).max() < 0.06
+
+
+def test_the_first_run_names_its_levels_and_shows_its_text():
+    levels = {"blind": 4.56, "letters": 3.1}
+    figure = draw.first_run(np.arange(8), np.linspace(4, 2, 8), levels, "the text")
+    assert {"blind", "letters", "the text"} <= set(words(figure))
+
+
+def test_budgets_have_a_curve_each_and_our_runs_their_errors():
+    curves = {f"C = {c}": LOSS + c for c in (0.0, 0.5, 1.0)}
+    figure = draw.budgets(C, curves, (C[:3], LOSS[:3]), C, (LOSS, 0.01 * LOSS))
+    assert set(curves) <= set(words(figure))
+    assert len(figure.axes[1].containers) == 1
+
+
+def test_the_valley_carries_its_laws_to_the_target():
+    gammas, floors = np.linspace(0.05, 0.3, 6), np.linspace(0, 1, 5)
+    excess = np.add.outer((gammas - 0.2) ** 2, (floors - 0.5) ** 2) * 100
+    figure = draw.valley((gammas, floors, excess), GRID, [GRID**-0.1, GRID**-0.2], (C, LOSS, 0.1))
+    assert len([line for line in figure.axes[1].lines if len(line.get_ydata()) == 12]) == 2
+
+
+def test_the_envelope_marks_every_run_in_both_panels():
+    bands = {name: (GRID**-p, 0.01 * GRID) for name, p in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
+    runs = [(100.0, [1.5, 1.4]), (1000.0, [1.2, 1.1, 1.15])]
+    figure = draw.envelope(GRID, bands, (C, LOSS, 0.1), runs)
+    for ax in figure.axes:
+        marked = [line.get_ydata() for line in ax.lines if line.get_markersize() == 11]
+        assert [len(values) for values in marked] == [2, 3]
+    assert {"a", "b", "c"} <= set(words(figure))
+
+
+def test_the_two_errors_lead_from_the_forecast_to_the_outcome():
+    (ax,) = draw.two_errors(1.40, 0.14, 1.47).axes
+    tops = [patch.get_y() + patch.get_height() for patch in ax.patches]
+    assert tops == pytest.approx([1.40, 1.54, 1.47, 1.47])
+    assert {"1.40", "+0.14", "-0.07", "1.47"} <= set(words(ax.figure))
+
+
+def test_rates_and_the_two_forecasts_are_shown():
+    sweep = (np.array([0.5, 1, 2]), np.array([0.1, 0.0, 0.2]))
+    ladder = ((C, LOSS, 0.01 * LOSS), (1000.0, 1.4, 0.05))
+    figure = draw.rates({"width 1": sweep}, {"width 1": (0.2, 0.15)}, {"good": ladder})
+    assert {"width 1", "good"} <= set(words(figure))
