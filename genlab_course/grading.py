@@ -75,6 +75,10 @@ def bank(names: dict[str, Any]) -> tuple[Exercise, ...]:
     return tuple(value for value in names.values() if isinstance(value, Exercise))
 
 
+class RefusedError(ValueError):
+    """A function of the exercise got what it should not; the text is the reply, as it stands."""
+
+
 class _Untouched(Exception):  # noqa: N818 - a signal, not an error
     """The blank of the exercise is still empty."""
 
@@ -373,6 +377,8 @@ def _as_arrays(value: Any) -> Any:
 def _explain(error: Exception, answer: Any, task: Exercise) -> str:
     """Say in a sentence what an exception of the learner's function means, and in which line."""
     text = str(error)
+    if isinstance(error, RefusedError):
+        return text
     case = task.cases[0] if task.cases else None
     try:
         if case is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genlab_course.grading import Exercise, Mistake, Prediction, bank
+from genlab_course.grading import Exercise, Mistake, Prediction, RefusedError, bank
 
 Model = Callable[[Tensor, Tensor], Tensor]
 
@@ -110,6 +110,18 @@ def covariance_not_squared(x0, x_t, k, betas):
     return mean, (1 - before) - cov / var  # <-
 
 
+def variance_grows_by_what_is_seen(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    cov, var = (1 - betas[k]).sqrt() * (1 - before), 1 - alphas_bar[k]
+    mean = before.sqrt() * x0 + cov / var * (x_t - alphas_bar[k].sqrt() * x0)
+    return mean, (1 - before) + cov**2 / var  # <-
+
+
+def weights_swapped(x0, x_t, k, betas):
+    return posterior(x_t, x0, k, betas)  # <-
+
+
 def variance_of_the_forward_step(x0, x_t, k, betas):
     alphas_bar = (1 - betas).cumprod(0)
     before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
@@ -176,6 +188,10 @@ POSTERIOR = Exercise(
         "the gain multiplies what surprises you, x_t minus *its* mean.",
         covariance_not_squared,
         "the mean is right; in the variance the covariance is squared.",
+        variance_grows_by_what_is_seen,
+        "the mean is right; the variance has a wrong sign: what you see can only lower it.",
+        weights_swapped,
+        "x_0 and x_t have swapped their weights; late in the chain the larger one belongs to x_t.",
         variance_of_the_forward_step,
         "the mean is right; the variance is that of a forward step, which knows no x_0.",
         variance_that_knows_nothing_of_x_t,
@@ -200,6 +216,11 @@ BOUND_WEIGHT = Exercise(
     mistakes=Mistake.pairs(
         lambda beta, alpha_bar, v: 1.0,
         "this is the simple loss, which has dropped the weight.",
+        lambda beta, alpha_bar, v: 1 / (2 * v),
+        "this multiplies the squared gap of the *means*; by (11), what stands before the noise "
+        "in them comes out, squared.",
+        lambda beta, alpha_bar, v: beta / (2 * v * math.sqrt((1 - beta) * (1 - alpha_bar))),
+        "what stands before the noise in the mean must be squared, all of it.",
         lambda beta, alpha_bar, v: beta**2 / (2 * beta * (1 - beta) * (1 - alpha_bar)),
         "you set the step's variance to beta; it is an argument of its own.",
         lambda beta, alpha_bar, v: beta**2 / (v * (1 - beta) * (1 - alpha_bar)),
@@ -227,7 +248,7 @@ def noise_loss(network: Model, x0: Tensor, k: Tensor, eps: Tensor, alphas_bar: T
 
 def _network(x: Any, k: Any) -> Tensor:
     if len(getattr(k, "shape", ())) != 1:
-        raise TypeError("network(x, k) wants one k for each row: torch.full((len(x),), k)")
+        raise RefusedError("network(x, k) wants one k for each row: torch.full((len(x),), k)")
     return torch.tanh(x) * (1 + k.reshape(-1, *[1] * (x.ndim - 1)) / 5)
 
 
@@ -243,9 +264,9 @@ def _batch(seed: int) -> tuple[Any, ...]:
             known = torch.stack([x0, eps], -1).flatten(1, 3)
             fit = known @ torch.linalg.lstsq(known, x.detach().flatten(1, 3)[..., None]).solution
             if not torch.allclose(fit[..., 0], x.detach().flatten(1), atol=1e-6):
-                raise ValueError("x_t is made of another noise than eps: use the one you are given")
+                raise RefusedError("x_t is made of other noise than eps: use the one you are given")
         if told.shape == k.shape and not any(torch.equal(told, k + more) for more in (0, 1)):
-            raise ValueError("the network is asked at other steps than k: use those you are given")
+            raise RefusedError("the network is asked at other steps than k: use the k given")
         return guess
 
     return network, x0, k, eps, (1 - BETAS).cumprod(0)
@@ -363,7 +384,17 @@ def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
 def _start(seed: int) -> tuple[Any, ...]:
     g = torch.Generator().manual_seed(seed)
     x_T = torch.randn(4, 3, generator=g, dtype=torch.float64)
-    return _network, x_T, torch.randn(6, 4, 3, generator=g, dtype=torch.float64), BETAS
+    last: dict[str, Any] = {}
+
+    def network(x: Any, k: Any) -> Tensor:
+        """A network that notices if random numbers were drawn since the step before."""
+        guess, state = _network(x, k), torch.get_rng_state()
+        if last.get("k") == int(k[0]) + 1 and not torch.equal(state, last["state"]):
+            raise RefusedError("you drew noise of your own; use z[k], so that results compare.")
+        last.update(k=int(k[0]), state=state)
+        return guess
+
+    return network, x_T, torch.randn(6, 4, 3, generator=g, dtype=torch.float64), BETAS
 
 
 def noised_the_finished_example(network, x, z, betas):

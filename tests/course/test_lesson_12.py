@@ -105,13 +105,56 @@ def with_its_own_steps(network, x0, k, eps, alphas_bar):
     return ((network(a.sqrt() * x0 + (1 - a).sqrt() * eps, k) - eps) ** 2).mean()
 
 
+def with_fresh_noise(network, x, z, betas):
+    bars = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        eps = network(x, torch.full((len(x),), k))
+        x = (x - betas[k] / (1 - bars[k]).sqrt() * eps) / (1 - betas[k]).sqrt()
+        x = x + betas[k].sqrt() * torch.randn_like(x) if k else x
+    return x
+
+
+def with_a_plus(x0, x_t, k, betas):
+    mean, variance = by_regression(x0, x_t, k, betas)
+    before = torch.cat([torch.ones(1), (1 - betas).cumprod(0)])[k]
+    return mean, 2 * (1 - before) - variance
+
+
+def swapped(x0, x_t, k, betas):
+    return by_regression(x_t, x0, k, betas)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("training-step", with_its_own_noise),
+        ("training-step", with_its_own_steps),
+        ("sampler", with_fresh_noise),
+        ("sampler", with_an_int),
+    ],
+)
+def test_what_is_not_asked_for_is_refused_in_a_sentence_and_not_as_a_crash(name, answer):
+    said = assess(find_exercise(f"12.{name}"), answer)
+    assert said.startswith("not yet: ")
+    assert "could not run" not in said
+
+
 @pytest.mark.parametrize(
     ("name", "answer", "says"),
     [
+        ("sampler", with_fresh_noise, "use z[k]"),
+        ("posterior", with_a_plus, "wrong sign"),
+        ("posterior", swapped, "swapped their weights"),
+        ("bound-weight", lambda beta, bar, v: 1 / (2 * v), "gap of the *means*"),
+        (
+            "bound-weight",
+            lambda beta, bar, v: beta / (2 * v * ((1 - beta) * (1 - bar)) ** 0.5),
+            "squared, all of it",
+        ),
         ("posterior", in_floats, "return tensors"),
         ("sampler", with_an_int, "one k for each row"),
         ("training-step", with_its_own_noise, "use the one you are given"),
-        ("training-step", with_its_own_steps, "use those you are given"),
+        ("training-step", with_its_own_steps, "use the k given"),
         ("shortcut", 2 * 0.59049 + 0.3 * 0.40951**0.5, "the signal by a fraction"),
         ("shortcut", 1.7, "three digits"),
         ("few-steps", "wide", "wider or narrower"),
