@@ -360,7 +360,8 @@ def _results(answer: Any, task: Exercise) -> list[Any]:
                 return [_touched(answer(*map(form, case))) for case in task.cases]
             except Exception:
                 continue
-        raise _Crashed(_explain(error, answer, task)) from error
+        said = str(error) if isinstance(error, RefusedError) else _explain(error, answer, task)
+        raise _Crashed(said) from error
 
 
 def _as_tensors(value: Any) -> Any:
@@ -377,8 +378,6 @@ def _as_arrays(value: Any) -> Any:
 def _explain(error: Exception, answer: Any, task: Exercise) -> str:
     """Say in a sentence what an exception of the learner's function means, and in which line."""
     text = str(error)
-    if isinstance(error, RefusedError):
-        return text
     case = task.cases[0] if task.cases else None
     try:
         if case is not None:

@@ -785,7 +785,7 @@ REPAIR = Exercise(
         "both bugs are gone, but so is the clipping: it is the guess of x_0 that must stay in "
         "[-1, 1].",
         repaired_with_the_smaller_variance,
-        "both bugs are gone, but the noise has now the smaller variance, beta tilde: keep beta.",
+        "both bugs are gone, but the noise now has the smaller variance, beta tilde: keep beta.",
         clips_only_the_end,
         "both bugs are gone, but you clip the finished picture only: the guess of x_0 must be "
         "clipped in every step.",
@@ -801,9 +801,10 @@ def _few_steps(answer: Any) -> str:
 
 
 FEW_STEPS_SAYS = {
-    "wide": "the mass stranded between the peaks is not in their cores. Is the exact step wider or "
-    "narrower than one that knows x_0?",
-    "right": "the means are right, the variances are not: a perfect network does not know x_0.",
+    "wide": "the mass stranded between the peaks is not in their cores. The last step returns an "
+    "average: does it vary more or less than what it averages?",
+    "right": "the means are right, the variances are not: the last step returns E[x_0 | x_1], an "
+    "average, and adds nothing.",
     "one": "the mean of each step is exact, and it leans to the nearer peak; both survive.",
     "": "choose one of narrow, wide, right, one.",
 }

@@ -157,7 +157,7 @@ def test_what_is_not_asked_for_is_refused_in_a_sentence_and_not_as_a_crash(name,
         ("training-step", with_its_own_steps, "use the k given"),
         ("shortcut", 2 * 0.59049 + 0.3 * 0.40951**0.5, "the signal by a fraction"),
         ("shortcut", 1.7, "three digits"),
-        ("few-steps", "wide", "wider or narrower"),
+        ("few-steps", "wide", "vary more or less"),
         ("few-steps", "both", "choose one of"),
     ],
 )
