@@ -426,7 +426,7 @@ show(
 # \;\underbrace{-\,\mathbb E_q\log p_\theta(x_0|x_1)}_{L_0}}\tag{10}$$
 # The prior asks whether the chain really ends in noise. Each $L_{t-1}$ compares the model's step with *your* exact step, and $L_0$ is the last step, to the picture itself.
 #
-# **Step 9. Predict the noise.** Your exact step needs $x_0$, which is what we are looking for. If a network could tell us the noise in $x_t$, we could solve (2) for $x_0$ and put that into (6); the two terms in $x_t$ add up by the same identity as before. The model uses the same formula with a guess of the noise:
+# **Step 9. Predict the noise.** Your exact step needs $x_0$, which we are looking for. If a network could tell us the noise in $x_t$, we could solve (2) for $x_0$ and put that into (6); the two terms in $x_t$ add up by the same identity. The model uses the same formula with a guess of the noise:
 # $$\begin{gathered}x_0=\frac{x_t-\sqrt{1-\bar\alpha_t}\,\epsilon}{\sqrt{\bar\alpha_t}},\qquad
 # \tilde\mu_t=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon\Big),\qquad
 # \mu_\theta=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t,t)\Big);\\
@@ -490,7 +490,7 @@ with course.more_checks():
 # $$L_{\text{simple}}=\mathbb E_{t,\,x_0,\,\epsilon}\ \big\lVert\epsilon-\epsilon_\theta\big(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\ t\big)\big\rVert^2 .\tag{13}$$
 # A network that is best at *every* $t$ minimises both. For a real network the weights matter. The sum (13) over $D$ pixels is $D$ times the mean that code and plots show. With the step's own variance your weight is 0.38 at $t=2$, 0.05 at $t=30$ and 0.13 at $t=100$. The bound cares most about small $t$, where grey levels are settled. The simple loss cares more about where shapes are decided.
 #
-# **Pause.** You have turned "draw a digit" into "guess the noise", and every step is checked. A good place to stop.
+# **Pause.** You have turned "draw a digit" into "guess the noise". A good place to stop.
 
 # %% [markdown]
 # ## 6. What does the network look like?
