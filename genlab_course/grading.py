@@ -103,6 +103,7 @@ LABS = {  # labs and frontier notebooks whose exercises begin with a shorter wor
 RETIRED = (
     "02.leaks", "02.perplexity",
     "15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation",
+    "par.residual", "par.tokens",
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",
     "15.alphafold3", "15.wan", "15.sora2",
     "12.v-against-eps",

@@ -40,7 +40,7 @@ CHOSEN = {
     "latent_diffusion": ("card('latent_diffusion')['metrics'][key]", -1, (0.0, 0.03, 1.0, 0.57)),
     "stylegan": ("widgets.style_mixer(gan", 0, (0.0, 0.0, 1.0, 0.49)),
     "text_to_video": ('"generated videos, frames 0 to 7"', 0, (0.15, 0.055, 1.0, 1.0)),
-    "discrete_and_parallel": ("film(map(frame,", 0, (0.0, 0.0, 0.66, 1.0)),
+    "discrete_and_parallel": ("film(frames, alt=draw.FILLING", 0, (0.0, 0.0, 0.66, 1.0)),
     "few_step": ("draw.rows(", 0, (0.127, 0.16, 0.65, 0.905)),
     "speedrun": ("import warnings", 0, (0.104, 0.18, 0.46, 0.81)),
     "predict_the_large_run": ("asked.items() <= r.items()", 0, (0.07, 0.05, 1.0, 0.9)),

@@ -1,9 +1,14 @@
-"""Exercises of the notebook on parallel tokens: verify a draft, and pay for independence."""
+"""Exercises of the notebook on parallel tokens: check a draft, guess gaps, pay in bits."""
 
 import torch
 from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.predictions import Prediction
+
+TEXT = Prediction(id="par.predict-text", choices=("zero", "a little", "as far as the table"))
+WORDS = Prediction(id="par.predict-words", between=(0, 100), unit="percent")
+ONES = Prediction(id="par.predict-ones", between=(0, 100), unit="of 100")
 
 
 def kept(drafted: Tensor, p: Tensor, q: Tensor, u: Tensor) -> Tensor:
@@ -60,58 +65,57 @@ ACCEPT = Exercise(
 )
 
 
-def speculative_token(x: Tensor, p: Tensor, q: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """The drafted tokens x, or what replaces those that are rejected."""
+def replacement(p: Tensor, q: Tensor) -> Tensor:
+    """The distribution of the token that replaces a rejected one: what q gave too little of."""
     left = (p - q).clamp(min=0)
-    again = torch.searchsorted(left.cumsum(0) / left.sum(), v, right=True)
-    return torch.where(u < p[x] / q[x], x, again)
+    return left / left.sum(-1, keepdim=True)
 
 
 X, P, Q, U = _round(3, 60, 2)
 
 
-def drew_from_the_target_again(x, p, q, u, v):
-    again = torch.searchsorted(p.cumsum(0), v, right=True)
-    return torch.where(u < p[x] / q[x], x, again)
+def drew_from_the_target_again(p, q):
+    return p
 
 
-def drew_from_what_the_draft_has_too_much(x, p, q, u, v):
+def drew_from_what_the_draft_has_too_much(p, q):
     left = (q - p).clamp(min=0)
-    again = torch.searchsorted(left.cumsum(0) / left.sum(), v, right=True)
-    return torch.where(u < p[x] / q[x], x, again)
+    return left / left.sum(-1, keepdim=True)
 
 
-def drew_from_the_absolute_difference(x, p, q, u, v):
+def drew_from_the_absolute_difference(p, q):
     left = (p - q).abs()
-    again = torch.searchsorted(left.cumsum(0) / left.sum(), v, right=True)
-    return torch.where(u < p[x] / q[x], x, again)
+    return left / left.sum(-1, keepdim=True)
 
 
-def replaced_every_token(x, p, q, u, v):
+def drew_from_the_difference_with_its_sign(p, q):
+    left = p - q
+    return left / left.sum(-1, keepdim=True)
+
+
+def did_not_normalise(p, q):
+    return (p - q).clamp(min=0)
+
+
+def normalised_over_the_batch(p, q):
     left = (p - q).clamp(min=0)
-    again = torch.searchsorted(left.cumsum(0) / left.sum(), v, right=True)
-    return again
+    return left / left.sum()
 
 
-def did_not_normalise(x, p, q, u, v):
+def divided_by_what_is_kept(p, q):
     left = (p - q).clamp(min=0)
-    again = torch.searchsorted(left.cumsum(0), v, right=True)
-    return torch.where(u < p[x] / q[x], x, again)
+    return left / torch.minimum(p, q).sum(-1, keepdim=True)
 
 
-def left_out_the_rejected_token_alone(x, p, q, u, v):
-    again = x.clone()
-    for row, token in enumerate(x):
-        others = p.clone()
-        others[token] = 0
-        again[row] = torch.searchsorted(others.cumsum(0) / others.sum(), v[row], right=True)
-    return torch.where(u < p[x] / q[x], x, again)
+def drew_from_what_both_have(p, q):
+    left = torch.minimum(p, q)
+    return left / left.sum(-1, keepdim=True)
 
 
-RESIDUAL = Exercise(
-    id="par.residual",
-    right=speculative_token,
-    cases=tuple((X[:, i], P[i, i], Q[i, i], U[:, 0], U[:, 1]) for i in (0, 1)),
+REPLACEMENT = Exercise(
+    id="par.replacement",
+    right=replacement,
+    cases=((P[:, 0], Q[:, 0]), (P, Q)),
     mistakes=Mistake.pairs(
         drew_from_the_target_again,
         "This is the broken sampler as it stood: what q already gave is given again.",
@@ -119,28 +123,129 @@ RESIDUAL = Exercise(
         "You draw from what the draft gave too much of: q - p in place of p - q.",
         drew_from_the_absolute_difference,
         "You draw from |p - q|: what the draft gave too much of must not come back.",
-        replaced_every_token,
-        "You replace every token, kept ones too.",
+        drew_from_the_difference_with_its_sign,
+        "p - q sums to 0 and has negative parts: where the draft gave enough, nothing is missing.",
         did_not_normalise,
-        "You draw from p - q without dividing by its sum: some v lie beyond the end.",
-        left_out_the_rejected_token_alone,
-        "You leave out the rejected token alone; others that the draft likes come twice, too.",
+        "These numbers sum to 1 - beta, not to 1: divide by their sum.",
+        normalised_over_the_batch,
+        "You divide by the sum over the whole batch; each row is a distribution of its own.",
+        divided_by_what_is_kept,
+        "You divide by beta, the probability of being kept; what is missing sums to 1 - beta.",
+        drew_from_what_both_have,
+        "That is what the kept tokens carry already. What of p is still missing?",
     ),
 )
 
 
-TOKENS = Exercise(
-    id="par.tokens",
-    right=3.3616,
+SPEED_UP = Exercise(
+    id="par.speed-up",
+    right=2.4695,
     mistakes=Mistake.pairs(
-        4.2,
-        "A token counts only if all before it are kept: 1 + 4 * 0.8 forgets that.",
+        5.0,
+        "1 / (1 - beta) is the most tokens, for k without end; what would drafting cost then?",
+        3.9514,
+        "That is the number of tokens at the best k; a round costs more than one evaluation.",
+        2.401,
+        "That is k = 4, or k = 8. Try what lies between.",
         3.2,
-        "4 * 0.8 counts each draft by itself; and the target adds a token of its own.",
-        2.952,
-        "That sum ends at a ** 3; all four can be kept, too.",
-        2.3616,
-        "These are the kept ones alone: the same evaluation yields one token more.",
+        "k * beta counts each draft by itself; a token counts only if all before it are kept.",
+        2.2857,
+        "You divide by 1 + k / 10, which is right; but one token comes in any case.",
+    ),
+)
+
+
+def masked_loss(logits: Tensor, x: Tensor, hidden: Tensor, t: Tensor) -> Tensor:
+    """The weighted guesses of the hidden tokens of each text, in nats."""
+    log_p = logits.log_softmax(-1)
+    right = log_p.gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, right, 0).sum(1) / t[:, 0]
+
+
+_G = torch.Generator().manual_seed(21)
+_LOGITS = torch.randn(6, 5, 4, generator=_G, dtype=torch.float64)
+_X = torch.randint(4, (6, 5), generator=_G)
+_T = 0.2 + 0.7 * torch.rand(6, 1, generator=_G, dtype=torch.float64)
+_GAPS = torch.rand(6, 5, generator=_G) < 0.6
+_GAPS[:, 0] = True  # a mean over none is no mean
+_GAPS[:, 1] = False
+
+
+def forgot_the_weight(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, right, 0).sum(1)
+
+
+def took_the_mean_over_the_hidden(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, right, 0).sum(1) / hidden.sum(1)
+
+
+def counted_visible_tokens(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return -right.sum(1) / t[:, 0]
+
+
+def asked_for_the_visible_ones(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, 0, right).sum(1) / t[:, 0]
+
+
+def weighted_with_the_time(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, right, 0).sum(1) * t[:, 0]
+
+
+def forgot_the_sign(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return torch.where(hidden, right, 0).sum(1) / t[:, 0]
+
+
+def took_logits_for_log_probabilities(logits, x, hidden, t):
+    right = logits.gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, right, 0).sum(1) / t[:, 0]
+
+
+def divided_by_the_length(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, right, 0).mean(1) / t[:, 0]
+
+
+def took_the_mean_of_the_batch(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return (-torch.where(hidden, right, 0).sum(1) / t[:, 0]).mean()
+
+
+def divided_every_text_by_every_time(logits, x, hidden, t):
+    right = logits.log_softmax(-1).gather(-1, x[..., None])[..., 0]
+    return -torch.where(hidden, right, 0).sum(1) / t
+
+
+LOSS = Exercise(
+    id="par.loss",
+    right=masked_loss,
+    cases=((_LOGITS, _X, _GAPS, _T), (_LOGITS.flip(0), _X, _GAPS, _T)),
+    mistakes=Mistake.pairs(
+        forgot_the_weight,
+        "The weight 1/t is missing: without it the sum is no mean over orders.",
+        took_the_mean_over_the_hidden,
+        "You divide by the number of hidden tokens; (7) divides by t, whatever number is hidden.",
+        counted_visible_tokens,
+        "You count visible tokens, too; only hidden ones are guesses.",
+        asked_for_the_visible_ones,
+        "You count the visible tokens and leave out the hidden ones.",
+        weighted_with_the_time,
+        "You multiply by t; the weight is 1/t.",
+        forgot_the_sign,
+        "The sign: a loss is minus the log-probability.",
+        took_logits_for_log_probabilities,
+        "logits are not log-probabilities yet: log_softmax along the last axis.",
+        divided_by_the_length,
+        "You divide by the number of tokens; (7) has a sum over the hidden ones.",
+        took_the_mean_of_the_batch,
+        "That is the mean over the batch; return a number for each text.",
+        divided_every_text_by_every_time,
+        "t has shape (b, 1): dividing (b,) by it pairs every text with every time. Take t[:, 0].",
     ),
 )
 

@@ -27,7 +27,6 @@ from tests.notebooks import bite, build
 
 STANDARD = (  # the notebooks of the older form; anatomy_before.py judges them until each is rebuilt
     "frontier/speedrun",
-    "frontier/discrete_and_parallel",
 )
 REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "02_autoregressive",
@@ -35,6 +34,7 @@ REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "15_four_paradigm_landscape",
     "frontier/flow_matching",
     "frontier/few_step",
+    "frontier/discrete_and_parallel",
     "systems/latent_diffusion",
     "frontier/predict_the_large_run",
 )

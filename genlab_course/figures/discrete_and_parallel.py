@@ -1,0 +1,194 @@
+"""Pictures of the notebook on parallel tokens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genlab_course.figures import BLUE, GREEN, ORANGE, PINK, RED, for_text, show
+
+BLACK, GREY = "#222222", "#777777"
+FILLING = (
+    "Three groups of six digits fill up from blue, hidden pixels. In one evaluation all are full "
+    "at once and are speckle. In eight evaluations they are digits with some stray pixels. Pixel "
+    "by pixel takes 64 evaluations and draws cleaner digits."
+)
+HIDDEN = torch.tensor([0.62, 0.78, 0.92])  # the colour of a hidden pixel
+
+
+def sheet(x: Tensor, n_columns: int) -> NDArray[np.float32]:
+    """Digits of 8 x 8 pixels, 17 grey levels or hidden (17), side by side with gutters."""
+    x = x.reshape(-1, 8, 8, 1)
+    ink = (1 - x.float() / 16).expand(-1, -1, -1, 3)
+    coloured = torch.where(x == 17, HIDDEN, ink)
+    tiles = torch.nn.functional.pad(coloured, (0, 0, 1, 1, 1, 1), value=0.88)
+    rows = [torch.cat(list(row), 1) for row in tiles.split(n_columns)]
+    return torch.cat(rows, 0).numpy()
+
+
+def frame(filled: Mapping[int, Sequence[Tensor]], p: int) -> Figure:
+    """Six digits of each number of evaluations n, after p of them."""
+    figure, axes = plt.subplots(1, len(filled), figsize=(9, 2.8))
+    for ax, (n, states) in zip(axes, filled.items(), strict=True):
+        ax.imshow(sheet(states[min(p, n)], 3), interpolation="nearest")
+        ax.set_axis_off()
+        name = f"{n} evaluation{'s' * (n > 1)}"
+        ax.set_title(f"{name}\n{min(p, n)} of {n}")
+    return figure
+
+
+def kept_and_replaced(target: Tensor, draft: Tensor) -> None:
+    """Draft and target, what is kept of the draft, and what replaces the rest."""
+    p, q = target.numpy(), draft.numpy()
+    figure, axes = plt.subplots(1, 3, figsize=(10, 2.9), sharey=True)
+    both, place = np.minimum(p, q), np.arange(3)
+    axes[0].bar(place - 0.2, q, 0.38, color=ORANGE)
+    axes[0].bar(place + 0.2, p, 0.38, color=BLUE)
+    for ax in axes[1:]:
+        ax.bar(place, both, 0.5, color=GREEN)
+    axes[1].bar(place, q - both, 0.5, both, color=ORANGE, alpha=0.45)
+    axes[2].bar(place, p - both, 0.5, both, color=BLUE)
+    titles = ("Two distributions", "The draft, checked", "The result is the target")
+    words = (
+        ((0.15, 0.53, "target p", BLUE), (1.3, 0.72, "draft q", ORANGE)),
+        ((-0.3, 0.14, "kept:\nmin(p, q)", GREEN), (1.3, 0.72, "rejected", ORANGE)),
+        ((-0.3, 0.53, "replacements", BLUE), (1.75, 0.23, "kept", GREEN)),
+    )
+    for ax, title, labels in zip(axes, titles, words, strict=True):
+        ax.set(xticks=place, xticklabels=list("abc"), title=title, ylim=(0, 0.8), xlabel="token")
+        for x, y, word, colour in labels:
+            ax.text(x, y, word, color=for_text(colour), fontsize=10)
+    axes[0].set_ylabel("probability")
+    alt = (
+        "Bars over three tokens. Left: a draft that favours c, a target that favours a. Middle: "
+        "the kept part, min(p, q), and the rejected part of c. Right: kept part plus replacements "
+        "has the heights of the target."
+    )
+    show(figure, alt)
+
+
+def drafting(
+    ks: Sequence[int],
+    tokens: Mapping[int, Any],
+    formula: Callable[[float, Any], Any],
+    written: Sequence[tuple[str, Sequence[int]]],
+) -> None:
+    """Tokens per evaluation against k, and texts with their rounds."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), width_ratios=[1, 1.9])
+    far = np.arange(0, 9)
+    for (order, rows), colour in zip(tokens.items(), (PINK, RED), strict=True):
+        mean, error = rows.mean(0), rows.std(0, ddof=1)
+        line = formula(mean[0] - 1, far)
+        left.plot(far, line, "--", color=colour)
+        left.errorbar(ks, mean, error, fmt="o", color=colour)
+        name = f"draft sees {order} character{'s' * (order > 1)}"
+        left.text(7.4, line[-1] + 0.12, name, color=for_text(colour), ha="right", fontsize=10)
+    left.set(xlabel="drafted tokens k", ylabel="tokens per evaluation", ylim=(0.9, 3.6))
+    left.set_title("Each further draft yields less", size=11)
+    left.text(0.2, 3.35, "dashed: formula (4)", color=BLACK, fontsize=9)
+    right.set_axis_off()
+    right.set(xlim=(0, 64), ylim=(-0.5, 6))
+    for line_number, (text, ends) in enumerate(written):
+        for at, character in enumerate(text):
+            last = at + 2 in ends
+            right.text(
+                at, 5 - line_number, character, fontsize=12.5, family="monospace",
+                color=BLUE if last else for_text(GREEN), weight="bold" if last else "normal",
+            )  # fmt: skip
+    right.set_title("Green: drafted and kept; bold blue: drawn from the target", size=11)
+    alt = (
+        "Left: tokens per evaluation against drafted tokens, for two drafts. Points lie by two "
+        "curves that flatten, at two and at three tokens. Right: six lines of text in which most "
+        "characters are green, kept drafts, and about four in ten are blue."
+    )
+    show(figure, alt)
+
+
+def word_frequencies(names: Sequence[str], ratios: Mapping[str, Tensor]) -> None:
+    """How often each word is written, over how often it should be, by two rules."""
+    exact, biased = (ratio.numpy() for ratio in ratios.values())
+    rank = np.argsort(-biased)
+    figure, ax = plt.subplots(figsize=(11, 3.2))
+    ax.bar(range(len(names)), biased[rank], color=PINK)
+    ax.plot(range(len(names)), exact[rank], "o", color=BLUE, markersize=4)
+    ax.text(14, 2.3, "bars: surest drawn letter first", color=for_text(PINK))
+    ax.text(40, 1.3, "dots: surest position first", color=BLUE)
+    ax.set_xticks(range(len(names)), [names[i] for i in rank], rotation=90, fontsize=8)
+    ax.set(ylabel="frequency / right one", xlim=(-0.7, len(names) - 0.3))
+    ax.set_title("Every result is a word of the list, but not equally often", size=11)
+    alt = (
+        "Bars of 64 words, by how often they are written relative to what is right. Keeping the "
+        "surest drawn letter writes a few words three times too often and some almost never; dots "
+        "for choosing by position scatter about one."
+    )
+    show(figure, alt)
+
+
+def prices(
+    curves: Mapping[str, Any], trained: Any, bounds: Mapping[str, tuple[Sequence[int], Any]]
+) -> None:
+    """Bits against evaluations: lost for words, spent a pixel for digits."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8))
+    looks = {
+        "random times": (GREY, "s"),
+        "sure first": (ORANGE, "^"),
+        "least sure first": (BLUE, "o"),
+    }
+    places = {
+        "random times": (3.3, 1.3),
+        "sure first": (2.5, 2.75),
+        "least sure first": (2.05, 0.05),
+    }
+    for name, (n, bits) in curves.items():
+        colour, mark = looks[name]
+        left.plot(n, bits, f"{mark}-", color=colour)
+        left.text(*places[name], name, color=for_text(colour), fontsize=10)
+    mean, error = trained.mean(0), trained.std(0, ddof=1)
+    left.errorbar(mean[:, 0], mean[:, 1], error[:, 1], fmt="o:", color=RED, linewidth=1.2)
+    left.text(
+        4.05, 0.52, "least sure first,\nthree trained networks", color=for_text(RED), fontsize=9
+    )
+    left.set(xlabel="evaluations (mean of the 64 words)", ylabel="bits lost a word")
+    left.set(xlim=(1.8, 5.4), ylim=(-0.15, 4.4))
+    left.set_title("Words: free from 3.1 evaluations", size=11)
+    for (name, (ks, bits)), colour in zip(bounds.items(), (BLUE, RED), strict=True):
+        spread = bits.std(0, ddof=1) if len(bits) > 1 else None
+        right.errorbar(ks, bits.mean(0), spread, fmt="o-", color=colour)
+        words = "U-Net" if name == "U-Net" else "three small networks"
+        right.text(64, bits.mean(0)[-1] + 0.03, words, color=for_text(colour), ha="right")
+    right.set(xscale="log", xlabel="evaluations a digit", ylabel="bits a pixel, at most")
+    right.set_xticks((1, 2, 4, 8, 16, 32, 64), ("1", "2", "4", "8", "16", "32", "64"))
+    right.minorticks_off()
+    right.set_title("Digits: most of the price is gone after eight", size=11)
+    alt = (
+        "Left: bits lost a word against evaluations. Least sure first reaches zero at 3.1 "
+        "evaluations, sure first at four, random times falls slowly; with trained networks least "
+        "sure first stays near a third of a bit. Right: bits a pixel of digits fall from 2.4 at "
+        "one evaluation, steeply until four to eight, then slowly, for two kinds of network."
+    )
+    show(figure, alt)
+
+
+def digit_sheets(sheets: Mapping[str, Tensor], scores: Mapping[str, Any]) -> None:
+    """Digits of each rule, with precision and recall where they are given."""
+    figure, axes = plt.subplots(1, len(sheets), figsize=(11, 3.4))
+    for ax, (name, x) in zip(axes, sheets.items(), strict=True):
+        ax.imshow(sheet(x, 3), interpolation="nearest")
+        ax.set_axis_off()
+        told = (
+            "precision {:.2f}, recall {:.2f}".format(*scores[name])
+            if name in scores
+            else "one picture"
+        )
+        ax.set_title(f"{name}\n{told}", size=11)
+    alt = (
+        "Four sheets of twelve digits drawn in eight evaluations. With random positions and with "
+        "the surest positions many digits occur. With the surest drawn value nearly every picture "
+        "is an upright stroke, a one. At temperature 0 all twelve are the same picture."
+    )
+    show(figure, alt)
