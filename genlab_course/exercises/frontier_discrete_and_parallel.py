@@ -149,8 +149,8 @@ SPEED_UP = Exercise(
         "That is k = 4, or k = 8. Try what lies between.",
         3.2,
         "k * beta counts each draft by itself; a token counts only if all before it are kept.",
-        2.2857,
-        "You divide by 1 + k / 10, which is right; but one token comes in any case.",
+        1.8594,
+        "You count kept drafts alone; one token more comes out of every round.",
     ),
 )
 
