@@ -98,6 +98,10 @@ LOSS = Exercise(
         "you averaged probabilities, not their logarithms.",
         lambda logits, x: -logits.log_softmax(1).gather(-1, x[..., None]).mean(),
         "you normalised over the positions; the distribution is over the last axis.",
+        lambda logits, x: -logits.log_softmax(-1)[..., x].mean(),
+        "[..., x] takes all tokens of x at every position; gather takes each position's own.",
+        lambda logits, x: F.cross_entropy(logits.reshape(len(x), -1, x.shape[1]), x),
+        "reshape does not turn axes round, it deals the numbers out anew: use logits.mT.",
         lambda logits, x: F.cross_entropy(logits.softmax(-1).mT, x),
         "you applied the softmax twice: log_softmax and cross_entropy take the bare logits.",
         lambda logits, x: F.cross_entropy(logits[:, :-1].mT, x[:, 1:]),
@@ -175,6 +179,17 @@ def took_the_root_of_the_number_of_keys(q, k, v, mask):
     return scores.masked_fill(~mask, -math.inf).softmax(-1) @ v
 
 
+def took_the_root_of_the_number_of_queries(q, k, v, mask):
+    scores = q @ k.mT / math.sqrt(q.shape[-2])
+    return scores.masked_fill(~mask, -math.inf).softmax(-1) @ v
+
+
+def reshaped_the_keys(q, k, v, mask):
+    turned = k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2])
+    scores = q @ turned / math.sqrt(q.shape[-1])
+    return scores.masked_fill(~mask, -math.inf).softmax(-1) @ v
+
+
 def softmax_over_the_queries(q, k, v, mask):
     scores = q @ k.mT / math.sqrt(q.shape[-1])
     return scores.masked_fill(~mask, -math.inf).softmax(-2) @ v
@@ -234,6 +249,10 @@ READ = Exercise(
         took_the_root_of_the_number_of_keys,
         "you took the root of the number of keys; take that of the length of one query, "
         "q.shape[-1].",
+        took_the_root_of_the_number_of_queries,
+        "you took the root of the number of queries; take that of the length of one, q.shape[-1].",
+        reshaped_the_keys,
+        "reshape does not turn axes round, it deals the numbers out anew: use k.mT.",
         softmax_over_the_queries,
         "your softmax runs over the queries; each query's weights, along the last axis, must add "
         "up to 1.",
@@ -246,14 +265,14 @@ READ = Exercise(
         the_weights_alone,
         "these are the weights; the last step is their weighted mean of the values.",
         the_mean_without_query_and_key,
-        "this is the plain mean of run 2: queries and keys do not appear in it yet.",
+        "this is the plain mean of version 2: queries and keys do not appear in it yet.",
     ),
 )
 
 
 WITHOUT_MASK = "without a mask every position of (2) reads the whole shifted picture."
 WITHOUT_SHIFT = "without the shift, which pixel stands at position i of (3), on the diagonal?"
-SHORT_MEMORY = "(4) never looks ahead. That it forgets what lies far back costs bits, no honesty."
+SHORT_MEMORY = "(4) never looks ahead. That it forgets what lies far back costs bits, not honesty."
 OUR_OWN = "what do shift and mask together hide in (1)?"
 
 
@@ -295,6 +314,8 @@ def sample(
 
 def _follow(x: Tensor) -> Tensor:
     """Logits that leave no choice: token i is the one before plus i, modulo 3; the first is 2."""
+    if x.shape[1] not in (5, 7):
+        raise ValueError(f"the network got {x.shape[1]} columns of x: hand it all of x, each time")
     before = F.pad(x[:, :-1], (1, 0), value=2)
     return 50.0 * F.one_hot((before + torch.arange(x.shape[1])) % 3, 3)
 
@@ -345,6 +366,14 @@ def read_the_row_before(network, x, start, generator):
     return x
 
 
+def wrote_one_place_too_far(network, x, start, generator):
+    x = x.clone()
+    for i in range(start, x.shape[1] - 1):
+        probs = network(x)[:, i].softmax(-1)
+        x[:, i + 1] = torch.multinomial(probs, 1, generator=generator)[:, 0]
+    return x
+
+
 def drew_the_given_tokens_anew(network, x, start, generator):
     x = x.clone()
     for i in range(x.shape[1]):
@@ -374,6 +403,8 @@ SAMPLER = Exercise(
         "the right row, but the network ran once, before anything was drawn.",
         read_the_row_before,
         "the network runs for each token now, but row i - 1 is the distribution of token i - 1.",
+        wrote_one_place_too_far,
+        "row i is the distribution of token i, and you wrote its draw to place i + 1.",
         drew_the_given_tokens_anew,
         "you drew the given tokens anew: begin at `start`.",
         took_the_likeliest_token,

@@ -29,11 +29,13 @@ def sheet(pictures: Tensor, done: int = 64, n_columns: int = 10) -> NDArray[np.f
     return wall[:-1, :-1]
 
 
-def walls(rows: Mapping[str, Tensor], title: str = "") -> Figure:
-    """Rows of ten digits, each with its name at the left."""
+def walls(rows: Mapping[str, Tensor], title: str = "", half: int | None = None) -> Figure:
+    """Rows of ten digits, named at the left; `half`: the row whose lower halves were drawn."""
     figure, axes = plt.subplots(len(rows), 1, figsize=(8.6, 0.8 * len(rows) + 0.45))
-    for ax, (name, pictures) in zip(np.atleast_1d(axes), rows.items(), strict=True):
-        ax.imshow(sheet(pictures), interpolation="nearest")
+    for place, (ax, name) in enumerate(zip(np.atleast_1d(axes), rows, strict=True)):
+        ax.imshow(sheet(rows[name]), interpolation="nearest")
+        if place == half:
+            ax.axhline(3.5, c=ORANGE, lw=1.5)
         ax.set_axis_off()
         ax.text(-3, 3.5, name, ha="right", va="center", fontsize=10)
     figure.suptitle(title)
@@ -110,7 +112,7 @@ def draw_block() -> Figure:
         strict=True,
     ):
         ax.text(-1.35, y, words, ha="right", va="center", fontsize=10, color=GREY)
-    says = "blue: values, as much of each as query and key say · grey: the vector passes by"
+    says = "blue: values, weighted by query and key · grey: the vector passes by"
     ax.text(2.4, -0.6, says, ha="center", fontsize=10, color=GREY)
     return figure
 
@@ -129,14 +131,13 @@ def _line(ax: Axes, x0: float, y0: float, x1: float, y1: float, colour: str, wid
 def draw_leaks(found: Mapping[str, Tensor]) -> Figure:
     """Maps `(64, 64)` of which prediction responds to which pixel, and their first ten rows."""
     figure, axes = plt.subplots(2, len(found), figsize=(10.4, 5.8))
-    figure.suptitle("Orange on or above the line: a leak")
+    figure.suptitle("Orange on the diagonal or above it: a leak")
     colours = ListedColormap([PALE, BLUE, RED])
     for below, n in enumerate((64, 10)):  # all pixels, and the first ten
         edges = (0.5, n + 0.5, n + 0.5, 0.5)
         for ax, (name, j) in zip(axes[below], found.items(), strict=True):
             coded = (j.int() + j.triu().int())[:n, :n]
             ax.imshow(coded.numpy(), cmap=colours, vmin=0, vmax=2, extent=edges)
-            ax.plot(edges[:2], edges[:2], c=BLACK, lw=0.6, ls="-")
             ax.set(xticks=[1, n], yticks=[1, n], title="" if below else name)
         axes[below, 0].set_ylabel("prediction $i$" if n == 64 else "the first ten")
     figure.supxlabel("input pixel $j$ · blue: allowed and read · orange: a leak", fontsize=10)

@@ -53,6 +53,23 @@ def test_a_loss_in_the_idiom_of_cross_entropy_is_right():
     assert assess(find_exercise("02.loss"), mine) == "right"
 
 
+def test_a_sampler_that_hands_over_a_prefix_is_told_to_hand_over_everything():
+    def by_prefix(network, x, start, generator):
+        for i in range(start, x.shape[1]):
+            probs = network(x[:, :i])[:, -1].softmax(-1)
+            x[:, i] = torch.multinomial(probs, 1, generator=generator)[:, 0]
+        return x
+
+    assert "hand it all of x" in assess(find_exercise("02.sampler"), by_prefix)
+
+
+def test_a_row_whose_lower_halves_were_drawn_is_marked():
+    digits = torch.randint(17, (10, 64))
+    axes = lesson_02.walls({"a": digits, "b": digits}, half=1).axes
+    assert [len(ax.lines) for ax in axes] == [0, 1]
+    plt.close("all")
+
+
 def test_each_picture_of_the_lesson_has_its_message():
     digits = torch.randint(17, (20, 64))
     assert lesson_02.sheet(digits, 5).shape == (17, 89, 3)
