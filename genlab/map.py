@@ -98,8 +98,8 @@ PARADIGMS: tuple[Paradigm, ...] = (
         (
             # none: annealed Langevin steps, or a few large ones
             ("multi-step", ("indirect", "bound", "unnormalised", "none")),
-            ("parallel-refinement", ("bound",)),
-            ("one-pass", ("none",)),  # trained to jump (frontier)
+            ("parallel-refinement", ("bound", "none")),  # none: tokens kept by confidence
+            ("one-pass", ("none",)),  # trained to jump (frontier), as usually trained
         ),
         "denoise step by step", "one a step", "many evaluations", (10, 11, 12, 13, 14),
     ),

@@ -19,8 +19,8 @@ import re
 import textwrap
 import tomllib
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Exercise:
     judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
     rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
     atol: float | None = None
+    synonyms: Mapping[str, str] = field(default_factory=dict)  # other words, in lower case
 
     def __post_init__(self) -> None:
         if not self.hints:
@@ -105,7 +106,7 @@ RETIRED = (
     "15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation",
     "par.residual", "par.tokens",
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",
-    "15.alphafold3", "15.wan", "15.sora2",
+    "15.alphafold3", "15.wan", "15.sora2", "15.disguises",
     "12.v-against-eps",
     "fm.budget",
     "large.line",
@@ -352,7 +353,7 @@ def _results(answer: Any, task: Exercise) -> list[Any]:
     if task.cases is None:
         return [_touched(answer)]
     try:
-        return [_touched(answer(*_copy(case))) for case in task.cases]
+        return [_word(_touched(answer(*_copy(case))), task) for case in task.cases]
     except _Untouched:
         raise
     except Exception as error:
@@ -363,6 +364,10 @@ def _results(answer: Any, task: Exercise) -> list[Any]:
                 continue
         said = str(error) if isinstance(error, RefusedError) else _explain(error, answer, task)
         raise _Crashed(said) from error
+
+
+def _word(value: Any, task: Exercise) -> Any:
+    return task.synonyms.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def _as_tensors(value: Any) -> Any:

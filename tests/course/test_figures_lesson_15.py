@@ -57,7 +57,8 @@ def test_the_league_has_a_line_for_each_recipe_and_its_calls_beside_the_name():
 
 
 def test_the_two_splits_stand_one_above_the_other():
-    (ax,) = lesson_15.two_splits(0.76, 0.02, [0.82, 0.83]).axes
+    (ax,) = lesson_15.two_splits(0.76, 0.02, [0.82, 0.82]).axes
+    assert len(set(ax.lines[-1].get_ydata())) == 2  # two equal splits show as two marks
     assert [label.get_text() for label in ax.get_yticklabels()] == [
         "systems apart",
         "random splits",
