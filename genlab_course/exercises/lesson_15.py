@@ -126,7 +126,7 @@ PREDICT_SURE = Prediction("15.predict-sure", choices=("40", "70", "95"), unit="p
 def counted(network: nn.Module, draw: Callable[[], object]) -> tuple[int, int]:
     """Sequential calls of a network while `draw()` runs, and the rows of all calls.
 
-    Both are read off the layer with the most uses; of several such, off the one with more rows.
+    Both are read off the layer with the most uses; of several such, off the first one used.
     """
     uses, rows = Counter[nn.Module](), Counter[nn.Module]()
 
@@ -139,7 +139,7 @@ def counted(network: nn.Module, draw: Callable[[], object]) -> tuple[int, int]:
     draw()
     for hook in hooks:
         hook.remove()
-    busiest = max(uses, key=lambda layer: (uses[layer], rows[layer]))
+    busiest = max(uses, key=lambda layer: uses[layer])  # of several the first one used
     return uses[busiest], rows[busiest]
 
 

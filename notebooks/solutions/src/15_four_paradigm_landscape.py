@@ -32,7 +32,7 @@ torch.set_default_dtype(torch.float64)
 # %% [markdown]
 # ## 15.count
 #
-# In one call of a network each of its layers is used once. So watch every layer that owns parameters, and read both counts off the one that is used most (of several, off the one with more rows): a
+# In one call of a network each of its layers is used once. So watch every layer that owns parameters, and read both counts off the one that is used most (of several, off the one used first): a
 # sampler may loop over a part of the network and never run the whole. The sum over all layers counts depth, not calls. Take the hooks off at the end, or the next
 # run counts into this one.
 
@@ -48,7 +48,7 @@ def counted(network, draw):
     draw()
     for hook in hooks:
         hook.remove()
-    busiest = max(uses.values(), key=lambda rows: (len(rows), sum(rows)))
+    busiest = max(uses.values(), key=len)
     return len(busiest), sum(busiest)
 
 
