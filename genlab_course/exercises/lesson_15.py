@@ -250,7 +250,8 @@ def took_the_rows_of_one_call(network, draw):
 
 
 def took_the_last_call_for_all(network, draw):
-    calls, last = Counter(), {}
+    calls: Counter[nn.Module] = Counter()
+    last: dict[nn.Module, int] = {}
 
     def note(layer, inputs):
         calls[layer] += 1
@@ -260,12 +261,12 @@ def took_the_last_call_for_all(network, draw):
     draw()
     for hook in hooks:
         hook.remove()
-    busiest = max(calls, key=calls.get)
+    busiest = max(calls, key=lambda layer: calls[layer])
     return calls[busiest], calls[busiest] * last[busiest]
 
 
 def took_each_number_from_another_layer(network, draw):
-    calls, rows = Counter(), Counter()
+    calls, rows = Counter[nn.Module](), Counter[nn.Module]()
 
     def note(layer, inputs):
         calls[layer] += 1
