@@ -57,6 +57,20 @@ def scaled_as_if_x_were_standard(x, r, t, s):
     return x * (1 - std_r) / (t - r)
 
 
+def added_the_standard_deviations(x, r, t, s):
+    std_r, std_t = ((1 - a) * s + a for a in (r, t))
+    return x * (1 - std_r / std_t) / (t - r)
+
+
+def scaled_by_the_variances(x, r, t, s):
+    variance_r, variance_t = ((1 - a) ** 2 * s**2 + a**2 for a in (r, t))
+    return x * (1 - variance_r / variance_t) / (t - r)
+
+
+def averaged_a_constant_pull(x, r, t, s):
+    return x * (t - r) / 2
+
+
 NORMAL = Exercise(
     id="few.normal-average",
     right=normal_average,
@@ -68,6 +82,12 @@ NORMAL = Exercise(
         "That is the velocity at t alone. Where is the path at time r?",
         scaled_as_if_x_were_standard,
         "x has standard deviation sigma_t already: scale it by sigma_r / sigma_t, not by sigma_r.",
+        added_the_standard_deviations,
+        "Variances add, not standard deviations: square both parts, add, take the root.",
+        scaled_by_the_variances,
+        "A path keeps y / sigma, not y / sigma squared: take the roots.",
+        averaged_a_constant_pull,
+        "That knows nothing of the data's width: where is the path at time r? Divide by t - r.",
     ),
 )
 
@@ -111,6 +131,12 @@ def forgot_the_time_of_the_jump(u, slow, x, s, t, v):
     return (x - u(x, 0 * t, t) - target.detach()).square().mean()
 
 
+def asked_the_slow_copy_twice(u, slow, x, s, t, v):
+    lower = x - (t - s) * v
+    target = lower - s * slow(lower, 0 * s, s)
+    return (x - t * slow(x, 0 * t, t) - target.detach()).square().mean()
+
+
 def consistency_as_it_stood(u, slow, x, s, t, v):
     lower = x - (t - s) * v
     target = lower - u(lower, 0 * s, s)
@@ -129,6 +155,8 @@ CONSISTENCY = Exercise(
         "Down means against the velocity: subtract it.",
         forgot_the_time_of_the_jump,
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
+        asked_the_slow_copy_twice,
+        "The slow copy only follows: the end seen from x at t must come from the student u.",
         consistency_as_it_stood,
         "The faults are still there: f lacks its factor t, and the slow copy must give the target.",
     ),
@@ -263,12 +291,16 @@ AT_ZERO = Exercise(
     right="consistency",
     mistakes=Mistake.pairs(
         "MeanFlow",
-        "It would have no error of a finite step. But its target moves with the network, at r = 0 "
-        "most of all: what holds it down?",
+        "It would have no error of a finite step. But at r = 0 its target is mostly the network's "
+        "own derivative, times t: what holds that down?",
         "shortcut",
-        "Look at (9): the first half of each jump ends at m, not at 0. Which row trains it now?",
+        "Its smallest jumps are made of Euler steps with u(x, t, t). Which row trains that now?",
         "all alike",
         "One of the three never asks for a jump that ends anywhere else. Read their losses again.",
+        "consistency training",
+        "One of the right models: the word for both consistency models is 'consistency'.",
+        "consistency distillation",
+        "One of the right models: the word for both consistency models is 'consistency'.",
     ),
 )
 

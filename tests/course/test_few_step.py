@@ -50,12 +50,28 @@ def test_the_record_is_made_by_the_functions_of_the_notebook():
     assert not {"teacher", "broken"} & set(names), "nothing was trained"
 
 
+@pytest.mark.parametrize(
+    ("flags", "stated"), [({}, 3.2), ({"spread": False, "quarter": False}, 16.9)]
+)
+def test_mean_flow_trains_the_jump_that_is_measured_in_as_many_rows_as_the_text_says(flags, stated):
+    counts, g = [], torch.Generator().manual_seed(0)
+
+    def counted(u, x0, eps, r, t):
+        counts.append(((t > 15 / 16) & (r < 1 / 16)).sum().item())
+
+    mean_flow = maker.of_notebook()["mean_flow"]
+    for _ in range(4000):
+        mean_flow(None, None, None, None, None, g, loss=counted, **flags)
+    assert np.mean(counts) == pytest.approx(stated, abs=0.2)
+
+
 def test_the_race_is_drawn_at_the_means_of_the_record(record, shown):
-    few_step.race(record, title="a race", alt="curves")
+    few_step.race(record, floor=1.25, title="a race", alt="curves")
     ((figure, _),) = shown
     at_one = np.mean([seed["guess"]["MeanFlow"][0] for seed in record["seeds"]])
     drawn = [line.get_ydata()[0] for line in figure.axes[0].lines]
     assert np.isclose(drawn, at_one).any()
+    assert 1.25 in drawn, "real digits mark the floor"
 
 
 def test_chords_end_on_the_path_and_tangents_need_not(shown):
