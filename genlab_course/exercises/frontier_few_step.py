@@ -294,7 +294,8 @@ AT_ZERO = Exercise(
         "It would have no error of a finite step. But at r = 0 its target is mostly the network's "
         "own derivative, times t: what holds that down?",
         "shortcut",
-        "Its smallest jumps are made of Euler steps with u(x, t, t). Which row trains that now?",
+        "Which target still names the data? (9) alone holds for u = 0, and the rows that train "
+        "u(x, t, t) are gone.",
         "all alike",
         "One of the three never asks for a jump that ends anywhere else. Read their losses again.",
         "consistency training",
