@@ -54,7 +54,7 @@ draw.rows(
 # You need lesson 09's Fréchet distance and the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)x_0+t\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
 #
-# Two sittings of about 73 and 71 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 72 and 75 minutes, exercises included; the cells run in 40 seconds.
 
 # %% [markdown]
 # ## Predict first
@@ -540,7 +540,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of (11) is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. So the exact $u$ is a fixed point, and this time *no* order of $\Delta$ is neglected. It is not a minimum, though: the target holds the network's own derivative, times $t-r$. Remember that for section 7. With sg (**stop-gradient**) for a value that gets no gradient:
+# **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of (11) is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. So the exact $u$ is a fixed point, and this time *no* order of $\Delta$ is neglected. It is not a minimum, though: the target holds the network's own derivative (section 7). With sg (**stop-gradient**) for a value that gets no gradient:
 # $$\ell_{\text{MF}}=\Big\lVert u_\theta(x_t,r,t)-\operatorname{sg}\Big[(\epsilon-x_0)-(t-r)\,\tfrac{d}{dt}u_\theta(x_t,r,t)\Big]\Big\rVert^2 . \tag{12}$$
 # At $r=t$ it *is* the flow matching loss. At $r=0$ the identity says $\frac d{dt}f=0$: neighbours see the same end, in the limit $\Delta\to0$.
 #
@@ -736,7 +736,7 @@ draw.race(
 # %% [markdown]
 # The column *rows* counts how many of a batch of 64 train, in the mean, the jump that column one measures, or nearly so: from above $\frac{15}{16}$ to below $\frac1{16}$. *Time* is that of a training batch, in units of flow matching (one thread; a JVP costs more in so small a network than the under 20 % that Geng et al. 2025 report).
 #
-# Other real digits in place of drawn ones score about 1.0, the floor of this measure (dotted below). Nobody comes near it.
+# Other real digits score about 1.0: the floor, dotted in the figure.
 #
 # **One evaluation.** Each student is far better than its teacher, which 300 more steps of flow matching do not help. Consistency distillation is best in all three seeds, and consistency training is close behind, though it never asked the teacher. (It did start from the teacher's weights; from scratch we have not tried.)
 
@@ -749,7 +749,7 @@ course.predicted("few.predict-better", "teacher, by a little")
 #
 # **Is it the network's form?** A guess in (7) *is* the end of a path, which could favour consistency models. So the lower half of the table repeats everything with a network that writes its velocity directly. It changes half of the answer. The consistency models lose their lead: with one evaluation they and MeanFlow are now within about half a point of each other, and which of them is best varies with the seed. With two evaluations MeanFlow stays the best. So "consistency wins with one" is a statement about a loss *and* a network, and "MeanFlow wins with two" holds for both networks.
 #
-# **What this race does not say.** It has one small network, one data set, 300 steps from a warm start at equal *steps*, not equal time, and for each model one choice of times, levels and weights (as errors of $u$, the losses carry the weight $1$ in MeanFlow, $t$ in flow matching and shortcut, $t^2$ in consistency models). Two choices differ from the papers: the factor $t$ is ours, and MeanFlow by default has $r\ne t$ in a quarter of its rows, not in three quarters, and divides each sample's loss by its own error. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance (FID) of 3.43 on ImageNet at 256 pixels in one evaluation.
+# **What this race does not say.** It has one small network, one data set, 300 steps from a warm start at equal *steps*, not equal time, and for each model one choice of times, levels and weights. Some differ from the papers: the factor $t$ in the shortcut loss is ours. MeanFlow's default has $r\ne t$ in a quarter of its rows, not in three, and divides each sample's loss by its own error. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance (FID) of 3.43 on ImageNet at 256 pixels in one evaluation.
 #
 # | model | needs | while training, also | what it costs |
 # |---|---|---|---|
@@ -762,7 +762,7 @@ course.predicted("few.predict-better", "teacher, by a little")
 #
 # ## 7. It fails: every row on the jump that we measure
 #
-# Only about three of MeanFlow's 64 rows train the jump from noise to data; the others are spent on jumps that column one never asks for. With all rows at $r=0$, where consistency models have theirs, it would be $64\sqrt{0.0625/0.9}$, about 17, from the same draw of $t$. The identity (11) holds there as well. So why spread $r$?
+# Only about three of MeanFlow's 64 rows train the jump from noise to data; the others are spent on jumps that column one never asks for. With all rows at $r=0$ it would be $64\sqrt{0.0625/0.9}$, about 17. The identity (11) holds there as well. So why spread $r$?
 #
 # **Your turn 6 · all rows at zero** *(predict, 4 minutes)*
 #
@@ -773,7 +773,7 @@ course.exercise("few.rows-at-zero", ...)  # one of the three words
 
 
 # %% [markdown]
-# The flags of `mean_flow` change one part at a time. Here is the training with neither the spread of $r$ nor the quarter with $r=t$. (It draws no $r$, so from the second step on its batches and times differ, too.)
+# The flags of `mean_flow` change one part at a time. Here is the training with neither the spread of $r$ nor the quarter with $r=t$. (Drawing no $r$ changes the later batches and times, too.)
 
 # %%
 def forgetful(u, x0, eps, r, t):
@@ -830,9 +830,9 @@ line("consistency training", "guess")
 line("training from itself", "one")
 
 # %% [markdown]
-# The first two rows keep the spread of $r$, and the quarter with $r=t$ helps a little. With all $r=0$ the training diverges in all three seeds: its network gives the same blot for every noise. With $r=0$ in three quarters and $r=t$ in one quarter, the result is a matter of luck, from a little better than the sound loss to worse than the teacher. **So either part can hold MeanFlow up, but only the spread of $r$ did in all three.**
+# The first two rows keep the spread of $r$, and the quarter with $r=t$ helps a little. With all $r=0$ the training diverges in all three seeds: its network gives the same blot for every noise. With the quarter back it is a matter of luck, from a little better than the sound loss to worse than the teacher. **So either part can hold MeanFlow up, but only the spread of $r$ did in all three.**
 #
-# The network's form is not the cause, since one that writes its velocity diverges as well. Nor are the rows as such: consistency training has the same rows at $r=0$ and a step of $\frac1{16}$, and it is stable. Nor is it enough that the target moves with the network: with a target from the student itself, not from a slow copy, consistency training is stable as well (last row). (It is worse, about 5.6 against 4.1. Song and Dhariwal 2023 advise against the slow copy; in these short trainings it helps.) The identity (11) is right at $r=0$, too. A likely reason, which we have not isolated: at $r=0$ the factor $t-r$ is as large as it can be, and the target is mostly the network's own derivative. With spread $r$ many gaps are small, and there the target is nearly the data's velocity.
+# The network's form is not the cause, since one that writes its velocity diverges as well. Nor are the rows, nor a target that moves with the network: consistency training has all rows at $r=0$ and is stable, even with a target from the student itself (last row). (Song and Dhariwal 2023 advise against the slow copy. In these short trainings it helps: 4.1 with it, 5.6 without.) A likely reason, which we have not isolated: at $r=0$ the factor $t-r$ is largest, and the target is mostly the network's own derivative. Where the gap is small, the target is nearly the data's velocity.
 #
 # Shortcut models fall apart for another reason: they lose their rows with $r=t$. With the 48 rows of flow matching back, and still all 16 jumps ending at $r=0$, they draw a little better than the sound ones. With sound jumps in all 64 rows and no flow matching they are far worse than the teacher. No target names the data any more: (9) alone holds for $u=0$, too. So the answer of your turn 6 is *consistency*: its target asks for nothing but ends of paths, and its end at $t=0$ is the data.
 #
@@ -853,7 +853,7 @@ line("MeanFlow, x held fixed", "one")
 line("MeanFlow", "guess")
 
 # %% [markdown]
-# The picture shows the first seed. In two seeds of three the slip does more harm than good: its jump is worse than the teacher's blur. In all three it is far behind the sound loss. The integration of step 8 says what it learns: $u=\frac1{t-r}\int_r^tv^*(x,\tau)\,d\tau$, the mean of the velocities *at one place*, not along the path. At $r=0$ it need not even be finite: off the data $v^*(x,\tau)$ grows like $\frac1\tau$ by (1). The repair is the one word that your `along` contains.
+# The picture shows the first seed. In two seeds of three its jump is worse than the teacher's blur, and in all three far behind the sound loss. The integration of step 8 says what it learns: $u=\frac1{t-r}\int_r^tv^*(x,\tau)\,d\tau$, the mean of the velocities *at one place*, not along the path. At $r=0$ it need not even be finite: off the data $v^*(x,\tau)$ grows like $\frac1\tau$ by (1). The repair is the one word that your `along` contains.
 #
 # ## Summary
 #
