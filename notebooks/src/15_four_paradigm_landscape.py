@@ -551,7 +551,7 @@ given = [verdict for said, _, verdict in cells if said != "no answer"]
 print(f"{len(cells)} cells, {len(given)} answers given, {given.count('right')} right")
 show(lesson_15.verdicts(grid),
      alt="A table of twelve releases and four blanks. DeepSeek-V3 is right in all "
-     "four, LLaDA wrong in all four at 0.95 or more, MeanFlow wrong in sampler and likelihood; "
+     "four, LLaDA wrong in all four, MeanFlow wrong in sampler and likelihood; "
      "no answer in 21 cells, 16 of them on releases of 2026.")
 course.predicted("15.predict-sure", f"{5 * round(20 * grid['LLaDA'][0][1])} percent")
 
