@@ -256,6 +256,12 @@ def forgot_the_length_of_a_step(network, x, n_steps):
     return x
 
 
+def took_n_times_for_n_steps(network, x, n_steps):
+    for t in torch.linspace(1, 0, n_steps):
+        x = x - network(x, t.expand(len(x))) / n_steps
+    return x
+
+
 SAMPLER = Exercise(
     id="fm.sampler",
     right=flow_sample,
@@ -272,9 +278,13 @@ SAMPLER = Exercise(
         "You asked for the velocity at the end of each step; Euler asks where the step begins.",
         forgot_the_length_of_a_step,
         "You forgot the length of a step, 1 / n_steps.",
+        took_n_times_for_n_steps,
+        "n steps have n + 1 times, both ends counted; the last one, t = 0, is never asked.",
     ),
 )
 
+
+BUDGETS = (2, 4, 6, 8, 10, 12, 16, 32)
 
 CROSSING = Exercise(
     id="fm.crossing",
@@ -292,6 +302,11 @@ CROSSING = Exercise(
         "More careful than needed: compare the two columns below.",
         (16, 32),
         "More careful than needed: compare the two columns below.",
+    )
+    + tuple(
+        Mistake((a, b), "Between these two lie other budgets: name two neighbours of the list.")
+        for place, a in enumerate(BUDGETS)
+        for b in BUDGETS[place + 2 :]
     ),
 )
 
@@ -313,6 +328,13 @@ def _walk(seed: int, n: int, b: int, d: int) -> Tensor:
 
 def forgot_that_a_step_is_short(walk):
     velocity = walk[:-1] - walk[1:]
+    chord = walk[0] - walk[-1]
+    return (velocity - chord).square().sum(-1).mean()
+
+
+def counted_states_for_steps(walk):
+    n = len(walk)
+    velocity = n * (walk[:-1] - walk[1:])
     chord = walk[0] - walk[-1]
     return (velocity - chord).square().sum(-1).mean()
 
@@ -394,6 +416,8 @@ MISSING = Exercise(
     mistakes=Mistake.pairs(
         forgot_that_a_step_is_short,
         "A difference of states is a velocity times 1/n: multiply by n.",
+        counted_states_for_steps,
+        "n + 1 states have n steps between them: len(walk) is one more than n.",
         let_time_run_up,
         "Time falls from one state to the next: your velocities have the opposite sign.",
         gave_the_mean_squared_speed,

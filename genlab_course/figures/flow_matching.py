@@ -143,7 +143,7 @@ def times_and_ratios(
         xlabel="time t", ylabel="error, logit-normal / uniform", xlim=(0, 1), ylim=(0.38, 3.6)
     )
     right.minorticks_off()
-    right.set_title("More training at 1/2 hurts there, at first")
+    right.set_title("At first worse at 1/2 itself, and better around")
     return figure
 
 
