@@ -14,7 +14,7 @@
 # # Flow matching: train on straight lines, follow the flow
 #
 
-# %% tags=["keep-output"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["keep-output"]
 import matplotlib.pyplot as plt
 import torch
 
@@ -837,6 +837,13 @@ def against_teacher(name):
 
 with more_checks():
     check_range(
+        "fifty steps after reflow, to fifty of the teacher",
+        against_teacher("reflow"),
+        0.7,
+        1.5,
+        unlike={"a hasty teacher": against_teacher("hasty teacher")},
+    )
+    check_range(
         "three times the training: mean bend",
         bends["3 x as long"].mean(),
         0.8,
@@ -849,13 +856,6 @@ with more_checks():
         1.0,
         1.6,
         unlike={"before": (far["independent"][1] / far["independent"][50]).mean()},
-    )
-    check_range(
-        "fifty steps after reflow, to fifty of the teacher",
-        against_teacher("reflow"),
-        0.7,
-        1.5,
-        unlike={"a hasty teacher": against_teacher("hasty teacher")},
     )
 course.predicted("fm.predict-bend", "more than 50 times, for each of eight networks")
 
