@@ -14,7 +14,7 @@
 # # Flow matching: train on straight lines, follow the flow
 #
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import matplotlib.pyplot as plt
 import torch
 
