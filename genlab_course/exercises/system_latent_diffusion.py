@@ -40,10 +40,19 @@ def stopped_at_the_ratio(t, c):
     return c * t / (1 - t)
 
 
+def went_through_the_infinite_ratio(t, c):
+    r = c * t / (1 - t)
+    return r / (1 + r)
+
+
 SAME_SNR = Exercise(
     id="ld.same-snr",
     right=same_snr,
-    cases=((torch.tensor([0.75, 0.2, 0.5]), 5.5), (torch.tensor([0.9, 0.3]), 0.4)),
+    cases=(
+        (torch.tensor([0.75, 0.2, 0.5]), 5.5),
+        (torch.tensor([0.9, 0.3]), 0.4),
+        (torch.tensor([0.0, 1.0]), 5.5),
+    ),
     mistakes=Mistake.pairs(
         multiplied_the_time,
         "Time itself is not multiplied: at c = 5.5 and t = 3/4 that would lie beyond 1.",
@@ -57,6 +66,9 @@ SAME_SNR = Exercise(
         "You took one root too many: after the root of both sides c stands there as it is.",
         stopped_at_the_ratio,
         "That is t' / (1 - t'), not yet t'.",
+        went_through_the_infinite_ratio,
+        "Right inside, but nan at t = 1, where drawing begins: multiply r / (1 + r) by (1 - t) "
+        "above and below.",
     ),
 )
 

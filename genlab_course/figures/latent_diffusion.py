@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
-from genlab_course.figures import BLUE, GREEN, ORANGE, RED
+from genlab_course.figures import BLUE, GREEN, RED
 
 LAYERS = ("8 x 8, down", "4 x 4, down", "4 x 4, middle", "4 x 4, up", "8 x 8, up")
 
@@ -52,9 +52,9 @@ def two_lines(caption: str) -> str:
     return caption
 
 
-def wall(x: Tensor, fits: Tensor, torn: Tensor, title: str, n_columns: int = 10) -> Figure:
-    """Pictures in rows: a red frame around those that do not fit, else orange around torn ones."""
-    frames = {RED: ~fits.bool(), ORANGE: fits.bool() & torn.bool()}
+def wall(x: Tensor, fits: Tensor, torn: Tensor, n_columns: int = 10) -> Figure:
+    """Pictures in rows: a red frame around those that do not fit, else blue around torn ones."""
+    frames = {RED: ~fits.bool(), BLUE: fits.bool() & torn.bool()}
     edge = F.pad(torch.zeros(x.shape[-2:]), (2, 2, 2, 2), value=1.0).bool()
     framed = F.pad(x.clamp(0, 1), (2, 2, 2, 2), value=1.0)
     for colour, which in frames.items():
@@ -63,7 +63,8 @@ def wall(x: Tensor, fits: Tensor, torn: Tensor, title: str, n_columns: int = 10)
     n_rows = -(-len(x) // n_columns)
     figure, ax = plt.subplots(figsize=(0.95 * n_columns, 0.95 * n_rows + 0.35))
     ax.imshow(tiled(framed, n_columns, gap=1).numpy())
-    ax.set_title(title)
+    wrong, broken = (int(which.sum()) for which in frames.values())
+    ax.set_title(f"{len(x)} drawings: {wrong} with a wrong word (red), {broken} broken only (blue)")
     ax.set_axis_off()
     return figure
 
@@ -151,17 +152,17 @@ def machine(picture: Tensor, z0: Tensor, noise: Tensor, caption: str) -> Figure:
     box(3.7, 4.0, "encoder")
     image(6.0, 4.0, channels(z0), "scaled code $z_0$")
     image(8.4, 4.0, channels(0.5 * z0 + 0.5 * noise), "$z_t$")
-    image(12.2, 4.0, channels(noise - z0), r"velocity $\epsilon-z_0$")
+    image(12.7, 4.0, channels(noise - z0), r"velocity $\epsilon-z_0$")
     image(8.4, 2.0, channels(noise), "$z_t$, first noise")
-    image(12.2, 2.0, channels(z0), "scaled code $z_0$")
-    box(14.7, 2.0, "decoder")
-    image(16.7, 2.0, shown, "picture")
+    image(12.7, 2.0, channels(z0), "scaled code $z_0$")
+    box(15.2, 2.0, "decoder")
+    image(17.2, 2.0, shown, "picture")
     box(10.3, 3.0, "U-Net", RED, 2.6)
     box(8.4, 0.3, "text\nencoder", GREEN)
     for x, width, y, words in (
         (2.4, 0.5, 4.0, ""), (4.45, 0.85, 4.0, "scale"), (6.7, 1.0, 4.0, "add noise"),
-        (9.1, 0.45, 4.0, ""), (11.05, 0.45, 4.0, ""), (9.1, 0.45, 2.0, ""),
-        (11.05, 0.45, 2.0, ""), (12.9, 1.0, 2.0, "unscale"), (15.45, 0.55, 2.0, ""),
+        (9.1, 0.45, 4.0, ""), (11.05, 0.95, 4.0, "answer"), (9.1, 0.45, 2.0, ""),
+        (11.05, 0.95, 2.0, "last step"), (13.4, 1.0, 2.0, "unscale"), (15.95, 0.55, 2.0, ""),
         (7.1, 0.5, 0.3, ""),
     ):  # fmt: skip
         ax.annotate("", (x + width, y), (x, y), arrowprops={"arrowstyle": "-|>"})
@@ -176,6 +177,6 @@ def machine(picture: Tensor, z0: Tensor, noise: Tensor, caption: str) -> Figure:
     ax.text(0.0, 4.0, "train", weight="bold", va="center")
     ax.text(0.0, 2.0, "draw", weight="bold", va="center")
     ax.text(7.5, 2.0, "begin with noise", ha="right", va="center", fontsize=9)
-    ax.set(xlim=(-0.1, 17.4), ylim=(-0.25, 4.75), aspect="equal")
+    ax.set(xlim=(-0.1, 17.9), ylim=(-0.25, 4.75), aspect="equal")
     ax.set_axis_off()
     return figure

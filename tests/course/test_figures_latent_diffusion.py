@@ -22,11 +22,11 @@ def test_pictures_side_by_side_keep_their_pixels_between_white_gutters():
     assert (sheet[0] == 1).all()
 
 
-def test_a_picture_that_does_not_fit_has_a_red_frame_and_a_torn_one_an_orange_frame():
+def test_a_picture_that_does_not_fit_has_a_red_frame_and_a_torn_one_a_blue_frame():
     fits, torn = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 1.0])
-    figure = pictures.wall(torch.ones(3, 3, 8, 8), fits, torn, "three", n_columns=3)
+    figure = pictures.wall(torch.ones(3, 3, 8, 8), fits, torn, n_columns=3)
     shown = figure.axes[0].images[0].get_array().reshape(14, 3, 14, 3)  # row, picture, column
-    for colour, framed in (("#D55E00", [0, 80, 0]), ("#E69F00", [0, 0, 80])):
+    for colour, framed in (("#D55E00", [0, 80, 0]), ("#0072B2", [0, 0, 80])):
         ink = (np.abs(shown - to_rgb(colour)) < 1e-6).all(-1)
         assert ink.sum((0, 2)).tolist() == framed  # 12 x 12 less 8 x 8
 

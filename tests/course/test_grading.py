@@ -410,6 +410,7 @@ FIRST_TO_MIND = [
     ("large.bytes", 112, "without sharding"),
     ("large.split", lambda c, a, b, p, q: ((c / 6) ** 0.5, (c / 6) ** 0.5), "large.split"),
     ("ld.same-snr", lambda t, c: c * t, "beyond 1"),
+    ("ld.same-snr", lambda t, c: (r := c * t / (1 - t)) / (1 + r), "nan at t = 1"),
     ("ld.swap-states", swapped_in_place, "wrote into `states` itself"),
     ("ld.cost", lambda steps, w, u, d: steps * (u if w == 1 else 2 * u) + d, "At w = 0, too"),
 ]

@@ -36,6 +36,7 @@ model = load_model("latent_diffusion")
 #
 # $\mathrm{SNR}_c(t')=\mathrm{SNR}_1(t)$; the root of both sides is $c\,(1-t')/t'=(1-t)/t$. So $t'/(1-t')=c\,t/(1-t)$, and solved for $t'$: $t'=c\,t/(1-t+c\,t)$. At $c=5.5$ and $t=\tfrac34$ that is
 # $16.5/17.5=0.943$. With $c=e^{0.8}$ it gives the times of the package.
+# (Programmed as $r/(1+r)$ with $r=c\,t/(1-t)$ it is nan at $t=1$, where drawing begins: $\infty/\infty$.)
 
 # %%
 def same_snr(t, c):
