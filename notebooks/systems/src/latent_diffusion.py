@@ -190,7 +190,7 @@ for name, x in (("real", real), ("decoded", decoded)):
 
 
 # %% [markdown]
-# By eye you can hardly tell real from decoded. The scores can: in fewer than one picture of a hundred a word is lost, and more strokes count as broken. How many more depends on the darkness that counts as ink, 0.6 here: in 200 scenes 7.5 % of the real and 13 % of the decoded ones are broken at 0.5, 1.5 and 4 % at 0.6, and 0.5 % of both at 0.7. So it may be paler ink as well as torn ink. On the right, draws of the prior decode to scraps:
+# By eye you can hardly tell real from decoded. The scores can: in fewer than one picture of a hundred a word is lost, and more strokes count as broken. How many more depends on the darkness that counts as ink, 0.6 here: in 200 scenes 7.5 % of the real and 13 % of the decoded ones are broken at 0.5, 1.5 and 4 % at 0.6, and 0.5 % of both at 0.7. So it may be paler ink as well as torn ink. (The model's drawings, from section 7 on, are worse at all three: 20, 13 and 8 %.) On the right, draws of the prior decode to scraps:
 # this VAE compresses but cannot draw. **Diffusion learns the distribution of its codes.**
 #
 # ## 3. How large should a code be?
