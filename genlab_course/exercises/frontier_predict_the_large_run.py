@@ -261,7 +261,7 @@ BYTES = Exercise(
 )
 
 SPLIT_GUESS = Prediction("large.predict-split", choices=("1", "1.4", "2"), unit="times")
-MISS_GUESS = Prediction("large.predict-miss", choices=("0.01", "0.1", "0.5"), unit="nats")
+MISS_GUESS = Prediction("large.predict-miss", choices=("0.01", "0.05", "0.2"), unit="nats")
 RATE_GUESS = Prediction("large.predict-rate", choices=("too low", "too high", "right"))
 BET = Prediction("large.predict-bet", between=(0, 5), unit="nats")
 

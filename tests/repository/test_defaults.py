@@ -63,7 +63,7 @@ def test_glide_draws_the_small_picture_in_12_steps_and_the_large_one_in_6():
         def __init__(self):
             self.n_steps = None
 
-        def sample(self, *_, n_steps, **__):
+        def draw(self, *_, n_steps, **__):
             self.n_steps = n_steps
             return torch.zeros(1, 3, 8, 8)
 

@@ -69,7 +69,7 @@ show(
 # Three questions. Your answers are kept, and shown again where the notebook answers them.
 #
 # 1. You have twice the compute. How many times as many weights should the model get: `1` (everything goes into more data), `1.4` or `2`?
-# 2. You fit a law to five small runs, and it passes near them all. By how much will its forecast for the large run be off, in nats: `0.01`, `0.1` or `0.5`?
+# 2. You fit a power law with a floor to five small runs. By how much will its forecast for the large run be off, in nats: about `0.01`, `0.05` or `0.2`?
 # 3. Somebody tunes the learning rate on the large model and then trains every small run at that same rate. Will the forecast for the large run come out `"too low"`, `"too high"` or `"right"`?
 
 # %%
@@ -359,7 +359,6 @@ course.solution("large.plan")
 
 # %%
 def run(width, seed=0):
-    """A network trained as planned, and its held-out loss."""
     n, characters, steps, rate = plan(width)
     return train(width, rate, characters, seed)[:2]
 
@@ -387,16 +386,16 @@ def compute(width):
 
 
 def furthest(found):
-    """The largest distance of five losses from the means of the record."""
-    return (found - seeds.mean(1)).abs().max()
+    """The largest distance from the record's means, in units of four sd of seeds."""
+    return ((found - seeds.mean(1)).abs() / (4 * seeds.std(1))).max()
 
 
 jumpy = recorded("rates", 16, rate=0.1).mean()  # twice the rule's rate
 check_range(
-    "largest distance from the record's mean",
+    "largest distance from the record, in units of 4 sd",
     furthest(live),
     0.0,
-    0.15,
+    1.0,
     unlike={"width 16 at twice its rate": furthest(torch.cat([jumpy[None], live[1:]]))},
 )
 
@@ -404,7 +403,7 @@ check_range(
 # %% [markdown]
 # Twice the width is about three times the weights and nine times the compute here; for wide networks it would be four and sixteen times. From $w=16$ to $w=48$ compute grows 33-fold, and from there to $w=128$ it grows 34-fold. On a logarithmic axis you are about to extrapolate by as much again as the whole ladder spans.
 #
-# Does the ladder differ in size only? Nearly. Three things change with the width although nobody asked for it. The scores hold 55 % of the weights at width 16, 29 % at 48 and 13 % at 128. The seeds of width 16 spread several times as widely as the others. And the context of 16 characters and the two layers do *not* grow. Keep these in mind as suspects.
+# Does the ladder differ in size only? Nearly. Three things change with the width although nobody asked for it. The scores hold 55 % of the weights at width 16, 29 % at 48 and 13 % at 128. The seeds of width 16 spread several times as widely as the others. And the context of 16 characters and the two layers do *not* grow. That 20 characters a weight stays the best ratio at every size is assumed. Keep these in mind as suspects.
 #
 # **Pause.** You have a budget rule, a plan and five runs that follow it. The second sitting turns them into a bet.
 #
@@ -468,7 +467,7 @@ check(
 
 
 # %% [markdown]
-# **Does the law fit?** Five points minus three unknowns leave 2, and so $\chi^2$ should be about 2, or 3 while the floor sits on its bound. Ours is about 13. And the floor of the best law is 0, which is absurd: it says that text can be predicted with certainty. Why does the fit want that? Look at the slope on two logarithmic axes.
+# **Does the law fit?** Five points minus three unknowns leave 2, so $\chi^2$ should be about 2 if the errors were known. Ours are estimated from five seeds each, which doubles it, and a floor on its bound adds some more: about 6. Ours is about 13. And the floor of the best law is 0, which is absurd: it says that text can be predicted with certainty. Why does the fit want that? Look at the slope on two logarithmic axes.
 #
 # **Your turn 4 · the local exponent** *(derive, 6 minutes)*. For the law $L=E+k\,C^{-\gamma}$, what is $-\,d\log L/d\log C$? Write it as a function of $L$, $E$ and $\gamma$. On paper it gives 0.101 at a loss of 2.6 with floor 1 and $\gamma=0.1646$.
 
@@ -521,7 +520,7 @@ print(f"a - b log C: chi squared ~{chi2_log:.1f} with 3 degrees of freedom")
 # %% [markdown]
 # Less than 1: the straight line fits the ladder *perfectly*, with one number less. It also says that some larger run will have a loss of less than nothing. A law may fit and still be impossible. Hold on to that thought until the envelope is open.
 #
-# **Step 8. From one law to all that fit.** The best law alone says nothing about the error of a forecast. Weight every law of a grid of $(E,\gamma)$ by its likelihood, each with its best $k$, and average their predictions. The misfit has to enter as well, or the forecast would be far too sure: enlarge all errors by the factor that brings $\chi^2$ down to 2. This treats the misfit as noise, which is a stopgap.
+# **Step 8. From one law to all that fit.** The best law alone says nothing about the error of a forecast. Take a grid of floors between 0 and the lowest loss, and of exponents between 0.01 and 0.6. Before the runs, all of its laws count alike, which is a flat **prior**. Weight each by its likelihood, with its best $k$, and average their predictions. The misfit has to enter as well, or the forecast would be far too sure: enlarge all errors by the factor that brings $\chi^2$ down to 2. This treats the misfit as noise, which is a stopgap.
 
 # %%
 gammas = torch.linspace(0.01, 0.6, 200, dtype=torch.float64)
@@ -550,28 +549,36 @@ def forecast(c, loss, error, target, floors=None, enlarge=True):
 
 
 # %% [markdown]
-# Can you trust these error bars *when the law is right*? Make 200 ladders from a known law, with noise of the size of our errors, and count how often the truth lies within one standard deviation. For an honest normal forecast that is 68 %. What would you count if the spread over laws were left out, so that only the best law's line had an error?
+# Can you trust these error bars *when the law is right*? Make 200 ladders from a known law, with noise of the size of our errors, and count how often the truth lies within one standard deviation. For an honest normal forecast that is 68 %. We do it for two laws: one with a floor at 1, and one with a floor at 0, like the law that your fit returned. What would you count if the spread over floors were left out?
 
 # %% jupyter={"source_hidden": true}
 floors = torch.linspace(0, 0.999, 200, dtype=torch.float64) * loss.min()
-generator = torch.Generator().manual_seed(5)
-noise = torch.randn(200, 5, generator=generator, dtype=torch.float64) * error
-truth = 1 + 1.5 * target**-0.2
-inside, inside_one = 0, 0
-for bump in noise:
-    mean, std = forecast(c, known + bump, error, target)
-    inside += bool((mean - truth).abs() < std) / 200
-    best = laws_near(c, known + bump, error, floors)[1].min(0).values.argmin()
-    mean, std = forecast(c, known + bump, error, target, floors[best][None])
-    inside_one += bool((mean - truth).abs() < std) / 200
+noise = torch.randn(200, 5, generator=torch.Generator().manual_seed(5)).double() * error
+
+
+def covered(law, only_best=False):
+    """How often the truth of a law (E, k, gamma) lies within one sd of its forecast."""
+    runs = law[0] + law[1] * c ** -law[2] + noise  # (200, 5)
+    truth, found = law[0] + law[1] * target ** -law[2], 0
+    for row in runs:
+        best = floors[laws_near(c, row, error, floors)[1].min(0).values.argmin()][None]
+        mean, std = forecast(c, row, error, target, best if only_best else None)
+        found += int((mean - truth).abs() < std)
+    return found / 200
+
+
+with_floor, without = (1.0, 1.5, 0.2), (0.0, 2.64, 0.094)
 check_range(
-    "of 200 ladders, the truth within one sd",
-    inside,
-    0.6,
-    0.85,
-    unlike={"the best floor only": inside_one},
+    "floor at 1: the truth within one sd, of 200",
+    covered(with_floor),
+    0.65,
+    0.9,
+    unlike={"the best floor only": covered(with_floor, only_best=True)},
     digits=2,
 )
+print(f"floor at 0: ~{covered(without):.2f}")
+
+# %% jupyter={"source_hidden": true}
 k, chi2_of = laws_near(c, loss, error, floors)
 excess = (chi2_of - chi2_of.min()) / max(1, chi2_of.min() / 2)
 near = (excess < 3.84).nonzero()[:: max(1, int((excess < 3.84).sum()) // 60)]
@@ -591,7 +598,9 @@ show(
 )
 
 # %% [markdown]
-# On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass near the same points. Inside the light blue band $\chi^2$, with the enlarged errors, exceeds its least value by less than 3.84, the usual bound of 95 % for one number. Floors from 0 to almost 1 nat lie within it. **Neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either.
+# With a floor at 1 the bars are honest, even a little wide. With a floor at 0 the truth lies inside in only about one case of four: half of the laws that fit have a higher floor, and none a lower one, so the flat prior pushes the forecast up. An error bar speaks for its prior as well as for its runs. The check sees a spread that is much too small; it does not see whether the errors were enlarged.
+#
+# On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass near the same points. Inside the light blue band $\chi^2$, with the enlarged errors, exceeds its least value by less than 3.84. With so few runs that band holds the truth in about four cases of five. Floors from 0 to almost 1 nat lie within it. **Neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either.
 #
 # ## 6. The bet
 #
@@ -670,7 +679,7 @@ show(
     "runs of width 64 lie below the laws with a floor, those of 128 above them; the "
     "line against log C ends far below all.",
 )
-course.predicted("large.predict-miss", "0.06 nats for laws with a floor")
+course.predicted("large.predict-miss", "0.06 nats, so about 0.05")
 
 
 # %% [markdown]
@@ -695,9 +704,15 @@ def ladder(kind):
 price = ladder("repeated")[0] - ladder("ladder")[0]
 print("repeated text costs, by width:", *[f"{v:.3f}" for v in price])
 mean, std = forecast(c, *ladder("repeated"), target)
-print(f"forecast from repeated runs: {mean:.3f} +- {std:.3f}, outcome {outcome:.3f}")
+chi2 = best_law(c, *ladder("repeated"))[2]
+print(f"forecast from repeated runs: {mean:.3f} +- {std:.3f}, chi squared {chi2:.0f}")
 
 # %% jupyter={"source_hidden": true}
+new_text = outcome - float(price[-1])
+print(f"the large run on new text, if the price is that of width 48: ~{new_text:.2f}")
+for name, bet in bets.items():
+    score = float(your_score(*torch.tensor((*bet, new_text), dtype=torch.float64)))
+    print(f"  {name:<18} would have scored ~{score:+.1f}")
 show(
     draw.two_errors(bets["laws with a floor"][0], float(price[-1]), outcome),
     alt="A waterfall of four bars: the forecast of 1.41; repeated text adds 0.14; a "
@@ -705,11 +720,11 @@ show(
 )
 
 # %% [markdown]
-# At each size repetition costs about 0.15 nats, with an error of 0.01 to 0.02. That is more than Muennighoff et al. would predict; their models are far larger transformers.
+# At each size repetition costs about 0.15 nats, with an error of 0.01 to 0.02, and a little less at the largest. That is more than Muennighoff et al. would predict; their models are far larger transformers.
 #
-# *If* repetition costs the large run as much as it cost the run of width 48, then on new text the large run would have ended near 1.33, and the forecast was about 0.07 nats too *high*. The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. And the ladder of repeated runs, which differs from the large run in size only, forecasts 1.62, too high by two of its standard deviations.
+# *If* repetition costs the large run as much as it cost the run of width 48, then on new text the large run would have ended near 1.33. The laws with a floor were about 0.07 nats too *high*, and section 7 saw the difference of two errors. The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. The ladder of repeated runs, which differs from the large run in size only, has the same trouble: a $\chi^2$ of 27, and a forecast that is 0.16 too high.
 #
-# So section 7 saw the difference of two errors, and the forecast looked better than it was. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
+# With 1.33 as the outcome, the ranking of section 7 turns round: the power laws beat the laws with a floor. The straight line against $\log C$ stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
 #
 # ## 9. It fails: one learning rate for all
 #
@@ -728,7 +743,7 @@ for w, tried in factors.items():
         wrong[f"width {w}"] = 0.00625 / plan(w)[3], tilted
 ladders = {}
 for name, kind in (("rate 0.8 / width", "ladder"), ("one rate for all", "one rate")):
-    points = ladder(kind)
+    points = mean_and_error(torch.stack([recorded(kind, w)[:3] for w in widths]))
     told = float(target), *map(float, forecast(c, *points, target))
     chi2 = best_law(c, *points)[2]
     ladders[name] = (c, *points), told
@@ -743,9 +758,9 @@ show(
 course.predicted("large.predict-rate", "too low")
 
 # %% [markdown]
-# The faulty ladder fits the law *best*, with a $\chi^2$ below 1 for a floor at 0. Its forecast is the lowest of a law with a floor, and it is far too sure. At this rate width 16 learns at an eighth of its rule and ends 0.17 nats too high, while width 48 loses next to nothing. The ladder is tilted, happens to be straight, and nothing in the fit reveals it.
+# With three seeds each, the faulty ladder fits the law far better, with a $\chi^2$ below 1, and its forecast has moved down by 0.10 nats. At this rate width 16 learns at an eighth of its rule and ends 0.18 nats too high, while width 48 loses next to nothing. The ladder is tilted, happens to be straight, and nothing in the fit reveals it. If section 8 is right about new text, this forecast would even have hit it: two errors that cancel.
 #
-# What reveals it is the left panel: **try other rates at both ends of a ladder**. It shows two more things. At twice its rate width 16 jumps by 0.2 nats, so the rule sits just below a cliff there. And the large run was not quite at its own best: at half its rate it ends about 0.01 nats lower, in two seeds of three. That is too little to matter here, and it could have been a great deal.
+# What reveals it is the left panel: **try other rates at both ends of a ladder**. It shows two more things. At twice its rate width 16 loses 0.09 to 0.34 nats over three seeds, so the rule sits just below a cliff there. And the large run was not quite at its own best: at half its rate it ends about 0.01 nats lower, in two seeds of three. That is too little to matter here, and it could have been a great deal.
 #
 # The cure costs a few small runs: a rule for the rate, tested at the smallest size, where a mistake weighs most.
 #
@@ -754,7 +769,7 @@ course.predicted("large.predict-rate", "too low")
 # 1. A run of $N$ weights on $D$ characters costs $C=6ND$ operations. (*Predict 1*: with equal exponents twice the compute makes the model 1.4 times as large, and the text as well.)
 # 2. At the best split of a budget one per cent more model gains as much as one per cent more data. The loss is then a power law with a floor.
 # 3. For a fixed exponent the law is a line, so the fit is a search over one number. Floor and exponent trade off along a valley; a forecast is a mean over the valley, with an error.
-# 4. The law that fitted best predicted worst. (*Predict 2*: about 0.06 nats for laws with a floor, 0.29 for the straight line that fits perfectly.)
+# 4. The law that fitted best predicted worst. (*Predict 2*: about 0.05 nats for laws with a floor, and 0.29 for the straight line that fits perfectly.)
 # 5. A bet has a mean and a standard deviation, and the log score counts both.
 # 6. What the ladder does not share with the large run moves the forecast, and no error bar of the fit includes it: text that is repeated, or one rate for all sizes. (*Predict 3*: too low.)
 #
@@ -890,7 +905,7 @@ if runs[most]:
     )
 
 # %% [markdown]
-# Two processes hold a half each, to the byte, and the losses of all 20 steps agree up to rounding. Every weight is cut by rows, and all row counts here are divisible by 4, so four processes hold a quarter each: try it. The course's own training shards with the same `fully_shard`: `torchrun --nproc-per-node 8 -m genlab.cli train digits16 --size XL --device cuda`.
+# Two processes hold a half each, to the byte, and the losses of all 20 steps agree up to rounding. That check would not notice a sum of gradients in place of their mean, because Adam does not see the scale of a gradient. Every weight is cut by rows, and all row counts here are divisible by 4, so four processes hold a quarter each: try it. The course's own training shards with the same `fully_shard`: `torchrun --nproc-per-node 8 -m genlab.cli train digits16 --size XL --device cuda`.
 #
 # ## What production systems add
 #
