@@ -112,6 +112,7 @@ RETIRED = (
     "large.line",
     "few.straightness",
     "ld.captions", "ld.pipeline", "ld.pixel-std",
+    "speed.levels",
 )  # fmt: skip
 
 

@@ -40,10 +40,11 @@ class Settings(NamedTuple):
     p_mean: float = -0.8  # of log sigma in training
     average: float = 0.998
     clip: float | None = None  # the largest norm of a gradient
+    beta2: float = 0.99  # of AdamW, whatever it trains
 
 
 RECORD = Settings()
-FORMER = Settings(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0)
+FORMER = Settings(3e-3, False, 0.0, 0.1, -1.2, 0.995, 1.0, 0.999)
 
 
 def untrained(recipe: Settings, seed: int) -> EDM:
@@ -53,11 +54,21 @@ def untrained(recipe: Settings, seed: int) -> EDM:
     return edm
 
 
-def run(edm: EDM, recipe: Settings, seed: int, seconds: float) -> Iterator[tuple[Record, float]]:
-    """Train until the time is over: each record, and the part of the time that is over."""
+def optimizer_of(recipe: Settings, edm: EDM) -> torch.optim.Optimizer:
+    """Muon with AdamW for the rest, or AdamW for everything."""
+    betas = (0.9, recipe.beta2)
+    if recipe.muon:
+        return Muon(kernels(edm.net), edm.parameters(), betas=betas)
+    return torch.optim.AdamW(edm.parameters(), betas=betas, weight_decay=0.0)
+
+
+def run(
+    edm: EDM, recipe: Settings, seed: int, seconds: float, n_steps: int | None = None
+) -> Iterator[tuple[Record, float]]:
+    """Train until the time is over, or `n_steps`: each record, and the part that is over."""
     keep_freed_memory()
     images, labels = load_mnist("train", 16)
-    muon = Muon(kernels(edm.net), edm.parameters(), betas=(0.9, 0.99)) if recipe.muon else None
+    optimizer = optimizer_of(recipe, edm)
     start, part = time.process_time(), 0.0
 
     def rate(step: int) -> float:
@@ -68,9 +79,10 @@ def run(edm: EDM, recipe: Settings, seed: int, seconds: float) -> Iterator[tuple
     plan = Plan(
         n_steps=10**9, batch_size=64, lr=rate, clip=recipe.clip, average=recipe.average, seed=seed
     )
-    steps = by_loss(edm, to_unit(images, 255), labels, plan=plan, optimizer=muon)
+    steps = by_loss(edm, to_unit(images, 255), labels, plan=plan, optimizer=optimizer)
     for record in steps:
-        part = (time.process_time() - start) / seconds
+        spent = time.process_time() - start
+        part = steps.step / n_steps if n_steps else spent / seconds
         yield record, part
         if part >= 1:
             steps.n_steps = steps.step  # the next call leaves averaged weights

@@ -1,8 +1,16 @@
-"""Exercises of the notebook on the speed-run: a floor, Muon's iteration, rates, levels, means."""
+"""Exercises of the notebook on the speed-run: Muon, its price, schedules, and a control."""
+
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
+from genlab_course.predictions import Prediction
+
+LUCK = Prediction(id="speed.predict-luck", between=(0, 100), unit="% below the mean")
+NOISE = Prediction(id="speed.predict-noise", between=(0.01, 100))
+KEPT = Prediction(id="speed.predict-control", between=(-100, 100), unit="% of the gain")
 
 FLOOR = Exercise(
     id="speed.floor",
@@ -60,6 +68,19 @@ def multiplied_by_the_norm_again(g, n_steps):
     return x * g.norm()
 
 
+def took_the_decomposition(g, n_steps):
+    u, _, vt = torch.linalg.svd(g, full_matrices=False)
+    return u @ vt
+
+
+def did_not_divide(g, n_steps):
+    x = g
+    for _ in range(n_steps):
+        square = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return x
+
+
 ROOTS = Exercise(
     id="speed.newton-schulz",
     right=newton_schulz,
@@ -73,6 +94,123 @@ ROOTS = Exercise(
         "You divided by the spectral norm; the Frobenius norm, which the text takes, needs no SVD.",
         multiplied_by_the_norm_again,
         "Do not multiply by the norm again.",
+        took_the_decomposition,
+        "That is (2) by a decomposition. Write (3), which needs products only and ends near it.",
+        did_not_divide,
+        "Divide by the Frobenius norm first: singular values above 1 run away.",
+    ),
+)
+
+
+def muon_step(grad: Tensor, m: Tensor, mu: float = 0.95) -> tuple[Tensor, Tensor]:
+    """The step of Muon for a kernel or a matrix, before the rate, and the new average."""
+    m = mu * m + (1 - mu) * grad
+    ahead = mu * m + (1 - mu) * grad
+    matrix = ahead.flatten(1)
+    size = 0.2 * max(matrix.shape) ** 0.5
+    return size * newton_schulz(matrix).view_as(grad), m
+
+
+_K = torch.Generator().manual_seed(4)
+_KERNELS = torch.randn(2, 4, 2, 3, 3, generator=_K, dtype=torch.float64)
+_MATRICES = torch.randn(2, 3, 5, generator=_K, dtype=torch.float64)
+
+
+def did_not_look_ahead(grad, m, mu):
+    m = mu * m + (1 - mu) * grad
+    matrix = m.flatten(1)
+    size = 0.2 * max(matrix.shape) ** 0.5
+    return size * newton_schulz(matrix).view_as(grad), m
+
+
+def orthogonalised_before_averaging(grad, m, mu):
+    size = 0.2 * max(grad.flatten(1).shape) ** 0.5
+    step = size * newton_schulz(grad.flatten(1)).view_as(grad)
+    m = mu * m + (1 - mu) * step
+    return mu * m + (1 - mu) * step, m
+
+
+def summed_the_gradients(grad, m, mu):
+    m = mu * m + grad
+    ahead = mu * m + grad
+    matrix = ahead.flatten(1)
+    size = 0.2 * max(matrix.shape) ** 0.5
+    return size * newton_schulz(matrix).view_as(grad), m
+
+
+def scaled_with_the_smaller_side(grad, m, mu):
+    m = mu * m + (1 - mu) * grad
+    ahead = mu * m + (1 - mu) * grad
+    matrix = ahead.flatten(1)
+    size = 0.2 * min(matrix.shape) ** 0.5
+    return size * newton_schulz(matrix).view_as(grad), m
+
+
+def forgot_the_size(grad, m, mu):
+    m = mu * m + (1 - mu) * grad
+    ahead = mu * m + (1 - mu) * grad
+    return newton_schulz(ahead.flatten(1)).view_as(grad), m
+
+
+def exchanged_the_two_weights(grad, m, mu):
+    m = (1 - mu) * m + mu * grad
+    ahead = (1 - mu) * m + mu * grad
+    matrix = ahead.flatten(1)
+    size = 0.2 * max(matrix.shape) ** 0.5
+    return size * newton_schulz(matrix).view_as(grad), m
+
+
+def used_the_gradient_alone(grad, m, mu):
+    m = mu * m + (1 - mu) * grad
+    matrix = grad.flatten(1)
+    size = 0.2 * max(matrix.shape) ** 0.5
+    return size * newton_schulz(matrix).view_as(grad), m
+
+
+def measured_the_kernel(grad, m, mu):
+    m = mu * m + (1 - mu) * grad
+    ahead = mu * m + (1 - mu) * grad
+    size = 0.2 * max(grad.shape) ** 0.5
+    return size * newton_schulz(ahead.flatten(1)).view_as(grad), m
+
+
+STEP = Exercise(
+    id="speed.muon-step",
+    right=muon_step,
+    cases=((_KERNELS[0], _KERNELS[1], 0.95), (_MATRICES[0], _MATRICES[1], 0.8)),
+    mistakes=Mistake.pairs(
+        did_not_look_ahead,
+        "Your average is right, but the step uses it as it is: blend in the gradient once more.",
+        orthogonalised_before_averaging,
+        "You made each gradient orthogonal and then averaged. Average first: it removes noise.",
+        summed_the_gradients,
+        "You add the gradient with weight 1: in an average it has the weight 1 - mu.",
+        scaled_with_the_smaller_side,
+        "The size of the step asks for the longer side of the flattened matrix.",
+        forgot_the_size,
+        "The directions are right; the size 0.2 sqrt(longer side) is missing.",
+        used_the_gradient_alone,
+        "Your average is right, but the step does not use it.",
+        measured_the_kernel,
+        "The longer side is that of the flattened matrix, not of the kernel.",
+        exchanged_the_two_weights,
+        "The old average keeps the weight mu, and the new gradient gets 1 - mu.",
+    ),
+)
+PRICE = Exercise(
+    id="speed.price",
+    right=5 * (4 * 48**2 * 432 + 2 * 48**3) / (6 * 48 * 432 * 64 * 64),
+    mistakes=Mistake.pairs(
+        5 * (4 * 48**2 * 432 + 2 * 48**3) / (6 * 48 * 432 * 64),
+        "64 is the batch alone. At how many positions is the kernel used in each picture?",
+        (4 * 48**2 * 432 + 2 * 48**3) / (6 * 48 * 432 * 64 * 64),
+        "That is one iteration; Muon takes five.",
+        5 * (4 * 48**2 * 432 + 2 * 48**3) / (2 * 48 * 432 * 64 * 64),
+        "That compares with the forward pass alone; the gradient costs two more products.",
+        100 * 5 * (4 * 48**2 * 432 + 2 * 48**3) / (6 * 48 * 432 * 64 * 64),
+        "Give a fraction, not per cent.",
+        5 * 6 * 48**2 * 432 / (6 * 48 * 432 * 64 * 64),
+        "Not all three products are alike: X X^T times itself is 48 x 48 times 48 x 48.",
     ),
 )
 
@@ -97,31 +235,77 @@ RATE = Exercise(
         "It falls too long.",
     ),
 )
-LEVELS = Exercise(
-    id="speed.levels",
-    right=0.1857,
+SHIFT = Exercise(
+    id="speed.shift",
+    right="hurts",
     mistakes=Mistake.pairs(
-        0.1253,
-        "That is for the old mean, -1.2.",
-        0.2525,
-        "That is everything above 0, not up to 1.",
-        0.176,
-        "Divide both distances by the standard deviation of log sigma, 1.2.",
+        "helps",
+        "With Muon it does. But after 200 steps the two networks are not equally far.",
+        "nothing",
+        "It matters a great deal. Which network has learned the coarse shape after 200 steps?",
+        "depends",
+        "In ten seeds of ten the sign is the same: say which.",
+    ),
+)
+DECAY = Exercise(
+    id="speed.decay",
+    right=1790.0,
+    rtol=1e-3,
+    mistakes=Mistake.pairs(
+        4490.0,
+        "From there on 0.998 itself is in force. But the two runs part earlier: where?",
+        200.0,
+        "That is the horizon of 0.995. Which decay is in force at step 200?",
+        500.0,
+        "That is the horizon of 0.998. Which decay is in force at step 500?",
+        0.0,
+        "At the start the ramp is lower than both settings: the two averages are the same.",
     ),
 )
 
+MUON_ROW = {
+    "optimizer": "Muon", "rate": 0.005, "clip": None, "beta2": 0.99, "p_drop": 0.0, "p_mean": -1.2,
+}  # fmt: skip
+LABELS_ROW = MUON_ROW | {"optimizer": "AdamW", "rate": 0.003, "clip": 1.0, "beta2": 0.999}
+ONE_LEFT = "One of the three settings is still that of the row `labels`."
+NOTHING_NEW = "That is the row `labels`, which was run already."
+THE_OTHER = "That run shows Muon without the three settings. What do they do without Muon?"
+ALL_OF_IT = "That is the row `muon` itself, with the optimiser whose part is in question."
+MORE_CHANGED = "It differs from both rows in a setting that neither of them changed."
 
-DECAY = Exercise(
-    id="speed.decay",
-    right=401 / 410,
-    rtol=1e-3,
+
+def judge_control(answer: Any) -> str:
+    """What a planned control would leave open; "" for the one that answers the question."""
+    row = dict(answer)
+    if set(row) != set(MUON_ROW):
+        return f"a recipe has the settings {', '.join(MUON_ROW)}"
+    if row == MUON_ROW:
+        return ALL_OF_IT
+    if row == LABELS_ROW:
+        return NOTHING_NEW
+    if any(row[k] not in (MUON_ROW[k], LABELS_ROW[k]) for k in row):
+        return MORE_CHANGED
+    if row["optimizer"] == "Muon":
+        return THE_OTHER
+    return "" if row == CONTROL_ROW else ONE_LEFT
+
+
+CONTROL_ROW = MUON_ROW | {"optimizer": "AdamW"}
+CONTROL = Exercise(
+    id="speed.control",
+    right=CONTROL_ROW,
+    judge=judge_control,
     mistakes=Mistake.pairs(
-        0.998,
-        "The smaller of the two numbers counts.",
-        45.6,
-        "That is the horizon, 1 / (1 - d).",
-        0.995,
-        "That was the old cap. What does the ramp say at k = 400?",
+        MUON_ROW,
+        ALL_OF_IT,
+        LABELS_ROW,
+        NOTHING_NEW,
+        LABELS_ROW | {"optimizer": "Muon"},
+        THE_OTHER,
+        MUON_ROW | {"optimizer": "AdamW", "rate": 0.003},
+        ONE_LEFT,
+        MUON_ROW | {"optimizer": "AdamW", "p_drop": 0.1},
+        MORE_CHANGED,
     ),
 )
 

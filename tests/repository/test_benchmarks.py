@@ -5,6 +5,7 @@ import math
 import re
 
 import pytest
+import torch
 
 from benchmarks import bench, large_run, quality, speedrun
 from genlab.zoo import find
@@ -74,6 +75,38 @@ def test_the_shipped_record_has_every_idea_in_its_order_with_the_same_seeds_and_
         runs = [r for r in rows if r["name"] == name]
         assert [r["seed"] for r in runs] == [*speedrun.OF_STEPS]
         assert {r["seconds"] for r in runs} == {speedrun.TRIAL}
+
+
+def test_the_control_of_the_speed_run_differs_from_the_row_muon_in_the_optimiser_alone():
+    row, control = dict(speedrun.recipes())["muon"], dict(speedrun.controls())["control at 0.005"]
+    assert control == row._replace(muon=False)
+    assert control.lr == 0.005
+    rows = [
+        r for r in quality.load(speedrun.RESULTS)["controls"] if r["name"] == "control at 0.005"
+    ]
+    assert [(r["seed"], r["steps"]) for r in rows] == [(0, speedrun.N_STEPS), (1, speedrun.N_STEPS)]
+    muon = [r["steps"] for r in quality.load(speedrun.RESULTS)["steps"] if r["name"] == "muon"]
+    assert min(muon) <= speedrun.N_STEPS <= max(muon)
+
+
+def test_the_laboratory_of_the_speed_run_has_ten_seeds_of_every_training_at_the_best_rate():
+    runs = quality.load(speedrun.RESULTS)["laboratory"]
+    kept = [{k: v for k, v in r.items() if k != "frechet_a"} for r in runs]
+    assert sorted(kept, key=str) == sorted(speedrun.trials(), key=str)
+    for name, best in speedrun.BEST.items():
+        tuned = {
+            r["rate"]: r["frechet_a"]
+            for r in runs
+            if (r["optimizer"], r["p_mean"], r["seed"]) == (name, -1.2, 0)
+        }
+        assert tuned[best] == pytest.approx(min(tuned.values()), rel=0.01)  # Muon's two best tie
+
+
+def test_the_laboratory_is_trained_by_the_cells_of_the_notebook():
+    names = speedrun.of_notebook()
+    net = names["train"](0, names["muon"], 0.04, n_steps=2)
+    assert tuple(net.sample(3, cond=torch.arange(3)).shape) == (3, 256)
+    assert not {"fast", "slow"} & set(names), "nothing was trained"
 
 
 def test_mean_and_standard_error():

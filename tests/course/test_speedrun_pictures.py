@@ -1,0 +1,129 @@
+"""The pictures of the speed-run's notebook, and the exercises that a table cannot hold."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+import genlab_course
+from genlab.train.muon import Muon
+from genlab_course.exercises import frontier_speedrun as bank
+from genlab_course.figures import speedrun
+from genlab_course.grading import assess
+
+DATA = Path(genlab_course.__file__).with_name("data")
+
+
+@pytest.fixture
+def record():
+    return json.loads((DATA / "speedrun.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The figures that are shown, as (figure, alt)."""
+    found = []
+    monkeypatch.setattr(speedrun, "show", lambda figure, alt: found.append((figure, alt)))
+    yield found
+    plt.close("all")
+
+
+def test_rows_of_digits_have_their_names(shown):
+    pictures = np.load(DATA / "speedrun.npz")
+    speedrun.rows({"a": pictures["former"], "b": pictures["muon"]}, title="t", alt="a")
+    assert {text.get_text() for text in shown[0][0].axes[0].texts} == {"a", "b"}
+
+
+def test_at_an_equal_number_of_steps_the_placebo_draws_the_same_digits():
+    pictures = np.load(DATA / "speedrun.npz")
+    assert set(speedrun.ROWS) | {"control at 0.005", "n_steps"} == set(pictures.files)
+    np.testing.assert_array_equal(pictures["average"], pictures["levels"])
+    assert (pictures["late"] != pictures["levels"]).any()
+
+
+def test_the_best_of_many_is_marked_where_it_lies(shown):
+    scores = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
+    best = int(scores[:, 0].argmin())
+    speedrun.luck(scores, best)
+    (star,) = shown[0][0].axes[0].collections[1].get_offsets()
+    np.testing.assert_allclose(star, scores[best])
+
+
+def test_a_picture_of_noise_says_both_scores(shown):
+    speedrun.tricks(torch.rand(20, 1, 16, 16), 0.05, 0.13)
+    title = shown[0][0].axes[0].get_title()
+    assert "0.05" in title
+    assert "0.13" in title
+
+
+def test_directions_are_drawn_over_the_largest(shown):
+    line, sizes = torch.logspace(-3, 0, 20), torch.linspace(4.0, 1.0, 48)
+    after = dict.fromkeys(("classical", 1, 3, 5), line)
+    speedrun.orthogonal(line, after, dict.fromkeys(("gradient", "signs", "Muon"), sizes))
+    drawn = shown[0][0].axes[1].lines[0].get_ydata()
+    assert (drawn[0], drawn[-1]) == (1.0, 0.25)
+
+
+def test_each_schedule_has_a_dot_at_its_best_peak(shown):
+    peaks = torch.tensor([0.1, 0.2, 0.5])
+    losses = {name: torch.tensor([0.3, 0.2, 0.25]) for name in speedrun.SCHEDULES}
+    speedrun.schedules(dict.fromkeys(losses, torch.ones(4)), peaks, losses)
+    dots = [line for line in shown[0][0].axes[1].lines if len(line.get_xdata()) == 1]
+    assert [float(dot.get_xdata()[0]) for dot in dots] == pytest.approx([0.2] * 4)
+
+
+def test_levels_are_drawn_with_the_three_means_of_training(shown):
+    levels = torch.linspace(-1, 3, 5)
+    speedrun.decided(levels, levels, levels, levels, levels)
+    words = [text.get_text() for text in shown[0][0].axes[1].get_legend().get_texts()]
+    assert words[-3:] == [f"training, P = {mean}" for mean in ("-1.2", "-0.8", "0.5")]
+
+
+def test_curves_over_the_steps_are_medians_of_the_ten_seeds(record, shown):
+    speedrun.crossing(record["laboratory"])
+    wanted = [
+        r["frechet_a"]
+        for r in record["laboratory"]
+        if (r["optimizer"], r["p_mean"], r["n_steps"]) == ("Muon", 0.5, 400) and r["seed"] > 0
+    ]
+    assert len(wanted) == 10
+    assert shown[0][0].axes[1].lines[1].get_ydata()[-1] == pytest.approx(np.median(wanted))
+
+
+def test_the_control_stands_before_the_row_that_it_is_a_control_of(shown):
+    table = {name: [0.5, 0.4] for name in speedrun.ROWS}
+    speedrun.ladder(table, [0.6, 0.5], 0.13, 0.02)
+    ticks = [text.get_text() for text in shown[0][0].axes[0].get_xticklabels()]
+    assert ticks[-1] == "control"
+    assert shown[0][0].axes[0].get_xticks()[-1] == 2
+
+
+def test_two_steps_of_the_solution_are_two_steps_of_muon():
+    g = torch.Generator().manual_seed(1)
+    w, *gradients = torch.randn(3, 4, 2, 3, 3, generator=g)
+    theirs = torch.nn.Parameter(w.clone())
+    optimizer, m = Muon([theirs], []), torch.zeros_like(w)
+    optimizer.param_groups[0]["lr"] = 0.01
+    for grad in gradients:
+        theirs.grad = grad
+        optimizer.step()
+        step, m = bank.muon_step(grad, m)
+        w = w - 0.01 * step
+    torch.testing.assert_close(w, theirs.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"optimizer": "AdamW"}, "a recipe has the settings"),
+        (bank.MUON_ROW | {"optimizer": "AdamW", "clip": 1.0}, bank.ONE_LEFT),
+        (bank.MUON_ROW | {"rate": 0.003}, bank.THE_OTHER),
+        (bank.MUON_ROW | {"optimizer": "SGD"}, bank.MORE_CHANGED),
+        ("AdamW", "could not be read"),
+    ],
+)
+def test_a_control_that_leaves_the_question_open_is_told_what_it_leaves_open(answer, says):
+    assert says in assess(bank.CONTROL, answer)
