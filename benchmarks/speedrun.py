@@ -40,7 +40,6 @@ LENGTHS = {"AdamW": (100, 200, 300, 400, 800), "Muon": (50, 100, 200, 400)}  # i
 RESULTS = Path(__file__).parents[1] / "genlab_course" / "data" / "speedrun.json"
 TRIAL, SEEDS, OF_STEPS = 60.0, range(5), range(2)
 N_STEPS = 405  # of a control: those of Muon's runs are 398 and 408
-RATES = (0.005, 0.01)  # of the controls: Muon's, and its double
 IDEAS = (
     ("former", "the recipe that mnist16_diffusion had, channels last", ()),
     ("labels", "no guidance is used, so no label is dropped", ("p_drop",)),
@@ -64,10 +63,8 @@ def recipes():
 
 
 def controls():
-    """The recipe `labels` with all that the row `muon` changes, but for Muon, at each rate."""
-    without = dict(recipes())["muon"]._replace(muon=False)
-    for rate in RATES:
-        yield f"control at {rate:g}", without._replace(lr=rate)
+    """The recipe `labels` with all that the row `muon` changes, but for Muon."""
+    yield "control", dict(recipes())["muon"]._replace(muon=False)
 
 
 def in_steps(recipe):

@@ -187,7 +187,7 @@ def crossing(runs: Sequence[Mapping[str, Any]]) -> None:
     alt = (
         "Two panels, AdamW and Muon: Fréchet distance against training steps on logarithmic axes, "
         "ten seeds each. In both, P = 0.5 starts above P = -1.2 and ends below it; the curves "
-        "cross between 200 and 400 steps for AdamW, and between 50 and 200 for Muon."
+        "cross between 300 and 400 steps for AdamW, and near 100 for Muon."
     )
     show(figure, alt)
 

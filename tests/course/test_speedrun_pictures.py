@@ -39,7 +39,7 @@ def test_rows_of_digits_have_their_names(shown):
 
 def test_at_an_equal_number_of_steps_the_placebo_draws_the_same_digits():
     pictures = np.load(DATA / "speedrun.npz")
-    assert set(speedrun.ROWS) | {"control at 0.005", "n_steps"} == set(pictures.files)
+    assert set(speedrun.ROWS) | {"control", "n_steps"} == set(pictures.files)
     np.testing.assert_array_equal(pictures["average"], pictures["levels"])
     assert (pictures["late"] != pictures["levels"]).any()
 

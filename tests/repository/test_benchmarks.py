@@ -78,12 +78,10 @@ def test_the_shipped_record_has_every_idea_in_its_order_with_the_same_seeds_and_
 
 
 def test_the_control_of_the_speed_run_differs_from_the_row_muon_in_the_optimiser_alone():
-    row, control = dict(speedrun.recipes())["muon"], dict(speedrun.controls())["control at 0.005"]
+    row, control = dict(speedrun.recipes())["muon"], dict(speedrun.controls())["control"]
     assert control == row._replace(muon=False)
     assert control.lr == 0.005
-    rows = [
-        r for r in quality.load(speedrun.RESULTS)["controls"] if r["name"] == "control at 0.005"
-    ]
+    rows = [r for r in quality.load(speedrun.RESULTS)["controls"] if r["name"] == "control"]
     assert [(r["seed"], r["steps"]) for r in rows] == [(0, speedrun.N_STEPS), (1, speedrun.N_STEPS)]
     muon = [r["steps"] for r in quality.load(speedrun.RESULTS)["steps"] if r["name"] == "muon"]
     assert min(muon) <= speedrun.N_STEPS <= max(muon)
