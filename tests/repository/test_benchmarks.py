@@ -101,6 +101,7 @@ def test_the_laboratory_of_the_speed_run_has_ten_seeds_of_every_training_at_the_
 
 
 def test_the_laboratory_is_trained_by_the_cells_of_the_notebook():
+    torch.set_default_dtype(torch.float32)
     names = speedrun.of_notebook()
     net = names["train"](0, names["muon"], 0.04, n_steps=2)
     assert tuple(net.sample(3, cond=torch.arange(3)).shape) == (3, 256)
