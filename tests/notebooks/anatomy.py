@@ -25,8 +25,6 @@ import nbformat
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.notebooks import bite, build
 
-STANDARD = (  # the notebooks of the older form; anatomy_before.py judges them until each is rebuilt
-)
 REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "02_autoregressive",
     "12_diffusion_i",
