@@ -6,18 +6,20 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from genlab_course.figures import BLUE, COLOURS, ORANGE, show_images
+from genlab_course.figures import BLUE, COLOURS, GREEN, ORANGE, RED, show_images
 
 MARKS = dict(zip(COLOURS, "os^DP", strict=True))  # not by colour alone
 SHORT = {
     "autoregressive": "AR", "latent-variable": "latent", "score / diffusion": "score",
     "denoising of tokens": "tokens denoised", "parallel-refinement": "refinement",
 }  # fmt: skip
-VERDICTS = {"right": "#CFE8DF", "wrong": "#F3C9A5", "no answer": "#EEEEEE"}
+VERDICTS = {
+    "right": (*to_rgb(GREEN), 0.2), "wrong": (*to_rgb(RED), 0.35), "no answer": "#EEEEEE",
+}  # fmt: skip
 
 
 def frame(reels: Mapping[str, Sequence[torch.Tensor]], n_calls: int) -> Figure:

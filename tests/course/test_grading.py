@@ -102,7 +102,7 @@ def _drawn(change=lambda logits: logits.softmax(-1), clone=True, use_seed=True, 
         (_drawn(lambda logits: (3 * logits).softmax(-1)), "0.2, 0.3, 0.5 came with"),
         (_drawn(clone=False), "clone it first"),
         (_drawn(use_seed=False), "one seed, two results"),
-        (_drawn(whole=False), "needs all of x"),
+        (_drawn(whole=False), "hand it all of x"),
     ],
 )
 def test_a_sampler_has_to_sample(answer, says):

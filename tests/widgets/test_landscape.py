@@ -1,8 +1,19 @@
 """The map as an instrument: every control moves it, and what it says is true."""
 
+from functools import partial
+
 import pytest
 
-from genlab.map import ANY_FAMILY, FLOW, LIKELIHOODS, OBJECTIVES, SAMPLERS, SCORE, place
+from genlab.map import (
+    ANY_FAMILY,
+    FLOW,
+    LIKELIHOODS,
+    OBJECTIVES,
+    SAMPLERS,
+    SCORE,
+    evaluations,
+    place,
+)  # fmt: skip
 from genlab.train.fit import Record
 from genlab_course.widgets import landscape, paradigm_map, training
 from genlab_course.widgets.landscape import EXAMPLES, OPEN
@@ -51,10 +62,11 @@ def test_families_that_meet_in_one_place_stand_apart_and_those_that_fit_keep_the
     for clues in ((None, None), ("one-pass", None), ("one-pass", "bound"), ("sequential", None)):
         lit = place(None, *clues)
         for sizes in ({"tokens": 64, "steps": 16}, {"tokens": 1, "steps": 1}):
-            spots = landscape._spots(lit, clues, **sizes)
+            spots = landscape._spots(lit, clues, partial(evaluations, **sizes))
             assert len({(x, y) for x, y, _ in spots.values()}) == len(spots)
-    assert landscape._spots((FLOW,), (None, "bound"))[FLOW] == (1, 2.0, False)
-    one_step = landscape._spots((SCORE,), ("one-pass", None), steps=16)[SCORE]
+    usual = partial(evaluations, tokens=64, steps=16)
+    assert landscape._spots((FLOW,), (None, "bound"), usual)[FLOW] == (1, 2.0, False)
+    one_step = landscape._spots((SCORE,), ("one-pass", None), usual)[SCORE]
     assert one_step == (1, 1.0, False)
 
 

@@ -39,7 +39,7 @@ def test_videos_of_the_card_are_of_single_precision_and_share_noise_where_asked(
     assert videos.dtype == torch.float32
     assert torch.equal(videos, text_to_video.draw_videos(model, claims))
     assert torch.get_default_dtype() == torch.float64
-    monkeypatch.setattr(TextToVideo, "sample", lambda self, captions, *, noise, **options: noise)
+    monkeypatch.setattr(TextToVideo, "draw", lambda self, captions, *, noise, **options: noise)
     shared, apart = (
         text_to_video.draw_videos(model, claims, shared=same) for same in (True, False)
     )

@@ -612,18 +612,18 @@ makers = {
     "power laws": lambda at: forecast(c, loss, error, at, torch.zeros(1)),
     "a - b log C": lambda at: log_law(c, loss, error, at)[:2],
 }
-one_run = seeds[-1].std()  # of width 48
 bets = {}
 for name, make in makers.items():
     mean, std = make(target)
-    bets[name] = float(mean), float((std**2 + one_run**2).sqrt())
+    bets[name] = float(mean), float((std**2 + seeds[-1].var()).sqrt())
     print(f"{name:<18} ~{bets[name][0]:.3f} +- ~{bets[name][1]:.3f}")
 
 # %% [markdown]
 # **Your turn 5 · your bet** *(predict, 4 minutes)*. Write down a loss for the large run, and a standard deviation that says how sure you are. You know more than the three forecasts do: you know which laws are impossible, and which suspects the ladder has.
 
 # %%
-my_mean, my_std = ..., ...  # nats a character, in place of the dots
+my_mean = ...  # nats a character
+my_std = ...
 course.exercise("large.predict-bet", my_mean)
 
 
