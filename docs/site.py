@@ -55,11 +55,14 @@ LIVING = {  # on the first page: what is asked of the reader
 }
 
 
+NUMBERED = re.compile(r"\\begin\{(equation|align|gather|multline)\*?\}")  # may hold a number
+
+
 def formula(latex, display=False):
     """Return a formula as MathML; one on a line of its own can be scrolled where it is too wide."""
     latex = re.sub(r"(\\[bB]igg?r? *\\rVert)\^", r"\1{}^", latex.strip())  # bars keep their size
     tagged = r"\tag" in latex
-    if tagged and not latex.startswith(r"\begin"):
+    if tagged and not NUMBERED.match(latex):
         latex = rf"\begin{{equation}}{latex}\end{{equation}}"
     drawn = LATEX.convert_with_local_state(latex, displaystyle=display)
     drawn = drawn.replace('<menclose notation="box">', '<mrow class="boxed">')
