@@ -86,11 +86,11 @@ film(
 # - *explain* why the perfect network would copy, and *repair* a broken sampler.
 #
 # You need bits per dimension (lesson 02), the KL divergence (03) and the evidence lower bound (05).
-# Two sittings of about 75 and 75 minutes, exercises included; the cells run in 45 seconds.
+# Two sittings of about 75 and 75 minutes, exercises included; the cells run in 48 seconds.
 #
 # ## Predict first
 #
-# Write a guess into each cell. It comes back where it is answered.
+# Write down three guesses.
 #
 # 1. We add noise to a digit in 100 steps. By eye it is lost near step 25. An observer who knows every training image applies Bayes' rule. Around which step does the probability of the right *label* fall below one half: 35, 60 or 90?
 

@@ -82,7 +82,7 @@ film((lesson_15.frame(reels, k) for k in moments), seconds=6, width=640,
 #
 # You need lessons 02, 05, 12 and 13; each of the others returns for a moment.
 #
-# Two sittings of about 71 and 73 minutes, exercises included; the cells run in 25 seconds.
+# Two sittings of about 71 and 73 minutes, exercises included; the cells run in 20 seconds.
 #
 # ## Predict first
 #

@@ -57,7 +57,7 @@ film((drawing.clouds(both, 96 - k, k / 96) for k in times), alt=ALT, width=580)
 #
 # You need lesson 04 (flows), lesson 11 (score, Tweedie's formula), lesson 12 (U-Net, training loop) and lesson 13 (samplers, guidance). Lesson 14 is not needed.
 #
-# Two sittings of about 74 and 71 minutes, exercises included; the cells run in 45 seconds.
+# Two sittings of about 74 and 71 minutes, exercises included; the cells run in 55 seconds.
 
 # %% [markdown]
 # ## Predict first

@@ -62,7 +62,7 @@ show(
 #
 # You need lesson 02 (language models, cross-entropy) and the normal likelihood of lesson 03.
 #
-# Two sittings of about 60 and 70 minutes, exercises included; the cells run in 25 seconds.
+# Two sittings of about 60 and 70 minutes, exercises included; the cells run in 30 seconds.
 #
 # ## Predict first
 #

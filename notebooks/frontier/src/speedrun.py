@@ -54,7 +54,7 @@ draw.rows(
 #
 # You need lesson 13: the denoiser $D(x,\sigma)$ of Karras et al. (EDM), which guesses the clean picture in $x=x_0+\sigma\epsilon$, and its sampler. From lesson 09 you need the Fréchet distance.
 #
-# Two sittings of about 72 and 72 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 72 and 72 minutes, exercises included; the cells run in 30 seconds.
 
 # %% [markdown]
 # ## Predict first

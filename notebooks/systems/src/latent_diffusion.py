@@ -70,7 +70,7 @@ with torch.no_grad():
 # - *judge* each part of the design by what is lost without it.
 #
 # You need lessons 05 and 06 (evidence lower bound, variational autoencoder), 12 to 14 (U-Net, guidance, DDIM) and, for attention, lesson 02.
-# Two sittings of about 70 and 75 minutes, exercises included; the cells run in 45 seconds.
+# Two sittings of about 70 and 75 minutes, exercises included; the cells run in 50 seconds.
 #
 # ## Predict first
 #
