@@ -112,7 +112,7 @@ RETIRED = (
     "large.line",
     "few.straightness",
     "ld.captions", "ld.pipeline", "ld.pixel-std",
-    "speed.levels",
+    "speed.levels", "speed.decay",
 )  # fmt: skip
 
 

@@ -248,7 +248,7 @@ SHIFT = Exercise(
     ),
 )
 DECAY = Exercise(
-    id="speed.decay",
+    id="speed.memory",
     right=1790.0,
     rtol=1e-3,
     mistakes=Mistake.pairs(

@@ -728,7 +728,7 @@ print(f"AdamW, 200 steps, P = 0.5, at {len(tuned)} rates: {min(tuned):.1f} or wo
 # One run has $d=0.995$ and another $d=0.998$, and everything else is the same. After how many updates do their averages begin to differ? Then compare with the number of steps of our 60-second runs, about 400. (Tempting: a horizon; the update at which 0.998 itself comes into force.)
 
 # %%
-course.exercise("speed.decay", ...)  # a number of updates
+course.exercise("speed.memory", ...)  # a number of updates
 
 
 # %% jupyter={"source_hidden": true}
