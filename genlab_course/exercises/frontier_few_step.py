@@ -87,7 +87,7 @@ NORMAL = Exercise(
         scaled_by_the_variances,
         "A path keeps y / sigma, not y / sigma squared: take the roots.",
         averaged_a_constant_pull,
-        "That knows nothing of the data's width: where is the path at time r? Divide by t - r.",
+        "That ignores the data's spread: where is the path at time r? Divide by t - r.",
     ),
 )
 

@@ -435,7 +435,7 @@ MISSING = Exercise(
         took_one_mean_velocity_for_all_paths,
         "You took one mean for all paths; each path has a mean velocity of its own.",
         took_the_spread_over_paths,
-        "This is the variance over paths at a time; wanted is that over the times of a path.",
+        "This is the variance over paths at a time; take it over the times of a path.",
         left_one_number_a_path,
         "Right for each path; what is wanted is the mean over paths, one number.",
         let_the_library_divide_by_one_less,

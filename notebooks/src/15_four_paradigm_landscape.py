@@ -92,7 +92,7 @@ film((lesson_15.frame(reels, k) for k in moments), seconds=6, width=640,
 course.exercise("15.predict-calls", ...)
 
 # %% [markdown]
-# 2. You will meet twelve releases of 2024 to 2026: language, images, video, speech, weather. In how many of the twelve texts does the word *likelihood* stand at all?
+# 2. You will meet twelve releases of 2024 to 2026: language, images, video, speech, weather. In how many of the twelve texts does the word *likelihood* appear at all?
 
 # %%
 course.exercise("15.predict-disclosed", ...)
@@ -204,7 +204,7 @@ check("samples of both ways, number by number", tiny.sample(2), apart(), atol=1e
       unlike={"the condition forgotten": tiny.sample(2, shift=0.0)})
 
 # %% [markdown]
-# Seven calls for four; the work and the sample stay. So batching the two predictions saves waiting and nothing else, and even that only while the batch fits the hardware.
+# Seven calls instead of four; the work and the sample stay the same. So batching the two predictions saves waiting and nothing else, and even that only while the batch fits the hardware.
 #
 # **Your turn 15.2 · the bill of a hybrid** *(compute, 4 minutes)*
 #
@@ -262,7 +262,7 @@ for make, where in (*subjects.LESSONS, *subjects.ODD_CLAIMS):
 
 
 # %% [markdown]
-# (*nan*: of one call there is no later one. PixelCNN shows 0.013 and not 1/64 = 0.016 because a pixel drawn black was black before, and does not count as new.) Your counter and the fingerprint agree on all thirteen, and every model lands where its lesson put it. Do not be too impressed: the rule was written with these thirteen in view. Two rows deserve a look. The distilled model (*consistency*) takes one call and gives itself away by its dial alone. Masked diffusion writes each pixel once, like PixelCNN, while its calls follow the dial.
+# (*nan*: a single call has no later one. PixelCNN shows 0.013 and not 1/64 = 0.016 because a pixel drawn black was black before, and does not count as new.) Your counter and the fingerprint agree on all thirteen, and every model lands where its lesson put it. Do not be too impressed: the rule was written with these thirteen in view. Two rows deserve a look. The distilled model (*consistency*) takes one call and gives itself away by its dial alone. Masked diffusion writes each pixel once, like PixelCNN, while its calls follow the dial.
 #
 # An honest model can be misplaced as well. An autoregressive flow (lesson 04) would stand with PixelCNN, a continuous flow with the score models, and a coupling flow of whole pixels, which has only a bound, with the VAE. The function names the usual family.
 #
@@ -310,7 +310,7 @@ for name, model in sold.items():
 #
 # **Second: the sampler.** How is one sample made: token by token, in one evaluation, in a loop, in stages?
 #
-# **Third: costs and likelihood.** What follows from both: what does a sample cost, and which likelihood is there (the blank `gives`)? One rule: asked is the likelihood of **what the sampler draws, all of it**. So a jump has *none*, as usually trained. Behind a decoder of codes there is at best a bound, if every loss is a term of it: an exact likelihood of codes is one, the usual denoising loss is not. A loop over tokens has the bound of its loss if it runs as it was trained; in few steps, or keeping the surest tokens, it draws from something else, and both *bound* and *none* are taken. Where a text leaves this open, *cannot tell* is right, too.
+# **Third: costs and likelihood.** What follows from both: what does a sample cost, and which likelihood is there (the blank `gives`)? One rule: the blank asks for the likelihood of **everything that the sampler draws**. So a jump has *none*, as usually trained. Behind a decoder of codes there is at best a bound, if every loss is a term of it: an exact likelihood of codes is one, the usual denoising loss is not. A loop over tokens has the bound of its loss if it runs as it was trained; in few steps, or keeping the surest tokens, it draws from something else, and both *bound* and *none* are accepted. Where a text leaves this open, *cannot tell* is right, too.
 #
 # **Fourth: the place.** Put it on the map. A claim that does not fit its place is the interesting part of the text. Then ask for **post-training**: many releases are trained further, on examples, by a reward, or by a teacher. That moves no model to another row. But an exact likelihood is afterwards that of the tuned policy, no longer an estimate of the data's distribution.
 #
@@ -542,7 +542,7 @@ check_range("what texts about the same systems add, least of three", min(gains),
 # %% [markdown]
 # About a third of the texts of a random split are about a system that the program has met. On these it is right about nine times in ten, and on the same texts, fitted without those systems, about three times in four. Leaving out as many *other* texts costs little, so it is the systems and not the amount of text. A release of next month is a new system: the split by system is the honest one.
 #
-# `genlab read` is a larger relative: words, letters and hand-written patterns, product names removed, confidence calibrated, and a threshold below which it gives **no answer**. None of the releases of 2026 is in its bank, and of the other five its training texts describe only R3GAN (and LLaDA-V, a relative of LLaDA). Here it reads the clinic, all four blanks that it knows (post-training it has not learnt), held against our keys:
+# `genlab read` is a larger relative: words, letters and hand-written patterns, product names removed, confidence calibrated, and a threshold below which it gives **no answer**. None of the releases of 2026 is in its bank, and of the other five its training texts describe only R3GAN (and LLaDA-V, a relative of LLaDA). Here it reads the clinic, all four blanks that it knows (it has not learnt post-training), compared with our keys:
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 grid = {one["name"]: read_against_key(one) for one in CLINIC.values()}
@@ -563,7 +563,7 @@ course.predicted("15.predict-sure", f"{5 * round(20 * grid['LLaDA'][0][1])} perc
 # - **WeatherNext 2: none named, at 0.87.** The bank has no label for matching of samples.
 # - **No answer** on all of GPT Image 2, where that is right, on all of STARFlow2 and FLUX.2 [klein], on three blanks of R3GAN, on two of Pocket TTS. On what is new, abstention is what is left of such a program. And it protects only where a text looks strange: LLaDA's looked familiar.
 #
-# (The table holds the program against *our* keys, which are arguments too, and by the same standard as you. For a hybrid with a codec the bank's word is *bound*, what such a model *could* have; our rule says *none*, so GLM-Image and Pocket TTS are painted wrong.) Use the program as a *highlighter*: which phrases pull, and would you have marked them?
+# (The table holds the program against *our* keys, which are arguments too, and by the same standard as you. For a hybrid with a codec the bank's word is *bound*, what such a model *could* have; our rule says *none*, so GLM-Image and Pocket TTS are painted wrong.) Use the program as a *highlighter*: which phrases sway it, and would you have marked them?
 
 # %% tags=["keep-output"]
 widgets.release_reader(" ".join(CLINIC["llada"]["text"].split()))
@@ -656,7 +656,7 @@ check_range("the lead in standard errors over digits", lead / float(by_digits),
             0.3, 1.4, digits=1, unlike={"of masks alone": lead / float(by_masks)})
 
 # %% [markdown]
-# With fresh masks the lead is some 0.006 bits, and other digits would move it by some 0.007. So the order is that of *these 200 digits*; which of the two is better on digits in general is **not settled**. (Against the transformer the gap is 0.18: that is.) Masked diffusion has six times PixelCNN's parameters, too, and its bound belongs to a sampler of 64 calls.
+# With fresh masks the lead is some 0.006 bits, and other digits would move it by some 0.007. So the order is that of *these 200 digits*; which of the two is better on digits in general is **not settled**. (The gap to the transformer is 0.18: that order is settled.) Masked diffusion has six times PixelCNN's parameters, too, and its bound belongs to a sampler of 64 calls.
 #
 # ## 7. The course on two pages
 #
@@ -728,7 +728,7 @@ course.predicted("15.predict-calls", watched(bare)[0])
 
 
 # %% [markdown]
-# The same loop, and the counter reports **one call** instead of 50: the fingerprint makes a GAN of it. Nothing is wrong with your code. **The instrument sees uses of layers that own parameters.** It misses a loop, for instance, when the loop's weights are used without calling such a layer. It also misses one that is shared out: two experts that take 25 of 50 steps each are counted as 25 (Wan 2.2 splits its steps between two experts), and a layer of its own for each step as one. With no layer at all there is nothing to watch, and the counter stops with an error, which is the better failure. A denoiser that is a module of its own is counted right, even if its weights inside are bare.
+# The same loop, and the counter reports **one call** instead of 50: the fingerprint makes a GAN of it. Nothing is wrong with your code. **The instrument sees uses of layers that own parameters.** It misses a loop, for instance, when the loop's weights are used without calling such a layer. It also miscounts a loop that is shared out: two experts that take 25 of 50 steps each are counted as 25 (Wan 2.2 splits its steps between two experts), and a layer of its own for each step as one. With no layer at all there is nothing to watch, and the counter stops with an error, which is the better failure. A denoiser that is a module of its own is counted right, even if its weights inside are bare.
 #
 # Now the other direction: an honest one-shot generator that uses one block eight times, as a network with tied weights does.
 
@@ -752,7 +752,7 @@ seen = [watched(Tied(seed)) for seed in range(8)]
 print("calls:", *{calls for calls, *_ in seen}, dict(Counter(f for *_, f in seen)))
 
 # %% [markdown]
-# Eight calls for one, every time. Where the counts are wrong, the place is a matter of luck: a block as wide as the output that leaves more than half of its entries as they were looks like a model that writes piece by piece (*autoregressive*), otherwise like one that repaints (*score*).
+# Eight calls instead of one, every time. Where the counts are wrong, the place is a matter of luck: a block as wide as the output that leaves more than half of its entries as they were looks like a model that writes piece by piece (*autoregressive*), otherwise like one that repaints (*score*).
 #
 # **The repair is a second instrument, built differently.** `multiply_adds` counts matrix products, whatever module they stand in. For the two loops it agrees: 13,056, which is 51 products of $16\times16$. A count of one call beside the work of 51 layers is a contradiction, and tells you to look. What *it* cannot see: products inside a kernel that PyTorch does not know, and whether eight uses of a block are eight calls of a network or the depth of one. No count settles that, since it depends on what you call the network. So ask of a text and of an instrument alike: **what could this witness not have seen?**
 #
@@ -762,8 +762,8 @@ print("calls:", *{calls for calls, *_ in seen}, dict(Counter(f for *_, f in seen
 # 2. A fingerprint has two counted facts (calls, new positions) and two declared ones (dials, likelihood). What is declared can be false.
 # 3. What is counted can be false as well. *Prediction 1:* a loop of 50 calls can be counted as one, if its weights are bare parameters; a tied block makes one call eight. Use two instruments that are built differently.
 # 4. Read in four steps: objective, sampler, costs and likelihood, place; then ask for post-training. Each answer is disclosed, inferred or not said. "Cannot tell" is a result, and names your question.
-# 5. What is denied, compared or outperformed places nothing. Neither does an architecture, a price, or the report of someone who was not there.
-# 6. Most objectives estimate a distance from the data's distribution (distillation: from a teacher), and with it decide what the model can say about $p(x)$. Asked is the likelihood of what the sampler draws, all of it. A reward moves no row, but the likelihood is then that of a policy.
+# 5. What is denied, compared or outperformed places nothing. Neither does an architecture, a price, or a report by someone who did not build the model.
+# 6. Most objectives estimate a distance from the data's distribution (distillation: from a teacher), and with it decide what the model can say about $p(x)$. The likelihood in question is that of everything the sampler draws. A reward moves no row, but the likelihood is then that of a policy.
 # 7. *Prediction 2:* two texts in twelve speak of a likelihood, and one of them says which kind its samples have.
 # 8. *Prediction 3:* about 95 percent, for LLaDA, whose words were familiar and whose mechanism was not. A linear reader was right nine times in ten on systems that it had met, and three times in four on new ones.
 # 9. Two exact values can be ranked, and a bound that lies below an exact value, if the gap is larger than what other masks and other digits would change. No recipe of the league grants all three wishes.

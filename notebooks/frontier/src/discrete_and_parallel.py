@@ -42,7 +42,7 @@ frames = (draw.frame(filled, p) for p in (0, 1, 2, 3, 5, 8, 14, 24, 36, 50, 64))
 film(frames, alt=draw.FILLING, seconds=5, width=640)
 
 # %% [markdown]
-# One network drew all three groups. On the left about one pixel appears in each evaluation, on the right all pixels appear in the first. The right group is done 64 times sooner and shows hardly a digit. Nothing is wrong with the network: each pixel on the right has, nearly, the probability that it should have. What is missing is that the pixels *know of each other*.
+# One network drew all three groups. On the left about one pixel appears in each evaluation, on the right all pixels appear in the first. The right group is done 64 times sooner and contains hardly any digits. Nothing is wrong with the network: each pixel on the right has, nearly, the probability that it should have. What is missing is the *dependence* between the pixels.
 #
 # A language model writes one token for each evaluation (one forward pass) of a large network, and almost all of the time goes into these evaluations. So it would pay to write several tokens in one. Two ways are in use. **Speculative decoding** guesses ahead and checks, and its text has exactly the distribution of the large model. **Masked diffusion** writes hidden tokens together and pays with a distribution that is not quite right. The question of this notebook: *what do parallel tokens cost, and in which unit?*
 #
@@ -101,7 +101,7 @@ draw.kept_and_replaced(p, q)
 # %% [markdown]
 # **Step 3. Why the result is exactly $p$.** A token $y$ can come out in two ways. It is drafted *and* kept, with probability $q(y)$ times the ratio of step 1, which is the smaller of $p(y)$ and $q(y)$. Or it is a replacement. Let $\beta$ be the **acceptance rate**, the probability that a draft is kept. Something is rejected with probability $1-\beta$. That is also the denominator of (1), since what $p$ has beyond the smaller of the two sums to
 # $$\sum_z\max\big(p(z)-q(z),0\big)=\sum_z\Big(p(z)-\min\big(p(z),q(z)\big)\Big)=1-\beta,\qquad\beta=\sum_x\min\big(p(x),q(x)\big). \tag{2}$$
-# So it cancels, and the two ways add up:
+# So $1-\beta$ cancels, and the two ways add up:
 # $$\min\big(p(y),q(y)\big)+(1-\beta)\,\frac{\max\big(p(y)-q(y),0\big)}{1-\beta}=p(y). \tag{3}$$
 # No property of $q$ was used. A bad draft costs time, never quality. In the picture the rejected orange part has the same area as the blue part that replaces it.
 
@@ -306,7 +306,7 @@ for order, rows in tokens.items():
 draw.drafting(K, tokens, formula, written)
 
 # %% [markdown]
-# Each run of letters that ends in a bold blue one took one evaluation of the target. The text is poor because the target is tiny; it writes as badly without a draft. The acceptance rate was read off at $k=1$, and formula (4) then says the other rows to within a few per cent (three seeds of 16 texts).
+# Each run of letters that ends in a bold blue one took one evaluation of the target. The text is poor because the target is tiny; it writes as badly without a draft. The acceptance rate was read off at $k=1$, and formula (4) then predicts the other rows to within a few per cent (three seeds of 16 texts).
 #
 # More checks are folded: the target as its own draft keeps everything; a draft that knows a single letter does not change that letter's frequency; your count is that of `genlab`; and at temperature 0, with the likeliest letter in place of a draw, the text is the target's letter for letter.
 
@@ -557,7 +557,7 @@ course.exercise("par.two-at-once", ...)  # bits, in place of the dots
 #
 # A perfect multi-token head that does not see the first word drafts from the same product of marginals. Verified, its second word is rejected in just those cases. **One method pays for the dependence in rejected drafts, the other in wrong texts.** (DeepSeek-V3's block sees the first word, so its draft does not pay this price.)
 #
-# **Step 10. Several evaluations.** Let the positions come in groups $G_1,\dots,G_K$, one group for each evaluation. With a perfect network the sampler's distribution $\hat p(x)$ is the product of all $p(x_i\mid\text{earlier groups})$. The chain rule writes $p(x)$ as a product over the same groups. So in $\log p-\log\hat p$ each evaluation leaves a group's joint distribution over the product of its marginals, and the mean of this is a conditional total correlation:
+# **Step 10. Several evaluations.** Let the positions come in groups $G_1,\dots,G_K$, one group for each evaluation. With a perfect network the sampler's distribution $\hat p(x)$ is the product of all $p(x_i\mid\text{earlier groups})$. The chain rule writes $p(x)$ as a product over the same groups. So each evaluation adds to $\log p-\log\hat p$ the log ratio of a group's joint distribution to the product of its marginals, and its mean is a conditional total correlation:
 # $$\boxed{\;\mathrm{KL}(p\,\|\,\hat p)=\sum_{k=1}^K\mathbb E\;\mathrm{TC}\big(x_{G_k}\mid x_{G_1},\dots,x_{G_{k-1}}\big)\;} \tag{9}$$
 # **The price of an evaluation is what the tokens that appear together still tell about one another, given all that is visible.** (With *random* groups $\hat p$ is a mixture, and the mean of the right side is an upper bound.)
 #
@@ -719,7 +719,7 @@ def write_by(rule, guess, x, mask, seed=0, greedy=False):
 
 
 # %% [markdown]
-# Both write 20,000 words with the ideal network, one letter in each evaluation. If a rule is exact, the counts of the 64 words scatter like dice, and their chi-square statistic divided by its 63 degrees of freedom is near 1 (standard deviation 0.18). With 20,000 words it would notice if half of the words came one part in ten too often. What will the rule that looks at the draw give?
+# Both write 20,000 words with the ideal network, one letter in each evaluation. If a rule is exact, the counts of the 64 words scatter like throws of a fair die, and their chi-square statistic divided by its 63 degrees of freedom is near 1 (standard deviation 0.18). With 20,000 words it would notice if half of the words came one part in ten too often. What will the rule that looks at the draw give?
 
 # %% jupyter={"source_hidden": true}
 empty = torch.full((20_000, 5), HIDDEN)
@@ -742,7 +742,7 @@ print("by draw at temperature 0, 100 texts:", *{*spell(greedy)})
 # %% [markdown]
 # A perfect network, one letter per evaluation, every result a word of the list, and yet *class* comes more than three times too often and *every* almost never. **No single sample looks wrong. The distribution is wrong.** (Both have a precision of 1. The total variation of the exact rule, 0.02, is the scatter of 20,000 draws.) Hayakawa et al. 2025 show that MaskGIT's sampler lowers the temperature implicitly. For a question with one right answer this may be welcome; for a sampler it is a bias.
 #
-# **At temperature 0**, the default of LLaDA's published code, the drawn value *is* the likeliest value of its position. Then the two ways coincide in kind: the choice depends on what is visible alone, and nothing is sampled. A prompt has one answer, which is the last line above. So the bias is a matter of positive temperatures, where one wants variety.
+# **At temperature 0**, the default of LLaDA's published code, the drawn value *is* the likeliest value of its position. Then the second way turns into the first kind: the choice depends only on what is visible, and nothing is sampled. A prompt has one answer, which is the last line above. So the bias arises only at positive temperatures, which are used for variety.
 #
 # **Step 11. How many at once?** The repair is to choose positions *before* drawing. How many may then appear together is a question of price. A network does not know the total correlation of a group, but it can bound it: the joint entropy of a group is at least that of its least sure member, so
 # $$\mathrm{TC}(x_G)=\sum_{i\in G}H_i-H(x_G)\;\le\;\sum_{i\in G}H_i-\max_{i\in G}H_i . \tag{10}$$
@@ -976,7 +976,7 @@ widgets.quiz("discrete_and_parallel")
 # %% [markdown]
 # ## Project: five letters in three evaluations
 #
-# *(2 to 3 hours)* Written in 3.1 evaluations, the 64 words need not lose anything. Bring *trained* networks there. Section 6 has a rule to begin with, and prints what it reaches with the networks of this notebook. **Target, for three training seeds of 600 steps: at most 3.3 evaluations, mean of the 64 words, and less than 0.15 bits lost.** Change the network, the learning rate, the rule, or which gaps the loss asks about (a loss of less variance is a good start). Open goal: below 0.1 bits at 3.1 evaluations. Hand in the table of three seeds, a plot of bits against evaluations, and a paragraph on which change lowered the network's own error and which the price.
+# *(2 to 3 hours)* The 64 words can be written in 3.1 evaluations without any loss. Get *trained* networks there. Section 6 has a rule to begin with, and prints what it reaches with the networks of this notebook. **Target, for three training seeds of 600 steps: at most 3.3 evaluations, mean of the 64 words, and less than 0.15 bits lost.** Change the network, the learning rate, the rule, or which gaps the loss asks about (a loss of less variance is a good start). Open goal: below 0.1 bits at 3.1 evaluations. Hand in the table of three seeds, a plot of bits against evaluations, and a paragraph on which change lowered the network's own error and which the price.
 #
 # The lesson ends here.
 #

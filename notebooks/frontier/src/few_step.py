@@ -734,7 +734,7 @@ draw.race(
 )
 
 # %% [markdown]
-# The column *rows* counts how many of a batch of 64 train, in the mean, the jump that column one measures, or nearly so: from above $\frac{15}{16}$ to below $\frac1{16}$. *Time* is that of a training batch, in units of flow matching (one thread; a JVP costs more in so small a network than the under 20 % that Geng et al. 2025 report).
+# The column *rows* counts how many rows of a batch of 64 train, on average, the jump that column one measures, or nearly that jump: from above $\frac{15}{16}$ to below $\frac1{16}$. *Time* is that of a training batch, in units of flow matching (one thread; a JVP costs more in so small a network than the under 20 % that Geng et al. 2025 report).
 #
 # Other real digits score about 1.0: the floor, dotted in the figure.
 #
@@ -830,7 +830,7 @@ line("consistency training", "guess")
 line("training from itself", "one")
 
 # %% [markdown]
-# The first two rows keep the spread of $r$, and the quarter with $r=t$ helps a little. With all $r=0$ the training diverges in all three seeds: its network gives the same blot for every noise. With the quarter back it is a matter of luck, from a little better than the sound loss to worse than the teacher. **So either part can hold MeanFlow up, but only the spread of $r$ did in all three.**
+# The first two rows keep the spread of $r$, and the quarter with $r=t$ helps a little. With all $r=0$ the training diverges in all three seeds: its network gives the same blot for every noise. With the quarter back it is a matter of luck, from a little better than the sound loss to worse than the teacher. **So either part can keep MeanFlow stable, but only the spread of $r$ did so in all three seeds.**
 #
 # The network's form is not the cause, since one that writes its velocity diverges as well. Nor are the rows, nor a target that moves with the network: consistency training has all rows at $r=0$ and is stable, even with a target from the student itself (last row). (Song and Dhariwal 2023 advise against the slow copy. In these short trainings it helps: 4.1 with it, 5.6 without.) A likely reason, which we have not isolated: at $r=0$ the factor $t-r$ is largest, and the target is mostly the network's own derivative. Where the gap is small, the target is nearly the data's velocity.
 #
@@ -853,7 +853,7 @@ line("MeanFlow, x held fixed", "one")
 line("MeanFlow", "guess")
 
 # %% [markdown]
-# The picture shows the first seed. In two seeds of three its jump is worse than the teacher's blur, and in all three far behind the sound loss. The integration of step 8 says what it learns: $u=\frac1{t-r}\int_r^tv^*(x,\tau)\,d\tau$, the mean of the velocities *at one place*, not along the path. At $r=0$ it need not even be finite: off the data $v^*(x,\tau)$ grows like $\frac1\tau$ by (1). The repair is the one word that your `along` contains.
+# The picture shows the first seed. In two seeds of three its jump is worse than the teacher's blur, and in all three far behind the sound loss. The integration of step 8 says what it learns: $u=\frac1{t-r}\int_r^tv^*(x,\tau)\,d\tau$, the mean of the velocities *at one place*, not along the path. At $r=0$ it need not even be finite: off the data $v^*(x,\tau)$ grows like $\frac1\tau$ by (1). The repair is the direction $(v,0,1)$ that your `along` uses.
 #
 # ## Summary
 #

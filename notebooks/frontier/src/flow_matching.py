@@ -46,7 +46,7 @@ film((drawing.clouds(both, 96 - k, k / 96) for k in times), alt=ALT, width=580)
 # Both panels begin with the same noise and end in the same word. On the left, each dot runs in a straight line to a random dot of the word, past all others. On the right, the dots follow one field of arrows, so two dots never meet on the way. Now compare the two *clouds*:
 # **at each moment they have the same distribution.**
 #
-# That is the theorem behind **flow matching**. It turns generation into a regression with a loss of three lines. Stable Diffusion 3, FLUX and Movie Gen are trained so. The question of this notebook: *how can a network learn the arrows on the right when it only ever sees the lines on the left?*
+# That is the theorem behind **flow matching**. It turns generation into a regression with a loss of three lines. Stable Diffusion 3, FLUX and Movie Gen are trained this way. The question of this notebook: *how can a network learn the arrows on the right when it only ever sees the lines on the left?*
 #
 # **After this notebook you will be able to**
 #
@@ -887,7 +887,7 @@ show(
 # %% [markdown]
 # In the middle, points that start far out first move towards the centre and then turn back: on the way in, several clusters are still possible. After reflow the paths from noise (grey) to samples (red) are nearly straight.
 #
-# **It is the pairing that does it.** Three times the training does not straighten: the exact velocity itself has a bend of about 1.07, and a longer training comes nearer to it. The same points in shuffled pairs bend as before. With independent pairs one or two Euler steps are useless, even with the exact velocity. (At one step it is even farther away: it puts every sample on one point.) After reflow, one step has less than one and a half times the squared distance of fifty, on average. What is left after 50 steps is mostly the error of the first networks, and reflow does not mend it: it learns its teacher's samples, mistakes included. The hasty teacher shows it: its pupils have the straightest paths of all, to wrong samples.
+# **It is the pairing that does it.** Three times the training does not straighten: the exact velocity itself has a bend of about 1.07, and a longer training comes nearer to it. The same points in shuffled pairs bend as before. With independent pairs one or two Euler steps are useless, even with the exact velocity. (At one step it is even farther away: it puts every sample on one point.) After reflow, one step has less than one and a half times the squared distance of fifty, on average. What is left after 50 steps is mostly the error of the first networks, and reflow does not mend it: it learns its teacher's samples, mistakes included. The hasty teacher shows it: its students have the straightest paths of all, to wrong samples.
 #
 # Is straightness the goal, then? Wang et al. 2024 ("Rectified Diffusion") doubt it: they retrain ordinary diffusion models on their own pairs and keep the curved paths of those models. What helps, they argue, is the pairs. Lee et al. 2024 argue that one round of reflow is enough in practice, and improve that round by another loss and other times.
 #
@@ -1076,7 +1076,7 @@ show(
 )
 
 # %% [markdown]
-# Alone (green), more training in the middle helps in the middle, and so it does for the shared network once it is trained longer (orange). The density of times decides where a network is good *in the end*; before that, the times compete for the same weights. The odd value is the *uniform* one at $\tfrac12$ after 400 steps: three times the steps do not lower it (about 0.02 both times), while at 0.65 they take the same networks from about 0.05 to 0.02. Why they are so good there so early, we do not know. All this is one toy and one small network; what a change of times is worth, samples must tell. Esser et al. 2024 compared 61 combinations of paths, times and weights on photographs by their samples, and found logit-normal times best. On the ring, after 400 steps, samples of 2 and 4 steps come nearer to the data, and those of 50 do not:
+# Alone (green), more training in the middle helps in the middle, and so it does for the shared network once it is trained longer (orange). The density of times decides where a network is good *in the end*; before that, the times compete for the same weights. The odd value is the *uniform* one at $\tfrac12$ after 400 steps: three times the steps do not lower it (about 0.02 both times), while at 0.65 they take the same networks from about 0.05 to 0.02. We do not know why they are so good there so early. All this is one toy and one small network; only samples can tell what a change of times is worth. Esser et al. 2024 compared 61 combinations of paths, times and weights on photographs by their samples, and found logit-normal times best. On the ring, after 400 steps, samples of 2 and 4 steps come nearer to the data, and those of 50 do not:
 
 # %% jupyter={"source_hidden": true}
 print(heads)
@@ -1156,7 +1156,7 @@ widgets.straight_flow()
 # %% [markdown]
 # <details><summary>Answer</summary>Bend and floor; on the left they make the training lines longer. On the right no two lines meet, so a position tells its line and F = 0; the flow runs on the lines, so S = 0, and one step is exact. On the left (grey: exact paths) one step lands at the mean and misses by 2.41; it takes 13 steps.</details>
 #
-# **Step 11. Short lines do not meet.** Suppose two lines, from $\epsilon$ to $x_0$ and from $\epsilon'$ to another $x_0'$, are at the same place at a time $0<t<1$: $(1-t)(x_0-x_0')=-t(\epsilon-\epsilon')$. Then $\langle x_0-x_0',\,\epsilon-\epsilon'\rangle<0$, and exchanging the partners changes the summed squared length by twice this product: it gets shorter. In the pairing with the smallest total, the **optimal transport** pairing, no two lines meet. Then $x_t$ tells its line, so $F=0$; the flow runs on the lines, and $S=0$ (the right panel above).
+# **Step 11. Short lines do not meet.** Suppose two lines, from $\epsilon$ to $x_0$ and from $\epsilon'$ to another $x_0'$, are at the same place at a time $0<t<1$: $(1-t)(x_0-x_0')=-t(\epsilon-\epsilon')$. Then $\langle x_0-x_0',\,\epsilon-\epsilon'\rangle<0$, and exchanging the partners changes the summed squared length by twice this product: it gets shorter. In the pairing with the smallest total, the **optimal transport** pairing, no two lines meet. Then $x_t$ determines its line, so $F=0$; the flow runs on the lines, and $S=0$ (the right panel above).
 #
 # For a whole data set that pairing is costly. **Minibatch optimal transport** (Pooladian et al. 2023; Tong et al. 2024) finds it within each batch. Each batch keeps all its data and all its noise, so the marginals stay exact. A batch's best pairing is not the best one overall: the smaller the batch, the worse.
 
@@ -1340,7 +1340,7 @@ print(
 # %% [markdown]
 # ## What production systems add
 #
-# Stable Diffusion 3 (2024) runs this loss in the latent space of an autoencoder, with logit-normal times. It shifts them towards the noise for large pictures, in which many neighbouring pixels tell the same and noise is averaged away (Esser et al. 2024, eq. 23). FLUX.1 (2024) and Movie Gen (2024), for video, train large transformers with it. Li and He 2025 ("Back to Basics") let a transformer guess the clean picture and put the loss on the velocity. Few steps have a notebook of their own: [few steps](few_step.ipynb).
+# Stable Diffusion 3 (2024) runs this loss in the latent space of an autoencoder, with logit-normal times. It shifts them towards the noise for large pictures, in which many neighbouring pixels carry the same information and noise averages out (Esser et al. 2024, eq. 23). FLUX.1 (2024) and Movie Gen (2024), for video, train large transformers with it. Li and He 2025 ("Back to Basics") let a transformer guess the clean picture and put the loss on the velocity. Few steps have a notebook of their own: [few steps](few_step.ipynb).
 #
 # ## Sources
 #

@@ -83,7 +83,7 @@ course.draw_map("predict_the_large_run", slim=True)
 # %% [markdown]
 # ## 1. What does a small run look like?
 #
-# Before you predict runs, make one. You need a language model that can be made larger by turning one knob. Take a network after one of the first neural language models (Bengio et al. 2003). It looks up a vector for each of the last 16 characters, puts the vectors side by side, and passes them through two hidden layers to 96 scores, one for each possible next character. The knob is the **width** $w$ of the hidden layers; a character's vector has $w/4$ numbers.
+# Before you predict runs, make one. You need a language model that can be made larger by turning one knob. Take a network modelled on one of the first neural language models (Bengio et al. 2003). It looks up a vector for each of the last 16 characters, puts the vectors side by side, and passes them through two hidden layers to 96 scores, one for each possible next character. The knob is the **width** $w$ of the hidden layers; a character's vector has $w/4$ numbers.
 #
 # The text is the reference manual of Python 3.11, 338,045 characters of it for training. A twentieth of its paragraphs is held out, and the loss of a run is always the mean over all of the held-out text.
 
@@ -445,7 +445,7 @@ E, k, chi2, gamma = best_law(c, loss, error)
 print(f"L = ~{E:.2f} + ~{k:.2f} c^-~{gamma:.3f}, chi squared ~{chi2:.1f}")
 
 # %% [markdown]
-# Does your search find what it should? Take five points from a law that we know, with unequal errors, and spoil the one point whose error is huge. The law should come back as if nothing had happened. Losses on a straight line against $\log C$, which would need a floor far below 0, should be answered with a floor at 0. What would a fit say that ignores the errors, or that has no bound?
+# Does your search find what it should? Take five points from a law that we know, with unequal errors, and spoil the one point whose error is huge. The law should come back as if nothing had happened. Losses on a straight line against $\log C$, which would need a floor far below 0, should be answered with a floor at 0. What would a fit that ignores the errors say, or one that has no bound?
 
 # %% jupyter={"source_hidden": true}
 known = 1 + 1.5 * c**-0.2
@@ -518,7 +518,7 @@ def log_law(c, loss, error, target):
 print(f"a - b log C: chi squared ~{chi2_log:.1f} with 3 degrees of freedom")
 
 # %% [markdown]
-# Less than 1: the straight line fits the ladder *perfectly*, with one number less. It also says that some larger run will have a loss of less than nothing. A law may fit and still be impossible. Hold on to that thought until the envelope is open.
+# Less than 1: the straight line fits the ladder *perfectly*, with one number less. It also says that some larger run will have a loss of less than nothing. A law may fit and still be impossible. Remember that when you open the envelope with the large run's loss.
 #
 # **Step 8. From one law to all that fit.** The best law alone says nothing about the error of a forecast. Take a grid of floors between 0 and the lowest loss, and of exponents between 0.01 and 0.6. Before the runs, all of its laws count alike, which is a flat **prior**. Weight each by its likelihood, with its best $k$, and average their predictions. The misfit has to enter as well, or the forecast would be far too sure: enlarge all errors by the factor that brings $\chi^2$ down to 2. This treats the misfit as noise, which is a stopgap.
 
@@ -722,7 +722,7 @@ show(
 # %% [markdown]
 # At each size repetition costs about 0.15 nats, with an error of 0.01 to 0.02, and a little less at the largest. That is more than Muennighoff et al. would predict; their models are far larger transformers.
 #
-# *If* repetition costs the large run as much as it cost the run of width 48, then on new text the large run would have ended near 1.33. The laws with a floor were about 0.07 nats too *high*, and section 7 saw the difference of two errors. The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. The ladder of repeated runs, which differs from the large run in size only, has the same trouble: a $\chi^2$ of 27, and a forecast that is 0.16 too high.
+# *If* repetition costs the large run as much as it cost the run of width 48, then on new text the large run would have ended near 1.33. The laws with a floor were about 0.07 nats too *high*, and the miss in section 7 was the difference of two errors. The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. The ladder of repeated runs, which differs from the large run in size only, has the same trouble: a $\chi^2$ of 27, and a forecast that is 0.16 too high.
 #
 # With 1.33 as the outcome, the ranking of section 7 turns round: the power laws beat the laws with a floor. The straight line against $\log C$ stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
 #
@@ -802,7 +802,7 @@ widgets.quiz("predict_the_large_run")
 #
 # **Cut it.** With $P$ processes that each hold a copy, the whole 16 bytes are held $P$ times for nothing. Under **fully sharded data parallelism (FSDP)** each process keeps $1/P$ of every weight, of its gradient and of its moments. Before a layer computes, the processes send each other their parts of its weights (*all-gather*), and forget them after use. In the backward pass the gradients are averaged over the processes, and each keeps its own part (*reduce-scatter*). Each process computes on its own part of the batch. The mean over the batch is the mean of the means over equal parts, and so is its gradient, so the training is the same as in one process.
 #
-# What it costs is traffic: plain data parallelism moves about 2 numbers for each parameter and step, this about 3 (Rajbhandari et al. 2020, section 7). What sharding does not divide are the activations of one example, and the one layer that is gathered at the time.
+# What it costs is traffic: plain data parallelism moves about 2 numbers for each parameter and step, this about 3 (Rajbhandari et al. 2020, section 7). Sharding does not divide the activations of one example, or the one layer that is gathered at the time.
 #
 # **Your turn 7 · your share** *(predict, 4 minutes)*. The model with 7 billion parameters is trained in float32 with Adam by 64 processes. A colleague suggests cutting only Adam's moments, since they are half of everything, and leaving weights and gradients whole in each process (stage 1 of Rajbhandari et al.). How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each process then hold? Three digits.
 
@@ -812,7 +812,7 @@ course.exercise("large.bytes", ...)  # your number in place of the dots
 # %% [markdown]
 # With everything cut it would be $112/64=1.75$ GB. In the colleague's plan the 8 bytes that are not divided make up nearly all of what each process holds.
 #
-# Now try it. The script trains a network of the large run's size for 20 steps and writes down how many bytes its process holds. Started alone it shards nothing; started by `torch.distributed.run` it finds its number and that of all processes in the environment. It needs torch 2.6. On a machine with GPUs the line of the device chooses them; we have run it on processors only.
+# Now try it. The script trains a network of the large run's size for 20 steps and writes down how many bytes its process holds. Started alone it shards nothing; started by `torch.distributed.run` it finds its number and that of all processes in the environment. It needs torch 2.6. On a machine with GPUs the line that sets the device selects them; we have run it on CPUs only.
 
 # %%
 script = '''
@@ -911,7 +911,7 @@ if runs[most]:
 #
 # Batch size and its own scaling (Kaplan et al. 2020, section 5.1). Training far beyond twenty tokens a parameter, because a smaller model is cheaper to serve (Sardana et al. 2024, Gadre et al. 2024). Forecasts of benchmark scores, not only of the loss (Ruan et al. 2024), and scaling laws for the number of bits (Kumar et al. 2024). OpenAI (2023, section 3) reports that the final loss of GPT-4 was predicted, by a power law with a floor, from runs with up to 10,000 times less compute. Fits disagree more often than their error bars admit: Besiroglu et al. (2024) refitted the published points of Hoffmann et al. and found nearly equal exponents, 0.35 and 0.37, and intervals that were far too narrow. Porian et al. (2024) trace the disagreement between Kaplan et al. and Hoffmann et al. to the last layer's cost, the warm-up, and rates that were not tuned for each size.
 #
-# `python benchmarks/large_run.py` makes the record of this notebook again, with its cells, in about twelve minutes of one processor.
+# `python benchmarks/large_run.py` reproduces the record of this notebook from its cells, in about twelve minutes on one processor.
 #
 # ## Sources
 #

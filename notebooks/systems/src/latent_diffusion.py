@@ -386,7 +386,7 @@ with course.more_checks():
 # %% [markdown]
 # The first loss is near 2, as (3) says; then it falls by about a third. (It cannot fall to 0: from a noisy $z_t$ nobody can tell code and noise apart exactly.)
 #
-# **Pause.** You have trained a text-to-image model with your own loss. The second sitting draws with it, and then opens its big sister to see how the words get in.
+# **Pause.** You have trained a text-to-image model with your own loss. The second sitting draws with it, and then opens the larger, shipped model to see how the words get in.
 #
 # ## 7. How do you draw?
 #
@@ -725,7 +725,7 @@ course.solution("ld.bag")
 
 
 # %% [markdown]
-# That is a count, for a perfect reader. Measured once, 200 captions: after 400 more steps with word positions set to zero, the shipped model has every word right in 64 pictures, in one of the four bindings: 34 % of these as asked, 22, 17 and 27 % in the three others (± 6). In the other 136 a word is wrong: 400 steps were too few. With positions kept, 96 % of all are as asked and none in another way.
+# That is a count, for a perfect model. Measured once, 200 captions: after 400 more steps with word positions set to zero, the shipped model has every word right in 64 pictures, in one of the four bindings: 34 % of these as asked, 22, 17 and 27 % in the three others (± 6). In the other 136 a word is wrong: 400 steps were too few. With positions kept, 96 % of all are as asked and none in another way.
 #
 # ## 10. What is each part worth?
 #
@@ -742,7 +742,7 @@ course.exercise("ld.cost", cost)
 course.solution("ld.cost")
 
 # %% [markdown]
-# **The result of this lab.** The parts are taken away one at a time. Six rows are drawn now, from the same 64 captions. Five are the same network from the same noise. In *one mean state* every word's state is the mean of the caption's eight, so that no position can ask (the network was not trained so). The sixth is another network: the rival on pixels (`genlab train pixel_diffusion`) has 82 % of our parameters (VAE aside) and as many
+# **The result of this lab.** The parts are taken away one at a time. Six rows are drawn now, from the same 64 captions. Five are the same network from the same noise. In *one mean state* every word's state is the mean of the caption's eight, so that no position can ask (the network was not trained this way). The sixth is another network: the rival on pixels (`genlab train pixel_diffusion`) has 82 % of our parameters (VAE aside) and as many
 # minutes of training, in which it makes 1,650 steps to our 4,000; its settings were tuned on codes. So it shows what compression is worth in equal time, not at equal care.
 
 # %% jupyter={"source_hidden": true}
@@ -811,7 +811,7 @@ with course.more_checks():
 # | scale of the codes | spread 5.5 in place of 1 (students) | a third of digits right becomes a fifth (three seeds) |
 # | velocity | noise as the target (students, section 4) | 34 % of digits right become 13 % |
 #
-# Each row could have failed, and one half did: more steps are not better here. (Another caption in all layers could not.) *One step* and *one mean state* have the fewest broken strokes, because the second score cannot see blur, nor that a wrong picture is wrong.
+# Each row could have shown no loss. Half of one did: more steps are not better here. (The row with another caption could not.) *One step* and *one mean state* have the fewest broken strokes, because the second score cannot see blur, nor that a wrong picture is wrong.
 #
 # **Why 4.5 and not 16?** The rival is half as wide at its top level, so a convolution there costs 16 / 4 = 4 times as much; its third level and our attention layers do the rest.
 #
@@ -870,7 +870,7 @@ show(
 # **Is it only the size?** The control gives each finished code the spread that codes have with guidance 3 (Lin et al. 2023, arXiv:2305.08891, section 3.4, rescale in every step). Those codes themselves, rescaled, hardly change. From guidance 9 the paper recovers for the most part; but the round trip stays well above that of guidance 3, and the three stays red.
 # So size was a large part of the damage, not all. The remedy is less guidance.
 #
-# The round trip reads no caption: a good red three passes where a black one was asked for, and so does any error that decoder and encoder hand back to each other.
+# The round trip reads no caption: a good red three passes where a black one was asked for, and so does any error that survives decoding and encoding unchanged.
 #
 # ## Summary
 #
@@ -921,7 +921,7 @@ widgets.latent_sampler(model, evaluator)
 #
 # <details><summary>Answer</summary>With the caption above: colours after about four of ten steps, digits after about six.</details>
 #
-# Seen is not settled, though. Let the first $k$ of six steps follow the caption, and the others the caption with its digits exchanged, or its colours. Three noises, 10 captions each.
+# What you see may still change. Let the first $k$ of six steps follow the caption, and the others the caption with its digits exchanged, or its colours. Three noises, 10 captions each.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 ts, nothing = times(torch.linspace(1, 0, 7), math.exp(0.8)), model.no_caption(10)
