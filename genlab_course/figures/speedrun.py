@@ -122,7 +122,7 @@ def schedules(rates: Mapping[str, Tensor], peaks: Tensor, losses: Mapping[str, T
     right.set_ylim(0.95 * low, 1.6 * low)
     right.set_xticks([0.05, 0.1, 0.2, 0.5, 1], labels=["0.05", "0.1", "0.2", "0.5", "1"])
     right.minorticks_off()
-    right.set_title("At its best peak (dots) a cosine is as good as a late fall", size=11)
+    right.set_title("At its best peak (dots) a cosine is nearly as good as a late fall", size=11)
     right.legend(fontsize=9)
     alt = (
         "Left: four schedules over time: constant, early fall, cosine, late fall. Right: expected "

@@ -49,7 +49,7 @@ draw.rows(
 # - *explain* why a few Euler steps fail;
 # - *derive* the MeanFlow identity, and *check* it against an exact flow;
 # - *build* the losses of consistency models and MeanFlow, and *train* digits with them;
-# - *compare* four few-step models over three trainings, and *break* one of them to see what holds it up.
+# - *compare* four few-step models over six trainings, and *break* one of them to see what holds it up.
 #
 # You need lesson 09's Fréchet distance and the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)x_0+t\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
@@ -625,7 +625,7 @@ def distance(x):
 # %% [markdown]
 # The measure is the **Fréchet distance** of lesson 09 between 500 drawn digits and 1,000 training digits, in wavelet features (smaller is better). It does not punish copying, and it sees only means and covariances of these features.
 #
-# A seed trains one teacher and four students. You have trained the first seed. The table has means and standard errors over the three seeds of a stored record, which the code of this page has made (`benchmarks/few_step.py`). Two claims are tested with *your* students: that the best single evaluation is a consistency model's, and that the best pair is MeanFlow's. What would they score if you asked them for a velocity, $r=t$, and took Euler steps?
+# A seed trains one teacher and four students. You have trained the first seed. The table has means and standard errors over the six seeds of a stored record, which the code of this page has made (`benchmarks/few_step.py`). Two claims are tested with *your* students: that the best single evaluation is a consistency model's, and that the best pair is MeanFlow's. What would they score if you asked them for a velocity, $r=t$, and took Euler steps?
 
 # %%
 def scores(count, samplers):
@@ -738,7 +738,7 @@ draw.race(
 #
 # Other real digits score about 1.0: the floor, dotted in the figure.
 #
-# **One evaluation.** Each student is far better than its teacher, which 300 more steps of flow matching do not help. Consistency distillation is best in all three seeds, and consistency training is close behind, though it never asked the teacher. (It did start from the teacher's weights; from scratch we have not tried.)
+# **One evaluation.** Each student is far better than its teacher, which 300 more steps of flow matching do not help. Consistency distillation is best in all six seeds, and consistency training is close behind, though it never asked the teacher. (It did start from the teacher's weights; from scratch we have not tried.)
 
 # %% jupyter={"source_hidden": true}
 course.predicted("few.predict-steps", "between 4 and 8 Euler steps")
@@ -830,7 +830,7 @@ line("consistency training", "guess")
 line("training from itself", "one")
 
 # %% [markdown]
-# The first two rows keep the spread of $r$, and the quarter with $r=t$ helps a little. With all $r=0$ the training diverges in all three seeds: its network gives the same blot for every noise. With the quarter back it is a matter of luck, from a little better than the sound loss to worse than the teacher. **So either part can keep MeanFlow stable, but only the spread of $r$ did so in all three seeds.**
+# The first two rows keep the spread of $r$, and the quarter with $r=t$ makes no clear difference. With all $r=0$ the training diverges in all six seeds: its network gives the same blot for every noise. With the quarter back it is a matter of luck, from a little better than the sound loss to worse than the teacher. **So either part can keep MeanFlow stable, but only the spread of $r$ did so in all six seeds.**
 #
 # The network's form is not the cause, since one that writes its velocity diverges as well. Nor are the rows, nor a target that moves with the network: consistency training has all rows at $r=0$ and is stable, even with a target from the student itself (last row). (Song and Dhariwal 2023 advise against the slow copy. In these short trainings it helps: 4.1 with it, 5.6 without.) A likely reason, which we have not isolated: at $r=0$ the factor $t-r$ is largest, and the target is mostly the network's own derivative. Where the gap is small, the target is nearly the data's velocity.
 #
@@ -853,7 +853,7 @@ line("MeanFlow, x held fixed", "one")
 line("MeanFlow", "guess")
 
 # %% [markdown]
-# The picture shows the first seed. In two seeds of three its jump is worse than the teacher's blur, and in all three far behind the sound loss. The integration of step 8 says what it learns: $u=\frac1{t-r}\int_r^tv^*(x,\tau)\,d\tau$, the mean of the velocities *at one place*, not along the path. At $r=0$ it need not even be finite: off the data $v^*(x,\tau)$ grows like $\frac1\tau$ by (1). The repair is the direction $(v,0,1)$ that your `along` uses.
+# The picture shows the first seed. In four seeds of six its jump is worse than the teacher's blur, and in all six far behind the sound loss. The integration of step 8 says what it learns: $u=\frac1{t-r}\int_r^tv^*(x,\tau)\,d\tau$, the mean of the velocities *at one place*, not along the path. At $r=0$ it need not even be finite: off the data $v^*(x,\tau)$ grows like $\frac1\tau$ by (1). The repair is the direction $(v,0,1)$ that your `along` uses.
 #
 # ## Summary
 #
@@ -863,7 +863,7 @@ line("MeanFlow", "guess")
 # 4. Consistency: neighbours on a path see the same end, the one nearer to the data is the target, and the boundary condition forbids the constant answer (question 2).
 # 5. Without a teacher the line's own velocity replaces the path's: right on average to first order in the step. In the race the student with a teacher is a little better (question 3).
 # 6. Shortcut: a jump is the mean of two half jumps. Short jumps teach long ones.
-# 7. MeanFlow: $u=v^*-(t-r)\frac d{dt}u$, with the derivative along the path, direction $(v,0,1)$. No step size is left, and here the training was stable in all three seeds only with $r$ spread.
+# 7. MeanFlow: $u=v^*-(t-r)\frac d{dt}u$, with the derivative along the path, direction $(v,0,1)$. No step size is left, and here the training was stable in all six seeds only with $r$ spread.
 # 8. On our digits, with a network that points away from a guess, the best single evaluation is a consistency model's, worth between four and eight Euler steps of its teacher (question 1). With a network that writes its velocity there is no clear winner. The best pair of evaluations is MeanFlow's with both.
 # 9. Each method has its cost: a teacher, a noisier target or a costlier step. None gives a likelihood for free.
 #

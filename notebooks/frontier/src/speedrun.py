@@ -42,7 +42,7 @@ draw.rows(
 # %% [markdown]
 # Both rows come from one U-Net with 413,377 weights after 140 training steps, about 20 seconds of one processor core. The network and the sampler are the same. What differs is the *recipe*: five ideas about how to spend the time. The question of this notebook: *which of the five made the difference, and how would you know?*
 #
-# You will build the one that did, and catch two that did not. Not every row of the table that we recorded holds what it seems to hold.
+# You will build the one that did, and catch one that did nothing. Not every row of the table that we recorded holds what it seems to hold.
 #
 # **After this notebook you will be able to**
 #
@@ -802,7 +802,7 @@ labels_row, muon_row = labels_row | same, muon_row | same
 # %% [markdown]
 # **Your turn 7 · the control** *(derive, 5 minutes)*
 #
-# A sceptic says: "It was the higher rate, the missing clipping and $\beta_2$ that gained; Muon did nothing." Which *one* run would show whether that is so? Write its settings as a dictionary (`{**muon_row, ...}` copies a row and changes entries). Then write down the distance that you expect of it; the row `labels` has 0.51, the row `muon` 0.25.
+# A sceptic says: "It was the higher rate, no clipping of long gradients, and Adam's shorter memory $\beta_2$ that gained; Muon did nothing." Which *one* run would show whether that is so? Write its settings as a dictionary (`{**muon_row, ...}` copies a row and changes entries). Then write down the distance that you expect of it; the row `labels` has 0.51, the row `muon` 0.25.
 
 # %%
 my_control = ...
@@ -821,7 +821,7 @@ course.predicted("speed.predict-control", 100 * kept)
 draw.ladder(by_row, control, floor_a, luck)
 
 # %% [markdown]
-# Nothing of the gain remains (question 3): in both seeds the control is no better than the row before it. So it is Muon that made the record. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
+# Nothing of the gain remains (question 3): in both seeds the control is no better than the row before it. So the settings alone gain nothing, and Muon is needed. Whether it needs these settings is not tested. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
 #
 # What of the small rows? `labels`, `late` and `levels` each gained in both seeds, by 0.01 to 0.05. The luck of a difference of two scores is 0.025, the seeds of the old recipe lie 0.127 apart, and section 4 has shown that the sign of `levels` may depend on the length of the training. Two seeds cannot prove them, and do not disprove them. To establish a gain of 0.02 at five standard errors, from the luck of scores alone, takes
 # $$n=2\,\Big(\frac{5\cdot0.0175}{0.02}\Big)^2\approx38\ \text{pairs of runs}, \tag{10}$$
@@ -876,7 +876,7 @@ widgets.quiz("speedrun")
 # *(2 to 3 hours)* The command is
 #
 # ```bash
-# genlab speedrun digits16 --seed 1 --seconds 60 --out mine.safetensors   # by A
+# genlab speedrun digits16 --seed 0 --seconds 60 --out mine.safetensors   # by A
 # ```
 #
 # and the recipe is ten lines of `genlab_course/speedrun.py` (`Settings`, `RECORD`); `python benchmarks/speedrun.py steps` in a clone repeats the table. The rules: the network and the sampler stay, 60 processor seconds, tune by A on training seed 0, report by B (`--report`) once, on seeds 1 to 5, together with everything that you tried. **Target: a median by B below that of the shipped recipe on the same machine, by more than twice the standard error of the difference.** Leads from this notebook:
