@@ -213,7 +213,7 @@ def read_scenes(captions: Sequence[str]) -> Int[Tensor, " n 5"]:
     rows = []
     for caption in captions:
         left = _begin(caption)
-        row = [*_digit_in_colour(caption, left, inks)]
+        row = list(_digit_in_colour(caption, left, inks))
         if left:
             word = _next_word(caption, left, names)
             if word in ("left", "right"):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -10,11 +11,13 @@ from genlab_course import classroom, grading
 from genlab_course.answers import LOG
 from genlab_course.copies import as_bytes, prepare
 from genlab_course.grading import Prediction
+from genlab_course.places import shipped
 from genlab_course.standings import asked
 
 STEPS = Prediction("12.predict-lost", choices=("35", "60", "90"), unit="steps")
 LOSS = Prediction("12.predict-loss", between=(0, 2))
-BANK = {p.id: p for p in (STEPS, LOSS)}
+WIDE = Prediction("12.predict-wide", between=(0, 2), unit="nats")
+BANK = {p.id: p for p in (STEPS, LOSS, WIDE)}
 
 
 @pytest.fixture
@@ -54,6 +57,56 @@ def test_a_number_is_rounded_as_it_is_shown_and_words_stay(mine, capsys):
     assert said(capsys).endswith("predicted: you said 0.25; here it is about 0.07")
 
 
+@pytest.mark.parametrize("edge", [0, 2])
+def test_both_ends_of_a_span_can_be_predicted_and_a_number_has_its_unit(mine, capsys, edge):
+    course.exercise("12.predict-wide", edge)
+    assert said(capsys) == f"[12.predict-wide] noted: you predict {edge} nats"
+    course.predicted("12.predict-wide", 0.12345)
+    assert said(capsys).endswith(f"you said {edge} nats; here it is 0.123 nats")
+
+
+def test_the_last_prediction_counts_and_one_that_cannot_be_read_changes_nothing(mine, capsys):
+    for answer in (35, 90, "often"):
+        course.exercise("12.predict-lost", answer)
+    capsys.readouterr()
+    course.predicted("12.predict-lost", 37)
+    assert "you said 90 steps" in said(capsys)
+
+
+def test_each_prediction_of_an_earlier_kernel_is_its_own(mine, capsys):
+    course.exercise("12.predict-lost", 35)
+    course.exercise("12.predict-wide", 1)
+    grading._predicted.clear()
+    capsys.readouterr()
+    course.predicted("12.predict-lost", 37)
+    assert "you said 35 steps" in said(capsys)
+
+
+def test_without_a_folder_a_prediction_lasts_as_long_as_the_kernel(mine, monkeypatch, capsys):
+    monkeypatch.setattr(grading, "folder", lambda: None)
+    course.predicted("12.predict-lost", 37)
+    assert "you said nothing" in said(capsys)
+    course.exercise("12.predict-lost", 35)
+    course.predicted("12.predict-lost", 37)
+    assert "you said 35 steps" in said(capsys)
+
+
+def test_a_prediction_that_cannot_be_kept_says_why(mine, monkeypatch, capsys):
+    monkeypatch.setattr(grading, "record", lambda *given, **named: "the disk is full")
+    course.exercise("12.predict-lost", 35)
+    assert said(capsys).splitlines()[-1] == "the disk is full"
+
+
+def test_every_prediction_that_a_notebook_asks_for_is_in_its_bank():
+    texts = [path.read_text(encoding="utf-8") for path in shipped().values()]
+    ids = [
+        id for text in texts for id in re.findall(r"exercise\(\\\"([\w.-]+\.predict-[\w-]+)", text)
+    ]
+    assert len(ids) > 27
+    assert len(ids) == len(set(ids))
+    assert [grading.find_prediction(id).id for id in ids] == ids
+
+
 @pytest.mark.parametrize(
     ("id", "answer", "says"),
     [
@@ -78,6 +131,7 @@ def test_a_prediction_outlives_the_kernel(mine, capsys):
     assert "you said 90 steps" in said(capsys)
     kept = [json.loads(line) for line in (mine / LOG).read_text().splitlines() if line]
     assert [entry["guess"] for entry in kept] == ["35 steps", "90 steps"]
+    assert all(entry["right"] is True for entry in kept)  # asked and answered, not judged
 
 
 def test_a_prediction_counts_as_no_exercise(tmp_path):

@@ -138,9 +138,32 @@ def test_a_distribution_without_one_of_its_probabilities_is_refused():
         next_word_probs(truth._replace(p=truth.p[:-1]), "a")
 
 
-def test_chance_is_what_independent_pairs_score():
+MIXED = Attributes(  # a digit that is drawn with several strokes and slants
+    torch.tensor([3, 3, 3, 8]),
+    torch.tensor([0, 0, 0, 0]),
+    torch.tensor([0, 2, 2, 1]),
+    torch.tensor([1, 0, 1, 0]),
+)
+
+
+def test_words_and_facts_have_the_numbers_that_shipped_weights_know():
+    row = [1, 2, 4, 17, 20, 21]
+    assert encode(["a thin red seven leaning left"]).tolist() == [row]
+    assert encode_scenes(torch.tensor([[1, 0, 2, 2, 3]])).tolist() == [[1, 2, 9, 21, 1, 5, 10, 0]]
+    assert read_scenes(["a red one above a blue two"]).tolist() == [[1, 0, 2, 2, 3]]
+    assert read_scenes(["a red one left of a blue two"]).tolist() == [[1, 0, 0, 2, 3]]
+    assert read_scenes(["a red one"]).tolist() == [[1, 0, 4, 0, 0]]
+
+
+def test_padding_is_no_word_of_a_caption():
+    with pytest.raises(ValueError, match="unknown word '<pad>'"):
+        encode(["a red seven <pad>"])
+
+
+@pytest.mark.parametrize("drawn_from", [TWO, MIXED], ids=["one style a digit", "several"])
+def test_chance_is_what_independent_pairs_score(drawn_from):
     """Every caption against the attributes of every picture, word by word."""
-    truth = caption_distribution(TWO, say_stroke=0.6, say_slant=0.3)
+    truth = caption_distribution(drawn_from, say_stroke=0.6, say_slant=0.3)
     hits = {kind: [0.0, 0.0] for kind in ("digit", "colour", "slant", "all")}
     for caption, p in zip(truth.captions, truth.p.tolist(), strict=True):
         said = read_caption(caption)

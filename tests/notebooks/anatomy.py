@@ -349,7 +349,8 @@ def prediction_complaints(lesson):
         bad.append(
             f"{len(guesses)} predictions of Predict first are stored by course.exercise, not 3"
         )
-    shown = {id for piece in lesson.core for id in PREDICTED.findall(piece.code)}
+    later = [piece for piece in lesson.core if piece.kind != "predict"]
+    shown = {id for piece in later for id in PREDICTED.findall(piece.code)}
     for id in (id for piece in section for id in ASKED.findall(piece.code)):
         if id not in shown:
             bad.append(f"the prediction {id} is not shown again (course.predicted)")

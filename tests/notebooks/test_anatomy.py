@@ -134,6 +134,16 @@ def test_a_notebook_in_order_earns_no_complaint():
             "1 predictions of Predict first are stored",
         ),
         ("shown", code("pass", folded=True), "x.guess-2 is not shown again"),
+        (
+            "shown",
+            code('course.predicted("x.guess-1", 7)', folded=True),
+            "x.guess-3 is not shown again",
+        ),
+        (
+            "predictions",
+            code("\n".join(f'course.exercise("x.guess-{i}", ...)' for i in "1234")),
+            "4 predictions of Predict first are stored",
+        ),
         ("map", code("pass", folded=True), "the map"),
         ("spare", code("course.draw_map(lesson=1)", PICTURE, folded=True), "the map"),
         ("fails", text("## 3. It works"), "predict section section section summary"),
@@ -160,6 +170,11 @@ def test_each_way_to_leave_the_standard_is_noticed(place, cell, says):
     cells = good()
     cells[place] = cell
     assert any(says in sentence for sentence in said(cells)), said(cells)
+
+
+@pytest.mark.parametrize("place", ["map", "further"])
+def test_a_prediction_shown_at_once_or_after_the_end_is_not_shown_where_it_is_answered(place):
+    assert "x.guess-1 is not shown again" in "\n".join(said(moved(good(), "shown", place)))
 
 
 def test_too_much_code_in_sight_is_noticed():
