@@ -1,4 +1,4 @@
-"""Write the course as pages that need no network and no server: python docs/site.py [FOLDER].
+"""Write the course as pages that need no network and no server: python docs/site.py --help.
 
 nbconvert turns the notebooks with their stored outputs into HTML; no cell is executed. A formula
 becomes MathML, which browsers draw by themselves in the font that comes with the pages; a living
@@ -7,6 +7,7 @@ questions with the explanations folded away. `index.html` shows and searches the
 has the documentation of every module.
 """
 
+import argparse
 import base64
 import html
 import io
@@ -15,10 +16,10 @@ import posixpath
 import re
 import shutil
 import struct
-import sys
 from itertools import count
 from pathlib import Path
 
+import in_page
 import nbformat
 import pdoc
 from math_core import LatexToMathML
@@ -39,6 +40,7 @@ from genlab_course.widgets.explorer import caption
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
+DOTS = re.compile(r" ?(?:in place of the dots )?and run the cell(?=\. Each one is shown)")
 HERE = re.compile(r", or \[read it on the site\]\([^)]*\)")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 CALL = re.compile(r"widgets\.\w+\(.*\)")  # a cell that only asks a kernel for a figure
@@ -138,15 +140,23 @@ class Exporter(HTMLExporter):
 
 def quiz(key):
     """Return a quiz as HTML, each option's explanation folded away."""
-    parts = []
+    asked = []
     for number, question in enumerate(questions(key), 1):
-        parts.append(f"**{number}.** {question.text}\n")
-        for option in question.options:
+        options = []
+        for k, option in enumerate(question.options):
             verdict = ("right", "Right.") if option.right else ("wrong", "Not this one.")
             folded = rendered('<b class="{}">{}</b> '.format(*verdict) + option.why)
             shown = re.sub(r"^<p>|</p>\s*$", "", rendered(option.text))
-            parts.append(f"<details><summary>{shown}</summary>{folded}</details>\n")
-    return "\n".join(rendered(p) if p.startswith("**") else p for p in parts)
+            kind = "option is-right" if option.right else "option"
+            options.append(
+                f'<details class="{kind}" data-option="{k}"><summary>{shown}</summary>{folded}'
+                "</details>"
+            )
+        text = rendered(f"**{number}.** {question.text}")
+        asked.append(
+            f'<div class="question" data-id="quiz.{key}.{number}">{text}{"".join(options)}</div>'
+        )
+    return f'<div class="quiz">{"".join(asked)}<p class="score" aria-live="polite"></p></div>'
 
 
 def last_line(cell):
@@ -221,8 +231,20 @@ def alive(output, number, call, books):
     return picture(*moving, output) if moving else ""
 
 
-def to_do(output, name):
-    """Link an exercise that waits for an answer to its solution; None for every other output.
+WAITS = re.compile(r"\[(.+)\] not attempted")
+FOUND = re.compile(r"\[(.+)\] predicted: you said .+?; here it is (.+)", re.DOTALL)
+OPENS = re.compile(r"\[([^]]+)\]\((https://(?:colab|mybinder)[^)]+)\)")
+ASKS = re.compile(r"\w+ = \.\.\.|course\.(?:exercise|solution)\(.*\)(?:  #.*)?")
+
+
+def runs(notebook):
+    """Return links to where a notebook runs, as its first cell has them."""
+    found = OPENS.findall(notebook.cells[0].source if notebook.cells else "")
+    return " or ".join(f'<a href="{address}">{name}</a>' for name, address in found)
+
+
+def to_do(output, name, links="", answers=True):
+    """Return an exercise or a prediction that the page itself asks for; None for other outputs.
 
     Removes lines that announce a solution from `output`; "" if no other line is left.
     """
@@ -231,37 +253,50 @@ def to_do(output, name):
     if len(left) < len(printed):
         output["text"] = "".join(left)
         return None if left else ""
-    found = re.fullmatch(r"\[(.+)\] not attempted", output.get("data", {}).get("text/plain", ""))
-    if not found:
+    says = output.get("data", {}).get("text/plain", "")
+    if found := FOUND.fullmatch(says):
+        return in_page.predicted(*found.groups())
+    if not (waits := WAITS.fullmatch(says)):
         return None
-    solved = (ROOT / "notebooks/solutions" / f"{name}.ipynb").is_file()
-    worked = f'; <a href="solution_{name}.html">a worked solution</a>' if solved else ""
-    note = f"Exercise {found[1]}: do it in the notebook{worked}"
-    return f'<p class="note"><small>{note}</small></p>'
+    solved = answers and (ROOT / "notebooks/solutions" / f"{name}.ipynb").is_file()
+    worked = f"solution_{name}.html#{waits[1]}" if solved else ""
+    return in_page.card(waits[1], rendered, links=links, worked=worked, answers=answers)
 
 
-def with_explanations(notebook, books, page=""):
+def shown_otherwise(cell, output, number, books, asked):
+    """Change one output of a cell to what a page without a kernel shows of it.
+
+    `asked` returns the HTML of an exercise, or None; see `to_do`.
+    """
+    data, about = output.get("data", {}), output.get("metadata", {})
+    words = data.get("text/plain", "")
+    if (task := asked(output)) is not None:
+        output.update(output_type="display_data", data={"text/html": task}, metadata={})
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        if "<form" in task and all(map(ASKS.fullmatch, lines)):
+            cell.metadata["shown_alone"] = True
+    elif shown := alive(output, number, last_line(cell), books):
+        output["data"] = nbformat.from_dict({"text/html": shown})
+        if CALL.fullmatch(cell.source.strip()):
+            cell.metadata["shown_alone"] = True
+    elif "image/png" in data and words and not words.startswith("<"):
+        about.setdefault("image/png", {})["alt"] = words
+    elif "text/markdown" in data:  # not part of the outline
+        data["text/markdown"] = re.sub(r"^#", "###", data["text/markdown"], flags=re.M)
+
+
+def with_explanations(notebook, books, page="", answers=True):
     """Let living figures live, turn widgets into flip-books, put explanations into the quiz.
 
-    A picture gets the words that say what is on it, for those who cannot see it; an exercise of the
-    page leads to its solution.
+    A picture gets the words that say what is on it, for those who cannot see it; an exercise that
+    needs no function is answered in the page.
     """
+    links = runs(notebook)
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
-            data, about = output.get("data", {}), output.get("metadata", {})
-            words = data.get("text/plain", "")
-            if (task := to_do(output, page)) is not None:
-                output.update(output_type="display_data", data={"text/html": task}, metadata={})
-            elif shown := alive(output, number, last_line(cell), books):
-                output["data"] = nbformat.from_dict({"text/html": shown})
-                if CALL.fullmatch(cell.source.strip()):
-                    cell.metadata["shown_alone"] = True
-            elif "image/png" in data and words and not words.startswith("<"):
-                about.setdefault("image/png", {})["alt"] = words
-            elif "text/markdown" in data:  # not part of the outline
-                data["text/markdown"] = re.sub(r"^#", "###", data["text/markdown"], flags=re.M)
+            shown_otherwise(cell, output, number, books, lambda o: to_do(o, page, links, answers))
         if cell.cell_type == "markdown":
-            cell.source = HERE.sub("", cell.source)
+            cell.source = DOTS.sub("", HERE.sub("", cell.source))
         asked = cell.cell_type == "code" and QUIZ.search(cell.source)
         for output in cell.outputs if asked else []:
             key = int(asked[1]) if asked[1] else asked[2]
@@ -353,7 +388,7 @@ def page(title, body, links="", wide=False):
         f'<body>\n<header><a class="home" href="index.html">genlab</a>{links}</header>\n'
         f'<div class="{"with-contents" if listed else ""}">{listed}\n'
         f'<main class="{"landing" if wide else ""}">\n{body}\n{below}</main></div>\n'
-        '<script src="page.js"></script></body></html>\n'
+        '<script src="page.js"></script><script src="answers.js"></script></body></html>\n'
     )
 
 
@@ -362,6 +397,15 @@ def plain(body):
     text = re.sub(r"</?(a|b|code|em|i|span|strong)\b[^>]*>", "", body)
     text = re.sub(r"<(style|script|math|svg)\b.*?</\1>|<[^>]+>", " ", text, flags=re.DOTALL)
     return " ".join(html.unescape(text).split())
+
+
+def sections(title, href, body):
+    """Yield what the search knows of a page: each of its sections, with its heading and place."""
+    parts = re.split(r'<h[23] id="([^"]+)">(.*?)</h[23]>', body, flags=re.DOTALL)
+    yield {"title": title, "href": href, "text": plain(parts[0])}
+    for ident, heading, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        named = plain(re.sub(r'<a class="anchor-link".*?</a>', "", heading, flags=re.DOTALL))
+        yield {"title": title, "section": named, "href": f"{href}#{ident}", "text": plain(text)}
 
 
 def found_notebooks():
@@ -390,6 +434,7 @@ def copy_assets(folder):
     for path in (
         ASSETS / "math.css",
         ASSETS / "page.js",
+        ASSETS / "answers.js",
         HERO,
         FONT,
         FONT.with_name("GUST-FONT-LICENSE.txt"),
@@ -450,17 +495,17 @@ def landing(pages):
     return page("genlab", "\n".join(parts), wide=True)
 
 
-def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
+def write_site(folder, notebooks, documents=DOCUMENTS, books=None, answers=True):
     """Write the pages, the index with its search, and what they load; return their number.
 
     `books` has the flip-books of widgets by their calls (docs/flipbooks.py); without one, a widget
-    is a picture.
+    is a picture. Without `answers`, for a class, no exercise is judged, hinted at or solved.
     """
     exporter, pages = Exporter(template_name="basic"), []
     folder.mkdir(parents=True, exist_ok=True)
     for title, name, path in notebooks:
         notebook = nbformat.read(path, as_version=4)
-        notebook = with_explanations(notebook, books or {}, name)
+        notebook = with_explanations(notebook, books or {}, name, answers)
         notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
         pages.append((title, name, path, exporter.from_notebook_node(notebook)[0]))
     for name in documents:
@@ -478,7 +523,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None):
         text = beside(page(title, marked(wrapped(body)), ways(pages, k)), name, folder)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     copy_assets(folder)
-    table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, _, b in pages]
+    table = [part for t, n, _, b in pages for part in sections(t, f"{n}.html", b)]
     (folder / "pages.js").write_text(f"const PAGES = {json.dumps(table)};\n", encoding="utf-8")
     (folder / "index.html").write_text(landing(pages), encoding="utf-8")
     return len(pages)
@@ -508,19 +553,29 @@ def write_api(folder, *modules):
         path.write_text(text, encoding="utf-8")
 
 
-def main(folder):
-    """Write the whole site anew."""
+def main(folder, only=(), answers=True):
+    """Write the whole site anew, or only the notebooks whose names begin with a word of `only`."""
     from flipbooks import flipbooks  # it makes every widget, which the tests of the pages need not
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    found = list(found_notebooks())
+    found = [row for row in found_notebooks() if answers or not row[1].startswith("solution_")]
+    if only:
+        write_site(folder, [r for r in found if r[1].startswith(tuple(only))], answers=answers)
+        return
     cells = (c for *_, path in found for c in nbformat.read(path, as_version=4).cells)
     books = flipbooks(folder, rendered, {last_line(cell) for cell in cells})
-    written = write_site(folder, found, books=books)
+    written = write_site(folder, found, books=books, answers=answers)
     print(f"{written} pages: {folder / 'index.html'}")
     write_api(folder, "genlab")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/site"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build/site")
+    parser.add_argument("--only", nargs="+", default=(), help="beginnings of notebooks, such as 12")
+    parser.add_argument(
+        "--without-answers", action="store_true", help="for a class: no solutions, nothing judged"
+    )
+    given = parser.parse_args()
+    main(given.folder, given.only, not given.without_answers)

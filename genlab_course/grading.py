@@ -437,7 +437,7 @@ def _compare(task: Exercise, answer: Any) -> str:
         if all(_same(g, w, task) for g, w in zip(given, wrong, strict=True)):
             return mistake.says
     try:
-        within = _tolerance(task, numbers(right[0]))
+        within = tolerance(task, numbers(right[0]))
     except (TypeError, ValueError):  # words
         within = Tolerance(0.0, 0.0)
     said = difference(given, right, within, show=task.cases is not None)
@@ -452,10 +452,11 @@ def _same(given: Any, wanted: Any, task: Exercise) -> bool:
     if a.size == b.size == 1:
         a = a.reshape(())
         b = b.reshape(())
-    return a.shape == b.shape and bool(_tolerance(task, b).agree(a, b).all())
+    return a.shape == b.shape and bool(tolerance(task, b).agree(a, b).all())
 
 
-def _tolerance(task: Exercise, wanted: Any) -> Tolerance:
+def tolerance(task: Exercise, wanted: Any) -> Tolerance:
+    """How far an answer may lie from `wanted`: three digits of what is found by hand."""
     by_hand = task.cases is None and not np.array_equal(wanted, np.round(wanted))
     rtol = task.rtol if task.rtol is not None else 5e-3 if by_hand else 1e-4
     atol = task.atol if task.atol is not None else 5.1e-4 if by_hand else 1e-6

@@ -74,9 +74,15 @@ addEventListener("afterprint", () => {
   }
   document.querySelectorAll(".formula").forEach(fit);
 });
-for (const cell of document.querySelectorAll("td")) {
-  cell.classList.toggle("long", cell.textContent.length > 60);
-  cell.classList.toggle("number", /^[~<±+−-]?\d[\d.,]*( ?[%×]| ± [\d.,]+)?$/.test(cell.textContent.trim()));
+// A column of numbers is set to the right, its heading as well; a number among words stays with them.
+for (const table of document.querySelectorAll("table")) {
+  const rows = [...table.rows].filter((row) => row.cells[0]?.matches("td")), heads = table.rows[0]?.cells ?? [];
+  const lone = (cell) => /^([~<≈±+−-]?\d[\d.,]*( ?[%×]| ± [\d.,]+)?|[–—-]?)$/.test(cell?.textContent.trim() ?? "");
+  for (let k = 0; k < Math.max(0, ...rows.map((row) => row.cells.length)); k += 1) {
+    const column = rows.map((row) => row.cells[k]).filter(Boolean), numeric = column.every(lone);
+    for (const cell of [...column, heads[k]]) cell?.classList.toggle("number", numeric);
+    for (const cell of column) cell.classList.toggle("long", cell.textContent.length > 60);
+  }
 }
 
 // Chromium leaves room behind a root, as if its sign were a larger one.
@@ -125,23 +131,33 @@ function load() {
   return pages;
 }
 
-// Pages that hold every word; those with a word in the title first.
+// Sections that hold every word, then pages that do; those with a word in a heading first.
+function sought(all, words) {
+  const whole = Map.groupBy(all, (part) => part.title), hits = [];
+  for (const [title, parts] of whole) {
+    const texts = parts.map((part) => `${part.section ?? ""} ${part.text}`.toLowerCase());
+    const entire = `${title} ${texts.join(" ")}`.toLowerCase();
+    if (!words.every((word) => entire.includes(word))) continue;
+    const counts = texts.map((text) => words.filter((word) => text.includes(word)).length);
+    const most = Math.max(...counts);
+    parts.forEach((part, k) => {
+      const heading = `${title} ${part.section ?? ""}`.toLowerCase();
+      const named = words.filter((word) => heading.includes(word)).length;
+      if (counts[k] === most) hits.push({ part, held: counts[k], named, text: texts[k] });
+    });
+  }
+  return hits.sort((a, b) => b.held - a.held || b.named - a.named).slice(0, 40);
+}
 box?.addEventListener("input", async () => {
   const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = await load(), hits = [];
-  for (const page of words.length ? all : []) {
-    const text = page.text.toLowerCase(), title = page.title.toLowerCase();
-    if (!words.every((word) => text.includes(word) || title.includes(word))) continue;
-    const at = page.text.lastIndexOf(" ", Math.max(0, text.indexOf(words[0]) - 60)) + 1;
-    const named = words.filter((word) => title.includes(word)).length;
-    hits.push({ page, named, excerpt: page.text.slice(at, at + 160).replace(/\S*$/, "") });
-  }
-  hits.sort((a, b) => b.named - a.named);
-  found.replaceChildren(...hits.map(({ page, excerpt }) => {
-    const item = document.createElement("li"), link = document.createElement("a");
-    link.href = page.href;
-    link.textContent = page.title;
-    item.append(link, ` … ${excerpt}…`);
+  const hits = words.length ? sought(await load(), words) : [];
+  found.replaceChildren(...hits.map(({ part }) => {
+    const item = document.createElement("li"), link = document.createElement("a"), low = part.text.toLowerCase();
+    const first = Math.min(...words.map((word) => low.indexOf(word)).filter((at) => at >= 0), low.length);
+    const at = part.text.lastIndexOf(" ", Math.max(0, first - 60)) + 1;
+    link.href = part.href;
+    link.textContent = part.section ? `${part.title} › ${part.section}` : part.title;
+    item.append(link, ` … ${part.text.slice(at, at + 160).replace(/\S*$/, "")}…`);
     return item;
   }));
   if (words.length && !hits.length) found.append("No page holds all of these words.");

@@ -7,6 +7,7 @@ commit it.
 import importlib.util
 import io
 import os
+import sys
 
 import ipywidgets
 import numpy as np
@@ -26,6 +27,7 @@ DOCS = lab.ROOT / "docs"
 def site():
     """docs/site.py, as a module."""
     pytest.importorskip("math_core", reason="the extra 'site' is not installed")
+    sys.path.append(str(DOCS))
     spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
@@ -55,9 +57,15 @@ def test_the_site_finds_a_word_and_shows_formulas(site, offline, tmp_path):
     links.first.wait_for()
     save_picture(offline, "site_search")
     assert links.first.inner_text().startswith("05")
+    offline.locator("#search").fill("responsibilities closed form")  # all in one section
+    offline.wait_for_function("() => document.querySelector('#found a')?.hash")
+    assert " › " in links.first.inner_text()
+    section = links.first.get_attribute("href").partition("#")[2]
     links.first.click()
     offline.wait_for_selector("math")
     assert offline.locator("h1").first.inner_text().startswith("05")
+    above = "id => document.getElementById(decodeURIComponent(id)) ?? document.getElementById(id)"
+    assert offline.evaluate(f"id => ({above})(id).getBoundingClientRect().top", section) < 200
     widths = offline.evaluate(
         "() => [...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().width)"
     )
@@ -228,7 +236,8 @@ def test_numbers_are_right_aligned_code_says_where_it_goes_on_and_options_stand_
     site, offline, tmp_path
 ):
     site.write_site(tmp_path, [], ())
-    row = "<tr><td>RealNVP</td><td>-1,234.5</td><td>~0.5 %</td><td>1 of 2</td></tr>"
+    row = "<tr><td>RealNVP</td><td>-1,234.5</td><td>~0.5 %</td><td>1 of 2</td><td>1</td></tr>"
+    row += "<tr><td>RealNVP</td><td>12</td><td>-</td><td>3</td><td>about 2</td></tr>"
     code = f'<div class="highlight"><pre>{"x = 1; " * 20}</pre></div>'
     options = '<div class="output_html"><details><summary>a</summary></details>'
     options += "<details><summary>b</summary></details></div>"
@@ -239,7 +248,7 @@ def test_numbers_are_right_aligned_code_says_where_it_goes_on_and_options_stand_
     sides = [
         td.evaluate("e => getComputedStyle(e).textAlign") for td in offline.locator("td").all()
     ]
-    assert sides == ["left", "right", "right", "left"]
+    assert sides == 2 * ["left", "right", "right", "left", "left"]  # of whole columns
     offline.locator("pre.over").wait_for()
     said = offline.locator("pre.over").evaluate("e => getComputedStyle(e, '::before').content")
     assert said == '"swipe →"'

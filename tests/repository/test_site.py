@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import pytest
 from PIL import Image
 
 from genlab_course import widgets
+from genlab_course.grading import find_exercise
 
 pytest.importorskip("math_core", reason="the extra 'site' is not installed")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+sys.path.append(str(DOCS))  # at the end: this "site" is not Python's
 spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
 site = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(site)
@@ -95,7 +98,9 @@ def test_a_quiz_is_there_with_its_explanations_and_a_widget_is_a_picture(folder)
     code = written.count('"source_hidden": true')  # folded in the notebook, and so here
     assert code == text.count('<details class="code">') >= 1
     explained = sum(len(q.options) for q in asked)
-    assert Page(path).tags.count("details") == 1 + folded + code + explained  # 1: the contents
+    hints = text.count('<details class="hint">')
+    found = Page(path).tags.count("details")
+    assert found == 1 + folded + code + explained + hints  # 1: the contents
     said = re.findall(r'<b class="(\w+)">(Right|Not this one)\.</b>', text)
     verdicts = {True: ("right", "Right"), False: ("wrong", "Not this one")}
     assert said == [verdicts[bool(o.right)] for q in asked for o in q.options]
@@ -210,10 +215,15 @@ def test_of_a_film_the_end_rests_and_of_one_that_returns_the_middle():
 
 
 def test_an_exercise_leads_to_its_solution_and_is_no_button(folder):
-    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
+    name = "05_latent_variables_and_elbo"
+    lesson = (folder / f"{name}.html").read_text(encoding="utf-8")
     assert "not attempted" not in lesson
     assert "opens here" not in lesson
-    assert '<a href="solution_05_latent_variables_and_elbo.html">a worked solution</a>' in lesson
+    for task in ("05.other-side", "05.m-step"):  # a list of numbers, a function
+        assert (
+            f'href="solution_05_latent_variables_and_elbo.html#{task}">a worked solution' in lesson
+        )
+    assert "colab.research" in lesson.partition('data-task="05.m-step"')[2].partition("</p>")[0]
     stream = {"output_type": "stream", "text": "a\n[a] one solution opens here\nb\nc\n"}
     assert site.to_do(stream, "05") is None
     assert stream["text"] == "a\nb\nc\n"  # what else is printed stays
@@ -322,10 +332,15 @@ def test_the_librarys_pages_draw_their_formulas(tmp_path):
 def test_the_search_knows_every_page_and_its_words(folder):
     text = (folder / "pages.js").read_text(encoding="utf-8")
     pages = json.loads(re.fullmatch(r"const PAGES = (.*);\n", text)[1])
-    assert {page["href"] for page in pages} == {
+    assert {page["href"].partition("#")[0] for page in pages} == {
         p.name for p in folder.glob("*.html") if p.name != "index.html"
     }
     assert any("posterior" in page["text"] and "<" not in page["title"] for page in pages)
+    parts = [page for page in pages if page["title"].startswith("05")]
+    headings = [page.get("section") for page in parts]
+    assert headings[0] is None
+    assert "Predict first" in headings
+    assert all("\N{PILCROW SIGN}" not in heading for heading in headings[1:])
 
 
 def test_an_excerpt_reads_as_the_page_does():
@@ -340,11 +355,22 @@ def test_closing_bars_keep_their_size_under_a_power():
         assert site.formula(latex) == site.formula(latex.replace("^", "{}^"))
 
 
-def test_an_exercise_is_named_and_without_solutions_has_no_link():
-    waiting = {"data": {"text/plain": "[a] not attempted"}}
-    assert "Exercise a:" in site.to_do(waiting, "no page")
-    assert "href" not in site.to_do(waiting, "no page")
-    assert "href" in site.to_do(waiting, "05_latent_variables_and_elbo")
+def test_pages_for_a_class_hold_no_answer_no_hint_and_no_way_to_a_solution():
+    waiting = {"data": {"text/plain": "[04.parallelogram] not attempted"}}
+    for_all = site.to_do(waiting, "04_normalizing_flows")
+    assert "data-known" in for_all
+    assert 'href="solution_04_normalizing_flows.html#04.parallelogram"' in for_all
+    assert for_all.count('class="hint"') == 3
+    for_class = site.to_do(waiting, "04_normalizing_flows", answers=False)
+    assert not any(part in for_class for part in ("data-known", "href", "hint"))
+
+
+def test_the_source_of_a_page_shows_neither_an_answer_nor_a_mistake():
+    shown = site.to_do({"data": {"text/plain": "[12.shortcut] not attempted"}}, "no page")
+    task = find_exercise("12.shortcut")
+    assert not any(f"{m.says}" in shown for m in task.mistakes)
+    assert "1.72" not in shown
+    assert "e+" not in shown
 
 
 def test_an_f_with_a_prime_gets_room_and_other_letters_do_not():
