@@ -55,7 +55,7 @@ def test_a_page_without_a_kernel_holds_the_settings_and_nothing_from_elsewhere()
 
 
 def test_settings_that_a_figure_has_not_are_named():
-    said = r"kl_fit has no setting 'maen', 'wide'; there are: mean, width, minimise, steps, shape"
+    said = r"kl_fit has no setting 'maen', 'wide'; there are: shape, mean, width, minimise, steps"
     with pytest.raises(ValueError, match=said):
         widgets.kl_fit(wide=1.0, maen=2.0, mean=0.0)
     with pytest.raises(ValueError, match=said):

@@ -83,7 +83,7 @@ function compute(settings) {
 
 // Where things stand, in pixels: the grid, the bars, the words (on a phone below the grid).
 function layout({ small, width }) {
-  const cell = small ? Math.min(29, (width - 112) / N) : Math.min(36, width / 21);
+  const cell = small ? Math.min(29, (width - 112) / N) : Math.min(43, width / 21);
   const left = small ? 24 : 44, top = small ? 44 : 52;
   const bars = left + N * cell + 12;
   return { cell, left, top, bars, unit: (small ? 74 : 88) / Math.log(K), rows: small ? 5 : N,
@@ -99,6 +99,7 @@ function tile(pen, x, y, size, color, alpha) {
   c.globalAlpha = 1;
 }
 
+// The grid with the cost of its rows, the key to its colours, and the words.
 function draw(pen, found, { drawn, layers }) {
   const { mask, reach, leak, honest, order, costs, score, entropy, words } = found;
   const { cell, left, top, bars, unit, rows, x, y } = layout(pen), { colours } = pen;
@@ -125,9 +126,10 @@ function draw(pen, found, { drawn, layers }) {
     pen.text(costs[i].toFixed(2), bars + costs[i] * unit + 5 - (costs[i] > 1.2 ? 38 : 0), middle,
       { size, color: costs[i] > 1.2 ? colours.paper : ink });
   }
-  const pale = pen.small ? "pale: by layers" : "pale: through the layers";
-  if (layers > 1) pen.text(pale, left, end + 22, { color: soft, size });
-  pen.text("nats", bars, top - 10, { color: soft, size });
+  const through = pen.small ? "by layers" : "through layers";
+  pen.key([[blue, 1, "reads"], ...(layers > 1 ? [[blue, 0.35, through]] : []), [red, 1, "a leak"]],
+    left + 2, end + 46, pen.small ? 11 : 12);
+  pen.text(pen.small ? "nats" : "surprise (nats)", bars, top - 10, { color: soft, size });
   pen.context.fillStyle = good;
   pen.context.fillRect(bars, end + 13, Math.max(2, score * unit), 18);
   pen.context.fillStyle = ink;
@@ -185,6 +187,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "drawn", label: "letters drawn", min: 0, max: N, step: 1, value: 6, play: 5 },
     { name: "mask", value: every(MASKS.causal) },
   ],
-  compute, draw, say, touch, grip, aspect: 0.54, tall: 1.53,
+  compute, draw, say, touch, grip, aspect: 0.54, tall: 1.53, narrow: 600,
 });
 export default { render };

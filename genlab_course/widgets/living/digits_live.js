@@ -185,7 +185,7 @@ function touch(px, py, { again, many }, pen, kind) {
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Ten pictures are denoised by a network that runs in this page.",
   controls: [
-    { name: "time", label: "time", min: 0, max: 100, step: 1, value: 100, play: 4,
+    { name: "time", label: "time", min: 0, max: 100, step: 1, value: 100, play: 4, opens: true,
       show: (v) => `${v} %` },
     { name: "guidance", label: "guidance w", min: 0, max: 6, step: 0.5, value: 2 },
     { name: "steps", label: "steps", min: 2, max: 24, step: 1, value: 12 },
@@ -194,7 +194,7 @@ export const { about, controls, compute: mathematics, render } = figure({
       value: "all ten" },
     { name: "many", value: MANY }, { name: "again", value: Array(MANY).fill(0) },
   ],
-  compute, draw, say, touch, load, aspect: 0.32, tall: 1.06,
+  compute, draw, say, touch, load, aspect: 0.32, tall: 1.06, narrow: 640,
 });
 export { load };
 export default { render };

@@ -96,8 +96,8 @@ function earth(pen, { p, q, from, to, part }, { shift, width, model }) {
 function draw(pen, computed, settings) {
   earth(pen, computed, settings);
   const { green, red, soft, paper } = pen.colours, { w1, js, w1Curve, jsCurve } = computed;
-  const titles = pen.small ? ["work, W1", "JS (nats)"]
-    : ["work, W1 (units of x)", "Jensen-Shannon (nats)"];
+  const titles = [`${pen.small ? "W1" : "work, W1"} = ${w1.toFixed(2)}, ${computed.work.toFixed(2)} done`,
+    `${pen.small ? "JS" : "Jensen-Shannon"} = ${js.toFixed(3)} nats`];
   const panels = [[w1Curve, w1, green, 5.5], [jsCurve, js, red, 0.8]];
   panels.forEach(([curve, now, color, high], k) => {
     const plot = pen.axes({ box: boxes(pen)[k + 1], x: [0, 5.1], y: [0, high], xlabel: "shift",
@@ -111,10 +111,17 @@ function draw(pen, computed, settings) {
   });
 }
 
-const say = ({ w1, js, work }) =>
-  `W1 = ${w1.toFixed(2)}: ${work.toFixed(2)} of that work is done. ` +
-  `JS = ${js.toFixed(3)} nats${LOG2 - js > 1e-9 ? ", below log 2 = 0.693 because the two overlap."
-    : " = log 2: nothing is shared, and JS no longer sees how far apart they are."}`;
+// What the curves say to a model that looks for its way: their slopes where it is.
+function say({ w1Curve, jsCurve }, { shift }) {
+  const k = Math.round(shift / (SHIFTS[1] - SHIFTS[0])), last = SHIFTS.length - 1;
+  const [low, high] = [Math.max(0, k - 1), Math.min(last, k + 1)];
+  const [work, js] = [w1Curve, jsCurve].map((curve) =>
+    (curve[high] - curve[low]) / (SHIFTS[high] - SHIFTS[low]));
+  const seen = Math.abs(js) < 5e-4 ? "JS is flat here: it cannot say which way to go, W1 can."
+    : "both say which way to go.";
+  return `For each unit that the model goes further, W1 grows by ${work.toFixed(2)} and ` +
+    `JS by ${js.toFixed(3)} nats: ${seen}`;
+}
 
 function touch(px, py, { width }, pen) {
   const plot = ground(pen, width), [x] = plot.at(px, py);
@@ -130,6 +137,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "moved", label: "earth moved", min: 0, max: 1, step: 0.01, value: 0.5, play: 5 },
     { name: "model", label: "model", options: ["one pile", "two piles"], value: "one pile" },
   ],
-  compute, draw, say, touch, aspect: 0.66, tall: 1.15,
+  compute, draw, say, touch, aspect: 0.66, tall: 1.15, narrow: 520,
 });
 export default { render };

@@ -2,7 +2,7 @@
 import { figure, grid } from "./stage.js";
 
 const LAYERS = 4, REACH = 3.6, SIDE = 2.2, CELLS = 40, PIXELS = 60;
-const MOST = 1.9, FREQ = 1.2, EDGES = 2.2; // of a layer's numbers, and around its pad
+const MOST = 1.9, FREQ = 1.2, EDGES = 2; // of a layer's numbers, and around its pad
 const FLAT = [0, 0, 0, 0, 0, 0, 0, 0]; // of each layer: scale, shift
 const SHAPES = {
   "two moons": [0.1, -1.8, 1, 0.2, 0.2, 1.35, 0, -1.15],
@@ -70,7 +70,7 @@ function compute({ walked, shape, knobs, at }) {
     before: density(at, parts(0, FLAT))[0] };
 }
 
-const row = (pen) => pen.height - (pen.small ? 104 : 152);
+const row = (pen) => pen.height - (pen.small ? 128 : 184);
 const TITLES = ["the grid: blue has shrunk, orange has grown", "density of x"];
 const panel = (pen, i) => pen.axes({ box: [(i * pen.width) / 2, 0, pen.width / 2, row(pen)],
   bare: true, title: pen.width < 640 ? TITLES[i].split(":")[0] : TITLES[i],
@@ -147,6 +147,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "knobs", value: SHAPES["two moons"] },
     { name: "at", value: [-1.3, 0.3] },
   ],
-  compute, draw, say, touch, grip, aspect: 0.7,
+  compute, draw, say, touch, grip, aspect: 0.74, tall: 0.9,
 });
 export default { render };

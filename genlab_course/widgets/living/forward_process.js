@@ -99,7 +99,17 @@ function compute({ time, data, way, start }) {
     trail: trail.map((p) => SHOWN.flatMap((i) => [p[2 * i], p[2 * i + 1]])), own,
     group: forward ? origin : destination,
     guess: [0, 1].map((j) => (own[t][j] + (1 - BAR[t]) * slope[j]) / Math.sqrt(BAR[t])),
+    from: crossings(origin, destination),
     home: origin.filter((g, i) => g === destination[i]).length / N };
+}
+
+// Of the points that land in each group, the fractions that came from each.
+function crossings(origin, destination) {
+  const n = Math.max(...origin, ...destination) + 1;
+  return Array.from({ length: n }, (_, to) => {
+    const came = origin.filter((_, i) => destination[i] === to);
+    return Array.from({ length: n }, (_, from) => came.filter((g) => g === from).length / came.length);
+  });
 }
 
 const split = (pen) => pen.height - Math.max(64, 0.15 * pen.height);
@@ -108,7 +118,26 @@ const plane = (pen) => pen.axes({ box: [0, 0, pen.width, split(pen)], bare: true
 const strip = (pen) => pen.axes({ box: [8, split(pen), pen.width - 16, pen.height - split(pen) - 18],
   bare: true, x: [0, 2 * T], y: [0, 1.2] });
 
-function draw(pen, { t, signal, cloud, density, own, group, trail, guess }, { time, way }) {
+// Who lands in a colour, by the colours that they came from: were the points at home, each bar had one.
+function origins(pen, from, colours) {
+  const c = pen.context, wide = pen.small ? 84 : 150, high = pen.small ? 8 : 12, size = pen.small ? 11 : 12;
+  pen.text(pen.small ? "came from" : "who lands here came from", 8, 14, { size, color: pen.colours.soft });
+  from.forEach((parts, to) => {
+    const y = 26 + to * (high + 4);
+    let x = 8 + 2 * high;
+    Object.assign(c, { fillStyle: colours[to], globalAlpha: 1 });
+    c.beginPath();
+    c.arc(8 + high / 2, y + high / 2, high / 2, 0, 2 * Math.PI);
+    c.fill();
+    parts.forEach((part, g) => {
+      c.fillStyle = colours[g];
+      c.fillRect(x, y, part * wide, high);
+      x += part * wide;
+    });
+  });
+}
+
+function draw(pen, { t, signal, cloud, density, own, group, trail, guess, from }, { time, way }) {
   const { ink, soft, faint, paper, blue, orange, green, pink } = pen.colours, forward = time <= T;
   const colours = [blue, orange, green, pink], top = plane(pen), low = strip(pen);
   top.shade(density, GX.length, 3 * Math.max(...density), soft);
@@ -137,6 +166,7 @@ function draw(pen, { t, signal, cloud, density, own, group, trail, guess }, { ti
   }
   const words = forward ? "colour: where a point comes from" : "colour: where it will land";
   pen.text(words, pen.width - 8, 14, { align: "right", size: pen.small ? 11 : 13, color: soft });
+  if (!forward) origins(pen, from, colours);
   const steps = grid(0, 2 * T, 2 * T + 1), left = steps.map((s) => Math.sqrt(BAR[T - Math.abs(s - T)]));
   low.line([0, 2 * T], [1, 1], { color: faint, width: 0, fill: soft });
   low.line(steps, left, { color: ink, width: 1.5, fill: blue });

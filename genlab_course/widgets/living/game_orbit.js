@@ -4,8 +4,9 @@ import { figure, near } from "./stage.js";
 const STEPS = 150, REACH = 2.7, LOW = -2, HIGH = 1; // of the distance, as powers of ten
 const COLOURS = { simultaneous: "red", alternating: "blue", extragradient: "green",
   optimistic: "orange" };
-const METHODS = Object.keys(COLOURS);
+const METHODS = Object.keys(COLOURS), ALL = "all four";
 const colour = (pen, method) => pen.colours[COLOURS[method]];
+const strong = (method) => (method === ALL ? METHODS : [method]);
 
 // Where each player would go: the datum is 0, the sample theta, the discriminator's logit psi x.
 function field([theta, psi], gamma) {
@@ -58,7 +59,7 @@ function boxes({ width, height, small }) {
 const players = (pen) => pen.axes({ box: boxes(pen).plane, x: [-REACH, REACH], y: [-REACH, REACH],
   xlabel: "generator's sample θ", ylabel: "discriminator's slope ψ", square: true });
 
-// The players' plane: where the field turns, and every orbit; the chosen one is strong.
+// The players' plane: where the field turns, and every orbit; the chosen ones are strong.
 function orbits(pen, computed, { start, gamma, method }) {
   const plane = players(pen), { soft, ink, paper } = pen.colours;
   const look = { color: soft, width: 1, head: 4, alpha: 0.45 };
@@ -66,11 +67,12 @@ function orbits(pen, computed, { start, gamma, method }) {
     const [u, v] = field([a, b], gamma), scale = 0.26 / (0.6 + Math.hypot(u, v));
     plane.arrow(a, b, a + scale * u, b + scale * v, look);
   }
-  for (const m of [...METHODS.filter((m) => m !== method), method]) {
-    const path = computed[m], color = colour(pen, m), chosen = m === method, end = path.at(-1);
+  const first = strong(method);
+  for (const m of [...METHODS.filter((m) => !first.includes(m)), ...first]) {
+    const path = computed[m], color = colour(pen, m), chosen = first.includes(m), end = path.at(-1);
     const theta = path.map((z) => z[0]), psi = path.map((z) => z[1]);
     plane.line(theta, psi, { color, width: chosen ? 2.2 : 1.2, alpha: chosen ? 0.9 : 0.5 });
-    if (chosen) plane.dots(theta, psi, { color, radius: 2.2 });
+    if (m === method) plane.dots(theta, psi, { color, radius: 2.2 });
     plane.dots([end[0]], [end[1]], { color, radius: chosen ? 7 : 4.5, ring: paper });
   }
   plane.line([-0.12, 0.12], [0, 0]);
@@ -83,12 +85,21 @@ function orbits(pen, computed, { start, gamma, method }) {
 
 // What the two numbers mean: a logit that is a line, and the point that climbs it.
 function chase(pen, computed, { method }) {
-  const [theta, psi] = computed[method].at(-1), color = colour(pen, method);
   const plot = pen.axes({ box: boxes(pen).gan, x: [-REACH, REACH], y: [-2, 2], bare: true,
     title: "this GAN: logit ψx" });
   plot.line([-REACH, REACH], [0, 0], { color: pen.colours.faint });
-  plot.line([-9, 9], [-9 * psi, 9 * psi], { color, width: 2 });
+  for (const m of strong(method)) {
+    const psi = computed[m].at(-1)[1];
+    plot.line([-9, 9], [-9 * psi, 9 * psi], { color: colour(pen, m), width: 2 });
+  }
+  if (method === ALL) {
+    for (const m of METHODS) plot.dots([computed[m].at(-1)[0]], [0], { color: colour(pen, m), radius: 6 });
+    plot.dots([0], [0], { radius: 4 });
+    plot.label("data", 0.15, -0.95, { halo: pen.colours.paper });
+    return;
+  }
   plot.dots([0], [0], { radius: 6 });
+  const [theta, psi] = computed[method].at(-1), color = colour(pen, method);
   const aside = psi < 0 ? ["right", -0.2] : ["left", 0.2]; // where the line is not
   plot.label("data", aside[1], -0.45, { align: aside[0] });
   plot.dots([theta], [0], { color, radius: 6 });
@@ -105,14 +116,14 @@ function distances(pen, computed, { method }) {
   const ends = [], power = (d) => Math.max(LOW, Math.min(9, Math.log10(d)));
   for (const m of METHODS) {
     const far = computed[`${m} distance`].map(power);
-    plot.line(far.map((_, k) => k), far, { color: colour(pen, m), width: m === method ? 3 : 1.5 });
+    plot.line(far.map((_, k) => k), far, { color: colour(pen, m), width: strong(method).includes(m) ? 3 : 1.5 });
     ends.push([plot.Y(Math.max(LOW + 0.3, Math.min(HIGH - 0.3, far.at(-1)))), m]);
   }
   ends.sort((a, b) => a[0] - b[0]);
   for (const k of [1, 2, 3]) ends[k][0] = Math.max(ends[k][0], ends[k - 1][0] + 15);
   const over = Math.max(0, ends[3][0] - (plot.top + plot.height - 8));
   for (const [y, m] of ends) pen.text(m, plot.X(STEPS) + 5, y - over,
-    { size: 12, color: colour(pen, m), bold: m === method });
+    { size: 12, color: colour(pen, m), bold: strong(method).includes(m) });
 }
 
 function draw(pen, computed, settings) {
@@ -141,7 +152,7 @@ const grip = (x, y, { start }, pen) => near(x, y, [players(pen).X(start[0]), pla
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Orbits of the two players of the smallest GAN, stepped in four ways from one start.",
   controls: [
-    { name: "method", label: "update", options: METHODS, value: "simultaneous" },
+    { name: "method", label: "update", options: [ALL, ...METHODS], value: ALL },
     { name: "rate", label: "rate", min: 0.05, max: 0.8, step: 0.05, value: 0.3 },
     { name: "gamma", label: "R1 gamma", min: 0, max: 2, step: 0.1, value: 0 },
     { name: "steps", label: "steps", min: 0, max: STEPS, step: 1, value: STEPS, play: 8 },

@@ -8,7 +8,7 @@ const AXES = CLASSES.map((_, c) => [Math.sin((2 * Math.PI * c) / 3), Math.cos((2
 const SIGMA = [...Array.from(grid(-9, 9, LEVELS), (ratio) => Math.exp(-ratio / 2)), 0];
 const GX = Float64Array.from({ length: SIDE.length ** 2 }, (_, i) => SIDE[i % SIDE.length]);
 const GY = GX.map((_, i) => SIDE[Math.floor(i / SIDE.length)]);
-const STARTS = sunflower(N);
+const STARTS = sunflower(N, 67);
 
 // Centres of the parts: each class is an arm, all arms begin near the middle.
 const arms = (gap) => AXES.flatMap(([a, b]) => [0, 1, 2].map((k) => {
@@ -118,18 +118,21 @@ function draw(pen, { parts, ends, plain, rows, law, guided, wanted }, { weight, 
   const size = pen.small ? 11 : 13;
   pen.text("dots: guided samples", 8, 14, { color, size, halo: paper });
   pen.text("shade: sharpened distribution", 8, 31, { color: ink, size, halo: paper });
+  pen.text("lines: from where w = 1 puts them", 8, 48, { color, size, halo: paper });
 
   const x = map.left + map.width + (pen.small ? 4 : 14);
   const right = pen.axes({ box: [x, 0, pen.width - x, pen.height], x: [0, 8], y: [0, 3],
-    xlabel: "guidance scale w", title: pen.small ? "" : "solid: mean, dashed: spread" });
+    xlabel: "guidance scale w", title: pen.small ? "" : "mean and spread" });
   right.line([weight, weight], [0, 3], { color: soft, width: 1 });
   [[0, color, []], [2, ink, []], [1, color, [6, 4]], [3, ink, [6, 4]]].forEach(([j, hue, dash]) =>
     right.line(WEIGHTS, rows.map((row) => row[j]), { color: hue, dash, width: 2 }));
   right.dots([weight, weight], guided, { color, radius: 5, ring: paper });
   right.dots([weight, weight], wanted, { color: ink, radius: 5, ring: paper });
-  const last = rows[rows.length - 1], right8 = { align: "right", halo: paper, size };
-  right.label("guided", 7.8, last[0] + 0.22, { ...right8, color });
-  right.label("sharpened", 7.8, last[2] - 0.22, right8);
+  const last = rows[rows.length - 1], end = { align: "right", halo: paper, size };
+  const [sharp, guide] = pen.small ? ["shade", "dots"] : ["sharpened", "guided"];
+  [[0, `${guide}: mean`, 0.3], [2, `${sharp}: mean`, 0.16], [3, `${sharp}: spread`, 0.14],
+    [1, `${guide}: spread`, -0.14]].forEach(([j, words, up]) =>
+    right.label(words, 7.9, last[j] + up, { ...end, color: j < 2 ? color : ink }));
 }
 
 const two = (v) => (Math.abs(v) < 0.005 ? 0 : v).toFixed(2);

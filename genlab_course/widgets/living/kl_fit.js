@@ -54,10 +54,15 @@ function densities(pen) {
   return pen.axes({ box: boxes(pen)[0], x: [-6, 6], y: [0, 0.9], ylabel: "density" });
 }
 
-function draw(pen, { p, q, forwardAt, reverseAt }) {
-  const { ink, blue, orange, green } = pen.colours, top = densities(pen);
+function draw(pen, { p, q, forwardAt, reverseAt }, { shape }) {
+  const { ink, soft, paper, blue, orange, green } = pen.colours, top = densities(pen);
   top.line(X, p, { color: ink, fill: ink });
   top.line(X, q, { color: blue, width: 2.5, dash: [7, 4] });
+  if (shape !== "drawn by you") {
+    const [x, y] = [top.left + 12, top.top + 14];
+    pen.text("Draw a target here", x, y, { bold: true, size: pen.small ? 13 : 15, halo: paper });
+    pen.text("press, and go across", x, y + 18, { color: soft, size: 12, halo: paper });
+  }
   pen.text("data p", top.left + top.width - 8, top.top + 12, { align: "right", color: ink });
   pen.text("model q", top.left + top.width - 8, top.top + 30, { align: "right", color: blue });
   const high = Math.max(1.5, Math.max(...forwardAt, ...reverseAt) * 1.15);
@@ -70,7 +75,7 @@ function draw(pen, { p, q, forwardAt, reverseAt }) {
 
 const say = ({ at: [m, s], forward, reverse }) =>
   `Mean ${m.toFixed(2)}, standard deviation ${s.toFixed(2)}: forward KL(p‖q) = ${forward.toFixed(3)} nats, ` +
-  `reverse KL(q‖p) = ${reverse.toFixed(3)} nats. Drag in the upper panel to draw a target of your own.`;
+  `reverse KL(q‖p) = ${reverse.toFixed(3)} nats.`;
 
 function touch(px, py, { drawn }, pen, kind, begun) {
   const plot = densities(pen), [x, y] = plot.at(px, py), [, first] = plot.at(...begun);
@@ -89,11 +94,11 @@ const follow = ({ at: [mean, width] }) => ({ mean, width });
 export const { about, controls, compute: mathematics, render } = figure({
   about: "A normal distribution is laid under a target; below, where each divergence is paid.",
   controls: [
+    { name: "shape", label: "target", options: ["two modes", "drawn by you"], value: "two modes" },
     { name: "mean", label: "mean", min: -MEAN, max: MEAN, step: 0.05, value: 0 },
     { name: "width", label: "standard deviation", min: WIDTH[0], max: WIDTH[1], step: 0.05, value: 1 },
     { name: "minimise", label: "minimise", options: ["forward", "reverse"], value: "reverse" },
     { name: "steps", label: "gradient steps", min: 0, max: 60, step: 1, value: 0, play: 4 },
-    { name: "shape", label: "target", options: ["two modes", "drawn by you"], value: "two modes" },
     { name: "drawn", value: Array.from(grid(-SEEN, SEEN, BINS), (x) => 0.8 * Math.exp(-((x + 2) ** 2) / 2)) },
   ],
   compute, draw, say, touch, grip, follow, reset: { steps: 0 }, aspect: 0.62, tall: 1.25,

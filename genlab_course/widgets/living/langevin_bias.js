@@ -1,5 +1,5 @@
 // Langevin chains that begin with the right distribution: a long step spoils it, Metropolis' test keeps it.
-import { figure, grid, normals } from "./stage.js";
+import { figure, grid, near, normals } from "./stage.js";
 
 const N = 141, BALLS = 36, STEPS = 100, FAR = 1e6;
 const TARGETS = { // energy, slope of log p, half the line that is computed, and that is seen
@@ -116,15 +116,14 @@ function compute({ log_eta, chain, steps, target: name, start }) {
 
 function panels(pen, { target: name }) {
   const { seen, low, high, top } = TARGETS[name], { width, height, small } = pen, x = [-seen, seen];
-  const w = small ? width : Math.round(width * 0.62), h = small ? height * 0.36 : height * 0.54;
-  const rest = small ? height * 0.3 : height - h;
-  return [pen.axes({ box: [0, 0, w, h], x, y: [low, high],
-    title: "chains on the energy E(x); tap: begin there" }),
-    pen.axes({ box: [0, h, w, rest], x, y: [0, top], title: "their distribution; tap: start at the target" }),
-    pen.axes({
-      box: small ? [0, h + rest, w, height - h - rest] : [w + 10, 0, width - w - 10, height],
-      x: [-2, 0.2], y: [small ? -22 : -9, 100], xlabel: "log10 of the step η",
-      title: "% in the wrong place" })];
+  const w = small ? width : Math.round(width * 0.56), h = small ? height * 0.42 : height;
+  const [left, above] = small ? [0, h] : [w + 12, 0], each = (height - above) / 2; // of the small ones
+  return [pen.axes({ box: [left, above, width - left, each], x, y: [low, high],
+    title: "chains on the energy; tap: begin there" }),
+    pen.axes({ box: [left, above + each, width - left, each], x, y: [0, top],
+      title: "their distribution; tap: begin right" }),
+    pen.axes({ box: [0, 0, w, h], x: [-2, 0.2], y: [small ? -14 : -9, 104], xlabel: "log10 of the step η",
+      title: "% of the mass in the wrong place" })];
 }
 
 const LOGS = Array.from({ length: 45 }, (_, k) => -2 + 0.05 * k)
@@ -153,12 +152,13 @@ function draw(pen, found, settings) {
     100 * wrong(target, evolve(target, stepSize(v), false, STEPS, null)));
   right.line(LOGS, target.curve, { color: red, width: 2.5, alpha: adjusted ? 0.4 : 1 });
   right.line([-2, 0.2], [0, 0], { color: green, width: 4, alpha: adjusted ? 1 : 0.4 });
-  const words = pen.small ? ["plain, 100 steps"] : ["plain,", "100 steps"];
-  words.forEach((w, k) => right.label(w, -1.95, (pen.small ? 86 : 95) - 6 * k,
-    { color: red, size }));
-  right.label("Metropolis' test: 0", -1.95, pen.small ? -12 : -4.5, { color: green, size });
-  right.line([settings.log_eta, settings.log_eta], [0, 100], { color: faint, width: 1.5 });
-  right.dots([settings.log_eta], [100 * found.wrong], { color, radius: 7, ring: paper });
+  right.label("plain chains after 100 steps", -1.95, 93, { color: red, size, bold: !adjusted });
+  right.label("with Metropolis' test: none", -1.95, pen.small ? -8 : -5, { color: green, size, bold: adjusted });
+  right.line([settings.log_eta, settings.log_eta], [0, 104], { color: faint, width: 1.5 });
+  right.dots([settings.log_eta], [100 * found.wrong], { color, radius: 9, ring: paper });
+  const room = settings.log_eta < -0.6; // on which side there is room for the words
+  pen.text("drag the step", right.X(settings.log_eta) + (room ? 15 : -15), right.Y(100 * found.wrong) - (room ? -1 : 1),
+    { color, size: 12, align: room ? "left" : "right", halo: paper });
 }
 
 function say(found, { chain, target }) {
@@ -186,6 +186,11 @@ function touch(px, py, settings, pen, kind, [x, y]) {
   return inside(right) ? { log_eta: round(log, 2) } : null;
 }
 
+const grip = (x, y, settings, pen, found) => {
+  const [, , right] = panels(pen, settings);
+  return near(x, y, [right.X(settings.log_eta), right.Y(100 * found.wrong)]);
+};
+
 export const { about, controls, compute: mathematics, render } = figure({
   about: "Langevin chains move on an energy; below, their distribution against the target.",
   controls: [
@@ -196,6 +201,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "target", label: "energy", options: Object.keys(TARGETS), value: "two valleys" },
     { name: "start", value: null },
   ],
-  compute, draw, say, touch, aspect: 0.6, tall: 1.7,
+  compute, draw, say, touch, grip, aspect: 0.6, tall: 1.8, narrow: 620,
 });
 export default { render };

@@ -2,7 +2,7 @@
 import { figure, near } from "./stage.js";
 import { linear, silu, weights } from "./net.js";
 
-const SIDE = 16, CELLS = 11, STOPS = 7; // pictures across the plane; along a walk
+const SIDE = 16, CELLS = 9, STOPS = 5; // pictures across the plane; along a walk
 let net = null, atlases = new Map();
 const load = (file) => { net = weights(file); atlases = new Map(); };
 
@@ -53,7 +53,7 @@ function plane(pen, reach) {
 function draw(pen, found, { from, to, reach, walk }) {
   const { here, picture, blend, walked, faded, atlas: map } = found;
   const { ink, soft, blue, orange } = pen.colours, c = pen.context, plot = plane(pen, reach);
-  pen.picture(map.map((v) => 0.5 * v), CELLS * SIDE, plot.left, plot.top, plot.width);
+  pen.picture(map.map((v) => 0.75 * v), CELLS * SIDE, plot.left, plot.top, plot.width);
   const turn = Array.from({ length: 73 }, (_, k) => (k * Math.PI) / 36);
   for (const r of [1, 2]) {
     plot.line(turn.map((a) => r * Math.cos(a)), turn.map((a) => r * Math.sin(a)),

@@ -105,7 +105,13 @@ function* compute({ prompt, temperature, top, seed, length, chosen }) {
 const shown = (token) => decode(token).replaceAll("\n", "⏎").replaceAll(" ", "␣");
 let bars = []; // of the last picture: their tokens
 
-const rows = (pen) => pen.small ? { n: 9, top: 152, step: 24 } : { n: 12, top: 112, step: 25 };
+const rows = (pen) => pen.small ? { n: Math.floor((pen.height - 156) / 24), top: 152, step: 24 }
+  : { n: Math.floor((pen.height - 116) / 25), top: 112, step: 25 };
+
+// How strongly a token is marked that has cost some bits, and the colour of the letters on it.
+const MOST_BITS = 8;
+const shadeOf = (bits) => Math.min(1, bits / MOST_BITS);
+const onOrange = ({ colours, night }, shade) => (night && shade > 0.4 ? colours.paper : colours.ink);
 
 // The text with its tokens as they were drawn: the darker, the more bits each has cost.
 function write(pen, { tokens, start, cost }) {
@@ -121,10 +127,10 @@ function write(pen, { tokens, start, cost }) {
   Object.assign(c, { textAlign: "left", textBaseline: "middle" });
   for (const [letter, row, col, i] of spans.filter(([, row]) => row >= skip)) {
     const x = 8 + col * wide, y = 18 + (row - skip) * high;
-    const shade = i < start ? 0 : Math.min(0.7, cost[i - start] / 12);
+    const shade = i < start ? 0 : shadeOf(cost[i - start]);
     Object.assign(c, { fillStyle: orange, globalAlpha: shade });
     c.fillRect(Math.round(x), y - high / 2 + 1, Math.round(x + wide) - Math.round(x), high - 2);
-    c.fillStyle = i < start ? blue : ink;
+    c.fillStyle = i < start ? blue : onOrange(pen, shade);
     c.globalAlpha = letter === "⏎" ? 0.45 : 1;
     c.fillText(letter, x, y);
   }
@@ -143,6 +149,16 @@ function draw(pen, found, settings) {
   pen.text("the next token", 8, top - 14, { bold: true });
   const note = pen.small ? "" : "blue: drawn from, grey: before temperature and top-p";
   pen.text(note, left, top - 14, { size: 12, color: soft });
+  const scale = pen.width - (pen.small ? 164 : 204), part = pen.small ? 16 : 20; // what a shade says
+  pen.text("cost, bits", scale - 8, top - 14, { size: 12, color: soft, align: "right" });
+  for (let bits = 0; bits <= MOST_BITS; bits += 2) {
+    const x = scale + 2 * part * (bits / 2), shade = shadeOf(bits);
+    Object.assign(c, { fillStyle: pen.colours.orange, globalAlpha: shade });
+    c.fillRect(x, top - 24, 2 * part, 20);
+    c.globalAlpha = 1;
+    pen.text(`${bits}${bits === MOST_BITS ? "+" : ""}`, x + part, top - 14,
+      { size: 12, align: "center", color: onOrange(pen, shade) });
+  }
   bars.forEach((token, i) => {
     const y = top + i * step, gone = p[token] === 0;
     pen.text(shown(token), left - 8, y + step / 2, { align: "right", color: gone ? soft : ink });

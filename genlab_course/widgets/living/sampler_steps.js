@@ -49,8 +49,8 @@ function levels(sampler, n) {
 }
 
 // States (x at each level, the sample last) from starts at the noisiest level.
-function run(sampler, n, starts, seed) {
-  const lam = levels(sampler, n).map((t) => LAM[t]), z = normals(seed), states = [starts];
+function run(sampler, n, starts, seed, visited = levels(sampler, n).map((t) => LAM[t])) {
+  const lam = visited.slice(0, n), z = normals(seed), states = [starts];
   let y = starts.map((x) => x / kept(lam[0])), before = null;
   for (let k = 0; k < n; k++) {
     const s = Math.exp(-lam[k]), next = k < n - 1 ? Math.exp(-lam[k + 1]) : 0;
@@ -82,8 +82,11 @@ const SHADE = Array.from(ROWS, (x) => Array.from(COLUMNS, (lam) => LAW.reduce((s
   const d = Math.hypot(kept(lam) * s, added(lam));
   return sum + (w * Math.exp(-0.5 * ((x - kept(lam) * m) / d) ** 2)) / (d * Math.sqrt(2 * Math.PI));
 }, 0))).flat();
-const CURVES = SAMPLERS.map((sampler) => Array.from({ length: MANY - FEW + 1 }, (_, k) =>
-  distance(run(sampler, FEW + k, STARTS, 7).states[FEW + k])));
+const RUNS = SAMPLERS.map((sampler) => Array.from({ length: MANY - FEW + 1 }, (_, k) => {
+  const { lam, states } = run(sampler, FEW + k, STARTS, 7), ends = states[FEW + k];
+  return { lam, paths: states.map(some), ends, error: distance(ends) };
+}));
+const CURVES = RUNS.map((runs) => runs.map(({ error }) => error));
 const draws = normals(8), FLOOR = Array.from({ length: 20 }, () => distance(STARTS.map(() => {
   const u = draws.uniform(), [, m, s] = LAW[u < 0.25 ? 0 : u < 0.6 ? 1 : 2];
   return m + s * draws();
@@ -96,10 +99,9 @@ function exactFrom(start) {
 }
 
 function compute({ sampler, steps, start }) {
-  const { lam, states } = run(sampler, steps, STARTS, 7), mine = run(sampler, steps, [start], 9);
-  const own = mine.states.map(([x]) => x), truth = exactFrom(start);
-  return { lam, paths: states.map(some), ends: states[steps], own, truth, exact: EXACT, shade: SHADE,
-    curves: CURVES, floor: FLOOR, error: CURVES[SAMPLERS.indexOf(sampler)][steps - FEW],
+  const { lam, paths, ends, error } = RUNS[SAMPLERS.indexOf(sampler)][steps - FEW];
+  const own = run(sampler, steps, [start], 9, lam).states.map(([x]) => x), truth = exactFrom(start);
+  return { lam, paths, ends, own, truth, exact: EXACT, shade: SHADE, curves: CURVES, floor: FLOOR, error,
     gap: Math.abs(own[steps] - truth[truth.length - 1]) };
 }
 
@@ -109,8 +111,8 @@ function boxes({ width, height, small }) {
     : [[0, 0, 0.5 * width, height], [0.5 * width, 0, 0.12 * width, height],
       [0.62 * width, 0, 0.38 * width, height]];
 }
-const left = (pen) => pen.axes({ box: boxes(pen)[0], x: [LAM[999], CLEAN], y: [-TOP, TOP],
-  title: pen.small ? "" : "from noise to data", xlabel: pen.small ? "" : "half log SNR" });
+const left = (pen) => pen.axes({ box: boxes(pen)[0], x: [LAM[999] - 0.35, CLEAN], y: [-TOP, TOP],
+  title: pen.small ? "" : "from noise to data", yshow: () => "", xlabel: pen.small ? "" : "half log SNR" });
 
 function draw(pen, computed, { sampler, steps }) {
   const { lam, paths, ends, own, truth, exact, shade, curves, floor, error } = computed;
@@ -128,7 +130,6 @@ function draw(pen, computed, { sampler, steps }) {
   map.dots(lam, own, { color, radius: 4, ring: paper });
   map.dots(lam.slice(0, 1), own, { color, radius: 8, ring: paper }); // by which it is dragged
   map.label("exact flow", LAM[999] + 0.3, -TOP + 0.35, { color: blue, halo: paper });
-  map.label(sampler, LAM[999] + 0.3, TOP - 0.35, { color, bold: true, halo: paper });
 
   const [x, , w] = boxes(pen)[1], bins = 40, counts = new Float64Array(bins); // ends, turned by 90°
   for (const e of ends) {

@@ -88,14 +88,14 @@ function draw(pen, { sigmas, sigma, density, field, fate, shares, walkers, own }
   const { ink, soft, faint, paper } = pen.colours, top = plane(pen), size = pen.small ? 11 : 14;
   top.shade(density, GX.length, 1.3 * Math.max(...density), soft);
   field.forEach((row, j) => row.forEach(([fx, fy], i) => { // long arrows are cut
-    const cut = 0.55 / Math.max(1, Math.hypot(fx, fy));
+    const cut = 0.5 / Math.max(1, Math.hypot(fx, fy));
     top.arrow(AX[i], AY[j], AX[i] + cut * fx, AY[j] + cut * fy,
-      { color: soft, width: 1.2, head: pen.small ? 3 : 5, alpha: 0.9 });
+      { color: soft, width: 1, head: pen.small ? 3 : 4, alpha: 0.45 }); // quieter than who follows them
   }));
   HUES.forEach((hue, k) => {
     const color = pen.colours[hue], mine = fate.flatMap((f, i) => (f === k ? [i] : []));
     top.dots(mine.map((i) => walkers[2 * i]), mine.map((i) => walkers[2 * i + 1]),
-      { color, radius: pen.small ? 1.8 : 2.8, alpha: 0.9 });
+      { color, radius: pen.small ? 2.2 : 3.4, alpha: 1 });
   });
   for (const path of own) {
     for (let i = 0; i < 2 * PER; i += 2) {

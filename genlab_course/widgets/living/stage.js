@@ -61,8 +61,9 @@ export const noise = (seed, n) => Float64Array.from({ length: n }, normals(seed)
 
 // Of points [x, y, x, y, ...]: one coordinate of all; and n of a sunflower, spread as normal ones are.
 export const every = (points, j) => points.filter((_, i) => i % 2 === j);
-export const sunflower = (n) => Float64Array.from({ length: 2 * n }, (_, i) => {
-  const k = Math.floor(i / 2), angle = Math.PI * (3 - Math.sqrt(5)) * k;
+// (with `leap`, which shares no factor with n, neighbours in radius are no neighbours in angle).
+export const sunflower = (n, leap = 1) => Float64Array.from({ length: 2 * n }, (_, i) => {
+  const k = Math.floor(i / 2), angle = Math.PI * (3 - Math.sqrt(5)) * ((leap * k) % n);
   return Math.sqrt(-2 * Math.log(1 - (k + 0.5) / n)) * (i % 2 ? Math.sin(angle) : Math.cos(angle));
 });
 export const logNormal = (x, m, s) => -0.5 * ((x - m) / s) ** 2 - Math.log(s * Math.sqrt(2 * Math.PI));
@@ -95,9 +96,10 @@ function ticks(low, high, n) {
 
 // A picture under way: the context, its size in CSS pixels, the colours of the theme.
 class Pen {
-  constructor(context, width, height) {
-    Object.assign(this, { context, width, height, colours: dark() ? NIGHT : DAY, draws: true });
-    this.small = width < 480; // a phone
+  constructor(context, width, height, small) { // small: on a phone
+    Object.assign(this, { context, width, height, small, draws: true });
+    this.night = dark();
+    this.colours = this.night ? NIGHT : DAY;
     this.clear();
   }
 
@@ -120,6 +122,23 @@ class Pen {
     }
     c.fillText(withMinus(words), 0, 0);
     c.restore();
+  }
+
+  // A key in one line: of each [colour, alpha, words] a square and what it means; where it ends.
+  key(entries, x, y, size = 12) {
+    for (const [color, alpha, words] of entries) {
+      Object.assign(this.context, { fillStyle: color, globalAlpha: alpha });
+      this.context.fillRect(x, y - size / 2, size, size);
+      this.context.globalAlpha = 1;
+      this.text(words, x + size + 4, y, { size, color: this.colours.soft });
+      x += size + 16 + this.wide(words, size);
+    }
+    return x;
+  }
+
+  wide(words, size) {
+    this.context.font = `${size}px system-ui, "DejaVu Sans", sans-serif`;
+    return this.context.measureText(words).width;
   }
 
   // The size at which a bold title fits into some room, not below 10.
@@ -323,13 +342,15 @@ function player(spec, get, change) {
     button.textContent = "▶";
   };
   const start = (again) => {
+    stop();
     const from = get() >= spec.max ? spec.min : get();
     const begun = performance.now() - (1000 * spec.play * (from - spec.min)) / (spec.max - spec.min);
     button.textContent = "❚❚";
     const tick = (now) => {
       const part = Math.min(1, (now - begun) / (1000 * spec.play));
       const n = Math.round((part * (spec.max - spec.min)) / spec.step);
-      change(Math.min(spec.max, +(spec.min + n * spec.step).toFixed(10)));
+      const value = Math.min(spec.max, +(spec.min + n * spec.step).toFixed(10));
+      if (value !== get()) change(value);
       if (part < 1) frame = requestAnimationFrame(tick);
       else { stop(); if (again) pause = setTimeout(() => start(true), 1200); }
     };
@@ -352,11 +373,13 @@ export const near = (x, y, ...places) => places.some(([a, b]) => Math.hypot(x - 
 // settings to change), `grip(x, y, settings, pen, computed)` (whether a finger there holds something,
 // so that it moves that and not the page), `follow(computed)` (values that sliders show in place of
 // their settings; a hand on one goes on from all of them, after `reset`, other settings),
-// `aspect` (height / width), `tall` (the same on a phone).
+// `aspect` (height / width), `tall` (the same on a phone, which is what is below `narrow` pixels).
+// The film of a control with `opens` plays once by itself when the figure is first seen.
 // A `compute` that takes long is a generator: what it yields is drawn, and before each piece of work
 // stands an empty yield. `load(data)` is told the weights of a network once, before anything is computed.
 export function figure({ about, controls, compute, draw, say, touch = null, grip = () => false,
-  follow = () => ({}), reset = {}, load = null, aspect = 0.5, tall = Math.max(aspect, 0.8) }) {
+  follow = () => ({}), reset = {}, load = null, aspect = 0.5, tall = Math.max(aspect, 0.8),
+  narrow = 480 }) {
   const slow = compute.constructor.name === "GeneratorFunction";
   const initial = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
 
@@ -371,9 +394,10 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
 
     // What is known by the end of this frame's slice, or at once after a change; then it goes on.
     function known(now) {
-      if (!slow) return compute(now);
       const key = JSON.stringify(now), begun = performance.now(), fresh = key !== asked;
-      if (fresh) { asked = key; work = compute(now); }
+      asked = key;
+      if (!slow) return fresh ? (found = compute(now)) : found; // another size or theme
+      if (fresh) work = compute(now);
       while (work && (fresh || performance.now() - begun < SLICE)) {
         const { value, done } = work.next();
         found = value ?? found;
@@ -389,7 +413,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
       waiting = 0;
       const now = state(), width = canvas.clientWidth, scale = devicePixelRatio || 1;
       if (!width) return;
-      const height = Math.round(width * (width < 480 ? tall : aspect));
+      const height = Math.round(width * (width < narrow ? tall : aspect));
       if (canvas.width !== Math.round(width * scale) || canvas.style.height !== `${height}px`) {
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);
@@ -399,7 +423,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
       zoom = Math.max(1, width / 900); // on a projector words and lines grow with the picture
       context.setTransform(scale * zoom, 0, 0, scale * zoom, 0, 0);
       const computed = known(now);
-      pen = new Pen(context, width / zoom, height / zoom);
+      pen = new Pen(context, width / zoom, height / zoom, width < narrow);
       draw(pen, computed, now);
       pen.draws = false;
       seen = computed;
@@ -416,11 +440,12 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
       model.save_changes();
     };
 
-    const shows = [], players = [];
+    const shows = [], players = [], stop = () => { opens?.disconnect(); players.forEach((p) => p.stop()); };
+    let opens = null;
     for (const spec of controls.filter((c) => c.label)) {
       const one = (value) => change({ [spec.name]: value });
       const [row, show] = control(spec, (value) => {
-        players.forEach((p) => p.stop());
+        stop();
         const follows = seen && follow(seen);
         change(spec.name in (follows ?? {}) ? { ...follows, ...reset, [spec.name]: value } : { [spec.name]: value });
       });
@@ -438,7 +463,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
           Object.assign(values, touch(...at, { ...state(), ...values }, pen, kind, begun));
         }
         last = [x, y];
-        if (Object.keys(values).length) { players.forEach((p) => p.stop()); change(values); }
+        if (Object.keys(values).length) { stop(); change(values); }
       };
       const place = ({ clientX, clientY }) => {
         const box = canvas.getBoundingClientRect();
@@ -496,11 +521,21 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
     theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
     const night = matchMedia("(prefers-color-scheme: dark)");
     night.addEventListener("change", repaint);
-    if (model.get("autoplay") && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      players[0]?.start(true);
+    const moves = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const first = controls.filter((c) => c.play).findIndex((c) => c.opens && !(c.name in model.get("settings")));
+    if (moves && model.get("autoplay")) players[0]?.start(true);
+    else if (moves && first >= 0) {
+      const { name, min } = controls.filter((c) => c.play)[first];
+      change({ [name]: min });
+      opens = new IntersectionObserver(([seenNow]) => {
+        if (!seenNow.isIntersecting) return;
+        opens.disconnect();
+        players[first].start(false);
+      }, { threshold: 0.6 });
+      opens.observe(canvas);
     }
     return () => {
-      players.forEach((p) => p.stop());
+      stop();
       size.disconnect();
       theme.disconnect();
       night.removeEventListener("change", repaint);

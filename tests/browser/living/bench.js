@@ -9,6 +9,7 @@ globalThis.bench = (() => {
     cancelAnimationFrame: (id) => queue.delete(id),
     setTimeout: (f, wait) => { timers.set(++count, [now + wait, f]); return count; },
     clearTimeout: (id) => timers.delete(id),
+    IntersectionObserver: class { observe() {} disconnect() {} }, // nothing plays by itself here
   };
 
   // One frame: what was asked for before it, timers that are due included.
@@ -158,11 +159,12 @@ globalThis.bench = (() => {
 
   return { clock,
     async load(text, script) {
-      const head = "const { performance, requestAnimationFrame, cancelAnimationFrame, setTimeout, clearTimeout }" +
+      const head = "const { performance, requestAnimationFrame, cancelAnimationFrame, setTimeout, clearTimeout, IntersectionObserver }" +
         " = globalThis.bench.clock;\n";
       const url = URL.createObjectURL(new Blob([head + text], { type: "text/javascript" }));
       const module = await import(url), data = script ? /"(.*)"/.exec(script)[1] : null;
       URL.revokeObjectURL(url);
+      globalThis.asked = 0;
       module.load?.(data);
       shown?.end();
       shown = { module, data, text, end() {} };
@@ -192,6 +194,9 @@ globalThis.bench = (() => {
       flush();
       stray = 0;
     },
+    // How often the mathematics is asked for, from `load` on.
+    asked: () => globalThis.asked,
+    repaint() { shown.model.set("settings", { ...shown.model.get("settings") }); flush(); },
     set(settings) { shown.model.set("settings", settings); flush(); },
     settings: () => kept({ ...Object.fromEntries(shown.module.controls.map((c) => [c.name, c.value])), ...shown.model.get("settings") }),
     says: () => shown.el.querySelector("p").textContent,

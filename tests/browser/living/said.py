@@ -37,8 +37,10 @@ def digits_live(settings, n):
 
 
 def earth_mover(settings, n):
-    overlap = [math.log(2)] if math.log(2) - n["js"] > 1e-9 else []
-    return [n["w1"], n["work"], n["js"], 2, *overlap]
+    shifts, k = np.linspace(0, 5, 101), round(settings["shift"] / 0.05)
+    ends = [max(0, k - 1), min(100, k + 1)]
+    run = np.diff(shifts[ends])[0]
+    return [np.diff(n[curve][ends])[0] / run for curve in ("w1Curve", "jsCurve")]
 
 
 def elbo_gap(settings, n):

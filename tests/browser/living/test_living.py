@@ -3,12 +3,14 @@
 What they compute, draw and say is held on a bench (test_figures.py), which is quicker."""
 
 import hashlib
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from genlab_course.widgets import living
-from tests.browser.living import replay
+from tests.browser.living import bench, replay
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -62,14 +64,34 @@ def shown(page):
     return hashlib.sha256(page.evaluate(PICTURE).encode()).hexdigest()
 
 
+def coarse(picture):
+    """A picture as brightness in cells of 24 pixels, in which letters of another font are alike."""
+    grey = picture.convert("L")
+    size = (grey.width // 24, grey.height // 24)
+    return np.asarray(grey.resize(size, Image.Resampling.BOX), dtype=float)
+
+
+def as_in_its_still(page, name):
+    """How far the picture on show is from the stored still: the worst cell, of 255."""
+    box = page.locator(".genlab-living canvas")
+    shot = Image.open(io.BytesIO(box.screenshot()))
+    with Image.open(living.FOLDER / "stills" / f"{name}.png") as still:
+        whole = still.convert("RGB").resize((still.width // 2, still.height // 2))
+    root = page.locator(".genlab-living").bounding_box()
+    left, top = (round(box.bounding_box()[k] - root[k]) for k in "xy")
+    part = whole.crop((left, top, left + shot.width, top + shot.height))
+    assert whole.height == pytest.approx(root["height"], abs=30), "another size"
+    return np.abs(coarse(shot) - coarse(part)).max()
+
+
 @pytest.mark.parametrize("name", living.NAMES)
-def test_it_fits_a_phone_in_the_dark_and_stays_still_when_asked_to(name, sheet):
-    sheet.set_viewport_size({"width": 360, "height": 740})
-    sheet.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    few = (
-        {"many": 2, "steps": 4} if name == "digits_live" else {}
-    )  # what a network takes its time for
-    page = sheet.show(name, autoplay=True, settings=few)
+def test_it_draws_its_still_and_fits_a_phone_in_the_dark_and_rests_when_asked_to(name, sheet):
+    sheet.emulate_media(reduced_motion="reduce")
+    page = sheet.show(name, autoplay=True, settings=bench.STILL.get(name, {}))
+    assert as_in_its_still(page, name) < 25, f"python docs/stills.py {name}"
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme="dark")
+    settle(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate(CORNER) == NIGHT
     before = shown(page)
@@ -123,6 +145,28 @@ def test_a_film_plays_by_itself_until_a_hand_comes_and_ends_with_its_figure(shee
     page.evaluate("document.getElementById('figure').end()")
     page.wait_for_timeout(1600)
     assert page.evaluate(SETTINGS)["time"] == 200
+
+
+def test_digits_come_out_of_noise_once_when_they_are_first_seen(sheet):
+    page = sheet.show("digits_live", settings={"many": 1, "steps": 2})
+    page.wait_for_function(LATER, arg=["time", 99])
+    page.evaluate("document.body.prepend(Object.assign(document.createElement('div'),"
+                  " {style: 'height: 2000px'}))")  # fmt: skip
+    page.evaluate("scrollTo(0, 3000)")
+    page.wait_for_timeout(300)
+    assert page.evaluate(SETTINGS)["time"] == 100  # and not again
+
+    still = sheet.show("digits_live", settings={"many": 1, "steps": 2}, autoplay=False)
+    box = still.locator("canvas").bounding_box()
+    still.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.9 * box["height"])
+    settle(still)
+    stopped = still.evaluate(SETTINGS)["time"]
+    still.wait_for_timeout(300)
+    assert still.evaluate(SETTINGS)["time"] == stopped  # a hand came first
+
+    sheet.emulate_media(reduced_motion="reduce")
+    calm = sheet.show("digits_live", settings={"many": 1, "steps": 2})
+    assert calm.get_by_role("slider", name="time").input_value() == "100"
 
 
 def test_a_play_button_walks_its_slider_and_stops(sheet):
@@ -283,14 +327,14 @@ def test_a_mask_is_drawn_with_the_pointer(sheet):
 def test_chains_begin_where_the_energy_is_tapped_and_take_their_step_from_the_curve(sheet):
     page = sheet.show("langevin_bias")
     box, before = page.locator("canvas").bounding_box(), shown(page)
-    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
     settle(page)
     begun = shown(page)
     assert begun != before
-    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.8 * box["height"])
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.8 * box["height"])
     settle(page)
     assert shown(page) == before  # back to the right law
-    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.click(box["x"] + 0.45 * box["width"], box["y"] + 0.5 * box["height"])
     settle(page)
     assert float(page.get_by_role("slider", name="step η").input_value()) > -0.6
 
@@ -329,7 +373,7 @@ def test_digits_move_inside_a_step_and_their_guess_is_never_the_noise(sheet):
 
 
 def test_a_picture_that_is_tapped_begins_in_other_noise(sheet):
-    page = sheet.show("digits_live", settings={"steps": 2})
+    page = sheet.show("digits_live", settings={"steps": 2, "time": 100})
     settings = "document.getElementById('figure').model.get('settings').again"
     box, before = page.locator("canvas").bounding_box(), shown(page)
     page.mouse.click(box["x"] + 0.35 * box["width"], box["y"] + 0.25 * box["height"])
@@ -398,9 +442,9 @@ def test_a_drag_stays_with_the_region_where_it_began(sheet):
     assert now["start"][0] == 2.8
 
     sheet.show("langevin_bias")
-    now = drag(sheet, (0.3, 0.3), (0.42, 0.8))  # from the energy into the distribution
+    now = drag(sheet, (0.75, 0.3), (0.8, 0.8))  # from the energy into the distribution
     assert now["start"] is not None
-    now = drag(sheet, (0.9, 0.5), (0.3, 0.3))  # from the curve to the left of its axis
+    now = drag(sheet, (0.45, 0.5), (0.01, 0.3))  # from the curve to the left of its axis
     assert now["log_eta"] == -2
 
 

@@ -82,6 +82,9 @@ def expected(settings):
     ends = [group[mixture.responsibilities(x[0]).argmax(1)] for x in (path, back(data, way))]
     forward, t = time <= T, T - abs(time - T)
     trail = path[: t + 1] if forward else back(data, way)[t:].flip(0)
+    n_groups = int(group.max()) + 1
+    met = torch.zeros(n_groups, n_groups, dtype=torch.float64)
+    met.index_put_((ends[1], ends[0]), met.new_ones(()), accumulate=True)
     start = torch.tensor([settings["start"]], dtype=torch.float64)
     own = go_back(data, way, start, noise(4, T, 1, 2))[:, 0]
     kept = float(BAR[t - 1]) if t else 1.0
@@ -91,5 +94,6 @@ def expected(settings):
         "density": mixture.noised(alpha, sigma).log_prob(PIXELS).exp(),
         "trail": trail[:, SHOWN].flatten(1), "own": own, "group": ends[0 if forward else 1],
         "guess": mixture.denoiser(own[None, t], alpha, sigma)[0],
+        "from": met / met.sum(1, keepdim=True),
         "home": (ends[0] == ends[1]).double().mean(),
     }  # fmt: skip

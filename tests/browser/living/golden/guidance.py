@@ -12,7 +12,8 @@ from genlab.oracles import GaussianMixture
 N, LEVELS, PER = 220, 40, 3
 BAR = torch.sigmoid(torch.linspace(9, -9, LEVELS, dtype=torch.float64))
 INDEX = torch.arange(N, dtype=torch.float64)
-ANGLE = math.pi * (3 - 5**0.5) * INDEX  # a sunflower: even quantiles of the radius of normal points
+# A shuffled sunflower: even quantiles of the radius of normal points, angles evenly apart.
+ANGLE = math.pi * (3 - 5**0.5) * (67 * INDEX % N)
 RADIUS = (-2 * (1 - (INDEX + 0.5) / N).log()).sqrt()
 STARTS = torch.stack([RADIUS * ANGLE.cos(), RADIUS * ANGLE.sin()], 1)
 SIDE = torch.linspace(-3.3, 3.3, 49, dtype=torch.float64)

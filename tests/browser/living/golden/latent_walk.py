@@ -35,13 +35,13 @@ def open_bits(picture):
 
 def expected(settings):
     ends = torch.tensor([settings["from"], settings["to"]], dtype=torch.float64)
-    t = torch.linspace(0, 1, 7, dtype=torch.float64)[:, None]
+    t = torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]
     at, (first, last) = settings["walk"] / 100, decode(ends)
     here, reach = torch.lerp(*ends, at), settings["reach"]
     picture, blend = decode(here[None])[0], torch.lerp(first, last, at)
-    middles = (torch.arange(11, dtype=torch.float64) + 0.5) * 2 * reach / 11 - reach
+    middles = (torch.arange(9, dtype=torch.float64) + 0.5) * 2 * reach / 9 - reach
     up, along = torch.meshgrid(middles.flip(0), middles, indexing="ij")
-    sheet = decode(torch.stack([along, up], -1).reshape(-1, 2)).reshape(11, 11, 16, 16)
+    sheet = decode(torch.stack([along, up], -1).reshape(-1, 2)).reshape(9, 9, 16, 16)
     return {
         "here": here, "picture": picture, "blend": blend,
         "bits": open_bits(picture), "blendBits": open_bits(blend),
