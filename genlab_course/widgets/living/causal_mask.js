@@ -87,7 +87,7 @@ function layout({ small, width }) {
   const left = small ? 24 : 44, top = small ? 44 : 52;
   const bars = left + N * cell + 12;
   return { cell, left, top, bars, unit: (small ? 74 : 88) / Math.log(K), rows: small ? 5 : N,
-    x: small ? left : width - N * cell - 4, y: small ? top + N * cell + 104 : top };
+    x: small ? left : width - N * cell - 4, y: small ? top + N * cell + 112 : top };
 }
 
 function tile(pen, x, y, size, color, alpha) {

@@ -99,8 +99,13 @@ function compute({ weight, gap, name }) {
     wanted: moments(GX, GY, law, chosen) };
 }
 
-const plane = (pen) => pen.axes({ box: [0, 0, Math.min(pen.height, 0.6 * pen.width), pen.height],
-  bare: true, square: true, x: [-REACH, REACH], y: [-REACH, REACH] });
+const boxes = ({ width, height, small }) => {
+  const left = Math.min(height, 0.6 * width);
+  return small ? [[0, 0, width, 0.58 * height], [0, 0.58 * height, width, 0.42 * height]]
+    : [[0, 0, left, height], [left + 10, 0, width - left - 10, height]];
+};
+const plane = (pen) => pen.axes({ box: boxes(pen)[0], bare: true, square: true,
+  x: [-REACH, REACH], y: [-REACH, REACH] });
 const DOTS = Float64Array.from({ length: 900 }, normals(22));
 
 function draw(pen, { parts, ends, plain, rows, law, guided, wanted }, { weight, name }) {
@@ -120,18 +125,16 @@ function draw(pen, { parts, ends, plain, rows, law, guided, wanted }, { weight, 
   pen.text("shade: sharpened distribution", 8, 31, { color: ink, size, halo: paper });
   pen.text("lines: from where w = 1 puts them", 8, 48, { color, size, halo: paper });
 
-  const x = map.left + map.width + (pen.small ? 4 : 14);
-  const right = pen.axes({ box: [x, 0, pen.width - x, pen.height], x: [0, 8], y: [0, 3],
-    xlabel: "guidance scale w", title: pen.small ? "" : "mean and spread" });
+  const right = pen.axes({ box: boxes(pen)[1], x: [0, 8], y: [0, 3],
+    xlabel: "guidance scale w", title: "mean and spread" });
   right.line([weight, weight], [0, 3], { color: soft, width: 1 });
   [[0, color, []], [2, ink, []], [1, color, [6, 4]], [3, ink, [6, 4]]].forEach(([j, hue, dash]) =>
     right.line(WEIGHTS, rows.map((row) => row[j]), { color: hue, dash, width: 2 }));
   right.dots([weight, weight], guided, { color, radius: 5, ring: paper });
   right.dots([weight, weight], wanted, { color: ink, radius: 5, ring: paper });
   const last = rows[rows.length - 1], end = { align: "right", halo: paper, size };
-  const [sharp, guide] = pen.small ? ["shade", "dots"] : ["sharpened", "guided"];
-  [[0, `${guide}: mean`, 0.3], [2, `${sharp}: mean`, 0.16], [3, `${sharp}: spread`, 0.14],
-    [1, `${guide}: spread`, -0.14]].forEach(([j, words, up]) =>
+  [[0, "guided: mean", 0.3], [2, "sharpened: mean", 0.16], [3, "sharpened: spread", 0.16],
+    [1, "guided: spread", -0.16]].forEach(([j, words, up]) =>
     right.label(words, 7.9, last[j] + up, { ...end, color: j < 2 ? color : ink }));
 }
 
@@ -143,7 +146,7 @@ const say = ({ guided, wanted }, { weight, name }) =>
 
 function touch(px, py, settings, pen) {
   const [x, y] = plane(pen).at(px, py);
-  if (x > REACH) return null;
+  if (Math.abs(x) > REACH || Math.abs(y) > REACH) return null;
   const far = arms(settings.gap).map(([a, b]) => (x - a) ** 2 + (y - b) ** 2);
   return { name: CLASSES[Math.floor(far.indexOf(Math.min(...far)) / PER)] };
 }
@@ -155,6 +158,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "gap", label: "gap", min: 0.5, max: 1.3, step: 0.2, value: 0.9 },
     { name: "name", label: "class", options: CLASSES, value: CLASSES[0] },
   ],
-  compute, draw, say, touch, aspect: 0.56,
+  compute, draw, say, touch, aspect: 0.56, tall: 1.5,
 });
 export default { render };

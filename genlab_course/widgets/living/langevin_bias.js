@@ -152,7 +152,7 @@ function draw(pen, found, settings) {
     100 * wrong(target, evolve(target, stepSize(v), false, STEPS, null)));
   right.line(LOGS, target.curve, { color: red, width: 2.5, alpha: adjusted ? 0.4 : 1 });
   right.line([-2, 0.2], [0, 0], { color: green, width: 4, alpha: adjusted ? 1 : 0.4 });
-  right.label("plain chains after 100 steps", -1.95, 93, { color: red, size, bold: !adjusted });
+  right.label(pen.small ? "plain, 100 steps" : "plain chains after 100 steps", -1.95, 93, { color: red, size, bold: !adjusted });
   right.label("with Metropolis' test: none", -1.95, pen.small ? -8 : -5, { color: green, size, bold: adjusted });
   right.line([settings.log_eta, settings.log_eta], [0, 104], { color: faint, width: 1.5 });
   right.dots([settings.log_eta], [100 * found.wrong], { color, radius: 9, ring: paper });

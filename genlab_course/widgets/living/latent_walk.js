@@ -114,7 +114,7 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "reach", label: "plane up to", min: 1, max: 6, step: 0.5, value: 2.5 },
     { name: "from", value: [-1.6, 1.4] }, { name: "to", value: [1.6, 1.5] },
   ],
-  compute, draw, say, touch, grip, load, aspect: 0.56, tall: 1.44,
+  compute, draw, say, touch, grip, load, aspect: 0.56, tall: 1.61, narrow: 640,
 });
 export { load };
 export default { render };

@@ -187,6 +187,6 @@ export const { about, controls, compute: mathematics, render } = figure({
     { name: "steps", label: "evaluations", min: FEW, max: MANY, step: 1, value: 8, play: 6 },
     { name: "start", value: -0.45 },
   ],
-  compute, draw, say, touch, grip, aspect: 0.56,
+  compute, draw, say, touch, grip, aspect: 0.56, tall: 1.15,
 });
 export default { render };

@@ -180,7 +180,7 @@ WIDTHS = (340, 480, 560, 760)
 
 
 @pytest.mark.parametrize("name", living.NAMES)
-def test_no_word_is_cut_at_the_edge(name, one):
+def test_no_word_and_no_picture_is_cut_at_the_edge(name, one):
     one.load(name)
     for width in WIDTHS:
         one.open(HALF.get(name, {}), width)
@@ -192,6 +192,7 @@ def test_no_word_is_cut_at_the_edge(name, one):
             or m["wide"][1] > width + 2
             or not 0 <= m["points"][0][1] <= high - m["size"] / 3
         ]
+        cut += [m["points"] for m in one.marks("frame") if m["points"][1][1] > high + 1]
         assert cut == [], width
 
 
