@@ -160,7 +160,7 @@ def run(notebook, folder):
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
         seconds = time.perf_counter() - start
-        return seconds, kernels.peak_megabytes(manager.provisioner.process.pid)
+        return seconds, kernels.peak_megabytes(manager.provisioner.process)
 
 
 def strip(notebook):

@@ -6,8 +6,9 @@
 nbval runs every cell and compares its outputs as text. This plugin changes four things: numbers are
 compared within a tolerance and `~` numbers not at all (compare.py); a trailing `;` silences a cell,
 as it does for a reader; Output widgets, `clear_output` and updated displays leave what a front end
-would have saved; and the kernel is this checkout's, with no network. It adds one test to each
-notebook, its memory budget, and prints a table of times and memory at the end. """
+would have saved; and the kernel is this checkout's, with no network. Several notebooks have theirs
+forked from a process that has imported torch (warm.py), unless `--fresh-kernels` is given. It adds
+one test to each notebook, its memory budget, and prints a table of times and memory at the end. """
 
 import os
 import subprocess
@@ -27,6 +28,9 @@ pytest_plugins = ["nbval.plugin"]  # not loaded by itself, since its import is s
 SECONDS_BUDGET = 60
 MEGABYTES_BUDGET = 900
 MEASURED = "notebook measurements"  # the property that carries them from a worker to the reader
+
+SEVERAL = 3  # notebooks from which on a warm process is worth its imports
+WARM = pytest.StashKey[bool]()
 
 CAPTURED = ("stream", "display_data", "execute_result", "clear_output", "update_display_data")
 DISPLAYS = ("stream", "display_data", "execute_result", "error")
@@ -74,8 +78,9 @@ def _update(shown, content):
 class Kernel(RunningKernel):
     """An offline kernel of this checkout; it reads the messages of a cell to their end at once."""
 
-    def __init__(self, folder, startup_timeout):  # nbval's cannot pass an environment
-        self.km = KernelManager(kernel_spec_manager=kernels.CurrentInterpreter())
+    def __init__(self, folder, startup_timeout, warm):  # nbval's cannot pass an environment
+        specs = kernels.Warm() if warm else kernels.CurrentInterpreter()
+        self.km = KernelManager(kernel_spec_manager=specs)
         self.km.start_kernel(cwd=folder, env=kernels.environment(), stderr=subprocess.DEVNULL)
         self.kc = self.km.client()
         self.kc.start_channels()
@@ -87,7 +92,7 @@ class Kernel(RunningKernel):
     @property
     def peak_megabytes(self):
         """Peak resident memory of the kernel so far in MB, or None where it cannot be read."""
-        return kernels.peak_megabytes(self.km.provisioner.process.pid)
+        return kernels.peak_megabytes(self.km.provisioner.process)
 
     def execute_cell_input(self, cell_input, allow_stdin=None):
         """Run a cell with history, as a front end does: only then is a trailing `;` heeded."""
@@ -123,7 +128,8 @@ class Notebook(IPyNbFile):
 
     def setup(self):
         """Start the kernel in the notebook's own folder."""
-        self.kernel = Kernel(str(self.path.parent), self.config.option.nbval_kernel_startup_timeout)
+        seconds = self.config.option.nbval_kernel_startup_timeout
+        self.kernel = Kernel(str(self.path.parent), seconds, self.config.stash[WARM])
         self.skip_compare = (*self.skip_compare, "image/gif", "image/webp")  # as nbval skips a PNG
         self.setup_sanitize_files()
 
@@ -216,6 +222,16 @@ def table_lines(rows):
     return lines
 
 
+def pytest_addoption(parser):
+    """Add the option that imports everything anew for each notebook."""
+    parser.addoption("--fresh-kernels", action="store_true", help="fork no kernel from a warm one")
+
+
+def pytest_unconfigure():
+    """End the warm process."""
+    kernels.Kitchen.close()
+
+
 def pytest_configure(config):
     """Print the table in the process that the reader sees, not in the workers."""
     if not hasattr(config, "workerinput"):
@@ -232,6 +248,8 @@ def pytest_collect_file(file_path: Path, parent):
     ]
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Run the short notebooks last, so that no worker ends long before another."""
+    several = len({item.path for item in items}) >= SEVERAL
+    config.stash[WARM] = several and not config.option.fresh_kernels and kernels.Kitchen.CAN_BE
     items.sort(key=lambda item: "solutions" in item.path.parts)
