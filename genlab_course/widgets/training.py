@@ -12,6 +12,7 @@ from PIL import Image as Picture
 from genlab_course.widgets.explorer import DPI, packed, png
 
 R = TypeVar("R", bound=Any)  # has a `step` and `losses` by name
+PAUSE = 0.5  # seconds between two pictures at least: each takes a tenth of one
 
 
 class Curve:
@@ -25,8 +26,8 @@ class Curve:
         plt.close(self._figure)
         self._handle: Any = display(self._picture(), display_id=True)  # none outside a notebook
 
-    def draw(self, records: list[Any]) -> None:
-        """Show the records so far, at least one."""
+    def draw(self, records: list[Any], *, last: bool = False) -> None:
+        """Show the records so far, at least one; the last picture is made small, to be kept."""
         steps = [r.step for r in records]
         for name in records[-1].losses:
             if name not in self._lines:
@@ -41,11 +42,13 @@ class Curve:
         said = f"{done} of {total}" + (f", {left:.0f} s left" if done < total else "")
         self._ax.set_title(said, loc="right", fontsize=9)
         if self._handle:
-            self._handle.update(self._picture())
+            self._handle.update(self._picture(small=last))
 
-    def _picture(self) -> Image:
+    def _picture(self, *, small: bool = False) -> Image:
         width = round(self._figure.get_figwidth() * DPI)
-        picture = packed(Picture.open(io.BytesIO(png(self._figure, 2 * DPI))))
+        picture = png(self._figure, 2 * DPI)
+        if small:
+            picture = packed(Picture.open(io.BytesIO(picture)))
         return Image(picture, alt="training curve", width=width)
 
 
@@ -62,15 +65,18 @@ def watch(
 ) -> list[R]:
     """Run a training generator of `total` records to its end with a live curve of its losses.
 
-    It is drawn about twenty times, or each time after `every` records. Interrupt the kernel and
-    the model keeps what it has learned.
+    It is drawn twenty times at most and twice a second at most, or after each `every` records.
+    Interrupt the kernel and the model keeps what it has learned.
     """
     curve = Curve(label, total)
-    seen = list[R]()
+    seen, drawn = list[R](), time.perf_counter()
     for record in records:
         seen.append(record)
-        if record.step % (every or max(1, total // 20)) == 0:
+        if record.step % (every or max(1, total // 20)) == 0 and (
+            every or time.perf_counter() - drawn >= PAUSE
+        ):
             curve.draw(seen)
+            drawn = time.perf_counter()
     if seen:
-        curve.draw(seen)
+        curve.draw(seen, last=True)
     return seen

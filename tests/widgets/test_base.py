@@ -107,9 +107,13 @@ def test_watching_returns_every_record_and_leaves_no_figure_open():
     run = [Record(k, {"critic": 1.0 / k, "generator": 2.0 / k}, 0.0) for k in range(1, 8)]
     curve = training.Curve("loss", 7)
     curve.draw(run)
-    shown, more = curve._picture()._repr_mimebundle_()
-    pixels = plt.imread(io.BytesIO(base64.b64decode(shown["image/png"])), format="png").shape
-    assert pixels[1] == 2 * more["image/png"]["width"] == 960  # sharp on any screen
+    sizes = []
+    for small in (False, True):
+        shown, more = curve._picture(small=small)._repr_mimebundle_()
+        sizes.append(len(shown["image/png"]))
+        pixels = plt.imread(io.BytesIO(base64.b64decode(shown["image/png"])), format="png").shape
+        assert pixels[1] == 2 * more["image/png"]["width"] == 960  # sharp on any screen
+    assert sizes[1] < 0.7 * sizes[0]
     assert watch(iter(run), total=7) == run
     assert plt.get_fignums() == open_before
 

@@ -1,6 +1,7 @@
 """The map as an instrument: every control moves it, and what it says is true."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,10 +71,29 @@ def test_families_that_meet_in_one_place_stand_apart_and_those_that_fit_keep_the
     assert one_step == (1, 1.0, False)
 
 
-@pytest.mark.parametrize(("asked", "steps"), [({}, [0, 2, 4]), ({"every": 3}, [0, 3])])
-def test_a_live_curve_is_drawn_as_often_as_asked_and_once_at_the_end(asked, steps, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(training.Curve, "draw", lambda self, seen: drawn.append(seen[-1].step))
+@pytest.mark.parametrize(
+    ("asked", "pace", "steps"),
+    [
+        ({}, 0.5, [0, 2, 4]),
+        ({}, 0.2, [2]),  # of a quick training fewer pictures, which would take half its time
+        ({}, 0.01, []),
+        ({"every": 3}, 0.01, [0, 3]),
+    ],
+)
+def test_a_live_curve_is_drawn_as_often_as_asked_and_once_at_the_end(
+    asked, pace, steps, monkeypatch
+):
+    drawn, clock = [], [0.0]
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(
+        training.Curve, "draw", lambda self, seen, last=False: drawn.append((seen[-1].step, last))
+    )
     records = [Record(step, {"loss": 1.0}, 0.0) for step in range(6)]
-    assert training.watch(iter(records), 40, **asked) == records
-    assert drawn == [*steps, 5]
+
+    def trained():
+        for record in records:
+            clock[0] += pace
+            yield record
+
+    assert training.watch(trained(), 40, **asked) == records
+    assert drawn == [*((step, False) for step in steps), (5, True)]
