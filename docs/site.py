@@ -8,6 +8,7 @@ has the documentation of every module.
 """
 
 import argparse
+import ast
 import base64
 import html
 import io
@@ -21,7 +22,9 @@ from pathlib import Path
 
 import in_page
 import nbformat
+import night
 import pdoc
+import printed
 from math_core import LatexToMathML
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -45,7 +48,7 @@ HERE = re.compile(r", or \[read it on the site\]\([^)]*\)")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 CALL = re.compile(r"widgets\.\w+\(.*\)")  # a cell that only asks a kernel for a figure
 HERO_STILL = f"{HERO.stem}_still.png"
-FONT = ROOT / "docs/fonts/genlab-math.woff2"
+FONTS = ROOT / "docs/fonts"
 ASSETS = ROOT / "docs/site"
 LATEX = LatexToMathML(fancy_error=False)
 NEAR = r"(?:&\w+;|[^\s<>&;]){0,12}"  # an entity is one character
@@ -116,26 +119,88 @@ def moved(target, folder=""):
     return SOURCE + posixpath.normpath(posixpath.join(folder, target)).replace("../", "")
 
 
-FOLDED = """\
+CELLS = """\
 {% extends 'index.html.j2' %}
-{% block input %}
+{% block markdowncell scoped %}
+<section class="text">{{ cell.source | markdown2html }}</section>
+{% endblock markdowncell %}
+{% block input_group %}
 {%- if cell.metadata.get('shown_alone') -%}
-{%- elif cell.metadata.get('jupyter', {}).get('source_hidden') -%}
-<details class="code"><summary>code</summary>{{ super() }}</details>
-{%- else -%}{{ super() }}{%- endif -%}
-{% endblock input %}
+{%- elif cell | folds -%}
+<details class="code"><summary>code</summary>{{ cell.source | highlight_code }}</details>
+{%- else -%}
+<div class="{{ cell | width }}">{{ cell.source | highlight_code }}</div>
+{%- endif -%}
+{% endblock input_group %}
+{% block stream_stdout %}{{ output.text | printed }}{% endblock stream_stdout %}
+{% block stream_stderr %}{{ output.text | printed }}{% endblock stream_stderr %}
+{% block data_text scoped %}
+<div class="output_text">{{ output.data['text/plain'] | printed }}</div>
+{% endblock data_text %}
 """
 
 
-class Exporter(HTMLExporter):
-    """nbconvert's HTML with our formulas; code that the notebook folds is folded."""
+def defines(tree):
+    """Whether code defines a function or a class: what teaches stays beside its equation."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return any(isinstance(node, kinds) for node in ast.walk(tree))
 
-    raw_template = FOLDED
+
+def folds(cell):
+    """Whether a cell's code is folded: where the notebook folds it, or where it checks or draws.
+
+    Such code defines nothing and calls a check or a figure.
+    """
+    if cell.metadata.get("jupyter", {}).get("source_hidden"):
+        return True
+    try:
+        tree = ast.parse(cell.source)
+    except SyntaxError:  # a magic, an unfinished line
+        return False
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    }
+    asked = "exercise" in called and "..." in cell.source
+    shows = called & SHOWS or {name for name in called if name.startswith("check")}
+    return bool(shows) and not asked and not defines(tree)
+
+
+SHOWS = {
+    "subplots",
+    "show",
+    "film",
+    "draw_map",
+    "explore",
+    "print",
+    "begin",
+    "figure",
+    "more_checks",
+}
+
+
+def width(cell):
+    """Return the class of a cell's open code: of lines that the column of text does not hold."""
+    longest = max(map(len, cell.source.splitlines()), default=0)
+    return "listing wide" if longest > CODE_COLUMNS else "listing"
+
+
+CODE_COLUMNS = 74
+
+
+class Exporter(HTMLExporter):
+    """nbconvert's HTML with our formulas and our cells."""
+
+    raw_template = CELLS
 
     def default_filters(self):
-        """Replace one filter of nbconvert."""
+        """Replace filters of nbconvert, and add ours."""
         yield from super().default_filters()
         yield "markdown2html", lambda source: rendered(source)
+        yield "printed", printed.printed
+        yield "folds", folds
+        yield "width", width
 
 
 def quiz(key):
@@ -157,6 +222,35 @@ def quiz(key):
             f'<div class="question" data-id="quiz.{key}.{number}">{text}{"".join(options)}</div>'
         )
     return f'<div class="quiz">{"".join(asked)}<p class="score" aria-live="polite"></p></div>'
+
+
+RIBBON = "The map of the course; "
+
+
+def without_ribbon(cell):
+    """Return a cell without the ribbon of families: the accent of a page says the same."""
+    outputs = cell.get("outputs", ())
+    left = [o for o in outputs if not o.get("data", {}).get("text/plain", "").startswith(RIBBON)]
+    if len(left) < len(outputs):
+        cell.outputs = left
+        if last_line(cell).startswith("course.draw_map("):
+            cell.metadata["shown_alone"] = True
+    return cell
+
+
+def gathered(cells):
+    """Join folded code that shows nothing to the folded code behind it: one mark for all."""
+    kept = []
+    for cell in cells:
+        folded = cell.cell_type == "code" and folds(cell) and not cell.metadata.get("shown_alone")
+        before = kept[-1] if kept else None
+        if folded and before and before.metadata.get("joins"):
+            cell.source = f"{before.source}\n\n\n{cell.source}"
+            cell.metadata["jupyter"] = {"source_hidden": True}
+            kept.pop()
+        cell.metadata["joins"] = folded and not cell.outputs
+        kept.append(cell)
+    return kept
 
 
 def last_line(cell):
@@ -313,7 +407,7 @@ def contents(body):
     if len(found) < 3:
         return ""
     items = "".join(f'<li><a href="#{ident}">{words}</a></li>' for ident, words in found)
-    return f'<details class="contents"><summary>Contents</summary><ul>{items}</ul></details>'
+    return f'<details class="contents"><summary>Contents</summary><ol>{items}</ol></details>'
 
 
 def row_of(name):
@@ -337,57 +431,75 @@ def ways(pages, k):
 
 
 def beside(text, name, folder):
-    """Put the pictures that stand in a page into files: a quarter smaller, loaded when seen."""
+    """Put the pictures that stand in a page into files, and say what of them the night keeps."""
     numbers = count()
 
     def put(found):
-        file = f"{name}_{next(numbers)}.{found[1]}"
-        (folder / file).write_bytes(base64.b64decode(found[2]))
-        return f'src="{file}"'
+        file, data = f"{name}_{next(numbers)}.{found[1]}", base64.b64decode(found[2])
+        (folder / file).write_bytes(data)
+        return f'src="{file}"{night.marks(data)}'
 
     return re.sub(r'src="data:image/(png|gif);base64,([^"]+)"', put, text)
 
 
-FILM = ('class="moving"', 'class="resting"')
-WIDE = '<img class="wide" '
+def placed(text):
+    """Give each picture one of two widths, that of the text or that of text and margin."""
+
+    def place_of(found):
+        wide = ' class="wide"' if int(found[2]) > TEXT_WIDTH else ""
+        return f'<img{wide} {found[1]}width="{found[2]}"'
+
+    return re.sub(r'<img ([^>]*?)width="(\d+)"', place_of, text)
 
 
-def wrapped(text):
-    """Let checks and sentences that are printed wrap; lines of tables keep their columns."""
-
-    def line(found):
-        kind = ' class="ok"' if found[0].startswith("ok  ") else ""
-        return f"<span{kind}>{found[0]}</span>"
-
-    def mark(found):
-        lines = re.sub(r"^(?:ok  .*|(?!.*  [^(])\S.*)\n?", line, found[2], flags=re.M)
-        return f"{found[1]}<pre>{lines}</pre>"
-
-    return re.sub(r'(output_text">\s*)<pre>(.*?)</pre>', mark, text, flags=re.DOTALL)
-
-
-def marked(text):
-    """Mark the pictures that are too wide for a phone, but for the map's ribbon and films."""
-
-    def mark(found):
-        fits = any(w in found[1] for w in ("The map of the course; ", *FILM))
-        return found[0] if fits or int(found[2]) < 560 else found[0].replace("<img ", WIDE, 1)
-
-    return re.sub(r'<img ([^>]*?)width="(\d+)"', mark, text)
+TEXT_WIDTH = 660  # pixels of a picture that still goes into the column of text
+NEUTRAL = "map"
+FAMILIES = {  # whose colour is the accent of a page; docs/site/site.css has the colours
+    "autoregressive": ("02", "language_model", "discrete_and_parallel", "predict_the_large_run"),
+    "flow": ("04", "flow_density_estimator"),
+    "latent": ("05", "06"),
+    "adversarial": ("07", "08", "stylegan"),
+    "score": ("10", "11", "12", "13", "14", "glide", "latent_diffusion", "text_to_video",
+              "few_step", "flow_matching", "speedrun"),
+}  # fmt: skip
+SAID = {
+    "autoregressive": "autoregressive models", "flow": "flows", "latent": "latent variables",
+    "adversarial": "adversarial models", "score": "energies, scores and diffusion", NEUTRAL: "",
+}  # fmt: skip
 
 
-def page(title, body, links="", wide=False):
-    """Return a whole page: home and its neighbours above, contents beside it, neighbours below."""
+def family_of(name):
+    """Return the family of a page by its name, that of its notebook for a solution."""
+    key = name.removeprefix("solution_")
+    return next((f for f, starts in FAMILIES.items() if key.startswith(starts)), NEUTRAL)
+
+
+def eyebrow(name):
+    """Return the line above a title: what kind of page it is, and of which family."""
+    key = name.removeprefix("solution_")
+    if name in ("", "index", *DOCUMENTS):
+        return ""
+    kind = f"Lesson {key[:2]}" if key[:2].isdigit() else "Frontier" if key in FRONTIER else "Lab"
+    parts = [kind, "solutions"] if key != name else [kind]
+    said = " · ".join([*parts, *filter(None, [SAID[family_of(name)]])])
+    return f'<p class="eyebrow">{said}</p>'
+
+
+def page(title, body, links="", name=""):
+    """Return a whole page: its neighbours above and below, its outline beside it."""
+    wide = name == "index"
     listed = "" if wide else contents(body)
     below = f'<nav class="ways">{links}</nav>' if links else ""
+    runs = re.sub(r"<p><em>(Open in <a .*?)</em></p>", r'<p class="run">\1</p>', body, count=1)
+    kind = "landing" if wide else "page with-contents" if listed else "page"
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
-        '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<!DOCTYPE html>\n<html lang="en" data-family="{family_of(name)}"><head>'
+        f'<meta charset="utf-8"><title>{html.escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:;base64,="><link rel="stylesheet" href="math.css">'
         '<link rel="stylesheet" href="site.css"></head>\n'
         f'<body>\n<header><a class="home" href="index.html">genlab</a>{links}</header>\n'
-        f'<div class="{"with-contents" if listed else ""}">{listed}\n'
-        f'<main class="{"landing" if wide else ""}">\n{body}\n{below}</main></div>\n'
+        f'<div class="{kind}">{listed}\n<main>{eyebrow(name)}\n{runs}\n{below}</main></div>\n'
         '<script src="page.js"></script><script src="answers.js"></script></body></html>\n'
     )
 
@@ -436,8 +548,8 @@ def copy_assets(folder):
         ASSETS / "page.js",
         ASSETS / "answers.js",
         HERO,
-        FONT,
-        FONT.with_name("GUST-FONT-LICENSE.txt"),
+        *FONTS.glob("*.woff2"),
+        *FONTS.glob("LICENSE-*.txt"),
     ):
         shutil.copyfile(path, folder / path.name)
     (folder / HERO_STILL).write_bytes(last_frame(HERO.read_bytes()))
@@ -492,7 +604,7 @@ def landing(pages):
             for t, n in rows
         )
         parts += [f"<h2>{heading}</h2>", f'<ul class="plain">{links}</ul>'] if rows else []
-    return page("genlab", "\n".join(parts), wide=True)
+    return page("genlab", "\n".join(parts), name="index")
 
 
 def write_site(folder, notebooks, documents=DOCUMENTS, books=None, answers=True):
@@ -506,7 +618,8 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None, answers=True)
     for title, name, path in notebooks:
         notebook = nbformat.read(path, as_version=4)
         notebook = with_explanations(notebook, books or {}, name, answers)
-        notebook.cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
+        learned = (c for c in notebook.cells if "install" not in c.metadata.get("tags", ()))
+        notebook.cells = gathered(map(without_ribbon, learned))
         pages.append((title, name, path, exporter.from_notebook_node(notebook)[0]))
     for name in documents:
         path = ROOT / "docs" / f"{name}.md"
@@ -520,7 +633,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None, answers=True)
             )
         )
     for k, (title, name, _, body) in enumerate(pages):
-        text = beside(page(title, marked(wrapped(body)), ways(pages, k)), name, folder)
+        text = beside(page(title, placed(body), ways(pages, k), name), name, folder)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     copy_assets(folder)
     table = [part for t, n, _, b in pages for part in sections(t, f"{n}.html", b)]

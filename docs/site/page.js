@@ -10,21 +10,69 @@ for (const block of document.querySelectorAll(".highlight")) {
   block.append(button);
 }
 
+// Beside the text, from 1200 pixels: the outline stands open there, and P makes all of it larger for a projector.
+const wide = matchMedia("(min-width: 1200px)"), root = document.documentElement;
 const beside = document.querySelector(".contents");
-if (beside) beside.open = innerWidth >= 1248; // 78rem: where there is room beside the text
+if (beside) {
+  const open = () => { beside.open = wide.matches; };
+  wide.addEventListener("change", open);
+  open();
+  const aid = document.createElement("p");
+  aid.className = "aid";
+  aid.innerHTML = "<kbd>P</kbd> larger, for a projector";
+  beside.append(aid);
+}
+addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, select, textarea, [contenteditable], canvas");
+  if (event.key.toLowerCase() !== "p" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { scrollY } = window, before = root.scrollHeight;
+  root.classList.toggle("projector");
+  scrollTo(0, scrollY * root.scrollHeight / before); // where one was reading
+});
 
-// Mark the section being read in the list of contents. An id may be written with or without percents.
+// Mark the section being read, and how far one has come. An id may be written with or without percents.
 const named = (name) => document.getElementById(name) ?? document.getElementById(decodeURIComponent(name));
 const sections = [...document.querySelectorAll(".contents a")]
   .map((link) => [link, named(link.getAttribute("href").slice(1))]).filter(([, heading]) => heading);
 const here = () => {
-  const [now] = sections.findLast(([, heading]) => heading.getBoundingClientRect().top < 120) ?? [];
-  for (const [link] of sections) {
-    if (link === now) link.setAttribute("aria-current", "location");
+  const now = sections.findLastIndex(([, heading]) => heading.getBoundingClientRect().top < 120);
+  sections.forEach(([link], k) => {
+    if (k === now) link.setAttribute("aria-current", "location");
     else link.removeAttribute("aria-current");
+  });
+  let read = scrollY / Math.max(1, root.scrollHeight - innerHeight);
+  if (wide.matches && sections.length) { // along the outline: through its lines, as through their sections
+    const top = (k) => sections[k]?.[1].getBoundingClientRect().top ?? root.scrollHeight - scrollY - innerHeight + 120;
+    const part = now < 0 ? 0 : (120 - top(now)) / Math.max(1, top(now + 1) - top(now));
+    const lines = beside.querySelector("ol"), line = (k) => sections[k]?.[0].offsetTop ?? lines.offsetHeight;
+    read = now < 0 ? 0 : (line(now) + Math.min(1, part) * (line(now + 1) - line(now))) / lines.offsetHeight;
   }
+  root.style.setProperty("--read", Math.min(1, read));
 };
-if (sections.length) addEventListener("scroll", here, { passive: true });
+if (document.querySelector(".page")) {
+  const thread = document.createElement("div");
+  thread.className = "thread";
+  document.body.append(thread);
+  addEventListener("scroll", here, { passive: true });
+  here();
+}
+
+// By night a part of a plot that is a picture itself lies over the plot as it was stored.
+for (const film of document.querySelectorAll(".film:has([data-night])")) { // of a film that has some, all of it
+  film.querySelectorAll("img").forEach((picture) => { picture.dataset.night = "whole"; });
+}
+for (const picture of document.querySelectorAll("img[data-night]:not([data-night='whole'], .genlab-living *)")) {
+  const parts = picture.dataset.night.split(";").map((part) => part.split(",").map((edge) => `${100 * edge}%`));
+  const corners = parts.flatMap(([l, t, r, b]) => [`0 0`, `${l} ${t}`, `${r} ${t}`, `${r} ${b}`, `${l} ${b}`, `${l} ${t}`, `0 0`]);
+  const around = document.createElement("span"), over = picture.cloneNode();
+  around.className = "lit";
+  over.className = "kept";
+  over.alt = "";
+  over.ariaHidden = "true";
+  over.style.clipPath = `polygon(evenodd, ${corners.join(", ")})`;
+  picture.replaceWith(around);
+  around.append(picture, over);
+}
 
 // A film is stopped and begun by its button; for who wants no motion it waits for that.
 for (const film of document.querySelectorAll(".film")) {
@@ -41,23 +89,45 @@ for (const film of document.querySelectorAll(".film")) {
   show(!matchMedia("(prefers-reduced-motion: reduce)").matches);
 }
 
-// A formula that is a little too wide becomes smaller; what still is says that more can be seen.
-const fit = (wide) => {
-  const over = () => wide.scrollWidth > wide.clientWidth;
-  wide.classList.remove("over", "broad");
-  wide.style.fontSize = "";
+// What is too wide takes the margin too; a formula that still is becomes smaller; then it can be scrolled.
+const fit = (box) => {
+  const over = () => box.scrollWidth > box.clientWidth + 1;
+  box.classList.remove("over", "broad");
+  box.style.fontSize = "";
   if (!over()) return;
-  const part = wide.clientWidth / wide.scrollWidth;
-  if (wide.matches(".formula")) wide.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
-  else if (!wide.matches(".highlight pre")) wide.classList.add("broad"); // into the margin
-  wide.classList.toggle("over", over());
+  if (wide.matches && !box.matches(".highlight pre, .printed")) box.classList.add("broad");
+  const part = box.clientWidth / box.scrollWidth;
+  if (box.matches(".formula") && part < 1) box.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
+  box.classList.toggle("over", over());
 };
 const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
-document.querySelectorAll(".formula, table, .highlight pre, .output_text pre").forEach((wide) => widths.observe(wide));
+document.querySelectorAll(".formula, table, .highlight pre, .printed").forEach((box) => widths.observe(box));
+
+// Answers that would push a wide picture down stand above it in a row.
+const rows = () => {
+  const asides = [...document.querySelectorAll("main .margin")];
+  asides.forEach((aside) => aside.classList.remove("row"));
+  if (!wide.matches) return;
+  const all = [...document.querySelectorAll("main :is(.margin, .wide, .broad, .flip, [id^='living-'])")];
+  let beside = [];
+  for (const element of all) {
+    if (element.matches(".margin")) { beside.push(element); continue; }
+    const block = element.closest(".text, .code_cell");
+    const above = block?.previousElementSibling?.getBoundingClientRect();
+    const inside = beside.filter((aside) => aside.getBoundingClientRect().bottom > element.getBoundingClientRect().top - 48);
+    const bottom = Math.max(0, ...[...(block?.children ?? [])].filter((child) => child.compareDocumentPosition(element) & 4 && !child.contains(element) && !child.matches(".margin")).map((child) => child.getBoundingClientRect().bottom), above?.bottom ?? 0);
+    const hole = element.getBoundingClientRect().top - bottom;
+    if (inside.length && hole > 140) inside.at(-1).classList.add("row");
+    beside = [];
+  }
+};
+document.fonts.ready.then(() => setTimeout(rows, 100));
+wide.addEventListener("change", rows);
+
 // On paper every answer is open, and a formula wider than a sheet of A4 is made as small as the line.
 const SHEET = 640; // CSS pixels between its margins
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("main details:not([open]):not(.code)")) {
+  for (const folded of document.querySelectorAll("main details:not([open], .code, .hint)")) {
     folded.open = true;
     folded.dataset.folded = "";
   }

@@ -1,6 +1,7 @@
 """The pages of `make site` need no network: maths, links, quizzes and search are in them."""
 
 import base64
+import contextlib
 import importlib.util
 import inspect
 import io
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genlab_course import widgets
+from genlab_course import check, check_close_mc, check_range, widgets
 from genlab_course.grading import find_exercise
 
 pytest.importorskip("math_core", reason="the extra 'site' is not installed")
@@ -24,6 +25,7 @@ sys.path.append(str(DOCS))  # at the end: this "site" is not Python's
 spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
 site = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(site)
+night, printed = site.night, site.printed
 NAMES = {name for _, name, _ in site.found_notebooks()} | set(site.DOCUMENTS) | {"index"}
 
 
@@ -62,7 +64,10 @@ def test_no_page_loads_anything_from_another_machine(folder):
         loaded = Page(path).loaded
         assert [address for address in loaded if "//" in address.partition(",")[0]] == [], path
     fonts = re.findall(r"url\(([^)]*)\)", (folder / "math.css").read_text())
-    assert [(folder / name.strip('"')).exists() for name in fonts] == [True]
+    assert len(fonts) == 5
+    files = [folder / name.strip('"') for name in fonts]
+    assert sum(file.stat().st_size for file in files) < 250_000
+    assert len(list(folder.glob("LICENSE-*.txt"))) == 4  # of four families
 
 
 def test_formulas_are_drawn_by_the_browser_and_none_is_left_over(folder):
@@ -95,12 +100,13 @@ def test_a_quiz_is_there_with_its_explanations_and_a_widget_is_a_picture(folder)
     source = DOCS.parent / "notebooks" / "src" / path.with_suffix(".py").name
     written = source.read_text(encoding="utf-8")
     folded = written.count("<details>")  # answers to a widget's question
-    code = written.count('"source_hidden": true')  # folded in the notebook, and so here
-    assert code == text.count('<details class="code">') >= 1
-    explained = sum(len(q.options) for q in asked)
-    hints = text.count('<details class="hint">')
-    found = Page(path).tags.count("details")
-    assert found == 1 + folded + code + explained + hints  # 1: the contents
+    kinds = ("code", "hint", "chip", "rest", "contents", "option", "option is-right")
+    counts = {kind: text.count(f'<details class="{kind}"') for kind in kinds}
+    assert Page(path).tags.count("details") == folded + sum(counts.values())
+    assert counts["contents"] == 1
+    assert counts["option is-right"] == len(asked)
+    assert counts["option"] == sum(len(q.options) - 1 for q in asked)
+    assert counts["code"] > 5
     said = re.findall(r'<b class="(\w+)">(Right|Not this one)\.</b>', text)
     verdicts = {True: ("right", "Right"), False: ("wrong", "Not this one")}
     assert said == [verdicts[bool(o.right)] for q in asked for o in q.options]
@@ -140,6 +146,10 @@ def test_every_picture_and_film_of_a_notebook_lies_beside_its_page(folder):
     ]
     text = (folder / f"{path.stem}.html").read_text(encoding="utf-8")
     named = re.findall(rf'src="({path.stem}_\d+\.(?:png|gif))"', text)
+    ribbons = [d for d in shown if "".join(d["text/plain"]).startswith(site.RIBBON)]
+    stored = [
+        s for s in stored if s not in [base64.b64decode("".join(d["image/png"])) for d in ribbons]
+    ]
     there = [(folder / name).read_bytes() for name in named]
     assert sum(s[:3] == b"GIF" for s in stored) >= 1
     assert [picture for picture in there if picture in stored] == stored != []
@@ -147,44 +157,103 @@ def test_every_picture_and_film_of_a_notebook_lies_beside_its_page(folder):
     assert 'src="data:image' not in text
 
 
-def test_a_picture_too_wide_for_a_phone_says_that_it_can_be_swiped(folder):
-    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
-    shown = re.findall(r"<img [^>]*>", lesson)
-    wide = [tag for tag in shown if 'class="wide"' in tag]
-    assert len(wide) > 5
-    for tag in shown:
-        width = re.search(r'width="(\d+)"', tag)
-        film = 'class="moving"' in tag or 'class="resting"' in tag
-        small = not width or int(width[1]) < 560 or "The map of the" in tag or film
-        assert (tag in wide) != small
-    assert 'class="wide"' in site.marked('<img alt="" src="a.png" width="560">')
-    assert 'class="wide"' not in site.marked('<img alt="" src="a.png" width="559">')
-    style = (DOCS / "site" / "site.css").read_text(encoding="utf-8")
-    assert ':has(> img.wide)::before { content: "swipe →"' in style
+def test_a_picture_has_one_of_two_widths():
+    shown = site.placed('<img alt="" src="a.png" width="661"><img src="b.png" width="660">')
+    assert shown.count('class="wide"') == 1
+    assert shown.index('class="wide"') < shown.index("a.png")
 
 
-def test_checks_and_sentences_wrap_and_lines_of_tables_keep_their_columns(folder):
-    lesson = (folder / "05_latent_variables_and_elbo.html").read_text(encoding="utf-8")
-    printed = "".join(re.findall(r'output_text">\s*<pre>(.*?)</pre>', lesson, re.DOTALL))
-    assert re.search(r'^<span class="ok">ok  ', printed, re.MULTILINE)
-    assert re.search(r"^(?!<span).*\S   *\S", printed, re.MULTILINE)
-    style = (DOCS / "site" / "site.css").read_text(encoding="utf-8")
-    assert re.findall(r"(\S+) \{[^}]*white-space: pre-wrap; overflow", style) == ["span"]
+def test_a_check_is_a_chip_with_its_two_numbers_and_the_mistake_that_it_would_have_caught():
+    buffer = io.StringIO()
+    with contextlib.redirect_stdout(buffer):
+        check("log of a product", np.log(6), np.log(2) + np.log(3), unlike={"base 2": np.log2(6)})
+        check("a claim that is longer than the forty-six letters of its column", 0.5, 0.5)
+        check("all of them", [1.0, 2.0], [1.0, 2.0], unlike={"shifted": [2.0, 3.0]})
+        check("so it is", True, True)
+        check_range("bits", 2.0314, 1.9, 2.2, unlike={"nats": 1.4})
+        check_close_mc("coin", np.array([0.0, 1.0] * 50), 0.5, unlike={"both heads": 1.0})
+    text = printed.printed(buffer.getvalue())
+    assert text.count('<details class="chip">') == 6
+    words = re.sub(r"<[^>]+>", "|", text)
+    for said in (
+        "log of a product",
+        "a claim that is longer than the forty-six letters of its column",
+        "Two routes: |1.791759| and |1.791759|.",
+        "Would have caught: |base 2|, which gives |2.584963|.",
+        "Two routes agree in all 2 numbers, to 1e-09.",
+        "Would have caught: |shifted|.",
+        "|~2.031|, held between 1.9 and 2.2.",
+        "Would have caught: |nats|, which gives |~1.400|.",
+        "The mean of 100 draws is |~0.5000|; exact: |0.500000|.",
+        "Would have caught: |both heads|, which gives |~1.0000|.",
+    ):
+        assert said in words, said
 
 
-def test_code_is_never_wrapped_and_each_printed_line_by_itself():
-    block = '<div class="output_text">\n<pre>ok  a\nb  (c)\nd   e\nok  f</pre>'
-    assert site.wrapped(block) == (
-        '<div class="output_text">\n<pre><span class="ok">ok  a\n</span><span>b  (c)\n</span>'
-        'd   e\n<span class="ok">ok  f</span></pre>'
+def test_sentences_stand_in_the_margin_and_tables_keep_their_columns_in_the_text():
+    aside, _, column = printed.printed("a sentence <\na   b\n1   2\nok  c").partition("</aside>")
+    assert aside == '<aside class="margin"><details class="chip"><summary>c</summary>' + (
+        '<div class="why"></div></details>'
     )
-    assert site.wrapped("<pre>x = 1</pre>") == "<pre>x = 1</pre>"
+    assert column.startswith('<pre class="printed"><span>a sentence &lt;')
+    assert "a   b\n1   2" in column
+    many = "\n".join(f"ok  claim {k}" for k in range(9))
+    assert "<summary>5 more checks</summary>" in printed.printed(many)
+    assert printed.printed("[05.m] what follows runs with the worked solution") == ""
+    assert "wide" in printed.printed("x  " + 80 * "y")
 
 
-def test_an_entity_beside_a_formula_stays_whole_and_the_hero_fits_a_phone():
+def test_every_check_that_a_notebook_shows_is_read_as_one():
+    for path in sorted(DOCS.parent.glob("notebooks/**/*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                for line in "".join(output.get("text", "")).splitlines():
+                    if line.startswith("ok  "):
+                        chip = printed.chip(line)
+                        shown = line[4:].strip().partition("  ")[2].strip()
+                        assert not shown or "<b>" in chip or "agree" in chip, line
+                        assert ("(unlike" in line) <= ("caught" in chip), line
+
+
+def test_code_that_only_checks_or_draws_is_folded_and_code_that_teaches_is_not():
+    def cell(source):
+        return nbformat.v4.new_code_cell(source)
+
+    assert site.folds(cell('check("a", 1, 1)'))
+    assert site.folds(cell("figure, axes = plt.subplots()\naxes.plot(x)"))
+    assert not site.folds(cell("x = torch.randn(3)\nloss = (x**2).mean()"))
+    assert not site.folds(cell("def loss(x):\n    return x\n\ncheck('a', loss(1), 1)"))
+    assert not site.folds(cell("x_5 = ...\ncourse.exercise('12.shortcut', x_5)"))
+    hidden, open_ = cell("x = 1"), cell("check('a', x, 1)")
+    hidden.metadata["jupyter"] = {"source_hidden": True}
+    (both,) = site.gathered([hidden, open_])
+    assert both.source == "x = 1\n\n\ncheck('a', x, 1)"
+    assert site.folds(both)
+
+
+def test_by_night_a_plot_is_turned_and_the_digits_in_it_are_not():
+    rng = np.random.default_rng(0)
+    plot = np.full((300, 600, 3), 255, np.uint8)
+    plot[40:42, 20:500] = 0  # a line
+    plot[200:280, 400:480] = (0, 114, 178)  # a bar has one colour
+    assert night.kept(png(plot)) == []
+    plot[100:180, 100:180] = rng.integers(0, 256, (8, 8, 1), np.uint8).repeat(10, 0).repeat(10, 1)
+    ((left, top, right, bottom),) = night.kept(png(plot))
+    assert np.allclose(
+        (left * 600, top * 300, right * 600, bottom * 300), (100, 100, 180, 180), atol=2
+    )
+    assert 'data-night="whole"' in night.marks(png(plot[102:178, 102:178]))
+
+
+def png(pixels):
+    """Return pixels as the bytes of a picture."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_an_entity_beside_a_formula_stays_whole():
     assert "&quot;" in site.rendered('"$d$-dimension"').replace("</span>", "|")
-    hero = site.film(site.HERO.name, site.HERO_STILL, "", ' width="760"')
-    assert 'class="wide"' not in site.marked(hero)
 
 
 def test_a_link_to_a_worked_solution_leads_to_it_and_not_to_its_lesson():
@@ -370,7 +439,6 @@ def test_the_source_of_a_page_shows_neither_an_answer_nor_a_mistake():
     task = find_exercise("12.shortcut")
     assert not any(f"{m.says}" in shown for m in task.mistakes)
     assert "1.72" not in shown
-    assert "e+" not in shown
 
 
 def test_an_f_with_a_prime_gets_room_and_other_letters_do_not():
