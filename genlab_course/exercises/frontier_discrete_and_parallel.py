@@ -54,7 +54,7 @@ ACCEPT = Exercise(
     cases=(_round(1, 40, 3), _round(2, 30, 5)),
     mistakes=Mistake.pairs(
         counted_behind_a_rejection,
-        "You count every token that passes; what stands behind a rejection is thrown away.",
+        "You count every token that passes; what comes after a rejection is thrown away.",
         turned_the_ratio_round,
         "Your ratio is upside down: what the target likes more than the draft is always kept.",
         kept_with_the_targets_probability,
@@ -139,14 +139,25 @@ REPLACEMENT = Exercise(
 
 SPEED_UP = Exercise(
     id="par.speed-up",
-    right=2.4695,
+    right=2.4696,
+    rtol=1e-3,
     mistakes=Mistake.pairs(
         5.0,
-        "1 / (1 - beta) is the most tokens, for k without end; what would drafting cost then?",
+        "1 / (1 - beta) is the limit of (4) for large k; what would drafting cost there?",
         3.9514,
         "That is the number of tokens at the best k; a round costs more than one evaluation.",
-        2.401,
-        "That is k = 4, or k = 8. Try what lies between.",
+        3.3616,
+        "That is the number of tokens at k = 4; a round costs more than one evaluation.",
+        6,
+        "That is how many tokens to draft. What speed-up does it give?",
+        2.4595,
+        "That is k = 5. One more token still helps a little.",
+        2.4477,
+        "That is k = 7. Try one token less.",
+        2.4012,
+        "That is k = 4. Try a larger k.",
+        2.4049,
+        "That is k = 8. Try a smaller k.",
         3.2,
         "k * beta counts each draft by itself; a token counts only if all before it are kept.",
         1.8594,
@@ -163,7 +174,7 @@ def masked_loss(logits: Tensor, x: Tensor, hidden: Tensor, t: Tensor) -> Tensor:
 
 
 _G = torch.Generator().manual_seed(21)
-_LOGITS = torch.randn(6, 5, 4, generator=_G, dtype=torch.float64)
+_LOGITS = torch.randn(6, 5, 4, generator=_G, dtype=torch.float64, requires_grad=True)
 _X = torch.randint(4, (6, 5), generator=_G)
 _T = 0.2 + 0.7 * torch.rand(6, 1, generator=_G, dtype=torch.float64)
 _GAPS = torch.rand(6, 5, generator=_G) < 0.6
@@ -338,6 +349,90 @@ RARE = Exercise(
         "That is how often d is drawn first and then lost to c.",
         0.0,
         "d can be drawn again in the second evaluation, and then nothing else is hidden.",
+    ),
+)
+
+
+def within_budget(h, hidden, bits):
+    """Which positions appear: the least sure one, and the surest others within a budget."""
+    first = torch.where(hidden, h, -torch.inf).argmax(1, keepdim=True)
+    rest = torch.where(hidden, h, torch.inf).scatter(1, first, torch.inf)
+    rising, order = rest.sort(1)
+    appears = torch.zeros_like(hidden).scatter(1, order, rising.cumsum(1) <= bits)
+    return appears.scatter(1, first, True) & hidden
+
+
+_H = 3 * torch.rand(60, 6, generator=_G, dtype=torch.float64)
+_HIDDEN = torch.rand(60, 6, generator=_G) < 0.7
+_HIDDEN[0] = False
+
+
+def held_each_entropy_against_the_budget(h, hidden, bits):
+    first = torch.where(hidden, h, -torch.inf).argmax(1, keepdim=True)
+    return ((h <= bits) & hidden).scatter(1, first, True) & hidden
+
+
+def charged_the_largest_entropy_too(h, hidden, bits):
+    largest, first = torch.where(hidden, h, -torch.inf).max(1, keepdim=True)
+    rest = torch.where(hidden, h, torch.inf).scatter(1, first, torch.inf)
+    rising, order = rest.sort(1)
+    appears = torch.zeros_like(hidden).scatter(1, order, largest + rising.cumsum(1) <= bits)
+    return appears.scatter(1, first, True) & hidden
+
+
+def began_with_the_surest(h, hidden, bits):
+    rising, order = torch.where(hidden, h, torch.inf).sort(1)
+    before = rising.cumsum(1) - rising
+    return torch.zeros_like(hidden).scatter(1, order, before <= bits) & hidden
+
+
+def charged_the_surest_and_left_out_the_least_sure(h, hidden, bits):
+    rising, order = torch.where(hidden, h, torch.inf).sort(1)
+    return torch.zeros_like(hidden).scatter(1, order, rising.cumsum(1) <= bits) & hidden
+
+
+def added_the_least_sure_others(h, hidden, bits):
+    first = torch.where(hidden, h, -torch.inf).argmax(1, keepdim=True)
+    rest = torch.where(hidden, h, -torch.inf).scatter(1, first, -torch.inf)
+    falling, order = rest.sort(1, descending=True)
+    spent = torch.where(falling.isinf(), torch.inf, falling).cumsum(1)
+    appears = torch.zeros_like(hidden).scatter(1, order, spent <= bits)
+    return appears.scatter(1, first, True) & hidden
+
+
+def revealed_visible_positions(h, hidden, bits):
+    first = torch.where(hidden, h, -torch.inf).argmax(1, keepdim=True)
+    rest = torch.where(hidden, h, 0).scatter(1, first, torch.inf)
+    rising, order = rest.sort(1)
+    appears = torch.zeros_like(hidden).scatter(1, order, rising.cumsum(1) <= bits)
+    return appears.scatter(1, first, True)
+
+
+def revealed_the_least_sure_alone(h, hidden, bits):
+    first = torch.where(hidden, h, -torch.inf).argmax(1, keepdim=True)
+    return torch.zeros_like(hidden).scatter(1, first, True) & hidden
+
+
+BUDGET = Exercise(
+    id="par.budget",
+    right=within_budget,
+    cases=tuple((_H, _HIDDEN, bits) for bits in (1.03, 0.0, 2.51)),
+    mistakes=Mistake.pairs(
+        held_each_entropy_against_the_budget,
+        "You hold each entropy against the budget by itself; (10) sums over the group.",
+        charged_the_largest_entropy_too,
+        "You charge the least sure position, too: in (10) the largest entropy is free.",
+        began_with_the_surest,
+        "This rule starts with the surest position. It keeps the budget, but begin with the least"
+        " sure one: its entropy is free.",
+        charged_the_surest_and_left_out_the_least_sure,
+        "The least sure position is missing: its entropy is free, so it always appears.",
+        added_the_least_sure_others,
+        "After the first position take the *surest* others: they cost least.",
+        revealed_visible_positions,
+        "You let visible positions appear again; only hidden ones may.",
+        revealed_the_least_sure_alone,
+        "Only the least sure position appears; what else does the budget allow?",
     ),
 )
 

@@ -43,7 +43,7 @@ def frame(filled: Mapping[int, Sequence[Tensor]], p: int) -> Figure:
 
 
 def kept_and_replaced(target: Tensor, draft: Tensor) -> None:
-    """Draft and target, what is kept of the draft, and what replaces the rest."""
+    """Draft and target, what is kept of the draft, and what replacements from the target give."""
     p, q = target.numpy(), draft.numpy()
     figure, axes = plt.subplots(1, 3, figsize=(10, 2.9), sharey=True)
     both, place = np.minimum(p, q), np.arange(3)
@@ -51,13 +51,14 @@ def kept_and_replaced(target: Tensor, draft: Tensor) -> None:
     axes[0].bar(place + 0.2, p, 0.38, color=BLUE)
     for ax in axes[1:]:
         ax.bar(place, both, 0.5, color=GREEN)
+        ax.hlines(p, place - 0.36, place + 0.36, color=BLACK, linestyle="--", linewidth=1.3)
     axes[1].bar(place, q - both, 0.5, both, color=ORANGE, alpha=0.45)
-    axes[2].bar(place, p - both, 0.5, both, color=BLUE)
-    titles = ("Two distributions", "The draft, checked", "The result is the target")
+    axes[2].bar(place, (1 - both.sum()) * p, 0.5, both, color=BLUE)
+    titles = ("Two distributions", "The draft, checked", "Replaced from p: wrong")
     words = (
         ((0.15, 0.53, "target p", BLUE), (1.3, 0.72, "draft q", ORANGE)),
-        ((-0.3, 0.14, "kept:\nmin(p, q)", GREEN), (1.3, 0.72, "rejected", ORANGE)),
-        ((-0.3, 0.53, "replacements", BLUE), (1.75, 0.23, "kept", GREEN)),
+        ((-0.35, 0.14, "kept", GREEN), (1.3, 0.72, "rejected", ORANGE), (0.42, 0.48, "p", BLACK)),
+        ((-0.35, 0.38, "drawn from p", BLUE), (0.42, 0.48, "p", BLACK)),
     )
     for ax, title, labels in zip(axes, titles, words, strict=True):
         ax.set(xticks=place, xticklabels=list("abc"), title=title, ylim=(0, 0.8), xlabel="token")
@@ -66,8 +67,8 @@ def kept_and_replaced(target: Tensor, draft: Tensor) -> None:
     axes[0].set_ylabel("probability")
     alt = (
         "Bars over three tokens. Left: a draft that favours c, a target that favours a. Middle: "
-        "the kept part, min(p, q), and the rejected part of c. Right: kept part plus replacements "
-        "has the heights of the target."
+        "what is kept of the draft reaches the dashed target at c alone, and a large part of c is "
+        "rejected. Right: with replacements from the target, a stays too low, b and c are too high."
     )
     show(figure, alt)
 
@@ -100,7 +101,7 @@ def drafting(
                 at, 5 - line_number, character, fontsize=12.5, family="monospace",
                 color=BLUE if last else for_text(GREEN), weight="bold" if last else "normal",
             )  # fmt: skip
-    right.set_title("Green: drafted and kept; bold blue: drawn from the target", size=11)
+    right.set_title("A round keeps drafts (green) and ends in one token from the target", size=11)
     alt = (
         "Left: tokens per evaluation against drafted tokens, for two drafts. Points lie by two "
         "curves that flatten, at two and at three tokens. Right: six lines of text in which most "
@@ -116,67 +117,79 @@ def word_frequencies(names: Sequence[str], ratios: Mapping[str, Tensor]) -> None
     figure, ax = plt.subplots(figsize=(11, 3.2))
     ax.bar(range(len(names)), biased[rank], color=PINK)
     ax.plot(range(len(names)), exact[rank], "o", color=BLUE, markersize=4)
-    ax.text(14, 2.3, "bars: surest drawn letter first", color=for_text(PINK))
-    ax.text(40, 1.3, "dots: surest position first", color=BLUE)
+    ax.text(14, 2.3, "bars: the surest value is kept", color=for_text(PINK))
+    ax.text(40, 1.3, "dots: the surest position", color=BLUE)
     ax.set_xticks(range(len(names)), [names[i] for i in rank], rotation=90, fontsize=8)
-    ax.set(ylabel="frequency / right one", xlim=(-0.7, len(names) - 0.3))
+    ax.set(ylabel="times its right frequency", xlim=(-0.7, len(names) - 0.3))
     ax.set_title("Every result is a word of the list, but not equally often", size=11)
     alt = (
         "Bars of 64 words, by how often they are written relative to what is right. Keeping the "
-        "surest drawn letter writes a few words three times too often and some almost never; dots "
-        "for choosing by position scatter about one."
+        "surest value writes a few words three times as often and some almost never; dots for the "
+        "surest position scatter about one."
     )
     show(figure, alt)
 
 
 def prices(
-    curves: Mapping[str, Any], trained: Any, bounds: Mapping[str, tuple[Sequence[int], Any]]
+    curves: Mapping[str, Any],
+    trained: Any,
+    bounds: Mapping[str, tuple[Sequence[int], Any]],
+    plans: Mapping[str, Sequence[float]],
 ) -> None:
-    """Bits against evaluations: lost for words, spent a pixel for digits."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8))
+    """Bits against evaluations: lost by rules and plans for words, spent on pixels for digits.
+
+    Of a plan, named like "3 evaluations, 1 + 1 + 3", `plans` holds the bits that the ideal network
+    loses, and then those of trained ones.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
     looks = {
-        "random times": (GREY, "s"),
-        "sure first": (ORANGE, "^"),
-        "least sure first": (BLUE, "o"),
-    }
-    places = {
-        "random times": (3.3, 1.3),
-        "sure first": (2.5, 2.75),
-        "least sure first": (2.05, 0.05),
+        "random times": (GREY, "s", (3.6, 0.92)),
+        "surest first": (ORANGE, "^", (2.55, 2.6)),
+        "least sure first": (BLUE, "o", (2.0, 0.35)),
     }
     for name, (n, bits) in curves.items():
-        colour, mark = looks[name]
+        colour, mark, place = looks[name]
         left.plot(n, bits, f"{mark}-", color=colour)
-        left.text(*places[name], name, color=for_text(colour), fontsize=10)
+        left.text(*place, name, color=for_text(colour), fontsize=10)
     mean, error = trained.mean(0), trained.std(0, ddof=1)
     left.errorbar(mean[:, 0], mean[:, 1], error[:, 1], fmt="o:", color=RED, linewidth=1.2)
-    left.text(
-        4.05, 0.52, "least sure first,\nthree trained networks", color=for_text(RED), fontsize=9
-    )
-    left.set(xlabel="evaluations (mean of the 64 words)", ylabel="bits lost a word")
-    left.set(xlim=(1.8, 5.4), ylim=(-0.15, 4.4))
+    left.text(4.06, 0.5, "least sure first,\ntrained networks", color=for_text(RED), fontsize=9)
+    for name, bits in plans.items():
+        n = int(name.split()[0])
+        left.plot(n, bits[0], "D", color=BLACK, markersize=6)
+        left.plot(n, np.mean(bits[1:]), "D", color=RED, markersize=6, fillstyle="none")
+        side = {"x": n - 0.1, "ha": "right"} if n < 4 else {"x": n + 0.1, "ha": "left"}
+        left.text(y=bits[0], s=name.split(", ")[1], color=BLACK, fontsize=9, va="center", **side)
+    left.set(xlabel="evaluations (mean of the 64 words)", ylabel="bits lost per word")
+    left.set(xlim=(1.8, 4.7), ylim=(-0.15, 3.2))
     left.set_title("Words: free from 3.1 evaluations", size=11)
+    left.text(
+        4.65, 3.02, "along a line: budgets, or numbers of steps\ndiamonds: plans (open: trained)",
+        color=BLACK, fontsize=9, ha="right", va="top",
+    )  # fmt: skip
     for (name, (ks, bits)), colour in zip(bounds.items(), (BLUE, RED), strict=True):
         spread = bits.std(0, ddof=1) if len(bits) > 1 else None
         right.errorbar(ks, bits.mean(0), spread, fmt="o-", color=colour)
         words = "U-Net" if name == "U-Net" else "three small networks"
         right.text(64, bits.mean(0)[-1] + 0.03, words, color=for_text(colour), ha="right")
-    right.set(xscale="log", xlabel="evaluations a digit", ylabel="bits a pixel, at most")
+    right.set(xscale="log", xlabel="evaluations per digit", ylabel="bits per pixel, at most")
     right.set_xticks((1, 2, 4, 8, 16, 32, 64), ("1", "2", "4", "8", "16", "32", "64"))
     right.minorticks_off()
     right.set_title("Digits: most of the price is gone after eight", size=11)
     alt = (
-        "Left: bits lost a word against evaluations. Least sure first reaches zero at 3.1 "
-        "evaluations, sure first at four, random times falls slowly; with trained networks least "
-        "sure first stays near a third of a bit. Right: bits a pixel of digits fall from 2.4 at "
-        "one evaluation, steeply until four to eight, then slowly, for two kinds of network."
+        "Left: bits lost per word against evaluations. Least sure first reaches zero at 3.1 "
+        "evaluations, surest first at four, random times falls slowly; the plan 1 + 1 + 3 loses "
+        "0.64 bits at three. With trained networks least sure first stays near a third of a bit. "
+        "Right: bits per pixel of digits fall from 2.4 at one evaluation, steeply until four to "
+        "eight, then slowly, for two kinds of network."
     )
     show(figure, alt)
 
 
 def digit_sheets(sheets: Mapping[str, Tensor], scores: Mapping[str, Any]) -> None:
     """Digits of each rule, with precision and recall where they are given."""
-    figure, axes = plt.subplots(1, len(sheets), figsize=(11, 3.4))
+    figure, axes = plt.subplots(1, len(sheets), figsize=(12, 3.6))
+    figure.suptitle("The cleanest digits are the least varied", size=12)
     for ax, (name, x) in zip(axes, sheets.items(), strict=True):
         ax.imshow(sheet(x, 3), interpolation="nearest")
         ax.set_axis_off()
@@ -185,10 +198,10 @@ def digit_sheets(sheets: Mapping[str, Tensor], scores: Mapping[str, Any]) -> Non
             if name in scores
             else "one picture"
         )
-        ax.set_title(f"{name}\n{told}", size=11)
+        ax.set_title(f"{name}\n{told}", size=10)
     alt = (
-        "Four sheets of twelve digits drawn in eight evaluations. With random positions and with "
-        "the surest positions many digits occur. With the surest drawn value nearly every picture "
-        "is an upright stroke, a one. At temperature 0 all twelve are the same picture."
+        "Sheets of twelve digits drawn in eight evaluations. With random positions, with the "
+        "surest positions and with noise many digits occur. With the surest values nearly every "
+        "picture is an upright stroke, a one. At temperature 0 all twelve are the same picture."
     )
     show(figure, alt)

@@ -37,12 +37,14 @@ def test_a_frame_shows_each_number_of_evaluations_no_further_than_it_goes():
     plt.close(figure)
 
 
-def test_what_is_kept_and_what_replaces_it_reach_the_target(shown):
+def test_replacements_from_the_target_overshoot_where_the_draft_gave_enough(shown):
     p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.2, 0.7])
     drawing.kept_and_replaced(p, q)
     bars = shown[0][0].axes[2].patches
     tops = np.array([bar.get_y() + bar.get_height() for bar in bars]).reshape(2, 3)
-    assert tops.max(0) == pytest.approx(p.numpy())
+    assert tops.max(0) == pytest.approx([0.35, 0.35, 0.3])  # kept is 1/2 of all, by hand
+    (dashes,) = shown[0][0].axes[2].collections
+    assert [path[0][1] for path in dashes.get_segments()] == pytest.approx(p.numpy())
 
 
 def test_words_are_ranked_by_the_rule_that_is_biased(shown):
@@ -55,9 +57,14 @@ def test_words_are_ranked_by_the_rule_that_is_biased(shown):
 
 def test_each_picture_says_its_message_and_has_an_alt_text(shown):
     curve = np.array([[2.0, 3.0], [1.0, 0.0]])
-    names = ("random times", "sure first", "least sure first")
+    names = ("random times", "surest first", "least sure first")
     bounds = {"U-Net": ((1, 2), np.ones((1, 2))), "small": ((1, 2), np.ones((3, 2)))}
-    drawing.prices(dict.fromkeys(names, curve), np.ones((3, 2, 2)), bounds)
+    drawing.prices(
+        dict.fromkeys(names, curve),
+        np.ones((3, 2, 2)),
+        bounds,
+        {"3 evaluations, 1 + 1 + 3": [0.6, 0.9]},
+    )
     tokens = {1: np.full((3, 2), 1.5), 3: np.full((3, 2), 1.7)}
     drawing.drafting((1, 2), tokens, lambda beta, k: 1 + beta * k, [("text", [1, 3])])
     digits = torch.zeros(12, 64, dtype=torch.long)
