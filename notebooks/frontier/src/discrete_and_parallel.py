@@ -55,7 +55,7 @@ film(frames, alt=draw.FILLING, seconds=5, width=640)
 #
 # You need lessons 02, 03, 05 and 12, and for section 7 lesson 09 (Fréchet distance, precision and recall).
 #
-# Two sittings of about 73 and 73 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 75 and 75 minutes, exercises included; the cells run in 40 seconds.
 
 # %% [markdown]
 # ## Predict first
@@ -1034,7 +1034,7 @@ course.predicted("par.predict-ones", scores["surest value", "U-Net"][:, 3].mean(
 #
 # Why ones? White is by far the most frequent value, half of all pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has too little ink: the bias of your turn 7, in each of eight evaluations. *Half ink* says that this is a part of the reason: no ink is missing there, and still more than half of the digits are ones. Temperature 0 goes all the way: every picture is the same.
 #
-# **What repairs it?** MaskGIT's noise does most of it: the distance falls to that of the better rules, though ones stay a little too frequent. What fails is confidence *without* noise. The surest position, too, keeps ones and ink right. But for the U-Net twice as many of its digits are fives as of the real ones. A random order is the best of all for the U-Net (six draws), and no worse for the small networks. So **measure recall as well as precision**, count classes where you can, and compare each clever order with a random one.
+# **What repairs it?** MaskGIT's noise does most of it: the distance falls to that of the better rules, though ones stay too frequent. What fails is confidence *without* noise. The surest position, too, keeps ones and ink right. But for the U-Net twice as many of its digits are fives as of the real ones. A random order is the best of all for the U-Net (six draws), and no worse for the small networks. So **measure recall as well as precision**, count classes where you can, and compare each clever order with a random one.
 #
 # ## Summary
 #
