@@ -9,7 +9,7 @@ import re
 
 CHECK = re.compile(r"ok  +(?P<claim>\S.*?)(?:  +(?P<shown>\S.*))?")
 MORE = re.compile(r"(\d+) more checks? holds?")
-CAUGHT = re.compile(r"  \((?P<mistake>(?!(?:n = \d+|\d+ numbers)\)$).*)\)$")
+CAUGHT = re.compile(r"  \((?P<mistake>(?!(?:n = \d+|\d+ numbers)\)$)(?:(?!  \().)*)\)$")
 PAIR = re.compile(r"(\S+)  vs  (\S+)(?:  \(n = (\d+)\))?")
 RANGE = re.compile(r"(~?\S+)  in \[(.+), (.+)\]")
 ARRAYS = re.compile(r"max \|difference\| <= (.+)  \((\d+) numbers\)")
