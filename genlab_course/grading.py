@@ -89,6 +89,10 @@ class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
 
 
 _FIXED = "the value is right, but training cannot follow it back to the weights: return a tensor"
+_NO_RETURN = (
+    "your function returned a value for some arguments and None for others: "
+    "a `return` is missing on one of its paths"
+)
 _ASKED = "see the text of the exercise, above the cell"
 _BANKS = f"{__package__}.exercises"
 LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
@@ -354,7 +358,7 @@ def _results(answer: Any, task: Exercise) -> list[Any]:
     if task.cases is None:
         return [_touched(answer)]
     try:
-        return [_word(_touched(answer(*_copy(case))), task) for case in task.cases]
+        found = [_word(answer(*_copy(case)), task) for case in task.cases]
     except _Untouched:
         raise
     except Exception as error:
@@ -365,6 +369,12 @@ def _results(answer: Any, task: Exercise) -> list[Any]:
                 continue
         said = str(error) if isinstance(error, RefusedError) else _explain(error, answer, task)
         raise _Crashed(said) from error
+    blank = [value is None or value is Ellipsis for value in found]
+    if all(blank):
+        raise _Untouched
+    if any(blank):
+        raise _Crashed(_NO_RETURN)
+    return found
 
 
 def _word(value: Any, task: Exercise) -> Any:

@@ -291,6 +291,42 @@ def added_what_the_network_adds(x, states, w_q, w_k, w_v, w_o, n_head):
     return x + (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
 
 
+def asked_with_the_untransposed_matrix(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
+def joined_with_the_untransposed_matrix(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o
+
+
+def transposed_neither_square_matrix(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o
+
+
+def averaged_the_keys(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k = heads(x @ w_q.T), heads(states @ w_k.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ k).transpose(1, 2).flatten(2) @ w_o.T
+
+
 CROSS_ATTENTION = Exercise(
     id="ld.cross-attention",
     right=cross_attention,
@@ -312,6 +348,14 @@ CROSS_ATTENTION = Exercise(
         "The heads are joined, but not multiplied by w_o.",
         added_what_the_network_adds,
         "You added x, which the network does around your function: return what was read.",
+        asked_with_the_untransposed_matrix,
+        "Your queries are x @ w_q; each matrix acts transposed, as x @ w_q.T.",
+        joined_with_the_untransposed_matrix,
+        "Your last product is with w_o; each matrix acts transposed, with w_o.T.",
+        transposed_neither_square_matrix,
+        "w_q and w_o are square, so they fit either way; each matrix acts transposed: x @ w_q.T.",
+        averaged_the_keys,
+        "You averaged the keys in place of the values, states @ w_v.T.",
     ),
 )
 
@@ -388,9 +432,18 @@ def asked_where_the_step_ends(velocity, noise, given, nothing, ts, w):
     return z
 
 
+def _leaves_the_noise_alone(answer):
+    noise = torch.zeros(1, 2)
+    answer(_pull, noise, _ONE, _TWO, _TIMES, 2.0)
+    if not noise.any():
+        return ""
+    return "You wrote into `noise` itself, which is used again: z = z + ... makes a new tensor."
+
+
 SAMPLER = Exercise(
     id="ld.sampler",
     right=guided_sampler,
+    judge=_leaves_the_noise_alone,
     cases=(
         (_pull, torch.zeros(1, 2), _ONE, _TWO, _TIMES, 2.0),
         (_pull, torch.ones(3, 2), _TWO, _ONE, _TIMES[:3], 0.5),

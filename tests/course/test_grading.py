@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import itertools
 import math
 import re
 import subprocess
@@ -66,6 +67,13 @@ def greedy(p):
 )
 def test_the_verdict_on_an_answer_says_what_is_wrong(answer, says):
     assert says in assess(NLL, answer)
+
+
+def test_a_function_that_returns_nothing_on_one_of_its_paths_is_not_a_blank():
+    halves = Exercise(id="00.halves", right=lambda n: n / 2, cases=((2.0,), (3.0,)))
+    assert "a `return` is missing" in assess(halves, lambda n: n / 2 if n == 2 else None)
+    assert assess(halves, lambda n: None) == "not attempted"
+    assert assess(halves, lambda n: ...) == "not attempted"
 
 
 def test_a_mistake_that_the_exercise_knows_is_named_first():
@@ -317,6 +325,47 @@ def swapped_in_place(read, x, states, given, instead, words):
     return read(x, states)
 
 
+def swapped_without_a_last_return(read, x, states, given, instead, words):
+    if torch.equal(states, given):
+        return read(x, torch.where(words[:, :, None], instead, states))
+    return None  # what Python does where the line is forgotten
+
+
+def guided_in_place(velocity, noise, given, nothing, ts, w):
+    z = noise
+    for now, then in itertools.pairwise(ts):
+        t = now.expand(len(z))
+        u, c = velocity(z, t, nothing), velocity(z, t, given)
+        z += (then - now) * (u + w * (c - u))
+    return z
+
+
+def attend_by_torch(x, states, w_q, w_k, w_v, w_o, n_head):
+    def heads(a):
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    read = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    return read.transpose(1, 2).flatten(2) @ w_o.T
+
+
+def attend_with(x, states, w_q, w_k, w_v, w_o, n_head):
+    """Attention where each matrix is applied as it is given: pass w.T for the right one."""
+    return attend_by_torch(x, states, w_q.T, w_k.T, w_v.T, w_o.T, n_head)
+
+
+def queries_not_transposed(x, states, w_q, w_k, w_v, w_o, n_head):
+    return attend_with(x, states, w_q, w_k.T, w_v.T, w_o.T, n_head)
+
+
+def result_not_transposed(x, states, w_q, w_k, w_v, w_o, n_head):
+    return attend_with(x, states, w_q.T, w_k.T, w_v.T, w_o, n_head)
+
+
+def keys_in_place_of_values(x, states, w_q, w_k, w_v, w_o, n_head):
+    return attend_with(x, states, w_q.T, w_k.T, w_k.T, w_o.T, n_head)
+
+
 # Right answers in the idioms of different people: an array, a tensor, a list of either, a rounded
 # number, a function of numpy, torch or math.
 IDIOMS = [
@@ -344,6 +393,7 @@ IDIOMS = [
     ("ld.same-snr", lambda t, c: 1 / (1 + (1 - t) / (c * t))),
     ("ld.same-snr", lambda t, c: np.asarray(t) * c / (1 + (c - 1) * np.asarray(t))),
     ("ld.same-snr", lambda t, c: torch.sigmoid(torch.logit(t) + math.log(c))),
+    ("ld.cross-attention", attend_by_torch),
     ("ld.swap-states", swapped_by_arithmetic),
     ("ld.swap-states", swapped_in_a_copy),
     ("large.plan", lambda w: [n := 5 * w * w + 96 * w, 20 * n, 20 * n // 64, 0.8 / w]),
@@ -411,7 +461,12 @@ FIRST_TO_MIND = [
     ("large.split", lambda c, a, b, p, q: ((c / 6) ** 0.5, (c / 6) ** 0.5), "large.split"),
     ("ld.same-snr", lambda t, c: c * t, "beyond 1"),
     ("ld.same-snr", lambda t, c: (r := c * t / (1 - t)) / (1 + r), "nan at t = 1"),
+    ("ld.cross-attention", queries_not_transposed, "x @ w_q.T"),
+    ("ld.cross-attention", result_not_transposed, "w_o.T"),
+    ("ld.cross-attention", keys_in_place_of_values, "keys in place of the values"),
+    ("ld.sampler", guided_in_place, "wrote into `noise` itself"),
     ("ld.swap-states", swapped_in_place, "wrote into `states` itself"),
+    ("ld.swap-states", swapped_without_a_last_return, "a `return` is missing"),
     ("ld.cost", lambda steps, w, u, d: steps * (u if w == 1 else 2 * u) + d, "At w = 0, too"),
 ]
 
