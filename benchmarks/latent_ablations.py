@@ -6,16 +6,20 @@
 *scale*: the small U-Net of the lab on codes of standard deviation c, 200 captions of one object. Of
 c = 5.5 also with "sizes undone": the network's input is divided by its own standard
 deviation and its answer multiplied by that of the target, so that only the signal-to-noise ratio is
-left of the scale. *positions*: 400 more steps with the word positions as they are, or set to zero;
-200 captions of two objects of different digits and colours. Six steps, guidance 3, one thread.
+left of the scale; and, either way, with "times moved": all times, in training and in drawing, are
+those at which codes of standard deviation 5.5 have the ratio that others have. *positions*: 400
+more steps with the word positions as they are, or set to zero; 200 captions of two objects of
+different digits and colours. Six steps, guidance 3, one thread.
 """
 
+import math
 import sys
 import time
 
 import torch
 from torch import nn
 
+import genlab.systems.latent_diffusion
 from genlab.core.tensors import expand
 from genlab.data.language import encode_scenes
 from genlab.systems.scene_evaluation import kept_facts
@@ -23,7 +27,14 @@ from genlab.zoo import find, load_model
 from genlab.zoo.latent_diffusion import real_scenes
 
 N, W, N_STEPS = 200, 3.0, 6
-ARMS = ((1.0, False), (5.5, False), (5.5, True))  # spread of the codes, sizes undone
+ARMS = (  # standard deviation of the codes, sizes undone, times moved
+    (1.0, False, False),
+    (5.5, False, False),
+    (5.5, True, False),
+    (5.5, False, True),
+    (5.5, True, True),
+)
+LOG_ODDS = genlab.systems.latent_diffusion.LOG_ODDS
 
 
 class SizesUndone(nn.Module):
@@ -59,16 +70,21 @@ def scale(seeds=range(3)):
     """Words right by the standard deviation of the codes."""
     evaluator, facts = load_model("scene_evaluator"), real_scenes(N, p_two=0.0)[1]
     for seed in seeds:
-        for c, undone in ARMS:
+        for c, undone, moved in ARMS:
             begin = time.process_time()
+            # log-odds of t' are those of t plus log c: training and sampling both read this
+            shift = math.log(c) if moved else 0.0
+            genlab.systems.latent_diffusion.LOG_ODDS = LOG_ODDS + shift
             x = drawn(student(c, undone, seed), facts, seed)
             kept = kept_facts(x, facts, evaluator)
             digit, colour = (kept[k].mean().item() for k in ("digit", "colour"))
             took = time.process_time() - begin
             print(
-                f"seed {seed} c {c:.2f} {'sizes undone' if undone else '':<12} digit {digit:.3f} "
+                f"seed {seed} c {c:.2f} {'sizes undone' if undone else '':<12} "
+                f"{'times moved' if moved else '':<11} digit {digit:.3f} "
                 f"colour {colour:.3f} {took:.0f} s", flush=True,
             )  # fmt: skip
+    genlab.systems.latent_diffusion.LOG_ODDS = LOG_ODDS
 
 
 def trained_on(positions, seed):

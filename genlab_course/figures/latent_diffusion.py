@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from genlab_course.figures import BLUE, GREEN, RED
@@ -31,7 +31,9 @@ def channels(z: Tensor) -> np.ndarray:
     return np.asarray(plt.get_cmap("PuOr")(rows[:-1, :-1].clamp(0, 1).numpy()))
 
 
-def captioned(x: Tensor, titles: Sequence[str], n_columns: int, size: float = 1.6) -> Figure:
+def captioned(
+    x: Tensor | Sequence[Tensor], titles: Sequence[str], n_columns: int, size: float = 1.6
+) -> Figure:
     """Pictures, each under its own caption."""
     n_rows = -(-len(x) // n_columns)
     shape = (n_columns * size, n_rows * (size + 0.45))
@@ -52,8 +54,10 @@ def two_lines(caption: str) -> str:
     return caption
 
 
-def wall(x: Tensor, fits: Tensor, torn: Tensor, n_columns: int = 10) -> Figure:
-    """Pictures in rows: a red frame around those that do not fit, else blue around torn ones."""
+def wall(
+    x: Tensor, fits: Tensor, torn: Tensor, notes: Sequence[str] = (), n_columns: int = 10
+) -> Figure:
+    """Pictures in rows, notes below: red frames for those that do not fit, else blue for torn."""
     frames = {RED: ~fits.bool(), BLUE: fits.bool() & torn.bool()}
     edge = F.pad(torch.zeros(x.shape[-2:]), (2, 2, 2, 2), value=1.0).bool()
     framed = F.pad(x.clamp(0, 1), (2, 2, 2, 2), value=1.0)
@@ -61,10 +65,12 @@ def wall(x: Tensor, fits: Tensor, torn: Tensor, n_columns: int = 10) -> Figure:
         ink = torch.tensor(to_rgb(colour))[:, None, None]
         framed = torch.where(edge & which[:, None, None, None], ink, framed)
     n_rows = -(-len(x) // n_columns)
-    figure, ax = plt.subplots(figsize=(0.95 * n_columns, 0.95 * n_rows + 0.35))
+    height = 0.95 * n_rows + 0.35 + 0.2 * len(notes)
+    figure, ax = plt.subplots(figsize=(0.95 * n_columns, height))
     ax.imshow(tiled(framed, n_columns, gap=1).numpy())
     wrong, broken = (int(which.sum()) for which in frames.values())
     ax.set_title(f"{len(x)} drawings: {wrong} with a wrong word (red), {broken} broken only (blue)")
+    figure.supxlabel("\n".join(notes), x=0.02, ha="left", fontsize=10)
     ax.set_axis_off()
     return figure
 
@@ -119,15 +125,18 @@ def word_matrix(matrix: Tensor, names: Sequence[str]) -> Figure:
     return figure
 
 
-def attention_maps(picture: Tensor, words: Sequence[str], maps: Tensor) -> Figure:
-    """A drawing, and for each word the weight with which each position reads it."""
-    figure, axes = plt.subplots(1, 1 + len(words), figsize=(11.4, 1.75))
-    axes[0].imshow(picture.permute(1, 2, 0).clamp(0, 1).numpy())
-    axes[0].set_title("a drawing", fontsize=9)
-    for ax, word, weight in zip(axes[1:], words, maps, strict=True):
-        ax.imshow(weight.numpy(), cmap="Blues", vmin=0, vmax=float(maps.max()))
-        ax.set_title(word, fontsize=9)
-    for ax in axes:
+def attention_maps(x: Tensor, words: Sequence[str], maps: Tensor, rows: Sequence[str]) -> Figure:
+    """Drawings, one a row, and for each word the weight with which each position reads it."""
+    shape = (11.4, 1.35 * len(x) + 0.4)
+    figure, axes = plt.subplots(len(x), 1 + len(words), figsize=shape, squeeze=False)
+    for line, image, weights, name in zip(axes, x, maps, rows, strict=True):
+        line[0].imshow(image.permute(1, 2, 0).clamp(0, 1).numpy())
+        line[0].set_ylabel(name, fontsize=9)
+        for ax, weight in zip(line[1:], weights, strict=True):
+            ax.imshow(weight.numpy(), cmap="Blues", vmin=0, vmax=float(maps.max()))
+    for ax, title in zip(axes[0], ["a drawing", *words], strict=True):
+        ax.set_title(title, fontsize=9)
+    for ax in axes.flat:
         ax.set_xticks([])
         ax.set_yticks([])
         ax.grid(False)
@@ -157,7 +166,12 @@ def machine(picture: Tensor, z0: Tensor, noise: Tensor, caption: str) -> Figure:
     image(12.7, 2.0, channels(z0), "scaled code $z_0$")
     box(15.2, 2.0, "decoder")
     image(17.2, 2.0, shown, "picture")
-    box(10.3, 3.0, "U-Net", RED, 2.6)
+    box(10.3, 3.0, "", RED, 2.6)
+    ax.text(10.3, 4.15, "U-Net", color="white", ha="center", va="center", fontsize=9, weight="bold")
+    for k, height in enumerate((1.5, 0.75, 0.75, 0.75, 1.5)):
+        x = 9.8 + 0.25 * k
+        ax.add_patch(Rectangle((x - 0.1, 3.0 - height / 2), 0.2, height, fc="white", ec="none"))
+        ax.text(x, 3.0, str(k + 1), color=RED, ha="center", va="center", fontsize=9, weight="bold")
     box(8.4, 0.3, "text\nencoder", GREEN)
     for x, width, y, words in (
         (2.4, 0.5, 4.0, ""), (4.45, 0.85, 4.0, "scale"), (6.7, 1.0, 4.0, "add noise"),
@@ -173,7 +187,7 @@ def machine(picture: Tensor, z0: Tensor, noise: Tensor, caption: str) -> Figure:
     ax.annotate("", (10.3, 1.55), (10.3, 0.3), arrowprops={"arrowstyle": "-|>"})
     ax.plot([9.15, 10.3], [0.3, 0.3], color="black", lw=1)
     ax.text(7.0, 0.3, f"“{caption}”", ha="right", va="center", fontsize=9)
-    ax.text(10.45, 0.3, "8 word states, read by cross-attention", va="center", fontsize=9)
+    ax.text(10.45, 0.3, "8 word states, read by layers 1 to 5", va="center", fontsize=9)
     ax.text(0.0, 4.0, "train", weight="bold", va="center")
     ax.text(0.0, 2.0, "draw", weight="bold", va="center")
     ax.text(7.5, 2.0, "begin with noise", ha="right", va="center", fontsize=9)

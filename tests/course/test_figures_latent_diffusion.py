@@ -31,6 +31,27 @@ def test_a_picture_that_does_not_fit_has_a_red_frame_and_a_torn_one_a_blue_frame
         assert ink.sum((0, 2)).tolist() == framed  # 12 x 12 less 8 x 8
 
 
+def test_the_notes_of_a_wall_stand_below_it():
+    figure = pictures.wall(torch.ones(2, 3, 8, 8), torch.ones(2), torch.zeros(2), ["one", "two"], 2)
+    assert figure.get_supxlabel() == "one\ntwo"
+
+
+def test_each_row_of_attention_maps_is_named_and_shows_its_own_weights():
+    maps = torch.arange(64.0).reshape(2, 2, 4, 4)
+    figure = pictures.attention_maps(torch.ones(2, 3, 8, 8), ["a", "b"], maps, ["one", "two"])
+    assert [ax.get_ylabel() for ax in figure.axes] == ["one", "", "", "two", "", ""]
+    shown = [figure.axes[k].images[0].get_array() for k in (1, 2, 4, 5)]
+    assert np.array_equal(np.stack(shown), maps.reshape(4, 4, 4))
+
+
+def test_the_system_names_the_five_layers_that_read():
+    figure = pictures.machine(
+        torch.rand(3, 32, 32), torch.randn(4, 8, 8), torch.randn(4, 8, 8), "a"
+    )
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert [k for k in said if k.isdigit()] == ["1", "2", "3", "4", "5"]
+
+
 def test_a_table_shows_each_fraction_as_a_whole_percentage():
     _, ax = plt.subplots()
     pictures.heat(ax, torch.tensor([[0.0, 0.126], [0.999, 0.5]]), ["a", "b"], ["c", "d"])
@@ -61,7 +82,7 @@ def test_every_other_picture_is_drawn_from_data_of_the_labs_shapes():
         pictures.captioned(x, ["a red seven above a blue three"] * 6, 3),
         pictures.codec(x[:5], x[:5], z, x[:3]),
         pictures.word_matrix(torch.rand(6, 5), list("abcde")),
-        pictures.attention_maps(x[0], ["a", "red"], torch.rand(2, 4, 4)),
+        pictures.attention_maps(x[:2], ["a", "red"], torch.rand(2, 2, 4, 4), ["one", "two"]),
         pictures.machine(x[0], z, z, "a red seven"),
     ]
-    assert [len(figure.axes) for figure in figures] == [6, 3, 1, 3, 1]
+    assert [len(figure.axes) for figure in figures] == [6, 3, 1, 6, 1]
