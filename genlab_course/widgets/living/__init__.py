@@ -20,7 +20,9 @@ import genlab
 FOLDER = Path(__file__).parent
 WIDTH = 760  # of a figure at most, in CSS pixels
 SHARED = re.compile(r'^import (\{.*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
-NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - {"stage", "net"}))
+SHARES = {"stage", "net", "machines"}  # modules that figures stand on
+STAGE = "draw_a_shape"  # five machines in workers: no figure over stage.js, but offered like one
+NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - SHARES - {STAGE}))
 SHIPPED = Path(genlab.__file__).parent / "zoo/weights"
 NETWORKS = {  # figure: the model whose weights it holds
     "digits_live": "mnist16_diffusion",
@@ -45,8 +47,8 @@ const el = document.getElementById("ID");
 
 def source(name: str) -> str:
     """One module that stands alone: what it shares with others, then the figure."""
-    if name not in NAMES:
-        raise ValueError(f"no living figure {name!r}; there are: {', '.join(NAMES)}")
+    if name not in (*NAMES, STAGE):
+        raise ValueError(f"no living figure {name!r}; there are: {', '.join((*NAMES, STAGE))}")
     text = (FOLDER / f"{name}.js").read_text(encoding="utf-8")
     shared = [_scope(module) for _, module in SHARED.findall(text)]
     return "\n".join([*shared, SHARED.sub(r"const \1 = \2_js;\n", text)])
@@ -129,6 +131,6 @@ class Living(anywidget.AnyWidget):
 
 
 def __getattr__(name: str) -> Any:
-    if name not in NAMES:
+    if name not in (*NAMES, STAGE):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return partial(Living, name)

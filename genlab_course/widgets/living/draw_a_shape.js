@@ -1,0 +1,386 @@
+// Draw a shape; five machines learn it. Each trains in a worker of its own (machines.js); this page
+// only draws what they tell.
+import { dark, normals } from "./stage.js";
+import { machines } from "./machines.js";
+
+const controls = [
+  { name: "shape", value: "ring" },
+  { name: "share", value: 1 }, // of the training
+  { name: "seconds", value: 18 },
+];
+const about = "A square to draw in; beside it five generative models learn what was drawn.";
+const POINTS = 400; // of the shape that is learned
+const TOGETHER = 2000; // milliseconds in which strokes belong together
+const REST = 0.12; // the length that a dot counts as
+
+const MACHINES = [
+  { kind: "autoregressive", name: "Autoregressive", day: "#0072b2", night: "#5aa9e6", likelihood: "exact", calls: 2,
+    line: "−log <i>p</i>(<i>x</i>) − log <i>p</i>(<i>y</i> | <i>x</i>)", loss: "−log likelihood" },
+  { kind: "flow", name: "Normalising flow", day: "#56b4e9", night: "#8fd0f5", likelihood: "exact", calls: 1,
+    line: "−log <i>p</i>(<i>f</i>(<i>x</i>)) − log |det <i>f</i>′(<i>x</i>)|", loss: "−log likelihood" },
+  { kind: "vae", name: "VAE", day: "#e69f00", night: "#f0b429", likelihood: "bound", calls: 1,
+    line: "KL(<i>q</i> ‖ <i>p</i>) − E log <i>p</i>(<i>x</i> | <i>z</i>)", loss: "−ELBO" },
+  { kind: "gan", name: "GAN", day: "#d55e00", night: "#f4803c", likelihood: "none", calls: 1,
+    line: "−log <i>D</i>(<i>G</i>(<i>z</i>))", loss: "generator’s loss" },
+  { kind: "diffusion", name: "Diffusion", day: "#009e73", night: "#2fbf93", likelihood: "bound", calls: 100,
+    line: "‖<i>v</i><sub>θ</sub>(<i>x<sub>t</sub></i>, <i>t</i>) − <i>v</i>‖²", loss: "velocity error" },
+];
+const KINDS = MACHINES.map(({ kind }) => kind);
+
+const path = (n, at) => Array.from({ length: n + 1 }, (_, i) => at(i / n));
+const arc = (x, y, r, from, to) => path(60, (p) => {
+  const a = 2 * Math.PI * (from + p * (to - from));
+  return [x + r * Math.cos(a), y + r * Math.sin(a)];
+});
+const SHAPES = {
+  ring: () => [arc(0, 0, 0.62, 0.25, -0.75)],
+  "two moons": () => [arc(-0.27, -0.14, 0.48, 0.5, 0), arc(0.27, 0.14, 0.48, 0.5, 1)],
+  spiral: () => [path(150, (p) => {
+    const a = 4 * Math.PI * p + 0.6, r = 0.1 + 0.62 * p;
+    return [r * Math.cos(a), r * Math.sin(a)];
+  })],
+  "eight dots": () => Array.from({ length: 8 }, (_, k) => [[0.64 * Math.cos(k * Math.PI / 4), 0.64 * Math.sin(k * Math.PI / 4)]]),
+};
+
+// Points evenly along some strokes; a tap counts as a short line.
+function along(strokes, n = POINTS) {
+  const parts = [];
+  let length = 0;
+  for (const stroke of strokes) {
+    const sides = stroke.slice(1).map((b, i) => [stroke[i], b, Math.hypot(b[0] - stroke[i][0], b[1] - stroke[i][1])]);
+    const whole = sides.reduce((sum, side) => sum + side[2], 0);
+    if (whole < REST) sides.splice(0, sides.length, [stroke[0], stroke.at(-1), REST]);
+    for (const [a, b, far] of sides.filter((side) => side[2] > 0)) { parts.push([a, b, far, length]); length += far; }
+  }
+  const out = new Float64Array(2 * n);
+  for (let i = 0, j = 0; i < n; i++) {
+    const at = ((i + 0.5) / n) * length;
+    while (j + 1 < parts.length && parts[j + 1][3] <= at) j += 1;
+    const [a, b, far, before] = parts[j], p = (at - before) / far;
+    for (const k of [0, 1]) out[2 * i + k] = a[k] + p * (b[k] - a[k]);
+  }
+  return out;
+}
+
+const STYLE = `
+.genlab-stage { container-type: inline-size; font: 15px/1.4 var(--genlab-face, system-ui, "DejaVu Sans", sans-serif);
+  --ink: #222; --soft: #6b6b6b; --rim: #dcdad4; --sheet: #fff; color: var(--ink); }
+.genlab-stage[data-night] { --ink: #e6e6e6; --soft: #a2a2a2; --rim: #343a42; --sheet: #101215; }
+.genlab-stage .row { display: grid; gap: 14px clamp(10px, 1.3cqw, 24px); align-items: start;
+  grid-template-columns: minmax(0, 1.62fr) repeat(5, minmax(0, 1fr)); }
+.genlab-stage section { min-width: 0; }
+.genlab-stage canvas { display: block; width: 100%; aspect-ratio: 1; border-radius: 10px; background: var(--sheet);
+  border: 1px solid var(--rim); box-sizing: border-box; }
+.genlab-stage canvas.yours { cursor: crosshair; touch-action: none; border: 1.5px dashed var(--soft); }
+.genlab-stage :focus-visible { outline: 2px solid #d55e00; outline-offset: 2px; }
+.genlab-stage h3 { margin: 0 0 6px; font-size: 15px; font-weight: 600; line-height: 22px; white-space: nowrap; }
+.genlab-stage h3::before { content: ""; display: inline-block; width: 10px; height: 10px; margin-right: 7px;
+  border-radius: 50%; background: var(--family, transparent); }
+.genlab-stage section.first h3::before { display: none; }
+.genlab-stage p { margin: 7px 0 0; }
+.genlab-stage .line { font: italic 0 serif; font: 15px/20px "STIX Two Math", "Cambria Math", Georgia, serif; min-height: 20px; white-space: nowrap;
+  overflow: hidden; font-size: clamp(11px, 1.08cqw, 17px); }
+.genlab-stage .line sub { line-height: 0; }
+.genlab-stage .loss { font-variant-numeric: tabular-nums; font-size: 13px; color: var(--soft); line-height: 18px; }
+.genlab-stage .loss b { color: var(--ink); font-size: 17px; font-weight: 600; }
+.genlab-stage ul { list-style: none; margin: 6px 0 0; padding: 0; font-size: 13px; line-height: 19px; }
+.genlab-stage li { display: flex; justify-content: space-between; gap: 6px; margin: 0; border-top: 1px solid var(--rim); padding: 2px 0;
+  color: var(--soft); font-variant-numeric: tabular-nums; }
+.genlab-stage li b { font-weight: 600; color: var(--ink); opacity: 0; transition: opacity 0.6s; text-align: right; }
+.genlab-stage li.true b { opacity: 1; }
+.genlab-stage .hint { font-size: 13px; color: var(--soft); }
+.genlab-stage .bar { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 9px; }
+.genlab-stage button, .genlab-stage input { font: inherit; font-size: 14px; min-height: 34px; padding: 2px 12px; color: inherit; background: transparent;
+  border: 1px solid var(--rim); border-radius: 17px; cursor: pointer; }
+.genlab-stage button[aria-pressed=true] { border-color: var(--ink); }
+.genlab-stage button[hidden] { display: none; }
+.genlab-stage .thread { height: 3px; border-radius: 2px; margin-top: 12px; background: var(--rim); overflow: hidden; }
+.genlab-stage .thread i { display: block; height: 100%; width: 0; background: var(--soft); }
+@container (max-width: 880px) {
+  .genlab-stage .row { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  .genlab-stage .line { font-size: clamp(11px, 1.9cqw, 16px); }
+}
+@container (max-width: 560px) {
+  .genlab-stage .row { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .genlab-stage section.first { grid-column: 1 / -1; }
+  .genlab-stage .line { font-size: clamp(11px, 3.6cqw, 16px); }
+  .genlab-stage button { min-height: 44px; border-radius: 22px; }
+}`;
+
+const make = (tag, more = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), more);
+  element.append(...children);
+  return element;
+};
+const percent = (share) => `${Math.round(100 * share)} %`;
+const signed = (value) => (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : "∞");
+
+// One square that shows points, and moves them to where they are told to be.
+class Sheet {
+  constructor(canvas) { Object.assign(this, { canvas, shown: null, goal: null, shape: [], strokes: [], moves: true }); }
+
+  size() {
+    const { canvas } = this, scale = devicePixelRatio || 1, side = Math.round(canvas.clientWidth * scale);
+    if (side && canvas.width !== side) canvas.width = canvas.height = side;
+    return side;
+  }
+
+  tell(points, { jump = false } = {}) {
+    this.goal = points;
+    if (jump || !this.shown || this.shown.length !== points.length) this.shown = Float32Array.from(points);
+  }
+
+  // Whether anything still moves.
+  go() {
+    const { shown, goal } = this;
+    if (!goal) return false;
+    let far = 0;
+    for (let i = 0; i < goal.length; i++) {
+      const step = 0.35 * (goal[i] - shown[i]);
+      shown[i] += step;
+      far = Math.max(far, Math.abs(step));
+    }
+    return far > 1e-4;
+  }
+
+  draw(context, side, { ink, soft, color }) {
+    const place = (v) => (0.5 + 0.5 * v) * side, X = (x) => place(x), Y = (y) => side - place(y), c = context;
+    Object.assign(c, { lineCap: "round", lineJoin: "round", strokeStyle: color ? soft : ink, globalAlpha: color ? 0.2 : 1 });
+    c.lineWidth = Math.max(1, side * (color ? 0.012 : 0.02));
+    for (const stroke of this.strokes) {
+      c.beginPath();
+      c.moveTo(X(stroke[0][0]), Y(stroke[0][1]));
+      for (const [x, y] of stroke) c.lineTo(X(x), Y(y));
+      c.stroke();
+    }
+    if (this.shown) {
+      const r = Math.max(1.1, side * 0.0062);
+      Object.assign(c, { fillStyle: color, globalAlpha: 0.85 });
+      c.beginPath();
+      for (let i = 0; i < this.shown.length; i += 2) {
+        const x = X(this.shown[i]), y = Y(this.shown[i + 1]);
+        c.moveTo(x + r, y);
+        c.arc(x, y, r, 0, 2 * Math.PI);
+      }
+      c.fill();
+    }
+    c.globalAlpha = 1;
+  }
+
+  paint(colours) {
+    const side = this.size();
+    if (!side) return;
+    const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, side, side);
+    this.draw(context, side, colours);
+  }
+}
+
+function render({ model, el }) {
+  const state = { ...Object.fromEntries(controls.map(({ name, value }) => [name, value])), ...model.get("settings") };
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const root = make("div", { className: "genlab-stage" }, make("style", {}, STYLE));
+  const row = make("div", { className: "row" }), thread = make("i");
+  const yours = make("canvas", { className: "yours", tabIndex: 0 });
+  yours.setAttribute("role", "img");
+  yours.ariaLabel = "A square to draw a shape in, with a finger or the mouse. The buttons below hold shapes.";
+  const hint = make("p", { className: "hint" }), bar = make("div", { className: "bar" });
+  row.append(make("section", { className: "first" }, make("h3", {}, "Draw a shape"), yours,
+    make("div", { className: "thread" }, thread), hint, bar));
+  const mine = new Sheet(yours), sheets = {}, told = {}, workers = {}, past = {};
+  let strokes = [], ended = 0, frame = 0, drawing = null, begun = 0, closed = false;
+
+  for (const machine of MACHINES) {
+    const canvas = make("canvas"), loss = make("b", {}, "–"), floor = make("span");
+    canvas.setAttribute("role", "img");
+    const facts = ["likelihood", "calls a sample", ""].map((words) => make("li", {}, words, make("b")));
+    const section = make("section", { className: "machine" }, make("h3", {}, machine.name), canvas,
+      make("p", { className: "line", innerHTML: machine.line }),
+      make("p", { className: "loss" }, `${machine.loss} `, make("br"), loss, floor), make("ul", {}, ...facts));
+    section.dataset.kind = machine.kind;
+    row.append(section);
+    sheets[machine.kind] = new Sheet(canvas);
+    told[machine.kind] = { section, canvas, loss, floor, facts };
+  }
+  root.append(row);
+  const buttons = Object.keys(SHAPES).map((name) => {
+    const button = make("button", { type: "button" }, name);
+    button.addEventListener("click", () => show(name));
+    bar.append(button);
+    return [name, button];
+  });
+  el.append(root);
+
+  const night = () => {
+    root.toggleAttribute("data-night", dark());
+    for (const machine of MACHINES) told[machine.kind].section.style.setProperty("--family", dark() ? machine.night : machine.day);
+    repaint();
+  };
+  const colours = (machine) => ({ ink: dark() ? "#e6e6e6" : "#222", soft: dark() ? "#fff" : "#000",
+    color: machine && (dark() ? machine.night : machine.day) });
+
+  const times = [];
+  function paint() {
+    frame = 0;
+    const now = performance.now();
+    let moves = false;
+    if (drawing) moves = drawing(now) || moves;
+    mine.strokes = strokes;
+    mine.paint(colours());
+    for (const machine of MACHINES) {
+      const sheet = sheets[machine.kind];
+      moves = sheet.go() || moves;
+      sheet.paint(colours(machine));
+    }
+    times.push(performance.now() - now);
+    if (moves) repaint();
+  }
+  const repaint = () => { if (!closed) frame ||= requestAnimationFrame(paint); };
+
+  // What a machine told: its samples, its loss, and each fact from the moment it is seen.
+  function hear({ kind, points, step, steps, loss, floor, wrong, call, done }) {
+    const machine = MACHINES.find((one) => one.kind === kind), { section, canvas, facts, loss: said, floor: least } = told[kind];
+    Object.assign(told[kind], { step, steps, done, wrong });
+    const restart = call === 0; // a new pass begins in noise
+    if (still && !done) {
+      hint.textContent = `They train: ${percent(Math.min(...KINDS.map((k) => (told[k].step ?? 0) / (told[k].steps ?? 1))))}.`;
+      return;
+    }
+    sheets[kind].tell(points, { jump: restart });
+    const part = step / steps;
+    past[kind].push({ part, points });
+    said.textContent = signed(loss);
+    least.textContent = floor === null ? (kind === "gan" ? " at rest 0.69" : "") : ` nats; at best ${signed(floor)}`;
+    const say = (k, words, value, yes) => {
+      facts[k].firstChild.textContent = words;
+      facts[k].lastChild.textContent = value;
+      facts[k].classList.toggle("true", yes);
+    };
+    say(0, "likelihood", machine.likelihood, part > 0.05);
+    say(1, "calls a sample", call === null || done ? machine.calls : call, true);
+    if (wrong) {
+      const [name, share] = Object.entries(wrong).sort((a, b) => b[1] - a[1])[0];
+      const words = { blur: "blur", bridges: "bridges", lost: "modes lost" }[name];
+      say(2, share < 0.02 ? "astray or lost" : words, share < 0.02 ? `${percent(share)}` : percent(share), true);
+      facts[2].title = `${percent(wrong.blur)} of its samples lie beside the line, ${percent(wrong.bridges)} far from it; ` +
+        `${percent(wrong.lost)} of the line has no sample near.`;
+      canvas.ariaLabel = `${machine.name}: samples after ${step} of ${steps} steps. ${facts[2].title}`;
+    }
+    section.toggleAttribute("data-done", done);
+    const parts = KINDS.map((k) => (told[k].steps ? told[k].step / told[k].steps : 0));
+    thread.style.width = percent(parts.reduce((a, b) => a + b) / parts.length);
+    if (KINDS.every((k) => told[k].done)) finish();
+    repaint();
+  }
+
+  function finish() {
+    root.dataset.state = "done";
+    root.dataset.frame = (times.reduce((a, b) => a + b, 0) / times.length).toFixed(1);
+    hint.textContent = "Draw another shape, or choose one.";
+    el.dispatchEvent(new CustomEvent("trained"));
+  }
+
+  function stop() {
+    for (const kind of KINDS) { workers[kind]?.terminate(); delete workers[kind]; }
+  }
+
+  // All five begin anew.
+  function train() {
+    stop();
+    begun = performance.now();
+    times.length = 0;
+    root.dataset.state = "training";
+    hint.textContent = "Five machines learn it. Grey: your line.";
+    const shape = along(strokes), text = `const normals = ${normals};\n(${machines})(normals).work(self);`;
+    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    for (const kind of KINDS) {
+      Object.assign(told[kind], { step: 0, steps: 1, done: false });
+      past[kind] = [];
+      sheets[kind].strokes = strokes;
+      workers[kind] = new Worker(url);
+      workers[kind].onmessage = ({ data }) => hear(data);
+      workers[kind].postMessage({ kind, shape, seed: 1, share: state.share, seconds: still ? 1 : state.seconds });
+    }
+    setTimeout(() => URL.revokeObjectURL(url), 5000);
+  }
+
+  // A shape draws itself in a second and a half, then it is learned.
+  function show(name) {
+    stop();
+    const whole = SHAPES[name](), total = whole.reduce((sum, stroke) => sum + stroke.length, 0), start = performance.now();
+    buttons.forEach(([other, button]) => button.setAttribute("aria-pressed", other === name));
+    root.dataset.state = "drawing";
+    drawing = (now) => {
+      let left = still ? total : Math.ceil((total * (now - start)) / 1500);
+      strokes = whole.map((stroke) => { const part = stroke.slice(0, Math.max(0, left)); left -= stroke.length; return part; })
+        .filter((stroke) => stroke.length);
+      if (now - start < 1500 && !still) return true;
+      drawing = null;
+      strokes = whole;
+      train();
+      return false;
+    };
+    ended = 0;
+    repaint();
+  }
+
+  const place = ({ clientX, clientY }) => {
+    const box = yours.getBoundingClientRect(), clip = (v) => Math.max(-0.97, Math.min(0.97, v));
+    return [clip((2 * (clientX - box.left)) / box.width - 1), clip(1 - (2 * (clientY - box.top)) / box.height)];
+  };
+  yours.addEventListener("pointerdown", (event) => {
+    if (event.button > 0) return;
+    event.preventDefault();
+    yours.setPointerCapture(event.pointerId);
+    stop();
+    drawing = null;
+    buttons.forEach(([, button]) => button.setAttribute("aria-pressed", false));
+    root.dataset.state = "drawing";
+    strokes = [...(performance.now() - ended < TOGETHER ? strokes : []), [place(event)]];
+    repaint();
+  });
+  yours.addEventListener("pointermove", (event) => {
+    if (!yours.hasPointerCapture(event.pointerId)) return;
+    for (const one of event.getCoalescedEvents?.() ?? [event]) {
+      const at = place(one), last = strokes.at(-1).at(-1);
+      if (Math.hypot(at[0] - last[0], at[1] - last[1]) > 0.01) strokes.at(-1).push(at);
+    }
+    repaint();
+  });
+  const lift = (event) => {
+    if (!yours.hasPointerCapture(event.pointerId)) return;
+    yours.releasePointerCapture(event.pointerId);
+    ended = performance.now();
+    train();
+  };
+  yours.addEventListener("pointerup", lift);
+  yours.addEventListener("pointercancel", lift);
+  root.addEventListener("keydown", (event) => { // JupyterLab's own keys
+    if (!event.ctrlKey && !event.metaKey && event.key !== "Escape") event.stopPropagation();
+  });
+
+  const size = new ResizeObserver(repaint), theme = new MutationObserver(night);
+  size.observe(root);
+  theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  const dusk = matchMedia("(prefers-color-scheme: dark)");
+  dusk.addEventListener("change", night);
+  night();
+  // It begins when it is seen.
+  const seen = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    seen.disconnect();
+    show(state.shape);
+  });
+  seen.observe(yours);
+  return () => {
+    closed = true;
+    stop();
+    seen.disconnect();
+    size.disconnect();
+    theme.disconnect();
+    dusk.removeEventListener("change", night);
+  };
+}
+
+export { about, controls };
+export default { render };
