@@ -19,7 +19,7 @@ FIGURES = {  # figure: its module
         "flow": ("epidemic_posterior", "flow_warp"),
         "landscape": ("five_samplers", "paradigm_map"),
         "living": (
-            "causal_mask", "digits_live", "earth_mover", "elbo_gap", "flow_grid",
+            "causal_mask", "digits_live", "draw_a_shape", "earth_mover", "elbo_gap", "flow_grid",
             "forward_process", "game_orbit", "guidance", "kl_fit", "langevin_bias", "latent_walk",
             "next_token", "sampler_steps", "score_walk", "straight_flow",
         ),

@@ -16,6 +16,7 @@ import anywidget
 import traitlets
 
 import genlab
+from genlab_course.widgets.living.recorded import recorded
 
 FOLDER = Path(__file__).parent
 WIDTH = 760  # of a figure at most, in CSS pixels
@@ -23,6 +24,7 @@ SHARED = re.compile(r'^import (\{.*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
 SHARES = {"stage", "net", "machines"}  # modules that figures stand on
 STAGE = "draw_a_shape"  # five machines in workers: no figure over stage.js, but offered like one
 NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - SHARES - {STAGE}))
+RECORDED = FOLDER / "stills" / f"{STAGE}.json"  # written by docs/images/stage.py
 SHIPPED = Path(genlab.__file__).parent / "zoo/weights"
 NETWORKS = {  # figure: the model whose weights it holds
     "digits_live": "mnist16_diffusion",
@@ -72,7 +74,9 @@ def _scope(module: str) -> str:
 
 
 def weights(name: str) -> bytes:
-    """The weights that a figure holds, as the file that ships; none for most figures."""
+    """What a figure holds, as the file that ships: weights, a recorded run; none for most figures."""
+    if name == STAGE:
+        return RECORDED.read_bytes()
     return (SHIPPED / f"{NETWORKS[name]}.safetensors").read_bytes() if name in NETWORKS else b""
 
 
@@ -92,9 +96,13 @@ def page(name: str, ident: str, *, beside: bool = False, **state: Any) -> str:
         held = f'src="{name}.data.js" defer>' if beside else f">{data_script(name)}"
         script = f"<script {held}</script>\n"
         data = f"globalThis.living_{name}"
+    if name == STAGE:
+        data = weights(name).decode()
+        image = recorded(json.loads(data))
+    else:
+        picture = base64.b64encode(still(name)).decode()
+        image = f'<img alt="{name}: still picture" src="data:image/png;base64,{picture}">'
     start = MODEL.replace("DATA", data).replace("ID", ident).replace("STATE", json.dumps(state))
-    picture = base64.b64encode(still(name)).decode()
-    image = f'<img alt="{name}: still picture" src="data:image/png;base64,{picture}">'
     script += f'<script type="module">\n{source(name)}{start}</script>'
     return f'<div id="{ident}">{image}</div>\n{script}\n'
 

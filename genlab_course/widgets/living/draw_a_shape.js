@@ -17,7 +17,7 @@ const MACHINES = [
   { kind: "autoregressive", name: "Autoregressive", day: "#0072b2", night: "#5aa9e6", likelihood: "exact", calls: 2,
     line: "−log <i>p</i>(<i>x</i>) − log <i>p</i>(<i>y</i> | <i>x</i>)", loss: "−log likelihood" },
   { kind: "flow", name: "Normalising flow", day: "#56b4e9", night: "#8fd0f5", likelihood: "exact", calls: 1,
-    line: "−log <i>p</i>(<i>f</i>(<i>x</i>)) − log |det <i>f</i>′(<i>x</i>)|", loss: "−log likelihood" },
+    line: "−log <i>p</i>(<i>f</i>(<i>x</i>)) − log |<i>f</i>′(<i>x</i>)|", loss: "−log likelihood" },
   { kind: "vae", name: "VAE", day: "#e69f00", night: "#f0b429", likelihood: "bound", calls: 1,
     line: "KL(<i>q</i> ‖ <i>p</i>) − E log <i>p</i>(<i>x</i> | <i>z</i>)", loss: "−ELBO" },
   { kind: "gan", name: "GAN", day: "#d55e00", night: "#f4803c", likelihood: "none", calls: 1,
@@ -78,8 +78,8 @@ const STYLE = `
   border-radius: 50%; background: var(--family, transparent); }
 .genlab-stage section.first h3::before { display: none; }
 .genlab-stage p { margin: 7px 0 0; }
-.genlab-stage .line { font: italic 0 serif; font: 15px/20px "STIX Two Math", "Cambria Math", Georgia, serif; min-height: 20px; white-space: nowrap;
-  overflow: hidden; font-size: clamp(11px, 1.08cqw, 17px); }
+.genlab-stage .line { font: 15px/20px "STIX Two Math", "Cambria Math", Georgia, serif; min-height: 20px; white-space: nowrap;
+  overflow: hidden; font-size: clamp(11px, 1.05cqw, 17px); }
 .genlab-stage .line sub { line-height: 0; }
 .genlab-stage .loss { font-variant-numeric: tabular-nums; font-size: 13px; color: var(--soft); line-height: 18px; }
 .genlab-stage .loss b { color: var(--ink); font-size: 17px; font-weight: 600; }
@@ -89,8 +89,8 @@ const STYLE = `
 .genlab-stage li b { font-weight: 600; color: var(--ink); opacity: 0; transition: opacity 0.6s; text-align: right; }
 .genlab-stage li.true b { opacity: 1; }
 .genlab-stage .hint { font-size: 13px; color: var(--soft); }
-.genlab-stage .bar { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 9px; }
-.genlab-stage button, .genlab-stage input { font: inherit; font-size: 14px; min-height: 34px; padding: 2px 12px; color: inherit; background: transparent;
+.genlab-stage .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin-top: 9px; }
+.genlab-stage button, .genlab-stage input { font: inherit; font-size: 13px; min-height: 32px; padding: 2px 10px; color: inherit; background: transparent;
   border: 1px solid var(--rim); border-radius: 17px; cursor: pointer; }
 .genlab-stage button[aria-pressed=true] { border-color: var(--ink); }
 .genlab-stage button[hidden] { display: none; }
@@ -113,6 +113,7 @@ const make = (tag, more = {}, ...children) => {
   return element;
 };
 const percent = (share) => `${Math.round(100 * share)} %`;
+const wide = (share) => `${100 * share}%`;
 const signed = (value) => (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : "∞");
 
 // One square that shows points, and moves them to where they are told to be.
@@ -219,6 +220,26 @@ function render({ model, el }) {
   const colours = (machine) => ({ ink: dark() ? "#e6e6e6" : "#222", soft: dark() ? "#fff" : "#000",
     color: machine && (dark() ? machine.night : machine.day) });
 
+  // A recorded run of the ring, where nothing may move or nothing can train.
+  const recorded = ((data) => (data instanceof DataView ? JSON.parse(new TextDecoder().decode(data)) : data))(model.get("data"));
+  function record(words) {
+    strokes = SHAPES.ring();
+    for (const kind of KINDS) {
+      past[kind] = [];
+      sheets[kind].strokes = strokes;
+      if (recorded?.[kind]) hear({ kind, call: null, done: true, ...recorded[kind], points: Float32Array.from(recorded[kind].points, (v) => v / 1000) });
+    }
+    root.dataset.state = "recorded";
+    hint.textContent = words;
+    repaint();
+  }
+  function fail() {
+    stop();
+    for (const [, button] of buttons) button.hidden = true;
+    Object.assign(yours.style, { pointerEvents: "none", borderStyle: "solid" });
+    record("A recorded run: this browser lets nothing train here.");
+  }
+
   const times = [];
   function paint() {
     frame = 0;
@@ -240,7 +261,7 @@ function render({ model, el }) {
   // What a machine told: its samples, its loss, and each fact from the moment it is seen.
   function hear({ kind, points, step, steps, loss, floor, wrong, call, done }) {
     const machine = MACHINES.find((one) => one.kind === kind), { section, canvas, facts, loss: said, floor: least } = told[kind];
-    Object.assign(told[kind], { step, steps, done, wrong });
+    Object.assign(told[kind], { step, steps, done, said: { points, step, steps, loss, floor, wrong } });
     const restart = call === 0; // a new pass begins in noise
     if (still && !done) {
       hint.textContent = `They train: ${percent(Math.min(...KINDS.map((k) => (told[k].step ?? 0) / (told[k].steps ?? 1))))}.`;
@@ -268,8 +289,8 @@ function render({ model, el }) {
     }
     section.toggleAttribute("data-done", done);
     const parts = KINDS.map((k) => (told[k].steps ? told[k].step / told[k].steps : 0));
-    thread.style.width = percent(parts.reduce((a, b) => a + b) / parts.length);
-    if (KINDS.every((k) => told[k].done)) finish();
+    thread.style.width = wide(parts.reduce((a, b) => a + b) / parts.length);
+    if (root.dataset.state === "training" && KINDS.every((k) => told[k].done)) finish();
     repaint();
   }
 
@@ -277,7 +298,7 @@ function render({ model, el }) {
     root.dataset.state = "done";
     root.dataset.frame = (times.reduce((a, b) => a + b, 0) / times.length).toFixed(1);
     hint.textContent = "Draw another shape, or choose one.";
-    el.dispatchEvent(new CustomEvent("trained"));
+    el.dispatchEvent(new CustomEvent("trained", { detail: told }));
   }
 
   function stop() {
@@ -297,8 +318,9 @@ function render({ model, el }) {
       Object.assign(told[kind], { step: 0, steps: 1, done: false });
       past[kind] = [];
       sheets[kind].strokes = strokes;
-      workers[kind] = new Worker(url);
+      try { workers[kind] = new Worker(url); } catch { fail(); return; }
       workers[kind].onmessage = ({ data }) => hear(data);
+      workers[kind].onerror = fail;
       workers[kind].postMessage({ kind, shape, seed: 1, share: state.share, seconds: still ? 1 : state.seconds });
     }
     setTimeout(() => URL.revokeObjectURL(url), 5000);
@@ -367,9 +389,10 @@ function render({ model, el }) {
   night();
   // It begins when it is seen.
   const seen = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
+    if (closed || !entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
-    show(state.shape);
+    if (still) record("A recorded run. Draw, or choose a shape, and they train on it.");
+    else show(state.shape);
   });
   seen.observe(yours);
   return () => {

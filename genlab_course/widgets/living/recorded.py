@@ -1,0 +1,44 @@
+"""The opening stage where no script runs: its recorded run as vector graphics, by day and night."""
+
+from typing import Any
+
+RING = 0.62  # radius of the ring, where the square is 2 wide
+NAMES = {  # machine: what it is called, its colours by day and night
+    "autoregressive": ("Autoregressive", "#0072b2", "#5aa9e6"),
+    "flow": ("Normalising flow", "#56b4e9", "#8fd0f5"),
+    "vae": ("VAE", "#e69f00", "#f0b429"),
+    "gan": ("GAN", "#d55e00", "#f4803c"),
+    "diffusion": ("Diffusion", "#009e73", "#2fbf93"),
+}
+STYLE = """<style>.genlab-still { display: flex; flex-wrap: wrap; gap: 14px; font: 15px/1.4 system-ui, sans-serif; }
+.genlab-still figure { flex: 1 1 150px; margin: 0; } .genlab-still svg { display: block; width: 100%; }
+.genlab-still rect { fill: #8881; stroke: #8886; } .genlab-still circle { fill: none; stroke: #888; }
+.genlab-still path { fill: none; stroke: var(--day); stroke-width: 13; stroke-linecap: round; opacity: 0.85; }
+@media (prefers-color-scheme: dark) { .genlab-still path { stroke: var(--night); } }</style>"""
+
+
+def square(name: str, inside: str, colours: str = "") -> str:
+    """One square with its name above it."""
+    ring = f'<circle r="{1000 * RING:g}" stroke-width="{14 if colours else 30}"/>'
+    return (
+        f'<figure style="{colours}"><b>{name}</b><svg viewBox="-1010 -1010 2020 2020">'
+        f'<rect x="-1000" y="-1000" width="2000" height="2000" rx="70" stroke-width="8"/>{ring}{inside}'
+        "</svg></figure>"
+    )
+
+
+def dots(points: list[int]) -> str:
+    """Points [x, y, x, y, ...] in thousandths, y upwards, as one path of round ends."""
+    pairs = zip(points[::2], points[1::2], strict=True)
+    return "".join(f"M{x} {-y}h0" for x, y in pairs if max(abs(x), abs(y)) < 1000)
+
+
+def recorded(run: dict[str, Any]) -> str:
+    """HTML of a recorded run: the ring that was drawn, and what each machine makes of it."""
+    drawn = square("Draw a shape", "")
+    machines = "".join(
+        square(name, f'<path d="{dots(run[kind]["points"])}"/>', f"--day: {day}; --night: {night}")
+        for kind, (name, day, night) in NAMES.items()
+    )
+    said = "A ring, and what five generative models make of it after twenty seconds of training."
+    return f'{STYLE}<div class="genlab-still" role="img" aria-label="{said}">{drawn}{machines}</div>'

@@ -1,0 +1,166 @@
+"""The opening stage: five machines held to torch, and the stage itself as a visitor has it."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from genlab_course.widgets import living
+from tests.browser.living import replay
+from tests.browser.living.golden import machines as golden
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROWS = 9
+LOAD = """text => {
+    const url = URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
+    return import(url).then(module => { globalThis.M = module.default; });
+}"""
+NUMBERS = """(kind, rows) => {
+    const normal = M.normals(3), machine = new M.KINDS[kind](normal);
+    for (const {theta} of machine.nets) {
+        for (let i = 0; i < theta.length; i++) theta[i] += 0.05 * normal();
+    }
+    const x = Float64Array.from({length: 2 * rows}, normal), noise = machine.noise(normal, rows);
+    const plain = list => list.map(a => Array.from(a)), all = what => plain(machine.nets.map(n => n[what]));
+    const start = all('theta'), losses = {}, grads = {};
+    for (const [, loss] of machine.optimisers) {
+        machine.nets.forEach(net => net.clear());
+        losses[loss] = machine[loss](x, rows, noise);
+        grads[loss] = all('grad');
+    }
+    for (let k = 0; k < 3; k++) for (const [optimiser, loss] of machine.optimisers) {
+        optimiser.nets.forEach(net => net.clear());
+        machine[loss](x, rows, noise);
+        optimiser.go(1e-3);
+    }
+    const z = Float64Array.from({length: 4 * rows}, normal);
+    return {x: Array.from(x), noise: plain(noise), start, losses, grads, after: all('theta'),
+        z: Array.from(z), sample: Array.from(machine.sample(z, rows))};
+}"""
+
+
+def module(mistake=None):
+    """machines.js as a module of its own, perhaps with a mistake planted in it."""
+    text = (living.FOLDER / "machines.js").read_text(encoding="utf-8")
+    if mistake:
+        assert text.count(mistake["old"]) == 1, mistake
+        text = text.replace(mistake["old"], mistake["new"])
+    stage = (living.FOLDER / "stage.js").read_text(encoding="utf-8")
+    (normals,) = re.findall(r"export (function normals.*?\n}\n)", stage, re.DOTALL)
+    made = "export default { ...machines(normals), normals };"
+    return normals + text.replace("export function machines", "function machines") + made
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    """A blank page."""
+    page = browser.new_page()
+    page.set_content("<!doctype html>")
+    yield page
+    page.close()
+
+
+def far(one, other):
+    """The largest difference, against the largest number or 1."""
+    one, other = (torch.as_tensor(v, dtype=torch.float64) for v in (one, other))
+    return float((one - other).abs().max() / other.abs().max().clamp(min=1))
+
+
+def furthest(page, kind):
+    """How far a machine's losses, gradients, three steps of Adam and samples are from torch's."""
+    found = page.evaluate(f"([kind, rows]) => ({NUMBERS})(kind, rows)", [kind, ROWS])
+    x = torch.tensor(found["x"], dtype=torch.float64).view(-1, 2)
+    noise = [torch.tensor(v, dtype=torch.float64) for v in found["noise"]]
+    noise = [v if len(v) == ROWS else v.view(-1, 2) for v in noise]
+    nets, apart = golden.networks(kind), []
+    parts = {"loss": (golden.LOSSES[kind], range(len(nets)))}
+    if kind == "gan":
+        parts = {"critic_loss": (golden.gan_critic, [0]), "loss": (golden.gan, [1])}
+    for name, (loss, which) in parts.items():
+        golden.load(nets, found["start"])
+        for net in nets:
+            net.zero_grad()
+        value = loss(nets, x, noise)
+        value.backward()
+        apart.append(far(found["losses"][name], value.detach()))
+        apart += [far(found["grads"][name][j], golden.flat(nets[j], "grad")) for j in which]
+    golden.load(nets, found["start"])
+    betas = golden.BETAS.get(kind, (0.9, 0.99))
+    adams = {name: torch.optim.Adam([p for j in which for p in nets[j].parameters()], 1e-3, betas)
+             for name, (_, which) in parts.items()}  # fmt: skip
+    for _ in range(3):
+        for name, (loss, _) in parts.items():
+            adams[name].zero_grad()
+            loss(nets, x, noise).backward()
+            adams[name].step()
+    apart += [far(found["after"][j], golden.flat(net, "theta")) for j, net in enumerate(nets)]
+    z = torch.tensor(found["z"], dtype=torch.float64)
+    with torch.no_grad():
+        apart.append(far(found["sample"], sampled(kind, nets, z).flatten()))
+    return max(apart)
+
+
+def sampled(kind, nets, z):
+    """What a machine draws from normal numbers, by torch."""
+    first, more = z[: 2 * ROWS].view(-1, 2), z[2 * ROWS :].view(-1, 2)
+    if kind == "vae":
+        return nets[1](first) + first + nets[2][0].exp() * more
+    if kind == "gan":
+        return golden.generated(nets[1], first)
+    if kind == "flow":  # the root of f(x) = z, found coupling by coupling
+        columns = [first[:, 0], first[:, 1]]
+        for k in reversed(range(golden.COUPLINGS)):
+            told = nets[k](columns[k % 2][:, None])
+            s = golden.REACH * torch.tanh(told[:, 0] / golden.REACH)
+            columns[1 - k % 2] = (columns[1 - k % 2] - told[:, 1]) * (-s).exp()
+        x = torch.stack(columns, 1)
+        torch.testing.assert_close(golden.flow_forward(nets, x)[0], first)
+        return x
+    if kind == "autoregressive":
+        return quantiles(nets[0], torch.special.ndtr(first))
+    return denoised(nets[0], first)
+
+
+def quantiles(net, u):
+    """Where the two distribution functions reach u, bins being flat."""
+    low, high = golden.EDGES[:2]
+    width = (high - low) / golden.SIDE
+
+    def reach(tokens, u):
+        hot = torch.nn.functional.one_hot(tokens, golden.SIDE + 1).double()
+        p = net(hot).softmax(1)
+        total = p.cumsum(1)
+        k = torch.searchsorted(total, u[:, None].contiguous()).clamp(max=golden.SIDE - 1)
+        before = total.gather(1, k) - p.gather(1, k)
+        return low + width * (k + (u[:, None] - before) / p.gather(1, k))[:, 0]
+
+    x = reach(torch.full((len(u),), golden.SIDE), u[:, 0])
+    return torch.stack([x, reach(golden.bins(x), u[:, 1])], 1)
+
+
+def denoised(net, x, steps=100):
+    """DDIM's deterministic steps along the quarter circle."""
+    angles = torch.linspace(0, torch.pi / 2, steps + 1, dtype=torch.float64)
+    for now, then in zip(angles[1:].flip(0), angles[:-1].flip(0), strict=True):
+        clock = [f(w * now).expand(len(x), 1) for w in (1, 2, 4) for f in (torch.cos, torch.sin)]
+        v = net(torch.cat([x, *clock], 1))
+        clean, noise = now.cos() * x - now.sin() * v, now.sin() * x + now.cos() * v
+        x = then.cos() * clean + then.sin() * noise
+    return x
+
+
+@pytest.mark.parametrize("kind", golden.KINDS)
+def test_losses_gradients_steps_and_samples_are_torchs(kind, page):
+    page.evaluate(LOAD, module())
+    assert furthest(page, kind) < 1e-5
+
+
+MISTAKES = [m for m in replay.mistakes("machines") if "kind" in m]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[m["mistake"] for m in MISTAKES])
+def test_a_planted_mistake_is_told_apart(mistake, page):
+    page.evaluate(LOAD, module(mistake))
+    assert not furthest(page, mistake["kind"]) < 1e-5
