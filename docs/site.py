@@ -36,7 +36,7 @@ from genlab_course import questions
 from genlab_course.demos import PAGES
 from genlab_course.places import key_of
 from genlab_course.standings import GROUPS, THUMBNAILS
-from genlab_course.start_page import HERO, HERO_ALT, slug
+from genlab_course.start_page import HERO, slug
 from genlab_course.widgets import living
 from genlab_course.widgets.explorer import caption
 
@@ -577,10 +577,11 @@ def landing(pages):
     """Return the first page: what moves, where to begin, the search, and everything by groups."""
     parts = [
         "<h1>Generative models from first principles</h1>",
+        '<p class="lead">Draw a shape. Five machines learn it, here, from nothing.</p>',
+        f'<div class="opening">{living.page(living.STAGE, living.STAGE)}</div>',
         "<p>Fifteen lessons, seven systems in miniature and a frontier. Each objective and each "
         "sampler is derived, written in a few lines that you can run, trained in front of you on a "
         "laptop's CPU, and checked by a second route.</p>",
-        f'<div class="hero">{film(HERO.name, HERO_STILL, HERO_ALT)}</div>',
         '<p class="buttons"><a href="01_four_paradigm_map.html">▶ Start: lesson 01</a>'
         f'<a href="{SOURCE}README.md">Run it yourself</a><a href="teaching.html">Teach it</a>'
         '<a href="api/genlab.html">The library</a>'

@@ -18,7 +18,7 @@ from genlab_course.widgets import living
 from tests.browser.lab import CHROMIUM, FLAGS
 
 KINDS = ("autoregressive", "flow", "vae", "gan", "diffusion")
-HEAD = '<!doctype html><meta charset="utf-8"><body style="margin: 0">'
+HEAD = '<!doctype html><meta charset="utf-8"><body style="margin: 0; font-family: system-ui">'
 TELL = """() => new Promise(done => document.getElementById("stage").addEventListener("trained",
     ({ detail }) => done(Object.fromEntries(Object.entries(detail).map(([kind, { said }]) =>
         [kind, { ...said, points: Array.from(said.points, v => Math.round(1000 * v)) }])))))"""
@@ -26,9 +26,8 @@ TELL = """() => new Promise(done => document.getElementById("stage").addEventLis
 
 def main():
     """Write the record and the still picture."""
-    living.RECORDED.touch()
-    empty = dict.fromkeys(KINDS, {"points": []})
-    if not living.RECORDED.read_bytes():
+    if not living.RECORDED.exists():
+        empty = {kind: {"points": []} for kind in KINDS}
         living.RECORDED.write_text(json.dumps(empty), encoding="utf-8")
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)

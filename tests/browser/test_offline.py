@@ -132,14 +132,14 @@ def test_the_section_being_read_is_marked_whatever_letters_its_heading_has(site,
 
 def test_a_film_rests_for_who_wants_no_motion_and_is_stopped_by_its_button(site, offline, tmp_path):
     site.write_site(tmp_path, [], ())
-    film, moving, still = (
-        offline.locator(f".hero {part}") for part in (".film", ".moving", ".resting")
-    )
+    text = site.page("A film", site.film(site.HERO.name, site.HERO_STILL, "five families"))
+    (tmp_path / "film.html").write_text(text, encoding="utf-8")
+    film, moving, still = (offline.locator(part) for part in (".film", ".moving", ".resting"))
     for scripts in (True, False):
         offline.emulate_media(reduced_motion="reduce")
         if not scripts:
             offline.route("**/page.js", lambda route: route.fulfill(body=""))
-        offline.goto((tmp_path / "index.html").as_uri())
+        offline.goto((tmp_path / "film.html").as_uri())
         assert still.is_visible()
         assert not moving.is_visible()
         offline.emulate_media(reduced_motion="no-preference")

@@ -376,7 +376,8 @@ def test_living_figures_live_in_the_lesson_and_on_the_first_page(folder):
     first = (folder / "index.html").read_text(encoding="utf-8")
     assert lesson.count('<div id="living-') == lesson.count("el.end = render(") == 1
     assert [name for name in site.LIVING if f'<div id="{name}">' in first] == list(site.LIVING)
-    assert first.count("el.end = render(") == first.count("<section>") == len(site.LIVING)
+    assert first.count("<section>") == len(site.LIVING)
+    assert first.count("el.end = render(") == 1 + len(site.LIVING)  # the opening stage, and these
     assert first.count('"autoplay": true') == 1
     for name in re.findall(r'src="(\w+)\.data\.js"', first):
         assert "globalThis.living_" in (folder / f"{name}.data.js").read_text()[:40]

@@ -74,7 +74,7 @@ def _scope(module: str) -> str:
 
 
 def weights(name: str) -> bytes:
-    """What a figure holds, as the file that ships: weights, a recorded run; none for most figures."""
+    """What a figure holds, as the file that ships: weights, or a recorded run; mostly nothing."""
     if name == STAGE:
         return RECORDED.read_bytes()
     return (SHIPPED / f"{NETWORKS[name]}.safetensors").read_bytes() if name in NETWORKS else b""

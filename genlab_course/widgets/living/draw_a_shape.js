@@ -63,7 +63,7 @@ function along(strokes, n = POINTS) {
 }
 
 const STYLE = `
-.genlab-stage { container-type: inline-size; font: 15px/1.4 var(--genlab-face, system-ui, "DejaVu Sans", sans-serif);
+.genlab-stage { container-type: inline-size; font-size: 15px; line-height: 1.4;
   --ink: #222; --soft: #6b6b6b; --rim: #dcdad4; --sheet: #fff; color: var(--ink); }
 .genlab-stage[data-night] { --ink: #e6e6e6; --soft: #a2a2a2; --rim: #343a42; --sheet: #101215; }
 .genlab-stage .row { display: grid; gap: 14px clamp(10px, 1.3cqw, 24px); align-items: start;
@@ -77,10 +77,10 @@ const STYLE = `
 .genlab-stage h3::before { content: ""; display: inline-block; width: 10px; height: 10px; margin-right: 7px;
   border-radius: 50%; background: var(--family, transparent); }
 .genlab-stage section.first h3::before { display: none; }
-.genlab-stage p { margin: 7px 0 0; }
-.genlab-stage .line { font: 15px/20px "STIX Two Math", "Cambria Math", Georgia, serif; min-height: 20px; white-space: nowrap;
+.genlab-stage p { margin: 7px 0 0; max-width: none; overflow: visible; }
+.genlab-stage .maths { font: 15px/20px "Genlab Serif", "STIX Two Math", "Cambria Math", Georgia, serif; min-height: 20px; white-space: nowrap;
   overflow: hidden; font-size: clamp(11px, 1.05cqw, 17px); }
-.genlab-stage .line sub { line-height: 0; }
+.genlab-stage .maths sub { line-height: 0; }
 .genlab-stage .loss { font-variant-numeric: tabular-nums; font-size: 13px; color: var(--soft); line-height: 18px; }
 .genlab-stage .loss b { color: var(--ink); font-size: 17px; font-weight: 600; }
 .genlab-stage ul { list-style: none; margin: 6px 0 0; padding: 0; font-size: 13px; line-height: 19px; }
@@ -94,16 +94,16 @@ const STYLE = `
   border: 1px solid var(--rim); border-radius: 17px; cursor: pointer; }
 .genlab-stage button[aria-pressed=true] { border-color: var(--ink); }
 .genlab-stage button[hidden] { display: none; }
-.genlab-stage .thread { height: 3px; border-radius: 2px; margin-top: 12px; background: var(--rim); overflow: hidden; }
-.genlab-stage .thread i { display: block; height: 100%; width: 0; background: var(--soft); }
+.genlab-stage .progress { height: 3px; border-radius: 2px; margin-top: 12px; background: var(--rim); overflow: hidden; }
+.genlab-stage .progress i { display: block; height: 100%; width: 0; background: var(--soft); }
 @container (max-width: 880px) {
   .genlab-stage .row { grid-template-columns: repeat(3, minmax(0, 1fr)); }
-  .genlab-stage .line { font-size: clamp(11px, 1.9cqw, 16px); }
+  .genlab-stage .maths { font-size: clamp(11px, 1.9cqw, 16px); }
 }
 @container (max-width: 560px) {
   .genlab-stage .row { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .genlab-stage section.first { grid-column: 1 / -1; }
-  .genlab-stage .line { font-size: clamp(11px, 3.6cqw, 16px); }
+  .genlab-stage .maths { font-size: clamp(11px, 3.6cqw, 16px); }
   .genlab-stage button { min-height: 44px; border-radius: 22px; }
 }`;
 
@@ -187,7 +187,7 @@ function render({ model, el }) {
   yours.ariaLabel = "A square to draw a shape in, with a finger or the mouse. The buttons below hold shapes.";
   const hint = make("p", { className: "hint" }), bar = make("div", { className: "bar" });
   row.append(make("section", { className: "first" }, make("h3", {}, "Draw a shape"), yours,
-    make("div", { className: "thread" }, thread), hint, bar));
+    make("div", { className: "progress" }, thread), hint, bar));
   const mine = new Sheet(yours), sheets = {}, told = {}, workers = {}, past = {};
   let strokes = [], ended = 0, frame = 0, drawing = null, begun = 0, closed = false;
 
@@ -196,7 +196,7 @@ function render({ model, el }) {
     canvas.setAttribute("role", "img");
     const facts = ["likelihood", "calls a sample", ""].map((words) => make("li", {}, words, make("b")));
     const section = make("section", { className: "machine" }, make("h3", {}, machine.name), canvas,
-      make("p", { className: "line", innerHTML: machine.line }),
+      make("p", { className: "maths", innerHTML: machine.line }),
       make("p", { className: "loss" }, `${machine.loss} `, make("br"), loss, floor), make("ul", {}, ...facts));
     section.dataset.kind = machine.kind;
     row.append(section);

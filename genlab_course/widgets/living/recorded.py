@@ -10,19 +10,24 @@ NAMES = {  # machine: what it is called, its colours by day and night
     "gan": ("GAN", "#d55e00", "#f4803c"),
     "diffusion": ("Diffusion", "#009e73", "#2fbf93"),
 }
-STYLE = """<style>.genlab-still { display: flex; flex-wrap: wrap; gap: 14px; font: 15px/1.4 system-ui, sans-serif; }
-.genlab-still figure { flex: 1 1 150px; margin: 0; } .genlab-still svg { display: block; width: 100%; }
-.genlab-still rect { fill: #8881; stroke: #8886; } .genlab-still circle { fill: none; stroke: #888; }
-.genlab-still path { fill: none; stroke: var(--day); stroke-width: 13; stroke-linecap: round; opacity: 0.85; }
-@media (prefers-color-scheme: dark) { .genlab-still path { stroke: var(--night); } }</style>"""
+STYLE = """<style>
+.genlab-still { display: flex; flex-wrap: wrap; gap: 14px; font: 15px/1.5 system-ui, sans-serif; }
+.genlab-still figure { flex: 1 1 150px; margin: 0; }
+.genlab-still svg { display: block; width: 100%; }
+.genlab-still rect { fill: #8881; stroke: #8886; }
+.genlab-still circle { fill: none; stroke: #888; }
+.genlab-still path { fill: none; stroke: var(--day); stroke-width: 24; stroke-linecap: round; }
+@media (prefers-color-scheme: dark) { .genlab-still path { stroke: var(--night); } }
+</style>"""
 
 
 def square(name: str, inside: str, colours: str = "") -> str:
     """One square with its name above it."""
-    ring = f'<circle r="{1000 * RING:g}" stroke-width="{14 if colours else 30}"/>'
+    width, part = (20, 0.35) if colours else (36, 1)
     return (
         f'<figure style="{colours}"><b>{name}</b><svg viewBox="-1010 -1010 2020 2020">'
-        f'<rect x="-1000" y="-1000" width="2000" height="2000" rx="70" stroke-width="8"/>{ring}{inside}'
+        '<rect x="-1000" y="-1000" width="2000" height="2000" rx="70" stroke-width="8"/>'
+        f'<circle r="{1000 * RING:g}" stroke-width="{width}" opacity="{part}"/>{inside}'
         "</svg></figure>"
     )
 
@@ -41,4 +46,6 @@ def recorded(run: dict[str, Any]) -> str:
         for kind, (name, day, night) in NAMES.items()
     )
     said = "A ring, and what five generative models make of it after twenty seconds of training."
-    return f'{STYLE}<div class="genlab-still" role="img" aria-label="{said}">{drawn}{machines}</div>'
+    return (
+        f'{STYLE}<div class="genlab-still" role="img" aria-label="{said}">{drawn}{machines}</div>'
+    )

@@ -1,6 +1,5 @@
 """The opening stage: five machines held to torch, and the stage itself as a visitor has it."""
 
-import json
 import re
 
 import pytest
@@ -23,7 +22,8 @@ NUMBERS = """(kind, rows) => {
         for (let i = 0; i < theta.length; i++) theta[i] += 0.05 * normal();
     }
     const x = Float64Array.from({length: 2 * rows}, normal), noise = machine.noise(normal, rows);
-    const plain = list => list.map(a => Array.from(a)), all = what => plain(machine.nets.map(n => n[what]));
+    const plain = list => list.map(a => Array.from(a));
+    const all = what => plain(machine.nets.map(net => net[what]));
     const start = all('theta'), losses = {}, grads = {};
     for (const [, loss] of machine.optimisers) {
         machine.nets.forEach(net => net.clear());
@@ -164,3 +164,74 @@ MISTAKES = [m for m in replay.mistakes("machines") if "kind" in m]
 def test_a_planted_mistake_is_told_apart(mistake, page):
     page.evaluate(LOAD, module(mistake))
     assert not furthest(page, mistake["kind"]) < 1e-5
+
+
+HEAD = '<!doctype html><meta charset="utf-8"><body style="margin: 0">'
+STATE = "document.querySelector('.genlab-stage').dataset.state"
+SAID = "() => [...document.querySelectorAll('.machine')].map(s => s.innerText)"
+LIKELIHOOD = ["exact", "exact", "bound", "none", "bound"]
+CALLS = [2, 1, 1, 1, 100]
+
+
+@pytest.fixture
+def stage(browser, tmp_path):
+    """Opens the stage as a file, with a fiftieth of the training; fails if the page did."""
+    troubles, contexts = [], []
+
+    def show(script="", **context):
+        contexts.append(browser.new_context(viewport={"width": 1400, "height": 700}, **context))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.add_init_script(script)
+        path = tmp_path / "stage.html"
+        quick = living.page(living.STAGE, "stage", settings={"share": 0.02, "seconds": 0.1})
+        path.write_text(HEAD + quick, encoding="utf-8")
+        page.goto(path.as_uri())
+        page.wait_for_selector(".genlab-stage")
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def done(page):
+    """Wait until all five have learned."""
+    page.wait_for_function(f"() => {STATE} === 'done'", timeout=120_000)
+
+
+def facts(page):
+    """What stands under each machine: likelihood and calls."""
+    found = [text.splitlines() for text in page.evaluate(SAID)]
+    words = [text[text.index("likelihood") + 1] for text in found]
+    return words, [int(text[text.index("calls a sample") + 1]) for text in found]
+
+
+def test_a_ring_draws_itself_and_a_shape_that_is_drawn_is_learned(stage, report_row):
+    page = stage()
+    done(page)
+    assert facts(page) == (LIKELIHOOD, CALLS)
+    frame = page.evaluate("document.querySelector('.genlab-stage').dataset.frame")
+    report_row(f"opening stage: {frame} ms of script a frame")
+    before = page.evaluate(SAID)
+    box = page.locator("canvas.yours").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 220, box["y"] + 200, steps=8)
+    page.mouse.up()
+    assert page.evaluate(STATE) == "training"
+    done(page)
+    assert page.evaluate(SAID) != before
+    page.get_by_role("button", name="two moons").press("Enter")
+    page.wait_for_function(f"() => {STATE} === 'training'")
+    done(page)
+
+
+def test_for_who_wants_no_motion_and_where_no_worker_runs_a_recorded_run_stands_in(stage):
+    for page in (stage(reduced_motion="reduce"), stage("delete globalThis.Worker")):
+        page.wait_for_function(f"() => {STATE} === 'recorded'")
+        assert facts(page) == (LIKELIHOOD, CALLS)
+        ink = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
+        page.wait_for_timeout(100)
+        assert all(canvas.evaluate(ink) for canvas in page.locator("canvas").all())
