@@ -37,7 +37,8 @@ LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
 
 def draws(code):
     """Whether some code shows a widget whose kernel draws (others: tests/browser/living)."""
-    return bool(set(re.findall(r"\bwidgets\.(\w+)\(", code)) - WORDS - set(living.NAMES))
+    called = set(re.findall(r"\bwidgets\.(\w+)\(", code))
+    return bool(called - WORDS - {*living.NAMES, living.STAGE})
 
 
 def _free_port():
