@@ -124,7 +124,7 @@ SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # lab: title, the families 
     "flow_density_estimator": ("Flow density estimator", (FLOW,)),
 }
 FRONTIER: dict[str, tuple[str, tuple[str, ...]]] = {  # what the field has added; as SYSTEMS
-    "flow_matching": ("Flow matching", (SCORE,)),
+    "flow_matching": ("Flow matching", (FLOW, SCORE)),
     "few_step": ("Few steps", (SCORE,)),
     "speedrun": ("The speed-run", (SCORE,)),
     "discrete_and_parallel": ("Discrete and parallel", (AUTOREGRESSIVE, SCORE)),

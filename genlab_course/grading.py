@@ -112,7 +112,7 @@ RETIRED = (
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",
     "15.alphafold3", "15.wan", "15.sora2", "15.disguises",
     "12.v-against-eps",
-    "fm.budget",
+    "fm.budget", "fm.own-pairs", "fm.predict-times",
     "large.line",
     "few.straightness",
     "ld.captions", "ld.pipeline", "ld.pixel-std",

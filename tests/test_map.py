@@ -35,7 +35,7 @@ from genlab.map import (
         (12, (SCORE,)),
         ("latent_diffusion", (LATENT, SCORE)),
         ("flow_density_estimator", (FLOW,)),
-        ("flow_matching", (SCORE,)),
+        ("flow_matching", (FLOW, SCORE)),
         ("few_step", (SCORE,)),
         ("speedrun", (SCORE,)),
         ("discrete_and_parallel", (AUTOREGRESSIVE, SCORE)),

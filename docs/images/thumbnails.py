@@ -44,7 +44,7 @@ CHOSEN = {
     "few_step": ("draw.rows(", 0, (0.127, 0.16, 0.65, 0.905)),
     "speedrun": ("import warnings", 0, (0.104, 0.18, 0.46, 0.81)),
     "predict_the_large_run": ("asked.items() <= r.items()", 0, (0.07, 0.05, 1.0, 0.9)),
-    "flow_matching": ("letter's dots come from one connected", 0, (0.73, 0.1, 1.0, 1.0)),
+    "flow_matching": ("letter's dots come from one connected", 0, (0.52, 0.67, 1.0, 1.0)),
 }
 
 

@@ -12,7 +12,7 @@ from genlab_course.predictions import Prediction
 
 STEP = Prediction("fm.predict-step", between=(0, 3))
 BEND = Prediction("fm.predict-bend", choices=("2", "10", "more than 50"), unit="times")
-TIMES = Prediction("fm.predict-times", choices=("lower", "equal", "higher"))
+LABEL = Prediction("fm.predict-label", between=(-2, 2))
 
 
 def marginal_velocity(x: Tensor, t: float, points: Tensor) -> Tensor:
@@ -101,6 +101,12 @@ def took_the_likeliest_point(x, t, points):
     return (x - points[nearest]) / t
 
 
+def used_the_other_papers_time_for_the_arrow(x, t, points):
+    gaps = x[:, None] - t * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * (1 - t) ** 2), 1)
+    return (weights @ points - x) / (1 - t)
+
+
 VELOCITY = Exercise(
     id="fm.marginal-velocity",
     right=marginal_velocity,
@@ -128,6 +134,8 @@ VELOCITY = Exercise(
         "This is the best guess of the data, the hard part. The velocity follows from it.",
         took_the_likeliest_point,
         "You took the likeliest point; what is wanted is a mean over all of them.",
+        used_the_other_papers_time_for_the_arrow,
+        "Consistent, but in the other papers' time, with noise at 0 and data at 1.",
     ),
 )
 
@@ -262,6 +270,12 @@ def took_n_times_for_n_steps(network, x, n_steps):
     return x
 
 
+def took_one_step_more(network, x, n_steps):
+    for t in torch.linspace(1, 0, n_steps + 1):
+        x = x - network(x, t.expand(len(x))) / n_steps
+    return x
+
+
 SAMPLER = Exercise(
     id="fm.sampler",
     right=flow_sample,
@@ -280,6 +294,8 @@ SAMPLER = Exercise(
         "You forgot the length of a step, 1 / n_steps.",
         took_n_times_for_n_steps,
         "n steps have n + 1 times, both ends counted; the last one, t = 0, is never asked.",
+        took_one_step_more,
+        "You took n + 1 steps: at the last of the n + 1 times, t = 0, you have arrived.",
     ),
 )
 
@@ -409,6 +425,18 @@ def let_the_library_divide_by_one_less(walk):
     return velocity.var(0).sum(-1).mean()
 
 
+def compared_the_length_of_path_and_chord(walk):
+    length = (walk[:-1] - walk[1:]).norm(dim=-1).sum(0)
+    chord = (walk[0] - walk[-1]).norm(dim=-1)
+    return (length - chord).mean()
+
+
+def compared_the_squared_length_of_path_and_chord(walk):
+    length = (walk[:-1] - walk[1:]).norm(dim=-1).sum(0)
+    chord = (walk[0] - walk[-1]).norm(dim=-1)
+    return (length**2 - chord**2).mean()
+
+
 MISSING = Exercise(
     id="fm.bend",
     right=missing_term,
@@ -440,56 +468,10 @@ MISSING = Exercise(
         "Right for each path; what is wanted is the mean over paths, one number.",
         let_the_library_divide_by_one_less,
         "var() divides by n - 1; an integral over time divides by n (correction=0).",
-    ),
-)
-
-
-def own_pairs(network: Callable[..., Tensor], eps: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:
-    """Each noise with the sample that the flow makes of it."""
-    x0 = flow_sample(network, eps, n_steps)
-    return x0, eps
-
-
-def swapped_data_and_noise(network, eps, n_steps):
-    x0 = flow_sample(network, eps, n_steps)
-    return eps, x0
-
-
-def took_one_step(network, eps, n_steps):
-    x0 = flow_sample(network, eps, 1)
-    return x0, eps
-
-
-def moved_the_partners(network, eps, n_steps):
-    x0 = flow_sample(network, eps, n_steps)
-    return x0, eps.flip(0)
-
-
-def gave_the_data_alone(network, eps, n_steps):
-    x0 = flow_sample(network, eps, n_steps)
-    return x0, x0
-
-
-def gave_the_first_velocity(network, eps, n_steps):
-    return network(eps, torch.ones(len(eps))), eps
-
-
-OWN_PAIRS = Exercise(
-    id="fm.own-pairs",
-    right=own_pairs,
-    cases=tuple((*_batch(n, 4, 2)[:2], n) for n in (20, 7)),
-    atol=1e-5,
-    mistakes=Mistake.pairs(
-        swapped_data_and_noise,
-        "The right pairs the wrong way round: return the data first, as in every batch.",
-        took_one_step,
-        "You took one step: that is the mean of the data for all. Follow the flow to its end.",
-        moved_the_partners,
-        "Your rows have moved: each noise keeps the sample that the flow made of *it*.",
-        gave_the_data_alone,
-        "The second of the pair is the noise that you began with; it was overwritten.",
-        gave_the_first_velocity,
-        "This is the velocity at the start, not where the flow ends.",
+        compared_the_length_of_path_and_chord,
+        "You compared lengths. The budget is about squared velocities, also along the chord.",
+        compared_the_squared_length_of_path_and_chord,
+        "You squared the whole length of a path; square the velocity at each time, then average.",
     ),
 )
 
@@ -569,6 +551,12 @@ def gave_edms_slope(denoiser, x, t):
     return (x / (1 - at) - guess) / sigma
 
 
+def kept_the_scaled_state(denoiser, x, t):
+    at = t.reshape(-1, *[1] * (x.ndim - 1))
+    x = x / (1 - at)
+    return (x - denoiser(x, t / (1 - t))) / at
+
+
 EDM = Exercise(
     id="fm.edm",
     right=edm_velocity,
@@ -584,6 +572,8 @@ EDM = Exercise(
         "You divided by sigma; the velocity is (x - guess) / t.",
         gave_edms_slope,
         "This is the guess of eps, EDM's slope in sigma; the velocity subtracts all of the guess.",
+        kept_the_scaled_state,
+        "You asked rightly, but subtracted the guess from the scaled x: the path's x is meant.",
     ),
 )
 

@@ -11,10 +11,11 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from torch import Tensor
 
-from genlab_course.figures import BLUE, GREEN, ORANGE, RED, show_images
+from genlab_course.figures import BLUE, GREEN, ORANGE, RED, for_text, show_images
 
 LETTERS = (BLUE, ORANGE, GREEN, RED)
 GREY = "#888888"
+BETWEEN = -0.6  # below it, the lower of the two clusters is the likelier one
 
 
 def word_dots(word: str, *, spacing: float) -> tuple[Tensor, Tensor]:
@@ -42,19 +43,22 @@ def word_dots(word: str, *, spacing: float) -> tuple[Tensor, Tensor]:
 
 def clouds(panels: Sequence[tuple[Sequence[Tensor], Tensor, str]], frame: int, t: float) -> Figure:
     """One frame of the opening film: for each panel its states, letters and title."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 2.75))
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
     for ax, (states, kind, title) in zip(axes, panels, strict=True):
         _dots(ax, states[frame], kind, 5)
-        ax.set(xlim=(-2.9, 2.9), ylim=(-1.6, 1.6), title=f"{title}, t = {t:.2f}")
+        ax.set(xlim=(-2.9, 2.9), ylim=(-2.2, 2.2), title=f"{title}, t = {t:.2f}")
     return figure
 
 
 def snapshots(shown: Mapping[float, Tensor], kind: Tensor) -> Figure:
-    """The dots at some times, each in the colour of the letter where it ends."""
-    figure, axes = plt.subplots(1, len(shown), figsize=(10, 1.9))
-    for ax, (t, x) in zip(axes, shown.items(), strict=True):
-        _dots(ax, x, kind, 1.5)
-        ax.set(xlim=(-2.9, 2.9), ylim=(-2, 2), title=f"t = {t}")
+    """The dots at four falling times, each in the colour of the letter where it ends."""
+    heights = (2.4, 1.3)  # half of what each row shows
+    figure, axes = plt.subplots(2, 2, figsize=(7.5, 4.6), height_ratios=heights)
+    for place, (t, x) in enumerate(shown.items()):
+        ax = axes.flat[place]
+        _dots(ax, x, kind, 5)
+        half = heights[place // 2]
+        ax.set(xlim=(-2.9, 2.9), ylim=(-half, half), title=f"t = {t}")
     return figure
 
 
@@ -65,12 +69,12 @@ def _dots(ax: Axes, x: Tensor, kind: Tensor, size: float) -> None:
 
 
 def lines_and_flow(times: Tensor, straight: Tensor, walks: Tensor) -> Figure:
-    """Training lines and paths of the flow on the line, coloured by the side where they end."""
+    """Training lines and paths of the flow on the line, coloured by the cluster where they end."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.1), sharey=True)
     titles = ("Training lines cross", "The flow does not")
     for ax, paths, title in zip(axes, (straight, walks), titles, strict=True):
         for path in paths[..., 0].T:
-            colour = BLUE if path[-1] > -0.2 else RED
+            colour = BLUE if path[-1] > BETWEEN else RED
             ax.plot(times, path, color=colour, linestyle="-", linewidth=1.2)
         ax.set(xlim=(1, 0), xlabel="time t (noise left, data right)", title=title)
     axes[0].set_ylabel("position x")
@@ -81,14 +85,14 @@ def race(
     budgets: Sequence[int], errors: Mapping[str, Sequence[float]], rows: Mapping[int, Tensor]
 ) -> Figure:
     """Errors of solvers against evaluations, and one noise drawn with more and more of them."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.1), width_ratios=[1, 2])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), width_ratios=[1, 2.8])
     for (name, values), marker, colour in zip(errors.items(), "os", (BLUE, ORANGE), strict=True):
         left.loglog(budgets, values, marker=marker, color=colour)
-        left.text(budgets[-1] * 1.1, values[-1], name, color=colour, va="center")
+        left.text(budgets[-1] * 1.1, values[-1], name, color=for_text(colour), va="center")
     left.set(xlabel="evaluations (NFE)", ylabel="rms distance from the true end")
     left.set_title("Heun needs short steps")
     left.set_xticks([2, 4, 8, 16, 32], [2, 4, 8, 16, 32])
-    left.set_xlim(1.7, 70)
+    left.set_xlim(1.7, 100)
     left.minorticks_off()
     show_images(right, torch.cat(list(rows.values())).clamp(-1, 1))
     right.set_title("The same noise, more evaluations")
@@ -104,6 +108,8 @@ def paths(panels: Mapping[str, Tensor]) -> Figure:
     for ax, (title, walk) in zip(axes, panels.items(), strict=True):
         colour = GREY if len(walk) == 2 else BLUE
         ax.plot(*walk.unbind(-1), color=colour, linewidth=1.2, linestyle="-")
+        if len(walk) > 2:
+            _arrows(ax, walk)
         ax.scatter(*walk[0].T, s=22, color="#AAAAAA")
         ax.scatter(*walk[-1].T, s=26, color=RED, zorder=3)
         ax.set(xlim=(-2.1, 2.1), ylim=(-2.15, 1.85), aspect="equal")
@@ -112,48 +118,62 @@ def paths(panels: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
-def times_and_ratios(
-    density: Callable[[Tensor], Tensor], curves: Mapping[str, tuple[Tensor, Tensor]]
-) -> Figure:
-    """The logit-normal density of times; up to three curves of ratios `(n networks, n times)`."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.4), width_ratios=[1, 1.5])
-    fine = torch.linspace(0.005, 0.995, 199)
-    left.axhline(1, color=GREY, linestyle="-")
-    left.plot(fine, density(fine), color=BLUE)
-    left.text(0.02, 1.04, "uniform", color=GREY)
-    left.text(0.5, 1.65, "logit-normal", color=BLUE, ha="center")
-    left.set(xlabel="time t", ylabel="density of training times", ylim=(0, 2))
-    left.set_title("Logit-normal: most at 1/2")
-    right.axhline(1, color=GREY, linestyle="-", linewidth=0.8)
-    places = ((0.5, 1.75), (0.22, 0.57), (0.44, 0.44))
-    for (name, (times, found)), colour, at in zip(
-        curves.items(), (BLUE, GREEN, ORANGE), places, strict=False
-    ):
-        logs = found.log()
-        middle, error = logs.mean(0), logs.std(0) / len(logs) ** 0.5
-        right.plot(times, middle.exp(), color=colour, linestyle="-", marker="o", markersize=3)
-        low, high = (middle - 2 * error).exp(), (middle + 2 * error).exp()
-        right.fill_between(times, low, high, color=colour, alpha=0.25, linewidth=0)
-        right.text(*at, name, color=colour, ha="center")
-    right.axvline(0.5, color=GREY, linewidth=0.8, linestyle=":")
-    right.set_yscale("log")
-    ticks = (0.4, 0.5, 0.7, 1, 1.4, 2, 3)
-    right.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    right.set(
-        xlabel="time t", ylabel="error, logit-normal / uniform", xlim=(0, 1), ylim=(0.38, 3.6)
-    )
-    right.minorticks_off()
-    right.set_title("At first worse at 1/2 itself, and better around")
+def _arrows(ax: Axes, walk: Tensor) -> None:
+    """A small arrow on each path that is long enough, a fifth of the way from noise to data."""
+    k = len(walk) // 5
+    for a, b in zip(walk[k - 1].tolist(), walk[k].tolist(), strict=True):
+        if torch.dist(torch.tensor(a), torch.tensor(b)) > 0.012:
+            look = {"arrowstyle": "-|>", "color": BLUE, "mutation_scale": 9}
+            ax.annotate("", xy=b, xytext=a, arrowprops=look)
+
+
+def paths_and_chords(times: Tensor, walk: Tensor) -> Figure:
+    """Paths `(n, k)` of a flow of numbers against time, each with its chord."""
+    figure, ax = plt.subplots(figsize=(6.5, 3.2))
+    for path in walk.T:
+        ax.plot(times, path, color=BLUE, linestyle="-", linewidth=1.8)
+        ax.plot([1, 0], path[[0, -1]], color=GREY, linestyle="--", linewidth=1.2)
+    ax.text(-0.01, float(walk[-1, -1]), " path", color=for_text(BLUE), va="center")
+    middle = float(walk[[0, -1], 0].mean())
+    ax.text(0.5, middle + 0.05, "chord", color=for_text(GREY), ha="center", va="bottom")
+    ax.set(xlim=(1, -0.12), xlabel="time t (noise left, data right)", ylabel="position x")
+    ax.set_title("Paths bend away from their chords")
     return figure
 
 
-def label_histograms(made: Mapping[str, Tensor], truth: Callable[[Tensor], Tensor]) -> Figure:
-    """Samples `(n, 1)` of each coupling against the true density of their label."""
-    figure, axes = plt.subplots(1, len(made), figsize=(10, 2.6), sharey=True)
-    bins = torch.linspace(-3.5, 3.5, 71)
+def error_ratios(times: Tensor, found: Tensor) -> Figure:
+    """Ratios of errors `(n networks, n times)`: their geometric mean and twice its error."""
+    figure, ax = plt.subplots(figsize=(7, 3.4))
+    logs = found.log()
+    middle, error = logs.mean(0), logs.std(0) / len(logs) ** 0.5
+    ax.axhline(1, color=GREY, linestyle="-", linewidth=0.8)
+    ax.plot(times, middle.exp(), color=BLUE, linestyle="-", marker="o", markersize=3)
+    low, high = (middle - 2 * error).exp(), (middle + 2 * error).exp()
+    ax.fill_between(times, low, high, color=BLUE, alpha=0.25, linewidth=0)
+    ax.set_yscale("log")
+    ticks = (0.5, 0.7, 1, 1.4, 2, 3)
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.set(xlabel="time t", ylabel="error, logit-normal / uniform", xlim=(0, 1), ylim=(0.5, 3.6))
+    ax.text(0.5, 2.6, "band: two standard errors\nof eight networks", color=GREY, ha="center")
+    ax.minorticks_off()
+    ax.set_title("Logit-normal times: mostly better inside, worse at both ends")
+    return figure
+
+
+def label_histograms(
+    made: Mapping[str, Tensor], right: Tensor, truth: Callable[[Tensor], Tensor]
+) -> Figure:
+    """Samples `(n, 1)` of each coupling, by the half of their noise, and their label's density."""
+    figure, axes = plt.subplots(1, len(made), figsize=(10, 3), sharey=True)
+    bins = torch.linspace(-3, 3.5, 66)
     for ax, (name, ends) in zip(axes, made.items(), strict=True):
-        ax.hist(ends[:, 0].numpy(), bins.numpy(), density=True, color=BLUE, alpha=0.6)
-        ax.plot(bins, truth(bins), color=RED, linestyle="-", linewidth=1.5)
+        halves = [ends[right, 0].numpy(), ends[~right, 0].numpy()]
+        weights = [torch.full((len(half),), 10 / len(ends)).numpy() for half in halves]
+        ax.hist(halves, bins.numpy(), weights=weights, stacked=True, color=[BLUE, ORANGE])
+        ax.plot(bins, truth(bins), color="black", linestyle="-", linewidth=1.5)
         ax.set(xlabel="sample x", title=name.capitalize())
     axes[0].set_ylabel("density, label c = 1")
+    axes[0].text(-2.9, 0.75, "noise > 0", color=for_text(BLUE))
+    axes[0].text(-2.9, 0.65, "noise < 0", color=for_text(ORANGE))
+    axes[0].text(-2.9, 0.55, "data", color="black")
     return figure

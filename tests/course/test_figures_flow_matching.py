@@ -27,13 +27,41 @@ def test_a_word_is_centred():
     torch.testing.assert_close(dots.amin(0), -dots.amax(0), atol=1e-5, rtol=0)
 
 
-def test_a_ratio_of_one_lies_on_the_line_where_nothing_changes():
-    times = torch.tensor([0.25, 0.5])
-    same, double = (times, torch.ones(8, 2)), (times, torch.full((8, 2), 2.0))
-    figure = drawing.times_and_ratios(torch.ones_like, {"same": same, "double": double})
-    drawn = [line.get_ydata() for line in figure.axes[1].lines if len(line.get_xdata()) == 2]
-    heights = [float(y[0]) for y in drawn if y[0] == y[1]]
-    assert heights == pytest.approx([1, 1, 2])  # the line of no change, then both curves
+def test_a_ratio_of_two_at_every_time_is_drawn_at_two_without_a_band():
+    figure = drawing.error_ratios(torch.tensor([0.25, 0.5]), torch.full((8, 2), 2.0))
+    no_change, ratio = figure.axes[0].lines
+    assert list(no_change.get_ydata()) == [1, 1]
+    assert list(ratio.get_ydata()) == pytest.approx([2, 2])
+    (band,) = figure.axes[0].collections
+    low, high = band.get_datalim(figure.axes[0].transData).intervaly
+    assert (low, high) == pytest.approx((2, 2))
+
+
+def test_a_path_of_the_upper_cluster_has_its_colour_even_when_it_ends_below_zero():
+    ends = torch.tensor([0.9, -0.3, -0.9])[:, None]
+    paths = torch.stack([torch.zeros(3, 1), ends])
+    figure = drawing.lines_and_flow(torch.tensor([1.0, 0.0]), paths, paths)
+    assert [line.get_color() for line in figure.axes[1].lines] == [
+        drawing.BLUE,
+        drawing.BLUE,
+        drawing.RED,
+    ]
+
+
+def test_the_two_halves_of_a_histogram_add_up_to_a_density():
+    right = torch.tensor([True, True, False, False])
+    ends = torch.tensor([[1.0], [1.2], [0.1], [-0.2]])
+    figure = drawing.label_histograms({"a": ends, "b": ends}, right, torch.exp)
+    areas = [bar.get_height() * bar.get_width() for bar in figure.axes[0].patches]
+    assert sum(areas) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_chord_joins_the_ends_of_its_path():
+    walk = torch.tensor([[1.0], [0.2], [0.5]])
+    path, chord = drawing.paths_and_chords(torch.tensor([1.0, 0.5, 0.0]), walk).axes[0].lines
+    assert list(path.get_ydata()) == pytest.approx([1, 0.2, 0.5])
+    assert list(chord.get_xdata()) == [1, 0]
+    assert list(chord.get_ydata()) == pytest.approx([1, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -47,9 +75,9 @@ def test_a_ratio_of_one_lies_on_the_line_where_nothing_changes():
         ),
         (
             lambda: drawing.snapshots(
-                {1.0: torch.zeros(4, 2), 0.0: torch.ones(4, 2)}, torch.tensor([0, 1, 2, 3])
+                {t: torch.zeros(4, 2) for t in (1.0, 0.5, 0.3, 0.0)}, torch.tensor([0, 1, 2, 3])
             ),
-            ["t = 1.0", "t = 0.0"],
+            ["t = 1.0", "t = 0.5", "t = 0.3", "t = 0.0"],
         ),
         (
             lambda: drawing.clouds([([torch.zeros(2, 2)], torch.tensor([0, 3]), "A")] * 2, 0, 0.5),
@@ -61,7 +89,9 @@ def test_a_ratio_of_one_lies_on_the_line_where_nothing_changes():
         ),
         (lambda: drawing.paths({"A": torch.zeros(2, 3, 2), "B": torch.ones(5, 3, 2)}), ["A", "B"]),
         (
-            lambda: drawing.label_histograms({"a": torch.randn(9, 1), "b": torch.ones(9, 1)}, abs),
+            lambda: drawing.label_histograms(
+                {"a": torch.randn(9, 1), "b": torch.ones(9, 1)}, torch.arange(9) > 4, abs
+            ),
             ["A", "B"],
         ),
     ],
