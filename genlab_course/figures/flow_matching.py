@@ -69,7 +69,7 @@ def _dots(ax: Axes, x: Tensor, kind: Tensor, size: float) -> None:
 
 
 def lines_and_flow(times: Tensor, straight: Tensor, walks: Tensor) -> Figure:
-    """Training lines and paths of the flow on the line, coloured by the cluster where they end."""
+    """Training lines and paths of a flow of numbers, coloured by the cluster where they end."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.1), sharey=True)
     titles = ("Training lines cross", "The flow does not")
     for ax, paths, title in zip(axes, (straight, walks), titles, strict=True):
