@@ -78,10 +78,26 @@ def _of_kind(given: Any, expected: Any, where: str) -> str:
             return f"{given!r} is text: give the number without quotes"
         same = str(given).strip().lower() == expected.strip().lower()
         return "" if same else f"{given!r} is not the expected answer{where}"
+    if said := _of_several(given, expected, where):
+        return said
     a = numbers(given)
     b = numbers(expected)
     same = a.shape == b.shape or a.size == b.size == 1
     return "" if same else f"expected shape {b.shape}, got {a.shape}{where}"
+
+
+def _of_several(given: Any, expected: Any, where: str) -> str:
+    """Too few results, or one of another shape, where a function returns several."""
+    if not isinstance(expected, tuple) or not isinstance(given, tuple | list):
+        return ""
+    if len(given) != len(expected):
+        return f"expected {len(expected)} results, got {len(given)}{where}"
+    for k, (g, e) in enumerate(zip(given, expected, strict=True), 1):
+        a, b = numbers(g), numbers(e)
+        if a.shape != b.shape and not a.size == b.size == 1:
+            which = f"result {k} of {len(expected)}"
+            return f"{which}: expected shape {b.shape}, got {a.shape}{where}"
+    return ""
 
 
 def _not_finite(given: list[Array], expected: list[Array]) -> str:

@@ -457,6 +457,11 @@ def _compare(task: Exercise, answer: Any) -> str:
 def _same(given: Any, wanted: Any, task: Exercise) -> bool:
     if isinstance(wanted, str) or isinstance(given, str):
         return str(given).strip().lower() == str(wanted).strip().lower()
+    several = isinstance(given, tuple | list) and isinstance(wanted, tuple)
+    if several and any(isinstance(w, torch.Tensor) for w in wanted):
+        return len(given) == len(wanted) and all(
+            _same(g, w, task) for g, w in zip(given, wanted, strict=True)
+        )
     a = numbers(given)
     b = numbers(wanted)
     if a.size == b.size == 1:

@@ -160,6 +160,12 @@ def exchanged_the_two_weights(grad, m, mu):
     return size * newton_schulz(matrix).view_as(grad), m
 
 
+def left_the_root_out(grad, m, mu):
+    m = mu * m + (1 - mu) * grad
+    ahead = mu * m + (1 - mu) * grad
+    return 0.2 * newton_schulz(ahead.flatten(1)).view_as(grad), m
+
+
 def used_the_gradient_alone(grad, m, mu):
     m = mu * m + (1 - mu) * grad
     matrix = grad.flatten(1)
@@ -189,6 +195,8 @@ STEP = Exercise(
         "The size of the step asks for the longer side of the flattened matrix.",
         forgot_the_size,
         "The directions are right; the size 0.2 sqrt(longer side) is missing.",
+        left_the_root_out,
+        "The size is 0.2 times the root of the longer side; the root is missing.",
         used_the_gradient_alone,
         "Your average is right, but the step does not use it.",
         measured_the_kernel,
@@ -238,6 +246,7 @@ RATE = Exercise(
 SHIFT = Exercise(
     id="speed.shift",
     right="hurts",
+    synonyms={"hurt": "hurts", "it hurts": "hurts", "help": "helps", "it helps": "helps"},
     mistakes=Mistake.pairs(
         "helps",
         "With Muon it does. But after 200 steps the two networks are not equally far.",
@@ -258,6 +267,8 @@ DECAY = Exercise(
         "That is the horizon of 0.995. Which decay is in force at step 200?",
         500.0,
         "That is the horizon of 0.998. Which decay is in force at step 500?",
+        400.0,
+        "That is how long our runs are. Do the averages differ by then? Solve for k.",
         0.0,
         "At the start the ramp is lower than both settings: the two averages are the same.",
     ),
@@ -267,11 +278,11 @@ MUON_ROW = {
     "optimizer": "Muon", "rate": 0.005, "clip": None, "beta2": 0.99, "p_drop": 0.0, "p_mean": -1.2,
 }  # fmt: skip
 LABELS_ROW = MUON_ROW | {"optimizer": "AdamW", "rate": 0.003, "clip": 1.0, "beta2": 0.999}
-ONE_LEFT = "One of the three settings is still that of the row `labels`."
-NOTHING_NEW = "That is the row `labels`, which was run already."
+ONE_LEFT = "One of the three settings is still that of `labels_row`."
+NOTHING_NEW = "That is `labels_row`, which was run already."
 THE_OTHER = "That run shows Muon without the three settings. What do they do without Muon?"
-ALL_OF_IT = "That is the row `muon` itself, with the optimiser whose part is in question."
-MORE_CHANGED = "It differs from both rows in a setting that neither of them changed."
+ALL_OF_IT = "That is `muon_row` itself, with the optimiser whose part is in question."
+MORE_CHANGED = "`{key}` is {given!r}; in the two rows it is {former!r} and {new!r}."
 
 
 def judge_control(answer: Any) -> str:
@@ -283,8 +294,10 @@ def judge_control(answer: Any) -> str:
         return ALL_OF_IT
     if row == LABELS_ROW:
         return NOTHING_NEW
-    if any(row[k] not in (MUON_ROW[k], LABELS_ROW[k]) for k in row):
-        return MORE_CHANGED
+    for key, given in row.items():
+        if given not in (LABELS_ROW[key], MUON_ROW[key]):
+            rows = {"former": LABELS_ROW[key], "new": MUON_ROW[key]}
+            return MORE_CHANGED.format(key=key, given=given, **rows)
     if row["optimizer"] == "Muon":
         return THE_OTHER
     return "" if row == CONTROL_ROW else ONE_LEFT
@@ -305,7 +318,11 @@ CONTROL = Exercise(
         MUON_ROW | {"optimizer": "AdamW", "rate": 0.003},
         ONE_LEFT,
         MUON_ROW | {"optimizer": "AdamW", "p_drop": 0.1},
-        MORE_CHANGED,
+        MORE_CHANGED.format(key="p_drop", given=0.1, former=0.0, new=0.0),
+        MUON_ROW | {"optimizer": "adamw"},
+        MORE_CHANGED.format(key="optimizer", given="adamw", former="AdamW", new="Muon"),
+        MUON_ROW | {"optimizer": "AdamW", "clip": 0},
+        MORE_CHANGED.format(key="clip", given=0, former=1.0, new=None),
     ),
 )
 

@@ -39,9 +39,12 @@ def luck(scores: Tensor, best: int) -> None:
     where: Any = scores[best].tolist()
     ax.scatter(where[0], where[1], s=110, color=RED, marker="*", zorder=3)
     ax.annotate("best by A", where, (-4, 10), textcoords="offset points", color=for_text(RED))
-    mean, right = scores[:, 1].mean().item(), scores[:, 0].max().item()
-    ax.axhline(mean, color=BLACK, linewidth=1, linestyle=":")
-    ax.text(right, mean, "mean by B", ha="right", va="bottom", fontsize=10)
+    by_a, by_b = scores.mean(0).tolist()
+    ax.axvline(by_a, color=BLACK, linewidth=1, linestyle=":")
+    ax.axhline(by_b, color=BLACK, linewidth=1, linestyle=":")
+    right, top = scores.max(0).values.tolist()
+    ax.text(right, by_b, "mean by B", ha="right", va="bottom", fontsize=10)
+    ax.text(by_a, top, " mean by A", ha="left", va="top", fontsize=10)
     ax.set(xlabel="Fréchet distance by A", ylabel="Fréchet distance by B")
     ax.set_title("200 perfect generators: the best by A is ordinary by B", size=11)
     alt = (
@@ -51,13 +54,20 @@ def luck(scores: Tensor, best: int) -> None:
     show(figure, alt)
 
 
-def tricks(pictures: Tensor, by_a: float, floor: float) -> None:
-    """Squares of noise that an evaluator rates above real digits."""
-    figure, ax = plt.subplots(figsize=(9, 2.4))
-    show_images(ax, pictures)
-    title = f"A rates these squares {by_a:.2f}, and sets of real digits {floor:.2f} on average"
-    ax.set_title(title, size=11)
-    show(figure, "Twenty squares of grey noise without a digit in them.")
+def tricks(
+    noise: Tensor, real: Tensor, by_a: tuple[float, float], by_b: tuple[float, float]
+) -> None:
+    """Ten squares of noise over ten real digits, each with its distance by both evaluators."""
+    figure, ax = plt.subplots(figsize=(9, 2))
+    show_images(ax, torch.cat([noise, real]))
+    for k, (a, b) in enumerate(zip(by_a, by_b, strict=True)):
+        ax.text(-2, 17 * k + 8, f"A {a:.2f},  B {b:.2f}", ha="right", va="center", fontsize=11)
+    ax.set_title("A prefers the noise to real digits; B does not", size=11)
+    alt = (
+        "Ten squares of grey noise without a digit in them, above ten real digits, with the "
+        "Fréchet distances of such sets by A and by B."
+    )
+    show(figure, alt)
 
 
 def orthogonal(line: Tensor, after: Mapping[Any, Tensor], sizes: Mapping[str, Tensor]) -> None:
@@ -74,7 +84,7 @@ def orthogonal(line: Tensor, after: Mapping[Any, Tensor], sizes: Mapping[str, Te
         colour, style, label = looks[name]
         left.semilogx(line, values, color=colour, linestyle=style, label=label)
     left.set(xlabel="singular value before (largest possible: 1)", ylabel="singular value after")
-    left.set_title("Five iterations lift even 0.003 into the band", size=11)
+    left.set_title("Five iterations lift even 0.0015 into the band", size=11)
     left.legend(fontsize=9)
     drawn = {"gradient": (BLACK, "-"), "signs": (ORANGE, "--"), "Muon": (BLUE, "-")}
     words = {"gradient": "gradient", "signs": "its signs (Adam's first step)", "Muon": "Muon"}
@@ -90,7 +100,7 @@ def orthogonal(line: Tensor, after: Mapping[Any, Tensor], sizes: Mapping[str, Te
     right.set_title("A real gradient: Muon makes all 48 nearly equal", size=11)
     alt = (
         "Left: what the polynomial makes of singular values from 0.001 to 1; after five of Muon's "
-        "iterations all above 0.003 lie between 0.68 and 1.21, while five classical ones have "
+        "iterations all above 0.0015 lie between 0.68 and 1.21, while five classical ones have "
         "lifted only large ones. Right: 48 singular values of a gradient fall by far more than "
         "ten, those of its signs by less, after Muon by at most 2."
     )
@@ -122,12 +132,12 @@ def schedules(rates: Mapping[str, Tensor], peaks: Tensor, losses: Mapping[str, T
     right.set_ylim(0.95 * low, 1.6 * low)
     right.set_xticks([0.05, 0.1, 0.2, 0.5, 1], labels=["0.05", "0.1", "0.2", "0.5", "1"])
     right.minorticks_off()
-    right.set_title("At its best peak (dots) a cosine is nearly as good as a late fall", size=11)
+    right.set_title("Cosine and late fall nearly tie, each at its best peak", size=11)
     right.legend(fontsize=9)
     alt = (
         "Left: four schedules over time: constant, early fall, cosine, late fall. Right: expected "
         "loss at the end against the peak, four valleys; those of cosine and late fall are "
-        "equally deep, at different peaks, and those of early fall and constant are shallower."
+        "nearly equally deep, at different peaks, and those of early fall and constant are shallower."
     )
     show(figure, alt)
 
@@ -139,23 +149,28 @@ def decided(
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.7))
     left.plot(levels, exact, color=BLUE)
     left.plot(levels, network, color=RED, linestyle="none", marker="o", markersize=4)
-    left.text(0.25, 0.62, "exact:\nopen entropy\nover log 10", color=for_text(BLUE), ha="right")
+    left.text(0.25, 0.62, "exact:\nentropy\nover log 10", color=for_text(BLUE), ha="right")
     left.text(1.5, 0.3, "U-Net: wrong\nguesses over 0.9", color=for_text(RED))
-    left.set(xlabel="log σ", ylabel="fraction of the class that is open")
+    left.axvline(0.65, color=BLACK, linewidth=1, linestyle=":")
+    left.text(0.7, 0.03, "σ = 1.9", fontsize=10)
+    left.set(ylabel="uncertainty about the class\n(1: nothing is known)")
     left.set_title("The class is lost between σ = 1 and σ = 5", size=11)
     axis = torch.linspace(-4.5, 3.5, 200)
     right.fill_between(levels, by_class, color=GREEN, alpha=0.3, label="class decided")
-    right.plot(levels, by_digit, color=GREEN, linestyle=":", label="which digit of the class")
+    right.plot(levels, by_digit, color=GREEN, linestyle=":", label="which picture of the class")
     for mean, colour, style in ((-1.2, BLACK, "--"), (-0.8, BLUE, "-"), (0.5, RED, "-.")):
         bell = torch.distributions.Normal(mean, 1.2).log_prob(axis).exp()
         right.plot(axis, bell, color=colour, linestyle=style, label=f"training, P = {mean:g}")
-    right.set(xlabel="log σ", ylabel="density", ylim=(0, 1.1))
-    right.set_title("Old training looks mostly below the decisions", size=11)
+    right.set(ylabel="density over log σ", ylim=(0, 1.1))
+    for ax, marks in ((left, (0.5, 1, 2, 5, 10, 20)), (right, (0.02, 0.1, 0.3, 1, 3, 10))):
+        ax.set_xticks(np.log(marks), labels=[f"{mark:g}" for mark in marks])
+        ax.set_xlabel("noise σ (logarithmic axis)")
+    right.set_title("The old recipe trains mostly below the decisions", size=11)
     right.legend(fontsize=9, loc="upper left")
     alt = (
-        "Left: the open fraction of the class rises from 0 at log sigma 0 to 1 at log sigma 2.5, "
-        "exact posterior and U-Net nearly alike. Right: densities over log sigma; decisions about "
-        "class and digit peak near 0.5, training densities at -1.2, -0.8 and 0.5."
+        "Left: the uncertainty about the class rises from 0 at sigma 1 to 1 at sigma 12, exact "
+        "posterior and U-Net nearly alike. Right: densities over log sigma; decisions about class "
+        "and picture peak near sigma 1.6, training densities at 0.3, 0.45 and 1.6."
     )
     show(figure, alt)
 
@@ -182,7 +197,7 @@ def crossing(runs: Sequence[Mapping[str, Any]]) -> None:
         ax.set_xticks(ticks, labels=[str(n) for n in ticks])
         ax.set_yticks([1.5, 2, 3, 5, 10], labels=["1.5", "2", "3", "5", "10"])
         ax.minorticks_off()
-        ax.set_title(f"{name}: higher levels hurt early and help late", size=11)
+        ax.set_title(f"{name}: higher levels hurt short trainings", size=11)
     axes[0].set_ylabel("Fréchet distance by A")
     alt = (
         "Two panels, AdamW and Muon: Fréchet distance against training steps on logarithmic axes, "
@@ -201,10 +216,17 @@ def ladder(
     at = names.index("muon")
     places = {name: k + (k >= at) for k, name in enumerate(names)}
     for name, values in by_row.items():
-        ax.plot([places[name]] * len(values), values, "o", color=BLUE, markersize=6)
+        for seed, value in enumerate(values):  # the second seed is hollow
+            inside = "none" if seed else BLUE
+            ax.plot(places[name], value, "o", color=BLUE, markerfacecolor=inside, markersize=6)
+    for seed, value in enumerate(control):
+        inside = "none" if seed else RED
+        ax.plot(at, value, "s", color=RED, markerfacecolor=inside, markersize=7)
     means = [float(np.mean(values)) for values in by_row.values()]
-    ax.plot([*places.values()], means, color=BLUE, linewidth=1)
-    ax.plot([at] * len(control), control, "s", color=RED, markersize=7)
+    ax.plot(range(at), means[:at], color=BLUE, linewidth=1)
+    ax.plot(range(at + 1, len(means) + 1), means[at:], color=BLUE, linewidth=1)
+    ax.text(0.12, by_row[names[0]][0], "seed 0", fontsize=10, va="center")
+    ax.text(0.12, by_row[names[0]][1], "seed 1", fontsize=10, va="center")
     words = "the control: AdamW with Muon's settings"
     ax.text(at + 0.15, float(np.mean(control)), words, color=for_text(RED), va="center")
     ax.axhspan(floor - error, floor + error, color=BLACK, alpha=0.12)

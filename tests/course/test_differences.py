@@ -135,6 +135,23 @@ def test_of_numbers_found_by_hand_none_is_given_away(answer, says):
     assert says in assess(Exercise("00.row", right=[0.5, 2.0, 0.25]), answer)
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x: (x.flatten(), x), "result 1 of 2: expected shape (2, 3), got (6,) on input 1"),
+        (lambda x: (x, x.sum(1)), "result 2 of 2: expected shape (2, 3), got (2,) on input 1"),
+        (lambda x: (x,), "expected 2 results, got 1 on input 1"),
+        (lambda x: (x, 2 * x), "right"),
+        (lambda x: [x.numpy(), 2 * x], "right"),
+        (lambda x: (x, x), "6 of 12 positions differ"),
+    ],
+)
+def test_of_several_results_the_one_of_another_shape_is_named(answer, says):
+    x = torch.arange(1.0, 7.0).reshape(2, 3)
+    task = Exercise("00.two", right=lambda x: (x, 2 * x), cases=((x,), (x + 0.5,)))
+    assert says in assess(task, answer)
+
+
 def test_one_number_found_by_hand_is_shown_without_the_right_one():
     assert assess(Exercise("00.one", right=0.76), 3.0) == (
         "not yet: 3 is not the expected answer; try course.hint('00.one')"
