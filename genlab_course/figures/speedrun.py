@@ -136,8 +136,8 @@ def schedules(rates: Mapping[str, Tensor], peaks: Tensor, losses: Mapping[str, T
     right.legend(fontsize=9)
     alt = (
         "Left: four schedules over time: constant, early fall, cosine, late fall. Right: expected "
-        "loss at the end against the peak, four valleys; those of cosine and late fall are "
-        "nearly equally deep, at different peaks, and those of early fall and constant are shallower."
+        "loss at the end against the peak, four valleys; those of cosine and late fall are nearly "
+        "equally deep, at different peaks, and those of early fall and constant are shallower."
     )
     show(figure, alt)
 

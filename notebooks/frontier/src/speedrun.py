@@ -63,14 +63,14 @@ draw.rows(
 #
 # You need lesson 13: the denoiser $D(x,\sigma)$ of Karras et al. (EDM), which guesses the clean picture in $x=x_0+\sigma\epsilon$, and its sampler. You also need Tweedie's formula from lesson 11 and the Fréchet distance from lesson 09.
 #
-# Two sittings of about 72 and 72 minutes, exercises included; the cells run in 30 seconds.
+# Two sittings of about 74 and 73 minutes, exercises included; the cells run in 30 seconds.
 
 # %% [markdown]
 # ## Predict first
 #
 # 1. Two hundred *perfect* generators each draw 1,000 real digits, and an evaluator scores them. By how many per cent does the luckiest of them beat the average score?
 # 2. Noise of standard deviation $\sigma$ is added to a digit whose pixels lie in $[-1,1]$. At which $\sigma$ is half of the information about its *class*, which of the ten digits it is, gone?
-# 3. One row of our table changes the optimiser from AdamW to Muon, and three other settings along with it. The distance falls by half. How much of this gain would you credit to the three other settings, in per cent?
+# 3. One row of our table changes the optimiser from AdamW to Muon, and three other settings along with it. The distance falls by half. How much of this gain would you credit to the three other settings, in per cent? (Below 0, if they do harm.)
 
 # %%
 course.exercise("speed.predict-luck", ...)  # a number of per cent
@@ -79,7 +79,7 @@ course.exercise("speed.predict-luck", ...)  # a number of per cent
 course.exercise("speed.predict-noise", ...)  # a standard deviation
 
 # %%
-course.exercise("speed.predict-control", ...)  # from -100 (they do harm) to 100 (all of it)
+course.exercise("speed.predict-control", ...)  # per cent, -100 to 100
 
 # %%
 course.draw_map("speedrun", slim=True)
@@ -788,7 +788,8 @@ before = by_row["former"]
 for name, values in by_row.items():
     steps = np.mean([r["steps"] for r in ladder[name]])
     a, b = np.subtract(before, values)
-    print(f"{draw.ROWS[name]:<16} {steps:<6.0f}  {values[0]:.3f}    {values[1]:.3f}    ", end="")
+    print(f"{draw.ROWS[name]:<16} {steps:<6.0f}  ", end="")
+    print(f"{values[0]:.3f}    {values[1]:.3f}    ", end="")
     print(f"{np.mean(values):.3f}   {a:+.3f}, {b:+.3f}")
     before = values
 draw.rows(
@@ -835,8 +836,8 @@ three_rows = {draw.ROWS[name]: drawn[name] for name in ("labels", "muon")}
 draw.rows(
     three_rows | {"the control": drawn["control"]},
     title="The control, after 140 steps: more speckle than before Muon, not less",
-    alt="Three rows of the digits 0 to 9 from the same noise: without dropped labels the "
-    "background is speckled, with Muon it is dark, and in the control, AdamW with "
+    alt="Three rows of the digits 0 to 9 from the same noise: without dropped labels "
+    "the background is speckled, with Muon it is dark, and in the control, AdamW with "
     "Muon's settings, it is the most speckled.",
 )
 
