@@ -17,6 +17,7 @@ import json
 import math
 import statistics
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,12 @@ NEEDED = (
 )  # fmt: skip
 BEST = {"AdamW": 0.01, "Muon": 0.04}  # of the grids, by evaluator A on seed 0
 GRID = {"AdamW": (0.005, 0.01, 0.02, 0.04), "Muon": (0.01, 0.02, 0.04, 0.08)}
+RIVALS = {  # to Muon, each at its best rate of four
+    "AdamW, two rates": (0.0025, 0.005, 0.01, 0.02),  # of the hidden matrices; 0.04 for the rest
+    "Muon, no average": GRID["Muon"],
+    "equal lengths": GRID["Muon"],
+    "signs": GRID["Muon"],
+}
 LENGTHS = {"AdamW": (100, 200, 300, 400, 800), "Muon": (50, 100, 200, 400)}  # in steps
 RESULTS = Path(__file__).parents[1] / "genlab_course" / "data" / "speedrun.json"
 TRIAL, SEEDS, OF_STEPS = 60.0, range(5), range(2)
@@ -119,6 +126,65 @@ def of_notebook():
     return names
 
 
+class Scaled(torch.optim.AdamW):
+    """AdamW at a part of the rate that it is given before each step."""
+
+    def __init__(self, weights, part):
+        super().__init__(weights, weight_decay=0.0)
+        self.part = part
+
+    def step(self):
+        self.param_groups[0]["lr"] *= self.part
+        super().step()
+
+
+def two_rates(net, rate, rest=BEST["Muon"]):
+    """AdamW with a rate of its own for the matrices that Muon would train."""
+    hidden = [p for p in net.blocks.parameters() if p.ndim == 2]
+    others = [p for p in net.parameters() if not any(p is h for h in hidden)]
+    return [Scaled(hidden, rate / rest), torch.optim.AdamW(others, weight_decay=0.0)]
+
+
+def blended(grad, m, mu=0.95):
+    """Muon's average, looked at one step ahead, and the average itself."""
+    m = mu * m + (1 - mu) * grad
+    return mu * m + (1 - mu) * grad, m
+
+
+def equal_lengths(grad, m):
+    """The averaged gradient, at the root mean square that a step of Muon has."""
+    ahead, m = blended(grad, m)
+    return 0.2 * ahead / ahead.square().mean().sqrt(), m
+
+
+def signs(grad, m):
+    """The signs of the averaged gradient, at the root mean square that a step of Muon has."""
+    ahead, m = blended(grad, m)
+    return 0.2 * ahead.sign(), m
+
+
+def no_average(grad, m):
+    """Muon's step from the gradient of one batch."""
+    return bank.muon_step(grad, torch.zeros_like(m), 0.0)
+
+
+def optimizers_of(n, trial):
+    """What trains the laboratory network, and the peak of the rate."""
+    name, rate = trial["optimizer"], trial["rate"]
+    rules = {"Muon, no average": no_average, "equal lengths": equal_lengths, "signs": signs}
+    if name in rules:
+        return (lambda net: n["muon"](net, rules[name])), rate
+    if name == "AdamW, two rates":
+        return (lambda net: two_rates(net, rate)), BEST["Muon"]
+    return {"AdamW": n["adamw"], "Muon": n["muon"]}[name], rate
+
+
+def best_of(name):
+    """The rate of a rival with the smallest distance on seed 0."""
+    runs = [r for r in load(RESULTS)["laboratory"] if r["optimizer"] == name and r["seed"] == 0]
+    return min(runs, key=lambda run: run["frechet_a"])["rate"]
+
+
 def trials():
     """The trainings of the laboratory: rates on seed 0, then lengths at the best rate."""
     for name, rates in GRID.items():
@@ -133,17 +199,27 @@ def trials():
                     yield what | {"rate": BEST[name], "seed": seed}
 
 
+def rival_trials():
+    """The rivals: rates on seed 0, then the best of them."""
+    for name, rates in RIVALS.items():
+        what = {"optimizer": name, "p_mean": -1.2, "n_steps": 200}
+        for rate in rates:
+            yield what | {"rate": rate, "seed": 0}
+        for seed in range(1, 11):
+            yield what | {"rate": best_of(name), "seed": seed}
+
+
 def laboratory():
     """Train and score what the record lacks, by the notebook's own cells."""
     n = of_notebook()
-    optimizers = {"AdamW": n["adamw"], "Muon": n["muon"]}
-    for k, trial in enumerate(trials()):
+    for k, trial in enumerate(chain(trials(), rival_trials())):
         found = load(RESULTS)
         there = found.setdefault("laboratory", [])
         if any(trial.items() <= run.items() for run in there):
             continue
         how = {key: trial[key] for key in ("p_mean", "n_steps")}
-        net = n["train"](trial["seed"], optimizers[trial["optimizer"]], trial["rate"], **how)
+        optimizers, peak = optimizers_of(n, trial)
+        net = n["train"](trial["seed"], optimizers, peak, **how)
         there.append(trial | {"frechet_a": round(n["score"](net), 3)})
         store(found, RESULTS)
         print(k, json.dumps(there[-1]), flush=True)

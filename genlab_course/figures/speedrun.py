@@ -142,9 +142,7 @@ def schedules(rates: Mapping[str, Tensor], peaks: Tensor, losses: Mapping[str, T
     show(figure, alt)
 
 
-def decided(
-    levels: Tensor, exact: Tensor, network: Tensor, by_class: Tensor, by_digit: Tensor
-) -> None:
+def decided(levels: Tensor, exact: Tensor, network: Tensor, by_class: Tensor) -> None:
     """Where the class of a digit is open, and where it is decided next to where EDM trains."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.7))
     left.plot(levels, exact, color=BLUE)
@@ -157,7 +155,6 @@ def decided(
     left.set_title("The class is lost between σ = 1 and σ = 5", size=11)
     axis = torch.linspace(-4.5, 3.5, 200)
     right.fill_between(levels, by_class, color=GREEN, alpha=0.3, label="class decided")
-    right.plot(levels, by_digit, color=GREEN, linestyle=":", label="which picture of the class")
     for mean, colour, style in ((-1.2, BLACK, "--"), (-0.8, BLUE, "-"), (0.5, RED, "-.")):
         bell = torch.distributions.Normal(mean, 1.2).log_prob(axis).exp()
         right.plot(axis, bell, color=colour, linestyle=style, label=f"training, P = {mean:g}")
@@ -165,12 +162,12 @@ def decided(
     for ax, marks in ((left, (0.5, 1, 2, 5, 10, 20)), (right, (0.02, 0.1, 0.3, 1, 3, 10))):
         ax.set_xticks(np.log(marks), labels=[f"{mark:g}" for mark in marks])
         ax.set_xlabel("noise σ (logarithmic axis)")
-    right.set_title("The old recipe trains mostly below the decisions", size=11)
+    right.set_title("The old recipe trains mostly below these levels", size=11)
     right.legend(fontsize=9, loc="upper left")
     alt = (
         "Left: the uncertainty about the class rises from 0 at sigma 1 to 1 at sigma 12, exact "
-        "posterior and U-Net nearly alike. Right: densities over log sigma; decisions about class "
-        "and picture peak near sigma 1.6, training densities at 0.3, 0.45 and 1.6."
+        "posterior and U-Net nearly alike. Right: densities over log sigma; the class is "
+        "decided near sigma 1.6; training densities peak at 0.3, 0.45 and 1.6."
     )
     show(figure, alt)
 

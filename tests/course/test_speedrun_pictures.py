@@ -81,7 +81,7 @@ def test_each_schedule_has_a_dot_at_its_best_peak(shown):
 
 def test_levels_are_drawn_with_the_three_means_of_training(shown):
     levels = torch.linspace(-1, 3, 5)
-    speedrun.decided(levels, levels, levels, levels, levels)
+    speedrun.decided(levels, levels, levels, levels)
     words = [text.get_text() for text in shown[0][0].axes[1].get_legend().get_texts()]
     assert words[-3:] == [f"training, P = {mean}" for mean in ("-1.2", "-0.8", "0.5")]
 
