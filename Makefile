@@ -64,6 +64,10 @@ demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and
 site: $(VENV)/.site ## Write the course as pages that need no network: build/site/index.html
 	$(PY) docs/site.py build/site
 
+.PHONY: book
+book: $(VENV)/.dev ## Print the course as one PDF with headless Chromium: build/book.pdf; ten minutes
+	$(PY) docs/book.py build/book.pdf
+
 ##@ Tests
 
 .PHONY: test

@@ -13,6 +13,7 @@ from scipy.ndimage import find_objects, label, maximum_filter, minimum_filter
 
 GROUND = 245  # this light and lighter is paper
 HOLE, LEAST = 1 / 80, 1 / 34  # of the picture's width: a white pixel of a digit, a small panel
+WHITE = 15  # of sixteen levels
 FULL, INKED = 0.9, 0.35  # of a rectangle: what belongs to the part, and what is not paper
 
 
@@ -78,13 +79,17 @@ def _opened(ink, size):
 
 
 def _pictured(pixels):
-    """Whether a part has many levels: a bar, or a box with words in it, has one colour."""
+    """Whether a part is a picture: black stays black; a bar or a diagram on white is none."""
     levels = (pixels >> 4).reshape(-1, 3).astype(np.int32) @ (256, 16, 1)
-    counts = np.bincount(levels)
-    first = divmod(int(counts.argmax()), 256)
-    red, green, blue = first[0], *divmod(first[1], 16)
-    grey = max(red, green, blue) - min(red, green, blue) <= 1
-    return bool(counts.max() < (0.97 if grey else 0.5) * levels.size)
+    parts = np.bincount(levels, minlength=4096) / levels.size
+    first = int(parts.argmax())
+    red, rest = divmod(first, 256)
+    green, blue = divmod(rest, 16)
+    if max(red, green, blue) - min(red, green, blue) > 1:  # a colour, and not a grey
+        return bool(parts[first] < 0.5)
+    if red == WHITE:
+        return bool(parts[0] > 0.2)
+    return red <= 1 or bool(parts[first] < 0.97)
 
 
 def marks(file):

@@ -99,11 +99,22 @@ def together(found):
     return f'<span class="together">{found[0]}</span>' if touches else found[0]
 
 
+PARAGRAPH = re.compile(r"<p>((?:(?!</p>).)*?<div class=\"formula.*?)</p>", re.DOTALL)
+FORMULA = re.compile(r"(<div class=\"formula.*?</div>)", re.DOTALL)
+
+
+def apart(found):
+    """Set formulas between paragraphs: a browser would leave the words behind one in none."""
+    parts = FORMULA.split(found[1])
+    words = (f"<p>{part.strip()}</p>" if part.strip() else "" for part in parts[::2])
+    return "".join(part for pair in zip(words, [*parts[1::2], ""], strict=True) for part in pair)
+
+
 def rendered(markdown, leads=None):
     """Return Markdown as HTML; links to notebooks and documents lead to their pages."""
     leads = leads or moved
     text = MarkdownWithMath(renderer=Renderer(escape=False)).render(markdown)
-    text = TOUCHING.sub(together, text)
+    text = PARAGRAPH.sub(apart, TOUCHING.sub(together, text))
     return re.sub(r'href="([^"#]+)(#[^"]*)?"', lambda m: f'href="{leads(m[1])}{m[2] or ""}"', text)
 
 
@@ -493,7 +504,8 @@ def page(title, body, links="", name=""):
     runs = re.sub(r"<p><em>(Open in <a .*?)</em></p>", r'<p class="run">\1</p>', body, count=1)
     kind = "landing" if wide else "page with-contents" if listed else "page"
     return (
-        f'<!DOCTYPE html>\n<html lang="en" data-family="{family_of(name)}"><head>'
+        f'<!DOCTYPE html>\n<html lang="en" data-family="{family_of(name)}" '
+        f'data-page="{name}"><head>'
         f'<meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:;base64,="><link rel="stylesheet" href="math.css">'

@@ -125,16 +125,17 @@ document.fonts.ready.then(() => setTimeout(rows, 100));
 wide.addEventListener("change", rows);
 
 // On paper every answer is open, and a formula wider than a sheet of A4 is made as small as the line.
-const SHEET = 640; // CSS pixels between its margins
+const SHEET = 640, LETTERS = 14; // CSS pixels between its margins, and of its letters (10.5pt)
 addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("main details:not([open], .code, .hint)")) {
     folded.open = true;
     folded.dataset.folded = "";
   }
+  const smaller = LETTERS / parseFloat(getComputedStyle(document.body).fontSize); // than on the screen
   for (const formula of document.querySelectorAll(".formula")) {
     formula.style.fontSize = "";
-    const wide = formula.firstElementChild?.getBoundingClientRect().width ?? 0;
-    if (wide > SHEET) formula.style.fontSize = `${(0.98 * SHEET) / wide}em`;
+    const breadth = smaller * (formula.firstElementChild?.getBoundingClientRect().width ?? 0);
+    if (breadth > SHEET) formula.style.fontSize = `${(0.98 * SHEET) / breadth}em`;
   }
 });
 addEventListener("afterprint", () => {

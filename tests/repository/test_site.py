@@ -334,6 +334,13 @@ def test_a_formula_and_the_comma_behind_it_stay_in_one_line():
     assert "together" not in site.rendered("$$x,$$")
 
 
+def test_words_behind_a_formula_are_a_paragraph_of_their_own():
+    shown = re.sub(r"<math.*?</math>", "#", site.rendered("One\n$$x$$\ntwo $y$\n\n$$z$$\n\nend"))
+    assert re.sub(r"\s+", "", re.sub(r"<(/?)(\w+)[^>]*>", r"<\1\2>", shown)) == (
+        "<p>One</p><div>#</div><p>two#</p><div>#</div><p>end</p>"
+    )
+
+
 def test_the_last_page_of_each_kind_leads_to_the_first_page():
     pages = [*site.found_notebooks(), *((n, n) for n in site.DOCUMENTS)]
     leads = {row[1]: re.findall(r'class="next" href="(.*?)"', site.ways(pages, k)) for k, row in
