@@ -85,7 +85,7 @@ def two_splits(apart: float, error: float, mixed: Sequence[float]) -> Figure:
     return figure
 
 
-def league(ordered: Sequence[Any], names: Sequence[str], n_front: int) -> Figure:
+def league(ordered: Sequence[Any], names: Sequence[str], n_front: int, floor: float) -> Figure:
     """Five trainings of each recipe, best first; `names` at the lines, a gap after `n_front`."""
     figure, ax = plt.subplots(figsize=(8.4, 4.3))
     for y, row in enumerate(ordered):
@@ -95,6 +95,8 @@ def league(ordered: Sequence[Any], names: Sequence[str], n_front: int) -> Figure
         )  # fmt: skip
     front, rest = ordered[:n_front], ordered[n_front:]
     ax.axvspan(max(max(r.frechet) for r in front), min(min(r.frechet) for r in rest), color="0.93")
+    ax.axvline(floor, color="0.3", linewidth=1, linestyle=":")
+    ax.text(floor + 0.005, len(ordered) - 0.6, "real digits", fontsize=9, color="0.3")
     labels = [f"{n} ({r.passes})" for n, r in zip(names, ordered, strict=True)]
     ax.set_yticks(np.arange(len(ordered)), labels)
     ax.invert_yaxis()

@@ -50,9 +50,10 @@ def test_a_table_of_verdicts_says_what_is_wrong_and_what_is_left_open():
 
 def test_the_league_has_a_line_for_each_recipe_and_its_calls_beside_the_name():
     rows = sorted(load_league(), key=lambda row: np.mean(row.frechet))
-    figure = lesson_15.league(rows, [row.name for row in rows], 3)
+    figure = lesson_15.league(rows, [row.name for row in rows], 3, 0.07)
     (ax,) = figure.axes
-    assert len(ax.lines) == len(rows)
+    assert len(ax.lines) == len(rows) + 1
+    assert set(ax.lines[-1].get_xdata()) == {0.07}  # of real digits
     assert ax.get_yticklabels()[0].get_text() == f"{rows[0].name} ({rows[0].passes})"
 
 
