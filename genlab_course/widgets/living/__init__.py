@@ -21,7 +21,7 @@ from genlab_course.widgets.living.recorded import recorded
 FOLDER = Path(__file__).parent
 WIDTH = 760  # of a figure at most, in CSS pixels
 SHARED = re.compile(r'^import (\{.*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
-SHARES = {"stage", "net", "machines"}  # modules that figures stand on
+SHARES = {"stage", "net", "machines", "gif"}  # modules that figures stand on
 STAGE = "draw_a_shape"  # five machines in workers: no figure over stage.js, but offered like one
 NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - SHARES - {STAGE}))
 RECORDED = FOLDER / "stills" / f"{STAGE}.json"  # written by docs/images/stage.py

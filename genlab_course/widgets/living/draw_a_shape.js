@@ -2,6 +2,7 @@
 // only draws what they tell.
 import { dark, normals } from "./stage.js";
 import { machines } from "./machines.js";
+import { Gif } from "./gif.js";
 
 const controls = [
   { name: "shape", value: "ring" },
@@ -92,6 +93,7 @@ const STYLE = `
 .genlab-stage .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin-top: 9px; }
 .genlab-stage button, .genlab-stage input { font: inherit; font-size: 13px; min-height: 32px; padding: 2px 10px; color: inherit; background: transparent;
   border: 1px solid var(--rim); border-radius: 17px; cursor: pointer; }
+.genlab-stage button.film { font-weight: 600; border-color: var(--soft); }
 .genlab-stage button[aria-pressed=true] { border-color: var(--ink); }
 .genlab-stage button[hidden] { display: none; }
 .genlab-stage .progress { height: 3px; border-radius: 2px; margin-top: 12px; background: var(--rim); overflow: hidden; }
@@ -177,6 +179,96 @@ class Sheet {
   }
 }
 
+// At most 400 moments of a training, evenly.
+function keep(past, moment) {
+  past.push(moment);
+  if (past.length > 400) past.splice(0, past.length, ...past.filter((_, i) => i % 2 || i === past.length - 1));
+}
+
+// The film: a shape is drawn, and five machines learn it.
+const FILM = { width: 1200, height: 350, fps: 14, draws: 14, learns: 56, rest: 130 };
+const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+function palette(night) {
+  const [paper, ink] = night ? ["#121417", "#e6e6e6"] : ["#fbfaf7", "#222222"], all = [rgb(paper)];
+  const blend = (hex, n) => {
+    for (let k = 1; k <= n; k++) all.push(rgb(hex).map((v, i) => Math.round(rgb(paper)[i] + (k / n) * (v - rgb(paper)[i]))));
+  };
+  blend(ink, 24);
+  MACHINES.forEach((one) => blend(night ? one.night : one.day, 20));
+  return all;
+}
+
+function scene(context, night, strokes, drawn, moments) {
+  const { width, height } = FILM, c = context, big = 268, small = 162, gap = 17, left = 22, top = 60;
+  const [paper, ink, soft] = night ? ["#121417", "#e6e6e6", "#a2a2a2"] : ["#fbfaf7", "#222222", "#6b6b6b"];
+  const write = (words, x, y, size, color = ink, bold = false) => {
+    Object.assign(c, { fillStyle: color, font: `${bold ? "600 " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`, textBaseline: "alphabetic" });
+    c.fillText(words, x, y);
+  };
+  const square = (x, y, side, sheet, colours) => {
+    c.save();
+    c.translate(x, y);
+    c.beginPath();
+    c.roundRect(0, 0, side, side, 10);
+    Object.assign(c, { strokeStyle: soft, lineWidth: 1, globalAlpha: 0.4 });
+    c.stroke();
+    c.globalAlpha = 1;
+    c.clip();
+    sheet.draw(c, side, colours);
+    c.restore();
+  };
+  c.fillStyle = paper;
+  c.fillRect(0, 0, width, height);
+  write("Draw a shape. Five machines learn it.", left, 36, 22, ink, true);
+  c.textAlign = "right";
+  write("genlab", width - left, 36, 17, soft);
+  c.textAlign = "left";
+  const mine = new Sheet(null);
+  mine.strokes = drawn;
+  square(left, top, big, mine, { ink, soft });
+  MACHINES.forEach((machine, k) => {
+    const x = left + big + gap + k * (small + gap), moment = moments?.[k], sheet = new Sheet(null), color = night ? machine.night : machine.day;
+    Object.assign(sheet, { strokes: moments ? strokes : drawn, shown: moment?.points ?? null });
+    c.fillStyle = color;
+    c.beginPath();
+    c.arc(x + 6, top + 12, 5, 0, 2 * Math.PI);
+    c.fill();
+    write(machine.name, x + 18, top + 17, 15, ink, true);
+    square(x, top + 30, small, sheet, { ink, soft: night ? "#ffffff" : "#000000", color });
+    if (!moment) return;
+    write(`${machine.loss} ${signed(moment.loss)}`, x, top + 214, 13, soft);
+    const calls = moment.call ?? machine.calls;
+    write(`likelihood ${machine.likelihood}`, x, top + 234, 13, soft);
+    write(`${calls} call${calls === 1 ? "" : "s"} a sample`, x, top + 254, 13, soft);
+  });
+}
+
+// The moments of a film; `part` of its way through the training.
+const momentsAt = (past, part) => KINDS.map((kind) => past[kind][Math.round(part * (past[kind].length - 1))]);
+
+async function film(strokes, past, progress) {
+  const { width, height, fps, draws, learns, rest } = FILM, night = dark(), gif = new Gif(width, height, palette(night));
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  const total = strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+  for (let k = 0; k <= draws + learns; k++) {
+    const part = (k - draws) / learns, drawn = k < draws ? begun(strokes, Math.ceil((total * (k + 1)) / draws)) : strokes;
+    scene(context, night, strokes, drawn, part < 0 ? null : momentsAt(past, part));
+    gif.add(context.getImageData(0, 0, width, height).data, k < draws + learns ? Math.round(100 / fps) : rest);
+    progress((k + 1) / (draws + learns + 1));
+    await new Promise((next) => { setTimeout(next); });
+  }
+  return gif.file();
+}
+
+// The first points of some strokes.
+function begun(strokes, left) {
+  return strokes.map((stroke) => {
+    const part = stroke.slice(0, Math.max(0, left));
+    left -= stroke.length;
+    return part;
+  }).filter((stroke) => stroke.length);
+}
+
 function render({ model, el }) {
   const state = { ...Object.fromEntries(controls.map(({ name, value }) => [name, value])), ...model.get("settings") };
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -189,7 +281,7 @@ function render({ model, el }) {
   row.append(make("section", { className: "first" }, make("h3", {}, "Draw a shape"), yours,
     make("div", { className: "progress" }, thread), hint, bar));
   const mine = new Sheet(yours), sheets = {}, told = {}, workers = {}, past = {};
-  let strokes = [], ended = 0, frame = 0, drawing = null, begun = 0, closed = false;
+  let strokes = [], ended = 0, frame = 0, drawing = null, closed = false;
 
   for (const machine of MACHINES) {
     const canvas = make("canvas"), loss = make("b", {}, "–"), floor = make("span");
@@ -210,6 +302,16 @@ function render({ model, el }) {
     bar.append(button);
     return [name, button];
   });
+  const save = make("button", { type: "button", hidden: true, className: "film" }, "Keep this film");
+  save.addEventListener("click", async () => {
+    save.disabled = true;
+    const file = await film(strokes, past, (part) => { save.textContent = `Keep this film: ${percent(part)}`; });
+    const link = make("a", { href: URL.createObjectURL(file), download: "five-machines.gif" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    Object.assign(save, { disabled: false, textContent: "Keep this film" });
+  });
+  bar.append(save);
   el.append(root);
 
   const night = () => {
@@ -269,7 +371,7 @@ function render({ model, el }) {
     }
     sheets[kind].tell(points, { jump: restart });
     const part = step / steps;
-    past[kind].push({ part, points });
+    keep(past[kind], { points, loss, call, wrong });
     said.textContent = signed(loss);
     least.textContent = floor === null ? (kind === "gan" ? " at rest 0.69" : "") : ` nats; at best ${signed(floor)}`;
     const say = (k, words, value, yes) => {
@@ -296,6 +398,7 @@ function render({ model, el }) {
 
   function finish() {
     root.dataset.state = "done";
+    save.hidden = false;
     root.dataset.frame = (times.reduce((a, b) => a + b, 0) / times.length).toFixed(1);
     hint.textContent = "Draw another shape, or choose one.";
     el.dispatchEvent(new CustomEvent("trained", { detail: told }));
@@ -308,7 +411,7 @@ function render({ model, el }) {
   // All five begin anew.
   function train() {
     stop();
-    begun = performance.now();
+    save.hidden = true;
     times.length = 0;
     root.dataset.state = "training";
     hint.textContent = "Five machines learn it. Grey: your line.";
@@ -333,9 +436,7 @@ function render({ model, el }) {
     buttons.forEach(([other, button]) => button.setAttribute("aria-pressed", other === name));
     root.dataset.state = "drawing";
     drawing = (now) => {
-      let left = still ? total : Math.ceil((total * (now - start)) / 1500);
-      strokes = whole.map((stroke) => { const part = stroke.slice(0, Math.max(0, left)); left -= stroke.length; return part; })
-        .filter((stroke) => stroke.length);
+      strokes = begun(whole, Math.ceil((total * (now - start)) / 1500));
       if (now - start < 1500 && !still) return true;
       drawing = null;
       strokes = whole;

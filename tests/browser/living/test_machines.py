@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from PIL import Image, ImageSequence
 
 from genlab_course.widgets import living
 from tests.browser.living import replay
@@ -223,6 +224,14 @@ def test_a_ring_draws_itself_and_a_shape_that_is_drawn_is_learned(stage, report_
     assert page.evaluate(STATE) == "training"
     done(page)
     assert page.evaluate(SAID) != before
+    with page.expect_download(timeout=120_000) as kept:
+        page.get_by_role("button", name="Keep this film").click()
+    with Image.open(kept.value.path()) as film:
+        assert film.format == "GIF"
+        assert film.info["loop"] == 0
+        assert 5000 < sum(frame.info["duration"] for frame in ImageSequence.Iterator(film)) < 8000
+        last = film.convert("RGB").getcolors(1 << 16)
+        assert {(0, 114, 178), (213, 94, 0), (0, 158, 115)} <= {colour for _, colour in last}
     page.get_by_role("button", name="two moons").press("Enter")
     page.wait_for_function(f"() => {STATE} === 'training'")
     done(page)
