@@ -199,7 +199,7 @@ function palette(night) {
 }
 
 function scene(context, night, strokes, drawn, moments) {
-  const { width, height } = FILM, c = context, big = 268, small = 162, gap = 17, left = 22, top = 60;
+  const { width, height } = FILM, c = context, big = 268, small = 160, gap = 17, left = 22, top = 60;
   const [paper, ink, soft] = night ? ["#121417", "#e6e6e6", "#a2a2a2"] : ["#fbfaf7", "#222222", "#6b6b6b"];
   const write = (words, x, y, size, color = ink, bold = false) => {
     Object.assign(c, { fillStyle: color, font: `${bold ? "600 " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`, textBaseline: "alphabetic" });

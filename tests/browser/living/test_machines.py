@@ -1,7 +1,9 @@
 """The opening stage: five machines held to torch, and the stage itself as a visitor has it."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageSequence
@@ -37,8 +39,8 @@ NUMBERS = """(kind, rows) => {
         optimiser.go(1e-3);
     }
     const z = Float64Array.from({length: 4 * rows}, normal);
-    return {x: Array.from(x), noise: plain(noise), start, losses, grads, after: all('theta'),
-        z: Array.from(z), sample: Array.from(machine.sample(z, rows))};
+    return JSON.stringify({x: Array.from(x), noise: plain(noise), start, losses, grads, after: all('theta'),
+        z: Array.from(z), sample: Array.from(machine.sample(z, rows))});
 }"""
 
 
@@ -71,7 +73,7 @@ def far(one, other):
 
 def furthest(page, kind):
     """How far a machine's losses, gradients, three steps of Adam and samples are from torch's."""
-    found = page.evaluate(f"([kind, rows]) => ({NUMBERS})(kind, rows)", [kind, ROWS])
+    found = json.loads(page.evaluate(f"([kind, rows]) => ({NUMBERS})(kind, rows)", [kind, ROWS]))
     x = torch.tensor(found["x"], dtype=torch.float64).view(-1, 2)
     noise = [torch.tensor(v, dtype=torch.float64) for v in found["noise"]]
     noise = [v if len(v) == ROWS else v.view(-1, 2) for v in noise]
@@ -156,6 +158,24 @@ def denoised(net, x, steps=100):
 def test_losses_gradients_steps_and_samples_are_torchs(kind, page):
     page.evaluate(LOAD, module())
     assert furthest(page, kind) < 1e-5
+
+
+TRAINED = """([kind, seed, steps, last]) => {
+    const ring = Float64Array.from({length: 800}, (_, i) => {
+        const angle = Math.PI * (i >> 1) / 200;
+        return 0.62 * (i % 2 ? Math.sin(angle) : Math.cos(angle)); });
+    const training = new M.Training(kind, ring, {seed, share: steps / M.RECIPES[kind].steps});
+    const losses = Array.from({length: training.steps}, () => training.go());
+    return losses.slice(-last).reduce((a, b) => a + b) / last;
+}"""
+
+
+@pytest.mark.parametrize("kind", golden.KINDS)
+def test_after_200_steps_its_loss_is_one_that_torch_comes_to(kind, page):
+    page.evaluate(LOAD, module())
+    mean, spread = json.loads(golden.STORED.read_text(encoding="utf-8"))[kind].values()
+    found = [page.evaluate(TRAINED, [kind, s, golden.STEPS, golden.LAST]) for s in (1, 2)]
+    assert np.mean(found) == pytest.approx(mean, abs=5 * spread)  # of one run of torch's
 
 
 MISTAKES = [m for m in replay.mistakes("machines") if "kind" in m]
