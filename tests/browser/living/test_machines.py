@@ -39,8 +39,8 @@ NUMBERS = """(kind, rows) => {
         optimiser.go(1e-3);
     }
     const z = Float64Array.from({length: 4 * rows}, normal);
-    return JSON.stringify({x: Array.from(x), noise: plain(noise), start, losses, grads, after: all('theta'),
-        z: Array.from(z), sample: Array.from(machine.sample(z, rows))});
+    return JSON.stringify({x: Array.from(x), noise: plain(noise), start, losses, grads,
+        after: all('theta'), z: Array.from(z), sample: Array.from(machine.sample(z, rows))});
 }"""
 
 
