@@ -1,5 +1,6 @@
 """Which widgets an instructor shows, and what is asked before they are moved."""
 
+import base64
 import html
 import importlib.util
 import json
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab.files import replace_file
-from genlab.map import LESSONS, SYSTEMS
+from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab.zoo import NAMES, WEIGHTS
 
 
@@ -32,9 +33,9 @@ class Demo:
 
 @dataclass(frozen=True)
 class Page:
-    """The page of a lesson or a lab."""
+    """The page of a lesson, a lab or a notebook of the frontier."""
 
-    key: int | str  # number of a lesson, or name of a lab
+    key: int | str  # number of a lesson, or name of another
     demos: tuple[Demo, ...]
     needs: tuple[str, ...] = ()  # models that must have been shipped
 
@@ -47,7 +48,9 @@ class Page:
     def title(self) -> str:
         """As on the map: "04 Normalizing flows", "Language model"."""
         key = self.key
-        return SYSTEMS[key][0] if isinstance(key, str) else f"{self.name} {LESSONS[key]}"
+        return (
+            (SYSTEMS | FRONTIER)[key][0] if isinstance(key, str) else f"{self.name} {LESSONS[key]}"
+        )
 
 
 def _pages(path: Path) -> Iterator[Page]:
@@ -57,12 +60,14 @@ def _pages(path: Path) -> Iterator[Page]:
 
 
 PAGES = tuple(_pages(Path(__file__).parent / "data" / "demos.toml"))
+THUMBNAILS = Path(__file__).parent / "data" / "thumbnails"
 TEMPLATE = Path(__file__).with_name("demo_pages")
 NAME = "genlab_demo"  # of the template, as Voila knows it
 WIDGETS = ("@jupyter-widgets/jupyterlab-manager", "anywidget", "@voila-dashboards/widgets-manager8")
 MARK = "genlab-demo.json"  # stands in a folder that this module has written
 IDLE = 120  # seconds that a kernel outlives its page
 KERNELS = 24  # at a time, of about 300 MB each
+SPARE = 1  # one more waits for the next page
 BEGIN = (
     "import torch\nimport genlab_course as course\nfrom genlab_course import widgets\n"
     "course.begin({key!r})\nwidgets.project()"
@@ -102,13 +107,19 @@ def as_notebook(cells: Iterable[tuple[str, str]], **metadata: str) -> dict[str, 
 
 
 def index(pages: tuple[Page, ...]) -> str:
-    """The list of pages as HTML, lessons before labs."""
-    parts, link = [], '<li><a href="voila/render/{}.ipynb">{}</a></li>'
-    for heading, kind in (("Lessons", int), ("Labs", str)):
-        some = [page for page in pages if isinstance(page.key, kind)]
-        rows = [link.format(page.name, html.escape(page.title)) for page in some]
-        parts += [f"<h2>{heading}</h2>", "<ul>", *rows, "</ul>"] if rows else []
+    """The pages as HTML: a picture and a title each, lessons before labs before the frontier."""
+    parts = []
+    for heading, keys in (("Lessons", LESSONS), ("Labs", SYSTEMS), ("Frontier", FRONTIER)):
+        cards = [_card(page) for page in pages if page.key in keys]
+        parts += [f"<h2>{heading}</h2>", "<ul>", *cards, "</ul>"] if cards else []
     return "\n".join(parts)
+
+
+def _card(page: Page) -> str:
+    picture = base64.b64encode((THUMBNAILS / f"{page.name}.webp").read_bytes()).decode()
+    image = f'<img src="data:image/webp;base64,{picture}" alt="">'
+    title = html.escape(page.title)
+    return f'<li><a href="voila/render/{page.name}.ipynb">{image}<span>{title}</span></a></li>'
 
 
 def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Path]:
@@ -135,13 +146,13 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
 
 
 def voila_command(
-    folder: Path, port: int, *, idle: int = IDLE, kernels: int = KERNELS
+    folder: Path, port: int, *, idle: int = IDLE, kernels: int = KERNELS, spare: int = SPARE
 ) -> list[str]:
     """The command that serves a folder of pages on this machine, at this port and no other.
 
     It asks for a token, refuses the name of another machine, ends a kernel whose page has been
-    closed for `idle` seconds, and starts at most `kernels`. FileNotFoundError where Voila or the
-    pages are missing.
+    closed for `idle` seconds, and starts at most `kernels`, beside `spare` that wait for a page.
+    FileNotFoundError where Voila or the pages are missing.
     """
     if importlib.util.find_spec("voila") is None:
         raise FileNotFoundError("the demo pages need Voila: pip install 'voila>=0.5.7,<0.6'")
@@ -153,7 +164,7 @@ def voila_command(
         *(f"--template={NAME}", "--strip_sources=True"),
         *(f"--VoilaConfiguration.extension_allowlist={name}" for name in WIDGETS),
         *("--Voila.auto_token=True", "--Voila.tornado_settings=allow_remote_access="),  # "": no
-        f"--FewKernels.most={kernels}",
+        *(f"--FewKernels.most={kernels}", f"--FewKernels.spare={spare}"),
         f"--MappingKernelManager.cull_idle_timeout={idle}",
         f"--MappingKernelManager.cull_interval={max(1, idle // 4)}",
         *("--no-browser", "--Voila.log_level=WARN"),

@@ -17,6 +17,7 @@ FIGURES = {  # figure: its module
         "adversarial": ("gan_game", "style_mixer"),
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp"),
+        "frontier": ("large_run", "parallel_pixels", "recipe_ladder"),
         "landscape": ("five_samplers", "paradigm_map"),
         "living": (
             "causal_mask", "digits_live", "draw_a_shape", "earth_mover", "elbo_gap", "flow_grid",

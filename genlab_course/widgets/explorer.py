@@ -117,26 +117,36 @@ def played(control: Any, seconds: float = 5.0) -> ipywidgets.HBox:
 
 
 DPI = 80  # on a reader's screen
-PROJECTOR_DPI = 120
-_dpi = float(DPI)
+PROJECTOR = 1720, 700  # pixels that a picture may have there: 1920 x 1080 less words and controls
+_room: tuple[float, float] | None = None
 # The arrow of a drop-down is black on JupyterLab's dark theme, where nobody sees it.
 STYLE = """<style>body[data-jp-theme-light="false"] { --jp-widgets-dropdown-arrow: url("data:image/\
 svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23ccc' \
 d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E"); }</style>"""
 
 
-def project(dpi: float = PROJECTOR_DPI) -> None:
-    """Draw every widget made from now on larger, for a projector; a reader's size is 80 dpi."""
-    global _dpi
-    if dpi <= 0:
-        raise ValueError(f"dpi must be positive, got {dpi}")
-    _dpi = dpi
+def project(width: float = PROJECTOR[0], height: float = PROJECTOR[1]) -> None:
+    """Draw every widget made from now on as large as fits into some pixels, for a projector.
+
+    A reader's size is 80 dpi.
+    """
+    global _room
+    if not (width > 0 and height > 0):
+        raise ValueError(f"width and height must be positive, got {width} and {height}")
+    _room = width, height
+
+
+def resolution(figure: Figure) -> float:
+    """Dots per inch at which a figure is shown now: a reader's, or what fits on a projector."""
+    if _room is None:
+        return DPI
+    return min(_room[0] / figure.get_figwidth(), _room[1] / figure.get_figheight())
 
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
     """Render a figure as PNG, at the resolution of `project` or another that becomes its own."""
     buffer = io.BytesIO()
-    dpi = dpi or _dpi
+    dpi = dpi or resolution(figure)
     if figure.dpi != dpi:
         figure.dpi = dpi
     # Not savefig: it draws twice where there was a layout engine, and forgets the sizes of words.
@@ -189,7 +199,7 @@ class Explorer(Stored):
         if play and play not in controls:
             raise ValueError(f"no control {play!r} to play; there are: {', '.join(controls)}")
         self._figure, self._update, self.controls = figure, update, controls
-        self._dpi = _dpi
+        self._dpi = resolution(figure)
         width = f"{round(figure.get_figwidth() * self._dpi)}px"
         self._image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=width))
         self._text = ipywidgets.HTMLMath()

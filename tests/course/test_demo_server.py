@@ -61,12 +61,16 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo") / "site"
+    yield from served(tmp_path_factory.mktemp("demo") / "site", spare=0)
+
+
+def served(folder, **more):
+    """A running server of the pages."""
     demos.write_demos(folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = demos.voila_command(folder, port, idle=IDLE, kernels=MOST)
+    command = demos.voila_command(folder, port, idle=IDLE, kernels=MOST, **more)
     environment = demos.voila_environment(folder, TOKEN)
     running = Server(subprocess.Popen(command, env=environment), port)
     for _ in range(720):  # a busy machine
@@ -75,9 +79,11 @@ def server(tmp_path_factory):
             break
         except OSError:
             time.sleep(0.25)
-    yield running
-    running.process.terminate()
-    running.process.wait(15)
+    try:
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(15)
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])
@@ -193,3 +199,28 @@ def test_a_visit_too_many_is_refused_in_a_sentence_and_let_in_when_others_have_l
 
 def test_the_token_stands_in_no_command_line(server):
     assert TOKEN not in " ".join(psutil.Process(server.process.pid).cmdline())
+
+
+def of_the_modules(pid):
+    """Whether a process has torch in its memory."""
+    return any("libtorch" in part.path for part in psutil.Process(pid).memory_maps())
+
+
+def test_a_kernel_with_the_imports_waits_for_a_page_and_another_for_the_next(tmp_path):
+    server = served(tmp_path / "site", spare=1)
+    running = next(server)
+    try:
+        deadline = time.time() + 240
+        while not (running.kernels() and of_the_modules(running.kernels()[0].pid)):
+            assert time.time() < deadline, "no kernel with torch"
+            time.sleep(0.5)
+        time.sleep(IDLE + 2)  # it outlives an idle time, and is ready
+        (first,) = running.kernels()
+        assert running.ask(PAGE)[0] == 200
+        while len(running.kernels()) < 2:
+            assert time.time() < deadline, "no kernel for the next page"
+            time.sleep(0.5)
+        assert first in running.kernels()  # the page has it
+        assert len(running.kernels()) == 2
+    finally:
+        server.close()

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 import torch
 
-from genlab.map import LESSONS, SYSTEMS
+from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab_course import demos
 from genlab_course.demos import PAGES
 from genlab_course.widgets import explorer
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 @pytest.mark.parametrize("page", demos.ready(), ids=lambda page: page.name)
 def test_a_page_runs_from_its_own_cells_alone(page, monkeypatch):
-    monkeypatch.setattr(explorer, "_dpi", explorer._dpi)  # put back afterwards
+    monkeypatch.setattr(explorer, "_room", explorer._room)  # put back afterwards
     names = {}
     exec(demos.BEGIN.format(key=page.key), names)
     torch.set_default_dtype(torch.float32)
@@ -42,12 +42,13 @@ def site(tmp_path):
     return folder, demos.write_demos(folder)
 
 
-def test_index_and_ways_lead_to_a_page_of_every_lesson_and_lab(site):
+def test_index_and_ways_lead_to_a_page_of_every_notebook_and_show_its_picture(site):
     folder, written = site
     names = [path.name for path in written]
-    assert [page.key for page in PAGES] == [*LESSONS, *SYSTEMS]
+    assert [page.key for page in PAGES] == [*LESSONS, *SYSTEMS, *FRONTIER]
     text = (folder / "jupyter/voila/templates" / demos.NAME / "tree-lab.html").read_text()
     assert re.findall(r'href="voila/render/(\S+)"', text) == names
+    assert text.count("data:image/webp;base64,") == len(names)
     for k, path in enumerate(written):
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)

@@ -119,13 +119,15 @@ def test_watching_returns_every_record_and_leaves_no_figure_open():
 
 
 def test_a_projector_gets_larger_pictures_of_the_widgets_that_are_made_after_it(monkeypatch):
-    monkeypatch.setattr(explorer, "_dpi", explorer._dpi)  # put back afterwards
+    monkeypatch.setattr(explorer, "_room", explorer._room)  # put back afterwards
     before = make()
-    project(160)
+    project(480, 900)  # wider than high: its width decides
     after = make()
     before.set(slope=2.0)
     sizes = [plt.imread(io.BytesIO(w.picture), format="png").shape for w in (before, after)]
     assert sizes == [(160, 240, 4), (320, 480, 4)]
     assert after._image.layout.width == "480px"
+    project(900, 320)
+    assert plt.imread(io.BytesIO(make().picture), format="png").shape == (320, 480, 4)
     with pytest.raises(ValueError, match="positive"):
         project(0)

@@ -16,7 +16,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 const STYLE = `
 .genlab-living { max-width: var(--genlab-width, 760px); font: var(--genlab-size, 15px)/1.4 system-ui, "DejaVu Sans", sans-serif; }
-.genlab-living canvas { display: block; width: 100%; touch-action: pan-y; border-radius: 6px; }
+.genlab-living canvas { display: block; width: 100%; max-height: var(--genlab-height, none); margin: 0 auto; touch-action: pan-y; border-radius: 6px; }
 .genlab-living canvas.touch { cursor: crosshair; }
 .genlab-living :focus-visible { outline: 2px solid #d55e00; outline-offset: 2px; }
 .genlab-living .controls { display: flex; flex-wrap: wrap; gap: 4px 22px; margin: 4px 0 6px; }
@@ -411,9 +411,11 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
 
     function paint() {
       waiting = 0;
-      const now = state(), width = canvas.clientWidth, scale = devicePixelRatio || 1;
-      if (!width) return;
-      const height = Math.round(width * (width < narrow ? tall : aspect));
+      const now = state(), room = root.clientWidth, scale = devicePixelRatio || 1;
+      if (!room) return;
+      const shape = room < narrow ? tall : aspect, most = parseFloat(getComputedStyle(canvas).maxHeight) || Infinity;
+      const width = Math.min(room, Math.floor(most / shape)), height = Math.round(width * shape);
+      canvas.style.width = width < room ? `${width}px` : "";
       if (canvas.width !== Math.round(width * scale) || canvas.style.height !== `${height}px`) {
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);
@@ -517,7 +519,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
     el.append(root);
     model.on("change:settings", repaint);
     const size = new ResizeObserver(repaint), theme = new MutationObserver(repaint);
-    size.observe(canvas);
+    size.observe(root);
     theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
     const night = matchMedia("(prefers-color-scheme: dark)");
     night.addEventListener("change", repaint);
