@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
+from matplotlib.text import Text
 from PIL import Image, ImageDraw, ImageFont
 
 
@@ -117,7 +118,8 @@ def played(control: Any, seconds: float = 5.0) -> ipywidgets.HBox:
 
 
 DPI = 80  # on a reader's screen
-PROJECTOR = 1720, 700  # pixels that a picture may have there: 1920 x 1080 less words and controls
+PROJECTOR = 1800, 700  # pixels that a picture may have there: 1920 x 1080 less words and controls
+LEGIBLE = 22  # pixels of letters there: a fiftieth of the height, to be read from the last row
 _room: tuple[float, float] | None = None
 # The arrow of a drop-down is black on JupyterLab's dark theme, where nobody sees it.
 STYLE = """<style>body[data-jp-theme-light="false"] { --jp-widgets-dropdown-arrow: url("data:image/\
@@ -141,6 +143,14 @@ def resolution(figure: Figure) -> float:
     if _room is None:
         return DPI
     return min(_room[0] / figure.get_figwidth(), _room[1] / figure.get_figheight())
+
+
+def enlarge(figure: Figure) -> None:
+    """Raise letters that are too small for a projector to what is read from the last row."""
+    least = 72 * LEGIBLE / resolution(figure)  # in points
+    for words in figure.findobj(Text):
+        if words.get_fontsize() < least:
+            words.set_fontsize(least)
 
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
@@ -220,6 +230,8 @@ class Explorer(Stored):
         said = self._update(**{name: c.value for name, c in self.controls.items()})
         if said is not None:
             self._text.value = said
+        if self._dpi != DPI:
+            enlarge(self._figure)
         self._image.value = png(self._figure, self._dpi)
 
     def set(self, **values: Any) -> None:

@@ -7,6 +7,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from matplotlib.text import Text
 
 from genlab.train import Record
 from genlab_course.widgets import (
@@ -131,3 +132,16 @@ def test_a_projector_gets_larger_pictures_of_the_widgets_that_are_made_after_it(
     assert plt.imread(io.BytesIO(make().picture), format="png").shape == (320, 480, 4)
     with pytest.raises(ValueError, match="positive"):
         project(0)
+
+
+def test_letters_on_a_projector_are_read_from_the_last_row(monkeypatch):
+    monkeypatch.setattr(explorer, "_room", (1800, 700))
+    figure, ax = plt.subplots(figsize=(8, 5))
+    tiny = lambda slope: ax.set_title(f"slope {slope}", fontsize=6)
+    shown = explore(
+        figure, lambda slope: tiny(slope) and None, slope=explorer.slider("slope", 1.0, 0, 2, 0.1)
+    )
+    shown.set(slope=2.0)
+    pixels = [text.get_fontsize() * figure.dpi / 72 for text in figure.findobj(Text)]
+    assert len(pixels) > 5
+    assert min(pixels) > 1080 / 50

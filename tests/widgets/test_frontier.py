@@ -23,14 +23,14 @@ def record():
 def test_pixels_that_are_drawn_together_are_no_digits():
     model, net = load_model("digit_masked_diffusion"), load_classifier()
     sure = {}
-    for n in (64, 1):
+    for n in (32, 1):
         g = torch.Generator().manual_seed(0)
-        blank = torch.full((200, 1, 8, 8), frontier.HIDDEN)
+        blank = torch.full((60, 1, 8, 8), frontier.HIDDEN)
         digits = frontier.last(
             frontier.masked_sample(model.filler, blank, n, mask=frontier.HIDDEN, generator=g)
         )
         sure[n] = net(digits.double()).softmax(1).amax(1).mean().item()
-    assert sure[64] > sure[1] + 0.05
+    assert sure[32] > sure[1] + 0.05
     shown = widgets.parallel_pixels(model)
     before = shown.picture
     shown.set(evaluations=1)
