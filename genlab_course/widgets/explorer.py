@@ -118,7 +118,7 @@ def played(control: Any, seconds: float = 5.0) -> ipywidgets.HBox:
 
 
 DPI = 80  # on a reader's screen
-PROJECTOR = 1800, 700  # pixels that a picture may have there: 1920 x 1080 less words and controls
+PROJECTOR = 1800, 750  # pixels that a picture may have there: 1920 x 1080 less words and controls
 LEGIBLE = 22  # pixels of letters there: a fiftieth of the height, to be read from the last row
 _room: tuple[float, float] | None = None
 # The arrow of a drop-down is black on JupyterLab's dark theme, where nobody sees it.

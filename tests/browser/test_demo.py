@@ -13,6 +13,13 @@ from tests.browser.test_lessons import press, save_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+# Of each widget: how far below its question's top it ends.
+REACH = """() => {
+    const top = (e) => e.getBoundingClientRect().top;
+    const questions = [...document.querySelectorAll('.jp-MarkdownCell')].slice(1);
+    return [...document.querySelectorAll('.jp-CodeCell:not(.jp-mod-noOutputs)')].map((cell, k) =>
+        cell.getBoundingClientRect().bottom - top(k ? questions[k] : document.querySelector('h1')));
+}"""
 READY = demos.ready()
 N_MOVES, TOKEN = 6, "of-this-test"
 
@@ -41,7 +48,7 @@ def address(browser, tmp_path_factory):
 @pytest.fixture
 def window(browser, address):
     """A page of the size of a projector, which has been let in."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport={"width": 1920, "height": 1080})
     shown = lab.Window(context.new_page())
     shown.page.goto(f"{address}?token={TOKEN}")
     yield shown
@@ -78,6 +85,9 @@ def test_a_page_shows_pictures_and_no_code_and_follows_the_keys(window, address,
     assert window.page.locator("h1").inner_text() == demo.title
     assert window.page.locator(".jp-CodeMirrorEditor, .highlight").count() == 0
     assert window.page.locator(".jp-RenderedText[data-mime-type*=stderr]").count() == 0
+
+    read = all("release" in part.code or "clinic" in part.code for part in demo.demos)
+    assert read or max(window.page.evaluate(REACH)) <= 1080  # a question and its widget, together
 
     if not moves:  # words (tests/widgets/test_releases.py), or no kernel (tests/browser/living)
         assert (window.outside, window.errors) == ([], [])

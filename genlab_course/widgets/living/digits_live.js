@@ -194,7 +194,7 @@ export const { about, controls, compute: mathematics, render } = figure({
       value: "all ten" },
     { name: "many", value: MANY }, { name: "again", value: Array(MANY).fill(0) },
   ],
-  compute, draw, say, touch, load, aspect: 0.32, tall: 1.06, narrow: 640,
+  compute, draw, say, touch, load, aspect: 0.345, tall: 1.06, narrow: 640,
 });
 export { load };
 export default { render };

@@ -422,7 +422,8 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
         canvas.style.height = `${height}px`;
       }
       const context = canvas.getContext("2d");
-      zoom = Math.max(1, width / 900); // on a projector words and lines grow with the picture
+      // On a projector (a page that bounds the height) words and lines grow with the picture, early.
+      zoom = Math.max(1, width / (most < Infinity ? 656 : 900));
       context.setTransform(scale * zoom, 0, 0, scale * zoom, 0, 0);
       const computed = known(now);
       pen = new Pen(context, width / zoom, height / zoom, width < narrow);

@@ -176,7 +176,7 @@ def test_a_drag_that_changes_nothing_leaves_no_mark(name, one):
         assert one.do("drawn") == before
 
 
-WIDTHS = (340, 480, 560, 760)
+WIDTHS = (340, 480, 560, 656, 760)
 
 
 @pytest.mark.parametrize("name", living.NAMES)

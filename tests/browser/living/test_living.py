@@ -127,6 +127,36 @@ def test_size_theme_and_projector_are_followed(sheet):
     assert found[0] == pytest.approx(found[1], abs=0.35)  # margins do not grow with the width
 
 
+PRINTED = """() => {  // how high letters are that are drawn from now on, in pixels of the page
+    window.printed = [];
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (...words) {
+        const size = parseFloat(/([\\d.]+)px/.exec(this.font)[1]), {a, b} = this.getTransform();
+        window.printed.push(size * Math.hypot(a, b) / devicePixelRatio);
+        return draw.apply(this, words);
+    };
+    document.documentElement.style.cssText = '--genlab-width: 1840px; --genlab-height: 720px';
+}"""
+
+
+def test_on_a_projector_a_figure_fits_its_height_and_is_read_from_the_last_row(sheet):
+    sheet.set_viewport_size({"width": 1900, "height": 1080})
+    for name in ("forward_process", "game_orbit"):
+        page = sheet.show(name)
+        page.evaluate(PRINTED)
+        settle(page)
+        page.evaluate("document.getElementById('figure').model.set('settings', {})")
+        settle(page)
+        box = page.locator("canvas").bounding_box()
+        room = page.locator(".genlab-living").bounding_box()
+        assert box["height"] <= 720
+        assert box["height"] > 700 or box["width"] == room["width"]
+        assert box["x"] - room["x"] == pytest.approx((room["width"] - box["width"]) / 2, abs=1)
+        sizes = sorted(page.evaluate("printed"))
+        assert sizes[len(sizes) // 2] > 1080 / 60  # ticks; titles are larger
+        assert sizes[-1] > 1080 / 50
+
+
 def test_a_film_plays_by_itself_until_a_hand_comes_and_ends_with_its_figure(sheet):
     page = sheet.show("forward_process", autoplay=True, settings={"time": 5})
     time = page.get_by_role("slider", name="time")
