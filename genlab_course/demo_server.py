@@ -9,6 +9,7 @@ A kernel waits for the next page with the imports that take most of the time in 
 from typing import Any
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.utils import ApiPath
 from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
 from traitlets import Int
@@ -45,7 +46,7 @@ class FewKernels(AsyncMappingKernelManager):
             ident, name = self.new_kernel_id(), self.default_kernel_name
             self.waiting[ident] = ""  # nobody gets it yet
             try:
-                await super().start_kernel(kernel_id=ident, kernel_name=name, path="")
+                await super().start_kernel(kernel_id=ident, kernel_name=name, path=ApiPath(""))
                 client = self.get_kernel(ident).client()
                 client.start_channels(iopub=False, stdin=False, hb=False)
                 try:

@@ -149,7 +149,7 @@ def enlarge(figure: Figure) -> None:
     """Raise letters that are too small for a projector to what is read from the last row."""
     least = 72 * LEGIBLE / resolution(figure)  # in points
     for words in figure.findobj(Text):
-        if words.get_fontsize() < least:
+        if float(words.get_fontsize()) < least:
             words.set_fontsize(least)
 
 
