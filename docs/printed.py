@@ -94,7 +94,7 @@ def runs(text):
 
 
 def printed(text):
-    """Return a printed text as HTML: an aside for the margin, then what keeps its columns."""
+    """Return a printed text as HTML: what keeps its columns, then an aside for the margin."""
     margin, column = [], []
     for kind, lines in runs(text):
         if kind == "ok":
@@ -106,4 +106,4 @@ def printed(text):
         else:
             column.append(table(lines))
     aside = f'<aside class="margin">{"".join(margin)}</aside>' if margin else ""
-    return aside + "".join(column)
+    return "".join(column) + aside

@@ -137,10 +137,12 @@ CELLS = """\
 {% endblock markdowncell %}
 {% block input_group %}
 {%- if cell.metadata.get('shown_alone') -%}
-{%- elif cell | folds -%}
-<details class="code"><summary>code</summary>{{ cell.source | highlight_code }}</details>
 {%- else -%}
-<div class="{{ cell | width }}">{{ cell.source | highlight_code }}</div>
+{%- set taught = cell | open_code -%}{%- set rest = cell | folded_code -%}
+{%- if taught %}<div class="{{ cell | width }}">{{ taught | highlight_code }}</div>{% endif -%}
+{%- if rest -%}
+<details class="code"><summary>code</summary>{{ rest | highlight_code }}</details>
+{%- endif -%}
 {%- endif -%}
 {% endblock input_group %}
 {% block stream_stdout %}{{ output.text | printed }}{% endblock stream_stdout %}
@@ -149,33 +151,6 @@ CELLS = """\
 <div class="output_text">{{ output.data['text/plain'] | printed }}</div>
 {% endblock data_text %}
 """
-
-
-def defines(tree):
-    """Whether code defines a function or a class: what teaches stays beside its equation."""
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    return any(isinstance(node, kinds) for node in ast.walk(tree))
-
-
-def folds(cell):
-    """Whether a cell's code is folded: where the notebook folds it, or where it checks or draws.
-
-    Such code defines nothing and calls a check or a figure.
-    """
-    if cell.metadata.get("jupyter", {}).get("source_hidden"):
-        return True
-    try:
-        tree = ast.parse(cell.source)
-    except SyntaxError:  # a magic, an unfinished line
-        return False
-    called = {
-        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-    }
-    asked = "exercise" in called and "..." in cell.source
-    shows = called & SHOWS or {name for name in called if name.startswith("check")}
-    return bool(shows) and not asked and not defines(tree)
 
 
 SHOWS = {
@@ -187,13 +162,63 @@ SHOWS = {
     "print",
     "begin",
     "figure",
-    "more_checks",
+    "show_source",
 }
+
+
+def shows(statement):
+    """Whether a statement checks, draws or prints."""
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call)
+    }
+    return bool(called & SHOWS) or any(name.startswith(("check", "more_checks")) for name in called)
+
+
+def opened(cell):
+    """Return how many lines of a cell's code stand open; the rest, which checks or draws, folds.
+
+    A function, a class and what computes stay beside their equation; of what the notebook folds
+    nothing is open, of an exercise all.
+    """
+    lines = len(cell.source.splitlines())
+    if cell.metadata.get("jupyter", {}).get("source_hidden"):
+        return 0
+    try:
+        body = ast.parse(cell.source).body
+    except SyntaxError:  # a magic, an unfinished line
+        return lines
+    if "..." in cell.source and "exercise(" in cell.source:
+        return lines
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    taught = [k for k, node in enumerate(body) if isinstance(node, kinds)]
+    behind = range(taught[-1] + 1 if taught else 0, len(body))
+    first = next((k for k in behind if shows(body[k])), None)
+    if first is None:
+        return lines
+    above = body[first - 1].end_lineno if taught and first else 0
+    return above
+
+
+def folds(cell):
+    """Whether all of a cell's code is folded."""
+    return opened(cell) == 0
+
+
+def open_code(cell):
+    """Return the part of a cell's code that stands open."""
+    return "\n".join(cell.source.splitlines()[: opened(cell)]).strip("\n")
+
+
+def folded_code(cell):
+    """Return the part of a cell's code that is folded."""
+    return "\n".join(cell.source.splitlines()[opened(cell) :]).strip("\n")
 
 
 def width(cell):
     """Return the class of a cell's open code: of lines that the column of text does not hold."""
-    longest = max(map(len, cell.source.splitlines()), default=0)
+    longest = max(map(len, open_code(cell).splitlines()), default=0)
     return "listing wide" if longest > CODE_COLUMNS else "listing"
 
 
@@ -210,7 +235,8 @@ class Exporter(HTMLExporter):
         yield from super().default_filters()
         yield "markdown2html", lambda source: rendered(source)
         yield "printed", printed.printed
-        yield "folds", folds
+        yield "open_code", open_code
+        yield "folded_code", folded_code
         yield "width", width
 
 
@@ -457,10 +483,13 @@ def placed(text):
     """Give each picture one of two widths, that of the text or that of text and margin."""
 
     def place_of(found):
-        wide = ' class="wide"' if int(found[2]) > TEXT_WIDTH else ""
-        return f'<img{wide} {found[1]}width="{found[2]}"'
+        tag = found[0]
+        if int(found[1]) <= TEXT_WIDTH:
+            return tag
+        named = tag.replace('class="', 'class="wide ', 1)
+        return named if named != tag else tag.replace("<img ", '<img class="wide" ', 1)
 
-    return re.sub(r'<img ([^>]*?)width="(\d+)"', place_of, text)
+    return re.sub(r'<img [^>]*?width="(\d+)"', place_of, text)
 
 
 TEXT_WIDTH = 660  # pixels of a picture that still goes into the column of text

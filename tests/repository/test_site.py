@@ -161,6 +161,8 @@ def test_a_picture_has_one_of_two_widths():
     shown = site.placed('<img alt="" src="a.png" width="661"><img src="b.png" width="660">')
     assert shown.count('class="wide"') == 1
     assert shown.index('class="wide"') < shown.index("a.png")
+    film = site.placed(site.film("a.gif", "b.png", "", ' width="720"'))
+    assert re.findall('class="(wide [^"]*)"', film) == ["wide moving", "wide resting"]
 
 
 def test_a_check_is_a_chip_with_its_two_numbers_and_the_mistake_that_it_would_have_caught():
@@ -191,10 +193,10 @@ def test_a_check_is_a_chip_with_its_two_numbers_and_the_mistake_that_it_would_ha
 
 
 def test_sentences_stand_in_the_margin_and_tables_keep_their_columns_in_the_text():
-    aside, _, column = printed.printed("a sentence <\na   b\n1   2\nok  c").partition("</aside>")
-    assert aside == '<aside class="margin"><details class="chip"><summary>c</summary>' + (
-        '<div class="why"></div></details>'
-    )
+    text = printed.printed("a sentence <\na   b\n1   2\nok  c")
+    column, _, aside = text.partition('<aside class="margin">')
+    chip = '<details class="chip"><summary>c</summary><div class="why"></div></details>'
+    assert aside == f"{chip}</aside>"
     assert column.startswith('<pre class="printed"><span>a sentence &lt;')
     assert "a   b\n1   2" in column
     many = "\n".join(f"ok  claim {k}" for k in range(9))
@@ -222,7 +224,11 @@ def test_code_that_only_checks_or_draws_is_folded_and_code_that_teaches_is_not()
     assert site.folds(cell('check("a", 1, 1)'))
     assert site.folds(cell("figure, axes = plt.subplots()\naxes.plot(x)"))
     assert not site.folds(cell("x = torch.randn(3)\nloss = (x**2).mean()"))
-    assert not site.folds(cell("def loss(x):\n    return x\n\ncheck('a', loss(1), 1)"))
+    both = cell("def loss(x):\n    return x\n\n\none = 1\ncheck('a', loss(one), 1)")
+    assert site.open_code(both) == "def loss(x):\n    return x\n\n\none = 1"
+    assert site.folded_code(both) == "check('a', loss(one), 1)"
+    again = cell("check('a', 1, 1)\n\n\ndef loss(x):\n    return x")
+    assert site.folded_code(again) == ""
     assert not site.folds(cell("x_5 = ...\ncourse.exercise('12.shortcut', x_5)"))
     hidden, open_ = cell("x = 1"), cell("check('a', x, 1)")
     hidden.metadata["jupyter"] = {"source_hidden": True}
