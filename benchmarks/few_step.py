@@ -75,24 +75,30 @@ def losses(n, teacher):
 
 
 def parts_of_shortcut(n):
-    """The two changes of "shortcut, r = 0", one at a time."""
+    """All jumps to r = 0 and no flow matching, one at a time and both."""
 
     def to_the_end(u, slow, x0, eps, label, g):
-        """The 48 rows of flow matching stay; the 16 jumps all end at r = 0."""
+        """The 48 samples of flow matching stay; the 16 jumps all end at r = 0."""
         flow = n["match"](partial(u, label=label[:48]), slow, x0[:48], eps[:48], label, g)
         gap = 0.5 ** torch.randint(0, 4, (16, 1), generator=g)
         far = n["two_halves"](u, slow, x0[48:], eps[48:], label[48:], gap, gap)
         return 0.75 * flow + 0.25 * far
 
     def no_flow(u, slow, x0, eps, label, g):
-        """64 rows of the sound jumps, none of flow matching."""
+        """64 samples of the sound jumps, none of flow matching."""
         gap = 0.5 ** torch.randint(0, 4, (64, 1), generator=g)
         t = gap * torch.ceil(torch.rand(64, 1, generator=g) / gap)
         return n["two_halves"](u, slow, x0, eps, label, gap, t)
 
+    def both(u, slow, x0, eps, label, g):
+        """64 samples of jumps that all end at r = 0."""
+        gap = 0.5 ** torch.randint(0, 4, (64, 1), generator=g)
+        return n["two_halves"](u, slow, x0, eps, label, gap, gap)
+
     return {
         "shortcut, jumps to r = 0": (to_the_end, "shortcut"),
         "shortcut, no flow rows": (no_flow, "shortcut"),
+        "shortcut, r = 0": (both, "shortcut"),
     }
 
 
@@ -110,7 +116,6 @@ def changed(n, teacher):
         "MeanFlow, r = 0 and quarter": (partial(mean_flow, spread=False), "MeanFlow"),
         "MeanFlow, r = 0": (partial(mean_flow, spread=False, quarter=False), "MeanFlow"),
         "MeanFlow, x held fixed": (partial(mean_flow, loss=n["forgetful"]), "MeanFlow"),
-        "shortcut, r = 0": (n["shortcut_to_the_end"], "shortcut"),
         "distillation from itself": (from_itself(n["distil"](teacher)), "consistency training"),
         "training from itself": (from_itself(n["train_alone"]), "consistency training"),
     } | parts_of_shortcut(n)

@@ -21,7 +21,7 @@ TWO_STEPS = Exercise(
         0.4621,
         "The guess divides by t squared, which is a quarter at t = 1/2.",
         0.5,
-        "That is where the first step lands; from there the arrow is no longer x itself.",
+        "That is where the first step lands; the second takes the velocity of that place.",
         0.6308,
         "The velocity is (x - guess) / t: at t = 1/2 that doubles the gap.",
         1.0,
@@ -87,7 +87,7 @@ NORMAL = Exercise(
         scaled_by_the_variances,
         "A path keeps y / sigma, not y / sigma squared: take the roots.",
         averaged_a_constant_pull,
-        "That ignores the data's spread: where is the path at time r? Divide by t - r.",
+        "That ignores the data's standard deviation: where is the path at time r? Divide by t - r.",
     ),
 )
 
@@ -137,6 +137,12 @@ def asked_the_slow_copy_twice(u, slow, x, s, t, v):
     return (x - t * slow(x, 0 * t, t) - target.detach()).square().mean()
 
 
+def took_the_noisier_point_for_the_target(u, slow, x, s, t, v):
+    lower = x - (t - s) * v
+    target = x - t * slow(x, 0 * t, t)
+    return (lower - s * u(lower, 0 * s, s) - target.detach()).square().mean()
+
+
 def consistency_as_it_stood(u, slow, x, s, t, v):
     lower = x - (t - s) * v
     target = lower - u(lower, 0 * s, s)
@@ -150,15 +156,17 @@ CONSISTENCY = Exercise(
     judge=lambda loss: _slopes(consistency_loss, (_NETS[0], _X, _R, _T, _V), loss),
     mistakes=Mistake.pairs(
         asked_the_network_for_its_target,
-        "Your f starts at the data now; but the target must come from the slow copy.",
+        "Your f is the identity at t = 0 now; but in step 5 another network gives the target.",
         went_up_instead_of_down,
         "Down means against the velocity: subtract it.",
         forgot_the_time_of_the_jump,
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
         asked_the_slow_copy_twice,
         "The slow copy only follows: the end seen from x at t must come from the student u.",
+        took_the_noisier_point_for_the_target,
+        "The other way round: the point at s is nearer to the data, so its answer is the target.",
         consistency_as_it_stood,
-        "The faults are still there: f lacks its factor t, and the slow copy must give the target.",
+        "That is the loss as it stood, or nearly. Begin with step 4: what does f return at t = 0?",
     ),
 )
 
@@ -201,10 +209,21 @@ def gave_the_change_alone(u, x, r, t, v):
     return jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))[1]
 
 
+def _stays_trainable(along: Any) -> str:
+    """A judge: training must be able to follow the first result back to the weights."""
+    value = along(_NETS[0], _X, _R, _T, _V)[0]
+    says = (
+        "both tensors are right, but training cannot follow the first back to the weights. "
+        "`torch.func.jvp` keeps the way; `torch.autograd.functional.jvp` needs `create_graph=True`."
+    )
+    return "" if value.requires_grad else says
+
+
 ALONG = Exercise(
     id="few.along",
     right=along_the_path,
     cases=((_NETS[0], _X, _R, _T, _V), (_NETS[0], _EPS, _R / 2, _T, _X)),
+    judge=_stays_trainable,
     mistakes=Mistake.pairs(
         let_r_move,
         "r stays where it is while t moves: its rate is 0.",
@@ -253,6 +272,18 @@ def forgot_the_time_bridged(u, x0, eps, r, t):
     return (average - (v - change).detach()).square().mean()
 
 
+def multiplied_by_t(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - t * change).detach()).square().mean()
+
+
+def turned_the_velocity_round(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, x0 - eps
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
 def exchanged_data_and_noise(u, x0, eps, r, t):
     x, v = (1 - t) * eps + t * x0, x0 - eps
     average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
@@ -279,6 +310,10 @@ MEAN_FLOW = Exercise(
         "Solve step 8 for u again: its derivative changes sides, and so its sign.",
         forgot_the_time_bridged,
         "The derivative is multiplied by the time that the jump bridges, t - r.",
+        multiplied_by_t,
+        "The derivative is multiplied by the time that the jump bridges: t - r, not t.",
+        turned_the_velocity_round,
+        "The velocity of the line points to the noise, where t = 1: it is eps - x0.",
         exchanged_data_and_noise,
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
         summed_over_the_pixels,
@@ -294,8 +329,8 @@ AT_ZERO = Exercise(
         "It would have no error of a finite step. But at r = 0 its target is mostly the network's "
         "own derivative, times t: what holds that down?",
         "shortcut",
-        "Which target still names the data? (9) alone holds for u = 0, and the rows that train "
-        "u(x, t, t) are gone.",
+        "Which target still names the data? (9) alone holds for u = 0, and the samples that "
+        "train u(x, t, t) are gone.",
         "all alike",
         "One of the three never asks for a jump that ends anywhere else. Read their losses again.",
         "consistency training",

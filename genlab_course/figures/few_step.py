@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from genlab_course.figures import BLUE, GREEN, ORANGE, PINK, RED, show, show_images
@@ -62,33 +63,38 @@ def why_few_steps_fail(
     show(figure, alt)
 
 
-def chords(times: Sequence[float], tracks: Sequence[Tensor], jumps: Sequence[Jump]) -> None:
-    """A jump as a chord of one path; chords and tangents of many paths from pure noise."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5))
-    for ax, paths, (t, r, start, end, tangent) in zip((left, right), tracks, jumps, strict=True):
+CHORDS = (
+    "Film. Left: a bent path of the flow with a point x on it at t = 0.9. As r goes from t to 0, "
+    "a blue chord leads from x to the place of the path at time r; a dotted tangent leaves the "
+    "path. Right: twelve paths from noise to -1 and 1. At r = 0 all tangents from the noise meet "
+    "at 0, and each chord ends at a sample."
+)
+
+
+def chords(times: Sequence[float], tracks: Sequence[Tensor], jumps: Sequence[Jump]) -> Figure:
+    """One frame: a jump as a chord of one path; chords and tangents of many from pure noise."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.3))
+    for ax, paths, (t, r, start, end, tangent) in zip(axes, tracks, jumps, strict=True):
         ax.plot(times, paths, color=GREY, linestyle="-", linewidth=4, alpha=0.4)
         for place, colour, line in ((tangent, RED, ":"), (end, BLUE, "-")):
             ends = torch.stack([start, place])
             ax.plot([[t] * len(place), [r] * len(place)], ends, color=colour, linestyle=line)
             ax.plot([r] * len(place), place, "o", color=colour, markersize=4, clip_on=False)
         ax.set(xlim=(1, 0), xlabel="time t (noise left, data right)", ylabel="x")
-    left.plot([jumps[0][0]], jumps[0][2], "o", color=BLACK, markersize=5)
+    t, r, start, *_ = jumps[0]
+    axes[0].plot([t], start, "o", color=BLACK, markersize=5)
     for words, x, y, colour in (
-        ("$x$ at time $t$", 0.97, 0.14, BLACK),
-        ("chord: ends on\nthe path, at $y_r$", 0.66, 0.6, BLUE),
-        ("tangent: Euler's step", 0.6, 0.0, RED),
-        ("path of the flow", 0.3, 0.32, "#666666"),
+        ("$x$ at time $t$", 0.97, 0.13, BLACK),
+        ("chord: ends on the path, at $y_r$", 0.97, 0.92, BLUE),
+        ("tangent: Euler's step", 0.75, -0.03, RED),
+        ("path of the flow", 0.36, 0.26, "#666666"),
     ):
-        left.text(x, y, words, color=colour, fontsize=10)
-    left.set(ylim=(-0.15, 1.05))
-    left.set_title("a jump from t to r is a chord of the path", size=11)
-    right.set_title("from noise: tangents end at the mean, chords at samples", size=11)
-    alt = (
-        "Left: one bent path of the flow; from a point on it a blue chord to a later point of the "
-        "path, and a red dotted tangent that leaves the path. Right: twelve paths from noise to "
-        "-1 and 1; all tangents from the noise meet at 0, each chord ends at a sample."
-    )
-    show(figure, alt)
+        axes[0].text(x, y, words, color=colour, fontsize=10)
+    axes[0].set(ylim=(-0.15, 1.05))
+    axes[0].set_title(f"a jump from t = {t:.1f} to r = {r:.2f}: a chord", size=11)
+    axes[1].set(ylim=(-2, 2))
+    axes[1].set_title(f"from pure noise to r = {jumps[1][1]:.2f}", size=11)
+    return figure
 
 
 LOOKS = {
@@ -113,9 +119,9 @@ def race(record: Mapping[str, Any], *, floor: float, title: str, alt: str) -> No
         else:
             ax.text(8.5, mean[-1], name, color=colour, va="center")
     long = np.mean([seed["long"] for seed in record["seeds"]])
-    for place, words in ((long, "flow matching\nin 32 steps"), (floor, "other real\ndigits")):
+    for place, words in ((long, "flow matching, 32 steps"), (floor, "other real digits")):
         ax.axhline(place, color=BLACK, linestyle=":")
-        ax.text(0.95, place, words, ha="right", va="bottom", color=BLACK)
+        ax.text(8.5, place, words, va="bottom", color=BLACK)
     ax.set(xscale="log", yscale="log", xlim=(0.45, 22), xlabel="evaluations a sample")
     ax.set_ylabel("Fréchet distance (lower is better)")
     ax.set_title(title, size=11)

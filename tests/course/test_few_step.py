@@ -11,6 +11,7 @@ import torch
 import genlab_course
 from benchmarks import few_step as maker
 from genlab_course.figures import few_step
+from genlab_course.grading import assess, find_exercise
 
 DATA = Path(genlab_course.__file__).with_name("data")
 MODELS = ("flow matching", "consistency distillation", "consistency training", "shortcut")
@@ -74,15 +75,15 @@ def test_the_race_is_drawn_at_the_means_of_the_record(record, shown):
     assert 1.25 in drawn, "real digits mark the floor"
 
 
-def test_chords_end_on_the_path_and_tangents_need_not(shown):
+def test_chords_end_on_the_path_and_tangents_need_not():
     path = torch.tensor([[1.0], [0.5], [0.25]])
     jump = (1.0, 0.0, path[0], path[2], torch.zeros(1))
-    few_step.chords([1.0, 0.5, 0.0], [path, path], [jump, jump])
-    ((figure, alt),) = shown
+    figure = few_step.chords([1.0, 0.5, 0.0], [path, path], [jump, jump])
     ends = [tuple(line.get_ydata()) for line in figure.axes[1].lines if len(line.get_xdata()) == 2]
+    plt.close(figure)
     assert (1.0, 0.25) in ends
     assert (1.0, 0.0) in ends
-    assert "chord" in alt
+    assert "r = 0.00" in figure.axes[0].get_title()
 
 
 def test_rows_show_every_name_and_the_ten_labels(shown):
@@ -122,3 +123,68 @@ def test_the_jumps_of_the_notebook_are_the_steps_of_diffusers_scheduler():
         theirs = scheduler.step(net(theirs, now - 0.25, now, None), t, theirs).prev_sample
     torch.testing.assert_close(jumps(net, x, 4, None), theirs, rtol=1e-6, atol=1e-6)
     assert not torch.allclose(jumps(net, x, 4, None, euler=True), theirs, atol=1e-3)
+
+
+def _along(**how):
+    def along(u, x, r, t, v):
+        rates = v, torch.zeros_like(r), torch.ones_like(t)
+        return torch.autograd.functional.jvp(u, (x, r, t), rates, **how)
+
+    return along
+
+
+@pytest.mark.parametrize(
+    ("how", "says"), [({}, "create_graph=True"), ({"create_graph": True}, "right")]
+)
+def test_a_jvp_that_training_cannot_follow_is_refused_where_it_is_written(how, says):
+    assert says in assess(find_exercise("few.along"), _along(**how))
+
+
+def _broken(u, slow, x, s, t, v):
+    def f(x, t):
+        return x - u(x, 0 * t, t)
+
+    return (f(x, t) - f(x - (t - s) * v, s)).square().mean()
+
+
+def _target_from_the_noisier_point(u, slow, x, s, t, v):
+    lower = x - (t - s) * v
+    target = x - t * slow(x, 0 * t, t)
+    return (lower - s * u(lower, 0 * s, s) - target.detach()).square().mean()
+
+
+def _mean_flow(*, down=-1.0, bridged=lambda r, t: t - r):
+    def loss(u, x0, eps, r, t):
+        x, v = (1 - t) * x0 + t * eps, down * (x0 - eps)
+        average, change = torch.func.jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+        return (average - (v - bridged(r, t) * change).detach()).square().mean()
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("id", "answer", "says"),
+    [
+        ("few.consistency", _target_from_the_noisier_point, "its answer is the target"),
+        ("few.mean-flow", _mean_flow(), "right"),
+        ("few.mean-flow", _mean_flow(down=1.0), "velocity of the line points to the noise"),
+        ("few.mean-flow", _mean_flow(bridged=lambda r, t: t), "t - r, not t"),
+    ],
+)
+def test_the_slips_of_the_two_losses_are_named(id, answer, says):
+    assert says in assess(find_exercise(id), answer)
+
+
+def test_the_loss_with_faults_handed_back_gives_away_none_of_them():
+    reply = assess(find_exercise("few.consistency"), _broken)
+    assert "as it stood" in reply
+    assert not any(word in reply for word in ("slow", "factor", "detach", "gradient"))
+
+
+def test_each_dotted_line_of_the_race_is_named_at_its_right_end(record, shown):
+    few_step.race(record, floor=1.25, title="a race", alt="curves")
+    axes = shown[0][0].axes[0]
+    places = {text.get_text(): text.get_position() for text in axes.texts}
+    long = np.mean([seed["long"] for seed in record["seeds"]])
+    assert places["flow matching, 32 steps"] == pytest.approx((8.5, long))
+    assert places["other real digits"] == pytest.approx((8.5, 1.25))

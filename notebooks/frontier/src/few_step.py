@@ -23,6 +23,7 @@ import torch
 
 import genlab_course as course
 from genlab_course.figures import few_step as draw
+from genlab_course.figures import film
 
 course.begin("few_step")
 DATA = Path(course.__file__).with_name("data")
@@ -39,7 +40,7 @@ draw.rows(
 
 # %% [markdown]
 # The last two rows were drawn with **one** evaluation of a network, from the same noise. Flow matching needs many steps, so its single step gives little more than the mean picture of each label. The last row shows a copy of the same network after it was trained to *jump*. Its 5 and its 9 stay doubtful.
-# (For a clearer picture these two networks are twice as wide as those below and trained more than five times as long. Everything else is the code of this page.)
+# (For a clearer picture these two networks are twice as wide as those below and train five to seven times as long, the teacher with a smaller learning rate, and their weights are averaged over more steps. Network, losses and samplers are those of this page.)
 #
 # A product that draws pictures pays for each evaluation of its network, and fifty of them cost fifty times as much as one. Few-step models are how image generators
 # became interactive. The question of this notebook: *what must a network learn so that one evaluation is enough, and what does it cost?*
@@ -49,12 +50,12 @@ draw.rows(
 # - *explain* why a few Euler steps fail;
 # - *derive* the MeanFlow identity, and *check* it against an exact flow;
 # - *build* the losses of consistency models and MeanFlow, and *train* digits with them;
-# - *compare* four few-step models over six trainings, and *break* one of them to see what holds it up.
+# - *compare* four few-step models over six seeds, and *break* one of them to see what holds it up.
 #
 # You need lesson 09's Fréchet distance and the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)x_0+t\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
 #
-# Two sittings of about 72 and 75 minutes, exercises included; the cells run in 35 seconds.
+# Two sittings of about 74 and 75 minutes, exercises included; the cells run in 35 seconds.
 
 # %% [markdown]
 # ## Predict first
@@ -123,11 +124,11 @@ draw.why_few_steps_fail(
 )
 
 # %% [markdown]
-# On the left the grey paths bend: near the noise nobody can tell yet to which point a path will go, and later each must decide. Euler's single step follows the red **tangents**. They all end at 0, since pure noise says nothing about $x_0$: there the guess is the mean, and a step of length 1 lands at the guess. On the right, one step sends all noise to the mean, and four steps come near to the exact staircase.
+# On the left the grey paths bend. Near the noise, $x$ hardly says which data point it was made from, so the best guess, and with it the velocity, aims close to the mean. Later the guess moves to one of the two points, and the path bends towards it. Euler's single step follows the dotted **tangents**. They all end at 0, since pure noise says nothing about $x_0$: there the guess is the mean, and a step of length 1 lands at the guess. On the right, one step sends all noise to the mean, and four steps come near to the exact staircase.
 #
 # **Your turn 1 · two steps** *(compute, 5 minutes)*
 #
-# Do the orange curve by hand, with the formula (1) for two sharp points: two Euler steps of length $\tfrac12$ from $\epsilon=1$. Where do you land? Three digits. Three answers come first to mind: where the *first* step lands, where *one* step of length 1 lands, and where the exact path ends.
+# Do the curve labelled *2 steps* by hand, with the formula (1) for two sharp points: two Euler steps of length $\tfrac12$ from $\epsilon=1$. Where does the second step land? Three digits. (Three tempting answers are wrong: where the *first* step lands, where *one* step of length 1 lands, and where the exact path ends.)
 
 # %%
 course.exercise("few.two-steps", ...)  # your number in place of the dots
@@ -152,7 +153,7 @@ def acceleration(x, t, data):
 
 
 # %% [markdown]
-# Does (2) hold? We try 25 paths of a lopsided mixture, with exact end points from quantiles on the left and an integral over `acceleration` on the right. Suppose you had weighted the bends with $t-\tau$ instead, the distance from where you *start*. Would one of the 25 errors give you away?
+# Does (2) hold? We try 25 paths of a lopsided mixture, with exact end points from quantiles on the left and an integral over `acceleration` on the right. Suppose you had weighted the bends with $t-\tau$ instead, the distance from where you *start*. Which of the 25 errors would give you away?
 
 # %% jupyter={"source_hidden": true}
 from genlab_course import check, check_range, more_checks, widgets
@@ -178,6 +179,8 @@ check(
 )
 
 # %% [markdown]
+# With the weight $t-\tau$ all 25 would: each is off by at least 0.022.
+#
 # Your two steps landed at $\tanh 1$, which is 0.762: the first at $\tfrac12$, and the second at the best guess from there. Reflow, in the previous notebook, straightens the paths. Here we keep the bent paths and **train a network to jump along them**.
 #
 # ## 2. What would a network have to know?
@@ -189,20 +192,29 @@ check(
 
 # %% jupyter={"source_hidden": true}
 one, many = torch.tensor([0.6]), torch.linspace(0.04, 0.96, 12)
-at = lambda q, t: path(q, t)[:, 0]
-tangent = lambda q, t, r: (
-    at(q, t) - (t - r) * velocity(path(q, t), torch.full((len(q), 1), t))[:, 0]
-)
-draw.chords(
-    times,
-    [torch.stack([at(q, t) for t in times]) for q in (one, many)],
-    [(0.9, 0.1, at(one, 0.9), at(one, 0.1), tangent(one, 0.9, 0.1))]
-    + [(1.0, 0.0, at(many, 1.0), at(many, 0.0), tangent(many, 1.0, 0.0))],
+
+
+def jump(q, t, r):
+    """The paths with quantiles q at t; where chord and tangent end at time r."""
+    start = path(q, t)
+    tangent = start - (t - r) * velocity(start, torch.full_like(start, t))
+    return t, r, start[:, 0], path(q, r)[:, 0], tangent[:, 0]
+
+
+tracks = [torch.cat([path(q, t) for t in times], 1).T for q in (one, many)]
+film(
+    (
+        draw.chords(times, tracks, [jump(one, 0.9, r), jump(many, 1.0, r)])
+        for r in (0.0, *torch.linspace(0.85, 0, 18).tolist())
+    ),
+    alt=draw.CHORDS,
+    seconds=4,
+    width=720,
 )
 
 
 # %% [markdown]
-# A jump is a **chord** of the path, with the average velocity as its slope. Euler's step is a tangent. From pure noise all tangents end at the mean, and each chord ends at the sample that its path reaches. So we want the chords. From here on there is one network $u_\theta$ with *two* times, and several ways to train it:
+# A jump is a **chord** of the path, with the average velocity as its slope. Euler's step is a tangent. In the film $r$ moves away from $t$. A short chord is nearly the tangent, and a long one still ends on the path. At $r=0$ all tangents from pure noise end at the mean, and each chord ends at the sample that its path reaches. So we want the chords. From here on there is one network $u_\theta$ with *two* times, and several ways to train it:
 #
 # | model | which pairs of times | what it demands |
 # |---|---|---|
@@ -264,7 +276,7 @@ course.predicted("few.predict-agree", "constant")
 #
 # **Your turn 3 · a loss with faults** *(repair, 8 minutes)*
 #
-# The function below runs without an error and has **three** faults. Step 4 names one, step 5 two: who gives the target, and that no gradient flows through it (`.detach()`). `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over all entries, a tensor.
+# The function below runs without an error and has **three** faults. Hold it against steps 4 and 5. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, a batch of pictures `(b, d)`. Return the mean over all entries, a tensor.
 # Both students of this section are trained with *your* loss.
 #
 # ```python
@@ -286,10 +298,10 @@ consistency = course.yours("few.consistency")
 course.solution("few.consistency")
 
 # %% [markdown]
-# Now data and networks. The data are those of the flow matching notebook: 8,000 MNIST digits at $16\times16$ without their empty border (0.2 % of the ink lies there), values in $[-1,1]$, here as rows of $12\times12=144$ numbers. The network, in the folded cell, is small: two residual blocks of
-# linear layers, with the label and sines and cosines of $t$ and of the gap $t-r$ added in each block. Like the exact velocity (1), it points away from a guess:
-# $$u_\theta(x,r,t)=\frac{x-g_\theta(x,r,t)}{\max(t,\,0.05)} . \tag{7}$$
-# At $r=0$ its guess $g_\theta$ *is* the end of the path. Does that favour consistency models, which need nothing else? The race will control for it.
+# Now data and networks. The data are those of the flow matching notebook: 8,000 MNIST digits at $16\times16$ without their empty border (0.2 % of the ink lies there), values in $[-1,1]$, each a vector of $12\times12=144$ numbers. The network, in the folded cell, is small: two residual blocks of
+# linear layers, with the label and sines and cosines of $t$ and of the gap $t-r$ added in each block. It estimates the data, and like the exact velocity (1) its output points away from this estimate $\hat x_\theta$. That is called **$x_0$-prediction**:
+# $$u_\theta(x,r,t)=\frac{x-\hat x_\theta(x,r,t)}{\max(t,\,0.05)} . \tag{7}$$
+# At $r=0$ and $t\ge0.05$ the consistency function of this network is $f_\theta=\hat x_\theta$: it predicts the end of the path directly. Does that favour consistency models, which need nothing else? The race repeats everything with a network that outputs $u_\theta$ itself (**velocity prediction**).
 
 # %% jupyter={"source_hidden": true}
 import copy
@@ -341,8 +353,8 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3, history=None, decay=0.99):
     optimizer = torch.optim.Adam(net.parameters(), lr)
     schedule = OneCycleLR(optimizer, lr, n_steps, pct_start=0.1)
     for _ in range(n_steps):
-        rows = torch.randint(len(images), (64,), generator=g)
-        x0, label = images[rows], labels[rows]  # (64, 144), (64,)
+        drawn = torch.randint(len(images), (64,), generator=g)
+        x0, label = images[drawn], labels[drawn]  # (64, 144), (64,)
         eps = torch.randn(64, 144, generator=g)
         u, slow = (partial(n, label=label) for n in (net, average.average))
         value = loss(u, slow, x0, eps, label, g)
@@ -428,7 +440,7 @@ draw.rows(
 
 
 # %% [markdown]
-# 300 steps of *your* loss made the rows two and three. The networks are tiny and trained for seconds, so some digits stay doubtful. What matters is the difference from row one.
+# Rows two and three are what 300 steps of *your* loss make of row one. The networks are tiny and trained for seconds, so some digits stay doubtful.
 #
 # **Pause.** You have trained a generator that draws with one evaluation. The second sitting takes the step size to zero, races four students, and breaks one of them.
 #
@@ -436,7 +448,7 @@ draw.rows(
 #
 # **Step 7. Displacements add up.** With the middle time $m=\frac{r+t}2$ the way from $t$ to $r$ is the way to $m$ and on to $r$. Divide by $t-r$; each half lasts half of the time:
 # $$u(x,r,t)=\tfrac12\,u(x,m,t)+\tfrac12\,u(y_m,r,m),\qquad y_m=x-(t-m)\,u(x,m,t). \tag{9}$$
-# **Shortcut models** (Frans et al. 2024) train on this equation in one run; *progressive distillation* (Salimans and Ho 2022) does it halving by halving. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$, which three quarters of a batch train by flow matching. The right-hand side comes from the slow copy. So short jumps
+# **Shortcut models** (Frans et al. 2024) train on this equation in one run; *progressive distillation* (Salimans and Ho 2022) does it halving by halving. The gap $t-r$ is 1, 1/2, 1/4 or 1/8. At the smallest gap the two halves are Euler steps with $u(x,t,t)$, which three quarters of a batch train by flow matching. The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones.
 
 # %%
@@ -452,7 +464,7 @@ def two_halves(u, slow, x0, eps, label, gap, t):
 
 
 def shortcut(u, slow, x0, eps, label, g):
-    """48 rows of flow matching, 16 rows of jumps."""
+    """48 samples of flow matching, 16 samples of jumps."""
     flow = match(partial(u, label=label[:48]), slow, x0[:48], eps[:48], label, g)
     gap = 0.5 ** torch.randint(0, 4, (16, 1), generator=g)
     t = gap * torch.ceil(torch.rand(16, 1, generator=g) / gap)  # a multiple of gap
@@ -464,6 +476,8 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 
 
 # %% [markdown]
+# Its digits stand at the end of section 5, next to those of the last student.
+#
 # ## 5. What if the step has no size?
 #
 # Consistency and shortcut models need small steps somewhere. **MeanFlow** (Geng et al. 2025) takes the limit: `jvp` is the infinitely small step.
@@ -472,11 +486,11 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 # $$u(y_t,r,t)+(t-r)\,\frac{d}{dt}u(y_t,r,t)=v^*(y_t,t). \tag{10}$$
 # Solve for $u$. This is the **MeanFlow identity**:
 # $$u(x,r,t)=v^*(x,t)-(t-r)\,\frac{d}{dt}u(x,r,t),\qquad \frac{d}{dt}u=(v^*\cdot\nabla_x)\,u+\partial_tu . \tag{11}$$
-# As in step 2, the derivative is along the path: $x$ moves with velocity $v^*$, $r$ stays, and $t$ moves with rate 1. Conversely, a $u$ that obeys (11) has $\frac{d}{dt}\big[(t-r)\,u\big]=v^*$. Integrate from $r$: it is the average velocity, for $(t-r)\,u$ starts at 0 there wherever $u$ stays finite.
+# As in step 2, the derivative is along the path. Conversely, a $u$ that obeys (11) has $\frac{d}{dt}\big[(t-r)\,u\big]=v^*$. Integrate from $r$: it is the average velocity, for $(t-r)\,u$ starts at 0 there wherever $u$ stays finite.
 #
 # **Your turn 4 · along the path** *(build, 10 minutes)*
 #
-# The first half of MeanFlow: one call of `jvp` that returns two tensors, $u(x,r,t)$ and its rate of change $\frac d{dt}u$ along the path. `u(x, r, t)` is a function of three tensors and `v` is the velocity, shaped like `x`. (Two slips come first to mind: to let $r$ move with $t$, and to forget that $x$ moves.)
+# The first half of MeanFlow: one call of `jvp` that returns two tensors, $u(x,r,t)$ and its rate of change $\frac d{dt}u$ along the path. `u(x, r, t)` is a function of three tensors and `v` is the velocity, shaped like `x`. Ask of each of the three arguments whether it moves along the path, and at what rate.
 
 # %%
 def my_along(u, x, r, t, v):
@@ -491,7 +505,7 @@ along = course.yours("few.along")
 course.solution("few.along")
 
 # %% [markdown]
-# Does *your* derivative satisfy (11) on an exact flow? On the left, $u$ from quantiles. On the right a Runge-Kutta method follows the path in 96 steps, and your `jvp` differentiates through all of them. Would a derivative that holds $x$ fixed pass at some of the 75 points?
+# In direction $(v,0,1)$, then: $x$ moves with velocity $v$, $r$ stays, and $t$ moves with rate 1. Does *your* derivative satisfy (11) on an exact flow? On the left, $u$ from quantiles. On the right a Runge-Kutta method follows the path in 96 steps, and your `jvp` differentiates through all of them. At how many of the 75 points would a derivative that holds $x$ fixed pass?
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -540,7 +554,9 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of (11) is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. So the exact $u$ is a fixed point, and this time *no* order of $\Delta$ is neglected. It is not a minimum, though: the target holds the network's own derivative (section 7). With sg (**stop-gradient**) for a value that gets no gradient:
+# At none: its smallest miss is 0.0016, and the check allows 0.000001.
+#
+# **Step 9. Learn it from training lines.** Nobody knows $v^*$ for digits. But the right-hand side of (11) is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. So at the exact $u$ the expected update is zero, and this time *no* order of $\Delta$ is neglected. But the target holds the network's own derivative, so nothing guarantees that training moves towards this $u$. With sg (**stop-gradient**) for a value that gets no gradient:
 # $$\ell_{\text{MF}}=\Big\lVert u_\theta(x_t,r,t)-\operatorname{sg}\Big[(\epsilon-x_0)-(t-r)\,\tfrac{d}{dt}u_\theta(x_t,r,t)\Big]\Big\rVert^2 . \tag{12}$$
 # At $r=t$ it *is* the flow matching loss. At $r=0$ the identity says $\frac d{dt}f=0$: neighbours see the same end, in the limit $\Delta\to0$.
 #
@@ -563,8 +579,8 @@ course.solution("few.mean-flow")
 
 # %%
 def mean_flow(u, slow, x0, eps, label, g, spread=True, quarter=True, loss=None):
-    """MeanFlow: mostly long jumps, r spread below t; a quarter has r = t."""
-    t = 1 - 0.9 * torch.rand(64, 1, generator=g) ** 2  # mostly near 1
+    """MeanFlow: mostly long jumps from t >= 0.1, r spread; a quarter has r = t."""
+    t = 1 - 0.9 * torch.rand(64, 1, generator=g) ** 2  # the square: mostly near 1
     r = t * torch.rand(64, 1, generator=g) ** 2 if spread else 0 * t  # mostly near 0
     r = torch.where(torch.arange(64)[:, None] < 16, t, r) if quarter else r
     return (loss or mean_flow_loss)(u, x0, eps, r, t)
@@ -573,8 +589,20 @@ def mean_flow(u, slow, x0, eps, label, g, spread=True, quarter=True, loss=None):
 sound = []  # the loss of each step
 students["MeanFlow"] = fit(teacher, mean_flow, seed=1, history=sound)
 
+# %% jupyter={"source_hidden": true}
+draw.rows(
+    {"teacher": one_jump(teacher, start)}
+    | {name: one_jump(students[name]) for name in ("shortcut", "MeanFlow")},
+    title="one evaluation: two more students sharpen the blur",
+    alt="Three rows of the digits 0 to 9 with one evaluation each: the teacher's are "
+    "blurred; those of the shortcut model are a little sharper, those of MeanFlow more "
+    "so; the 5 and the 9 stay doubtful.",
+)
+
 
 # %% [markdown]
+# The 5 and the 9 stay doubtful. The next section puts numbers on the differences.
+#
 # ## 6. Who wins, and what does it pay?
 #
 # **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump by (4), with equal gaps. A **consistency** model always jumps to the end. For a second evaluation its answer is noised again, with *fresh* noise, and it jumps once more.
@@ -618,14 +646,14 @@ real = features(grey(images[:1000]))
 
 
 def distance(x):
-    """Fréchet distance of drawn rows to 1,000 training digits, in wavelet features."""
+    """Fréchet distance of drawn to 1,000 training digits, in wavelet features."""
     return float(frechet_distance(real, features(grey(x))))
 
 
 # %% [markdown]
-# The measure is the **Fréchet distance** of lesson 09 between 500 drawn digits and 1,000 training digits, in wavelet features (smaller is better). It does not punish copying, and it sees only means and covariances of these features.
+# The measure is the **Fréchet distance** of lesson 09 between 500 drawn digits and 1,000 training digits, in wavelet features (smaller is better). It does not punish copying, and it sees only means and covariances of these features. What a sample costs is its **number of function evaluations (NFE)**, here evaluations of the network.
 #
-# A seed trains one teacher and four students. You have trained the first seed. The table has means and standard errors over the six seeds of a stored record, which the code of this page has made (`benchmarks/few_step.py`). Two claims are tested with *your* students: that the best single evaluation is a consistency model's, and that the best pair is MeanFlow's. What would they score if you asked them for a velocity, $r=t$, and took Euler steps?
+# A seed trains one teacher and four students. You have trained the first seed. The table has means and standard errors over the six seeds of a stored record, which the code of this page has made (`benchmarks/few_step.py`). Before you look: which student draws best with one evaluation, and which with two? *Your* students answer first, by two ratios, below 1 for the model that is named. And what if you asked that model for a velocity, $r=t$, and took Euler steps?
 
 # %%
 def scores(count, samplers):
@@ -660,6 +688,9 @@ check_range(
     0.98,
     unlike={"Euler steps": against(("MeanFlow",), scores(2, EULER), at_two)},
 )
+
+# %% [markdown]
+# With Euler steps (in brackets) both ratios rise above 1: a network that has learned to jump must be asked for jumps.
 
 # %% jupyter={"source_hidden": true}
 import time
@@ -702,24 +733,24 @@ def lines(kind):
     for k in (0, 1):
         best = [min(costs, key=lambda name, s=s: s[kind][name][k]) for s in seeds]
         for name in sorted(set(best)):
-            print(f"best with {k + 1}: {name} in {best.count(name)} of {len(seeds)}")
+            print(f"best, NFE {k + 1}: {name} in {best.count(name)} of {len(seeds)}")
 
 
-print("evaluations:                 1            2            4            8", end="")
-print("        rows  time")
+print("x0-prediction, NFE:          1            2            4            8", end="")
+print("     samples  time")
 lines("guess")
 
 # %% jupyter={"source_hidden": true}
-print("the network writes its velocity itself:")
+print("velocity prediction:")
 lines("velocity")
-print("two evaluations, the second at the time that is best in the mean:")
+print("x0-prediction, NFE 2, the second jump from the best of six times:")
 for name in ("consistency distillation", "consistency training"):
     found = [seed["second"][name] for seed in seeds]
     by_time = {t: [values[t] for values in found] for t in found[0]}
     t = min(by_time, key=lambda t: np.mean(by_time[t]))
     print(f"{name:<24}", cell(by_time[t]), f"  (t = {t})")
 more = cell([s["one"]["flow matching, +300 steps"] for s in seeds])
-print(f"one evaluation, flow matching with 300 more steps: {more}")
+print(f"x0-prediction, NFE 1, flow matching with 300 more steps: {more}")
 
 # %% jupyter={"source_hidden": true}
 draw.race(
@@ -729,14 +760,14 @@ draw.race(
     alt="Fréchet distance against 1, 2, 4 and 8 evaluations for five models, with "
     "small error bars. Flow matching falls from about 14 to 4. The consistency models "
     "start near 4 and do not fall. Shortcut falls from 7 to 3.5; MeanFlow starts at 6, "
-    "is the lowest at two evaluations, and rises again. All stay far above a "
-    "dotted line near 1, the distance of 500 other training digits.",
+    "is the lowest at two evaluations, and rises again. Two dotted lines: flow "
+    "matching in 32 steps, near 3, and 500 other training digits, near 1.",
 )
 
 # %% [markdown]
-# The column *rows* counts how many rows of a batch of 64 train, on average, the jump that column one measures, or nearly that jump: from above $\frac{15}{16}$ to below $\frac1{16}$. *Time* is that of a training batch, in units of flow matching (one thread; a JVP costs more in so small a network than the under 20 % that Geng et al. 2025 report).
+# The column *samples* counts how many samples of a batch of 64 train, on average, the jump from noise to data, which the first column measures, or nearly that jump: from above $\frac{15}{16}$ to below $\frac1{16}$. *Time* is that of a training batch, in units of flow matching (one thread; a JVP costs more in so small a network than the under 20 % that Geng et al. 2025 report).
 #
-# Other real digits score about 1.0: the floor, dotted in the figure.
+# Two dotted lines stand in the figure. Other real digits score about 1.0, which is the floor, and the teacher reaches 3.0 in 32 Euler steps.
 #
 # **One evaluation.** Each student is far better than its teacher, which 300 more steps of flow matching do not help. Consistency distillation is best in all six seeds, and consistency training is close behind, though it never asked the teacher. (It did start from the teacher's weights; from scratch we have not tried.)
 
@@ -745,50 +776,36 @@ course.predicted("few.predict-steps", "between 4 and 8 Euler steps")
 course.predicted("few.predict-better", "teacher, by a little")
 
 # %% [markdown]
-# **More evaluations.** MeanFlow is the best of all at two, and then gets worse; its times were drawn for long jumps, which may be why (not tested). The shortcut model improves with each doubling. Neither consistency model gains from equally spaced times. (Song et al. 2023 search for good times. At the best of six times for the second jump, in the table, consistency training gains less than a tenth of a point over its one evaluation, and distillation nothing. These times were chosen on the very samples that are scored, which favours them.)
+# **More evaluations.** MeanFlow is the best of all at two, and then gets worse; its times were drawn for long jumps, which may be why (not tested). The shortcut model improves with each doubling. With this network neither consistency model gains from a second evaluation, at most a few hundredths of a point where the second time is the best of six (last lines of the table). At eight evaluations plain flow matching, which needed no second training, beats every student but the shortcut model, in all six seeds and with both networks.
 #
-# **Is it the network's form?** A guess in (7) *is* the end of a path, which could favour consistency models. So the lower half of the table repeats everything with a network that writes its velocity directly. It changes half of the answer. The consistency models lose their lead: with one evaluation they and MeanFlow are now within about half a point of each other, and which of them is best varies with the seed. With two evaluations MeanFlow stays the best. So "consistency wins with one" is a statement about a loss *and* a network, and "MeanFlow wins with two" holds for both networks.
+# **Is it the network's form?** With $x_0$-prediction the network outputs the end of a path, which could favour consistency models. So the lower half of the table repeats everything with velocity prediction. It changes half of the answer. The consistency models lose their lead: with one evaluation they and MeanFlow are now within 0.6 of each other, and which of them is best varies with the seed. Both consistency models now gain from a second evaluation, in all six seeds, but with two MeanFlow stays the best. So "consistency wins with one" is a statement about a loss *and* a network, and "MeanFlow wins with two" held for both networks.
 #
-# **What this race does not say.** It has one small network, one data set, 300 steps from a warm start at equal *steps*, not equal time, and for each model one choice of times, levels and weights. Some differ from the papers: the factor $t$ in the shortcut loss is ours. MeanFlow's default has $r\ne t$ in a quarter of its rows, not in three, and divides each sample's loss by its own error. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance (FID) of 3.43 on ImageNet at 256 pixels in one evaluation.
+# **What this race does not say.** It has one small network, one data set, 300 steps from a warm start at equal *steps*, not equal time, and for each model one choice of times, levels and weights. Some differ from the papers: the factor $t$ in the shortcut loss is ours. MeanFlow's default has $r\ne t$ in a quarter of its samples, not in three quarters, and divides each sample's loss by its own error. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance (FID) of 3.43 on ImageNet at 256 pixels in one evaluation.
 #
 # | model | needs | while training, also | what it costs |
 # |---|---|---|---|
 # | consistency distillation | a teacher | the teacher, an EMA | a second training; at best it equals 16 Euler steps of its teacher |
 # | consistency training | data | an EMA | noisy targets, bias at coarse levels |
 # | shortcut | data | an EMA | errors of short jumps add up in long ones |
-# | MeanFlow | data | nothing | a JVP a step, noisy targets, and the price of section 7 |
+# | MeanFlow | data | nothing | a JVP a step, noisy targets |
 #
-# None of them gives a likelihood without the Jacobian of its jump. All four imitate one map from noise to data, pair by pair. The matching term of **distribution matching distillation** (DMD, Yin et al. 2024) lets that go: it asks only that the *distribution* of the pictures be the teacher's. DMD itself still pinned the pairs, with a regression on noises and the teacher's pictures; DMD2 (Yin et al. 2024b) removed it (*Going further*).
+# None of them gives a likelihood without the Jacobian of its jump. All four imitate one map from noise to data, pair by pair. The matching term of **distribution matching distillation** (DMD, Yin et al. 2024) asks only that the *distribution* of the pictures be the teacher's (*Going further*).
 #
-# ## 7. It fails: every row on the jump that we measure
+# ## 7. It fails: every sample on the jump that we measure
 #
-# Only about three of MeanFlow's 64 rows train the jump from noise to data; the others are spent on jumps that column one never asks for. With all rows at $r=0$ it would be $64\sqrt{0.0625/0.9}$, about 17. The identity (11) holds there as well. So why spread $r$?
+# Only about three of MeanFlow's 64 samples train the jump from noise to data; the others are spent on jumps that one evaluation never takes. With all samples at $r=0$ it would be those with $t>15/16$. As $t=1-0.9\,U^2$ with $U$ uniform, that means $U^2<0.069$, so $U<0.26$: 17 samples of 64. The identity (11) holds there as well. So why spread $r$?
 #
-# **Your turn 6 · all rows at zero** *(predict, 4 minutes)*
+# **Your turn 6 · every sample at zero** *(predict, 4 minutes)*
 #
-# All students now get all 64 rows at $r=0$: consistency models as before, shortcut models with 64 jumps that all end at the data (and no rows of flow matching), MeanFlow with $r=0$. Which one draws best with one evaluation: `"consistency"`, `"shortcut"` or `"MeanFlow"`? Look at what each target asks of the network before you answer.
+# All students now get all 64 samples at $r=0$: consistency models as before, shortcut models with 64 jumps that all end at the data (and no flow matching), MeanFlow with $r=0$. Which one draws best with one evaluation: `"consistency"`, `"shortcut"` or `"MeanFlow"`? Look at what each target asks of the network before you answer.
 
 # %%
 course.exercise("few.rows-at-zero", ...)  # one of the three words
-
 
 # %% [markdown]
 # The flags of `mean_flow` change one part at a time. Here is the training with neither the spread of $r$ nor the quarter with $r=t$. (Drawing no $r$ changes the later batches and times, too.)
 
 # %%
-def forgetful(u, x0, eps, r, t):
-    """The MeanFlow loss with x held fixed: direction (0, 0, 1)."""
-    x, v = (1 - t) * x0 + t * eps, eps - x0
-    average, change = jvp(u, (x, r, t), (0 * v, 0 * r, 1 + 0 * t))
-    return (average - (v - (t - r) * change).detach()).square().mean()
-
-
-def shortcut_to_the_end(u, slow, x0, eps, label, g):
-    """64 rows of jumps that all end at r = 0."""
-    gap = 0.5 ** torch.randint(0, 4, (64, 1), generator=g)
-    return two_halves(u, slow, x0, eps, label, gap, gap)
-
-
 lost = []
 all_at_zero = partial(mean_flow, spread=False, quarter=False)
 broken = fit(teacher, all_at_zero, seed=1, history=lost)
@@ -812,31 +829,47 @@ check_range(
 
 
 # %% jupyter={"source_hidden": true}
-def line(name, kind):
+def line(name, kind, shown):
+    """Print one evaluation of a model in each seed."""
     values = [seed[kind][name] for seed in seeds]
     found = values if kind == "one" else [value[0] for value in values]
-    print(f"{name:<38}", " ".join(f"{value:6.1f}" for value in found))
+    print(f"  {shown:<37}", " ".join(f"{value:6.1f}" for value in found))
 
 
-print("one evaluation, by seed")
-line("MeanFlow", "guess")
-for name in ("MeanFlow, no quarter", "MeanFlow, r = 0 and quarter", "MeanFlow, r = 0"):
-    line(name, "one")
-line("MeanFlow, r = 0, writes its velocity", "one")
-line("shortcut", "guess")
-for name in ("shortcut, jumps to r = 0", "shortcut, no flow rows", "shortcut, r = 0"):
-    line(name, "one")
-line("consistency training", "guess")
-line("training from itself", "one")
+print("Fréchet distance, NFE 1, seed by seed")
+line("flow matching", "guess", "the teacher")
+print("MeanFlow: is it the spread of r, the quarter, or the network?")
+line("MeanFlow", "guess", "sound: r spread, a quarter with r = t")
+line("MeanFlow, no quarter", "one", "r spread, no quarter")
+line("MeanFlow, r = 0 and quarter", "one", "r = 0, a quarter with r = t")
+line("MeanFlow, r = 0", "one", "all r = 0")
+line("MeanFlow, r = 0, writes its velocity", "one", "all r = 0, velocity prediction")
+print("shortcut: is it the jumps to r = 0, or the lost flow matching?")
+line("shortcut", "guess", "sound: 48 flow matching, 16 jumps")
+line("shortcut, jumps to r = 0", "one", "48 flow matching, 16 jumps to r = 0")
+line("shortcut, no flow rows", "one", "64 jumps")
+line("shortcut, r = 0", "one", "64 jumps to r = 0")
+print("consistency training: is it the slow copy?")
+line("consistency training", "guess", "target from the slow copy")
+line("training from itself", "one", "target from the student itself")
+
 
 # %% [markdown]
-# The first two rows keep the spread of $r$, and the quarter with $r=t$ makes no clear difference. With all $r=0$ the training diverges in all six seeds: its network gives the same blot for every noise. With the quarter back it is a matter of luck, from a little better than the sound loss to worse than the teacher. **So either part can keep MeanFlow stable, but only the spread of $r$ did so in all six seeds.**
+# **MeanFlow.** While $r$ is spread, the quarter with $r=t$ makes no clear difference. With all $r=0$ the training diverges in all six seeds: its network gives the same blot for every noise. With the quarter back, the result depends on the seed, from a little better than the sound loss to worse than the teacher. **So either part can keep MeanFlow stable, but only the spread of $r$ did so in all six seeds.**
 #
-# The network's form is not the cause, since one that writes its velocity diverges as well. Nor are the rows, nor a target that moves with the network: consistency training has all rows at $r=0$ and is stable, even with a target from the student itself (last row). (Song and Dhariwal 2023 advise against the slow copy. In these short trainings it helps: 4.1 with it, 5.6 without.) A likely reason, which we have not isolated: at $r=0$ the factor $t-r$ is largest, and the target is mostly the network's own derivative. Where the gap is small, the target is nearly the data's velocity.
+# $x_0$-prediction is not the cause, since velocity prediction diverges as well. Nor is it having every sample at $r=0$, nor a target that moves with the network: consistency training has every sample at $r=0$ and is stable, even with a target from the student itself. (Song and Dhariwal 2023 advise against the slow copy. In these short trainings it helps: 4.1 with it, 5.6 without.) A likely reason, which we have not isolated: at $r=0$ the factor $t-r$ is largest, and the target is mostly the network's own derivative. Where the gap is small, the target is nearly the data's velocity.
 #
-# Shortcut models fall apart for another reason: they lose their rows with $r=t$. With the 48 rows of flow matching back, and still all 16 jumps ending at $r=0$, they draw a little better than the sound ones. With sound jumps in all 64 rows and no flow matching they are far worse than the teacher. No target names the data any more: (9) alone holds for $u=0$, too. So the answer of your turn 6 is *consistency*: its target asks for nothing but ends of paths, and its end at $t=0$ is the data.
+# **Shortcut.** These fall apart for another reason: they lose their samples with $r=t$. With the 48 samples of flow matching back, and still all 16 jumps ending at $r=0$, they draw a little better than the sound ones in five of six seeds. With sound jumps in all 64 samples and no flow matching they are far worse than the teacher. No target names the data any more: (9) alone holds for $u=0$, too. So the answer of your turn 6 is *consistency*: its target asks for nothing but ends of paths, and its end at $t=0$ is the data.
 #
 # **A slip that raises no error.** MeanFlow's derivative is *along the path*. It is easy to differentiate in $t$ alone, with direction $(0,0,1)$ in place of $(v,0,1)$. Better or worse than the teacher's one step?
+
+# %%
+def forgetful(u, x0, eps, r, t):
+    """The MeanFlow loss with x held fixed: direction (0, 0, 1)."""
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (0 * v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
 
 # %% jupyter={"source_hidden": true}
 slip = fit(teacher, partial(mean_flow, loss=forgetful), seed=1)
@@ -848,9 +881,9 @@ draw.rows(
     "blurred; with x held fixed they fall apart; with all r = 0 the same white strokes "
     "stand in all ten squares; those of MeanFlow are mostly clear.",
 )
-line("flow matching", "guess")
-line("MeanFlow, x held fixed", "one")
-line("MeanFlow", "guess")
+line("flow matching", "guess", "the teacher")
+line("MeanFlow, x held fixed", "one", "MeanFlow, x held fixed")
+line("MeanFlow", "guess", "MeanFlow")
 
 # %% [markdown]
 # The picture shows the first seed. In four seeds of six its jump is worse than the teacher's blur, and in all six far behind the sound loss. The integration of step 8 says what it learns: $u=\frac1{t-r}\int_r^tv^*(x,\tau)\,d\tau$, the mean of the velocities *at one place*, not along the path. At $r=0$ it need not even be finite: off the data $v^*(x,\tau)$ grows like $\frac1\tau$ by (1). The repair is the direction $(v,0,1)$ that your `along` uses.
@@ -864,7 +897,7 @@ line("MeanFlow", "guess")
 # 5. Without a teacher the line's own velocity replaces the path's: right on average to first order in the step. In the race the student with a teacher is a little better (question 3).
 # 6. Shortcut: a jump is the mean of two half jumps. Short jumps teach long ones.
 # 7. MeanFlow: $u=v^*-(t-r)\frac d{dt}u$, with the derivative along the path, direction $(v,0,1)$. No step size is left, and here the training was stable in all six seeds only with $r$ spread.
-# 8. On our digits, with a network that points away from a guess, the best single evaluation is a consistency model's, worth between four and eight Euler steps of its teacher (question 1). With a network that writes its velocity there is no clear winner. The best pair of evaluations is MeanFlow's with both.
+# 8. On our digits, with $x_0$-prediction, consistency distillation is best at one evaluation, worth between four and eight Euler steps of its teacher (question 1). With velocity prediction there is no clear winner at one evaluation. At two evaluations MeanFlow is best with either network. At eight, plain flow matching beats all students but the shortcut model.
 # 9. Each method has its cost: a teacher, a noisier target or a costlier step. None gives a likelihood for free.
 #
 # | paradigm | objective | sampler | NFE | likelihood | costs |
@@ -880,7 +913,7 @@ widgets.quiz("few_step")
 # ## Project: a better single evaluation
 #
 # *(2 to 3 hours)* Improve one of the four students. The rules: it starts from this notebook's teacher, it has 600 training steps of 64 pictures, and its network is `Jump`. Ideas: more levels as training proceeds (consistency); the pseudo-Huber distance of `genlab.score.consistency.huber_distance`; a JVP along the network's own
-# $u(x,t,t)$ in place of $\epsilon-x_0$ (Geng et al. 2025b); all $r=0$ with a normalised derivative (Lu and Song 2024). **Target, for three training seeds: one evaluation with a Fréchet distance below that of the same seed's teacher in eight Euler steps.** Hand in a table with the three seeds next to this notebook's row, twenty digits, and a paragraph on which change helped and
+# $u(x,t,t)$ in place of $\epsilon-x_0$ (Geng et al. 2025b); all $r=0$ with a normalised derivative (Lu and Song 2024). **Target, for three training seeds: one evaluation with a Fréchet distance below that of the same seed's teacher in eight Euler steps.** Hand in a table with the three seeds next to this notebook's values, twenty digits, and a paragraph on which change helped and
 # which only seemed to.
 #
 # The lesson ends here. If you have time for more:
@@ -890,7 +923,7 @@ widgets.quiz("few_step")
 #
 # ## Going further: the noise and the bias of consistency training
 #
-# On the lopsided mixture the exact $f$ is a quantile, and all pairs $(x_0,\epsilon)$ through one point can be integrated. So the spread of the target of step 6 and its bias are known exactly, here at $x=0.2$, $t=0.7$.
+# On the lopsided mixture the exact $f$ is a quantile, and all pairs $(x_0,\epsilon)$ through one point can be integrated. So the standard deviation of the target of step 6 and its bias are known exactly, here at $x=0.2$, $t=0.7$.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -900,14 +933,14 @@ w = w / w.sum()  # nodes and weights for a standard normal number
 
 def end_of_path(x, t):
     """The consistency function: the data point with the quantile that x has at t."""
-    spread = (((1 - t) * lopsided.stds) ** 2 + t**2).sqrt()
-    off = (x - (1 - t) * lopsided.means[:, 0]) / spread
+    std = (((1 - t) * lopsided.stds) ** 2 + t**2).sqrt()
+    off = (x - (1 - t) * lopsided.means[:, 0]) / std
     q = torch.special.ndtr(off) @ lopsided.weights
     return path(q.clamp(1e-14, 1 - 1e-14), 0.0, lopsided)
 
 
 def targets(x, t, gap):
-    """Mean and spread of the target of consistency training; that of distillation."""
+    """Mean and std of consistency training's target; the target of distillation."""
     m, std = lopsided.means[:, 0], lopsided.stds
     var = ((1 - t) * std) ** 2 + t**2
     off = x - (1 - t) * m
@@ -921,21 +954,21 @@ def targets(x, t, gap):
     mean = (weight * ends).sum()
     place = torch.tensor([[x]])
     down = place - gap * velocity(place, torch.tensor([[t]]), lopsided)
-    spread = (weight * (ends - mean) ** 2).sum().sqrt()
-    return mean, spread, end_of_path(down, t - gap).squeeze()
+    noise_std = (weight * (ends - mean) ** 2).sum().sqrt()
+    return mean, noise_std, end_of_path(down, t - gap).squeeze()
 
 
 # %% jupyter={"source_hidden": true}
 truth, found = end_of_path(torch.tensor([[0.2]]), 0.7).squeeze(), []
-print("step      spread of target     bias, training   bias, distillation")
+print("step      std of target        bias, training   bias, distillation")
 for gap in (0.2, 0.1, 0.05, 0.025):
-    mean, spread, down = targets(0.2, 0.7, gap)
-    found.append([spread, (mean - truth).abs(), (down - truth).abs()])
-    print(f"{gap:<9} {spread:.4f}               {mean - truth:+.4f}", end="")
+    mean, noise_std, down = targets(0.2, 0.7, gap)
+    found.append([noise_std, (mean - truth).abs(), (down - truth).abs()])
+    print(f"{gap:<9} {noise_std:.4f}               {mean - truth:+.4f}", end="")
     print(f"          {down - truth:+.4f}")
 halving = torch.tensor(found[-2]) / torch.tensor(found[-1])
 check(
-    "from 0.05 to 0.025: spread / 2, both biases / 4",
+    "from 0.05 to 0.025: std / 2, both biases / 4",
     halving,
     torch.tensor([2.0, 4.0, 4.0]),
     atol=0.5,
@@ -944,11 +977,11 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# The standard deviation (*spread*) falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, so its bias adds up to order $\Delta$. Fine levels are more exact, but what is known at the data has to pass through all of them before it reaches the noise, and each level adds an error of its own. So one begins with few levels and adds more (Song et al. 2023, section 5).
+# The standard deviation falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, so its bias adds up to order $\Delta$. Fine levels are more exact, but what is known at the data has to pass through all of them before it reaches the noise, and each level adds an error of its own. So one begins with few levels and adds more (Song et al. 2023, section 5).
 #
 # ## Going further: match the distribution, not the path
 #
-# The matching term of distribution matching distillation needs no path. With $p_G$ for the distribution of its samples $x=G_\theta(\epsilon)$ and $p$ for the teacher's, it lowers $\mathrm{KL}(p_G\,\Vert\,p)$, whose gradient needs only two scores:
+# The matching term of distribution matching distillation needs no path. (DMD itself still held the pairs together, with a regression on noises and the teacher's pictures; DMD2, Yin et al. 2024b, removed it.) With $p_G$ for the distribution of its samples $x=G_\theta(\epsilon)$ and $p$ for the teacher's, it lowers $\mathrm{KL}(p_G\,\Vert\,p)$, whose gradient needs only two scores:
 # $$\nabla_\theta\,\mathrm{KL}(p_G\,\Vert\,p)=\mathbb E_\epsilon\Big[\big(\nabla\log p_G(x)-\nabla\log p(x)\big)\cdot\frac{\partial x}{\partial\theta}\Big],\qquad x=G_\theta(\epsilon). \tag{13}$$
 #
 # **Step 10. Why.** $\mathrm{KL}=\mathbb E_\epsilon[\log p_G(x)-\log p(x)]$. Differentiate inside the mean: $\theta$ moves $x$, which gives the formula, and it changes the function $\log p_G$ itself. The second part is $\mathbb E_{p_G}[\partial_\theta\log p_G]=0$, as for every density (lesson 03).
@@ -984,7 +1017,7 @@ torch.set_default_dtype(torch.float32)
 #
 # ## What production systems add
 #
-# - **The limit at $r=0$, made stable.** Continuous-time consistency models of 1.5 billion parameters (Lu and Song 2024) mix data and noise by cosine and sine of one angle (TrigFlow), embed that angle so that the network's derivative in it stays small, switch the derivative term on gradually and divide it by its own size, $g/(\lVert g\rVert+c)$: **tangent normalisation**. Peng et al. 2025 keep $r=0$ and anchor it with flow matching, our quarter.
+# - **The limit at $r=0$, made stable.** Continuous-time consistency models of 1.5 billion parameters (Lu and Song 2024) mix data and noise by cosine and sine of one angle (TrigFlow), embed that angle so that the network's derivative in it stays small, switch the derivative term on gradually and divide it by its norm plus a constant (**tangent normalisation**). Peng et al. 2025 keep $r=0$ and anchor it with flow matching, our quarter.
 # - **MeanFlow at scale.** Latent spaces, and guidance inside the target (Geng et al. 2025). Geng et al. 2025b recast the loss as a regression on the velocity, with the network's own estimate as the direction of the JVP.
 # - **Distributions.** DMD2 (Yin et al. 2024b) drops DMD's regression and adds a discriminator, as adversarial distillation does (Sauer et al. 2023). Inductive moment matching (Zhou et al. 2025) matches moments, without a teacher. Deng et al. 2026 match distributions without a path or a teacher and report an FID of 1.54 on ImageNet at 256 pixels with one evaluation.
 # - **One family.** Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning the flow map; Kim et al. 2023 already gave one network both times, so that more evaluations help.
