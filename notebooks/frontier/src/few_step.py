@@ -601,7 +601,7 @@ draw.rows(
 
 
 # %% [markdown]
-# The 5 and the 9 stay doubtful. The next section puts numbers on the differences.
+# The next section puts numbers on the differences.
 #
 # ## 6. Who wins, and what does it pay?
 #
@@ -767,7 +767,7 @@ draw.race(
 # %% [markdown]
 # The column *samples* counts how many samples of a batch of 64 train, on average, the jump from noise to data, which the first column measures, or nearly that jump: from above $\frac{15}{16}$ to below $\frac1{16}$. *Time* is that of a training batch, in units of flow matching (one thread; a JVP costs more in so small a network than the under 20 % that Geng et al. 2025 report).
 #
-# Two dotted lines stand in the figure. Other real digits score about 1.0, which is the floor, and the teacher reaches 3.0 in 32 Euler steps.
+# The dotted lines: other real digits score about 1.0, the floor, and the teacher reaches 3.0 in 32 Euler steps.
 #
 # **One evaluation.** Each student is far better than its teacher, which 300 more steps of flow matching do not help. Consistency distillation is best in all six seeds, and consistency training is close behind, though it never asked the teacher. (It did start from the teacher's weights; from scratch we have not tried.)
 
@@ -776,7 +776,7 @@ course.predicted("few.predict-steps", "between 4 and 8 Euler steps")
 course.predicted("few.predict-better", "teacher, by a little")
 
 # %% [markdown]
-# **More evaluations.** MeanFlow is the best of all at two, and then gets worse; its times were drawn for long jumps, which may be why (not tested). The shortcut model improves with each doubling. With this network neither consistency model gains from a second evaluation, at most a few hundredths of a point where the second time is the best of six (last lines of the table). At eight evaluations plain flow matching, which needed no second training, beats every student but the shortcut model, in all six seeds and with both networks.
+# **More evaluations.** MeanFlow is the best of all at two, and then gets worse; its times were drawn for long jumps, which may be why (not tested). The shortcut model improves with each doubling. With this network neither consistency model gains from a second evaluation. (At the best of six times for it, in the table's last lines, training gains a few hundredths, distillation nothing.) At eight evaluations plain flow matching, which needed no second training, beats every student but the shortcut model, in all six seeds and with both networks.
 #
 # **Is it the network's form?** With $x_0$-prediction the network outputs the end of a path, which could favour consistency models. So the lower half of the table repeats everything with velocity prediction. It changes half of the answer. The consistency models lose their lead: with one evaluation they and MeanFlow are now within 0.6 of each other, and which of them is best varies with the seed. Both consistency models now gain from a second evaluation, in all six seeds, but with two MeanFlow stays the best. So "consistency wins with one" is a statement about a loss *and* a network, and "MeanFlow wins with two" held for both networks.
 #
