@@ -22,9 +22,15 @@ const MACHINES = [
   { kind: "vae", name: "VAE", day: "#e69f00", night: "#f0b429", likelihood: "bound", calls: 1,
     line: "KL(<i>q</i> ‖ <i>p</i>) − E log <i>p</i>(<i>x</i> | <i>z</i>)", loss: "−ELBO" },
   { kind: "gan", name: "GAN", day: "#d55e00", night: "#f4803c", likelihood: "none", calls: 1,
-    line: "−log <i>D</i>(<i>G</i>(<i>z</i>))", loss: "generator’s loss" },
+    line: "−log <i>D</i>(<i>G</i>(<i>z</i>))", loss: "generator" },
   { kind: "diffusion", name: "Diffusion", day: "#009e73", night: "#2fbf93", likelihood: "bound", calls: 100,
     line: "‖<i>v</i><sub>θ</sub>(<i>x<sub>t</sub></i>, <i>t</i>) − <i>v</i>‖²", loss: "velocity error" },
+];
+const FACTS = [
+  ["likelihood", "whether a machine can say how likely a point is"],
+  ["calls a sample", "how often a network is asked for one sample"],
+  ["blur, bridges", "the share of samples that lie off the line"],
+  ["modes lost", "the share of the line that has no sample near"],
 ];
 const KINDS = MACHINES.map(({ kind }) => kind);
 
@@ -42,6 +48,21 @@ const SHAPES = {
   })],
   "eight dots": () => Array.from({ length: 8 }, (_, k) => [[0.64 * Math.cos(k * Math.PI / 4), 0.64 * Math.sin(k * Math.PI / 4)]]),
 };
+
+// Letters of single strokes, points x y of a grid 4 wide and 6 high.
+const LETTERS = Object.fromEntries(`A 002640 1232|B 0006 063645443303 3342413000|C 4536160501103041|D 0006 062645412000
+E 46060040 0333|F 460600 0333|G 45361605011030414323|H 0006 4046 0343|I 2026|J 4641301001|K 0006 460340|L 060040
+M 0006234640|N 00064046|O 160501103041453616|P 0006 063645443303|Q 160501103041453616 2240|R 0006 063645443303 2340
+S 453616050413334241301001|T 0646 2620|U 060110304146|V 062046|W 0610243046|X 0046 0640|Y 062346 2320|Z 06460040`
+  .split(/[|\n]/).map((row) => [row.trim()[0], row.trim().slice(2).split(" ")]));
+function initials(words) {
+  const letters = [...words.toUpperCase()].filter((letter) => letter in LETTERS), n = letters.length;
+  const unit = Math.min(1.5 / (6 * n - 2), 1.15 / 6), left = -0.5 * (6 * n - 2) * unit;
+  return letters.flatMap((letter, k) => LETTERS[letter].map((stroke) => stroke.match(/../g).flatMap((pair, i, all) => {
+    const at = (p) => [left + (6 * k + +p[0]) * unit, (+p[1] - 3) * unit], [a, b] = [at(pair), at(all[i + 1] ?? pair)];
+    return i + 1 < all.length ? path(7, (p) => [a[0] + p * (b[0] - a[0]), a[1] + p * (b[1] - a[1])]) : [a];
+  })));
+}
 
 // Points evenly along some strokes; a tap counts as a short line.
 function along(strokes, n = POINTS) {
@@ -84,6 +105,7 @@ const STYLE = `
 .genlab-stage .maths sub { line-height: 0; }
 .genlab-stage .loss { font-variant-numeric: tabular-nums; font-size: 13px; color: var(--soft); line-height: 18px; }
 .genlab-stage .loss b { color: var(--ink); font-size: 17px; font-weight: 600; }
+.genlab-stage .loss b::after { content: attr(data-unit); font-size: 13px; font-weight: 400; color: var(--soft); }
 .genlab-stage ul { list-style: none; margin: 6px 0 0; padding: 0; font-size: 13px; line-height: 19px; }
 .genlab-stage li { display: flex; justify-content: space-between; gap: 6px; margin: 0; border-top: 1px solid var(--rim); padding: 2px 0;
   color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -93,9 +115,10 @@ const STYLE = `
 .genlab-stage .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin-top: 9px; }
 .genlab-stage button, .genlab-stage input { font: inherit; font-size: 13px; min-height: 32px; padding: 2px 10px; color: inherit; background: transparent;
   border: 1px solid var(--rim); border-radius: 17px; cursor: pointer; }
+.genlab-stage input { width: 6em; cursor: text; }
 .genlab-stage button.film { font-weight: 600; border-color: var(--soft); }
 .genlab-stage button[aria-pressed=true] { border-color: var(--ink); }
-.genlab-stage button[hidden] { display: none; }
+.genlab-stage [hidden] { display: none; }
 .genlab-stage .progress { height: 3px; border-radius: 2px; margin-top: 12px; background: var(--rim); overflow: hidden; }
 .genlab-stage .progress i { display: block; height: 100%; width: 0; background: var(--soft); }
 @container (max-width: 880px) {
@@ -105,6 +128,7 @@ const STYLE = `
 @container (max-width: 560px) {
   .genlab-stage .row { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .genlab-stage section.first { grid-column: 1 / -1; }
+  .genlab-stage canvas.yours { width: 82%; margin: 0 auto; } /* beside it a finger scrolls the page */
   .genlab-stage .maths { font-size: clamp(11px, 3.6cqw, 16px); }
   .genlab-stage button { min-height: 44px; border-radius: 22px; }
 }`;
@@ -152,7 +176,7 @@ class Sheet {
     c.lineWidth = Math.max(1, side * (color ? 0.012 : 0.02));
     for (const stroke of this.strokes) {
       c.beginPath();
-      c.moveTo(X(stroke[0][0]), Y(stroke[0][1]));
+      c.moveTo(X(stroke[0][0]) - 0.01, Y(stroke[0][1])); // so that a tap is seen
       for (const [x, y] of stroke) c.lineTo(X(x), Y(y));
       c.stroke();
     }
@@ -179,10 +203,18 @@ class Sheet {
   }
 }
 
-// At most 400 moments of a training, evenly.
-function keep(past, moment) {
-  past.push(moment);
-  if (past.length > 400) past.splice(0, past.length, ...past.filter((_, i) => i % 2 || i === past.length - 1));
+// Moments of a training, at most 400 and evenly: each second one goes when there are more.
+class Past {
+  constructor() { Object.assign(this, { moments: [], heard: 0, stride: 1 }); }
+
+  keep(moment, last) {
+    if (this.heard++ % this.stride === 0 || last) this.moments.push(moment);
+    if (this.moments.length <= 400) return;
+    this.moments = this.moments.filter((_, i) => i % 2 === 0 || i === this.moments.length - 1);
+    this.stride *= 2;
+  }
+
+  at(part) { return this.moments[Math.round(part * (this.moments.length - 1))]; }
 }
 
 // The film: a shape is drawn, and five machines learn it.
@@ -244,7 +276,7 @@ function scene(context, night, strokes, drawn, moments) {
 }
 
 // The moments of a film; `part` of its way through the training.
-const momentsAt = (past, part) => KINDS.map((kind) => past[kind][Math.round(part * (past[kind].length - 1))]);
+const momentsAt = (past, part) => KINDS.map((kind) => past[kind].at(part));
 
 async function film(strokes, past, progress) {
   const { width, height, fps, draws, learns, rest } = FILM, night = dark(), gif = new Gif(width, height, palette(night));
@@ -286,10 +318,10 @@ function render({ model, el }) {
   for (const machine of MACHINES) {
     const canvas = make("canvas"), loss = make("b", {}, "–"), floor = make("span");
     canvas.setAttribute("role", "img");
-    const facts = ["likelihood", "calls a sample", ""].map((words) => make("li", {}, words, make("b")));
+    const facts = FACTS.map(([words, title]) => make("li", { title }, words, make("b")));
     const section = make("section", { className: "machine" }, make("h3", {}, machine.name), canvas,
       make("p", { className: "maths", innerHTML: machine.line }),
-      make("p", { className: "loss" }, `${machine.loss} `, make("br"), loss, floor), make("ul", {}, ...facts));
+      make("p", { className: "loss" }, machine.loss, floor, make("br"), loss), make("ul", {}, ...facts));
     section.dataset.kind = machine.kind;
     row.append(section);
     sheets[machine.kind] = new Sheet(canvas);
@@ -298,10 +330,16 @@ function render({ model, el }) {
   root.append(row);
   const buttons = Object.keys(SHAPES).map((name) => {
     const button = make("button", { type: "button" }, name);
-    button.addEventListener("click", () => show(name));
+    button.addEventListener("click", () => show(SHAPES[name](), name));
     bar.append(button);
     return [name, button];
   });
+  const letters = make("input", { maxLength: 3, placeholder: "initials", ariaLabel: "your initials" });
+  letters.addEventListener("input", () => {
+    clearTimeout(letters.wait);
+    letters.wait = setTimeout(() => { if (initials(letters.value).length) show(initials(letters.value)); }, 700);
+  });
+  bar.append(letters);
   const save = make("button", { type: "button", hidden: true, className: "film" }, "Keep this film");
   save.addEventListener("click", async () => {
     save.disabled = true;
@@ -327,7 +365,7 @@ function render({ model, el }) {
   function record(words) {
     strokes = SHAPES.ring();
     for (const kind of KINDS) {
-      past[kind] = [];
+      past[kind] = new Past();
       sheets[kind].strokes = strokes;
       if (recorded?.[kind]) hear({ kind, call: null, done: true, ...recorded[kind], points: Float32Array.from(recorded[kind].points, (v) => v / 1000) });
     }
@@ -337,7 +375,7 @@ function render({ model, el }) {
   }
   function fail() {
     stop();
-    for (const [, button] of buttons) button.hidden = true;
+    bar.hidden = true;
     Object.assign(yours.style, { pointerEvents: "none", borderStyle: "solid" });
     record("A recorded run: this browser lets nothing train here.");
   }
@@ -365,29 +403,27 @@ function render({ model, el }) {
     const machine = MACHINES.find((one) => one.kind === kind), { section, canvas, facts, loss: said, floor: least } = told[kind];
     Object.assign(told[kind], { step, steps, done, said: { points, step, steps, loss, floor, wrong } });
     const restart = call === 0; // a new pass begins in noise
+    past[kind].keep({ points, loss, call }, done);
     if (still && !done) {
       hint.textContent = `They train: ${percent(Math.min(...KINDS.map((k) => (told[k].step ?? 0) / (told[k].steps ?? 1))))}.`;
       return;
     }
     sheets[kind].tell(points, { jump: restart });
     const part = step / steps;
-    keep(past[kind], { points, loss, call, wrong });
     said.textContent = signed(loss);
-    least.textContent = floor === null ? (kind === "gan" ? " at rest 0.69" : "") : ` nats; at best ${signed(floor)}`;
-    const say = (k, words, value, yes) => {
-      facts[k].firstChild.textContent = words;
+    least.textContent = floor === null ? (kind === "gan" ? ", at rest 0.69" : "") : `, best ${signed(floor)}`;
+    said.dataset.unit = floor === null ? "" : " nats";
+    const say = (k, value, yes) => {
       facts[k].lastChild.textContent = value;
       facts[k].classList.toggle("true", yes);
     };
-    say(0, "likelihood", machine.likelihood, part > 0.05);
-    say(1, "calls a sample", call === null || done ? machine.calls : call, true);
+    say(0, machine.likelihood, part > 0.05);
+    say(1, call === null || done ? machine.calls : call, true);
     if (wrong) {
-      const [name, share] = Object.entries(wrong).sort((a, b) => b[1] - a[1])[0];
-      const words = { blur: "blur", bridges: "bridges", lost: "modes lost" }[name];
-      say(2, share < 0.02 ? "astray or lost" : words, share < 0.02 ? `${percent(share)}` : percent(share), true);
-      facts[2].title = `${percent(wrong.blur)} of its samples lie beside the line, ${percent(wrong.bridges)} far from it; ` +
-        `${percent(wrong.lost)} of the line has no sample near.`;
-      canvas.ariaLabel = `${machine.name}: samples after ${step} of ${steps} steps. ${facts[2].title}`;
+      say(2, percent(wrong.astray), true);
+      say(3, percent(wrong.lost), true);
+      canvas.ariaLabel = `${machine.name}: samples after ${step} of ${steps} steps. ${percent(wrong.astray)} of them lie ` +
+        `off the line, ${percent(wrong.lost)} of the line has no sample near.`;
     }
     section.toggleAttribute("data-done", done);
     const parts = KINDS.map((k) => (told[k].steps ? told[k].step / told[k].steps : 0));
@@ -419,8 +455,9 @@ function render({ model, el }) {
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     for (const kind of KINDS) {
       Object.assign(told[kind], { step: 0, steps: 1, done: false });
-      past[kind] = [];
+      past[kind] = new Past();
       sheets[kind].strokes = strokes;
+      if (still) sheets[kind].shown = sheets[kind].goal = null;
       try { workers[kind] = new Worker(url); } catch { fail(); return; }
       workers[kind].onmessage = ({ data }) => hear(data);
       workers[kind].onerror = fail;
@@ -430,9 +467,9 @@ function render({ model, el }) {
   }
 
   // A shape draws itself in a second and a half, then it is learned.
-  function show(name) {
+  function show(whole, name = "") {
     stop();
-    const whole = SHAPES[name](), total = whole.reduce((sum, stroke) => sum + stroke.length, 0), start = performance.now();
+    const total = whole.reduce((sum, stroke) => sum + stroke.length, 0), start = performance.now();
     buttons.forEach(([other, button]) => button.setAttribute("aria-pressed", other === name));
     root.dataset.state = "drawing";
     drawing = (now) => {
@@ -493,7 +530,7 @@ function render({ model, el }) {
     if (closed || !entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
     if (still) record("A recorded run. Draw, or choose a shape, and they train on it.");
-    else show(state.shape);
+    else show(SHAPES[state.shape]?.() ?? initials(state.shape), state.shape);
   });
   seen.observe(yours);
   return () => {

@@ -564,13 +564,13 @@ export function machines(normals) {
     return total;
   }
 
-  const NEAR = 3.2, FAR = 6.4; // pens: where ink ends, and where what lies off the line is no blur any more
+  const NEAR = 3.2; // pens: where ink ends
 
-  // What is wrong with samples, in shares: `blur` beside the line, `bridges` far from it; `lost` is the
-  // share of the line with no sample near.
+  // What is wrong with samples: the share that lies off the line (`astray`: blur, bridges), and the share
+  // of the line that has no sample near (`lost`: modes).
   function faults(samples, shape) {
-    const n = samples.length / 2, m = shape.length / 2, bare = new Float64Array(m).fill(Infinity);
-    let blur = 0, bridges = 0;
+    const n = samples.length / 2, m = shape.length / 2, far = (NEAR * PEN) ** 2, bare = new Float64Array(m).fill(Infinity);
+    let astray = 0;
     for (let r = 0; r < n; r++) {
       let best = Infinity;
       for (let k = 0; k < m; k++) {
@@ -578,10 +578,9 @@ export function machines(normals) {
         best = Math.min(best, d);
         bare[k] = Math.min(bare[k], d);
       }
-      if (best > (FAR * PEN) ** 2) bridges += 1 / n;
-      else if (!(best <= (NEAR * PEN) ** 2)) blur += 1 / n;
+      if (!(best <= far)) astray += 1 / n;
     }
-    return { blur, bridges, lost: bare.filter((d) => d > (NEAR * PEN) ** 2).length / m };
+    return { astray, lost: bare.filter((d) => d > far).length / m };
   }
 
   // One machine that learns one shape: points [x, y, x, y, ...] along a line, in a square from -1 to 1.

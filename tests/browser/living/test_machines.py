@@ -1,6 +1,7 @@
 """The opening stage: five machines held to torch, and the stage itself as a visitor has it."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -178,6 +179,27 @@ def test_after_200_steps_its_loss_is_one_that_torch_comes_to(kind, page):
     assert np.mean(found) == pytest.approx(mean, abs=5 * spread)  # of one run of torch's
 
 
+MEASURED = """() => {
+    const line = Float64Array.from({length: 200}, (_, i) => i % 2 ? 0 : -0.5 + i / 198);
+    const left = Float64Array.from({length: 100}, (_, i) => i % 2 ? 0.01 : -0.5 + i / 198);
+    const ring = Float64Array.from({length: 800}, (_, i) => {
+        const angle = Math.PI * (i >> 1) / 200;
+        return 0.5 * (i % 2 ? Math.sin(angle) : Math.cos(angle)); });
+    return {...M.faults([...left, 0.9, 0.9, 0.1, 0.2], line), best: M.entropy(ring, M.normals(5))};
+}"""
+
+
+def test_what_is_wrong_and_what_is_best_are_measured(page):
+    page.evaluate(LOAD, module())
+    found = page.evaluate(MEASURED)
+    assert found["astray"] == pytest.approx(2 / 52)
+    reach = 3.2 * 0.025  # of the leftmost half, past its end
+    assert found["lost"] == pytest.approx(0.5 - reach, abs=0.02)
+    # Ink around a line: the log of its length, and a normal's entropy across it.
+    best = math.log(2 * math.pi * 0.5) + 0.5 * math.log(2 * math.pi * math.e * 0.025**2)
+    assert found["best"] == pytest.approx(best, abs=0.05)
+
+
 MISTAKES = [m for m in replay.mistakes("machines") if "kind" in m]
 
 
@@ -187,7 +209,8 @@ def test_a_planted_mistake_is_told_apart(mistake, page):
     assert not furthest(page, mistake["kind"]) < 1e-5
 
 
-HEAD = '<!doctype html><meta charset="utf-8"><body style="margin: 0">'
+HEAD = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<body style="margin: 0">"""
 STATE = "document.querySelector('.genlab-stage').dataset.state"
 SAID = "() => [...document.querySelectorAll('.machine')].map(s => s.innerText)"
 LIKELIHOOD = ["exact", "exact", "bound", "none", "bound"]
@@ -200,7 +223,8 @@ def stage(browser, tmp_path):
     troubles, contexts = [], []
 
     def show(script="", **context):
-        contexts.append(browser.new_context(viewport={"width": 1400, "height": 700}, **context))
+        size = {"viewport": {"width": 1400, "height": 700}}
+        contexts.append(browser.new_context(**(size | context)))
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.add_init_script(script)
@@ -255,6 +279,23 @@ def test_a_ring_draws_itself_and_a_shape_that_is_drawn_is_learned(stage, report_
     page.get_by_role("button", name="two moons").press("Enter")
     page.wait_for_function(f"() => {STATE} === 'training'")
     done(page)
+
+
+def test_a_finger_draws_and_the_page_stays_and_initials_are_typed(stage):
+    phone = stage(viewport={"width": 400, "height": 500}, has_touch=True, is_mobile=True)
+    touch, box = phone.context.new_cdp_session(phone), phone.locator("canvas.yours").bounding_box()
+    for k in range(8):
+        at = {"x": box["x"] + 60 + 8 * k, "y": box["y"] + 150 - 12 * k}
+        kind = "touchMove" if k else "touchStart"
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+    assert phone.evaluate(STATE) == "drawing"
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    phone.wait_for_function(f"() => {STATE} !== 'drawing'")
+    assert phone.evaluate("scrollY") == 0
+    assert phone.evaluate("document.documentElement.scrollWidth") == 400
+    phone.get_by_placeholder("initials").fill("gl")
+    phone.wait_for_function(f"() => {STATE} === 'drawing'")
+    done(phone)
 
 
 def test_for_who_wants_no_motion_and_where_no_worker_runs_a_recorded_run_stands_in(stage):
