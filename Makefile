@@ -41,9 +41,10 @@ BASE ?= main
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# One thread a worker: two workers with two threads each get in each other's way on a small machine. Byte code is kept, whatever the
-# environment says: watched annotations make each worker compile both packages anew otherwise.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
+# One thread a worker: two workers with two threads each get in each other's way on a small machine, and threads that wait do not turn
+# in circles there. Byte code is kept, whatever the environment says: watched annotations make each worker compile both packages anew
+# otherwise.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
          --nbval-sanitize-with tests/notebooks/sanitize.cfg
 PORTABLE := $(wildcard $(addprefix notebooks/,03_* 05_* 09_* 12_* 15_*))
