@@ -58,7 +58,7 @@ lab: $(VENV)/.lab ## Open your copies of the lessons in JupyterLab, at the start
 	$(BIN)/genlab lab $(LAB_ARGS)
 
 .PHONY: demo
-demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and lab, large print, no code
+demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a notebook, large print, no code
 	$(IN_ENV) $(BIN)/genlab demo build/demo $(DEMO_ARGS)
 
 .PHONY: site

@@ -149,7 +149,7 @@ def reset(
     reset_here(lesson, keep_answers=keep_answers)
 
 
-@app.command(help="Serve the instructor's pages: one a lesson and lab, large, no code.")
+@app.command(help="Serve the instructor's pages: one a notebook, large, no code.")
 def demo(
     folder: Annotated[Path, typer.Argument(help="for the pages; made anew each time")] = Path(
         "build/demo"

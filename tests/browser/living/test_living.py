@@ -254,13 +254,18 @@ def test_a_layer_is_set_in_its_pad_and_a_place_marked_on_the_grid(sheet):
     assert text.inner_text() != before
 
 
-SWIPES = {  # a figure that says "drag up and down", where (shares of the canvas), and what it sets
+SWIPES = {  # a figure with a handle, where (shares of the canvas), and what a vertical drag sets
     "sampler_steps": ((0.1, 0.294), "start"),
     "kl_fit": ((0.5, 0.2), "drawn"),
     "game_orbit": ((0.636, 0.222), "start"),
     "elbo_gap": ((0.558, 0.394), "width"),
     "flow_grid": ((0.13, 0.72), "knobs"),
+    "straight_flow": ((0.2, 0.3), "start"),
+    "forward_process": ((0.6, 0.228), "start"),
+    "latent_walk": ((0.812, 0.128), "to"),
+    "causal_mask": ((0.11, 0.11), "mask"),
 }
+SEEN = {"forward_process": {"time": 100}}  # where a handle shows
 
 # Down the canvas, a place near its right edge that holds nothing.
 FREE = {"sampler_steps": 0.3, "kl_fit": 0.8, "game_orbit": 0.8, "elbo_gap": 0.8, "flow_grid": 0.3}
@@ -289,7 +294,8 @@ def test_a_finger_on_a_handle_moves_the_figure_and_beside_it_the_page(name, brow
     path = tmp_path / "figure.html"
     tall = '<meta name="viewport" content="width=device-width"><div style="height: 300px"></div>'
     after = '<div style="height: 2000px"></div>'
-    path.write_text(HEAD + tall + living.page(name, "figure") + after, encoding="utf-8")
+    figure = living.page(name, "figure", settings=SEEN.get(name, {}))
+    path.write_text(HEAD + tall + figure + after, encoding="utf-8")
     page.goto(path.as_uri())
     page.wait_for_selector("#figure canvas")
     settle(page)
@@ -311,7 +317,7 @@ def test_a_finger_on_a_handle_moves_the_figure_and_beside_it_the_page(name, brow
         swipe(
             page,
             beside["x"] + 0.9 * beside["width"],
-            beside["y"] + FREE[name] * beside["height"],
+            beside["y"] + FREE.get(name, 0.5) * beside["height"],
             -96,
         )
         > 40
