@@ -74,7 +74,7 @@ def cases(name, controls):
     """Three settings of a figure: those of its still picture, and two at random."""
     first = {c["name"]: c["value"] for c in controls}
     golden = replay.golden(name)
-    others = replay.settings(golden, controls)[-2:]
+    others = replay.settings(golden, controls, replay.DRAWN)[-2:]
     fewer = getattr(golden, "FEWER", {})  # of what takes long
     return [first | STILL.get(name, {}), *(other | fewer for other in others)]
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 HERE = Path(__file__).parent
-N_RANDOM = 25
+N_RANDOM = 12
+DRAWN = 25  # of the list whose last two settings are drawn: they do not change with N_RANDOM
 
 
 def golden(name):
@@ -28,10 +29,10 @@ def mistakes(name):
     return tomllib.loads(path.read_text(encoding="utf-8"))["mistake"]
 
 
-def settings(golden, controls):
+def settings(golden, controls, n_random=N_RANDOM):
     """The settings to try of a figure, shaped by its golden module."""
     hidden, first = getattr(golden, "HIDDEN", {}), getattr(golden, "FIRST", {})
-    return cases(controls, hidden, getattr(golden, "N_RANDOM", N_RANDOM), first=first)
+    return cases(controls, hidden, getattr(golden, "N_RANDOM", n_random), first=first)
 
 
 def cases(controls, hidden, n_random=N_RANDOM, seed=0, *, first=()):
