@@ -87,11 +87,11 @@ def main():
         how = {name: value for name, value in settings.items() if name != "unique"}
         if "unique" in settings:
             how["text"] = names["encode"](some_of(settings["unique"], seed))
-        _, characters, _, rate = plan(width)
+        _, _, steps, rate = plan(width)
+        if "characters" in how:
+            steps = how.pop("characters") // 64
         start = time.process_time()
-        _, loss, _ = names["train"](
-            width, seed=seed, **{"rate": rate, "characters": characters} | how
-        )
+        _, loss, _ = names["train"](width, seed=seed, **{"rate": rate, "steps": steps} | how)
         result = {"loss": round(loss, 4), "seconds": round(time.process_time() - start, 1)}
         found["command"] = "python benchmarks/large_run.py"
         found["versions"] = {"python": platform.python_version(), "torch": torch.__version__}

@@ -113,7 +113,7 @@ RETIRED = (
     "15.alphafold3", "15.wan", "15.sora2", "15.disguises",
     "12.v-against-eps",
     "fm.budget", "fm.own-pairs", "fm.predict-times",
-    "large.line",
+    "large.line", "large.score", "large.predict-rate",
     "few.straightness",
     "ld.captions", "ld.pipeline", "ld.pixel-std",
     "speed.levels", "speed.decay",

@@ -1,7 +1,5 @@
 """Exercises of the lab that predicts a large run: plan, budget, law, bet and shards."""
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -30,6 +28,11 @@ def read_one_character_a_step(width):
     return n, 20 * n, 20 * n, 0.8 / width
 
 
+def did_not_round(width):
+    n = 5 * width**2 + 96 * width
+    return n, 20 * n, 20 * n / 64, 0.8 / width
+
+
 def kept_the_rate(width):
     n = 5 * width**2 + 96 * width
     return n, 20 * n, 20 * n // 64, 0.00625
@@ -38,7 +41,7 @@ def kept_the_rate(width):
 PLAN = Exercise(
     id="large.plan",
     right=plan,
-    cases=((16,), (128,)),
+    cases=((17,), (128,)),
     mistakes=Mistake.pairs(
         plan_as_it_stood,
         "All three faults are there.",
@@ -46,6 +49,8 @@ PLAN = Exercise(
         "Two faults are mended. Looking up an embedding multiplies nothing: which weights count?",
         read_one_character_a_step,
         "One step reads a whole batch.",
+        did_not_round,
+        "The number of steps is a whole number, rounded down: use //.",
         kept_the_rate,
         "Two faults are mended. What must the rate depend on?",
     ),
@@ -78,6 +83,10 @@ def made_the_errors_equal(c, a, b, alpha, beta):
     return n, c / (6 * n)
 
 
+def split_evenly(c, a, b, alpha, beta):
+    return (c / 6) ** 0.5, (c / 6) ** 0.5
+
+
 SPLIT = Exercise(
     id="large.split",
     right=best_split,
@@ -90,6 +99,8 @@ SPLIT = Exercise(
         "Invert alpha A / (beta B).",
         made_the_errors_equal,
         "You made the two errors equal; it is their slopes, times alpha and beta, that balance.",
+        split_evenly,
+        "You made N and D equal; the factors and exponents decide how they differ.",
     ),
     cases=((6e9, 400.0, 410.0, 0.34, 0.28), (1e15, 2.0, 3.0, 0.5, 0.25)),
 )
@@ -139,6 +150,19 @@ def ignored_the_errors(gamma, c, loss, error):
     return floor, k, ((loss - floor - k * x) ** 2).sum()
 
 
+def weighted_by_squares(gamma, c, loss, error):
+    x = c**-gamma
+    k, floor = np.polyfit(x, loss, 1, w=1 / error**2)
+    if floor < 0:
+        floor, k = 0.0, (x * loss / error**2).sum() / (x**2 / error**2).sum()
+    return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
+
+
+def summed_squares_without_errors(gamma, c, loss, error):
+    floor, k, _ = fit_at(gamma, c, loss, error)
+    return floor, k, ((loss - floor - k * c**-gamma) ** 2).sum()
+
+
 FIT = Exercise(
     id="large.fit",
     right=fit_at,
@@ -151,6 +175,10 @@ FIT = Exercise(
         "The order is E, k, chi squared.",
         ignored_the_errors,
         "Each run counts by its error: divide by it.",
+        weighted_by_squares,
+        "polyfit squares its weights: w is 1 / error, not 1 / error**2.",
+        summed_squares_without_errors,
+        "E and k are right. In chi squared each distance is divided by its error, too.",
     ),
     cases=((0.1, _C, _A, _ERR), (0.1, _C, _B, _ERR)),
 )
@@ -204,43 +232,77 @@ EXPONENT = Exercise(
 )
 
 
-def log_score(mean: float, std: float, outcome: float) -> float:
-    """Log of the normal density of a forecast at the outcome, nats."""
-    return -(((outcome - mean) / std) ** 2) / 2 - math.log(std) - math.log(2 * math.pi) / 2
+def average(chi2: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the predictions, weighted by exp(-chi2 / 2)."""
+    weight = torch.softmax(-chi2.flatten() / 2, 0).view_as(chi2)
+    mean = (weight * predicted).sum()
+    return mean, (weight * (predicted - mean) ** 2).sum().sqrt()
 
 
-def forgot_the_log_of_std(mean, std, outcome):
-    return -(((outcome - mean) / std) ** 2) / 2 - math.log(2 * math.pi) / 2
+def forgot_the_half(chi2, predicted):
+    return average(2 * chi2, predicted)
 
 
-def took_std_for_the_variance(mean, std, outcome):
-    return -((outcome - mean) ** 2) / std / 2 - math.log(std) / 2 - math.log(2 * math.pi) / 2
+def counted_all_alike(chi2, predicted):
+    return predicted.mean(), predicted.std(correction=0)
 
 
-def gave_the_density(mean, std, outcome):
-    z = (outcome - mean) / std
-    return math.exp(-(z**2) / 2) / (std * math.sqrt(2 * math.pi))
+def turned_the_sign_round(chi2, predicted):
+    return average(-chi2, predicted)
 
 
-def forgot_the_constant(mean, std, outcome):
-    return -(((outcome - mean) / std) ** 2) / 2 - math.log(std)
+def weighted_by_one_over_chi_squared(chi2, predicted):
+    return average(2 * chi2.log(), predicted)
 
 
-SCORE = Exercise(
-    id="large.score",
-    right=log_score,
+def gave_the_variance(chi2, predicted):
+    mean, std = average(chi2, predicted)
+    return mean, std**2
+
+
+def took_the_best_law_only(chi2, predicted):
+    return predicted.flatten()[chi2.argmin()], torch.tensor(0.0).double()
+
+
+def did_not_normalise(chi2, predicted):
+    weight = torch.exp(-chi2 / 2)
+    mean = (weight * predicted).sum()
+    return mean, (weight * (predicted - mean) ** 2).sum().sqrt()
+
+
+def normalised_each_row(chi2, predicted):
+    weight = torch.softmax(-chi2 / 2, -1)
+    mean = (weight * predicted).sum()
+    return mean, (weight * (predicted - mean) ** 2).sum().sqrt()
+
+
+AVERAGE = Exercise(
+    id="large.average",
+    right=average,
     mistakes=Mistake.pairs(
-        forgot_the_log_of_std,
-        "Without log std, a vague bet costs nothing.",
-        took_std_for_the_variance,
-        "std is the standard deviation, not the variance.",
-        gave_the_density,
-        "That is the density; the score is its log.",
-        forgot_the_constant,
-        "log(2 pi) / 2 is missing.",
+        forgot_the_half,
+        "The likelihood is exp(-chi2 / 2): the half is missing.",
+        counted_all_alike,
+        "All laws count alike here. Weight each by its likelihood.",
+        turned_the_sign_round,
+        "The worst laws count most here: a sign.",
+        weighted_by_one_over_chi_squared,
+        "The weight is exp(-chi2 / 2), not 1 / chi2.",
+        gave_the_variance,
+        "The mean is right. Take the root of the variance.",
+        took_the_best_law_only,
+        "That is the best law alone. The others count as well.",
+        did_not_normalise,
+        "Divide the weights by their sum.",
+        normalised_each_row,
+        "The weights of the whole table sum to 1, not those of each row.",
     ),
-    cases=((1.5, 0.05, 1.45), (1.4, 0.2, 1.5)),
-)
+    cases=(
+        (torch.tensor([[2.0, 3.0, 7.0], [2.5, 4.0, 2.2]]).double(),
+         torch.tensor([[1.2, 1.6, 1.5], [1.3, 1.4, 1.7]]).double()),
+        (torch.tensor([[2.0, 4.2]]).double(), torch.tensor([[1.2, 1.6]]).double()),
+    ),
+)  # fmt: skip
 
 
 BYTES = Exercise(
@@ -262,7 +324,7 @@ BYTES = Exercise(
 
 SPLIT_GUESS = Prediction("large.predict-split", choices=("1", "1.4", "2"), unit="times")
 MISS_GUESS = Prediction("large.predict-miss", choices=("0.01", "0.05", "0.2"), unit="nats")
-RATE_GUESS = Prediction("large.predict-rate", choices=("too low", "too high", "right"))
+RATE_GUESS = Prediction("large.predict-shift", choices=("lower", "higher", "the same"))
 BET = Prediction("large.predict-bet", between=(0, 5), unit="nats")
 
 EXERCISES = bank(globals())

@@ -12,6 +12,7 @@ from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY, for_text
 
 COMPUTE = "compute of the run, in units of the smallest"
 LOSS = "loss (nats a character)"
+EXCESS = (1, 4, 10)  # of chi squared over its least value: the edges of the valley's bands
 
 
 def three_laws(c: Any, loss: Any, target: float) -> Figure:
@@ -22,9 +23,9 @@ def three_laws(c: Any, loss: Any, target: float) -> Figure:
     above, begin = np.polyfit(np.log(c), np.log(loss - 1.2), 1)
     slope, top = np.polyfit(np.log(c), loss, 1)
     laws = (
-        ("levels off at 1.2", 1.2 + np.exp(begin + above * np.log(line)), RED),
-        ("a power of the compute", np.exp(start + power * np.log(line)), BLUE),
-        ("falls by the same amount each time", top + slope * np.log(line), GREEN),
+        ("law with a floor, here at 1.2", 1.2 + np.exp(begin + above * np.log(line)), GREEN),
+        ("power law", np.exp(start + power * np.log(line)), BLUE),
+        ("straight line", top + slope * np.log(line), ORANGE),
     )
     for name, curve, colour in laws:
         ax.plot(line, curve, color=colour, linestyle="-")
@@ -56,6 +57,16 @@ def first_run(read: Any, loss: Any, levels: Mapping[str, float], text: str) -> F
     return figure
 
 
+def written(texts: Mapping[str, str]) -> Figure:
+    """What networks write, side by side."""
+    figure, axes = plt.subplots(1, len(texts), figsize=(10.0, 2.2), squeeze=False)
+    for ax, (name, text) in zip(axes[0], texts.items(), strict=True):
+        ax.text(0, 1, text, family="monospace", fontsize=10, va="top", linespacing=1.5)
+        ax.set_axis_off()
+        ax.set_title(f"{name} writes", loc="left")
+    return figure
+
+
 def budgets(sizes: Any, curves: Mapping[str, Any], best: Any, ratio: Any, runs: Any) -> Figure:
     """Loss against model size at fixed budgets, by the published law and by our own runs."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.6))
@@ -79,10 +90,13 @@ def valley(laws: tuple[Any, Any, Any], grid: Any, curves: Any, points: Any) -> F
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.8))
     gammas, floors, excess = laws
     shades = (BLUE, SKY, "#E5E5E5")
-    left.contourf(gammas, floors, excess.T, (0, 1, 3.84, 10), colors=shades)
-    left.set(xlim=(0.05, 0.3), xlabel="exponent $\\gamma$", ylabel="floor E (nats)")
+    left.contourf(gammas, floors, excess.T, (0, *EXCESS), colors=shades)
+    left.set(xlim=(0.05, 0.4), xlabel="exponent $\\gamma$", ylabel="floor E (nats)")
     left.set_title("A valley: a higher floor asks for a steeper law")
-    left.text(0.14, 0.07, "fit well", color=for_text(BLUE))
+    for limit in EXCESS:  # each label at the top of its band
+        i, j = max(np.argwhere(np.asarray(excess) < limit), key=lambda place: place[1])
+        name = f"$\\chi^2$ at most {limit} above its least"
+        left.text(gammas[i] + 0.008, floors[j], name, va="center", fontsize=9)
     for curve in curves:
         right.plot(grid, curve, color=SKY, linestyle="-", linewidth=0.6)
     right.errorbar(*points, fmt="o", color=BLACK, capsize=3, markersize=4)
@@ -95,24 +109,25 @@ def valley(laws: tuple[Any, Any, Any], grid: Any, curves: Any, points: Any) -> F
 def envelope(
     grid: Any, bands: Mapping[str, Any], small: Any, runs: Sequence[tuple[float, Any]]
 ) -> Figure:
-    """The forecasts as bands along the compute, and the runs that came after."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 4.2), width_ratios=(1.35, 1))
+    """The picture of the opening again: forecasts as bands, and the runs that came after."""
+    figure, ax = plt.subplots(figsize=(8.0, 4.8))
+    c, losses = runs[-1]
+    high = np.mean(losses)  # of the labels, from the outcome down
+    ax.text(c * 1.3, high, f"the large run: {high:.2f}", va="center", weight="bold")
+    ranked = sorted(bands.items(), key=lambda band: -band[1][0][-1])
     colours = dict(zip(bands, (GREEN, BLUE, ORANGE), strict=True))
-    for name, (mean, std) in bands.items():
-        for ax in (left, right):
-            ax.fill_between(grid, mean - std, mean + std, color=colours[name], alpha=0.25, lw=0)
-            ax.plot(grid, mean, color=colours[name], linestyle="-")
-        right.text(grid[-1] * 1.05, mean[-1], name, color=for_text(colours[name]), va="center")
-    left.errorbar(*small, fmt="o", color=BLACK, capsize=2, markersize=5)
+    for name, (mean, std) in ranked:
+        colour = colours[name]
+        ax.fill_between(grid, mean - std, mean + std, color=colour, alpha=0.25, lw=0)
+        ax.plot(grid, mean, color=colour, linestyle="-")
+        high = min(mean[-1], high - 0.07)
+        ax.text(grid[-1] * 1.3, high, name, color=for_text(colour), va="center")
+    ax.errorbar(*small, fmt="o", color=BLACK, capsize=2, markersize=5)
     for c, losses in runs:
-        for ax in (left, right):
-            ax.plot([c] * len(losses), losses, "_", color=BLACK, markersize=11, markeredgewidth=2)
-    left.set(xscale="log", xlabel=COMPUTE, ylabel=LOSS)
-    left.set_title("Three forecasts, and the runs that came after")
-    low = min(mean[-1] for mean, _ in bands.values()) - 0.08
-    right.set(xscale="log", xlim=(runs[0][0] * 0.8, grid[-1] * 6), ylim=(low, 1.85))
-    right.set(xlabel=COMPUTE)
-    right.set_title("The same, enlarged")
+        ax.plot([c] * len(losses), losses, "_", color=BLACK, markersize=11, markeredgewidth=2)
+    ax.set(xscale="log", xlim=(0.5, grid[-1] * 14), xlabel=COMPUTE, ylabel=LOSS)
+    ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    ax.set_title("The best fit made the worst forecast")
     return figure
 
 
@@ -120,30 +135,31 @@ def two_errors(forecast: float, price: float, outcome: float) -> Figure:
     """From the forecast to the outcome: what repetition added, and what else must have happened."""
     figure, ax = plt.subplots(figsize=(8.0, 3.0))
     steps = (
-        ("forecast", 1.2, forecast, "#999999"),
+        ("forecast", 1.2, forecast, GREEN),
         ("repeated text", forecast, forecast + price, RED),
-        ("the law was too high", forecast + price, outcome, GREEN),
+        ("the law was too high", forecast + price, outcome, SKY),
         ("the large run", 1.2, outcome, BLACK),
     )
     for x, (_, start, end, colour) in enumerate(steps):
         ax.bar(x, end - start, bottom=start, color=colour, width=0.6)
-        change = f"{end:.2f}" if start == 1.2 else f"{end - start:+.2f}"
+        change = f"{end:.3f}" if start == 1.2 else f"{end - start:+.3f}"
         ax.text(x, max(start, end) + 0.01, change, ha="center", weight="bold")
         if x < len(steps) - 1:
             ax.plot([x + 0.3, x + 0.7], [end, end], color="#999999", linewidth=1, linestyle="-")
     ax.set(ylim=(1.2, 1.65), ylabel=LOSS)
     ax.set_xticks(range(len(steps)), [name for name, *_ in steps])
-    ax.set_title("If repetition costs what it cost the small runs, two errors nearly cancel")
+    ax.set_title("If repetition costs what it cost the small runs, two errors have opposite signs")
     return figure
 
 
 def rates(
-    sweeps: Mapping[str, Any], wrong: Mapping[str, Any], ladders: Mapping[str, Any]
+    sweeps: Mapping[str, Any], wrong: Mapping[str, Any], ladders: Mapping[str, Any], outcome: float
 ) -> Figure:
     """Loss against learning rate at three widths, and what one rate for all does to a forecast.
 
     Each sweep and each wrong rate: rates in units of the rule and losses above the best; each
-    ladder: compute, mean and error of its runs, then compute, mean and error of its forecast.
+    ladder: compute, mean and error of its runs, then compute, mean and error of its forecast of
+    the outcome.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.8))
     for (name, (rate, above)), colour in zip(sweeps.items(), (SKY, BLUE, BLACK), strict=False):
@@ -159,17 +175,19 @@ def rates(
     left.set_xticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4], ["1/8", "1/4", "1/2", "1", "2", "4"])
     left.set_title("The rule is near the best rate, and near a cliff")
     _two_ladders(right, ladders)
+    right.axhline(outcome, color=BLACK, linestyle="--", linewidth=1)
+    right.text(1, outcome + 0.03, "the large run", color=BLACK)
     return figure
 
 
 def _two_ladders(ax: Axes, ladders: Mapping[str, Any]) -> None:
-    marks = ((BLUE, "o", 0.9, -0.3), (RED, "^", 1.12, 0.06))
+    marks = ((BLUE, "o", 0.9, -0.6), (RED, "^", 1.12, 0.06))
     for (name, (runs, told)), look in zip(ladders.items(), marks, strict=False):
         colour, mark, shift, up = look
         at, losses, errors = runs
         ax.errorbar(at, losses, errors, fmt=mark, color=colour, markersize=5)
         c, mean, std = told
-        ax.errorbar(c * shift, mean, 2 * std, fmt=mark, color=colour, mfc="white", capsize=4)
+        ax.errorbar(c * shift, mean, std, fmt=mark, color=colour, mfc="white", capsize=4)
         ax.text(1.2, losses[0] + up, name, color=for_text(colour))
     ax.set(xscale="log", ylim=(1.2, 3.0), xlabel=COMPUTE, ylabel=LOSS)
-    ax.set_title("A small run too high tilts the forecast (open, 2 sd)")
+    ax.set_title("A small run too high tilts the forecast (open, 1 sd)")

@@ -354,6 +354,34 @@ def attend_with(x, states, w_q, w_k, w_v, w_o, n_head):
     return attend_by_torch(x, states, w_q.T, w_k.T, w_v.T, w_o.T, n_head)
 
 
+def average_in_numpy(chi2, predicted):
+    weight = np.exp(-np.asarray(chi2) / 2)
+    mean = np.average(predicted, weights=weight)
+    return mean, np.sqrt(np.average((np.asarray(predicted) - mean) ** 2, weights=weight))
+
+
+def average_without_a_half(chi2, predicted):
+    weight = torch.exp(-chi2) / torch.exp(-chi2).sum()
+    mean = (weight * predicted).sum()
+    return mean, ((weight * predicted**2).sum() - mean**2) ** 0.5
+
+
+def by_polyfit_with_squared_weights(gamma, c, loss, error):
+    x = c**-gamma
+    k, floor = np.polyfit(x, loss, 1, w=1 / error**2)
+    if floor < 0:
+        floor, k = 0.0, (x * loss / error**2).sum() / (x**2 / error**2).sum()
+    return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
+
+
+def fit_of_plain_squares(gamma, c, loss, error):
+    x = c**-gamma
+    floor, k = np.linalg.lstsq(np.stack([1 / error, x / error], 1), loss / error)[0]
+    if floor < 0:
+        floor, k = 0.0, (x * loss / error**2).sum() / (x**2 / error**2).sum()
+    return floor, k, ((loss - floor - k * x) ** 2).sum()
+
+
 def queries_not_transposed(x, states, w_q, w_k, w_v, w_o, n_head):
     return attend_with(x, states, w_q, w_k.T, w_v.T, w_o.T, n_head)
 
@@ -399,6 +427,7 @@ IDIOMS = [
     ("large.plan", lambda w: [n := 5 * w * w + 96 * w, 20 * n, 20 * n // 64, 0.8 / w]),
     ("large.local-exponent", lambda v, e, g: float(g) * (float(v) - e) / float(v)),
     ("large.bytes", 56.9),
+    ("large.average", average_in_numpy),
 ]
 
 
@@ -458,7 +487,11 @@ FIRST_TO_MIND = [
     ("13.passes", 116, "four evaluations off"),
     ("large.local-exponent", lambda v, e, g: np.float64(g), "That is the exponent of L - E"),
     ("large.bytes", 112, "without sharding"),
-    ("large.split", lambda c, a, b, p, q: ((c / 6) ** 0.5, (c / 6) ** 0.5), "large.split"),
+    ("large.split", lambda c, a, b, p, q: ((c / 6) ** 0.5, (c / 6) ** 0.5), "N and D equal"),
+    ("large.plan", lambda w: (n := 5 * w**2 + 96 * w, 20 * n, 20 * n / 64, 0.8 / w), "rounded"),
+    ("large.fit", by_polyfit_with_squared_weights, "1 / error, not 1 / error**2"),
+    ("large.fit", fit_of_plain_squares, "divided by its error, too"),
+    ("large.average", average_without_a_half, "the half is missing"),
     ("ld.same-snr", lambda t, c: c * t, "beyond 1"),
     ("ld.same-snr", lambda t, c: (r := c * t / (1 - t)) / (1 + r), "nan at t = 1"),
     ("ld.cross-attention", queries_not_transposed, "x @ w_q.T"),

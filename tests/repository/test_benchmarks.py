@@ -126,7 +126,7 @@ def test_the_record_of_the_large_run_holds_each_run_that_its_notebook_reads():
 
 def test_runs_of_the_record_are_trained_by_the_cells_of_the_notebook():
     names = large_run.of_notebook()
-    net, loss, of_batches = names["train"](16, 0.05, characters=64 * 10)
+    net, loss, of_batches = names["train"](16, 0.05, steps=10)
     embedding, *matrices = (p.numel() for p in net.parameters() if p.ndim == 2)
     assert (embedding, sum(matrices)) == (24 * 16, large_run.plan(16)[0])
     assert len(of_batches) == 10
