@@ -32,7 +32,8 @@ def route(shown):
         return f"<b>{value}</b>, held between {low} and {high}."
     if found := ARRAYS.fullmatch(shown):
         bound, n = found.groups()
-        return f"Two routes agree in all {n} numbers, to {html.escape(bound)}."
+        plain = html.escape(re.sub(r"e-0?", "e-", bound))
+        return f"Two routes agree in all {n} numbers, to {plain}."
     return html.escape(shown)
 
 

@@ -182,7 +182,7 @@ def test_a_check_is_a_chip_with_its_two_numbers_and_the_mistake_that_it_would_ha
         "a claim that is longer than the forty-six letters of its column",
         "Two routes: |1.791759| and |1.791759|.",
         "Would have caught: |base 2|, which gives |2.584963|.",
-        "Two routes agree in all 2 numbers, to 1e-09.",
+        "Two routes agree in all 2 numbers, to 1e-9.",
         "Would have caught: |shifted|.",
         "|~2.031|, held between 1.9 and 2.2.",
         "Would have caught: |nats|, which gives |~1.400|.",
