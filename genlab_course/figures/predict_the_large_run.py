@@ -142,7 +142,8 @@ def two_errors(forecast: float, price: float, outcome: float) -> Figure:
     )
     for x, (_, start, end, colour) in enumerate(steps):
         ax.bar(x, end - start, bottom=start, color=colour, width=0.6)
-        change = f"{end:.3f}" if start == 1.2 else f"{end - start:+.3f}"
+        rise = round(end, 3) - round(start, 3)  # so that the four labels add up
+        change = f"{end:.3f}" if start == 1.2 else f"{rise:+.3f}"
         ax.text(x, max(start, end) + 0.01, change, ha="center", weight="bold")
         if x < len(steps) - 1:
             ax.plot([x + 0.3, x + 0.7], [end, end], color="#999999", linewidth=1, linestyle="-")

@@ -88,6 +88,12 @@ def test_the_two_errors_lead_from_the_forecast_to_the_outcome():
     assert {"1.400", "+0.140", "-0.070", "1.470"} <= set(words(ax.figure))
 
 
+def test_the_labels_of_the_two_errors_add_up_to_the_outcome():
+    (ax,) = draw.two_errors(1.4054, 0.1348, 1.4657).axes  # rounded one by one: 1.465
+    forecast, *errors, outcome = [float(text.get_text()) for text in ax.texts]
+    assert forecast + sum(errors) == pytest.approx(outcome, abs=1e-9)
+
+
 def test_rates_and_the_two_forecasts_are_shown():
     sweep = (np.array([0.5, 1, 2]), np.array([0.1, 0.0, 0.2]))
     ladder = ((C, LOSS, 0.01 * LOSS), (1000.0, 1.4, 0.05))
