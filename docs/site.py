@@ -25,6 +25,7 @@ import nbformat
 import night
 import pdoc
 import printed
+import river
 from math_core import LatexToMathML
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -34,8 +35,6 @@ from pygments.formatters import HtmlFormatter
 from genlab.map import FRONTIER
 from genlab_course import questions
 from genlab_course.demos import PAGES
-from genlab_course.places import key_of
-from genlab_course.standings import GROUPS, THUMBNAILS
 from genlab_course.start_page import HERO, slug
 from genlab_course.widgets import living
 from genlab_course.widgets.explorer import caption
@@ -525,6 +524,9 @@ def eyebrow(name):
     return f'<p class="eyebrow">{said}</p>'
 
 
+RIVER = '<link rel="stylesheet" href="river.css"><script src="river.js" defer></script>'
+
+
 def page(title, body, links="", name=""):
     """Return a whole page: its neighbours above and below, its outline beside it."""
     wide = name == "index"
@@ -538,7 +540,7 @@ def page(title, body, links="", name=""):
         f'<meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:;base64,="><link rel="stylesheet" href="math.css">'
-        '<link rel="stylesheet" href="site.css"></head>\n'
+        f'<link rel="stylesheet" href="site.css">{RIVER * wide}</head>\n'
         f'<body>\n<header><a class="home" href="index.html">genlab</a>{links}</header>\n'
         f'<div class="{kind}">{listed}\n<main>{eyebrow(name)}\n{runs}\n{below}</main></div>\n'
         '<script src="page.js"></script><script src="answers.js"></script></body></html>\n'
@@ -588,34 +590,20 @@ def copy_assets(folder):
         ASSETS / "math.css",
         ASSETS / "page.js",
         ASSETS / "answers.js",
+        ASSETS / "river.css",
+        ASSETS / "river.js",
         HERO,
         *FONTS.glob("*.woff2"),
         *FONTS.glob("LICENSE-*.txt"),
     ):
         shutil.copyfile(path, folder / path.name)
     (folder / HERO_STILL).write_bytes(last_frame(HERO.read_bytes()))
-    for path in THUMBNAILS.iterdir():
-        shutil.copyfile(path, folder / path.name)
     for name in living.NETWORKS:
         (folder / f"{name}.data.js").write_text(living.data_script(name), encoding="utf-8")
 
 
-def cards(pages):
-    """Return links to some pages, each with its picture."""
-    items = []
-    for title, name, *_ in pages:
-        image = f'<img src="{key_of(name)}.webp" alt="" loading="lazy">'
-        items.append(f'<li><a href="{name}.html">{image}<span>{html.escape(title)}</span></a></li>')
-    return f'<ul class="cards">{"".join(items)}</ul>'
-
-
-def place(path):
-    """Return where a page's source lies, for a notebook as the learner's copy does."""
-    return path.relative_to(ROOT).as_posix().removeprefix("notebooks/")
-
-
-def landing(pages):
-    """Return the first page: what moves, where to begin, the search, and everything by groups."""
+def landing(pages, answers=True):
+    """Return the first page: what moves, where to begin, the search, the course, its proofs."""
     parts = [
         "<h1>Generative models from first principles</h1>",
         '<p class="lead">Draw a shape. Five machines learn it, here, from nothing.</p>',
@@ -634,13 +622,10 @@ def landing(pages):
         figure = living.page(name, name, beside=True, autoplay=k == 0)
         figures.append(f"<section><h3>{question}</h3>{figure}</section>")
     parts += [f'<div class="living">{"".join(figures)}</div>']
-    left = list(pages)
-    for heading, starts in GROUPS.items():
-        rows = [row for row in left if place(row[2]).startswith(starts)]
-        parts += [f"<h2>{heading}</h2>", cards(rows)] if rows else []
-        left = [row for row in left if row not in rows]
-    for heading, solved in (("Reference", False), ("Solutions", True)):
-        rows = [(t, n) for t, n, *_ in left if n.startswith("solution_") == solved]
+    parts += ["<h2>The course</h2>", river.river(pages, answers)]
+    parts += ["<h2>Why you can trust it</h2>", river.proofs(rendered, SOURCE, answers)]
+    for heading, kind in (("Reference", 2), ("Solutions", 1)):
+        rows = [(t, n) for t, n, *_ in pages if row_of(n) == kind]
         links = "".join(
             f'<li><a href="{n}.html">{html.escape(t.removeprefix("Solutions: "))}</a></li>'
             for t, n in rows
@@ -680,7 +665,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None, answers=True)
     copy_assets(folder)
     table = [part for t, n, _, b in pages for part in sections(t, f"{n}.html", b)]
     (folder / "pages.js").write_text(f"const PAGES = {json.dumps(table)};\n", encoding="utf-8")
-    (folder / "index.html").write_text(landing(pages), encoding="utf-8")
+    (folder / "index.html").write_text(landing(pages, answers), encoding="utf-8")
     return len(pages)
 
 

@@ -122,14 +122,8 @@ def test_a_page_lists_its_sections_and_leads_to_its_neighbours(folder):
     assert len(sections) > 5
     assert lesson.count('class="next" href="flow_density_estimator.html"') == 2  # above and below
     first = (folder / "index.html").read_text(encoding="utf-8")
-    for name, key in (
-        ("05_latent_variables_and_elbo", "05"),
-        ("flow_density_estimator", "flow_density_estimator"),
-    ):
-        assert f'<a href="{name}.html"><img src="{key}.webp"' in first
-        assert (folder / f"{key}.webp").read_bytes()[8:12] == b"WEBP"
-    shown = [h for h in site.GROUPS if f"<h2>{h}</h2>" in first]
-    assert shown == ["Latent variables, and the adversarial game", "Labs: the systems in use"]
+    stations = re.findall(r'<a href="([^"]+)" data-asks', first)
+    assert stations == ["05_latent_variables_and_elbo.html", "flow_density_estimator.html"]
     assert first.count("▶ Start") == 1
 
 
