@@ -40,7 +40,9 @@ def offline(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
     page = context.new_page()
     asked, errors = [], []
-    page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or asked.append(r.url))
+    page.on(
+        "request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or asked.append(r.url)
+    )
     page.on("console", lambda m: m.type == "error" and errors.append(m.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

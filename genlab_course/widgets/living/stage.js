@@ -347,7 +347,7 @@ function player(spec, get, change) {
     const begun = performance.now() - (1000 * spec.play * (from - spec.min)) / (spec.max - spec.min);
     button.textContent = "❚❚";
     const tick = (now) => {
-      const part = Math.min(1, (now - begun) / (1000 * spec.play));
+      const part = Math.max(0, Math.min(1, (now - begun) / (1000 * spec.play)));
       const n = Math.round((part * (spec.max - spec.min)) / spec.step);
       const value = Math.min(spec.max, +(spec.min + n * spec.step).toFixed(10));
       if (value !== get()) change(value);

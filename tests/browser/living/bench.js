@@ -248,6 +248,18 @@ globalThis.bench = (() => {
       flush();
       return spent;
     },
+    // Press a play button on a busy page: the next picture bears a time from before. The slider's value.
+    early(name) {
+      const label = spec(name).label, all = [...shown.el.querySelectorAll("button")];
+      const button = all.find((b) => b.ariaLabel === `play ${label}`);
+      shown.plays = true;
+      button.click();
+      frame(-200);
+      const value = shown.model.get("settings")[name];
+      button.click();
+      shown.plays = false;
+      return value;
+    },
     paints(settings, n) { // milliseconds of script that `n` pictures of a playing slider take, each
       const times = [];
       for (const each of settings.slice(0, n)) {

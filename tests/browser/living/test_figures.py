@@ -455,6 +455,12 @@ def test_a_film_can_show_twenty_pictures_a_second(name, one):
     assert times[len(times) // 2] < 50  # a fifth of it on a quiet machine
 
 
+def test_a_film_on_a_busy_page_begins_no_earlier_than_its_slider(one):
+    one.load("forward_process")
+    one.open({"time": 0})
+    assert one.do("early", "time") == 0
+
+
 SEEN = [
     (mistake, name)
     for name in (*living.NAMES, "stage")
