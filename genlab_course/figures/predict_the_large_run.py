@@ -122,7 +122,8 @@ def envelope(
         ax.plot(grid, mean, color=colour, linestyle="-")
         high = min(mean[-1], high - 0.07)
         ax.text(grid[-1] * 1.3, high, name, color=for_text(colour), va="center")
-    ax.errorbar(*small, fmt="o", color=BLACK, capsize=2, markersize=5)
+    at, seen, error = small
+    ax.errorbar(at, seen, error, fmt="o", color=BLACK, capsize=2, markersize=5)
     for c, losses in runs:
         ax.plot([c] * len(losses), losses, "_", color=BLACK, markersize=11, markeredgewidth=2)
     ax.set(xscale="log", xlim=(0.5, grid[-1] * 14), xlabel=COMPUTE, ylabel=LOSS)
