@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -123,10 +124,11 @@ def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 
 def _frame(frame: Any, width: int) -> Image.Image:
     """A frame as a picture about `width` pixels wide; pixels of an image stay square and sharp."""
     if isinstance(frame, Figure):
-        buffer = io.BytesIO()
-        frame.savefig(buffer, dpi=width / frame.get_figwidth())
+        frame.dpi = width / frame.get_figwidth()
+        canvas = FigureCanvasAgg(frame)  # not savefig: it lays a figure out twice
+        canvas.draw()
         plt.close(frame)
-        return Image.open(buffer).convert("RGB")
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     values = np.asarray(frame, dtype=float).clip(0, 1)
     values = values if values.ndim == 3 else values[..., None].repeat(3, axis=2)
     times = max(1, width // values.shape[1])
