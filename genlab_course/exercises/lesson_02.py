@@ -150,6 +150,13 @@ def without_the_mask(q, k, v, mask):
     return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1) @ v
 
 
+def made_a_mask_of_its_own(q, k, v, mask):
+    t, s = q.shape[-2], k.shape[-2]
+    past = torch.ones(t, s).tril(s - t) > 0
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return scores.masked_fill(~past, -math.inf).softmax(-1) @ v
+
+
 def hid_the_scores_with_zeros(q, k, v, mask):
     scores = q @ k.mT / math.sqrt(q.shape[-1])
     return (scores * mask).softmax(-1) @ v
@@ -225,16 +232,21 @@ def _heads(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=_G).requires_grad_()
 
 
+_WINDOW = torch.ones(5, 5).tril().triu(-1) > 0  # the present and one token back
+
 READ = Exercise(
     id="02.read",
     right=read,
     cases=(
         (_heads(2, 3, 5, 8), _heads(2, 3, 5, 8), _heads(2, 3, 5, 8), torch.ones(5, 5).tril() > 0),
         (_heads(2, 1, 1, 2), _heads(2, 1, 4, 2), _heads(2, 1, 4, 2), torch.ones(1, 4) > 0),
+        (_heads(1, 2, 5, 8), _heads(1, 2, 5, 8), _heads(1, 2, 5, 8), _WINDOW),
     ),
     mistakes=Mistake.pairs(
         without_the_mask,
         "you did not use the mask: every position reads the future.",
+        made_a_mask_of_its_own,
+        "you made a mask of your own: use the one that is given, which may hide more.",
         hid_the_scores_with_zeros,
         "a hidden score of 0 still gets a weight, since exp(0) is 1: make it minus infinity.",
         masked_after_the_softmax,

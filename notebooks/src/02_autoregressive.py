@@ -230,7 +230,7 @@ course.solution("02.loss")
 
 
 # %% [markdown]
-# **Step 7. One quantity, three units.** Divide nats by $\log 2$ and you have **bits**, the length of the file that an ideal compressor would write. For pixels, divide by their number $n$: **bits per dimension**. For text, divide by the number of its *bytes*, however it was cut into tokens: **bits per byte**.
+# **Step 7. One quantity, three units.** Divide nats by $\log 2$ and you have **bits**, the length of the file that an ideal compressor would write *if it believed this model*. For pixels, divide by their number $n$: **bits per dimension**. For text, divide by the number of its *bytes*, however it was cut into tokens: **bits per byte**.
 # Exponentiate the nats per token and you have the **perplexity**, the number of equally likely choices that would be as surprising:
 # $$\text{bits per dimension} = \frac{-\log p(x_{1:n})}{n\log 2}, \qquad \mathrm{PPL} = \exp\Big(-\tfrac1n\log p(x_{1:n})\Big). \tag{5}$$
 # BAC costs 3.06 bits in all, 1.02 bits per letter, and its perplexity is $0.12^{-1/3} = 2.03$ letters.
@@ -259,7 +259,7 @@ with course.more_checks():
           unlike={"each letter by itself": -math.log(is_bac[1].mean())})  # fmt: skip
 
 # %% [markdown]
-# Your first two rows of pictures have a number now: **2.42 and 2.27 bits**. One pixel of memory is worth 0.15 bits. What is all of the past worth?
+# Your first two rows of pictures have a number now: **2.42 and 2.27 bits**. One pixel of memory is worth 0.15 bits in such a table. What is all of the past worth?
 #
 # **A common misconception** is that perplexities of two language models can be compared directly. Perplexity is *per token*, so it depends on how the text was cut; bits per byte do not. A model with perplexity 3 per character has $3^{5.5}=421$ per word, if a word has 4.5 letters and the space behind it: the space is a character, and the model pays for it.
 
@@ -404,7 +404,7 @@ with course.more_checks():
                    unlike={"without the root": dot**2})  # fmt: skip
 
 # %% [markdown]
-# The last position may read everything anyway, so only the earlier rows give the missing mask away. That is why section 7 tests *every* row. You have written the heart of every large language model, in four lines, and it agrees with a reference.
+# The last position may read everything anyway, so only the earlier rows give the missing mask away. That is why section 7 tests *every* row. You have written the heart of nearly every large language model, in four lines, and it agrees with a reference.
 
 # %% [markdown]
 # ## 6. What else is in a transformer?
@@ -450,7 +450,7 @@ class Block(nn.Module):
 
 
 # %% [markdown]
-# **Step 17. The network.** Stack two blocks. Below them stand two tables: one vector for each level (the **token embedding**), and one for each position (a **position embedding**). The second is needed because a mean does not care about order: exchange two earlier positions in (8), keys and values together, and in one block nothing changes. Deeper networks can recover some of the order from the mask, but poorly (section 8). At position 1, where the shift has
+# **Step 17. The network.** Stack two blocks. Below them stand two tables: one vector for each level (the **token embedding**), and one for each position (a **position embedding**). The second is needed because a mean does not care about order: exchange two earlier positions in (8), keys and values together, and in one block nothing changes. Deeper networks can recover some of the order from the mask, since each position sees another number of tokens (Haviv et al. 2022); ours gets little from it (section 8). At position 1, where the shift has
 # left nothing to look up, it acts as the *begin* mark. Above the blocks stand one more RMSNorm and a linear map to 17 logits. That is the **transformer**. Its two last arguments let us break it on purpose.
 
 # %%
@@ -600,7 +600,7 @@ course.predicted("02.predict-bits", 2)
 
 
 # %% [markdown]
-# **Question 1: about 2 bits.** All of the past is worth about three times as much as one pixel of it. For a whole picture of 64 pixels the transformer saves about 30 bits against the histogram: it finds a digit that it has never seen about a billion times as probable.
+# **Question 1: about 2 bits.** All of the past is worth more than twice as much as one pixel of it (the last row of the table below is the control: the same network with one pixel in sight). For a whole picture of 64 pixels the transformer saves about 30 bits against the histogram: it finds a digit that it has never seen about a billion times as probable.
 #
 # **What is each part worth?** Here is the same training with one part switched off, for seeds 2, 3 and 4 (made by `benchmarks/switched_off.py`):
 #
@@ -608,12 +608,14 @@ course.predicted("02.predict-bits", 2)
 # |---|---|
 # | nothing | 1.93, 1.96, 1.95 |
 # | queries and keys: the plain mean of version 2 | 2.11, 2.08, 2.12 |
-# | position embedding | 2.48, 2.52, 2.53 |
+# | position embedding, the mark of the beginning with it | 2.48, 2.52, 2.53 |
+# | position embedding, but for that mark | 2.40, 2.46, 2.37 |
 # | four heads: one of length 32 | 1.99, 2.00, 2.01 |
 # | the root of $d$ | 1.95, 1.94, 1.93 |
 # | the second block | 1.94, 1.96, 1.94 |
+# | all of the past but one pixel | 2.22, 2.22, 2.22 |
 #
-# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is worse than the histogram, which knows nothing but places. Four heads are worth about 0.06. The root shows nothing at $d=8$, nor does the second block. Our check, 1.85 to 2.02, notices the first two parts only.
+# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is no better than the histogram (2.42), which knows nothing but places. Four heads are worth about 0.06. The root shows nothing at $d=8$, nor does the second block. Our check, 1.85 to 2.02, notices what costs more than 0.1 only.
 #
 # ## 9. Draw
 #
@@ -846,8 +848,11 @@ show(
 )
 
 # %% jupyter={"source_hidden": true}
-at = epsilon.mean((0, 1))[:7]
-print("epsilon at words 1 to 7:", *(f"~{e:.2f}" for e in at))
+over = ((true == 0).cumsum(1) - (true == 0).long()) > 0  # a full stop before
+going = (epsilon * ~over).sum((0, 1)) / (6 * (~over).sum(0))
+print("epsilon at words 1 to 7:", *(f"~{e:.2f}" for e in epsilon.mean((0, 1))[:7]))
+print("of those that still run:", *(f"~{e:.2f}" for e in going[:7]))
+print("sentences over before:", *(f"{x:.2f}" for x in over.float().mean(0)[:7]))
 for name, ends in (("predicted:", predicted[:, -1]), ("written:  ", written[:, -1])):
     print("correct at the end,", name, *(f"~{end:.2f}" for end in ends))
 gap = (predicted - written)[:, -1].mean()
@@ -863,7 +868,7 @@ with course.more_checks():
 course.predicted("02.predict-sentences", 26)
 
 # %% [markdown]
-# This is **compounding**. The assumption of (9) fails: after 60 steps $\varepsilon$ is about 2 % at the first word and 12 % at the seventh. The product prefix by prefix works all the same: about 0.62 after seven words, 0.56 at the end. Most sentences are over by the seventh word; the rest of each row is full stops, so the curves level off. *The repair* is a smaller $\varepsilon$: 150 steps instead of 60 keep about nine sentences in ten correct.
+# This is **compounding**. The assumption of (9) fails: after 60 steps $\varepsilon$ is about 2 % at the first word and 12 % at the seventh; half of the sentences are over by then, and among the others it is 23 %. The product prefix by prefix works all the same: about 0.62 after seven words, 0.56 at the end. After a sentence only full stops follow, so the curves level off. *The repair* is a smaller $\varepsilon$: 150 steps instead of 60 keep about nine sentences in ten correct.
 #
 # The prediction saw true prefixes only, as the loss of section 2 does, while the sampler continues its own words. This mismatch is called **exposure bias**. Before the first error it hardly shows: over twelve trainings, predicted minus written is 0.5 ± 0.7 sentences in a hundred (`benchmarks/exposure_bias.py`). Single networks differ either way, by up to 7, and the check of six networks sees a mean of 4 or more. But *correct so far* ends at the first error, so it cannot see what happens after one, where the literature looks for exposure bias. He et al. (2021) gave language models spoiled beginnings and found that they mostly recover.
 
@@ -951,7 +956,7 @@ check(
 print(f"the cache saves a factor of {computed['no cache'] / computed['cache']:.0f}")
 
 # %% [markdown]
-# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of 43 for our digits, and of 667 for a text of 1,000 tokens.
+# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of 43 for our digits, and of 667 for a text of 1,000 tokens. (The clock of section 10 shows a factor of about 5: in so small a network the projections and the calls themselves take most of the time, and the cache does not shorten those that are left.)
 
 # %% [markdown]
 # ## Going further: a causal convolution
@@ -984,6 +989,7 @@ widgets.receptive_field()
 # ## What production systems add
 #
 # *Positions.* Instead of a learned vector for each position, most language models turn queries and keys by angles that grow with their position, so that a score depends on the distance between them. This is called **rotary position embedding** (RoPE); the lab *language model* derives it in step 5.
+# *Sampling* is seldom left to the probabilities as they are. A **temperature** below 1 or a cut of the unlikely tail (**top-p**) makes $\varepsilon$ of section 11 smaller without any training, and pays with diversity; the lab *language model* has both.
 # *Tokens* are learned: parts of words for text, codes of a learned quantiser for images, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
 # image generation of GPT-4o as autoregressive (addendum to the system card, March 2025).
 #
@@ -998,4 +1004,4 @@ widgets.receptive_field()
 #
 # Data: Alpaydin and Kaynak 1998 (UCI, Optical Recognition of Handwritten Digits). Chain rule and neural language model: Bengio et al. 2003 (JMLR 3), eq. 1. PixelCNN and masks A and B: van den Oord et al. 2016
 # (arXiv:1601.06759), eq. 1 and section 3.4. Blind spot and two stacks: van den Oord et al. 2016 (arXiv:1606.05328), section 2.2. Attention and heads: Vaswani et al. 2017
-# (arXiv:1706.03762), eq. 1 and section 3.2.2. Attention grown from a mean by a loop: Karpathy 2023, *Let's build GPT* (lecture). RMSNorm: Zhang and Sennrich 2019 (arXiv:1910.07467), eq. 4. Pixels as tokens of a transformer: Chen et al. 2020. Exposure bias: Bengio et al. 2015 (arXiv:1506.03099); Ranzato et al. 2016 (arXiv:1511.06732); Huszár 2015 (arXiv:1511.05101); He et al. 2021 (arXiv:1905.10617). Other networks with equation (1): FVSBN, Neal 1992; NADE, Larochelle and Murray 2011; MADE, Germain et al. 2015 (arXiv:1502.03509); WaveNet, van den Oord et al. 2016 (arXiv:1609.03499). Lectures: Stanford CS236, lecture 3; Berkeley CS294-158, lecture 2.
+# (arXiv:1706.03762), eq. 1 and section 3.2.2. Attention grown from a mean by a loop: Karpathy 2023, *Let's build GPT* (lecture). Order without positions: Haviv et al. 2022 (arXiv:2203.16634). RMSNorm: Zhang and Sennrich 2019 (arXiv:1910.07467), eq. 4. Pixels as tokens of a transformer: Chen et al. 2020. Exposure bias: Bengio et al. 2015 (arXiv:1506.03099); Ranzato et al. 2016 (arXiv:1511.06732); Huszár 2015 (arXiv:1511.05101); He et al. 2021 (arXiv:1905.10617). Other networks with equation (1): FVSBN, Neal 1992; NADE, Larochelle and Murray 2011; MADE, Germain et al. 2015 (arXiv:1502.03509); WaveNet, van den Oord et al. 2016 (arXiv:1609.03499). Lectures: Stanford CS236, lecture 3; Berkeley CS294-158, lecture 2.
