@@ -121,6 +121,7 @@ const STYLE = `
 .genlab-stage [hidden] { display: none; }
 .genlab-stage .progress { height: 3px; border-radius: 2px; margin-top: 12px; background: var(--rim); overflow: hidden; }
 .genlab-stage .progress i { display: block; height: 100%; width: 0; background: var(--soft); }
+@media print { .genlab-stage :is(.bar, .hint, .progress) { display: none; } }
 @container (max-width: 880px) {
   .genlab-stage .row { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .genlab-stage .maths { font-size: clamp(11px, 1.9cqw, 16px); }
