@@ -163,8 +163,11 @@ def river(pages, answers=True):
     if after_none:  # their station has no page here
         items = "".join(f"<li>{linked[k]}</li>" for k in after_none)
         rows.append(f'<li><ul class="islands">{items}</ul></li>')
+    hours = round(sum(asked()[f"{n:02d}"].minutes for n in stations) / 60)
     legend = "".join(f'<li data-family="{k}">{said}</li>' for k, said in SAID.items())
     return (
+        f"<p>One line, about {hours} hours. Five families part at its first station and meet again "
+        "at its last; labs and the frontier lie where you have learned what they need.</p>"
         f'<ul class="families" aria-label="The five families">{legend}</ul>'
         f'<ol class="river">{"".join(rows)}</ol>'
     )

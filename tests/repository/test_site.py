@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import doctest
 import importlib.util
 import inspect
 import io
@@ -125,6 +126,13 @@ def test_a_page_lists_its_sections_and_leads_to_its_neighbours(folder):
     stations = re.findall(r'<a href="([^"]+)" data-asks', first)
     assert stations == ["05_latent_variables_and_elbo.html", "flow_density_estimator.html"]
     assert first.count("▶ Start") == 1
+
+
+def test_what_a_station_needs_is_read_from_the_head_of_its_notebook():
+    assert doctest.testmod(site.river) == (0, 2)  # failed, tried
+    assert site.river.needs(site.river.head("14_score_sdes.ipynb"))[0] == [4, 11, 12, 13]
+    needed = site.river.needs(site.river.head("frontier/few_step.ipynb"))
+    assert needed == ([9], ["flow_matching"])
 
 
 def test_every_picture_and_film_of_a_notebook_lies_beside_its_page(folder):
