@@ -3,12 +3,12 @@
 from typing import Any
 
 RING = 0.62  # radius of the ring, where the square is 2 wide
-NAMES = {  # machine: what it is called, its colours by day and night
-    "autoregressive": ("Autoregressive", "#0072b2", "#5aa9e6"),
-    "flow": ("Normalising flow", "#56b4e9", "#8fd0f5"),
-    "vae": ("VAE", "#e69f00", "#f0b429"),
-    "gan": ("GAN", "#d55e00", "#f4803c"),
-    "diffusion": ("Diffusion", "#009e73", "#2fbf93"),
+NAMES = {  # machine: what it is called, and its colour
+    "autoregressive": ("Autoregressive", "#0072B2"),
+    "flow": ("Normalising flow", "#56B4E9"),
+    "vae": ("VAE", "#E69F00"),
+    "gan": ("GAN", "#D55E00"),
+    "diffusion": ("Diffusion", "#009E73"),
 }
 STYLE = """<style>
 .genlab-still { display: flex; flex-wrap: wrap; gap: 14px; font: 15px/1.5 system-ui, sans-serif; }
@@ -16,8 +16,10 @@ STYLE = """<style>
 .genlab-still svg { display: block; width: 100%; }
 .genlab-still rect { fill: #8881; stroke: #8886; }
 .genlab-still circle { fill: none; stroke: #888; }
-.genlab-still path { fill: none; stroke: var(--day); stroke-width: 24; stroke-linecap: round; }
-@media (prefers-color-scheme: dark) { .genlab-still path { stroke: var(--night); } }
+.genlab-still path { fill: none; stroke: var(--own); stroke-width: 24; stroke-linecap: round; }
+@media (prefers-color-scheme: dark) {
+  .genlab-still path { stroke: color-mix(in srgb, var(--own) 70%, white); }
+}
 </style>"""
 
 
@@ -42,8 +44,8 @@ def recorded(run: dict[str, Any]) -> str:
     """HTML of a recorded run: the ring that was drawn, and what each machine makes of it."""
     drawn = square("Draw a shape", "")
     machines = "".join(
-        square(name, f'<path d="{dots(run[kind]["points"])}"/>', f"--day: {day}; --night: {night}")
-        for kind, (name, day, night) in NAMES.items()
+        square(name, f'<path d="{dots(run[kind]["points"])}"/>', f"--own: {colour}")
+        for kind, (name, colour) in NAMES.items()
     )
     said = "A ring, and what five generative models make of it after twenty seconds of training."
     return (
