@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import doctest
+import html
 import importlib.util
 import inspect
 import io
@@ -125,6 +126,9 @@ def test_a_page_lists_its_sections_and_leads_to_its_neighbours(folder):
     first = (folder / "index.html").read_text(encoding="utf-8")
     stations = re.findall(r'<a href="([^"]+)" data-asks', first)
     assert stations == ["05_latent_variables_and_elbo.html", "flow_density_estimator.html"]
+    for href, asks in re.findall(r'<a href="([^"]+)" data-asks="([^"]+)"', first):
+        kept = re.findall(r'data-id="([^"]+)"', (folder / href).read_text(encoding="utf-8"))
+        assert set(json.loads(html.unescape(asks))) <= set(kept)  # what fills its station
     assert first.count("▶ Start") == 1
 
 
