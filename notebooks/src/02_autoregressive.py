@@ -600,7 +600,7 @@ course.predicted("02.predict-bits", 2)
 
 
 # %% [markdown]
-# **Question 1: about 2 bits.** All of the past is worth more than twice as much as one pixel of it (the last row of the table below is the control: the same network with one pixel in sight). For a whole picture of 64 pixels the transformer saves about 30 bits against the histogram: it finds a digit that it has never seen about a billion times as probable.
+# **Question 1: about 2 bits.** All of the past is worth more than twice as much as one pixel of it. For a whole picture of 64 pixels the transformer saves about 30 bits against the histogram: it finds a digit that it has never seen about a billion times as probable.
 #
 # **What is each part worth?** Here is the same training with one part switched off, for seeds 2, 3 and 4 (made by `benchmarks/switched_off.py`):
 #
@@ -615,7 +615,7 @@ course.predicted("02.predict-bits", 2)
 # | the second block | 1.94, 1.96, 1.94 |
 # | all of the past but one pixel | 2.22, 2.22, 2.22 |
 #
-# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is no better than the histogram (2.42), which knows nothing but places. Four heads are worth about 0.06. The root shows nothing at $d=8$, nor does the second block. Our check, 1.85 to 2.02, notices what costs more than 0.1 only.
+# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is no better than the histogram (2.42). Four heads are worth about 0.06. The root shows nothing at $d=8$, nor does the second block. Our check, 1.85 to 2.02, notices what costs more than 0.1 only.
 #
 # ## 9. Draw
 #
@@ -868,7 +868,7 @@ with course.more_checks():
 course.predicted("02.predict-sentences", 26)
 
 # %% [markdown]
-# This is **compounding**. The assumption of (9) fails: after 60 steps $\varepsilon$ is about 2 % at the first word and 12 % at the seventh; half of the sentences are over by then, and among the others it is 23 %. The product prefix by prefix works all the same: about 0.62 after seven words, 0.56 at the end. After a sentence only full stops follow, so the curves level off. *The repair* is a smaller $\varepsilon$: 150 steps instead of 60 keep about nine sentences in ten correct.
+# This is **compounding**. The assumption of (9) fails: after 60 steps $\varepsilon$ is about 2 % at the first word and 12 % at the seventh; half of the sentences are over by then, and among the others it is 23 %. The product prefix by prefix works all the same: about 0.62 after seven words, 0.56 at the end. Then only full stops follow, and the curves level off. *The repair* is a smaller $\varepsilon$: 150 steps instead of 60 keep about nine sentences in ten correct.
 #
 # The prediction saw true prefixes only, as the loss of section 2 does, while the sampler continues its own words. This mismatch is called **exposure bias**. Before the first error it hardly shows: over twelve trainings, predicted minus written is 0.5 ± 0.7 sentences in a hundred (`benchmarks/exposure_bias.py`). Single networks differ either way, by up to 7, and the check of six networks sees a mean of 4 or more. But *correct so far* ends at the first error, so it cannot see what happens after one, where the literature looks for exposure bias. He et al. (2021) gave language models spoiled beginnings and found that they mostly recover.
 
@@ -956,7 +956,7 @@ check(
 print(f"the cache saves a factor of {computed['no cache'] / computed['cache']:.0f}")
 
 # %% [markdown]
-# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of 43 for our digits, and of 667 for a text of 1,000 tokens. (The clock of section 10 shows a factor of about 5: in so small a network the projections and the calls themselves take most of the time, and the cache does not shorten those that are left.)
+# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of 43 for our digits, and of 667 for a text of 1,000 tokens. (The clock of section 10 shows a factor of about 5: in so small a network other work takes most of the time.)
 
 # %% [markdown]
 # ## Going further: a causal convolution
