@@ -687,7 +687,7 @@ course.predicted("par.predict-words", 100 * run(ideal, [exactly(5)]).sum().item(
 #
 # Can the network itself choose what to reveal? Two rules sound alike.
 #
-# **The surest position.** Choose the position whose *distribution* is surest, the one of least entropy, and then draw its value. The choice is a function of what is visible. So every word $x$ is written in one particular order, and along this order the chain rule gives $p(x)$. One token per evaluation, chosen this way, is exact.
+# **The surest position.** Choose the position whose *distribution* is surest, the one of least entropy, and then draw its value. The choice is a function of what is visible. So every word $x$ is written in one particular order, and along this order the chain rule gives $p(x)$. One token per evaluation, chosen this way by a perfect network, is exact.
 #
 # **The surest value.** Draw a value at *every* hidden position, keep the one whose drawn value has the highest probability, and hide the others again. This is **confidence-based decoding**, the core of MaskGIT (Chang et al. 2022), which adds noise to the confidence; section 7 does so, too.
 #
@@ -816,7 +816,7 @@ def follow(rule, guess):
 
 
 # %% [markdown]
-# The digits follow in the same picture. Of them only a bound is known, (7) with $64/K$ random pixels in each of $K$ evaluations. Two kinds of network are measured: the U-Net of the opening film, trained once, and the small network of section 4, trained three times with *your* loss on digits.
+# The digits follow in the same picture. For them only a bound is known: (7) with groups of $64/K$ random pixels, one group in each of $K$ evaluations. Two kinds of network are measured: the U-Net of the opening film, trained once, and the small network of section 4, trained three times with *your* loss on digits.
 
 # %% jupyter={"source_hidden": true}
 from genlab.data.digits import load_digits
@@ -1032,9 +1032,9 @@ course.predicted("par.predict-ones", scores["surest value", "U-Net"][:, 3].mean(
 # %% [markdown]
 # With the surest values about nine digits in ten are ones for the U-Net (three draws of 150), and more than seven in ten for three small networks of another kind. *Precision* rises; that of the U-Net is above that of 150 real digits. The pictures are clean. *Recall* tells what happened.
 #
-# Why ones? White is by far the most frequent value, half of all pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has too little ink: the bias of your turn 7, in each of eight evaluations. *Half ink* says that this is a part of the reason: no ink is missing there, and still more than half of the digits are ones. Temperature 0 goes all the way: every picture is the same.
+# Why ones? White is by far the most frequent value, half of all pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has too little ink: the bias of your turn 7, in each of eight evaluations. *Half ink* says that this is less than half of the reason: no ink is missing there, and still more than half of the digits are ones. Temperature 0 goes all the way: every picture is the same.
 #
-# **What repairs it?** MaskGIT's noise does most of it: the distance falls to that of the better rules, though ones stay too frequent. What fails is confidence *without* noise. The surest position, too, keeps ones and ink right. But for the U-Net twice as many of its digits are fives as of the real ones. A random order is the best of all for the U-Net (six draws), and no worse for the small networks. So **measure recall as well as precision**, count classes where you can, and compare each clever order with a random one.
+# **What repairs it?** MaskGIT's noise does most of it: the distance falls to that of the better rules, though ones stay too frequent. What fails is confidence *without* noise. The surest position, too, keeps ones and ink right. But for the U-Net twice as many of its digits are fives as of the real ones. A random order has the smallest distance of all for the U-Net (six draws), and is no worse for the small networks. So **measure recall as well as precision**, count classes where you can, and compare each clever order with a random one.
 #
 # ## Summary
 #

@@ -331,7 +331,7 @@ course.predicted("large.predict-split", "1.4 times, the square root of 2")
 #
 # - *Data.* Each run reads $D=20N$ characters, so it costs $C=120N^2$ operations.
 # - *Steps.* One step reads a batch of 64 characters, each with the 16 before it.
-# - *Learning rate.* $0.8/w$. With Adam every weight moves by about the learning rate in each step, and a unit of the network sums over $w$ inputs. The changes of its $w$ weights push the same way, so the unit's change grows with $w$ unless the rate falls like $1/w$. This is the rule for Adam in the **maximal update parametrisation (µP)**, which lets a rate found on a small model serve a large one: **hyperparameter transfer** (Yang et al. 2022, table 3).
+# - *Learning rate.* $0.8/w$. With Adam every weight moves by about the learning rate in each step, and a unit of the network sums over $w$ inputs. The changes of its $w$ weights push the same way, so the unit's change grows with $w$ unless the rate falls like $1/w$. This is the rule for Adam's hidden matrices in the **maximal update parametrisation (µP)**, given here to all weights, which lets a rate found on a small model serve a large one: **hyperparameter transfer** (Yang et al. 2022, table 3).
 #
 # **Your turn 2 · a plan with faults** *(repair, 8 minutes)*. The function below plans a run: the number of weights, the number of characters, the number of steps (a whole number, rounded down) and the learning rate. It runs without an error, and it breaks **three** of the rules. Repair it. The steps and rates of all runs below are those of *your* plan.
 
@@ -764,7 +764,7 @@ show(
 #
 # What of the suspects of section 4? The noise of width 16 is inside its error bar. The other two, the scores' part of the weights and the ratio of 20, are not cleared. Both would change the loss little by little, so they would bend the ladder itself, and may be why its exponents rise.
 #
-# With 1.33 as the outcome, the first two places of section 8 are swapped: the power laws beat the laws with a floor. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
+# With 1.33 as the outcome, the first two places of section 8 are swapped, narrowly: a price of 0.145 would swap them back. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
 #
 # ## 10. It fails: one learning rate for all
 #
@@ -798,9 +798,9 @@ show(
 course.predicted("large.predict-shift", "lower, by 0.10 nats")
 
 # %% [markdown]
-# With three seeds each, the faulty ladder fits the law far better, with a $\chi^2$ below 1, and its forecast has moved down by 0.10 nats. It misses the large run by 0.145, more than seven of its own standard deviations: a log score of $-27$, against $+1.6$ for the tuned ladder. At this rate width 16 learns at an eighth of its rule and ends 0.18 nats too high, while width 48 loses next to nothing. The ladder is tilted, happens to be straight, and nothing in the fit reveals it.
+# With three seeds each, the faulty ladder fits the law far better, with a $\chi^2$ below 1, and its forecast has moved down by 0.10 nats. It misses the large run by 0.145, more than seven of its own standard deviations: a log score of $-27$, against $+1.6$ for the tuned ladder. (Without section 9's repetition, against 1.33, two errors would cancel and the faulty ladder win. So the shift is the finding.) At this rate width 16 learns at an eighth of its rule and ends 0.18 nats too high, while width 48 loses next to nothing. The ladder is tilted, happens to be straight, and nothing in the fit reveals it.
 #
-# What reveals it is the left panel: **try other rates at both ends of a ladder**. It shows two more things. At twice its rate width 16 loses 0.09 to 0.34 nats over three seeds, so the rule sits just below a cliff there. And the large run was not quite at its own best: at half its rate it ends about 0.01 nats lower, in two seeds of three. That is too little to matter here.
+# What reveals it is the left panel: **try other rates at both ends of a ladder**. It shows two more things. At twice its rate width 16 loses 0.09 to 0.34 nats over three seeds, so the rule sits just below a cliff there. And the large run was not quite at its own best: at half its rate it ends about 0.01 nats lower, in two seeds of three, and we tried no lower one.
 #
 # The cure costs a few small runs: a rule for the rate, tested at the smallest size, where a mistake weighs most.
 #

@@ -37,7 +37,7 @@ draw.rows(
     title="One network, the same noise, 140 training steps by two recipes",
     alt="Two rows of ten handwritten digits, 0 to 9, drawn by networks that trained "
     "for 140 steps. In the upper row, of the old recipe, strokes are broken and the "
-    "backbackground is noisy; in the lower row, of the new recipe, most can be read.",
+    "background is noisy; in the lower row, of the new recipe, most can be read.",
 )
 
 # %% [markdown]
@@ -293,7 +293,7 @@ draw.orthogonal(
 #
 # **Step 5. Kernels are matrices.** A convolution multiplies each patch of its input by one matrix with a row for each output channel, so a kernel is flattened to these rows. The order of its columns does not matter: exchange columns of $G$, and those of $UV^\top$ are exchanged in the same way.
 #
-# **Step 6. The size of a step.** An orthogonal matrix of $m$ rows and $n$ columns has the squared Frobenius norm $\min(m,n)$, so the root mean square of its entries is one over the root of the longer side. Liu et al. (2025, eq. 4) multiply by that root and by 0.2. Every entry then moves by about 0.2, as in AdamW, and one rate serves both. With the averaged gradient $M$, the whole of Muon is
+# **Step 6. The size of a step.** An orthogonal matrix of $m$ rows and $n$ columns has the squared Frobenius norm $\min(m,n)$, so the root mean square of its entries is one over the root of the longer side. Liu et al. (2025, eq. 4) multiply by that root and by 0.2. Every entry then moves by about 0.2, the size that Liu et al. measured for AdamW's steps, and one rate serves both. With the averaged gradient $M$, the whole of Muon is
 # $$M\leftarrow\mu M+(1-\mu)\,G,\qquad W\leftarrow W-\eta\;0.2\sqrt{\max(m,n)}\;\operatorname{orth}\big(\mu M+(1-\mu)\,G\big). \tag{4}$$
 # The bracket blends the gradient in once more: it looks one step ahead (Nesterov's momentum).
 #
@@ -502,9 +502,9 @@ paired("  AdamW after 400 steps ", recorded("Muon", 200), recorded("AdamW", 400)
 # %% [markdown]
 # By chance about five of ten would favour Muon. At an equal number of steps it wins in all ten, and halves the distance on average. Is the race fair?
 #
-# Look at `muon` again: *two* optimisers share the network, and AdamW trains its part at Muon's rate, 0.04. AdamW alone has to train everything at 0.01, since its hidden matrices do not bear more. Give it the same freedom, a second rate for these matrices (the row *two rates*), and three quarters of Muon's lead are gone. What is left, 0.5, is in all ten seeds.
+# Look at `muon` again: *two* optimisers share the network, and AdamW trains its part at Muon's rate, 0.04. AdamW alone has to train everything at 0.01, since a larger rate does its hidden matrices harm. Give it the same freedom, a second rate for these matrices (the row *two rates*), and three quarters of Muon's lead are gone. What is left, 0.5, is in all ten seeds.
 #
-# The other rows take Muon apart. A step of the same root mean square along the averaged gradient (*equal lengths*) or along its *signs* is no better than AdamW: equal singular values do the work. The average over 20 steps does not: without it, Muon is better still in nine seeds of ten.
+# The other rows take Muon apart. A step of the same root mean square along the averaged gradient (*equal lengths*) or along its *signs* is no better than AdamW with one rate, so the size of the step is not what gains. The average over 20 steps is not either: without it, Muon is better still in nine seeds of ten.
 #
 # And in the laboratory a step of Muon is expensive. Give AdamW twice as many steps, about what the clock would allow, and even with one rate it comes within a tenth of the lead. **An optimiser is not better in itself: it depends on how its rivals were tuned, and on what its step costs.**
 #
@@ -622,7 +622,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# Two things stand out. Falling at the end is worth a sixth of the loss. A constant rate must be low to end quiet, so most of its excess is bias; an early fall leaves noise in flat directions, which hardly decays at the low rate that follows. But *between* cosine and late fall only 3 % are left, once each has its best peak, and the best peaks are in the inverse ratio of the areas. **A late fall acts like a cosine with a higher peak.** In the recorded runs the peak was not tuned again, so a gain of this row may be that of the larger area. It is twice that of the old recipe, whose cosine stands behind 100 steps of warm-up, a quarter of the run; this row shortens the warm-up, too. What remains in its favour is practical: the plateau does not depend on when you will stop (Hägele et al. 2024 fit scaling laws this way).
+# Two things stand out. Falling at the end is worth a sixth of the loss. A constant rate must be low to end quiet, so most of its excess is bias; an early fall leaves noise in flat directions, which hardly decays at the low rate that follows. But *between* cosine and late fall only 3 % are left, once each has its best peak, and the best peaks are in the inverse ratio of the areas. **A late fall acts like a cosine with a higher peak.** In the recorded runs the peak was not tuned again, so a gain of this row may be that of the larger area. It is twice that of the old recipe, whose cosine is multiplied by 100 steps of warm-up, a quarter of the run; this row shortens the warm-up, too. What remains in its favour is practical: the plateau does not depend on when you will stop (Hägele et al. 2024 fit scaling laws this way).
 #
 # ## 4. Which noise levels teach most?
 #
@@ -699,7 +699,7 @@ with more_checks():
 course.exercise("speed.shift", ...)  # "helps" or "hurts"
 
 # %% [markdown]
-# If the shift were right in itself, it would help both optimisers. If it did something to AdamW alone, it would hurt AdamW however long the training. So we vary the optimiser, and then the length:
+# If the shift were right in itself, it would help both optimisers. So we vary the optimiser, and then the length:
 
 # %%
 helped, _ = three(optimizers=muon, peak=0.04, p_mean=0.5)
@@ -843,13 +843,13 @@ draw.rows(
 )
 
 # %% [markdown]
-# Nothing of the gain remains (question 3): in both seeds the control is no better than the row before it. So the settings alone gain nothing, and Muon is needed. Whether it needs these settings is not tested. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
+# Nothing of the gain remains (question 3): in both seeds the control is no better than the row before it. So the settings alone gain nothing. Whether Muon needs them is not tested. Nor is section 2's rival: the control has *one* rate, 0.005, for everything, and AdamW with a second one has not run on the U-Net. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
 #
 # What of the small rows? *Drop no label*, *fall late* and *higher levels* each gained in both seeds, by 0.01 to 0.05. The luck of a difference of two scores is 0.025, the seeds of the old recipe lie 0.127 apart, and section 4 has shown that the sign of *higher levels* may depend on the length of the training. Two seeds cannot prove them, and do not disprove them. To establish a gain of 0.02 at five standard errors, if luck is that of section 1 and scores are independent, takes
 # $$n=2\,\Big(\frac{5\cdot0.018}{0.02}\Big)^2\approx40\ \text{pairs of runs}, \tag{10}$$
 # and more with the luck of training. (This gives the size, no more. Scores far from the floor carry more luck; and recipes that draw from the same noise, as ours do, share most of it.) Near the floor, 0.13, A can hardly tell two recipes apart. Nor may you forget section 1: the table is scored by A, by which the recipes were tuned. Luck and tuning of this kind are worth a few hundredths here, and Muon's gain is 0.26.
 #
-# So of five ideas in a table in which every row but one improves, **one** is proved for runs of a minute, one is a placebo, and three are plausible. What did the whole gain? After 180 seconds, by the evaluator that chose nothing:
+# So of five ideas in a table in which every row but one improves, **one** is proved for runs of a minute (against AdamW with one rate), one is a placebo, and three are plausible. What did the whole gain? After 180 seconds, by the evaluator that chose nothing:
 
 # %% jupyter={"source_hidden": true}
 runs = record["record"]
@@ -881,7 +881,7 @@ for trial in record["tried"]:
 # 7. The class of a digit is decided where the conditional and the unconditional denoiser disagree. Half of the information about it is gone at $\sigma$ near 1.9 (question 2).
 # 8. More training at those levels hurts in short trainings and helps in long ones, with either optimiser. An experiment at one length can show either sign.
 # 9. Under a ramp two averages are the same until the ramp reaches the smaller setting. That made one row a placebo.
-# 10. A row that changes four things needs a control. AdamW with Muon's other settings keeps nothing of the gain (question 3).
+# 10. A row that changes four things needs a control. AdamW with Muon's other settings, at one rate, keeps nothing of the gain (question 3).
 #
 # | paradigm | objective | sampler | NFE | likelihood | costs |
 # |---|---|---|---|---|---|
