@@ -278,7 +278,7 @@ def proofs(rendered, source, answers=True):
 <p class="count">{checks:,} checks run in the notebooks.</p></section>
 <section class="proof"><h3>A wrong answer is named</h3>
 {answer}
-<p class="count">{mistakes:,} wrong answers are known by name.</p></section>
+<p class="count">{mistakes:,} wrong answers have a reply of their own.</p></section>
 <section class="proof"><h3>A planted mistake is caught</h3>
 <p>{html.escape(mistake)}:</p>
 <div class="try"><pre><code>{changed(good, bad)}</code></pre>

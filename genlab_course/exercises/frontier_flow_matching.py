@@ -573,7 +573,7 @@ EDM = Exercise(
         gave_edms_slope,
         "This is the guess of eps, EDM's slope in sigma; the velocity subtracts all of the guess.",
         kept_the_scaled_state,
-        "You asked rightly, but subtracted the guess from the scaled x: the path's x is meant.",
+        "The denoiser call is right, but subtract its guess from the path's x, not the scaled.",
     ),
 )
 

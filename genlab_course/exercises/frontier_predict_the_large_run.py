@@ -285,7 +285,7 @@ AVERAGE = Exercise(
         counted_all_alike,
         "All laws count alike here. Weight each by its likelihood.",
         turned_the_sign_round,
-        "The worst laws count most here: a sign.",
+        "The worst laws count most: check the sign.",
         weighted_by_one_over_chi_squared,
         "The weight is exp(-chi2 / 2), not 1 / chi2.",
         gave_the_variance,

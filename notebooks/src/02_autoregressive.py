@@ -450,7 +450,7 @@ class Block(nn.Module):
 
 
 # %% [markdown]
-# **Step 17. The network.** Stack two blocks. Below them stand two tables: one vector for each level (the **token embedding**), and one for each position (a **position embedding**). The second is needed because a mean does not care about order: exchange two earlier positions in (8), keys and values together, and in one block nothing changes. Deeper networks can recover some of the order from the mask, since each position sees another number of tokens (Haviv et al. 2022); ours gets little from it (section 8). At position 1, where the shift has
+# **Step 17. The network.** Stack two blocks. Below them stand two tables: one vector for each level (the **token embedding**), and one for each position (a **position embedding**). The second is needed because a mean does not care about order: exchange two earlier positions in (8), keys and values together, and in one block nothing changes. Deeper networks can recover some of the order from the mask, since each position sees a different number of tokens (Haviv et al. 2022); ours gets little from it (section 8). At position 1, where the shift has
 # left nothing to look up, it acts as the *begin* mark. Above the blocks stand one more RMSNorm and a linear map to 17 logits. That is the **transformer**. Its two last arguments let us break it on purpose.
 
 # %%
@@ -608,14 +608,14 @@ course.predicted("02.predict-bits", 2)
 # |---|---|
 # | nothing | 1.93, 1.96, 1.95 |
 # | queries and keys: the plain mean of version 2 | 2.11, 2.08, 2.12 |
-# | position embedding, the mark of the beginning with it | 2.48, 2.52, 2.53 |
-# | position embedding, but for that mark | 2.40, 2.46, 2.37 |
+# | position embedding, start mark included | 2.48, 2.52, 2.53 |
+# | position embedding, start mark kept | 2.40, 2.46, 2.37 |
 # | four heads: one of length 32 | 1.99, 2.00, 2.01 |
 # | the root of $d$ | 1.95, 1.94, 1.93 |
 # | the second block | 1.94, 1.96, 1.94 |
 # | all of the past but one pixel | 2.22, 2.22, 2.22 |
 #
-# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is no better than the histogram (2.42). Four heads are worth about 0.06. The root shows nothing at $d=8$, nor does the second block. Our check, 1.85 to 2.02, notices what costs more than 0.1 only.
+# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is no better than the histogram (2.42). Four heads are worth about 0.06. Losing the root or the second block shows no effect at $d=8$. Our check, 1.85 to 2.02, notices what costs more than 0.1 only.
 #
 # ## 9. Draw
 #

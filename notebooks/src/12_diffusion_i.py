@@ -914,7 +914,7 @@ ratios = [f"t = {t}: ~{shipped_over_by_heart(t - 1):.2f}" for t in times]
 print("shipped / by heart, " + ", ".join(ratios))
 
 # %% [markdown]
-# When the noise is light, learning by heart is a catastrophe: it moves every new digit towards one that it knows. The curves cross near step 28. Under heavy noise the right answer is an average of many digits. That by heart is *better* there, 1.3 times at $t=49$, is due to your short training: the shipped model, of five minutes, crosses near step 37 and then stays within a few per cent.
+# When the noise is light, learning by heart is a catastrophe: it moves every new digit towards one that it knows. The curves cross near step 28. Under heavy noise the right answer is an average of many digits. That memorising is *better* there, 1.3 times at $t=49$, is due to your short training: the shipped model, of five minutes, crosses near step 37 and then stays within a few per cent.
 #
 # Seven eighths of your network's loss on the training digits could be removed, by copying. Why did it not copy? Our conjecture, from one training: *no time*. Its loss is equal on training and on new digits, and 640 batches are two and a half passes over the data. Bonnaire et al. (2025) find that good samples come after a time that does not depend on the number of training images, and copies after one that grows in proportion to it. Two more findings from elsewhere:
 #
@@ -1043,7 +1043,7 @@ with course.more_checks():
     )  # fmt: skip
 
 # %% [markdown]
-# Between the two classic choices lie a few hundredths of a bit, and other digits flip the sign. The best variance is at most $\beta_t$ exactly where the loss per pixel is at most $\bar\alpha_t$, the dashed curve of section 7; so up to about $t=70$ it lies between the two. Over six trainings it saves 0.37 bits, and even the geometric mean saves 0.35. So a fit adds only 0.02. Nichol and Dhariwal (2021) learn a variance for each pixel.
+# The two classic choices differ by a few hundredths of a bit, and other digits flip the sign. The best variance is at most $\beta_t$ exactly where the loss per pixel is at most $\bar\alpha_t$, the dashed curve of section 7; so up to about $t=70$ it lies between the two. Over six trainings it saves 0.37 bits, and even the geometric mean saves 0.35. So a fit adds only 0.02. Nichol and Dhariwal (2021) learn a variance for each pixel.
 #
 # ## 11. It fails
 #
@@ -1130,7 +1130,7 @@ widgets.quiz(12)
 # %% [markdown]
 # ## Project: ten minutes to better digits
 #
-# *(2 to 3 hours.)* Improve the model of this page with at most ten minutes of training on two cores. Of 200 samples, twenty of each digit, `recognised` accepts 76 to 82 % today, by training, with a standard error of 3 for the noise.
+# *(2 to 3 hours.)* Improve the model of this page with at most ten minutes of training on two cores. Of 200 samples, twenty of each digit, `recognised` accepts 76 to 82 % today, depending on the training, with a standard error of 3 for the noise.
 #
 # - **Target**: at least 85 %, for each of three training seeds.
 # - **No copies**: take each test digit's distance to its nearest training digit, and let $r$ be the 1 % quantile of these distances. At most six samples may be closer than $r$ to a training digit.

@@ -98,7 +98,7 @@ course.exercise("15.predict-calls", ...)
 course.exercise("15.predict-disclosed", ...)
 
 # %% [markdown]
-# 3. A program was fitted to 1,878 labelled release texts of ours. One of the twelve releases it gets wrong in every blank. How sure is it of these answers: about 40, 70 or 95 percent?
+# 3. A program was fitted to 1,878 labelled release texts of ours. It gets one of the twelve releases wrong in every blank. How sure is it of these answers: about 40, 70 or 95 percent?
 
 # %%
 course.exercise("15.predict-sure", ...)
@@ -315,7 +315,7 @@ for name, model in sold.items():
 #
 # **Third: costs and likelihood.** What follows from both: what does a sample cost, and which likelihood is there (the blank `gives`)? One rule: the blank asks for the likelihood of **everything that the sampler draws**. So a model that jumps to the sample in one or a few calls has *none*, as usually trained. Behind a decoder of codes there is at best a bound, and only if every loss of training is a term of that bound: the exact likelihood of codes is such a term, and the usual denoising loss is not. A loop over tokens has the bound of its loss if it runs as it was trained; in few steps, or keeping the surest tokens, it draws from something else, and both *bound* and *none* are accepted. Where a text leaves this open, *cannot tell* is right, too.
 #
-# **Fourth: the place.** Put it on the map. A claim that does not fit its place is the interesting part of the text. Then ask for **post-training**: many releases are trained further, on examples, by a reward, or by a teacher. That moves no model to another row. But a likelihood is then that of the tuned model: after more examples an estimate of *their* distribution, after a reward of none, since a reward has no data.
+# **Fourth: the place.** Put it on the map. A claim that does not fit its place is the interesting part of the text. Then ask for **post-training**: many releases are trained further, on examples, by a reward, or by a teacher. That moves no model to another row. But a likelihood is then that of the tuned model: after more examples it estimates *their* distribution; after a reward, none, since a reward has no data.
 #
 # With each answer, say *how you know*. **Disclosed**: the words are there. **Inferred**: they are not, but the map leaves no other choice, as models are usually trained (F2D2 distils a likelihood together with the jump). **Not said**: neither. An invented release, and its form:
 #
@@ -566,7 +566,7 @@ course.predicted("15.predict-sure", f"{5 * round(20 * grid['LLaDA'][0][1])} perc
 # - **LLaDA: wrong in all four blanks, at 0.95 and 0.96**, although the text says *a diffusion model*. The words *language model*, *autoregressive* and *next token* accompany autoregressive models in the bank; here two of the three are said of others.
 # - **MeanFlow: sampler *multi-step* at 0.86**, although its first sentence says *with a single network evaluation*. In the bank, 114 of 116 texts with flow matching have a loop. The wrong likelihood (*indirect*) follows from the wrong sampler.
 # - **WeatherNext 2: none named, at 0.87.** The bank has no label for matching of samples.
-# - **No answer** on all of GPT Image 2, where that is right, on all of STARFlow2 and FLUX.2 [klein], on three blanks of R3GAN, on two of Pocket TTS. That R3GAN's system was met did not help: our texts are retold, with phrases that mislead, and their style is as new to the program as most of their systems. On what is new, abstention is what is left of such a program. And it protects only where a text looks strange: LLaDA's looked familiar.
+# - **No answer** on all of GPT Image 2, where that is right, on all of STARFlow2 and FLUX.2 [klein], on three blanks of R3GAN, on two of Pocket TTS. That R3GAN's system was met did not help: our texts are retold, with phrases that mislead, and their style is as new to the program as most of their systems. On new systems such a program can do little but abstain. Abstaining protects only where a text looks strange: LLaDA's looked familiar.
 #
 # (The table holds the program against *our* keys, which are arguments too, and by the same standard as you. For a hybrid with a codec the bank's word is *bound*, what such a model *could* have; our rule says *none*, so GLM-Image and Pocket TTS are painted wrong.) Use the program as a *highlighter*: which phrases sway it, and would you have marked them?
 
@@ -632,7 +632,7 @@ show(lesson_15.league(rows, list(league), 3, floor),
      "shows where real digits lie.")
 
 # %% [markdown]
-# **Any two of the three wishes can be had, and no recipe grants all three.** (Three best: the wide gap lies behind them. One caution: masked diffusion's distance is that of a sampler of 16 calls, its bound that of one of 64. The *trilemma* of Xiao et al. 2022 is another: quality, coverage, speed.) What else survives five trainings? Ask for complete separation: every training of one recipe below every training of the other. Two equally good recipes would be separated, one way or the other, in 2 of 252 orders of their ten numbers. Of the neighbours two pairs are separated, and one of them by 0.0003; the five GANs alone reach from 0.40 to 0.73. One training of each would have misled you.
+# **Any two of the three wishes can be had, and no recipe grants all three.** (Why three? A wide gap follows the third. One caution: masked diffusion's distance is that of a sampler of 16 calls, its bound that of one of 64. The *trilemma* of Xiao et al. 2022 is another: quality, coverage, speed.) What else survives five trainings? Ask for complete separation: every training of one recipe below every training of the other. Two equally good recipes would be separated, one way or the other, in 2 of 252 orders of their ten numbers. Of the neighbours two pairs are separated, and one of them by 0.0003; the five GANs alone reach from 0.40 to 0.73. One training of each would have misled you.
 #
 # The one wide gap does not separate paradigms. The three recipes before it are the only U-Nets and the only ones with averaged weights, and two of them are given labels; NCSN and EBM, of the same row, lie behind it.
 #

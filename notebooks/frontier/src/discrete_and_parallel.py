@@ -924,15 +924,15 @@ for name, bits in told.items():
 
 
 # %% [markdown]
-# With the ideal network your rule writes five letters in 3.1 evaluations and loses **nothing**: after two or three letters the word is known. A larger budget buys little. With one bit it loses 0.4 bits and is no faster. At 3.0 evaluations it loses 0.9, more than the plan 1 + 1 + 3 (diamonds), which looks at nothing. *Surest first* loses nothing from four evaluations on, where random times still lose 0.6 bits. Below 3.4 it is no better than random times: what is sure says little about the others.
+# With the ideal network your rule writes five letters in 3.1 evaluations and loses **nothing**: after two or three letters the word is known. A larger budget buys little. With one bit it loses 0.4 bits and is no faster. At 3.0 evaluations it loses 0.9, more than the fixed plan 1 + 1 + 3 (diamonds). *Surest first* loses nothing from four evaluations on, where random times still lose 0.6 bits. Below 3.4 it is no better than random times: what is sure says little about the others.
 #
-# Trained networks add errors of their own. *Least sure first* leaves these three with 0.2 to 0.5 bits, however small the budget; the plan 1 + 1 + 1 + 2 does as well. A random order, one letter per evaluation, loses 0.12 to 0.17 bits: less than the mean of the fixed orders, as (5) says it must, and about as little as the best of them, which one would have to know.
+# Trained networks add errors of their own. *Least sure first* leaves these three with 0.2 to 0.5 bits, however small the budget; the plan 1 + 1 + 1 + 2 does as well. A random order, one letter per evaluation, loses 0.12 to 0.17 bits: less than the mean of the fixed orders, as (5) says it must, and about as little as the best of them, which is not known in advance.
 #
 # For the U-Net one evaluation, whose value is exact, costs about 0.63 bits a pixel more than one pixel per evaluation (at least: the latter is a bound), or 40 bits a digit. Most of that is gone after four to eight evaluations.
 #
 # ## 7. It fails: keep the values that you are surest of
 #
-# Back to the digits, eight pixels in each of eight evaluations, with `write_by` as it is. The rules differ in one point: *which* eight appear. They are eight random ones, the eight surest positions, or the eight surest values. Two controls ask for the cause. *Half ink* keeps the four surest white and the four surest inked values. And MaskGIT, as published, adds **Gumbel noise** to the log-probability of each drawn value. It begins strong and is zero in the last evaluation.
+# Back to the digits, eight pixels in each of eight evaluations, with `write_by` as it is. The rules differ in one point: *which* eight appear. They are eight random ones, the eight surest positions, or the eight surest values. Two controls test the cause. *Half ink* keeps the four surest white and the four surest inked values. And MaskGIT, as published, adds **Gumbel noise** to the log-probability of each drawn value. It begins strong and is zero in the last evaluation.
 #
 # Precision and recall are from here on those of lesson 09: the fraction of drawn digits that lie among real ones, and of real digits that lie among drawn ones.
 
@@ -1032,7 +1032,7 @@ course.predicted("par.predict-ones", scores["surest value", "U-Net"][:, 3].mean(
 # %% [markdown]
 # With the surest values about nine digits in ten are ones for the U-Net (three draws of 150), and more than seven in ten for three small networks of another kind. *Precision* rises; that of the U-Net is above that of 150 real digits. The pictures are clean. *Recall* tells what happened.
 #
-# Why ones? White is by far the most frequent value, half of all pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has too little ink: the bias of your turn 7, in each of eight evaluations. *Half ink* says that this is less than half of the reason: no ink is missing there, and still more than half of the digits are ones. Temperature 0 goes all the way: every picture is the same.
+# Why ones? White is by far the most frequent value, half of all pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has too little ink: the bias of your turn 7, in each of eight evaluations. *Half ink* shows that this is less than half of the reason: no ink is missing there, and still more than half of the digits are ones. Temperature 0 goes all the way: every picture is the same.
 #
 # **What repairs it?** MaskGIT's noise does most of it: the distance falls to that of the better rules, though ones stay too frequent. What fails is confidence *without* noise. The surest position, too, keeps ones and ink right. But for the U-Net twice as many of its digits are fives as of the real ones. A random order has the smallest distance of all for the U-Net (six draws), and is no worse for the small networks. So **measure recall as well as precision**, count classes where you can, and compare each clever order with a random one.
 #

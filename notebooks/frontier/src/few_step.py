@@ -476,7 +476,7 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 
 
 # %% [markdown]
-# Its digits stand at the end of section 5, next to those of the last student.
+# The shortcut model's digits are at the end of section 5, next to those of the last student.
 #
 # ## 5. What if the step has no size?
 #
@@ -776,7 +776,7 @@ course.predicted("few.predict-steps", "between 4 and 8 Euler steps")
 course.predicted("few.predict-better", "teacher, by a little")
 
 # %% [markdown]
-# **More evaluations.** MeanFlow is the best of all at two, and then gets worse; its times were drawn for long jumps, which may be why (not tested). The shortcut model improves with each doubling. With this network neither consistency model gains from a second evaluation. (At the best of six times for it, in the table's last lines, training gains a few hundredths, distillation nothing.) At eight evaluations plain flow matching, which needed no second training, beats every student but the shortcut model, in all six seeds and with both networks.
+# **More evaluations.** MeanFlow is the best of all at two, and then gets worse; its times were drawn for long jumps, which may be why (not tested). The shortcut model improves with each doubling. With this network neither consistency model gains from a second evaluation. (With the best of six intermediate times, in the table's last lines, training gains a few hundredths, distillation nothing.) At eight evaluations plain flow matching, which needed no second training, beats every student but the shortcut model, in all six seeds and with both networks.
 #
 # **Is it the network's form?** With $x_0$-prediction the network outputs the end of a path, which could favour consistency models. So the lower half of the table repeats everything with velocity prediction. It changes half of the answer. The consistency models lose their lead: with one evaluation they and MeanFlow are now within 0.6 of each other, and which of them is best varies with the seed. Both consistency models now gain from a second evaluation, in all six seeds, but with two MeanFlow stays the best. So "consistency wins with one" is a statement about a loss *and* a network, and "MeanFlow wins with two" held for both networks.
 #
@@ -859,7 +859,7 @@ line("training from itself", "one", "target from the student itself")
 #
 # $x_0$-prediction is not the cause, since velocity prediction diverges as well. Nor is it having every sample at $r=0$, nor a target that moves with the network: consistency training has every sample at $r=0$ and is stable, even with a target from the student itself. (Song and Dhariwal 2023 advise against the slow copy. In these short trainings it helps: 4.1 with it, 5.6 without.) A likely reason, which we have not isolated: at $r=0$ the factor $t-r$ is largest, and the target is mostly the network's own derivative. Where the gap is small, the target is nearly the data's velocity.
 #
-# **Shortcut.** These fall apart for another reason: they lose their samples with $r=t$. With the 48 samples of flow matching back, and still all 16 jumps ending at $r=0$, they draw a little better than the sound ones in five of six seeds. With sound jumps in all 64 samples and no flow matching they are far worse than the teacher. No target names the data any more: (9) alone holds for $u=0$, too. So the answer of your turn 6 is *consistency*: its target asks for nothing but ends of paths, and its end at $t=0$ is the data.
+# **Shortcut.** Shortcut models fail for another reason: they lose their samples with $r=t$. With the 48 samples of flow matching back, and still all 16 jumps ending at $r=0$, they draw a little better than the sound ones in five of six seeds. With sound jumps in all 64 samples and no flow matching they are far worse than the teacher. No target names the data any more: (9) alone holds for $u=0$, too. So the answer of your turn 6 is *consistency*: its target asks for nothing but ends of paths, and its end at $t=0$ is the data.
 #
 # **A slip that raises no error.** MeanFlow's derivative is *along the path*. It is easy to differentiate in $t$ alone, with direction $(0,0,1)$ in place of $(v,0,1)$. Better or worse than the teacher's one step?
 

@@ -516,7 +516,7 @@ print(
 # %% [markdown]
 # Your loss and your sampler drew these digits, after 400 steps of 32 pictures. How good is the network? Its loss cannot say. By turn 1's formula the 8,000 stored digits have a floor of 0.12 a pixel, but a network that reached it would draw stored digits only (on why networks do not, see Bertrand et al. 2025). The floor for *all* digits is higher in expectation. (A floor is the least of many errors, each linear in the distribution of the data, so it is concave in it; then use Jensen's inequality.) It lies somewhere below our loss. **One loss says little. Of two networks on the same held-out data and times, the one with the lower loss is nearer to $v^*$, by the difference.**
 #
-# The times were drawn uniformly. At each time the regression has its own best answer, so any density of times that is positive everywhere has the same minimiser. What it moves are the errors of a *finite* network (*Going further*).
+# The times were drawn uniformly. At each time the regression has its own best answer, so any density of times that is positive everywhere has the same minimiser. The density only moves the errors of a *finite* network (*Going further*).
 #
 # **Pause.** You have derived a loss, and it draws. Next: why does that take so many steps?
 #
@@ -963,7 +963,7 @@ with more_checks():
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Each failure is a division by zero. *To* the velocity, clean data fail at $t=0$. Noise and score fail at $t=1$: there a perfect noise prediction is $x$ itself and a perfect score $-x$, whatever the data, so such a network cannot start. EDM's row fails at both ends: divide by $t$ at one, by $1-t$ in $x_t/(1-t)$ at the other. *From* the velocity, only the score fails, at $t=0$: an error of 0.01 in $v$ at $t=0.001$ is one of about 10 in the score.
+# Each failure is a division by zero. *To* the velocity, clean data fail at $t=0$. Noise and score fail at $t=1$: there a perfect noise prediction is $x$ itself and a perfect score $-x$, whatever the data, so such a network cannot start. EDM's row fails at both ends: divide by $t$ at one, by $1-t$ in $x_t/(1-t)$ at the other. *From* it, only the score fails, at $t=0$: an error of 0.01 in $v$ at $t=0.001$ is one of about 10 in the score.
 #
 # With independent normal noise, then, flow matching *is* diffusion: the same function is learned, under another name. What differs is the weight of each noise level in the loss, the coordinates in which a solver steps, and what the network has to output.
 #

@@ -70,7 +70,7 @@ show(
 #
 # 1. You have twice the compute. How many times as many weights should the model get: `1` (everything goes into more data), `1.4` or `2`?
 # 2. You fit a power law with a floor to five small runs. By how much will its forecast for the large run be off, in nats: about `0.01`, `0.05` or `0.2`?
-# 3. The learning rate of our runs falls with their size. Somebody trains every small run at the rate of the large one instead. Compared with the forecast from our small runs, will the new forecast for the large run be `"lower"`, `"higher"` or `"the same"`?
+# 3. The learning rate of our runs falls with their size. Suppose every small run is trained at the large run's rate instead. Compared with the forecast from our small runs, will the new forecast for the large run be `"lower"`, `"higher"` or `"the same"`?
 
 # %%
 course.exercise("large.predict-split", ...)  # your answers in place of the dots
@@ -764,7 +764,7 @@ show(
 #
 # What of the suspects of section 4? The noise of width 16 is inside its error bar. The other two, the scores' part of the weights and the ratio of 20, are not cleared. Both would change the loss little by little, so they would bend the ladder itself, and may be why its exponents rise.
 #
-# With 1.33 as the outcome, the first two places of section 8 are swapped, narrowly: a price of 0.145 would swap them back. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
+# With 1.33 as the outcome, the first two places of section 8 are swapped, narrowly: a repetition cost of 0.145 would swap them back. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
 #
 # ## 10. It fails: one learning rate for all
 #
@@ -842,7 +842,7 @@ widgets.quiz("predict_the_large_run")
 #
 # **Cut it.** With $P$ processes that each hold a copy, the whole 16 bytes are held $P$ times for nothing. Under **fully sharded data parallelism (FSDP)** each process keeps $1/P$ of every weight, of its gradient and of its moments. Before a layer computes, the processes send each other their parts of its weights (*all-gather*), and forget them after use. In the backward pass the gradients are averaged over the processes, and each keeps its own part (*reduce-scatter*). Each process computes on its own part of the batch. The mean over the batch is the mean of the means over equal parts, and so is its gradient, so the training is the same as in one process.
 #
-# What it costs is traffic: plain data parallelism moves about 2 numbers for each parameter and step, this about 3 (Rajbhandari et al. 2020, section 7). Sharding divides neither the activations of one example, nor the layer that is gathered at the moment, nor the operations of the whole training: $6ND$ is spent all the same, a part of it in each process.
+# The cost is communication: plain data parallelism moves about 2 numbers for each parameter and step, this about 3 (Rajbhandari et al. 2020, section 7). Sharding divides neither the activations of one example, nor the layer that is gathered at the moment, nor the operations of the whole training: $6ND$ is spent all the same, a part of it in each process.
 #
 # **Your turn 7 · your share** *(predict, 4 minutes)*. The model with 7 billion parameters is trained in float32 with Adam by 64 processes. A colleague suggests cutting only Adam's moments, since they are half of everything, and leaving weights and gradients whole in each process (stage 1 of Rajbhandari et al.). How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each process then hold? Three digits.
 

@@ -47,7 +47,7 @@ draw.rows(
 # 2. *Muon*: another optimiser, in place of AdamW;
 # 3. *fall late*: the learning rate stays high until half-time;
 # 4. *higher levels*: training looks at larger noise;
-# 5. *longer average*: the weights that draw are averaged over more steps.
+# 5. *longer average*: the weights used for sampling are averaged over more steps.
 #
 # The question of this notebook: *which of the five made the difference, in so short a training and in one of a minute, and how would you know?*
 #
@@ -502,11 +502,11 @@ paired("  AdamW after 400 steps ", recorded("Muon", 200), recorded("AdamW", 400)
 # %% [markdown]
 # By chance about five of ten would favour Muon. At an equal number of steps it wins in all ten, and halves the distance on average. Is the race fair?
 #
-# Look at `muon` again: *two* optimisers share the network, and AdamW trains its part at Muon's rate, 0.04. AdamW alone has to train everything at 0.01, since a larger rate does its hidden matrices harm. Give it the same freedom, a second rate for these matrices (the row *two rates*), and three quarters of Muon's lead are gone. What is left, 0.5, is in all ten seeds.
+# Look at `muon` again: *two* optimisers share the network, and AdamW trains its part at Muon's rate, 0.04. AdamW alone has to train everything at 0.01, since a larger rate harms its hidden matrices. Give it the same freedom, a second rate for these matrices (the row *two rates*), and three quarters of Muon's lead are gone. What is left, 0.5, is in all ten seeds.
 #
-# The other rows take Muon apart. A step of the same root mean square along the averaged gradient (*equal lengths*) or along its *signs* is no better than AdamW with one rate, so the size of the step is not what gains. The average over 20 steps is not either: without it, Muon is better still in nine seeds of ten.
+# The other rows take Muon apart. A step of the same root mean square along the averaged gradient (*equal lengths*) or along its *signs* is no better than AdamW with one rate, so the size of the step does not explain the gain. The average over 20 steps is not either: without it, Muon is better still in nine seeds of ten.
 #
-# And in the laboratory a step of Muon is expensive. Give AdamW twice as many steps, about what the clock would allow, and even with one rate it comes within a tenth of the lead. **An optimiser is not better in itself: it depends on how its rivals were tuned, and on what its step costs.**
+# And in the laboratory a step of Muon is expensive. Give AdamW twice as many steps, about what the clock would allow, and even with one rate it comes within a tenth of the lead. **Which optimiser is better depends on how each was tuned, and on what a step of each costs.**
 #
 # **Step 7. What does it cost?** A product of a $p\times q$ and a $q\times r$ matrix takes $2pqr$ operations. To train a layer with an $m\times n$ matrix, each row of its input takes three products with it: one forward, one for the gradient of the weights, one for that of the input, $6mn$ in all. Newton-Schulz iteration does not see the rows of the batch. So its relative price falls with their number: in the laboratory, with 64 rows and $m=n=128$, it does ten times the work of the layer. (The clock says less, since small products are not what takes the time there.)
 #
@@ -622,7 +622,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# Two things stand out. Falling at the end is worth a sixth of the loss. A constant rate must be low to end quiet, so most of its excess is bias; an early fall leaves noise in flat directions, which hardly decays at the low rate that follows. But *between* cosine and late fall only 3 % are left, once each has its best peak, and the best peaks are in the inverse ratio of the areas. **A late fall acts like a cosine with a higher peak.** In the recorded runs the peak was not tuned again, so a gain of this row may be that of the larger area. It is twice that of the old recipe, whose cosine is multiplied by 100 steps of warm-up, a quarter of the run; this row shortens the warm-up, too. What remains in its favour is practical: the plateau does not depend on when you will stop (Hägele et al. 2024 fit scaling laws this way).
+# Two things stand out. Falling at the end is worth a sixth of the loss. A constant rate must be low to end with little noise, so most of its excess is bias; an early fall leaves noise in flat directions, which hardly decays at the low rate that follows. But *between* cosine and late fall only 3 % are left, once each has its best peak, and the best peaks are in the inverse ratio of the areas. **A late fall acts like a cosine with a higher peak.** In the recorded runs the peak was not tuned again, so a gain of this row may be that of the larger area. It is twice that of the old recipe, whose cosine is multiplied by 100 steps of warm-up, a quarter of the run; this row shortens the warm-up, too. What remains in its favour is practical: the plateau does not depend on when you will stop (Hägele et al. 2024 fit scaling laws this way).
 #
 # ## 4. Which noise levels teach most?
 #
@@ -687,7 +687,7 @@ with more_checks():
 # %% [markdown]
 # Half of the information about the class is gone near $\sigma=1.9$ (question 2). That is almost as large as the step from black, $-1$, to white, $1$. Half of the information survives it, because it is spread over 256 pixels. A blind guess of the class is wrong nine times in ten, so the dots are divided by 0.9. The U-Net, on digits that it has not seen, loses the class at nearly the same levels. (Error rate and entropy are different measures: compare where they rise, not their heights.)
 #
-# So the old recipe trains mostly below the levels that decide the class. Should we move $P$ right onto them, to 0.5? There is an objection: in the speed-run the label is given, and the network has to learn how a seven *looks*. For 8,000 stored pictures that is easy to see as soon as the noise is small, and for a network that must draw new ones it is not. So (8) is a motive, and only an experiment can decide.
+# So the old recipe trains mostly below the levels that decide the class. Should we move $P$ right onto them, to 0.5? There is an objection: in the speed-run the label is given, and the network has to learn how a seven *looks*. For 8,000 stored pictures that is easy to see as soon as the noise is small, and for a network that must draw new ones it is not. So (8) is a reason to try; only an experiment can decide.
 #
 # In the laboratory, with Muon and 200 steps, this helps a great deal.
 #
@@ -816,7 +816,7 @@ labels_row, muon_row = labels_row | same, muon_row | same
 # %% [markdown]
 # **Your turn 7 · the control** *(derive, 5 minutes)*
 #
-# A sceptic says: "It was the higher rate, no clipping of long gradients, and Adam's shorter memory $\beta_2$ that gained; Muon did nothing." Which *one* run would show whether that is so? Write its settings as a dictionary (`{**muon_row, ...}` copies a row and changes entries). Which distance do you expect of it? The row *drop no label* has 0.51, the row *Muon* 0.25.
+# Consider this claim: "It was the higher rate, no clipping of long gradients, and Adam's shorter memory $\beta_2$ that gained; Muon did nothing." Which *one* run would show whether that is so? Write its settings as a dictionary (`{**muon_row, ...}` copies a row and changes entries). Which distance do you expect of it? The row *drop no label* has 0.51, the row *Muon* 0.25.
 
 # %%
 my_control = ...
@@ -843,11 +843,11 @@ draw.rows(
 )
 
 # %% [markdown]
-# Nothing of the gain remains (question 3): in both seeds the control is no better than the row before it. So the settings alone gain nothing. Whether Muon needs them is not tested. Nor is section 2's rival: the control has *one* rate, 0.005, for everything, and AdamW with a second one has not run on the U-Net. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
+# Nothing of the gain remains (question 3): in both seeds the control is no better than the row before it. So the settings alone gain nothing. Whether Muon needs them is not tested. Section 2's rival is untested, too: the control has *one* rate, 0.005, for everything, and AdamW with a second one has not run on the U-Net. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
 #
 # What of the small rows? *Drop no label*, *fall late* and *higher levels* each gained in both seeds, by 0.01 to 0.05. The luck of a difference of two scores is 0.025, the seeds of the old recipe lie 0.127 apart, and section 4 has shown that the sign of *higher levels* may depend on the length of the training. Two seeds cannot prove them, and do not disprove them. To establish a gain of 0.02 at five standard errors, if luck is that of section 1 and scores are independent, takes
 # $$n=2\,\Big(\frac{5\cdot0.018}{0.02}\Big)^2\approx40\ \text{pairs of runs}, \tag{10}$$
-# and more with the luck of training. (This gives the size, no more. Scores far from the floor carry more luck; and recipes that draw from the same noise, as ours do, share most of it.) Near the floor, 0.13, A can hardly tell two recipes apart. Nor may you forget section 1: the table is scored by A, by which the recipes were tuned. Luck and tuning of this kind are worth a few hundredths here, and Muon's gain is 0.26.
+# and more with the luck of training. (This gives the size, no more. Scores far from the floor carry more luck; and recipes that draw from the same noise, as ours do, share most of it.) Near the floor, 0.13, A can hardly tell two recipes apart. Remember section 1, too: the table is scored by A, by which the recipes were tuned. Luck and tuning of this kind are worth a few hundredths here, and Muon's gain is 0.26.
 #
 # So of five ideas in a table in which every row but one improves, **one** is proved for runs of a minute (against AdamW with one rate), one is a placebo, and three are plausible. What did the whole gain? After 180 seconds, by the evaluator that chose nothing:
 

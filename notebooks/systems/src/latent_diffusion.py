@@ -483,7 +483,7 @@ with course.more_checks():
 
 # %% [markdown]
 # The shipped model has the design of your small one, is wider, and was trained for 13 minutes on one and two objects
-# (`genlab train latent_diffusion`). Here are a hundred unselected drawings of it, by your sampler (framed red: a word is wrong; blue: a stroke is broken; what was asked for and what the evaluator read stands below), and then scores for two sets of 64 captions of two objects: one of pairs that occur in training, one of unseen pairs only.
+# (`genlab train latent_diffusion`). Here are a hundred unselected drawings of it, by your sampler (framed red: a word is wrong; blue: a stroke is broken; what was asked for and what the evaluator read is below), and then scores for two sets of 64 captions of two objects: one of pairs that occur in training, one of unseen pairs only.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 g = torch.Generator().manual_seed(7)
@@ -786,7 +786,7 @@ course.solution("ld.bag")
 # **The bill.** A convolution costs (positions) x (channels in) x (channels out) x (kernel size). Channels are up to the designer; what the codec changes is the number of *positions*: from 1,024 to 64, **16 times fewer**. (The numbers of a picture shrink by 12, from 3,072 to 256: that is not what a convolution pays for.)
 #
 # **Your turn 8 · the bill** *(derive, 5 minutes)*. Write the multiply-adds of one picture: `steps` steps at guidance `w`, given the cost of one
-# evaluation of the network and of the decoder. At $w=1$ and at $w=0$ one of the two answers has weight zero. The package does not compute it (your sampler of turn 4 does): do not pay for it.
+# evaluation of the network and of the decoder. At $w=1$ and at $w=0$ one of the two answers has weight zero. The package does not compute it (your sampler of turn 4 does, and wastes the work).
 
 # %%
 def cost(steps, w, unet, decoder): ...
@@ -966,7 +966,7 @@ with course.more_checks():
 #
 # How much of the eight's colour is in the black digit, then? Take 12 noises and eights of all five colours: what moves with the eight's colour is the leak, what stays is not. With guidance 9 about a tenth of it reaches a three, and none a two; with guidance 3 about 1 % at most. Without the control you would have called all of the red a leak.
 #
-# **Is it only the size?** The control gives each finished code the standard deviation that codes have with guidance 3 (Lin et al. 2023, arXiv:2305.08891, section 3.4, rescale in every step). Codes of guidance 3 hardly change by it. Those of guidance 9 get most of their paper back; but their round trip stays well above that of guidance 3, and the three stays red.
+# **Is it only the size?** The control gives each finished code the standard deviation that codes have with guidance 3 (Lin et al. 2023, arXiv:2305.08891, section 3.4, rescale in every step). It hardly changes codes of guidance 3. Those of guidance 9 get most of their white paper back; but their round trip stays well above that of guidance 3, and the three stays red.
 # So size was a large part of the damage, not all. The remedy is less guidance.
 #
 # The round trip reads no caption: a good red three passes where a black one was asked for, and so does any error that survives decoding and encoding unchanged.
@@ -1077,7 +1077,7 @@ for name, row in (("U-Net", "latent_diffusion"), ("DiT", "latent_dit")):
 print("(% of pictures with every word right; parameters with the VAE)")
 
 # %% [markdown]
-# By words the transformer is not worse, with fewer weights. With one training each, a gap of a few points may be the seed's. At $w=3$ its Fréchet distance to real objects (lesson 09) is larger than the U-Net's: 4.9 against 3.9 with one object, again of one training each.
+# Judged by words the transformer is no worse, with fewer weights. With one training each, a gap of a few points may be the seed's. At $w=3$ its Fréchet distance to real objects (lesson 09) is larger than the U-Net's: 4.9 against 3.9 with one object, again of one training each.
 #
 # ## What production systems add
 #
