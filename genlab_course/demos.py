@@ -21,6 +21,7 @@ from typing import Any
 from genlab.files import replace_file
 from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab.zoo import NAMES, WEIGHTS
+from genlab_course.standings import THUMBNAILS
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,6 @@ def _pages(path: Path) -> Iterator[Page]:
 
 
 PAGES = tuple(_pages(Path(__file__).parent / "data" / "demos.toml"))
-THUMBNAILS = Path(__file__).parent / "data" / "thumbnails"
 TEMPLATE = Path(__file__).with_name("demo_pages")
 NAME = "genlab_demo"  # of the template, as Voila knows it
 WIDGETS = ("@jupyter-widgets/jupyterlab-manager", "anywidget", "@voila-dashboards/widgets-manager8")

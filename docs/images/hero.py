@@ -1,4 +1,4 @@
-"""Draw the moving picture of the README from genlab itself: python docs/images/hero.py.
+"""Draw the film of start page and lesson 01 from genlab itself: python docs/images/hero.py.
 
 The five models of lesson 01 learn one ring of points (half a minute), then each turns the same
 number of noise points into samples. A model that needs one evaluation moves each point straight to

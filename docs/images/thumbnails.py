@@ -1,8 +1,8 @@
 """Cut the picture that stands for each notebook: python docs/images/thumbnails.py.
 
 Each was chosen by hand: a part of the source of the cell that shows it, which of the cell's
-pictures it is, and the part of that picture, from left, top to right, bottom. Start page and site
-show them; run this again when a picture has changed.
+pictures it is, and the part of that picture, from left, top to right, bottom. Start page and
+demo index show them; run this again when a picture has changed.
 """
 
 import base64
