@@ -31,7 +31,7 @@ function judged(id, kind, known, given) {
   const words = [given].flat(), listed = kind === "numbers" ? String(given).split(/[,;]/) : words;
   const numeric = kind === "number" || kind === "numbers", values = listed.map((word) => number(String(word)));
   if (!String(given).trim()) return { says: "Give an answer first." };
-  if (numeric && values.some(Number.isNaN)) return { says: `Give ${kind === "number" ? "a number, such as 0.25 or 1/4" : "numbers, with commas between"}.` };
+  if (numeric && values.some(Number.isNaN)) return { says: `Give ${kind === "number" ? "a number with a point, such as 0.25 or 1/4" : "numbers, with commas between"}.` };
   const size = known[0].parts.length;
   if (numeric && values.length !== size) return { says: `Give ${size === 1 ? "one number" : `${size} numbers`}: you gave ${values.length}.` };
   const keys = kind === "word" ? [words[0].trim().toLowerCase()]

@@ -221,7 +221,9 @@ def test_a_kernel_with_the_imports_waits_for_a_page_and_another_for_the_next(tmp
             time.sleep(0.5)
         time.sleep(IDLE + 2)  # it outlives an idle time, and is ready
         (first,) = running.kernels()
-        assert running.ask(PAGE)[0] == 200
+        status, page = running.ask(PAGE)
+        assert status == 200
+        assert ident_of(first) in page, "the page had another"
         gone, _ = psutil.wait_procs([first], timeout=IDLE + 60)
         assert gone, "the page had another: what waits does not end by itself"
         while not any(of_the_modules(kernel.pid) for kernel in running.kernels()):

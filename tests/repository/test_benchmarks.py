@@ -101,6 +101,39 @@ def test_the_laboratory_of_the_speed_run_has_ten_seeds_of_every_training_at_the_
         assert tuned[best] == pytest.approx(min(tuned.values()), rel=0.01)  # Muon's two best tie
 
 
+def test_the_rivals_of_muon_do_what_their_names_say():
+    g, m = torch.randn(2, 8, 4, generator=torch.Generator().manual_seed(0)).unbind()
+    ahead = 0.95 * (0.95 * m + 0.05 * g) + 0.05 * g
+    equal, signs = speedrun.equal_lengths(g, m)[0], speedrun.signs(g, m)[0]
+    for step in (equal, signs):
+        assert step.square().mean().sqrt().item() == pytest.approx(0.2, rel=1e-4)
+        assert torch.equal(step.sign(), ahead.sign())
+    assert torch.allclose(equal / ahead, (equal / ahead)[0, 0])
+    assert signs.abs().unique().numel() == 1
+    assert torch.equal(speedrun.no_average(g, m)[0], speedrun.no_average(g, 5 * m)[0])
+    n = {"muon": lambda net, rule: rule, "adamw": None}
+    rules = {"equal lengths": "equal_lengths", "signs": "signs", "Muon, no average": "no_average"}
+    for name, rule in rules.items():
+        made, rate = speedrun.optimizers_of(n, {"optimizer": name, "rate": 0.01})
+        assert (made(None).__name__, rate) == (rule, 0.01)
+
+
+def test_two_rates_move_the_hidden_matrices_by_their_own():
+    net = torch.nn.Module()
+    net.blocks, net.out = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+    made, peak = speedrun.optimizers_of(
+        {"muon": None, "adamw": None}, {"optimizer": "AdamW, two rates", "rate": 0.01}
+    )
+    old = [p.clone() for p in net.parameters()]
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    for optimizer in made(net):
+        optimizer.param_groups[0]["lr"] = peak
+        optimizer.step()
+    moved = [(a - p).mean().item() for a, p in zip(old, net.parameters(), strict=True)]
+    assert moved == pytest.approx([0.01, 0.04, 0.04, 0.04], rel=1e-3)
+
+
 def test_the_laboratory_is_trained_by_the_cells_of_the_notebook():
     torch.set_default_dtype(torch.float32)
     names = speedrun.of_notebook()

@@ -451,7 +451,7 @@ function render({ model, el }) {
     save.hidden = true;
     times.length = 0;
     root.dataset.state = "training";
-    hint.textContent = "Five machines learn it. Grey: your line.";
+    hint.textContent = "Five machines learn it. Grey: the shape.";
     const shape = along(strokes), text = `const normals = ${normals};\n(${machines})(normals).work(self);`;
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     for (const kind of KINDS) {

@@ -70,7 +70,7 @@ draw.rows(
 #
 # 1. Two hundred *perfect* generators each draw 1,000 real digits, and an evaluator scores them. By how many per cent does the luckiest of them beat the average score?
 # 2. Noise of standard deviation $\sigma$ is added to a digit whose pixels lie in $[-1,1]$. At which $\sigma$ is half of the information about its *class*, which of the ten digits it is, gone?
-# 3. One row of our table changes the optimiser from AdamW to Muon, and three other settings along with it. The distance falls by half. How much of this gain would you credit to the three other settings, in per cent? (Below 0, if they do harm.)
+# 3. One row of our table changes the optimiser from AdamW to Muon, and three other settings along with it. The score, a distance, falls by half. How much of this gain would you credit to the three other settings, in per cent? (Below 0, if they do harm.)
 
 # %%
 course.exercise("speed.predict-luck", ...)  # a number of per cent
@@ -189,7 +189,7 @@ check_range(
 #
 # A case to try by hand: $G=\binom{2\;\;1}{1\;\;2}$ has the singular values 3 and 1, and $UV^\top$ is the identity. The descent along it is $2+2=4=3+1$. A step along $G$ itself, shrunk to spectral norm 1, gives $\tfrac{10}3$. A step along the signs of the entries, Adam's first step, gives 3.
 #
-# How far ahead is (2) for real gradients? We take those of a $3\times3$ convolution in the middle of the shipped U-Net, on two batches of 64 digits, as matrices of 48 rows and 432 columns. The left side of the check computes (2) without a decomposition, as $(GG^\top)^{-1/2}G$. How close would the step along the signs come?
+# How far ahead is (2) for real gradients? We take those of a $3\times3$ convolution in the middle of the shipped U-Net, on two batches of 64 digits, as matrices of 48 rows and 432 columns. The left side of the check computes (2) without an SVD of $G$, as $(GG^\top)^{-1/2}G$. How close would the step along the signs come?
 
 # %% jupyter={"source_hidden": true}
 unet = load_model("mnist16_diffusion", dtype=torch.float32).train().requires_grad_(True)
@@ -506,7 +506,7 @@ paired("  AdamW after 400 steps ", recorded("Muon", 200), recorded("AdamW", 400)
 #
 # The other rows take Muon apart. A step of the same root mean square along the averaged gradient (*equal lengths*) or along its *signs* is no better than AdamW with one rate, so the size of the step does not explain the gain. The average over 20 steps is not either: without it, Muon is better still in nine seeds of ten.
 #
-# And in the laboratory a step of Muon is expensive. Give AdamW twice as many steps, about what the clock would allow, and even with one rate it comes within a tenth of the lead. **Which optimiser is better depends on how each was tuned, and on what a step of each costs.**
+# And in the laboratory a step of Muon is expensive. Give AdamW twice as many steps, about what the clock would allow, and even with one rate nine tenths of Muon's lead are gone. **Which optimiser is better depends on how each was tuned, and on what a step of each costs.**
 #
 # **Step 7. What does it cost?** A product of a $p\times q$ and a $q\times r$ matrix takes $2pqr$ operations. To train a layer with an $m\times n$ matrix, each row of its input takes three products with it: one forward, one for the gradient of the weights, one for that of the input, $6mn$ in all. Newton-Schulz iteration does not see the rows of the batch. So its relative price falls with their number: in the laboratory, with 64 rows and $m=n=128$, it does ten times the work of the layer. (The clock says less, since small products are not what takes the time there.)
 #
