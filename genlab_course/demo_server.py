@@ -6,6 +6,7 @@ first bytes as a number of offsets, up to 10^18 of them), and no page starts one
 A kernel waits for the next page with the imports that take most of the time in which a page opens.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
@@ -74,6 +75,8 @@ class FewKernels(AsyncMappingKernelManager):
                 del self.waiting[ident]
                 IOLoop.current().call_later(AGAIN, self.prepare)
                 if await self.is_alive(ident):
+                    given: Any = self.get_kernel(ident)
+                    given.last_activity = datetime.now(UTC)  # it has been idle for long
                     return ident
         ident = self.new_kernel_id()
         self.starting.add(ident)
