@@ -159,8 +159,11 @@ def weighted_by_squares(gamma, c, loss, error):
 
 
 def summed_squares_without_errors(gamma, c, loss, error):
-    floor, k, _ = fit_at(gamma, c, loss, error)
-    return floor, k, ((loss - floor - k * c**-gamma) ** 2).sum()
+    x = c**-gamma
+    k, floor = np.polyfit(x, loss, 1, w=1 / error)
+    if floor < 0:
+        floor, k = 0.0, (x * loss / error**2).sum() / (x**2 / error**2).sum()
+    return floor, k, ((loss - floor - k * x) ** 2).sum()
 
 
 FIT = Exercise(
@@ -240,7 +243,9 @@ def average(chi2: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def forgot_the_half(chi2, predicted):
-    return average(2 * chi2, predicted)
+    weight = torch.exp(-chi2) / torch.exp(-chi2).sum()
+    mean = (weight * predicted).sum()
+    return mean, (weight * (predicted - mean) ** 2).sum().sqrt()
 
 
 def counted_all_alike(chi2, predicted):
@@ -248,16 +253,21 @@ def counted_all_alike(chi2, predicted):
 
 
 def turned_the_sign_round(chi2, predicted):
-    return average(-chi2, predicted)
+    weight = torch.exp(chi2 / 2) / torch.exp(chi2 / 2).sum()
+    mean = (weight * predicted).sum()
+    return mean, (weight * (predicted - mean) ** 2).sum().sqrt()
 
 
 def weighted_by_one_over_chi_squared(chi2, predicted):
-    return average(2 * chi2.log(), predicted)
+    weight = (1 / chi2) / (1 / chi2).sum()
+    mean = (weight * predicted).sum()
+    return mean, (weight * (predicted - mean) ** 2).sum().sqrt()
 
 
 def gave_the_variance(chi2, predicted):
-    mean, std = average(chi2, predicted)
-    return mean, std**2
+    weight = torch.exp(-chi2 / 2) / torch.exp(-chi2 / 2).sum()
+    mean = (weight * predicted).sum()
+    return mean, (weight * (predicted - mean) ** 2).sum()
 
 
 def took_the_best_law_only(chi2, predicted):

@@ -119,7 +119,11 @@ def variance_grows_by_what_is_seen(x0, x_t, k, betas):
 
 
 def weights_swapped(x0, x_t, k, betas):
-    return posterior(x_t, x0, k, betas)  # <-
+    alphas_bar = (1 - betas).cumprod(0)
+    before = alphas_bar[k - 1] if k > 0 else torch.ones_like(betas[0])
+    of_x0, of_x_t = (1 - betas[k]).sqrt() * (1 - before), before.sqrt() * betas[k]  # <-
+    var = 1 - alphas_bar[k]
+    return (of_x0 * x0 + of_x_t * x_t) / var, (1 - before) / var * betas[k]
 
 
 def variance_of_the_forward_step(x0, x_t, k, betas):

@@ -240,13 +240,32 @@ def hooked_the_first_layer(network, draw):
 
 
 def took_rows_for_calls(network, draw):
-    _, rows = counted(network, draw)
-    return rows, rows
+    seen: dict[nn.Module, list[Tensor]] = {}
+
+    def note(layer, inputs):
+        seen.setdefault(layer, []).append(inputs[0])
+
+    hooks = [m.register_forward_pre_hook(note) for m in network.modules() if list(m.parameters())]
+    draw()
+    for hook in hooks:
+        hook.remove()
+    x = torch.cat(max(seen.values(), key=len))
+    return len(x), len(x)
 
 
 def took_the_rows_of_one_call(network, draw):
-    calls, rows = counted(network, draw)
-    return calls, rows // calls
+    calls, rows = Counter[nn.Module](), Counter[nn.Module]()
+
+    def note(layer, inputs):
+        calls[layer] += 1
+        rows[layer] = len(inputs[0])
+
+    hooks = [m.register_forward_pre_hook(note) for m in network.modules() if list(m.parameters())]
+    draw()
+    for hook in hooks:
+        hook.remove()
+    busiest = max(calls, key=lambda layer: calls[layer])
+    return calls[busiest], rows[busiest]
 
 
 def took_the_last_call_for_all(network, draw):
