@@ -21,10 +21,10 @@ import nbformat
 import printed
 
 from genlab.map import FAMILIES, LESSONS, SYSTEMS, lit
+from genlab_course import standings
 from genlab_course.checks import CheckFailed, check
 from genlab_course.grading import all_exercises, find_exercise
 from genlab_course.places import key_of
-from genlab_course.standings import asked
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = dict(
@@ -34,8 +34,15 @@ SAID = {
     "autoregressive": "autoregressive", "flow": "flows", "latent": "latent variables",
     "adversarial": "adversarial", "score": "scores and diffusion",
 }  # fmt: skip
+ALL = ("map",)  # the colour of what is about all five
 LANES, BANK, WIDE = (10, 26, 42, 58, 74), 116, 140  # where strands run and stations stand, pixels
 NEEDS = re.compile(r"You\s+(?:also\s+)?need\s+(.*?)(?:;|\.\s|\.$|\n\n|$)", re.DOTALL)
+
+
+@cache
+def asked():
+    """Return what each notebook asks, by its key; read once."""
+    return standings.asked()
 
 
 @cache
@@ -79,11 +86,21 @@ def judged_here(key, row, answers):
     return [*tasks, *(f"quiz.{shown}.{n}" for n in range(1, len(row.quiz) + 1))]
 
 
+def families(key):
+    """Return the names of the families that a lesson "04" or a lab is about, or `ALL`.
+
+    >>> families("04"), families("flow_matching"), families("15")
+    (('flow',), ('flow', 'score'), ('map',))
+    """
+    found = lit(int(key) if key.isdigit() else key)
+    return ALL if found == FAMILIES else tuple(NAMES[family] for family in found)
+
+
 def stop(key, row, href, answers):
     """Return one link of the river: where it leads, what it takes, what it needs."""
     lessons, links = needs(head(row.name))
-    families = lit(int(key) if key.isdigit() else key)
-    about = "all five" if families == FAMILIES else ", ".join(SAID[NAMES[f]] for f in families)
+    colours = families(key)
+    about = "all five" if colours == ALL else ", ".join(SAID[family] for family in colours)
     named = [f"{n:02d}" for n in lessons] + [asked()[link].title for link in links]
     parts = [time(row.minutes), f"needs {', '.join(named)}" if named else "needs no lesson", about]
     if not key.isdigit():
@@ -93,7 +110,6 @@ def stop(key, row, href, answers):
     shown = f"<b>{number}</b> " if number else ""
     ids = html.escape(json.dumps(judged_here(key, row, answers)))
     said = " ".join(f"<span>{html.escape(part)}</span>" for part in parts)
-    colours = [NAMES[f] for f in families] if families != FAMILIES else ["map"]
     second = f' data-second="{colours[1]}"' if len(colours) > 1 else ""
     return (
         f'<a href="{href}" data-asks="{ids}" data-family="{colours[0]}"{second}>'

@@ -34,7 +34,7 @@ from pygments.formatters import HtmlFormatter
 
 from genlab.map import FRONTIER
 from genlab_course import questions
-from genlab_course.demos import PAGES
+from genlab_course.places import key_of
 from genlab_course.start_page import HERO, slug
 from genlab_course.widgets import living
 from genlab_course.widgets.explorer import caption
@@ -42,6 +42,7 @@ from genlab_course.widgets.explorer import caption
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = f"https://github.com/{slug()}/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
+NO_NOTEBOOK = ("", "index", *DOCUMENTS)  # names of pages
 DOTS = re.compile(r" ?(?:in place of the dots )?and run the cell(?=\. Each one is shown)")
 HERE = re.compile(r", or \[read it on the site\]\([^)]*\)")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
@@ -200,11 +201,6 @@ def opened(cell):
     return above
 
 
-def folds(cell):
-    """Whether all of a cell's code is folded."""
-    return opened(cell) == 0
-
-
 def open_code(cell):
     """Return the part of a cell's code that stands open."""
     return "\n".join(cell.source.splitlines()[: opened(cell)]).strip("\n")
@@ -278,7 +274,8 @@ def gathered(cells):
     """Join folded code that shows nothing to the folded code behind it: one mark for all."""
     kept = []
     for cell in cells:
-        folded = cell.cell_type == "code" and folds(cell) and not cell.metadata.get("shown_alone")
+        alone = cell.metadata.get("shown_alone")
+        folded = cell.cell_type == "code" and not alone and opened(cell) == 0
         before = kept[-1] if kept else None
         if folded and before and before.metadata.get("joins"):
             cell.source = f"{before.source}\n\n\n{cell.source}"
@@ -492,36 +489,24 @@ def placed(text):
 
 
 TEXT_WIDTH = 660  # pixels of a picture that still goes into the column of text
-NEUTRAL = "map"
-FAMILIES = {  # whose colour is the accent of a page; docs/site/site.css has the colours
-    "autoregressive": ("02", "language_model", "discrete_and_parallel", "predict_the_large_run"),
-    "flow": ("04", "flow_density_estimator"),
-    "latent": ("05", "06"),
-    "adversarial": ("07", "08", "stylegan"),
-    "score": ("10", "11", "12", "13", "14", "glide", "latent_diffusion", "text_to_video",
-              "few_step", "flow_matching", "speedrun"),
-}  # fmt: skip
-SAID = {
-    "autoregressive": "autoregressive models", "flow": "flows", "latent": "latent variables",
-    "adversarial": "adversarial models", "score": "energies, scores and diffusion", NEUTRAL: "",
-}  # fmt: skip
 
 
-def family_of(name):
-    """Return the family of a page by its name, that of its notebook for a solution."""
-    key = name.removeprefix("solution_")
-    return next((f for f, starts in FAMILIES.items() if key.startswith(starts)), NEUTRAL)
+def families_of(name):
+    """Return the families that a page is about, as the river has them; that of a solution's too."""
+    if name in NO_NOTEBOOK:
+        return river.ALL
+    return river.families(key_of(name.removeprefix("solution_")))
 
 
 def eyebrow(name):
     """Return the line above a title: what kind of page it is, and of which family."""
     key = name.removeprefix("solution_")
-    if name in ("", "index", *DOCUMENTS):
+    if name in NO_NOTEBOOK:
         return ""
     kind = f"Lesson {key[:2]}" if key[:2].isdigit() else "Frontier" if key in FRONTIER else "Lab"
     parts = [kind, "solutions"] if key != name else [kind]
-    said = " · ".join([*parts, *filter(None, [SAID[family_of(name)]])])
-    return f'<p class="eyebrow">{said}</p>'
+    about = ", ".join(river.SAID[family] for family in families_of(name) if family in river.SAID)
+    return f'<p class="eyebrow">{" · ".join([*parts, about] if about else parts)}</p>'
 
 
 RIVER = '<link rel="stylesheet" href="river.css"><script src="river.js" defer></script>'
@@ -535,7 +520,7 @@ def page(title, body, links="", name=""):
     runs = re.sub(r"<p><em>(Open in <a .*?)</em></p>", r'<p class="run">\1</p>', body, count=1)
     kind = "landing" if wide else "page with-contents" if listed else "page"
     return (
-        f'<!DOCTYPE html>\n<html lang="en" data-family="{family_of(name)}" '
+        f'<!DOCTYPE html>\n<html lang="en" data-family="{families_of(name)[0]}" '
         f'data-page="{name}"><head>'
         f'<meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -566,13 +551,10 @@ def sections(title, href, body):
 def found_notebooks():
     """Yield (title, name of the page, path) of every notebook, the solutions last."""
     titles = {}
-    for row in PAGES:
-        pattern = f"{row.name}_*.ipynb" if isinstance(row.key, int) else f"systems/{row.name}.ipynb"
-        for path in sorted((ROOT / "notebooks").glob(pattern)):
-            titles[path.stem] = row.title
-            yield row.title, path.stem, path
-    for name, (title, _) in FRONTIER.items():
-        yield title, name, ROOT / f"notebooks/frontier/{name}.ipynb"
+    for row in river.asked().values():
+        path = ROOT / "notebooks" / row.name
+        titles[path.stem] = row.title
+        yield row.title, path.stem, path
     for path in sorted((ROOT / "notebooks/solutions").glob("*.ipynb")):
         yield f"Solutions: {titles[path.stem]}", f"solution_{path.stem}", path
 

@@ -4,16 +4,15 @@
 commit it.
 """
 
-import importlib.util
 import io
 import os
-import sys
 
 import ipywidgets
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from scipy.ndimage import gaussian_filter
+from scripts import script
 
 from genlab_course.widgets import explore
 from tests.browser import lab
@@ -26,12 +25,7 @@ DOCS = lab.ROOT / "docs"
 @pytest.fixture(scope="module")
 def site():
     """docs/site.py, as a module."""
-    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
-    sys.path.append(str(DOCS))
-    spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+    return script("site")
 
 
 @pytest.fixture
@@ -189,9 +183,7 @@ def test_on_paper_no_formula_is_cut_answers_are_open_and_films_rest(site, offlin
 
 
 def test_a_widget_that_needs_a_kernel_is_a_flip_book(site, offline, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    import flipbooks
-
+    flipbooks = script("flipbooks")
     figure, axes = plt.subplots(figsize=(4, 2))
     (line,) = axes.plot([0, 1], [0, 1])
 

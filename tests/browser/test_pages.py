@@ -1,31 +1,16 @@
 """The pages of the site as a reader meets them: what is answered in them, and how they are set."""
 
-import importlib.util
 import io
 import re
-import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from scripts import script
 
 from genlab_course.grading import all_exercises, assess
-from tests.browser import lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-DOCS = lab.ROOT / "docs"
-
-
-def module(name):
-    """Return a script of docs, as a module."""
-    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
-    if str(DOCS) not in sys.path:
-        sys.path.append(str(DOCS))  # at the end: its site.py is not Python's
-    spec = importlib.util.spec_from_file_location(f"{name}_of_docs", DOCS / f"{name}.py")
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
 
 NINE = {  # the notebooks of the standard; a rebuilt page is struck from LATER and comes here
     "02_autoregressive", "12_diffusion_i", "15_four_paradigm_landscape", "latent_diffusion",
@@ -44,7 +29,7 @@ LATER = {  # not yet
 def folder(browser, tmp_path_factory):
     """The site of the nine notebooks."""
     folder = tmp_path_factory.mktemp("pages")
-    site = module("site")
+    site = script("site")
     rows = list(site.found_notebooks())
     assert {name for _, name, _ in rows if not name.startswith("solution_")} == NINE | LATER
     site.write_site(folder, [row for row in rows if row[1] in NINE], ("cheatsheet",))
@@ -156,7 +141,7 @@ def test_the_sheet_has_two_pages_and_a_book_leads_from_chapter_to_chapter(folder
     reader.goto((folder / "cheatsheet.html").as_uri())
     reader.evaluate("() => document.fonts.ready")
     assert pages_of(reader.pdf(prefer_css_page_size=True)) == 2
-    book = module("book")
+    book = script("book")
     path = book.bound(folder, [("12", "12_diffusion_i"), ("Sheet", "cheatsheet")])
     text = path.read_text(encoding="utf-8")
     ids = set(re.findall(r'\bid="([^"]*)"', text))
@@ -226,7 +211,7 @@ def as_written(answer):
 
 
 def test_a_page_judges_every_number_and_choice_as_the_course_does(folder, reader):
-    here = module("in_page")
+    here = script("in_page")
     asked, expected = [], []
     for task in all_exercises():
         kind = here.kind(task)

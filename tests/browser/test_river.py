@@ -5,9 +5,9 @@ import re
 from itertools import pairwise
 
 import pytest
+from scripts import script
 
 from genlab.map import FRONTIER, LESSONS, SYSTEMS, lit
-from tests.browser.test_pages import module
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LINKS = """() => [...document.querySelectorAll("main a")].map((a) => a.getAttribute("href"))
@@ -26,7 +26,7 @@ ENDS = """() => [...document.querySelectorAll(".river .strand.on")].map((path) =
 @pytest.fixture(scope="module")
 def first(browser, tmp_path_factory):
     """The first page of the whole course in a window, and what went wrong in it."""
-    folder, site = tmp_path_factory.mktemp("river"), module("site")
+    folder, site = tmp_path_factory.mktemp("river"), script("site")
     rows = list(site.found_notebooks())
     site.copy_assets(folder)
     (folder / "index.html").write_text(site.landing(rows), encoding="utf-8")

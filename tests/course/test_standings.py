@@ -1,15 +1,14 @@
 """How far one is, lesson by lesson, and the cards that say so."""
 
-import importlib.util
-
 import pytest
+from scripts import script
 
 import genlab_course as course
 from genlab_course.answers import record
 from genlab_course.copies import as_bytes, prepare
 from genlab_course.exercises.lesson_15 import CLINIC
 from genlab_course.grading import all_exercises
-from genlab_course.places import NOTEBOOKS, key_of, shipped
+from genlab_course.places import key_of, shipped
 from genlab_course.standings import THUMBNAILS, Standing, asked, standings, table
 
 
@@ -66,11 +65,7 @@ def test_the_page_says_what_is_done_and_what_is_next(mine_start):
 
 
 def test_each_notebook_has_a_thumbnail_that_can_be_cut_again():
-    spec = importlib.util.spec_from_file_location(
-        "thumbnails", NOTEBOOKS.parent / "docs/images/thumbnails.py"
-    )
-    thumbnails = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(thumbnails)
+    thumbnails = script("images/thumbnails")
     paths = {key_of(name): path for name, path in shipped().items()}
     assert set(paths) == set(thumbnails.CHOSEN) == {p.stem for p in THUMBNAILS.iterdir()}
     for key, path in paths.items():

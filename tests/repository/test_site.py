@@ -4,29 +4,25 @@ import base64
 import contextlib
 import doctest
 import html
-import importlib.util
 import inspect
 import io
 import json
 import re
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from PIL import Image
+from scripts import DOCS, script
 
+from genlab.map import FAMILIES, lit
 from genlab_course import check, check_close_mc, check_range, widgets
+from genlab_course.demos import PAGES
 from genlab_course.grading import find_exercise
+from genlab_course.places import key_of
 
-pytest.importorskip("math_core", reason="the extra 'site' is not installed")
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-sys.path.append(str(DOCS))  # at the end: this "site" is not Python's
-spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
-site = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(site)
+site = script("site")
 night, printed = site.night, site.printed
 NAMES = {name for _, name, _ in site.found_notebooks()} | set(site.DOCUMENTS) | {"index"}
 
@@ -133,7 +129,7 @@ def test_a_page_lists_its_sections_and_leads_to_its_neighbours(folder):
 
 
 def test_what_a_station_needs_is_read_from_the_head_of_its_notebook():
-    assert doctest.testmod(site.river) == (0, 2)  # failed, tried
+    assert doctest.testmod(site.river) == (0, 3)  # failed, tried
     assert site.river.needs(site.river.head("14_score_sdes.ipynb"))[0] == [4, 11, 12, 13]
     needed = site.river.needs(site.river.head("frontier/few_step.ipynb"))
     assert needed == ([9], ["flow_matching"])
@@ -227,20 +223,20 @@ def test_code_that_only_checks_or_draws_is_folded_and_code_that_teaches_is_not()
     def cell(source):
         return nbformat.v4.new_code_cell(source)
 
-    assert site.folds(cell('check("a", 1, 1)'))
-    assert site.folds(cell("figure, axes = plt.subplots()\naxes.plot(x)"))
-    assert not site.folds(cell("x = torch.randn(3)\nloss = (x**2).mean()"))
+    assert not site.opened(cell('check("a", 1, 1)'))
+    assert not site.opened(cell("figure, axes = plt.subplots()\naxes.plot(x)"))
+    assert site.opened(cell("x = torch.randn(3)\nloss = (x**2).mean()"))
     both = cell("def loss(x):\n    return x\n\n\none = 1\ncheck('a', loss(one), 1)")
     assert site.open_code(both) == "def loss(x):\n    return x\n\n\none = 1"
     assert site.folded_code(both) == "check('a', loss(one), 1)"
     again = cell("check('a', 1, 1)\n\n\ndef loss(x):\n    return x")
     assert site.folded_code(again) == ""
-    assert not site.folds(cell("x_5 = ...\ncourse.exercise('12.shortcut', x_5)"))
+    assert site.opened(cell("x_5 = ...\ncourse.exercise('12.shortcut', x_5)"))
     hidden, open_ = cell("x = 1"), cell("check('a', x, 1)")
     hidden.metadata["jupyter"] = {"source_hidden": True}
     (both,) = site.gathered([hidden, open_])
     assert both.source == "x = 1\n\n\ncheck('a', x, 1)"
-    assert site.folds(both)
+    assert not site.opened(both)
 
 
 def test_by_night_a_plot_is_turned_and_the_digits_in_it_are_not():
@@ -367,12 +363,23 @@ def test_the_last_page_of_each_kind_leads_to_the_first_page():
     assert "Solutions: " not in first
 
 
+def test_a_page_has_the_colour_and_the_families_of_its_station_in_the_river():
+    short = ("autoregressive", "flow", "latent", "adversarial", "score")
+    for _, name, _ in site.found_notebooks():
+        key = key_of(name.removeprefix("solution_"))
+        about = lit(int(key) if key.isdigit() else key)
+        text = site.page("title", "", name=name)
+        colour = "map" if about == FAMILIES else short[FAMILIES.index(about[0])]
+        assert f'data-family="{colour}"' in text, name
+        (eyebrow,) = re.findall(r'<p class="eyebrow">(.*)</p>', text)
+        said = eyebrow.split(" · ")[-1].split(", ") if colour != "map" else []
+        assert len(said) == len(about) or colour == "map", eyebrow
+
+
 def test_every_widget_of_the_notebooks_that_waits_on_its_demo_page_has_a_flip_book():
-    spec = importlib.util.spec_from_file_location("flipbooks", DOCS / "flipbooks.py")
-    books = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(books)
+    books = script("flipbooks")
     code = "\n".join(p.read_text(encoding="utf-8") for p in DOCS.parent.glob("notebooks/src/*.py"))
-    waiting = [d.code for page in site.PAGES for d in page.demos if "widgets.later(" in d.code]
+    waiting = [d.code for page in PAGES for d in page.demos if "widgets.later(" in d.code]
     made = [re.search(r"widgets\.later\(.*, (\S+)\)$", code)[1] for code in waiting]
     assert sorted(made) == sorted(books.LATER)
     for name, call in books.LATER.items():
