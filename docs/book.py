@@ -50,6 +50,7 @@ def chapter(name, text, names):
 
     body = re.sub(r'\bid="([^"]*)"', rf'id="{name}--\1"', body)
     body = re.sub(r'href="([^"]*)"', leads, body)
+    body = body.replace("url(#", f"url(#{name}--")  # of a figure that is drawn
     family = re.search(r'data-family="([^"]*)"', text)[1]
     return f'<main class="chapter" id="{name}" data-family="{family}">{body}</main>'
 

@@ -3,9 +3,13 @@
 By night a plot's white ground turns dark and its lines light (`filter: invert`, hues kept). A
 digit, a photograph or a map of colours in it must not be turned: a white digit on black would
 become a black one on white. Those parts are the full rectangles of many levels.
+
+A figure that is drawn, an SVG whose colours are variables, needs no filter: its variables get
+other values by night.
 """
 
 import io
+import re
 
 import numpy as np
 from PIL import Image
@@ -102,3 +106,21 @@ def marks(file):
         return ""
     said = ";".join(",".join(f"{edge:.4f}" for edge in part) for part in parts)
     return f' data-night="{said}"'
+
+
+VARIABLE = re.compile(r"var\(--(c-[0-9a-f]{6}), (#[0-9a-f]{6})\)")
+TURNED = "oklch(from {} min(0.9, calc(1.05 - 0.86 * l + 2 * c)) c h)"  # pale dark, dark pale
+
+
+def colours(texts):
+    """Return styles that give each colour drawn in some pages another by night.
+
+    What is light becomes dark and what is dark light, in its hue; the lively ones stay light. The
+    colours with names have theirs in docs/site/site.css.
+    """
+    found = sorted({pair for text in texts for pair in VARIABLE.findall(text)})
+    set_ = "".join(f" --{name}: {TURNED.format(colour)};" for name, colour in found)
+    return (
+        "@media screen and (prefers-color-scheme: dark) {\n"
+        f"@supports (color: oklch(from red l c h)) {{ :root {{{set_} }} }}\n}}"
+    )

@@ -34,6 +34,7 @@ from pygments.formatters import HtmlFormatter
 
 from genlab.map import FRONTIER
 from genlab_course import questions
+from genlab_course.figures import vector
 from genlab_course.places import key_of
 from genlab_course.start_page import HERO, slug
 from genlab_course.widgets import living
@@ -406,6 +407,8 @@ def shown_otherwise(cell, output, number, books, asked):
         output["data"] = nbformat.from_dict({"text/html": shown})
         if CALL.fullmatch(cell.source.strip()):
             cell.metadata["shown_alone"] = True
+    elif vector.MIME in data:
+        data["text/html"] = f'<div class="drawn">{data[vector.MIME]}</div>'
     elif "image/png" in data and words and not words.startswith("<"):
         about.setdefault("image/png", {})["alt"] = words
     elif "text/markdown" in data:  # not part of the outline
@@ -485,7 +488,7 @@ def placed(text):
         named = tag.replace('class="', 'class="wide ', 1)
         return named if named != tag else tag.replace("<img ", '<img class="wide" ', 1)
 
-    return re.sub(r'<img [^>]*?width="(\d+)"', place_of, text)
+    return re.sub(r'<(?:img|svg class="figure") [^>]*?width="(\d+)"', place_of, text)
 
 
 TEXT_WIDTH = 660  # pixels of a picture that still goes into the column of text
@@ -559,15 +562,19 @@ def found_notebooks():
         yield f"Solutions: {titles[path.stem]}", f"solution_{path.stem}", path
 
 
-def copy_assets(folder):
-    """Put styles, script, hero, networks and the font of the formulas beside the pages."""
-    day, night = (
+def copy_assets(folder, bodies=()):
+    """Put styles, script, hero, networks and the font of the formulas beside the pages.
+
+    The styles have the colours by night of all that is drawn in the bodies of the pages.
+    """
+    day, dark = (
         HtmlFormatter(style=s, nobackground=True).get_style_defs(".highlight")
         for s in ("friendly", "github-dark")
     )
-    night = f"@media (prefers-color-scheme: dark) {{\n{night}\n}}"
+    dark = f"@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+    drawn = night.colours(bodies)
     styles = (ASSETS / "site.css").read_text(encoding="utf-8")
-    (folder / "site.css").write_text("\n".join((styles, day, night)), encoding="utf-8")
+    (folder / "site.css").write_text("\n".join((styles, day, dark, drawn)), encoding="utf-8")
     for path in (
         ASSETS / "math.css",
         ASSETS / "page.js",
@@ -644,7 +651,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None, answers=True)
     for k, (title, name, _, body) in enumerate(pages):
         text = beside(page(title, placed(body), ways(pages, k), name), name, folder)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    copy_assets(folder)
+    copy_assets(folder, [body for *_, body in pages])
     table = [part for t, n, _, b in pages for part in sections(t, f"{n}.html", b)]
     (folder / "pages.js").write_text(f"const PAGES = {json.dumps(table)};\n", encoding="utf-8")
     (folder / "index.html").write_text(landing(pages, answers), encoding="utf-8")

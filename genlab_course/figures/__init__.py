@@ -9,8 +9,9 @@ import io
 import os
 import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -26,11 +27,13 @@ from PIL import Image
 
 from genlab.map import FAMILIES, FRONTIER, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
+from genlab_course.figures import vector
 from genlab_course.start_page import HERO, HERO_ALT
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222")
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = OKABE_ITO
 
+FEW = 4096  # colours of a plot; a photograph has more
 STYLE = Path(__file__).parents[1] / "data" / "figures.mplstyle"
 
 
@@ -82,11 +85,20 @@ def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: s
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Display a figure sharp on any screen (160 dpi, shown at 80) with its alt text; close it."""
+    """Display a figure sharp on any screen (160 dpi, shown at 80) with its alt text; close it.
+
+    Beside the picture the notebook keeps the figure as SVG (genlab_course.figures.vector), for a
+    page that gives it its own colours and letters.
+    """
     buffer = io.BytesIO()
     width = figure.get_figwidth()
-    _frame(figure, round(160 * width)).save(buffer, "PNG")  # without alpha, a tenth smaller
-    _display(buffer.getvalue(), "image/png", round(80 * width), alt)
+    picture = _frame(figure, round(160 * width))  # without alpha, a tenth smaller
+    if picture.getcolors(FEW):  # a plot, and no photograph: half as large, and looks the same
+        picture = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    picture.save(buffer, "PNG")
+    drawn = vector.svg(figure, alt)
+    also = {vector.MIME: drawn} if len(drawn) < vector.MOST else {}
+    _display(buffer.getvalue(), "image/png", round(80 * width), alt, also)
 
 
 def hero() -> None:
@@ -136,10 +148,12 @@ def _frame(frame: Any, width: int) -> Image.Image:
     return Image.fromarray(large)
 
 
-def _display(data: bytes, kind: str, width: int, alt: str) -> None:
+def _display(
+    data: bytes, kind: str, width: int, alt: str, also: Mapping[str, str] = MappingProxyType({})
+) -> None:
     if not alt.strip():
         raise ValueError("alt must say in a sentence what the picture shows, got nothing")
-    shown = {kind: base64.b64encode(data).decode(), "text/plain": alt}
+    shown = {kind: base64.b64encode(data).decode(), "text/plain": alt, **also}
     display(shown, metadata={kind: {"width": width, "alt": alt}}, raw=True)
 
 

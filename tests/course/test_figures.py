@@ -61,7 +61,8 @@ def test_a_figure_is_shown_at_twice_its_size_with_its_words(displayed):
     course.show(plt.figure(figsize=(4, 2)), alt="an empty page")
     ((data, metadata),) = displayed
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-    assert (picture.format, picture.mode) == ("PNG", "RGB")
+    assert (picture.format, picture.mode) == ("PNG", "P")  # few colours, and half as large
+    assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     assert picture.width == 2 * metadata["image/png"]["width"] == 640
     assert data["text/plain"] == metadata["image/png"]["alt"] == "an empty page"
     assert plt.get_fignums() == []

@@ -32,6 +32,7 @@ MEASURED = "notebook measurements"  # the property that carries them from a work
 SEVERAL = 3  # notebooks from which on a warm process is worth its imports
 WARM = pytest.StashKey[bool]()
 
+PICTURES = ("image/gif", "image/webp", "application/vnd.genlab.figure+svg")  # nbval skips a PNG
 CAPTURED = ("stream", "display_data", "execute_result", "clear_output", "update_display_data")
 DISPLAYS = ("stream", "display_data", "execute_result", "error")
 
@@ -130,7 +131,7 @@ class Notebook(IPyNbFile):
         """Start the kernel in the notebook's own folder."""
         seconds = self.config.option.nbval_kernel_startup_timeout
         self.kernel = Kernel(str(self.path.parent), seconds, self.config.stash[WARM])
-        self.skip_compare = (*self.skip_compare, "image/gif", "image/webp")  # as nbval skips a PNG
+        self.skip_compare = (*self.skip_compare, *PICTURES)
         self.setup_sanitize_files()
 
     def get_kernel_message(self, timeout=None, stream="iopub"):
