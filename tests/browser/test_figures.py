@@ -10,6 +10,7 @@ from genlab_course import figures
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+NAME = "03_maximum_likelihood_and_kl"  # of a page that the map knows
 SEEN = """() => {
     const style = getComputedStyle, figure = document.querySelector(".figure");
     const [ground] = figure.querySelectorAll("path"), body = style(document.body);
@@ -42,9 +43,9 @@ def page(browser, tmp_path_factory):
     cell = nbformat.v4.new_code_cell("course.show(figure, alt)", outputs=[output])
     title = nbformat.v4.new_markdown_cell("# One figure")
     nbformat.write(nbformat.v4.new_notebook(cells=[title, cell]), folder / "one.ipynb")
-    script("site").write_site(folder, [("One figure", "one", folder / "one.ipynb")], ())
+    script("site").write_site(folder, [("One figure", NAME, folder / "one.ipynb")], ())
     page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.goto((folder / "one.html").as_uri())
+    page.goto((folder / f"{NAME}.html").as_uri())
     yield page
     page.close()
 
