@@ -107,6 +107,7 @@ LABS = {  # labs and frontier notebooks whose exercises begin with a shorter wor
 # ids never given again
 RETIRED = (
     "02.leaks", "02.perplexity",
+    "03.nll-from-counts", "03.forward-fit", "03.error-bar", "03.smoothing",
     "15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation",
     "par.residual", "par.tokens",
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",

@@ -11,1473 +11,1030 @@
 # ---
 
 # %% [markdown]
-# # 03 · Maximum likelihood and the KL view
+# # 03 · Maximum likelihood and the two directions of KL
 #
-# ## Objectives: after this lesson you will be able to
-#
-# - *derive* maximum likelihood from the wish to be close to the data, in one line, and say what "close" means;
-# - *compute* forward and reverse KL, entropy and cross-entropy by hand, and convert between them;
-# - *predict* what a model that is too simple will do with two modes, from the direction of the KL alone;
-# - *put an error bar* on an estimated likelihood, and on an estimated parameter;
-# - *read* over-fitting, infinite losses and leaked data off the numbers, and repair them.
-#
-# About 60 minutes to read, about 15 seconds to run. You need lesson 01, the logarithm, and what an expectation is.
 
-# %% tags=["keep-output"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true}
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.autograd.functional import hessian, jacobian
+from torch.distributions import Normal
 
 import genlab_course as course
-from genlab import core, oracles
-from genlab_course import widgets
-from genlab_course import check, check_close_mc, check_range
+from genlab import core
 from genlab.data.digits import load_digits
-from genlab.metrics.coverage import histogram_log_probs
-from genlab.train import fit, minibatches
-from genlab_course.figures import show, show_images
+from genlab.oracles import GaussianMixture
+from genlab_course import check, check_close_mc, check_range, widgets
+from genlab_course.figures import film, lesson_03, show
 
 course.begin(lesson=3)
-# exact numbers first; training will switch to float32
-torch.set_default_dtype(torch.float64)
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will use float32
+hills = GaussianMixture(
+    torch.tensor([0.6, 0.4]), torch.tensor([[-2.0], [2.0]]), torch.tensor([0.6, 0.6])
+)
+line = torch.linspace(-8, 8, 801)
+ranks = (torch.arange(200) + 0.5) / 200
+noise = Normal(0.0, 1.0).icdf(ranks)  # 200 evenly likely places
+places = hills.sample(2000, generator=core.make_generator(3))[:, 0]  # where data live
+
+
+def let_go(loss, m, s, steps=80):
+    """The path of (m, s) downhill on loss(m, s)."""
+    v = torch.tensor([m, math.log(s)], requires_grad=True)
+    optimizer = torch.optim.Adam([v], lr=0.1)
+    path = [(m, s)]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(v[0], v[1].exp()).backward()
+        optimizer.step()
+        path.append((v[0].item(), v[1].exp().item()))
+    return path
+
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+def log_hills(z):
+    return hills.log_prob(z[:, None])
+
+
+def one_way(m, s):
+    return -Normal(m, s).log_prob(places).mean()
+
+
+def other_way(m, s):
+    z = m + s * noise
+    return (Normal(m, s).log_prob(z) - log_hills(z)).mean()
+
+
+paths = {
+    "one way": let_go(one_way, 0.0, 0.6, 160),
+    "the other way": let_go(other_way, 0.0, 0.6, 160),
+}
+alt = (
+    "The same bell curve is let go twice on two grey hills. Above, it grows as wide as "
+    "both hills, and a quarter of its dots, drawn in red, lie where hardly any data "
+    "live. Below, it shrinks onto the left hill and hardly a dot is red; the right "
+    "hill is ignored."
+)
+film(lesson_03.two_hills(line, log_hills, paths, noise, 21), alt, seconds=5.0)
+
+# %% [markdown]
+# The grey hills are data. One bell curve is let go on them twice, and each time it walks downhill on a loss until it stops. The dots are 200 samples of it, red where hardly any data live. Both losses are called "the divergence between data and model". They differ only in *who comes first* in it. Above, the curve covers everything, and a quarter of its samples land where there is nothing. Below, nearly every sample is a good one, and the curve forgets two fifths of the data.
+#
+# The first loss is the one that nearly every model of this course is trained with: maximum likelihood. Where does it come from, which mistakes does it forgive, and what does its number tell you about a model?
+#
+# **After this lesson you will be able to**
+#
+# - *derive* maximum likelihood from the wish to be close to the data;
+# - *derive* and *use* its gradient, prediction minus observation;
+# - *predict* what a model that is too simple will do, from the direction of the divergence;
+# - *report* a likelihood, and the difference of two models, with an error bar;
+# - *repair* a training run that keeps the wrong model, and *find* leaked data by their traces.
+#
+# You need lesson 01, bits per dimension (lesson 02), expectations, and PyTorch with autograd and Adam.
+#
+# Two sittings of about 71 and 74 minutes, exercises included; the cells run in 25 seconds.
+
+# %% [markdown]
+# ## Predict first
+#
+# Write your guess in place of the dots and run the cell. Each one is shown to you again where the lesson answers it.
+#
+# 1. The lower curve ignores 40 % of the data for good. What does its *own* loss charge for that, in nats: `"0.5"`, `"5"` or `"infinite"`?
+
+# %%
+course.exercise("03.predict-price", ...)
+
+# %% [markdown]
+# 2. A model predicts 199 held-out pictures perfectly and gives the 200th probability zero. Its held-out loss, a mean over the 200, is `"a little larger"` than without that picture, `"twice"` as large or `"infinite"`?
+
+# %%
+course.exercise("03.predict-zero", ...)
+
+# %% [markdown]
+# 3. You store your 1,397 training digits and "predict" each of them by looking it up. How many bits per dimension does that cost on the training digits, which have 64 pixels: `0.00`, `0.16` or `2.3`?
+
+# %%
+course.exercise("03.predict-memory", ...)
+
+# %%
 course.draw_map(lesson=3, slim=True)
 
 # %% [markdown]
-# Lesson 02 trained a network by making $-\log p_\theta(x)$ small, and you may have taken that loss for granted. Why the logarithm? Why not
-# the squared difference of two densities? And when a model *cannot* match the data, which mistakes does this loss forgive, and which does
-# it punish? This lesson answers all three questions, and you will meet its main quantity in every lesson from here on.
+# ## 1. How surprised are you?
 #
-# ## Predict first
+# A forecaster says the same every day: sun with probability 0.5, clouds 0.3, rain 0.2. You keep a diary for ten days: four of sun, four of clouds, two of rain. How good is the forecast?
 #
-# Write your answers down before you run anything. Each question returns with a number.
-#
-# 1. Data have two well separated modes. Your model is a single Gaussian. You minimise $\mathrm{KL}(p\,\|\,q)$, a friend minimises
-#    $\mathrm{KL}(q\,\|\,p)$. Where does each Gaussian end up, and how wide is it?
-# 2. Can the average negative log-likelihood of a correct model be *negative*?
-# 3. You double the amount of test data. By which factor does the error bar on the test loss shrink?
-# 4. A model gives one of the 200 held-out images probability zero and predicts the other 199 perfectly. What is its held-out loss?
-
-# %% [markdown]
-# ## 1. The derivation
-#
-# ### Step 1. The average surprise that a wrong belief adds
-#
-# Say that outcomes come from $p$ while you believe in $q$. When $x$ happens, you are surprised by $-\log q(x)$; with the right belief it
-# would have been $-\log p(x)$. Averaged over what really happens, the excess is the **Kullback-Leibler divergence**
-#
-# $$\mathrm{KL}(p\,\|\,q) = \mathbb E_{x\sim p}\left[\log\frac{p(x)}{q(x)}\right] = \sum_x p(x)\log\frac{p(x)}{q(x)}. \tag{1}$$
-#
-# The average is taken under the *first* argument. With natural logarithms the unit is the **nat**. Take a fair coin $p$ and the belief
-# $q = (0.7, 0.3)$. For a fair coin the sum collapses to $-\tfrac12\log\big(4\,q_1 q_2\big)$, which gives a second route. In the other
-# direction the average runs under $q$, and then the fair coin's logarithm is a constant: $\log 2 - H(q)$.
+# **Step 1. Surprise.** On a rainy day you are more surprised than on a sunny one. The **surprise** at an outcome $x$ that was given probability $q(x)$ is $-\log q(x)$: nothing for a certainty, more and more for what was called unlikely. Why a logarithm? Because surprises of independent events should add up, while their probabilities multiply. The mean surprise over the diary is
+# $$\frac{4\cdot0.693+4\cdot1.204+2\cdot1.609}{10}=1.081\ \text{nats},\qquad\text{in general}\quad -\frac1N\sum_{i=1}^N\log q(x_i)=-\sum_x\hat p(x)\log q(x)=:H(\hat p,q).\tag{1}$$
+# On the left every day counts once. In the sum on the right the days are sorted by outcome, and $\hat p$ is the fraction of each outcome in the diary, here $(0.4, 0.4, 0.2)$. It is called the **empirical distribution**, and $H(\hat p,q)$ the **cross-entropy**. The left side you know from lesson 02: the negative log-likelihood, divided by the number of days.
 
 # %%
-p, q = np.array([0.5, 0.5]), np.array([0.7, 0.3])
-
-forward = np.sum(p * np.log(p / q))  # the definition
-reverse = np.sum(q * np.log(q / p))  # arguments exchanged
-check(
-    "KL(p || q) = -1/2 log(4 q1 q2)",
-    forward,
-    -0.5 * np.log(4 * q[0] * q[1]),
-    unlike={"averaged under q": reverse},
-)
-check(
-    "KL(q || p) = log 2 - H(q)",
-    reverse,
-    np.log(2) - core.entropy(torch.tensor(q)).item(),
-    unlike={"averaged under p": forward},
-)
-
-# %% [markdown]
-# Two directions, two numbers. They are close here because $p$ and $q$ are close. Move $q_1$ from 0 to 1 and they become very different.
+diary = torch.tensor([0, 1, 0, 2, 1, 1, 0, 0, 2, 1])  # 0 sun, 1 clouds, 2 rain
+q = torch.tensor([0.5, 0.3, 0.2])  # the forecast
+p_hat = torch.bincount(diary) / len(diary)  # (0.4, 0.4, 0.2)
+surprise = -q[diary].log()  # (10,)
+cross_entropy = -(p_hat * q.log()).sum()
+print(f"mean surprise {surprise.mean():.4f}, cross-entropy {cross_entropy:.4f}")
 
 # %% jupyter={"source_hidden": true}
-heads = torch.linspace(0.001, 0.999, 999)
-beliefs = torch.stack([heads, 1 - heads], 1)
-coin = torch.tensor([0.5, 0.5]).expand_as(beliefs)
-curves = {
-    r"forward, $\mathrm{KL}(p\,\|\,q)$": core.kl_categorical(coin, beliefs),
-    r"reverse, $\mathrm{KL}(q\,\|\,p)$": core.kl_categorical(beliefs, coin),
-}
-
-figure, ax = plt.subplots(figsize=(7.0, 3.0))
-for name, values in curves.items():
-    ax.plot(heads, values, label=name)
-ax.axhline(math.log(2), color="#222222", linewidth=0.8, linestyle="-")
-ax.annotate(r"$\log 2$", (0.5, math.log(2)), xytext=(0.485, 0.74))
-ax.set(
-    xlabel="believed probability of heads $q_1$",
-    ylabel="divergence (nats)",
-    ylim=(0, 2),
-    title="The forward KL has no ceiling; the reverse KL ends at log 2",
-)
-ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.92))
 show(
-    figure,
-    "Two curves over the believed probability of heads, both zero at one half. The "
-    "forward KL rises without bound at 0 and 1, the reverse KL stops at log 2.",
+    lesson_03.diary(diary, surprise, -p_hat[diary].log()),
+    "Two bars for each of ten days: the surprise under the forecast, and under the "
+    "fractions of the diary. On sunny days the forecast is the better of the two, on "
+    "cloudy days the worse. Their means are 1.08 and 1.05 nats.",
 )
 
 # %% [markdown]
-# The forward curve shoots to infinity at both ends: there, $q$ calls something impossible that happens half of the time. The reverse curve
-# stops at $\log 2$: a belief that is *too narrow* costs little as long as what it believes in is likely. Keep this picture in mind. Everything
-# in this lesson that is about two modes is already there.
+# **Step 2. The excess.** No forecast can avoid all surprise. The best one for this diary says $\hat p$ itself, and has the mean surprise 1.055. What the forecaster adds to that by being wrong is small, 0.026 nats. This excess is the **Kullback-Leibler divergence (KL)** of a belief $q$ from what happens, $p$:
+# $$\mathrm{KL}(p\,\|\,q)=\sum_xp(x)\log\frac{p(x)}{q(x)}=\underbrace{-\sum_xp(x)\log q(x)}_{\text{cross-entropy }H(p,q)}-\underbrace{\Big(-\sum_xp(x)\log p(x)\Big)}_{\text{entropy }H(p)}.\tag{2}$$
+# Here it is $0.4\log\frac{0.4}{0.5}+0.4\log\frac{0.4}{0.3}+0=-0.089+0.115=0.026$. What happens does the averaging, so it comes *first*. For densities the sums become integrals.
 #
-# ### Step 2. Never negative, and zero only for equals
-#
-# For every $r>0$ we have $\log r \le r - 1$, with equality only at $r = 1$. Suppose first that $p(x)>0$ for every $x$. Put $r = q(x)/p(x)$ and use
-# that $\sum_x (q(x) - p(x)) = 0$:
-#
-# $$\mathrm{KL}(p\,\|\,q) = \sum_x p(x)\,\big(\underbrace{r_x - 1 - \log r_x}_{\ge 0}\big) \ge 0. \tag{2}$$
-#
-# A sum of non-negative terms is zero only if each term is, that is, $q = p$. (Where $p(x)=0$ the sum in (2) leaves $q(x)$ out, and the KL equals
-# the sum *plus* the probability that $q$ puts there: the conclusion is the same.) The rewritten sum has to equal the original one although
-# every single term has changed. One example would not test an inequality, so we take ten thousand random pairs. We also compare them with a
-# sharper inequality, which we do not derive: **Pinsker's bound**, $\mathrm{KL} \ge \tfrac12\big(\sum_x|p-q|\big)^2$.
+# **Your turn 03.1 · another town** *(compute, 3 minutes)*. In another town the weather follows $p=(0.6,0.3,0.1)$, and its forecaster says $q=(0.3,0.3,0.4)$. What is $\mathrm{KL}(p\,\|\,q)$ in nats, to three digits?
 
 # %%
-rng = np.random.default_rng(3)
-many_p, many_q = (
-    torch.tensor(rng.dirichlet(np.ones(5), size=10_000)) for _ in range(2)
-)
+excess = ...
 
-kl = core.kl_categorical(many_p, many_q)
-ratio = many_q / many_p
-terms, upside_down = ratio - 1 - ratio.log(), 1 / ratio - 1 + ratio.log()
-check(
-    "KL as a sum of terms >= 0",
-    kl,
-    (many_p * terms).sum(1),
-    rtol=1e-9,
-    unlike={"r = p / q": (many_p * upside_down).sum(1)},
-)
-l1 = (many_p - many_q).abs().sum(1)
-check(
-    "terms below zero, pairs that break Pinsker's bound",
-    [int((terms < 0).sum()), int((kl < 0.5 * l1**2).sum())],
-    [0, 0],
-    unlike={
-        "terms of (1) as they are": [int((ratio.log() > 0).sum()), 0],
-        "Pinsker without the 1/2": [0, int((kl < l1**2).sum())],
-    },
-)
-
-# %% [markdown]
-# > **A common misconception: "KL is the distance between two distributions".** The word is tempting, as KL is zero only for equals, and textbooks
-# > use it with the warning that it is no true distance (Cover and Thomas, section 2.3). It is not symmetric, as you saw, and a detour can be
-# > *shorter* than the direct way. In a metric a detour over a third point is never shorter. In a *squared* metric it can be, down to one half of the
-# > direct way, since $(a+b)^2\le 2(a^2+b^2)$. From a fair coin over a 25 % coin to a 10 % coin the KL takes less than one half, so it is not a squared
-# > metric either.
-
-# %%
-fair, quarter, tenth = (torch.tensor([h, 1 - h]) for h in (0.5, 0.25, 0.1))
-direct = core.kl_categorical(fair, tenth).item()
-detour = (
-    core.kl_categorical(fair, quarter) + core.kl_categorical(quarter, tenth)
-).item()
-steps = (fair, quarter), (quarter, tenth), (fair, tenth)
-squared = [((a - b) ** 2).sum().item() for a, b in steps]
-check_range(
-    "detour / direct way (squared metric: >= 1/2)",
-    detour / direct,
-    0.0,
-    0.499,
-    unlike={"squared distance": (squared[0] + squared[1]) / squared[2]},
-)
-
-# %% [markdown]
-# ### Step 3. Cross-entropy is entropy plus KL
-#
-# Split the logarithm in (1). One part does not contain $q$, and the other does not contain $\log p$:
-#
-# $$\mathrm{KL}(p\,\|\,q) = \underbrace{-\sum_x p(x)\log q(x)}_{\text{cross-entropy } H(p,q)} \;-\; \underbrace{\Big(-\sum_x p(x)\log p(x)\Big)}_{\text{entropy } H(p)}. \tag{3}$$
-#
-# The worked example has three outcomes, $p=(0.4, 0.4, 0.2)$ and $q=(0.5, 0.3, 0.2)$. Before you run it: one of the three terms of (1) is
-# negative. Which one, and why is that no contradiction to step 2?
-
-# %%
-p3, q3 = np.array([0.4, 0.4, 0.2]), np.array([0.5, 0.3, 0.2])
-terms = p3 * np.log(p3 / q3)
-entropy, cross = -np.sum(p3 * np.log(p3)), -np.sum(p3 * np.log(q3))
-
-print(f"terms of the KL {terms.round(4)}, H(p) {entropy:.6f}, H(p, q) {cross:.6f} nats")
-check(
-    "H(p, q) - H(p) = KL(p || q)",
-    cross - entropy,
-    terms.sum(),
-    unlike={"the reverse KL": np.sum(q3 * np.log(q3 / p3))},
-)
+course.exercise("03.kl-value", excess)
+course.solution("03.kl-value")
 
 
 # %% [markdown]
-# The first term is negative: $q$ believes in that outcome *more* than it deserves, and is less surprised by it than the right belief would be. Step 2 is
-# about the sum. $q$ has to take the extra probability from somewhere else, and there it costs more than it saved.
+# **Step 3. Never below zero.** One term of the tiny case was negative: on sunny days the forecaster was *less* surprised than the truth would be. Can the whole sum be negative? For $r>0$ we have $\log r\le r-1$, equal only at $r=1$. Put $r=q/p$, and use that both distributions sum to 1, so that $r-1$ has mean zero under $p$ (where $p>0$):
+# $$\mathrm{KL}(p\,\|\,q)=\sum_xp(x)\,\big(\underbrace{r_x-1-\log r_x}_{\ge0}\big)\ \ge0,\qquad\text{in the diary}\quad0.4\cdot0.0269+0.4\cdot0.0377+0.2\cdot0=0.026 .\tag{3}$$
+# So the KL is zero only if $q=p$. (Where $p(x)=0$ the sum leaves out probability of $q$, and the KL is larger still.) Keep the three terms of (3) in mind. They come back in section 6, as a trick.
 #
-# ### Step 4. Maximum likelihood falls out
+# **A common misconception** is that the KL is a distance. It is not symmetric: in the diary the other order gives 0.0253, in exercise 03.1 0.347. Nor does it obey the triangle inequality: between two coins of 0.5 and 0.9, the way over a coin of 0.7 costs 0.24 nats, the direct way 0.51.
 #
-# Now let $p$ be the data, and let the model $p_\theta$ have a knob $\theta$. In (3) the entropy of the data does not contain $\theta$. So turning the knob to
-# bring $p_\theta$ closest to the data *is* turning it to make the data likely:
+# ## 2. Why do we maximise the likelihood?
 #
-# $$\arg\min_\theta \mathrm{KL}(p_{\text{data}}\,\|\,p_\theta) = \arg\max_\theta\; \mathbb E_{x\sim p_{\text{data}}}[\log p_\theta(x)]. \tag{4}$$
+# Now let the forecast have knobs, the parameters $\theta$. We want $p_\theta$ close to the distribution of the data, which nobody knows. How can you approach something that you cannot see?
 #
-# That is the whole derivation. $H(p_{\text{data}})$, which nobody knows, has split off as a constant, and what is left is an expectation under the
-# data, so *samples are enough*. (This alone does not explain the logarithm; the aside at the end of this section does.) With $N$ of them,
+# **Step 4. The unknown part does not move.** In (2) the entropy of the data contains no $\theta$. So the two goals have the same minimum:
+# $$\arg\min_\theta\ \mathrm{KL}(p_{\text{data}}\,\|\,p_\theta)=\arg\min_\theta\ H(p_{\text{data}},p_\theta)=\arg\max_\theta\ \mathbb E_{x\sim p_{\text{data}}}\big[\log p_\theta(x)\big].\tag{4}$$
+# What is left is an average under the data, and for an average, *samples are enough*. Replace it by the mean over $N$ examples, equation (1), and you minimise the **negative log-likelihood (NLL)**. That is **maximum likelihood**. It is like finding the lowest house in a foggy valley: you need not know the height above sea, only the differences.
 #
-# $$\mathrm{NLL}(\theta) = -\frac1N\sum_{i=1}^N\log p_\theta(x_i) = H(\hat p, p_\theta), \qquad \hat p(x) = \frac{\#\{i : x_i = x\}}{N}. \tag{5}$$
+# **Step 5. The gradient.** Let the model be a table, with logits $\theta$ and $q=\mathrm{softmax}(\theta)$. Lesson 02 found the slope of one surprise, softmax minus one-hot. Now average it over the data.
 #
-# The second equality is exact and not an approximation: the average loss over a data set is the cross-entropy from the *empirical* distribution
-# $\hat p$. Here are the two sides as code. Read each line against its equation.
+# **Your turn 03.2 · the gradient** *(derive, 4 minutes)*. Write the slope of the mean NLL, in the logits, for a stack of tables. `theta` has a row of logits for each table, `counts` a row that says how often each outcome was seen there. The mean in each row is over that row's observations. The next fit goes downhill with **your** gradient.
 
 # %%
-def mean_nll(log_q, x):
-    """Left side of (5): the mean surprise. log_q (k,), x (N,) integers."""
-    return -log_q[x].mean()
+def my_gradient(theta, counts):
+    """Slope of each row's mean NLL; theta and counts are (n_tables, k)."""
+    ...
 
 
-def my_kl(p, q):
-    """Equation (1). Outcomes that never happen cost nothing: 0 log 0 = 0."""
-    happens = p > 0
-    return (p[happens] * (p[happens] / q[happens]).log()).sum()
-
-
-x = torch.tensor(rng.choice(3, size=10_000, p=p3))
-counts = torch.bincount(x, minlength=3)
-p_hat, model = counts / len(x), torch.tensor(q3)
-
-check(
-    "mean NLL = H(p_hat, q)",
-    mean_nll(model.log(), x),
-    core.cross_entropy(p_hat, model),
-    unlike={"p for its estimate": core.cross_entropy(torch.tensor(p3), model)},
-)
-never = torch.tensor([0.5, 0.0, 0.5])  # one outcome that never happens
-check(
-    "my KL = genlab's, with a probability 0",
-    my_kl(never, model),
-    core.kl_categorical(never, model),
-    unlike={"p and q swapped": my_kl(model[[0, 2]], never[[0, 2]])},
-)
-course.show_source(core.kl_categorical)
+course.exercise("03.gradient", my_gradient)
+course.solution("03.gradient")
 
 # %% [markdown]
-# Which $\theta$ wins when the model may be *any* distribution over the three outcomes? By (2) the one with $\mathrm{KL}(\hat p\,\|\,q)=0$, so $q=\hat p$: **count and
-# divide**. Let a network's last layer find out by itself. With logits $\theta$ and $q = \mathrm{softmax}(\theta)$ the gradient of (5) has a beautiful form,
-#
-# $$\nabla_\theta\,\mathrm{NLL} = q - \hat p, \tag{6}$$
-#
-# prediction minus observation. We check the formula with autograd, and then see that gradient descent arrives at the counts.
+# Use it on real data. A digit has 64 pixels of 17 grey levels. Give each pixel a table of its own. All 64 start out blank and learn from 1,397 training digits.
 
 # %%
-logits = torch.tensor([0.3, -0.2, 0.5], requires_grad=True)
-(gradient,) = torch.autograd.grad(mean_nll(logits.log_softmax(0), x), logits)
-(of_the_sum,) = torch.autograd.grad(-logits.log_softmax(0)[x].sum(), logits)
-check(
-    "gradient of the NLL = q - p_hat",
-    gradient,
-    logits.softmax(0).detach() - p_hat,
-    unlike={"sum for mean": of_the_sum},
-)
-
-theta = torch.zeros(3)
-for _ in range(200):
-    theta = theta - 2.0 * (theta.softmax(0) - p_hat)  # gradient descent with (6)
-check(
-    "descent ends at the counts",
-    theta.softmax(0),
-    p_hat,
-    atol=1e-12,
-    unlike={"at the distribution behind the data": torch.tensor(p3)},
-)
-
-# %% [markdown]
-# ### Aside. What singles out the logarithm?
-#
-# Would the squared difference of the two densities have been worse? It splits, too:
-#
-# $$\int (p-q)^2\,dx = \underbrace{\int p^2\,dx}_{\text{constant}} \;-\; 2\,\mathbb E_p[q(x)] \;+\; \int q^2\,dx .$$
-#
-# The unknown part is a constant, the middle term is an expectation under the data, and the last one contains the model only. So this loss can be
-# minimised from samples alone, and the next cell does it. In general, a score that is best on average for the true distribution is called a **proper
-# scoring rule**, and all of them allow this. The logarithm differs from the others in four respects.
-#
-# - **Locality.** It needs $q$ at the observed outcome only, whereas $\int q^2$ runs over all outcomes, of which an image has astronomically many. With
-#   three or more outcomes it is the only proper scoring rule of this kind, up to constants (Bernardo 1979). The cell searches all beliefs about three
-#   outcomes, in steps of 1 %: the logarithm and the quadratic score choose the truth, the local score $-(1-q_x)^2$ does not.
-# - **Additivity.** For independent variables the KLs add up. This is the chain rule of lesson 02, and what lets a loss be a sum over pixels or tokens.
-# - **No unit.** See step 5.
-# - **Efficiency.** No other choice scatters less when the model is right and the data are many: see step 10.
-#
-# In exchange the squared difference is robust: an outlier where $q\approx0$ hardly moves it, and costs maximum likelihood dearly (Basu et al. 1998).
-
-# %%
-y = 1.3 + 0.7 * torch.randn(20_000, generator=core.make_generator(4))
-
-
-def fit_squared(weight):
-    """Gaussian of least integral of q^2 minus `weight` times the mean of q(y)."""
-    # mean, logarithm of the standard deviation
-    v = torch.tensor([0.0, 0.0], requires_grad=True)
-    optimiser = torch.optim.LBFGS([v], max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure():
-        optimiser.zero_grad()
-        q_of_y = core.normal_log_prob(y[:, None], v[0], v[1].exp()).exp()
-        loss = 0.5 / math.sqrt(math.pi) / v[1].exp() - weight * q_of_y.mean()
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    return [v[0].item(), v[1].exp().item()]
-
-
-check(
-    "squared difference, from samples: mean, std",
-    fit_squared(weight=2.0),
-    [1.3, 0.7],
-    atol=0.04,
-    unlike={"the 2 of the middle term forgotten": fit_squared(weight=1.0)},
-)
-
-# %%
-truth, a = torch.tensor([0.6, 0.3, 0.1]), torch.arange(101)
-beliefs = torch.cartesian_prod(a, a, a)
-beliefs = beliefs[beliefs.sum(1) == 100] / 100  # all beliefs in whole per cents
-expected_score = {
-    "logarithm": torch.xlogy(truth, beliefs).sum(1),
-    "quadratic": beliefs @ (2 * truth) - (beliefs**2).sum(1),
-    "local": -((1 - beliefs) ** 2) @ truth,
+gradient = course.yours("03.gradient")
+digits = {
+    part: load_digits(part).images.flatten(1) for part in ("train", "val", "test")
 }
-best = {name: beliefs[score.argmax()] for name, score in expected_score.items()}
-check(
-    "best belief by logarithm, by quadratic score",
-    torch.stack([best["logarithm"], best["quadratic"]]),
-    torch.stack([truth, truth]),
-    unlike={"-(1 - q_x)^2": torch.stack([best["local"], best["local"]])},
+counts = F.one_hot(digits["train"], 17).sum(0).double()  # (64, 17)
+theta, learned = torch.zeros(64, 17), {}
+for step in range(1, 401):
+    theta = theta - 3.0 * gradient(theta, counts)  # (64, 17)
+    if step in (1, 10, 400):
+        learned[step] = theta.softmax(1)
+
+# %% jupyter={"source_hidden": true}
+counted = counts / counts.sum(1, keepdim=True)
+show(
+    lesson_03.tables(learned, counted, pixel=36),
+    "The table of one pixel after 1, 10 and 400 of your steps: flat, then taking "
+    "shape, then on the dots, which are the fractions counted in the data.",
 )
-print("best belief by -(1 - q_x)^2:", best["local"].tolist())
-
-
-def excess(divergence):
-    """Divergence of two independent variables jointly, minus that of each alone."""
-    together = divergence(np.outer(p, p3), np.outer(q, q3))
-    return together - divergence(p, q) - divergence(p3, q3)
-
-
-check(
-    "KL of two independent variables - sum of KLs",
-    excess(lambda p, q: np.sum(p * np.log(p / q))),
-    0.0,
-    unlike={"squared difference": excess(lambda p, q: np.sum((p - q) ** 2))},
-)
+apart = (learned[400] - counted).abs().max()
+print(f"largest difference from the counts: ~{apart:.3f}")
 
 # %% [markdown]
-# ## 2. What the number means, and what it does not
+# You told it nothing about counting, and yet it ends at **count and divide**. That is what (3) says must happen: if the table may be anything, the loss is least where $\mathrm{KL}(\hat p\,\|\,q)=0$, that is, $q=\hat p$. Look at the levels that were never seen. The descent has not quite reached zero there, and never will; counting has. Section 8 shows why this matters.
 #
-# ### Step 5. Densities may exceed 1, so the NLL may be negative
-#
-# For continuous $x$ the sums become integrals and $p_\theta(x)$ becomes a density: probability *per unit of* $x$. A density may exceed 1. Take $x$ in metres with a
-# spread of one centimetre, $\mathcal N(0, 0.01^2)$.
+# Does your slope agree with autograd? The check draws six rows at random, with a different number of observations in each; a sum in place of the mean would show.
 
-# %%
-grid = torch.linspace(-0.12, 0.12, 2401)
-narrow = oracles.Gaussian(torch.zeros(1), torch.tensor([[0.01**2]]))
-log_p = narrow.log_prob(grid[:, None])
+# %% jupyter={"source_hidden": true}
+generator = core.make_generator(2)
+logits = torch.randn(6, 5, generator=generator, requires_grad=True)
+seen = torch.randint(1, 9, (6, 5), generator=generator).double()
+total = -(seen * logits.log_softmax(1)).sum(1)
+mean = total / seen.sum(1)
+(slope,) = torch.autograd.grad(mean.sum(), logits, retain_graph=True)
+(of_sum,) = torch.autograd.grad(total.sum(), logits)
+check(
+    "your gradient = autograd, six tables",
+    gradient(logits.detach(), seen),
+    slope,
+    unlike={"sum for mean": of_sum},
+)
 
-bell = torch.exp(-(grid**2) / (2 * 0.01**2)) / 0.01
-check(
-    "its peak, 1 / (sigma sqrt(2 pi)), and its integral",
-    torch.stack([log_p.exp().max(), core.integrate(log_p.exp(), grid)]),
-    [1 / (0.01 * math.sqrt(2 * math.pi)), 1.0],
-    unlike={
-        "sqrt(2 pi) forgotten": torch.stack([bell.max(), core.integrate(bell, grid)])
-    },
-)
-print(f"peak {log_p.exp().max():.1f} per metre")
-nll_metres = core.integrate(-log_p.exp() * log_p, grid)
-check(
-    "mean NLL = 1/2 log(2 pi e sigma^2)",
-    nll_metres,
-    0.5 * math.log(2 * math.pi * math.e * 0.01**2),
-    unlike={"the e forgotten": 0.5 * math.log(2 * math.pi * 0.01**2)},
-)
+# %% jupyter={"source_hidden": true}
+draws = torch.multinomial(p_hat, 10_000, True, generator=generator)
+found, ratio = torch.bincount(draws, minlength=3) / len(draws), q / p_hat
+with course.more_checks():
+    check(
+        "(1): mean over days = cross-entropy of the fractions",
+        -q[draws].log().mean(),
+        core.cross_entropy(found, q),
+        unlike={"p for its estimate": core.cross_entropy(p_hat, q)},
+    )
+    check(
+        "(2) = (3) = genlab's KL",
+        [-(p_hat * ratio.log()).sum(), (p_hat * (ratio - 1 - ratio.log())).sum()],
+        core.kl_categorical(p_hat, q).item(),
+        unlike={"the other order": core.kl_categorical(q, p_hat).item()},
+    )
+    coins = torch.tensor([[0.5, 0.5], [0.7, 0.3], [0.9, 0.1]])
+    detour = core.kl_categorical(coins[:2], coins[1:]).sum()
+    direct = core.kl_categorical(coins[0], coins[2])
+    check_range(
+        "a detour costs less than half",
+        detour / direct,
+        0,
+        0.5,
+        unlike={"as if it were a distance": direct / direct},
+    )
+
 
 # %% [markdown]
-# Question 2 is answered. For discrete data each probability is at most 1, so an NLL is never negative. For continuous data it can be: the *correct* model above
-# has a mean NLL of about $-3.19$ nats.
+# ## 3. Which mistakes does it forgive?
 #
-# The *unit* of $x$ sits inside the number. Measure in millimetres, $y = 1000\,x$: every density is divided by 1000 and every NLL grows by $\log 1000$. A KL does not change,
-# because the unit cancels in the ratio $p/q$. The squared difference of the aside has the unit of one over $x$: it becomes a thousand times smaller. That is why a likelihood of images means nothing until the scale of the pixels is stated (lesson 02 did, and
-# `core.bits_per_dim` asks for `levels`).
+# So far the model could match the data. Real models cannot. Take the two hills of the opening, with weights 0.6 and 0.4, and one Gaussian $q=\mathcal N(m,s^2)$. Whoever comes first in the divergence does the averaging, and that decides what is punished.
+#
+# **Step 6. Data first: it covers.** In the **forward KL**, $\mathrm{KL}(p\,\|\,q)$, only the cross-entropy contains $m$ and $s$. Set its slopes to zero:
+# $$H(p,q)=\log s+\frac{\mathbb E_p[(x-m)^2]}{2s^2}+\text{const};\qquad m=\mathbb E_p[x]=-0.4,\qquad s^2=\mathrm{Var}_p[x]=0.36+0.24\cdot4^2=4.2.\tag{5}$$
+# This is **moment matching**: the same mean and the same variance, whatever $p$ looks like. A place where data live and $q$ is tiny costs dearly; a place that $q$ fills and data do not costs nothing directly.
+#
+# **Step 7. Model first: it seeks.** The **reverse KL** averages under $q$:
+# $$\mathrm{KL}(q\,\|\,p)=\mathbb E_{z\sim q}\big[\log q(z)-\log p(z)\big],\qquad z=m+s\,\epsilon,\quad\epsilon\sim\mathcal N(0,1).\tag{6}$$
+# Be spread out ($\log q$ small), but only where $p$ is high. Nothing asks whether you visit all of $p$. There is no closed form, so go downhill with samples. Written as $z=m+s\epsilon$, a sample moves when $m$ and $s$ move, and autograd can follow it. (Lesson 06 says more about this **reparameterisation**.)
+#
+# **Your turn 03.3 · the reverse loss** *(build, 12 minutes)*. Write (6) as a mean over the draws `eps`, of shape $(n,)$. `log_p` is a function that takes such places and returns their log-densities. `m` and `s` are tensors of one number each. Return a tensor from which gradients flow to `m` and to `s`. **Your** loss draws the next film.
 
 # %%
-in_mm = oracles.Gaussian(torch.zeros(1), torch.tensor([[10.0**2]]))
-check(
-    "NLL grows by log 1000 in millimetres",
-    in_mm.entropy() - nll_metres,
-    math.log(1000),
-    unlike={"the unit of bits": math.log2(1000)},
-)
+def my_reverse_loss(m, s, eps, log_p):
+    """Mean of log q(z) - log p(z) over z = m + s eps."""
+    ...
 
-# some wrong model
-off = oracles.Gaussian(torch.tensor([0.005]), torch.tensor([[0.02**2]]))
-# the same in millimetres
-off_mm = oracles.Gaussian(torch.tensor([5.0]), torch.tensor([[20.0**2]]))
-kl_metres = oracles.kl_gaussian(narrow, off)
-log_q = off.log_prob(grid[:, None])
-squared = core.integrate((log_p.exp() - log_q.exp()) ** 2, grid)
-unshifted = oracles.Gaussian(off.mean, off_mm.cov)
-p_mm, q_mm = (law.log_prob(1000 * grid[:, None]).exp() for law in (in_mm, off_mm))
-check(
-    "KL in metres: in millimetres, by quadrature",
-    torch.stack(
-        [oracles.kl_gaussian(in_mm, off_mm), core.kl_on_grid(log_p, log_q, grid)]
-    ),
-    kl_metres,
-    unlike={"the shift left in metres": oracles.kl_gaussian(in_mm, unshifted)},
+
+course.exercise("03.reverse-loss", my_reverse_loss)
+course.solution("03.reverse-loss")
+
+# %%
+reverse_loss = course.yours("03.reverse-loss")
+
+
+def let_go(loss, m, s, steps=80):
+    """The path of (m, s) downhill on loss(m, s)."""
+    v = torch.tensor([m, math.log(s)], requires_grad=True)  # log s: s stays positive
+    optimizer = torch.optim.Adam([v], lr=0.1)
+    path = [(m, s)]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(v[0], v[1].exp()).backward()
+        optimizer.step()
+        path.append((v[0].item(), v[1].exp().item()))
+    return path
+
+
+def downhill(m, s):
+    return reverse_loss(m, s, noise, log_hills)  # noise: 200 evenly likely draws
+
+
+starts = {
+    "from the left": (-1.0, 1.0),
+    "from the right": (1.0, 1.0),
+    "from between": (0.5, 1.0),
+}
+paths = {name: let_go(downhill, *start) for name, start in starts.items()}
+ends = {name: path[-1] for name, path in paths.items()}
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+alt = (
+    "Your loss lets three bell curves go. Two shrink onto the hill on their side; the "
+    "third starts between, stays wide and ends across both hills."
 )
-check(
-    "squared difference: 1000 times that in mm",
-    squared,
-    1000 * core.integrate((p_mm - q_mm) ** 2, 1000 * grid),
-    unlike={"no unit": core.integrate((p_mm - q_mm) ** 2, 1000 * grid)},
-)
+film(lesson_03.two_hills(line, log_hills, paths, noise, 16), alt, seconds=4.0)
+
+
+def price(m, s):
+    """Both divergences of N(m, s^2) from the hills, by quadrature."""
+    log_p, log_q = log_hills(line), Normal(m, s).log_prob(line)
+    both = core.kl_on_grid(log_p, log_q, line), core.kl_on_grid(log_q, log_p, line)
+    return [value.item() for value in both]
+
+
+fits = {"forward": (-0.4, 4.2**0.5)} | ends
+print(f"{'':16} {'m':>6} {'s':>6} {'KL(p||q)':>9} {'KL(q||p)':>9}")
+for name, fit in fits.items():
+    print(f"{name:16} " + " ".join(f"{v:6.2f}" for v in fit), end=" ")
+    print(" ".join(f"{v:9.2f}" for v in price(*fit)))
 
 # %% [markdown]
-# ### Step 6. The absolute NLL contains the entropy of the data
+# The start decided everything. Two of your curves end on a hill each, as narrow as the hill. The third began between the hills and stopped wide, across both, at 1.14 nats. That is the worst of the three by the loss itself, and still the bottom of a valley: no small step leads out of it. So "the reverse KL seeks one hill" describes its *best* answers, here 0.51 and 0.91. Descent finds the nearest valley, and this loss has three.
 #
-# By (3), $\mathrm{NLL} = H(p_{\text{data}}) + \mathrm{KL}$. Only the second part is the model's fault. Model A predicts a fair eight-sided die *perfectly*; model B believes that a
-# 90:10 coin is fair. Which of them has the smaller loss, and which is the better model of its data?
+# **Step 8. The price of a forgotten hill.** On the left hill $q$ is nearly the left component, so there $p\approx0.6\,q$:
+# $$\mathrm{KL}(q\,\|\,p)\approx\mathbb E_q\Big[\log\frac q{0.6\,q}\Big]=-\log0.6=0.51,\qquad\text{on the right hill}\quad-\log0.4=0.92.\tag{7}$$
+# *The price of ignoring the rest is minus the logarithm of the fraction that you keep.* Forgetting two fifths of all data costs half a nat; forgetting nine tenths of them 2.3. The forward KL charges the same curve about eight nats, because data in the other hill are almost impossible under it.
 
-# %%
-die, biased, fair = (
-    torch.full((8,), 1 / 8),
-    torch.tensor([0.9, 0.1]),
-    torch.tensor([0.5, 0.5]),
-)
-pairs = {"A: die, perfect model": (die, die), "B: coin, wrong model ": (biased, fair)}
-losses = torch.stack([core.cross_entropy(*pair) for pair in pairs.values()])
-floors = torch.stack([core.entropy(data) for data, _ in pairs.values()])
+# %% jupyter={"source_hidden": true}
+course.predicted("03.predict-price", price(*ends["from the left"])[1])
+kept = torch.tensor([0.6, 0.4])
 check(
-    "loss = entropy of the data + KL, for A and B",
-    losses,
-    floors + torch.stack([my_kl(data, belief) for data, belief in pairs.values()]),
-    unlike={
-        "KL reversed": floors + torch.stack([my_kl(b, a) for a, b in pairs.values()])
-    },
+    "reverse KL of your two narrow fits = -log of what is kept",
+    [price(*end)[1] for end in [*ends.values()][:2]],
+    -kept.log(),
+    atol=0.015,
+    unlike={"-log of the fraction lost": -(1 - kept).log()},
 )
-for name, loss, floor in zip(pairs, losses, floors, strict=True):
-    print(
-        f"{name}: loss {loss:.4f} = entropy of the data {floor:.4f} "
-        f"+ KL {loss - floor:.4f}"
+
+# %% jupyter={"source_hidden": true}
+by_descent = let_go(one_way, 1.0, 1.0, 400)[-1]
+of_data = [places.mean().item(), places.std(correction=0).item()]
+weights, centres = hills.weights, hills.means[:, 0]
+between = (weights * (centres - weights @ centres) ** 2).sum()
+with course.more_checks():
+    check(
+        "(5): descent on the forward loss = moments",
+        by_descent,
+        of_data,
+        atol=1e-3,
+        unlike={"std inside the hills": [of_data[0], 0.6]},
+    )
+    check(
+        "moments in closed form",
+        hills.moment_match().cov.item(),
+        0.6**2 + between,
+        unlike={"between the hills alone": between},
+    )
+
+
+# %% jupyter={"source_hidden": true}
+def on_line(v):  # the reverse KL at (m, log s), by quadrature
+    log_q = Normal(v[0], v[1].exp()).log_prob(line)
+    return core.kl_on_grid(log_q, log_hills(line), line)
+
+
+flat = []  # slope zero: the bottom of the third valley, a pass
+for m, s in (ends["from between"], (1.2, 1.37)):
+    v = torch.tensor([m, math.log(s)])
+    for _ in range(10):  # Newton's steps
+        v = v - torch.linalg.solve(hessian(on_line, v), jacobian(on_line, v))
+    flat.append(v)
+bend, over = [torch.linalg.eigvalsh(hessian(on_line, v))[0] for v in flat]
+valley, a_pass = [[v[0], v[1].exp(), on_line(v)] for v in flat]
+with course.more_checks():
+    check_range("it curves upwards everywhere", bend, 0.1, 2, unlike={"a pass": over})
+    check(
+        "its place and its price",
+        valley,
+        [-0.31, 1.76, 1.144],
+        atol=0.006,
+        unlike={"a pass": a_pass},
     )
 
 # %% [markdown]
-# Model B has the smaller loss, and A is the better model. On different data two losses cannot be compared at all. On the same data their *difference* is a difference of KLs, and there
-# the unknown entropy cancels. This is also why a validation loss does not go to zero, however large the model: on average it cannot fall below $H(p_{\text{data}})$.
-
-# %% [markdown]
-# ### Step 7. The error bar
-#
-# Equation (5) with fresh samples is a Monte Carlo estimate of $H(p, p_\theta)$. It is unbiased, and since the samples are independent its standard deviation is
-#
-# $$\operatorname{se} = \frac{\sigma}{\sqrt N}, \qquad \sigma^2 = \operatorname{Var}_{x\sim p}\big[\log p_\theta(x)\big]. \tag{7}$$
-#
-# A loss without this number is half a result. We know $\sigma$ exactly for the three outcomes, so every part of (7) can be tested: the level, the $1/\sqrt N$, and
-# whether "plus or minus two standard errors" really covers the truth in 95 of 100 repetitions when $\sigma$ itself has to be estimated.
-
-# %%
-log_q = np.log(q3)
-sigma = math.sqrt(np.sum(p3 * log_q**2) - cross**2)  # exact, by enumeration
-check_close_mc(
-    "Monte Carlo cross-entropy",
-    -log_q[rng.choice(3, 10_000, p=p3)],
-    cross,
-    unlike={"drawn from q": -log_q[rng.choice(3, 10_000, p=q3)]},
-)
-
-sizes = np.array([10, 30, 100, 300, 1000, 3000])
-# 2000 repetitions each
-estimates = {n: -log_q[rng.choice(3, (2000, n), p=p3)] for n in sizes}
-spread = np.array([estimates[n].mean(1).std() for n in sizes])
-check(
-    "scatter of the estimates, six sizes: (7)",
-    spread,
-    sigma / np.sqrt(sizes),
-    rtol=0.08,  # five standard errors of a standard deviation from 2000 repetitions
-    unlike={
-        "the second moment for the variance": math.sqrt(np.sum(p3 * log_q**2))
-        / np.sqrt(sizes),
-        "N for its root": sigma / sizes,
-    },
-)
-
-draws = estimates[300]
-se = draws.std(1, ddof=1) / math.sqrt(300)
-distance = np.abs(draws.mean(1) - cross)
-check_range(
-    "how often +-2 se covers the truth",
-    (distance < 2 * se).mean(),
-    0.93,
-    0.975,
-    unlike={"one standard error": (distance < se).mean()},
-)
-
-# %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(7.0, 3.0))
-ax.loglog(sizes, spread, "o", label="2000 repetitions of the estimate")
-label = r"$\sigma/\sqrt{N}$, $\sigma$ by enumeration"
-ax.loglog(sizes, sigma / np.sqrt(sizes), label=label)
-ax.set(
-    xlabel="number of examples $N$",
-    ylabel="standard error (nats)",
-    title="A hundred times the data, a tenth of the error",
-)
-ax.legend()
-show(
-    figure,
-    "Standard error against the number of examples, both axes logarithmic: six "
-    "measured points lie on a falling line of slope minus one half, from 0.11 to "
-    "0.006 nats.",
-)
-
-# %% [markdown]
-# Question 3 is answered: twice the data divides the error bar by $\sqrt 2\approx 1.41$. For one more digit you need a hundred times as many examples.
-
-# %% [markdown]
-# ## 3. Two directions, two characters
-#
-# So far the model could match the data. Now it cannot: the data have two modes and the model is one Gaussian, $q=\mathcal N(m, s^2)$.
-#
-# ### Step 8. Forward KL covers
-#
-# In $\mathrm{KL}(p\,\|\,q)$ the part with $q$ is $-\mathbb E_p[\log q]= \log s + \tfrac{1}{2s^2}\,\mathbb E_p[(x-m)^2] + \text{const}$. Set the derivatives to zero: first in $m$, then in $s$,
-#
-# $$m^\star = \mathbb E_p[x], \qquad s^{\star 2} = \operatorname{Var}_p[x]. \tag{8}$$
-#
-# This is **moment matching**: the same mean and the same variance, whatever $p$ looks like. To check it, we let a general optimiser minimise the integral, computed by quadrature.
-
-# %%
-two_modes = oracles.GaussianMixture(
-    weights=torch.tensor([0.6, 0.4]),
-    means=torch.tensor([[-2.0], [2.0]]),
-    stds=torch.tensor([0.6, 0.6]),
-)
-line = torch.linspace(-16, 16, 1601)
-log_p = two_modes.log_prob(line[:, None])
-
-
-def log_normal(mean, std):
-    """log N(x; mean, std^2) on the grid `line`."""
-    return core.normal_log_prob(line[:, None], mean, std)
-
-
-def minimise(objective, mean, std):
-    """Best (mean, std) of a normal from a start; L-BFGS on (mean, log std)."""
-    v = torch.tensor([mean, math.log(std)], requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [v], max_iter=200, tolerance_change=1e-14, line_search_fn="strong_wolfe"
-    )
-
-    def closure():
-        optimiser.zero_grad()
-        value = objective(log_normal(v[0], v[1].exp()))
-        value.backward()
-        return value
-
-    optimiser.step(closure)
-    return v[0].item(), v[1].exp().item()
-
-
-# %%
-forward_fit = minimise(
-    lambda log_q: core.kl_on_grid(log_p, log_q, line), mean=1.0, std=1.0
-)
-match = two_modes.moment_match()
-check(
-    "forward: mean and std = those of the data",
-    forward_fit,
-    [match.mean.item(), match.cov.sqrt().item()],
-    atol=1e-6,
-    unlike={"only inside the modes": [match.mean.item(), two_modes.stds.mean().item()]},
-)
-
-
-# %% [markdown]
-# ### Step 9. Reverse KL seeks
-#
-# $\mathrm{KL}(q\,\|\,p)=-H(q)-\mathbb E_q[\log p]$: be spread out, but only where $p$ is high. There is no closed form here, and there is more than one answer, depending
-# on where you start. How can we check an optimiser without a formula? By what must hold at *any* optimum. Write $x=m+s\varepsilon$ with $\varepsilon \sim \mathcal N(0,1)$ and differentiate:
-#
-# $$\mathbb E_q\big[\nabla\log p(x)\big]=0, \qquad \mathbb E_q\big[(x-m)\,\nabla\log p(x)\big]=-1. \tag{9}$$
-#
-# For the check we use the mixture's score in closed form and another rule of quadrature, **Gauss-Hermite**, which is exact for polynomials under a normal distribution.
-
-# %%
-def reverse_objective(log_q):
-    return core.kl_on_grid(log_q, log_p, line)
-
-
-left, right = (minimise(reverse_objective, start, 1.0) for start in (-1.0, 1.0))
-nodes, gauss = np.polynomial.hermite_e.hermegauss(150)
-gauss = torch.tensor(gauss / gauss.sum())
-
-
-def averages(m, s):
-    """Left sides of (9) for q = N(m, s^2)."""
-    x_q = m + s * torch.tensor(nodes)
-    score = two_modes.score(x_q[:, None]).squeeze(1)
-    return torch.stack([gauss @ score, gauss @ ((x_q - m) * score)])
-
-
-components = zip(two_modes.means[:, 0], two_modes.stds, strict=True)
-check(
-    "both equations of (9), left and right",
-    torch.stack([averages(*left), averages(*right)]),
-    [[0.0, -1.0], [0.0, -1.0]],
-    atol=1e-5,
-    unlike={
-        "q = a component of p": torch.stack([averages(m, s) for m, s in components])
-    },
-)
-
-# %% [markdown]
-# Which value does the reverse KL have at its two answers? On the left mode $q$ is nearly the left component, and there $p\approx 0.6\,q$, so
-# $\mathrm{KL}(q\,\|\,p)\approx\log\frac{1}{0.6}$: **the price of ignoring the other modes is minus the logarithm of the fraction that you keep.** Ignoring 40 % of the data costs half a nat.
-# What does the forward KL say about the same two fits?
-
-# %%
-fits = {
-    "forward fit": forward_fit,
-    "reverse fit, left": left,
-    "reverse fit, right": right,
-}
-print("                      mean     std   KL(p || q)   KL(q || p)")
-for name, (m, s) in fits.items():
-    log_q = log_normal(m, s)
-    costs = core.kl_on_grid(log_p, log_q, line), core.kl_on_grid(log_q, log_p, line)
-    print(f"{name:<20} {m:6.3f}  {s:6.3f}   {costs[0]:10.3f}   {costs[1]:10.3f}")
-
-keep_left, keep_right = (reverse_objective(log_normal(*fit_)) for fit_ in (left, right))
-check(
-    "price of keeping one mode, left and right",
-    torch.stack([keep_left, keep_right]),
-    -two_modes.weights.log(),
-    atol=0.01,
-    unlike={"-log of the fraction that is lost": -(1 - two_modes.weights).log()},
-)
-
-# %% [markdown]
-# Question 1 is answered. Your Gaussian lies across both modes and is as wide as the data; your friend's sits on one of them and is as narrow. By forward KL the friend's fit
-# costs above 8 nats: data in the other mode are almost impossible under it. The next figure shows both divergences as landscapes over all Gaussians.
-
-# %%
-means, widths = torch.linspace(-4, 4, 81), torch.linspace(0.3, 3.5, 65)
-landscape = {"forward: one valley": [], "reverse: two valleys": []}
-for s in widths:
-    log_q = torch.stack([log_normal(m, s) for m in means])  # (81, 1601)
-    target = log_p.expand_as(log_q)
-    landscape["forward: one valley"].append(core.kl_on_grid(target, log_q, line))
-    landscape["reverse: two valleys"].append(core.kl_on_grid(log_q, target, line))
-
-reverse_cost = torch.stack(landscape["reverse: two valleys"])  # (65 widths, 81 means)
-between = (means > left[0]) & (means < right[0])
-lowest = reverse_cost[:, between].min(0)  # over all widths, for each mean on the way
-pass_height, where = lowest.values.max(0)
-summit = means[between][where], widths[lowest.indices[where]]
-narrow = torch.stack(
-    [reverse_objective(log_normal(m, 0.6)) for m in means[between]]
-).max()
-check_range(
-    "height of the pass between the valleys (nats)",
-    pass_height,
-    1.36,
-    1.40,
-    unlike={"std kept at 0.6": narrow},
-)
-print(
-    f"pass at mean {summit[0]:.2f}, standard deviation {summit[1]:.2f}; "
-    f"{narrow:.2f} nats if it stays 0.6"
-)
-
-# %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.5), width_ratios=(1.25, 1, 1))
-axes[0].fill_between(line, log_p.exp(), color="#BBBBBB", label="data $p$")
-for (name, (m, s)), style in zip(fits.items(), ("-", "--", ":"), strict=True):
-    axes[0].plot(line, log_normal(m, s).exp(), linestyle=style, label=name)
-title = "one Gaussian, two modes"
-axes[0].set(xlim=(-6, 6), ylim=(0, 0.72), xlabel="$x$", ylabel="density", title=title)
-figure.legend(loc="outside lower left", ncols=4, fontsize=9)
-for ax, (name, values) in zip(axes[1:], landscape.items(), strict=True):
-    levels = np.array([0.55, 0.7, 0.95, 1.2, 1.6, 2.2, 3.2, 5, 8, 13, 25])
-    look = {"cmap": "viridis_r", "norm": "log", "linewidths": 1.2, "linestyles": "-"}
-    lines = ax.contour(means, widths, torch.stack(values), levels=levels, **look)
-    ax.clabel(lines, levels[[4, 6, 8]], fontsize=8)
-    for m, s in [forward_fit] if "forward" in name else [left, right]:
-        ax.plot(m, s, "*", color="#D55E00", markersize=12)
-    title = name + " (nats)"
-    ax.set(xlabel="mean $m$", ylabel="standard deviation $s$", title=title)
-axes[2].plot(*summit, "x", color="#D55E00", markersize=9, markeredgewidth=2)
-for (m, s), value in ((left, keep_left), (right, keep_right), (summit, pass_height)):
-    look = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
-    axes[2].annotate(f"{value:.2f}", (m, s), **look)
-show(
-    figure,
-    "Left: data with modes at -2 and 2; the forward fit spans both, each reverse fit "
-    "sits on one. Middle: contours of the forward KL over mean and std, one "
-    "minimum. Right: contours of the reverse KL, minima of 0.51 and 0.91 nats with a "
-    "pass of 1.38 between.",
-)
-
-# %% [markdown]
-# In the third panel the stars mark the two valleys and the cross marks the pass between them, with their reverse KL in nats.
-#
-# **Now turn the knobs yourself.** The lower panel shows *where* each divergence is paid. Before you touch it: (a) put the mean at 2 and the standard deviation at 0.6. Where on the axis is the
-# forward cost paid? (b) Keep the standard deviation small and walk from one mode to the other: what happens to the reverse cost in between, and what does that mean for a
-# gradient method that starts on the wrong mode? Then let the play button run that method, once for each divergence. (c) Can you find a Gaussian for which both divergences are small?
-# (d) Draw a target of your own in the upper panel: for which shapes do the two fits agree?
+# The lower panel of the next figure shows *where* on the axis each divergence is paid. Predict before you touch it: (a) put the mean at 2 and the standard deviation at 0.6. Where is the forward cost paid? (b) Keep it narrow and walk from one hill to the other. What happens to the reverse cost on the way? Then let the play button run each method. (c) Can you find a Gaussian for which both are small? (d) Draw a target of your own in the upper panel. For which shapes do the two fits agree?
 
 # %% tags=["keep-output"]
 widgets.kl_fit()
 
+
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) On the left mode, all of it, as a tall hill: data that the model called impossible. (b) With the standard deviation at 0.6 it climbs to 3.5 nats. If you widen the Gaussian on the way,
-# you can cross over the pass, at 1.38 nats. Both valleys are lower, 0.51 and 0.91, so a method that only goes downhill stays in the one where it started.
-# (c) There is none. (d) For one bump that is close to a Gaussian; the further the target is from one, the more they differ.
+# (a) On the left hill, all of it: data that the model called impossible. (b) It climbs to 3.5 nats. Widen it on the way, and you cross a pass at 1.16 nats, the wide third valley at 1.14, and a second pass at 1.38. Descent stays in the valley where it began: from mean 0 and standard deviation 1 the play button ends in the third valley, from mean 1 on the right hill. (c) There is none: no Gaussian is close to two hills, and the direction chooses *which kind of wrong* you get. (d) For one bump that is nearly a Gaussian.
 # </details>
 #
-# The answer to (c) is the point of this section. No single Gaussian is close to two modes, and the direction of the KL decides *which kind of wrong* you get.
+# **Who can train on which?** The forward KL needs *samples* of $p$ and a model whose $\log q$ you can compute: learning from data. Autoregressive models and flows use it exactly, VAEs and diffusion models through bounds. The reverse KL needs $\log p$ itself and samples of $q$: a posterior (lesson 05), an energy (lesson 10), or another model that can score samples (section 6).
 #
-# **Who can train on which?** The forward KL needs *samples* from $p$ and a model that can evaluate $\log q$. That is the situation of all data-driven learning: autoregressive models and flows
-# train on it exactly, a VAE on a bound of it (lesson 05), a diffusion model on a reweighted version (lesson 12), a GAN not at all (lesson 07). The reverse KL needs $\log p$ itself
-# and samples from $q$. You have that when $p$ is a formula: the posterior of a latent variable (lesson 05) or an energy (lesson 10).
+# **Pause.** You have the loss, its gradient and its character. A good place to stop.
 
 # %% [markdown]
-# ## 4. How sure is the estimate itself?
+# ## 4. What does the number tell?
 #
-# ### Step 10. The curvature of the KL is the Fisher information
+# Suppose a model has a test loss of 2.3 bits per dimension. Is that good?
 #
-# Maximum likelihood hands you $\hat\theta$ from $N$ examples. Other examples would have given another one. How far do they scatter? Let the data come from $p_{\theta^\star}$. Near its minimum
-# the KL is a bowl, $\mathrm{KL}(p_{\theta^\star}\,\|\,p_\theta) \approx \tfrac12 I\,(\theta-\theta^\star)^2$, and the steeper the bowl, the better the data hold $\theta$ in place:
+# **Step 9. It contains the entropy of the data.** By (2), the expected loss is $H(p)$ plus the KL, and only the KL is the model's fault. Model A predicts a fair eight-sided die perfectly: its loss is $\log8=2.08$ nats. Model B takes a coin of 90 to 10 for a fair one: its loss is $\log2=0.69$, of which 0.37 are its own fault. B has the smaller loss and is the worse model. So *losses on different data cannot be compared*. On the same data they can: in the difference of two models, the unknown entropy cancels.
 #
-# $$I = \frac{\partial^2}{\partial\theta^2}\mathrm{KL}(p_{\theta^\star}\,\|\,p_\theta)\Big|_{\theta^\star} = \mathbb E\Big[\big(\tfrac{\partial}{\partial\theta}\log p_\theta(x)\big)^2\Big], \qquad
-# \sqrt N\,(\hat\theta-\theta^\star)\;\xrightarrow{\;N\to\infty\;}\;\mathcal N(0,\, I^{-1}). \tag{10}$$
+# For a continuous quantity the loss may even be negative, because a density may exceed 1. A normal of standard deviation 0.01 metres has entropy $-3.19$ nats; in millimetres, $\log1000$ more, 3.72. The unit sits inside the number. A KL is a ratio, and has none.
 #
-# *Why:* $\int p_\theta\,dx=1$ for every $\theta$. Differentiate once: the slope $\partial_\theta\log p_\theta$ has mean zero under $p_\theta$. Differentiate again: its mean square equals the mean of
-# $-\partial_\theta^2\log p_\theta$, which is the curvature of the KL. For the scatter, let $g(\theta)$ be the slope of the mean NLL of $N$ examples. The estimate has $g(\hat\theta)=0$, so near the truth
-# $0\approx g(\theta^\star)+I\,(\hat\theta-\theta^\star)$. And $g(\theta^\star)$ is an average of $N$ independent slopes of mean 0 and variance $I$: about $\mathcal N(0,I/N)$. Divide by $I$.
+# **Step 10. It has an error bar.** The loss on $N$ test examples is a mean of independent surprises. Its **standard error** is their standard deviation, divided by the root of $N$. Is a second model better? Then look at the *difference* on each example, and treat it the same way:
+# $$\mathrm{se}=\frac{\mathrm{std}(\ell_1,\dots,\ell_N)}{\sqrt N},\qquad\mathrm{se}_{\text{paired}}=\frac{\mathrm{std}(\ell_1-\ell_1',\dots,\ell_N-\ell_N')}{\sqrt N}.\tag{8}$$
+# In the diary the forecaster has $1.08\pm0.12$. A rival who says $\hat p$ has $1.05\pm0.09$. If you added these two bars as if they were independent, the difference would be $0.03\pm0.15$. But it rained for both on the same days: paired, it is $0.03\pm0.08$. It is like weighing two people on one shaky scale: the shaking is common, and cancels.
 #
-# Take an example. Waiting times follow $p_\lambda(x)=\lambda e^{-\lambda x}$, and the maximum likelihood estimate is $\hat\lambda = 1/\bar x$. Here $\log p_\lambda = \log\lambda-\lambda x$, so $I = 1/\lambda^2$ on paper. Two more
-# routes: autograd on the closed-form KL, $\log\frac{\lambda^\star}{\lambda}+\frac{\lambda}{\lambda^\star}-1$; and the mean square of the slope, by quadrature.
+# **Your turn 03.4 · a report** *(build, 10 minutes)*. You are given the log-probabilities, in nats, that a model and its rival assign to the same $N$ pictures of `n_dims` pixels each. Return four numbers: the model's mean bits per dimension and its standard error; the mean difference (rival minus model, so that positive means *the model is better*) and its paired standard error. Every table below is made by **your** report.
 
 # %%
-rate = 1.7
-lam = torch.tensor(rate, requires_grad=True)
-bowl = math.log(rate) - lam.log() + lam / rate - 1
-(slope,) = torch.autograd.grad(bowl, lam, create_graph=True)
-(curvature,) = torch.autograd.grad(slope, lam)
-wait = torch.linspace(0, 30, 300_001)
-density, slope_at = rate * torch.exp(-rate * wait), 1 / rate - wait
-mean_square = core.integrate(density * slope_at**2, wait)
+def my_report(log_p, rival_log_p, n_dims):
+    """(bits, standard error, gain over the rival, paired standard error)."""
+    ...
+
+
+course.exercise("03.report", my_report)
+course.solution("03.report")
+
+# %% [markdown]
+# Is the paired bar honest? Make 2,000 diaries of 100 days, with $\hat p$ as the truth, and let your function compare the two forecasters on each. Your gains scatter from diary to diary, and your bar should say by how much, without having seen the other diaries. What would the unpaired bar say?
+
+# %% jupyter={"source_hidden": true}
+report = course.yours("03.report")
+
+
+def reports(rows, rival_rows, n_dims):
+    """Your report of each row, as a table of four columns."""
+    pairs = zip(rows, rival_rows, strict=True)
+    return torch.tensor([[float(v) for v in report(*two, n_dims)] for two in pairs])
+
+
+days = torch.multinomial(p_hat, 200_000, True, generator=generator).reshape(2000, 100)
+better, worse = p_hat.log()[days], q.log()[days]  # (2000, 100): the rival is q
+_, se, gains, paired = reports(better, worse, 1).T
+se_rival = reports(worse, better, 1)[:, 1]
+rms = lambda bars: bars.square().mean().sqrt()
 check(
-    "curvature, and mean squared slope = 1 / lambda^2",
-    torch.stack([curvature, mean_square]),
-    1 / rate**2,
-    atol=1e-7,
-    unlike={"mean size of the slope": core.integrate(density * slope_at.abs(), wait)},
-)
-
-# %% [markdown]
-# Now the scatter itself: 200,000 worlds, each with its own data set. In every world we estimate $\lambda$ and look at $z=\sqrt{N I}\,(\hat\lambda-\lambda)$, which (10) says becomes standard normal. For
-# waiting times the exact distribution of $\hat\lambda$ is known too (an inverse gamma), so we can see how far from the limit a *finite* $N$ is: the estimate is biased upward by the factor
-# $N/(N-1)$, and the variance of $z$ is $N^3/\big((N-1)^2(N-2)\big)$ instead of 1.
-
-# %%
-worlds = {}
-limit = rng.standard_normal(200_000)
-for n in (5, 50, 500):
-    # the sum of n waiting times is a gamma
-    total = rng.gamma(n, 1 / rate, size=200_000)
-    z = math.sqrt(n) / rate * (n / total - rate)
-    worlds[n] = z
-    if n == 500:  # too close to its limit for this many worlds to tell
-        continue
-    check_close_mc(
-        f"N = {n}: mean of lambda-hat",
-        n / total,
-        rate * n / (n - 1),
-        unlike={"the unbiased estimate": (n - 1) / total},
-    )
-    squares = (z - math.sqrt(n) / (n - 1)) ** 2  # about its exact mean
-    exact = n**3 / ((n - 1) ** 2 * (n - 2))
-    check_close_mc(
-        f"N = {n}: variance of z", squares, exact, unlike={"its limit": limit**2}
-    )
-
-# %% [markdown]
-# How good is that? No unbiased estimate has a smaller variance than $1/(NI)$, a theorem that we do not prove here (**Cramér and Rao**), and maximum likelihood reaches it as $N$
-# grows. The squared difference of the aside does not. Let the data be normal with a known standard deviation and estimate their mean. Maximum likelihood takes the average. The squared difference is
-# smallest where $\sum_i (x_i-m)\,e^{-(x_i-m)^2/2s^2}=0$, an average that trusts distant points less. The argument above, with this slope in place of the score, gives the
-# variance $\frac{8}{3\sqrt3}\,\frac{s^2}{N}$: it needs half as many examples again for the same error.
-
-# %%
-# 3,000 worlds, N = 400, s = 1
-samples = torch.from_numpy(rng.standard_normal((3_000, 400)))
-m = samples.mean(1, keepdim=True)
-by_likelihood = m.squeeze(1)
-for _ in range(30):  # the condition as a weighted average, repeated until it holds
-    weights = torch.exp(-0.5 * (samples - m) ** 2)
-    m = (weights * samples).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
-check_close_mc(
-    "squared difference: N times the variance",
-    400 * m.squeeze(1) ** 2,
-    8 / (3 * math.sqrt(3)),
-    unlike={"maximum likelihood": 400 * by_likelihood**2},
+    "your paired bar = scatter of 2,000 gains",
+    rms(paired),
+    gains.std(),
+    rtol=0.08,
+    unlike={"unpaired": rms((se**2 + se_rival**2).sqrt())},
 )
 
 # %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.0), sharey=True)
-z = np.linspace(-4, 6, 300)
-normal = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-for ax, (n, values) in zip(axes, worlds.items(), strict=True):
-    bins = np.linspace(-4, 6, 61)
-    ax.hist(values, bins=bins, density=True, color="#56B4E9", label="200,000 worlds")
-    ax.plot(z, normal, color="#D55E00", linestyle="-", label="standard normal")
-    label = r"$\sqrt{N I}\,(\hat\lambda-\lambda^\star)$"
-    ax.set(xlabel=label, title=f"$N = {n}$", xlim=(-4, 6))
-axes[0].set_ylabel("density")
-handles = axes[0].get_legend_handles_labels()
-figure.legend(*handles, loc="outside lower center", ncols=2)
-show(
-    figure,
-    "Three histograms of the scaled error of the estimate with the standard normal "
-    "curve: skewed to the right for N = 5, hardly skewed for 50, on the curve for "
-    "500.",
-)
-
-# %% [markdown]
-# At $N=5$ the estimate leans to the right; at $N=500$ the histogram looks like the limit.
-#
-# ### Step 11. The price of fitting: training loss flatters
-#
-# The bowl has a second consequence, and it is the reason why held-out data exist. Take one parameter. On fresh data $\hat\theta$ loses $\tfrac12 I\,(\hat\theta-\theta^\star)^2$ against the truth, which by (10) is
-# $\tfrac{1}{2N}$ nats on average. The training loss is a bowl with nearly the same curvature, but its lowest point is $\hat\theta$: on the training data it is the *truth* that loses
-# $\tfrac12 I\,(\hat\theta-\theta^\star)^2$. With $k$ free parameters each of these is about $\tfrac{k}{2N}$. Together:
-#
-# $$\text{held-out NLL} - \text{training NLL} \;\approx\; \frac kN. \tag{11}$$
-#
-# Six outcomes have $k=5$ free parameters. We fit by counting in 20,000 worlds with $N=200$, and evaluate each fit exactly.
-
-# %%
-truth, n = np.array([0.3, 0.2, 0.2, 0.1, 0.1, 0.1]), 200
-p_hat = rng.multinomial(n, truth, size=20_000) / n
-p_hat = p_hat[(p_hat > 0).all(1)]  # what a zero would do comes in part 6
-# training NLL of the fit
-flatter = torch.special.entr(torch.tensor(p_hat)).sum(1).numpy()
-of_truth = -p_hat @ np.log(truth)  # training NLL of the truth
-honest = -np.log(p_hat) @ truth  # NLL on infinitely many fresh examples
-floor = -np.sum(truth * np.log(truth))
-gain, loss = (of_truth - flatter).mean(), (honest - floor).mean()
-for label, nats in (("training: truth - fit", gain), ("fresh data: fit - truth", loss)):
+truth = core.kl_categorical(p_hat, q) / math.log(2)
+within = lambda bars: ((gains - truth).abs() < bars).double().mean()
+with course.more_checks():
     check_range(
-        f"{label}, in units of k/2N",
-        nats * 2 * n / 5,
-        0.97,
-        1.08,
-        unlike={"k = 6, as if they need not sum to 1": nats * 2 * n / len(truth)},
+        "two bars hold the truth",
+        within(2 * paired),
+        0.93,
+        0.975,
+        unlike={"one bar": within(paired)},
     )
+    check_close_mc(
+        "the mean gain is the KL, in bits",
+        gains,
+        truth.item(),
+        unlike={"in nats": truth.item() * math.log(2)},
+    )
+tiny = reports(p_hat.log()[diary][None], q.log()[diary][None], 1)[0] * math.log(2)
+print(f"the ten days, in nats: gain of the fractions {tiny[2]:.3f} +- {tiny[3]:.3f}")
 
 
 # %% [markdown]
-# (The few per cent beyond 1 are what a finite $N$ adds to the limit.) The rule holds while $k\ll N$. With more parameters than examples the gap must be measured.
-
-# %% [markdown]
-# ## 5. Real data: train, and watch the two losses part
+# The unpaired bar promises twice as much scatter as there is. And an error of 0.08 on ten days dwarfs the 0.03 that is to be seen: to tell these two forecasters apart you need more than 300 days. A hundred times the data shrink a bar by ten, not by a hundred. What no bar can see is whether the test data are the right ones (section 8).
 #
-# The digits have $8\times8$ pixels with 17 grey levels. Our model is the simplest one that is more than a table: choose one of $K=100$ **prototypes**, then draw every pixel from the prototype's
-# own histogram,
+# ## 5. Does it learn digits, or *these* digits?
 #
-# $$p_\theta(x)=\sum_{k=1}^{K}\pi_k\prod_{j=1}^{64}p_{kj}(x_j). \tag{12}$$
-#
-# Its likelihood is exact, its loss is (5), and it has $100\times64\times16+99 = 102{,}499$ free parameters for 1,397 images. By (11) you should be suspicious. The loss is divided by $64\log 2$:
-# bits per dimension, the unit of lesson 02. Beside it stands the model with $K=1$, a smoothed histogram for every pixel.
+# Time for a model that can be wrong in an interesting way. Choose one of $K=100$ **prototypes**, then draw every pixel from that prototype's own table:
+# $$p_\theta(x)=\sum_{k=1}^{K}\pi_k\prod_{j=1}^{64}p_{kj}(x_j).\tag{9}$$
+# It has 102,499 free numbers (100 tables of 64 pixels with 16 free levels, and 99 weights), and we have 1,397 pictures. You should be suspicious.
 
 # %%
 class Prototypes(nn.Module):
-    """A mixture of tables of pixels, (12); exact likelihood of discrete images."""
+    """The mixture (9): log-probabilities of digits x (n, 64)."""
 
-    def __init__(self, n_prototypes, *, generator):
+    def __init__(self, n_prototypes=100):
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(n_prototypes))
-        self.tables = nn.Parameter(
-            0.3 * torch.randn(n_prototypes, 64, 17, generator=generator)
-        )
+        self.tables = nn.Parameter(0.3 * torch.randn(n_prototypes, 64, 17))
 
     def log_prob(self, x):
-        # (b, 64 * 17)
-        picked = (
-            nn.functional.one_hot(x.flatten(1), 17).to(self.tables.dtype).flatten(1)
-        )
+        seen = F.one_hot(x, 17).flatten(1).float()  # (n, 64 * 17)
         tables = self.tables.log_softmax(-1).flatten(1)  # (K, 64 * 17)
-        return (self.weights.log_softmax(0) + picked @ tables.T).logsumexp(1)
-
-    def loss(self, x, *, generator=None):
-        return core.bits_per_dim(-self.log_prob(x), 64).mean()
+        log_p = seen @ tables.T  # (n, K): log of the product in (9)
+        return (self.weights.log_softmax(0) + log_p).logsumexp(1)  # (n,)
 
 
-# %%
+def trainer(model):
+    """A function that takes ten steps of maximum likelihood."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.06)
+
+    def ten_steps(model):
+        for _ in range(10):
+            rows = torch.randint(len(digits["train"]), (256,))
+            loss = -model.log_prob(digits["train"][rows]).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return ten_steps
+
+
+# %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float32)
-images = {part: load_digits(part).images for part in ("train", "val", "test")}
-generator = core.make_generator(0)
-model = Prototypes(100, generator=generator)
-
-few = images["val"][:5]
-by_hand = sum(
-    w * t[torch.arange(64), few.flatten(1)].double().prod(1)
-    for w, t in zip(model.weights.softmax(0), model.tables.softmax(-1), strict=True)
-)
-log_tables = model.tables.log_softmax(-1)[:, torch.arange(64), few.flatten(1)].sum(2)
-check(
-    "log p of five images = log of (12)",
-    model.log_prob(few),
-    by_hand.log(),
-    rtol=1e-5,
-    unlike={"the weights forgotten": log_tables.logsumexp(0)},
-)
-print("kind of likelihood:", core.likelihood_kind(model))
-
-# %%
-table = histogram_log_probs(images["train"].flatten(1), 17, 0.3)  # (64, 17)
-on_val_pixels = table[torch.arange(64), images["val"].flatten(1)].sum(1)
-histogram = core.bits_per_dim(-on_val_pixels, 64).mean().item()
-check_range(
-    "K = 1 on the validation part (bits/dim)",
-    histogram,
-    2.42,
-    2.46,
-    unlike={"17 equally likely levels": math.log2(17)},
-)
-
-# %% [markdown]
-# During training we also ask for the validation loss, every ten steps, and keep a copy of the best model. **Predict**: in which order will three things happen? The training loss falls below 2.0; the
-# validation loss reaches its minimum; the training stops making progress.
-
-# %%
-curve, best = [], {"val": math.inf}
 
 
-def with_validation(records):
-    """Pass the records on; every ten steps, measure on data not seen in training."""
-    for record in records:
-        if record.step % 10 == 0:
-            with torch.no_grad():
-                losses = {
-                    part: model.loss(images[part]).item() for part in ("train", "val")
-                }
-            curve.append((record.step, losses["train"], losses["val"]))
-            if losses["val"] < best["val"]:
-                weights = {
-                    name: value.clone() for name, value in model.state_dict().items()
-                }
-                best.update(val=losses["val"], step=record.step, weights=weights)
-        yield record
+@torch.no_grad()
+def bits_of(model, part):
+    return core.bits_per_dim(-model.log_prob(digits[part]), 64).mean().item()
 
 
-batches = minibatches(images["train"], 256, generator=generator)
-records = widgets.watch(
-    with_validation(fit(model, batches, n_steps=250, lr=0.06)),
-    total=250,
-    label="bits per dimension",
+curves, last = [], []
+for seed in range(3):
+    torch.manual_seed(seed)
+    model = Prototypes()
+    ten_steps = trainer(model)
+    curves.append([])
+    for _ in range(25):
+        ten_steps(model)
+        curves[-1].append((bits_of(model, "train"), bits_of(model, "val")))
+    last.append(model)
+curves = torch.tensor(curves)  # (seed, round, train or val)
+
+# %% jupyter={"source_hidden": true}
+smooth = ((counts + 0.3) / (counts + 0.3).sum(1, keepdim=True)).float()  # (64, 17)
+pixels = torch.arange(64)
+histogram = {part: smooth.log()[pixels, x].sum(1) for part, x in digits.items()}
+by_table = core.bits_per_dim(-histogram["val"], 64).mean().item()
+show(
+    lesson_03.over_fitting(10 * torch.arange(1, 26), curves, by_table),
+    "Bits per dimension over 250 steps, three trainings. The training loss falls to "
+    "the end; the validation loss turns around near step 70 to 120 and climbs.",
 )
 
 # %% jupyter={"source_hidden": true}
-steps, on_train, on_val = zip(*curve, strict=True)
-figure, ax = plt.subplots(figsize=(8.0, 3.2))
-ax.plot(steps, on_train, label="training")
-ax.plot(steps, on_val, label="validation")
-look = {"color": "#222222", "linewidth": 1, "linestyle": ":"}
-ax.axhline(histogram, label="pixel histogram,\nvalidation", **look)
-look = {"linestyle": "", "color": "#D55E00", "markersize": 13}
-label = "where we should\nhave stopped"
-ax.plot(best["step"], best["val"], marker="*", label=label, **look)
-ax.set(
-    xlabel="step",
-    ylabel="bits per dimension",
-    ylim=(1.7, 2.7),
-    title="Training goes on falling; validation turns around",
-)
-figure.legend(loc="outside right center", fontsize=9)
-show(
-    figure,
-    "Bits per dimension over 250 steps: training falls from 2.7 towards 1.8; "
-    "validation reaches its minimum of 2.3 near step 60, at the star, and climbs "
-    "towards the dotted line of the pixel histogram at 2.44.",
-)
-
-# %% [markdown]
-# The training loss falls to the end. The validation loss turns around early and climbs: from there on the model learns these 1,397 images and no longer digits. The training curve shows no sign of it.
-# (The order was: below 2.0 first, then the minimum of validation, and progress in training never stopped.)
-# **Early stopping** is the first repair: keep the model at the star. The test part, which chose nothing, is used once, with the error bar of (7).
-
-# %%
-check_range(
-    "best validation loss (bits/dim)",
-    best["val"],
-    2.29,
-    2.36,
-    unlike={"K = 1": histogram},
-)
-check_range(
-    "validation: end - best (over-fitting)",
-    on_val[-1] - best["val"],
-    0.04,
-    0.15,
-    unlike={
-        "training: end - there": on_train[-1] - on_train[steps.index(best["step"])]
-    },
-)
-
-# %%
-n_parameters = 100 * 64 * 16 + 99
-check_range(
-    "gap at the end: validation - training",
-    on_val[-1] - on_train[-1],
-    0.55,
-    0.75,
-    unlike={"the rule k/N": core.bits_per_dim(torch.tensor(n_parameters / 1397), 64)},
-)
-
-model.load_state_dict(best["weights"])
-with torch.no_grad():
-    bits = core.bits_per_dim(-model.log_prob(images["test"]), 64)
-    on_test_pixels = table[torch.arange(64), images["test"].flatten(1)].sum(1)
-check_range(
-    "test loss of the model we kept",
-    bits.mean(),
-    2.24,
-    2.34,
-    unlike={"K = 1 on the test part": core.bits_per_dim(-on_test_pixels, 64).mean()},
-)
-print(f"    ... with a standard error of ~{bits.std() / math.sqrt(len(bits)):.3f}")
-
-# %% jupyter={"source_hidden": true}
-prototypes = (model.tables.softmax(-1) * torch.arange(17)).sum(-1).reshape(-1, 8, 8)
-order = model.weights.argsort(descending=True)[:20]
-figure, ax = plt.subplots(figsize=(8.0, 1.9))
-show_images(ax, prototypes[order], title="mean image of the 20 heaviest prototypes")
-show(
-    figure,
-    "Twenty grey images of 8 x 8 pixels in two rows: blurred but readable handwritten "
-    "digits, several ones, threes and zeros among them.",
-)
-
-# %% [markdown]
-# ## 6. It fails
-#
-# ### Failure 1. One zero, infinite loss
-#
-# Fit a histogram to every pixel by maximum likelihood: count and divide, exactly as step 4 told you. Then evaluate it on the 200 validation images.
-
-# %%
-torch.set_default_dtype(torch.float64)
-pixels = {part: images[part].flatten(1) for part in images}
-counts = nn.functional.one_hot(pixels["train"], 17).sum(0)  # (64, 17)
-
-
-def histogram_nll(log_table, part):
-    """Negative log-probability of each image under independent pixels, nats."""
-    return -log_table[torch.arange(64), pixels[part]].sum(1)
-
-
-raw = (counts / counts.sum(1, keepdim=True)).log()
-for part in ("train", "val"):
-    bits = core.bits_per_dim(histogram_nll(raw, part), 64).mean()
-    print(f"{part:<6} {bits:.4f} bits per dimension")
-
-# second route: sets of levels
-seen = [set(column.tolist()) for column in pixels["train"].T]
-unseen = [
-    [v not in seen[j] for j, v in enumerate(image)] for image in pixels["val"].tolist()
-]
-lost = int(histogram_nll(raw, "val").isinf().sum())
-check(
-    "validation images with probability 0",
-    lost,
-    sum(any(image) for image in unseen),
-    unlike={"pixels, not images": sum(map(sum, unseen))},
-)
-print(
-    f"{sum(map(sum, unseen))} pixels of 12,800 show a grey level "
-    "that was never seen at that place"
-)
-
-
-# %% [markdown]
-# Question 4 is answered: **infinite**. One outcome that the model calls impossible makes the whole average infinite, however good the rest is. This is the forward KL's covering nature again, and it is what a perplexity of `inf` in a language model means. The repair is a prior count:
-# pretend to have seen each level $\alpha$ times. The smoothed table is $\frac{N_{jv}+\alpha}{N+17\alpha}$; write it in one line, and compare.
-
-# %%
-def smoothed(counts, alpha):
-    return ((counts + alpha) / (counts.sum(1, keepdim=True) + 17 * alpha)).log()
-
-
-check(
-    "my smoothing = genlab's",
-    smoothed(counts, 0.3),
-    histogram_log_probs(pixels["train"], 17, 0.3),
-    unlike={"alpha added once below": torch.log((counts + 0.3) / (1397 + 0.3))},
-)
-alphas = np.geomspace(1e-60, 30, 123)
-by_part = {
-    part: [
-        core.bits_per_dim(histogram_nll(smoothed(counts, a), part), 64).mean().item()
-        for a in alphas
-    ]
-    for part in ("train", "val")
-}
-chosen = int(np.argmin(by_part["val"]))
-repaired = by_part["val"][chosen]
-check_range(
-    "validation loss, repaired (bits/dim)",
-    repaired,
-    2.42,
-    2.46,
-    unlike={
-        "too much smoothing": by_part["val"][-1],
-        "training": by_part["train"][chosen],
-    },
-)
-
-# %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(7.0, 3.0))
-for part, label in (("train", "training"), ("val", "validation")):
-    ax.semilogx(alphas, by_part[part], label=label)
-ax.plot(alphas[chosen], repaired, "*", color="#D55E00", markersize=13)
-ax.set(
-    xlabel=r"pseudo-count $\alpha$",
-    ylabel="bits per dimension",
-    ylim=(2.39, 2.55),
-    title="A tiny pseudo-count hides the infinity; only validation sees it",
-)
-ax.legend(loc="upper left", bbox_to_anchor=(0.45, 1.0))
-show(
-    figure,
-    "Bits per dimension against the pseudo-count from 1e-60 to 30, logarithmic: "
-    "training is flat at 2.41 and rises only at the right; validation falls slowly "
-    "from 2.50 to a minimum of 2.44 at the star, then rises as steeply.",
-)
-
-# %% [markdown]
-# The training loss is best at $\alpha\to0$ and would never have told you to smooth. The validation loss grows to infinity on the left, but as slowly as $-\log\alpha$. Code that hides a tiny constant inside the logarithm
-# therefore never shows `inf`, and reports a loss that depends on the constant. Choose $\alpha$ on held-out data, and report it.
-#
-# ### Failure 2. The mode that is dropped
-#
-# Your friend's reverse-KL fit looks excellent by its own measure. Measured with *samples of the data*, it is a catastrophe. Your own, covering fit is not good either, and the other direction does not repair it. What does is a
-# model that *can* be right. Give it two components and fit by maximum likelihood from 4,000 samples.
-
-# %%
-data = two_modes.sample(4000, generator=core.make_generator(5))
-fresh = two_modes.sample(4000, generator=core.make_generator(6))
-
-
-seeker = oracles.Gaussian(torch.tensor([left[0]]), torch.tensor([[left[1] ** 2]]))
-draws = match.sample(100_000, generator=core.make_generator(7))
-for name, q in (("covering fit", match), ("seeking fit", seeker), ("truth", two_modes)):
-    print(f"held-out NLL of the {name:12s} {-q.log_prob(fresh).mean():.3f}")
-check_close_mc(
-    "seeker's excess loss = its forward KL (nats)",
-    two_modes.log_prob(fresh) - seeker.log_prob(fresh),
-    core.kl_on_grid(log_p, log_normal(*left), line).item(),
-    unlike={"its reverse KL": keep_left.item()},
-)
-hollow = torch.linspace(-0.8, 0.8, 201)  # between the modes
-check_close_mc(
-    "samples of the cover between the modes",
-    (draws.abs() < 0.8).double(),
-    core.integrate(match.log_prob(hollow[:, None]).exp(), hollow).item(),
-    unlike={"samples of the data": (fresh.abs() < 0.8).double()},
-)
-
-# %%
-# logit, two means, two log standard deviations
-v = torch.tensor([0.0, -0.5, 0.5, 0.0, 0.0], requires_grad=True)
-
-
-def two_components(v):
-    share = torch.sigmoid(v[0])
-    return oracles.GaussianMixture(
-        torch.stack([share, 1 - share]), v[1:3, None], v[3:5].exp()
+lowest = curves[..., 1].min(1)
+with course.more_checks():
+    check_range(
+        "best validation loss, mean of three",
+        lowest.values.mean(),
+        2.28,
+        2.35,
+        unlike={"one table a pixel": by_table},
+    )
+    check_range(
+        "validation, end - best: smallest of three",
+        (curves[:, -1, 1] - lowest.values).min(),
+        0.01,
+        0.1,
+        unlike={"training": (curves[:, -1, 0] - curves[:, 5, 0]).max()},
     )
 
 
-optimiser = torch.optim.Adam([v], lr=0.05)
-for _ in range(300):
-    optimiser.zero_grad()
-    loss = -two_components(v).log_prob(data).mean()
-    loss.backward()
-    optimiser.step()
+# %% [markdown]
+# All three trainings agree. The training loss falls to the end. The validation loss, on digits that were not trained on, turns around near step 100: from there on the model learns *these* 1,397 pictures. Nothing in the training curve tells you. This is **over-fitting**. A simple repair is **early stopping**: keep the model from the turning point.
+#
+# **Your turn 03.5 · the wrong model is kept** *(repair, 6 minutes)*. A colleague's early stopping reports 0.62 bits per dimension on validation, better than any model in the world, and then hands you a model that is no better than the over-fitted one. It has two bugs. Neither raises an error, and if you mend only one, you still get the wrong model. Return the function without them.
 
-with torch.no_grad():
-    learned = two_components(v)
-    gap = core.kl_on_grid(log_p, learned.log_prob(line[:, None]), line)
-check_range(
-    "repaired: KL(p || two components), nats",
-    gap,
-    0.0,
-    0.004,
-    digits=5,
-    unlike={"one component": core.kl_on_grid(log_p, log_normal(*forward_fit), line)},
-)
-print(f"    ... by step 11 it should be of the order of k/2N = {5 / 8000:.5f}")
+# %%
+def broken_stop(model, ten_steps, x_val, rounds):
+    """The model with the lowest mean NLL on x_val, and that NLL in nats."""
+    lowest = math.inf
+    for _ in range(rounds):
+        ten_steps(model)
+        with torch.no_grad():
+            p = model.log_prob(x_val).exp()
+            nll = -(p + 1e-12).log().mean().item()
+        if nll < lowest:
+            lowest, best = nll, model.state_dict()
+    model.load_state_dict(best)
+    return model, lowest
+
+
+def my_stop(model, ten_steps, x_val, rounds):
+    """The same without its two bugs."""
+    ...
+
+
+course.exercise("03.early-stopping", my_stop)
+course.solution("03.early-stopping")
 
 # %% [markdown]
-# ### Failure 3. A likelihood that goes to infinity
-#
-# Steps 4 and 5 together are dangerous: maximum likelihood wants densities as high as possible, and a density has no ceiling. Put one narrow Gaussian of standard deviation $h$, the *bandwidth*, on each training image (a **kernel density
-# estimate**) and let $h\to0$. Every training image sits on top of its own spike, whose height grows as $h^{-64}$.
+# Now the table that a paper would print, on the test digits, which chose nothing. The rival is the histogram of section 2, smoothed.
 
 # %%
-generator = core.make_generator(1)
-y = {
-    part: core.dequantize(pixels[part], 17, generator=generator)
-    for part in ("train", "val")
-}
-squared = {part: torch.cdist(y[part], y["train"]) ** 2 for part in y}  # (n, 1397)
-
-
-def kde_bits(squared, h, n_points):
-    """Bits per dimension of a KDE, from squared distances (n, points)."""
-    log_kernel = -squared / (2 * h**2) - 32 * math.log(2 * math.pi * h**2)
-    log_density = log_kernel.logsumexp(1) - math.log(n_points)
-    return core.bits_per_dim(-log_density, 64, levels=17).mean().item()
-
-
-few = oracles.Empirical(y["train"]).noised(1.0, 0.1).log_prob(y["val"][:20])
-theirs = core.bits_per_dim(-few, 64, levels=17).mean()
-check(
-    "my KDE = genlab's",
-    kde_bits(squared["val"][:20], 0.1, 1397),
-    theirs,
-    unlike={"the width of a bin forgotten": core.bits_per_dim(-few, 64).mean()},
-)
-
-# %%
-widths = np.geomspace(0.01, 0.4, 25)
-on_train = [kde_bits(squared["train"], h, 1397) for h in widths]
-on_val = [kde_bits(squared["val"], h, 1397) for h in widths]
-others = squared["train"] + torch.diag(
-    torch.full((1397,), math.inf)
-)  # leave each image's own spike out
-left_out = [kde_bits(others, h, 1396) for h in widths]
-check(
-    "leave-one-out and validation: bandwidth, to a step",
-    math.log(widths[np.argmin(left_out)]),
-    math.log(widths[np.argmin(on_val)]),
-    atol=1.01 * math.log(widths[1] / widths[0]),
-    unlike={"training": math.log(widths[np.argmin(on_train)])},
-)
-check_range(
-    "training loss at the smallest bandwidth",
-    on_train[0],
-    -2.2,
-    -0.6,
-    unlike={"own spike left out": left_out[0], "validation": on_val[0]},
-)
-print(f"validation loss at the best bandwidth ~{min(on_val):.2f} bits per dimension")
+stop = course.yours("03.early-stopping")
+stopped = []
+for seed in range(3):
+    torch.manual_seed(seed)
+    model = Prototypes()
+    stopped.append(stop(model, trainer(model), digits["val"], 25)[0])
 
 # %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(7.0, 3.2))
-ax.semilogx(widths, on_train, label="training")
-ax.semilogx(widths, on_val, label="validation")
-ax.semilogx(widths, left_out, label="training, own spike left out")
-ax.axhline(0, color="#222222", linewidth=0.8, linestyle="-")
-ax.set(
-    xlabel="bandwidth $h$ (pixels scaled to [0, 1])",
-    ylabel="bits per dimension",
-    ylim=(-2, 7),
-    title="Training dives through zero; held-out images see a best bandwidth",
-)
-ax.legend(loc="upper left")
+with torch.no_grad():
+    on_test = {
+        name: [model.log_prob(digits["test"]) for model in models]
+        for name, models in (("last step", last), ("stopped", stopped))
+    }
+print("bits per dimension on 200 test digits; gain over the histogram, paired bar")
+for name, found in on_test.items():
+    for seed, row in enumerate(reports(found, 3 * [histogram["test"]], 64)):
+        bits, se, gain, paired = row.tolist()
+        print(f"{name:10} seed {seed}: ~{bits:.2f} +- ~{se:.3f}", end="   ")
+        print(f"~{gain:.2f} +- ~{paired:.3f}")
+saved = reports(on_test["stopped"], on_test["last step"], 64)[:, 2:]  # gain, bar
+print("stopping gained", ", ".join(f"~{g:.3f} +- ~{e:.3f}" for g, e in saved.tolist()))
+again = reports(on_test["last step"], on_test["stopped"], 64)[:, 2:]
+with course.more_checks():
+    check_range(
+        "smallest gain of stopping, in paired bars",
+        (saved[:, 0] / saved[:, 1]).min(),
+        2,
+        40,
+        unlike={"the two exchanged": (again[:, 0] / again[:, 1]).min()},
+    )
+
+
+# %% [markdown]
+# Look at the last line. Stopping gains about 0.03 bits, and the paired bar is 0.007 or less: there is no doubt, in any of the three trainings. The *unpaired* bar would be 0.03, as large as the gain itself, and you would have thrown a true improvement away.
+#
+# ## 6. How far has a model moved?
+#
+# Language models are often tuned further, with feedback on their answers. A leash keeps the tuned model $q$ near the model $p$ that it was: the loss contains the reverse KL, model first. Nobody can sum over all answers. What you have is a batch of answers $z$ drawn from $q$, and both log-probabilities of each. With $r$ for the ratio $p/q$ at a sample, three estimates are in use (Schulman 2020), each a mean over the batch:
+# $$k_1:\ -\log r,\qquad k_2:\ \tfrac12(\log r)^2,\qquad k_3:\ \text{the terms of (3)} .\tag{10}$$
+#
+# **Step 11. All three are right, or nearly.** $k_1$ is the definition. $k_3$ adds $r-1$, whose mean under $q$ is zero, so it has the same mean; but no term is negative. $k_2$ is the start of the series of $k_3$ around $r=1$: not exact, close if $q$ and $p$ are close. Take the diary's forecast as $q$ and $\hat p$ as $p$. The exact divergence is 0.0253. A single day scatters by 0.222 for $k_1$, and by 0.016 for $k_3$. For the same error, $k_1$ needs 190 times as many days.
+#
+# **Your turn 03.6 · three estimates** *(build, 10 minutes)*. Write them as functions of samples. You are given samples of *both* models, and two functions that return log-probabilities. Which samples does the reverse KL, with $q$ first, ask for? Return the three means, in the order of (10).
+
+# %%
+def my_estimates(z_p, z_q, log_p, log_q):
+    """k1, k2 and k3 of KL(q || p); z_p and z_q are samples (n, d) of p and of q."""
+    ...
+
+
+course.exercise("03.estimates", my_estimates)
+course.solution("03.estimates")
+
+# %% [markdown]
+# Try them where the truth is known. The "answers" are pictures of 64 independent pixels. The old model $p$ is the smoothed histogram, and tuning has sharpened it, with a temperature $\tau$ below 1 in the softmax of each pixel. The exact KL is a sum of 64 small sums. Each batch has 32 pictures, and we draw 1,000 batches.
+
+# %%
+estimates = course.yours("03.estimates")
+
+
+def log_old(z):
+    return smooth.log()[pixels, z].sum(1)  # (n,)
+
+
+def drifted(tau, n_batches=1000, n=32):
+    """The exact KL(q || p), and the three estimates of each batch."""
+    q = (smooth.log() / tau).softmax(1)  # (64, 17)
+    exact = core.kl_categorical(q, smooth).sum().item()
+    z_p, z_q = (torch.multinomial(t, n_batches * n, True).T for t in (smooth, q))
+    log_q = lambda z: q.log()[pixels, z].sum(1)
+    pairs = zip(z_p.split(n), z_q.split(n), strict=True)
+    return exact, torch.tensor(
+        [[float(k) for k in estimates(a, b, log_old, log_q)] for a, b in pairs]
+    )
+
+
+torch.manual_seed(3)
+near_by, far_away = drifted(0.95), drifted(0.6)
+
+# %% jupyter={"source_hidden": true}
 show(
-    figure,
-    "Bits per dimension against the bandwidth, logarithmic: training falls "
-    "below zero at small bandwidths; validation and leave-one-out lie on each other, "
-    "with a minimum of 3.4 near 0.12 and a steep rise to the left.",
+    lesson_03.estimators(near_by, far_away),
+    "Left, a model that moved little: k1 scatters widely around the truth, some "
+    "batches below zero; k2 and k3 are close. Right, far away: k1 is right, k2 far "
+    "too high, and nearly every batch of k3 too low.",
 )
+for name, (exact, k) in (("near", near_by), ("far", far_away)):
+    shown = "  ".join(
+        f"k{i + 1} ~{m:.2f} +- {s:.2f}"
+        for i, (m, s) in enumerate(zip(k.mean(0), k.std(0), strict=True))
+    )
+    print(f"{name:5} exact {exact:.3f}:  {shown}")
+
+# %% jupyter={"source_hidden": true}
+log_r = (p_hat / q).log().double()
+one_day = [-log_r, log_r.exp() - 1 - log_r]  # k1, k3 of one day of the forecast
+scatter = [((q * k**2).sum() - (q * k).sum() ** 2).sqrt() for k in one_day]
+with course.more_checks():
+    check(
+        "one day's k1 and k3: both have the mean KL(q || p)",
+        [(q * k).sum() for k in one_day],
+        core.kl_categorical(q, p_hat).item(),
+        atol=1e-6,
+        unlike={"KL(p || q)": core.kl_categorical(p_hat, q).item()},
+    )
+    check_range(
+        "k1 needs so many times the days",
+        (scatter[0] / scatter[1]) ** 2,
+        189,
+        194,
+        unlike={"without the square": scatter[0] / scatter[1]},
+    )
+
+# %% jupyter={"source_hidden": true}
+exact, k = near_by
+a_pixel = core.kl_categorical((smooth.log() / 0.95).softmax(1), smooth).mean().item()
+slip = {"mean over the pixels, not their sum": a_pixel}
+with course.more_checks():
+    check_close_mc("near: k1 has the right mean", k[:, 0], exact, unlike=slip)
+    check_close_mc("near: k3 too", k[:, 2], exact, unlike=slip)
+    check_range(
+        "near: std of k1 / std of k3",
+        k[:, 0].std() / k[:, 2].std(),
+        2,
+        30,
+        unlike={"k2 against k3": k[:, 1].std() / k[:, 2].std()},
+    )
+    exact, k = far_away
+    too_low = (k < exact).float().mean(0)
+    check_range(
+        "far: fraction of batches in which k3 is too low",
+        too_low[2],
+        0.8,
+        0.97,
+        unlike={"k1": too_low[0]},
+    )
+print(f"far away, k3 is too low in ~{100 * too_low[2]:.0f} of 100 batches")
 
 # %% [markdown]
-# On the training data the loss dives through zero and has no minimum: the "best" model is a set of spikes that could not produce a new image. Validation has a minimum. So has the **leave-one-out** loss, which needs no
-# extra data: score each training image with its own spike removed. The two agree on the bandwidth to within a step of the scan.
+# Near home $k_3$ has the right mean and a small scatter, and GRPO uses it (Shao et al. 2024). Far away it misleads. Its expectation is still right, because that of $r$ is still 1. But nearly all of this 1 now comes from pictures that $q$ hardly ever draws. In nine batches of ten all $r$ are tiny, and $k_3$ shows about $k_1-1$, too low by nearly one nat. A rare batch is far too high. Even the mean of our 1,000 batches has not reached the truth. *One batch cannot tell you its own error.* The scatter of many can, if they have met the rare pictures at all.
 #
-# ### Failure 4. Copies
-#
-# Leave-one-out, validation and test all rest on one promise: *what you score was not in what you fitted*. We break it twice: 20 of the 200 validation images leak into the training part; and, separately, every training
-# image is stored twice.
+# **Step 12. A good estimate is not yet a good loss.** Now hold the samples fixed, differentiate each estimate in the logits of $q$, and average. The probabilities of $q$ sum to 1, so the mean of $\nabla\log q$ under $q$ is zero, and
+# $$\begin{aligned}\mathbb E_q[\nabla k_1]&=\mathbb E_q[\nabla\log q]=0,\\ \mathbb E_q[\nabla k_2]&=\mathbb E_q\big[-\log r\,\nabla\log q\big]=\nabla\mathrm{KL}(q\,\|\,p),\\ \mathbb E_q[\nabla k_3]&=\mathbb E_q\big[(1-r)\nabla\log q\big]=q-p.\end{aligned}\tag{11}$$
+# The first loss does not pull at all: it is the mistake of the detached samples in exercise 03.3. The second pulls as the reverse KL does. And the third is *your* gradient of section 2, prediction minus target: the pull of the **forward** KL. Three losses with the same value, three different forces (Tang and Munos 2025). The check sums over the three kinds of weather exactly.
 
-# %%
-leaked = torch.cat([y["train"], y["val"][:20]])
-to_leaked = torch.cdist(y["val"], leaked) ** 2  # (200, 1417)
-leaky = [kde_bits(to_leaked, h, 1417) for h in widths]
-check_range(
-    "validation loss with a tenth of it leaked",
-    min(leaky),
-    3.2,
-    3.32,
-    unlike={"honest": min(on_val)},
-)
-thin = 8  # a bandwidth too small to be any good
-check_range(
-    f"what the leak takes off at bandwidth {widths[thin]:.3f}",
-    on_val[thin] - leaky[thin],
-    0.7,
-    1.5,
-    unlike={"at the best bandwidth": min(on_val) - min(leaky)},
-)
-
-doubled = others.repeat(1, 2)
-doubled[:, 1397:].diagonal().zero_()  # the second copy of each image is still there
-fooled = [kde_bits(doubled, h, 2 * 1397 - 1) for h in widths]
+# %% jupyter={"source_hidden": true}
+torch.set_default_dtype(torch.float64)
+own = q.log().requires_grad_()  # logits of the forecast; the target is the diary
+log_r = p_hat.log() - own.log_softmax(0)
+terms = (-log_r, log_r**2 / 2, log_r.exp() - 1 - log_r)  # one number for each outcome
+pulls = [torch.autograd.grad((q * k).sum(), own, retain_graph=True)[0] for k in terms]
+mine = own.softmax(0)
+(reverse,) = torch.autograd.grad((mine * (mine.log() - p_hat.log())).sum(), own)
+forward = gradient(own.detach()[None], p_hat[None])[0]  # your gradient of section 2
 check(
-    "bandwidth that leave-one-out chooses now",
-    widths[np.argmin(fooled)],
-    widths[0],
-    unlike={"without the copies": widths[np.argmin(left_out)]},
+    "(11): slopes of k1, k2, k3 = nothing, reverse KL, forward KL",
+    torch.stack(pulls),
+    torch.stack([torch.zeros(3), reverse, forward]),
+    unlike={"all three the reverse KL": reverse.expand(3, 3)},
 )
+torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# With every image stored twice, leave-one-out chooses the *smallest bandwidth we offered*: each image is "predicted" by its twin. The repair is to look for copies before splitting: a copy has distance zero, and the nearest
-# honest neighbour is far away. (Lesson 09 returns to this as a test for memorisation.)
-
-# %%
-nearest = to_leaked.min(1).values.sqrt()
-copies = nearest < 1e-6
-honest = squared["val"].min(1).values.sqrt()
-check(
-    "copies found",
-    int(copies.sum()),
-    20,
-    unlike={"in the honest split": int((honest < 1e-6).sum())},
-)
-print(f"distance to the nearest image that is no copy: ~{honest.min():.2f}")
-
-kept = ~(to_leaked.sqrt() < 1e-6).any(0)
-check(
-    "copies removed: the honest loss again",
-    kde_bits(to_leaked[:, kept], 0.12, int(kept.sum())),
-    kde_bits(squared["val"], 0.12, 1397),
-    unlike={"with the copies": kde_bits(to_leaked, 0.12, 1417)},
-)
-
-# %% [markdown]
-# ## 7. Exercises
+# A leash whose force is the reverse KL lets a tuned model *seek*: it gives up variety at the price (7), and half of all kinds of answers cost only $\log2=0.69$ nats.
 #
-# Replace each `...`. An untouched exercise is fine: the notebook still runs to its end. `course.hint("03.kl-value")` gives a hint; there are three for each.
+# ## 7. What does it say at scale?
 #
-# **1. Compute.** $p=(0.6, 0.3, 0.1)$ and $q=(0.3, 0.3, 0.4)$. What is $\mathrm{KL}(p\,\|\,q)$ in nats? (Four digits; try it with a pocket calculator first.)
+# Maximum likelihood on text is the whole of pretraining. Large runs follow a law with a floor: the loss is a constant $E$, plus a term that falls as a power of the number of parameters, plus one that falls as a power of the number of tokens (Hoffmann et al. 2022, quoted; equation (3) of the notebook *Predict the large run*).
+# Read it with step 9. The falling terms are a KL, as far as more parameters and more data can mend it. What remains, $E$, bounds the entropy of text $H(p)$ from above, and would equal it if the family could express everything. As a number it is only as good as the fit. Hoffmann et al. find $E=1.69$ nats a token; a refit of the same points finds about 1.8 (Besiroglu et al. 2024). As long as every token is seen once, the training loss *is* a held-out loss, and our over-fitting is no subject; when data run out, it returns. You can use the law yourself in the project.
+#
+# ## 8. It fails
+#
+# **One zero.** Take the histogram as maximum likelihood wants it, counted and not smoothed, and score the 200 validation digits. Then the same with a tiny constant inside the logarithm, as many programs have it.
 
 # %%
-course.exercise("03.kl-value", ...)
+counted = (counts / counts.sum(1, keepdim=True)).double()
+seen = counted[pixels, digits["val"]]  # (200, 64): probability of each pixel
+for tiny in (0, 1e-12, 1e-30, 1e-100):
+    nll = -(seen + tiny).log().sum(1)  # (200,)
+    bits = core.bits_per_dim(nll, 64).mean()
+    print(f"log(p + {tiny:g}): {bits:.3f} bits per dimension")
+
+# %% jupyter={"source_hidden": true}
+course.predicted("03.predict-zero", "infinite")
+impossible = int((seen == 0).any(1).sum())
+levels = [set(column.tolist()) for column in digits["train"].T]
+by_sets = sum(
+    any(v not in levels[j] for j, v in enumerate(image))
+    for image in digits["val"].tolist()
+)
+check(
+    "validation digits with probability 0 = with an unseen level",
+    impossible,
+    by_sets,
+    unlike={"pixels, not digits": int((seen == 0).sum())},
+)
 
 
 # %% [markdown]
-# **2. Compute.** Write the mean NLL, in nats per observation, of a data set that is given as counts.
+# The true loss is **infinite**: three of the 200 digits show a grey level that was never seen in its place. With a constant you get a healthy-looking number, no worse than that of an honest model, but *which* number depends on the constant. In the diary, a forecaster who rules out rain and says 0.6 and 0.4 would pay 6.1 nats a day with $10^{-12}$, and 14.4 with $10^{-30}$. The repair is to say what you believe about unseen levels: add a pseudo-count to each *before* dividing, as the smoothed table did, choose it on validation data, and report it. The smoothed histogram has 2.44 bits.
+#
+# **Copies.** Everything above rests on one promise: what you score was not in what you fitted. Break it with a model that only remembers. It picks one of $N$ stored digits and copies each pixel with probability $c$; otherwise it draws the pixel from the smoothed histogram. This is the mixture (9) again, with one prototype for each digit.
 
 # %%
-def nll_from_counts(counts, q):
-    """counts (k,): how often each outcome was seen; q (k,): the model. In nats."""
-    ...
+def memory(x, stored, c, leave_out=False):
+    """Log-probability of digits x (n, 64) under noisy copies of `stored` (m, 64)."""
+    other = (1 - c) * smooth.double()  # (64, 17): not copied
+    gain = ((other + c) / other).log().flatten()  # what a match adds
+    hit = F.one_hot(x, 17).flatten(1).double()  # (n, 64 * 17)
+    known = F.one_hot(stored, 17).flatten(1).double()  # (m, 64 * 17)
+    log_p = other.log()[pixels, x].sum(1, keepdim=True) + (hit * gain) @ known.T
+    if leave_out:  # each digit without its own entry
+        log_p = log_p.fill_diagonal_(-math.inf)
+    return log_p.logsumexp(1) - math.log(len(stored) - leave_out)
 
 
-course.exercise("03.nll-from-counts", nll_from_counts)
+# %% jupyter={"source_hidden": true}
+chances = torch.tensor(
+    [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1 - 1e-6]
+).double()  # of copying a pixel
+bits = lambda log_p: core.bits_per_dim(-log_p, 64).mean().item()
+train, val = digits["train"], digits["val"]
+few = train[:400]  # stand for all of the training digits
+scan = {
+    "training": [bits(memory(few, train, c)) for c in chances],
+    "validation": [bits(memory(val, train, c)) for c in chances],
+    "training, itself left out": [bits(memory(few, train, c, True)) for c in chances],
+}
+twice = train.repeat(2, 1)  # every digit has a twin
+scan["left out, a twin stored"] = [bits(memory(few, twice, c, True)) for c in chances]
+
+# %% jupyter={"source_hidden": true}
+show(
+    lesson_03.memory(1 - chances, scan, math.log2(len(train)) / 64),
+    "Bits per dimension against the chance of not copying. Training falls to 0.16; "
+    "validation and leave-one-out have the same minimum; with every digit stored twice "
+    "leave-one-out falls as training does.",
+)
+course.predicted("03.predict-memory", scan["training"][-1])
+check(
+    "memory, training: log2(N) / 64",
+    bits(memory(few, train, 1 - 1e-9)),
+    math.log2(len(train)) / 64,
+    atol=1e-6,
+    unlike={"itself left out": bits(memory(few, train, 1 - 1e-9, True))},
+)
+
+# %% [markdown]
+# On its own training digits the memory needs 0.16 bits per dimension, that is $\log_2N=10.4$ bits a digit: just enough to *name* one of the stored pictures. No model in this lesson is better on training data, and none has learned less. Validation sees it: the best chance of copying is moderate. So does **leave-one-out**, which scores each training digit with its own entry removed, and needs no extra data. But store every digit *twice*, and leave-one-out is fooled: it finds the twin.
+#
+# Now let some of the 200 validation digits leak into the memory. Is the damage a matter of luck, of *which* digits leak? Twenty draws, of 20 digits each, and as a control 20 training digits stored a second time.
+
+# %% jupyter={"source_hidden": true}
+best = int(np.argmin(scan["validation"]))
+honest = memory(val, train, chances[best])
+generator = core.make_generator(33)
+gains = {"20 validation digits leaked": [], "20 training digits twice": []}
+for _ in range(20):
+    leaked = val[torch.randperm(200, generator=generator)[:20]]
+    twice = train[torch.randperm(len(train), generator=generator)[:20]]
+    for name, more in zip(gains, (leaked, twice), strict=True):
+        log_p = memory(val, torch.cat([train, more]), chances[best])
+        gains[name].append(bits(honest) - bits(log_p))
+for name, found in gains.items():
+    print(f"{name:28} gain ~{np.mean(found):.3f},", end=" ")
+    print(f"from ~{min(found):.3f} to ~{max(found):.3f}")
+
+# %%
+dirty = torch.cat([train, leaked])  # the last of the twenty draws
+copy = (dirty[:, None] == val[None]).all(2).any(1)  # (1417,): is it a validation digit?
+cleaned = memory(val, dirty[~copy], chances[best])
+print(f"{int(copy.sum())} copies found", end="; ")
+print(f"{bits(honest):.4f} bits honest, {bits(cleaned):.4f} cleaned")
+
+# %% jupyter={"source_hidden": true}
+with course.more_checks():
+    check_range(
+        "smallest gain of twenty leaks",
+        min(gains["20 validation digits leaked"]),
+        0.08,
+        0.16,
+        unlike={"control": max(gains["20 training digits twice"])},
+    )
+    check(
+        "copies removed: the honest loss again",
+        cleaned,
+        honest,
+        unlike={"with the copies": memory(val, dirty, chances[best])},
+    )
+
+# %% [markdown]
+# Every one of the twenty leaks makes the model look better, by many times the error bar of a comparison on these digits; the control does nothing. The repair is to search for copies *before* splitting. Exact ones are easy, as here. For text, where a copy may differ in a comma, it is an industry.
+#
+# ## Summary
+#
+# 1. Surprise is minus the log of the probability that was given. Its mean over data is the cross-entropy: entropy of the data plus KL.
+# 2. The entropy does not depend on the model, so the least KL from the data is the greatest likelihood, and samples are enough.
+# 3. In logits, the gradient is prediction minus observation. Free tables end at count and divide.
+# 4. Forward KL, data first: covers, matches moments, never forgives a forgotten outcome. Reverse KL, model first: seeks one hill. Prediction 1: forgetting 40 % costs it only 0.51 nats, minus the log of the fraction kept.
+# 5. A loss contains the entropy of its data, and for densities the unit. Compare models on the same data, by their paired difference and its error bar.
+# 6. Training loss says nothing about over-fitting. Stop early, and keep a *copy*.
+# 7. The KL of a tuned model to its origin is estimated from samples of the tuned model. Three estimates agree near home; far away, $k_3$ is nearly always too low.
+# 8. Prediction 2: one impossible outcome makes the loss infinite, and a constant in the logarithm only hides it.
+# 9. Prediction 3: a memory pays $\log_2N$ bits a digit to name it, 0.16 bits per dimension. Copies fool validation and leave-one-out alike; remove them before splitting.
+#
+# | objective | what it needs | what it does when the model is too simple | who trains on it |
+# |---|---|---|---|
+# | forward KL = maximum likelihood | samples of $p$, $\log q$ | covers everything, puts mass between the hills | autoregressive models, flows; VAE and diffusion through bounds |
+# | reverse KL | $\log p$, samples of $q$ | seeks one hill, drops others silently | variational posteriors, energies, preference tuning |
+#
+# ## Quiz
+
+# %% tags=["keep-output"]
+widgets.quiz(3)
 
 
 # %% [markdown]
-# **3. Derive.** A one-dimensional mixture has weights $\pi_k$, means $m_k$ and standard deviations $s_k$. Which single Gaussian minimises the *forward* KL? Return its mean and its standard deviation.
-
-# %%
-def best_gaussian(weights, means, stds):
-    """Three arrays (k,). Return (mean, std) of the N closest in forward KL."""
-    ...
-
-
-course.exercise("03.forward-fit", best_gaussian)
-
-
-# %% [markdown]
-# **4. Derive.** The number of photons in a second is Poisson, $p_\lambda(n)=e^{-\lambda}\lambda^n/n!$. Its Fisher information about $\lambda$?
+# ## Project: predict a loss before you have the data
+#
+# *(2 to 3 hours.)* What would more digits be worth? Take the memory of section 8 as the model. Draw $N=100, 200, 400$ and $800$ of the training digits, the smaller sets inside the larger. Each time count the histogram anew and choose the chance $c$ and the pseudo-count on the validation digits. Fit $L(N)=E+A\,N^{-a}$ to the four test losses, and write down a prediction, *with an error bar*, for all 1,397 digits. Only then measure it.
+#
+# - **Target**: in each of three draws of the digits, the measured loss lies within two paired standard errors of your prediction, and your bar is at most 0.006 bits. (For a given $a$ the prediction is a weighted sum of the four losses, so it exists for each test digit, and your report applies.)
+# - **It can be done**: with the $a$ that fits the four sizes best, we were off by 0.005, 0.008 and 0.007 bits, with a bar of 0.004 to 0.005; in six draws by 0.0 to 1.9 bars. "No better than 800 digits" is off by 0.021, and $a=1/4$ by 0.009 to 0.014.
+# - **Look at** how badly four sizes determine the law: in our six draws $a$ ran from 0.35 to 0.75, and $E$ from 2.20 to 2.29 bits. $E$ is no entropy of digits, either: 20 early-stopped prototypes reached 2.21, 2.21 and 2.22 bits on the same test digits. It is the floor of one family.
+# - **A law that does not work**: try the 100 prototypes. Ours lost 0.08, 0.15, 0.20 bits with each doubling: the curve grows *steeper*, and no $a>0$ does that. Why? And what if the number of prototypes grows with $N$?
+# - **Submit** your prediction with its date, the table (sizes by draws), one figure, and one law that failed.
+#
+# The lesson ends here. Two optional sections:
+#
+# - *How sure is the estimate?*, 15 minutes
+# - *What singles out the logarithm?*, 10 minutes
+#
+# ## Going further: how sure is the estimate?
+#
+# Other data would have given another $\hat\theta$. How far do they scatter? Near the truth $\theta^*$ the KL is a bowl. The steeper it is, the better the data hold $\theta$ in place. Its curvature is the **Fisher information** $I$:
+# $$I=\frac{\partial^2}{\partial\theta^2}\mathrm{KL}(p_{\theta^*}\|\,p_\theta)\Big|_{\theta^*}=\mathbb E\Big[\big(\tfrac\partial{\partial\theta}\log p_\theta(x)\big)^2\Big],\qquad\mathrm{Var}(\hat\theta)\approx\frac1{NI}.\tag{12}$$
+# *Why are the two equal?* $\int p_\theta\,dx=1$ for every $\theta$. Differentiate under the integral: the **score** $u=\partial_\theta\log p_\theta$ has mean zero. Differentiate once more, by the product rule, and you find that the mean of $\partial_\theta u$ plus the mean of $u^2$ is zero. Minus the mean of $\partial_\theta u$ is the curvature.
+#
+# *Why the variance?* At $\hat\theta$ the mean score of the $N$ examples is zero. Expand it around $\theta^*$: the mean score there, which has variance $I/N$, equals $I$ times the error. Divide by $I$.
+#
+# **Your turn 03.7 · photons** *(derive, 4 minutes)*. The number of photons in a second is Poisson, $p_\lambda(n)=e^{-\lambda}\lambda^n/n!$. What is its Fisher information about $\lambda$?
 
 # %%
 def fisher_poisson(rate): ...
 
 
 course.exercise("03.fisher-poisson", fisher_poisson)
-
-
-# %% [markdown]
-# **5. Build.** Given the log-probabilities of $N$ held-out images, return the mean bits per dimension and its standard error.
-
-# %%
-def report(log_probs, n_dims):
-    """log_probs (N,) in nats. Return (mean bits per dimension, its standard error)."""
-    ...
-
-
-course.exercise("03.error-bar", report)
-
+course.solution("03.fisher-poisson")
 
 # %% [markdown]
-# **6. Build.** Additive smoothing of a table of counts `(d, k)` with pseudo-count `alpha`. Each row must be a distribution.
+# The bowl also says by how much training flatters. On fresh data $\hat\theta$ loses half of $I$ times the squared error against the truth, on average $1/2N$. On the training data it is the truth that loses as much against $\hat\theta$. With $k$ free parameters,
+# $$\text{held-out NLL}-\text{training NLL}\approx\frac kN\qquad(k\ll N).\tag{13}$$
 
-# %%
-def smooth(counts, alpha): ...
-
-
-course.exercise("03.smoothing", smooth)
+# %% jupyter={"source_hidden": true}
+torch.set_default_dtype(torch.float64)
+information = course.yours("03.fisher-poisson")
+generator = core.make_generator(5)
+worlds = torch.poisson(torch.full((20_000, 50), 1.7), generator=generator).mean(1)
+truth = torch.tensor([0.3, 0.2, 0.2, 0.1, 0.1, 0.1])
+sorted_ = torch.multinomial(truth, 4_000 * 200, True, generator=generator)
+shares = F.one_hot(sorted_.reshape(4_000, 200), 6).double().mean(1)
+shares = shares[(shares > 0).all(1)]
+gap = (
+    core.cross_entropy(truth.expand_as(shares), shares) - core.entropy(shares)
+).mean()
+with course.more_checks():
+    check_close_mc(
+        "N times the variance of the estimate = 1 / I",
+        50 * (worlds - 1.7) ** 2,
+        1 / information(1.7),
+        unlike={"I itself": information(1.7)},
+    )
+    check_range(
+        "held-out - training, in units of k/N",
+        gap * 200 / 5,
+        0.97,
+        1.08,
+        unlike={"k = 6, as if they need not sum to 1": gap * 200 / 6},
+    )
 
 # %% [markdown]
-# ## 8. Quiz
+# For our prototypes the rule would say $102{,}499/1{,}397=73$ nats, 1.65 bits per dimension; the gap at the end was about 0.54. With more parameters than examples it must be measured.
+#
+# ## Going further: what singles out the logarithm?
+#
+# Would the squared difference of two densities have been worse as a loss? It splits, too:
+# $$\int(p-q)^2dx=\underbrace{\int p^2dx}_{\text{constant}}-2\,\mathbb E_p[q(x)]+\int q^2dx .\tag{14}$$
+# So it can be minimised from samples. A score that is best on average for the true distribution is called **proper**, and all proper scores can be used so. Three things speak for the logarithm. It is **local**: it needs $q$ at the observed outcome only, while $\int q^2$ runs over all pictures. Among scores that look at nothing but that one probability it is the only proper one, up to constants, if there are three outcomes or more (Bernardo 1979). It is **additive**: for independent parts the KLs add up. And it has **no unit**. It is also efficient, but not alone: minimum Hellinger estimates are, too. Nor is it alone once a score may look at the *slope* of $q$ at the observed point: Hyvärinen's score is proper, needs no normaliser, and carries lesson 11. What the squared difference has instead is robustness: an outlier where $q\approx0$ hardly moves it (Basu et al. 1998).
 
-# %% tags=["keep-output"]
-widgets.quiz(3)
+# %% jupyter={"source_hidden": true}
+a = torch.arange(101)
+beliefs = torch.cartesian_prod(a, a, a)
+beliefs = beliefs[beliefs.sum(1) == 100] / 100  # all beliefs in whole per cents
+truth = torch.tensor([0.6, 0.3, 0.1])
+scores = {
+    "logarithm": torch.xlogy(truth, beliefs).sum(1),
+    "quadratic": beliefs @ (2 * truth) - (beliefs**2).sum(1),
+    "local": -((1 - beliefs) ** 2) @ truth,
+}
+best_of = {name: beliefs[score.argmax()] for name, score in scores.items()}
+print(
+    "best belief by -(1 - q_x)^2, which is local but not proper:",
+    best_of["local"].tolist(),
+)
+check(
+    "best belief by logarithm, by quadratic score",
+    torch.stack([best_of["logarithm"], best_of["quadratic"]]),
+    truth.expand(2, 3),
+    unlike={"-(1 - q_x)^2": best_of["local"].expand(2, 3)},
+)
 
 # %% [markdown]
-# ## 9. Summary in ten lines
+# ## What production systems add
 #
-# 1. $\mathrm{KL}(p\,\|\,q)$ is the average excess surprise of believing $q$ when $p$ is true; it is $\ge 0$, zero only for equals, not symmetric, not a metric.
-# 2. Cross-entropy = entropy + KL. Only the KL is the model's fault.
-# 3. Minimising the forward KL to the data *is* maximising the likelihood, because the data's entropy is a constant. Other proper scores split like this; the logarithm alone is local, additive, free of units and efficient.
-# 4. The mean NLL over a data set is exactly the cross-entropy from the empirical distribution; for a free table, count and divide.
-# 5. The NLL of a density may be negative and depends on the unit of $x$; a KL does not.
-# 6. A loss estimated from $N$ examples has the standard error $\sigma/\sqrt N$. Report it.
-# 7. Forward KL covers (moment match, infinite on a forgotten outcome); reverse KL seeks (one mode, at the price $-\log$ of the fraction it holds).
-# 8. The curvature of the KL at the truth is the Fisher information, and $\hat\theta$ scatters with variance $1/(NI)$.
-# 9. Training loss flatters by about $k/N$ nats while $k\ll N$; beyond that, measure on held-out data and stop early.
-# 10. Zeros, spikes and copies break likelihoods; smooth, leave out, remove duplicates.
+# Tokens that are mostly seen once, and laws for what happens when they must be repeated (Muennighoff et al. 2023, arXiv:2305.16264). The model as a compressor, the reading of (1) taken literally (Delétang et al. 2023, arXiv:2309.10668). A small model learns from a large one by reverse KL on its own samples, **on-policy distillation** (Gu et al. 2023, arXiv:2306.08543; Agarwal et al. 2023, arXiv:2306.13649), and pays with variety: where the teacher is unsure, newer work mixes the forward KL back in (Jin et al. 2026, arXiv:2603.07079). $k_3$ as the leash of GRPO (Shao et al. 2024, arXiv:2402.03300), and what goes wrong when an estimate is differentiated (Tang and Munos 2025, arXiv:2506.09477). Removing near-duplicates, and test questions, from training data, for the reason of section 8.
 #
-# **Predict first, taken up again.** 1: across both modes with standard deviation about 2; on one mode with 0.6. 2: yes, for densities. 3: by $\sqrt2$. 4: infinite.
+# ## Sources
 #
-# **Row of the cheat sheet**
-#
-# | objective | what it needs | what it does when the model is too simple | who trains on it |
-# |---|---|---|---|
-# | forward KL = maximum likelihood | samples of $p$, $\log q$ | covers everything, puts mass between modes | autoregressive, flows; VAE and diffusion through bounds |
-# | reverse KL | $\log p$, samples of $q$ | seeks a mode, drops others silently | variational posteriors, energies given as formulas |
-#
-# **What production systems add.** The loss is this one, token by token, over so many tokens that few are seen twice and the training loss is nearly a held-out loss. Removing near-duplicates, and test questions, from
-# the training set is an engineering effort of its own, because of failure 4. Preference tuning of language models adds a *reverse* KL to a reference model, and the narrowing of step 9 comes with it.
-#
-# ## 10. Sources
-#
-# - Kullback and Leibler 1951, *Ann. Math. Statist.* 22, eq. 2.4 (the divergence); Cover and Thomas, *Elements of Information Theory*, 2nd ed., eqs. 2.26, 2.90 (KL, non-negativity), lemma 11.6.1 (Pinsker's bound).
-# - Goodfellow, Bengio and Courville, *Deep Learning*, section 5.5, eqs. 5.56 to 5.61 (maximum likelihood as KL).
-# - Bernardo 1979, *Ann. Statist.* 7 (the logarithm as the only local proper score); Gneiting and Raftery 2007, *JASA* 102 (proper scoring rules); Basu, Harris, Hjort and Jones 1998, *Biometrika* 85 (the squared difference as a robust loss).
-# - Bishop, *Pattern Recognition and Machine Learning*, section 10.1.2 and figure 10.3 (the two directions).
-# - van der Vaart, *Asymptotic Statistics*, theorem 5.39 (asymptotic normality); Akaike 1974, *IEEE TAC* 19 (the rule $k/N$).
-# - Theis, van den Oord and Bethge 2015, arXiv:1511.01844, section 3 (what a likelihood of images does and does not say).
-# - Stanford CS236, lecture 4 (maximum likelihood learning), for the order of the argument.
+# - Kullback and Leibler 1951, *Ann. Math. Statist.* 22, eq. 2.4; Cover and Thomas, *Elements of Information Theory*, 2nd ed., eq. 2.26, 2.90.
+# - Goodfellow, Bengio and Courville, *Deep Learning*, section 5.5 (maximum likelihood as KL). Bishop, *Pattern Recognition and Machine Learning*, section 10.1.2 and figure 10.3 (the two directions).
+# - Schulman 2020, *Approximating KL divergence*, joschu.net/blog/kl-approx.html (the three estimates).
+# - Hoffmann et al. 2022 (arXiv:2203.15556), eq. 2 and 10; Besiroglu et al. 2024 (arXiv:2404.10102).
+# - Bernardo 1979, *Ann. Statist.* 7; Gneiting and Raftery 2007, *JASA* 102; Basu et al. 1998, *Biometrika* 85; Beran 1977, *Ann. Statist.* 5 (minimum Hellinger estimates).
+# - van der Vaart, *Asymptotic Statistics*, theorem 5.39; Akaike 1974, *IEEE TAC* 19 (the rule $k/N$).
+# - Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3: what a likelihood of images does and does not say.

@@ -27,6 +27,7 @@ from tests.notebooks import bite, build
 
 REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "02_autoregressive",
+    "03_maximum_likelihood_and_kl",
     "12_diffusion_i",
     "15_four_paradigm_landscape",
     "frontier/flow_matching",

@@ -1,9 +1,11 @@
 // Covering and seeking: one normal distribution under a target that the reader may draw.
-import { figure, grid, integral, logNormal } from "./stage.js";
+import { below, figure, grid, integral, logNormal, root } from "./stage.js";
 
 const X = grid(-22, 22, 881), DX = X[1] - X[0], SEEN = 6, BINS = 25;
 const MEAN = 6, WIDTH = [0.2, 4]; // how far q may go
 const FLOOR = 1e-6; // of a drawn target: a density that is zero nowhere
+const EMPTY = 0.01; // the fraction of the data that lives where a sample is drawn in red
+const PLACES = Array.from({ length: 200 }, (_, i) => root((z) => below(z) - (i + 0.5) / 200)); // of N(0, 1)
 const normal = (x, m, s) => Math.exp(logNormal(x, m, s));
 
 // The lesson's two modes, the left one heavier; or heights at 25 places, joined by lines.
@@ -26,6 +28,18 @@ function costs(p, m, s) {
   return { q, forwardAt, reverseAt, forward: integral(forwardAt, DX), reverse: integral(reverseAt, DX) };
 }
 
+// The density below which the fraction EMPTY of the data lies.
+function emptyBelow(p) {
+  const rising = [...p].sort((a, b) => a - b), total = rising.reduce((a, b) => a + b, 0);
+  let mass = 0;
+  return rising.find((v) => (mass += v) >= EMPTY * total);
+}
+
+function densityAt(p, z) {
+  const at = (z - X[0]) / DX, k = Math.floor(at);
+  return p[k] * (k + 1 - at) + p[k + 1] * (at - k);
+}
+
 // One clipped natural-gradient step on (mean, log standard deviation) of either divergence.
 function descend(p, m, s, which) {
   const z = X.map((x) => (x - m) / s);
@@ -42,7 +56,9 @@ function compute({ shape, drawn, mean, width, minimise, steps }) {
   const p = target({ shape, drawn });
   let at = [mean, width];
   for (let k = 0; k < steps; k++) at = descend(p, ...at, minimise);
-  return { p, at, ...costs(p, ...at) };
+  const floor = emptyBelow(p), [m, s] = at, samples = PLACES.map((z) => m + s * z);
+  const lost = samples.filter((z) => densityAt(p, z) < floor).length / samples.length;
+  return { p, at, floor, lost, samples, ...costs(p, ...at) };
 }
 
 function boxes(pen) {
@@ -54,10 +70,15 @@ function densities(pen) {
   return pen.axes({ box: boxes(pen)[0], x: [-6, 6], y: [0, 0.9], ylabel: "density" });
 }
 
-function draw(pen, { p, q, forwardAt, reverseAt }, { shape }) {
-  const { ink, soft, paper, blue, orange, green } = pen.colours, top = densities(pen);
+function draw(pen, { p, q, floor, lost, samples, forwardAt, reverseAt }, { shape }) {
+  const { ink, soft, paper, blue, orange, green, red } = pen.colours, top = densities(pen);
   top.line(X, p, { color: ink, fill: ink });
   top.line(X, q, { color: blue, width: 2.5, dash: [7, 4] });
+  const height = (_, i) => 0.015 + 0.05 * ((i * 37) % 50) / 50; // none hides another
+  for (const [color, isLost] of [[blue, false], [red, true]]) {
+    const kept = samples.map((z, i) => [z, height(z, i)]).filter(([z]) => (densityAt(p, z) < floor) === isLost);
+    top.dots(kept.map(([z]) => z), kept.map(([, y]) => y), { color, radius: pen.small ? 1.7 : 2.2 });
+  }
   if (shape !== "drawn by you") {
     const [x, y] = [top.left + 12, top.top + 14];
     pen.text("Draw a target here", x, y, { bold: true, size: pen.small ? 13 : 15, halo: paper });
@@ -65,6 +86,8 @@ function draw(pen, { p, q, forwardAt, reverseAt }, { shape }) {
   }
   pen.text("data p", top.left + top.width - 8, top.top + 12, { align: "right", color: ink });
   pen.text("model q", top.left + top.width - 8, top.top + 30, { align: "right", color: blue });
+  pen.text(`${Math.round(100 * lost)} % where hardly any data live`, top.left + top.width - 8,
+    top.top + 48, { align: "right", color: red, halo: paper });
   const high = Math.max(1.5, Math.max(...forwardAt, ...reverseAt) * 1.15);
   const low = pen.axes({ box: boxes(pen)[1], x: [-6, 6], y: [-0.5, high], xlabel: "x", ylabel: "nats per x" });
   low.line(X, forwardAt, { color: orange });
@@ -73,9 +96,9 @@ function draw(pen, { p, q, forwardAt, reverseAt }, { shape }) {
   pen.text("q log(q/p): reverse", low.left + low.width - 8, low.top + 28, { align: "right", color: green });
 }
 
-const say = ({ at: [m, s], forward, reverse }) =>
+const say = ({ at: [m, s], forward, reverse, lost }) =>
   `Mean ${m.toFixed(2)}, standard deviation ${s.toFixed(2)}: forward KL(p‖q) = ${forward.toFixed(3)} nats, ` +
-  `reverse KL(q‖p) = ${reverse.toFixed(3)} nats.`;
+  `reverse KL(q‖p) = ${reverse.toFixed(3)} nats. ${(100 * lost).toFixed(1)} % of 200 samples of q lie where hardly any data live.`;
 
 function touch(px, py, { drawn }, pen, kind, begun) {
   const plot = densities(pen), [x, y] = plot.at(px, py), [, first] = plot.at(...begun);

@@ -70,7 +70,7 @@ def guidance(settings, n):
 
 
 def kl_fit(settings, n):
-    return [*n["at"], n["forward"], n["reverse"]]
+    return [*n["at"], n["forward"], n["reverse"], 100 * n["lost"], 200]
 
 
 def langevin_bias(settings, n):

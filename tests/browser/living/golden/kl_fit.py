@@ -1,11 +1,13 @@
 """Both divergences on the line, and natural-gradient steps with autograd's derivatives."""
 
+import numpy as np
 import torch
 
 from genlab.core.stats import kl_on_grid, normal_log_prob
 from genlab_course.widgets.score import line_mixture
 
 X = torch.linspace(-22, 22, 881, dtype=torch.float64)
+RANKS = (torch.arange(200, dtype=torch.float64) + 0.5) / 200
 HIDDEN = {"drawn": lambda rng: [rng.choice((0.0, rng.random())) for _ in range(25)]}
 
 
@@ -25,6 +27,12 @@ def divergences(log_p, mean, log_width):
     return kl_on_grid(log_p, log_q, X), kl_on_grid(log_q, log_p, X), log_q
 
 
+def empty_below(p):
+    """The density below which one per cent of the data lies."""
+    rising = np.sort(p.numpy())
+    return rising[np.searchsorted(rising.cumsum() / rising.sum(), 0.01)]
+
+
 def expected(settings):
     log_p = log_target(settings["shape"], settings["drawn"])
     mean = torch.tensor(settings["mean"], dtype=torch.float64)
@@ -40,7 +48,10 @@ def expected(settings):
         log_width = log_width.exp().clamp(0.2, 4).log()
     forward, reverse, log_q = divergences(log_p, mean, log_width)
     p, q = log_p.exp(), log_q.exp()
+    samples = mean + log_width.exp() * torch.special.ndtri(RANKS)
+    floor, there = empty_below(p), np.interp(samples, X, p)
     return {
+        "floor": floor, "lost": (there < floor).mean(), "samples": samples,
         "at": torch.stack([mean, log_width.exp()]), "p": p, "q": q,
         "forward": forward, "reverse": reverse,
         "forwardAt": p * (log_p - log_q), "reverseAt": q * (log_q - log_p),
