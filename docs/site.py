@@ -513,6 +513,16 @@ def eyebrow(name):
 
 
 RIVER = '<link rel="stylesheet" href="river.css"><script src="river.js" defer></script>'
+STICK = {page: figure for figure, page in living.STICKY.items()}
+
+
+def stuck(name):
+    """Return what a page needs for the figure that obeys its derivation, "" for most pages."""
+    if name not in STICK:
+        return ""
+    start = "stick({ render, stages, terms });"
+    module = f'<script type="module">\n{living.source(STICK[name])}{start}</script>'
+    return f'<link rel="stylesheet" href="sticky.css"><script src="sticky.js"></script>{module}\n'
 
 
 def page(title, body, links="", name=""):
@@ -531,7 +541,8 @@ def page(title, body, links="", name=""):
         f'<link rel="stylesheet" href="site.css">{RIVER * wide}</head>\n'
         f'<body>\n<header><a class="home" href="index.html">genlab</a>{links}</header>\n'
         f'<div class="{kind}">{listed}\n<main>{eyebrow(name)}\n{runs}\n{below}</main></div>\n'
-        '<script src="page.js"></script><script src="answers.js"></script></body></html>\n'
+        '<script src="page.js"></script><script src="answers.js"></script>'
+        f"{stuck(name)}</body></html>\n"
     )
 
 
@@ -581,6 +592,8 @@ def copy_assets(folder, bodies=()):
         ASSETS / "answers.js",
         ASSETS / "river.css",
         ASSETS / "river.js",
+        ASSETS / "sticky.css",
+        ASSETS / "sticky.js",
         HERO,
         *FONTS.glob("*.woff2"),
         *FONTS.glob("LICENSE-*.txt"),

@@ -95,7 +95,7 @@ const fit = (box) => {
   box.classList.remove("over", "broad");
   box.style.fontSize = "";
   if (!over()) return;
-  if (wide.matches && !box.matches(".printed, .listing.wide pre")) box.classList.add("broad");
+  if (wide.matches && !box.matches(".printed, .listing.wide pre") && !box.closest(".folded")) box.classList.add("broad");
   const part = box.clientWidth / box.scrollWidth;
   if (box.matches(".formula") && part < 1) box.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
   box.classList.toggle("over", over());

@@ -23,7 +23,12 @@ WIDTH = 760  # of a figure at most, in CSS pixels
 SHARED = re.compile(r'^import (\{.*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
 SHARES = {"stage", "net", "machines", "gif"}  # modules that figures stand on
 STAGE = "draw_a_shape"  # five machines in workers: no figure over stage.js, but offered like one
-NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - SHARES - {STAGE}))
+STICKY = {  # a figure that obeys the derivation beside it: the page that it stands in
+    "noise_and_back": "12_diffusion_i",
+    "reading_the_past": "02_autoregressive",
+}
+APART = SHARES | STICKY.keys() | {STAGE}
+NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - APART))
 RECORDED = FOLDER / "stills" / f"{STAGE}.json"  # written by docs/images/stage.py
 SHIPPED = Path(genlab.__file__).parent / "zoo/weights"
 NETWORKS = {  # figure: the model whose weights it holds
@@ -49,8 +54,9 @@ const el = document.getElementById("ID");
 
 def source(name: str) -> str:
     """One module that stands alone: what it shares with others, then the figure."""
-    if name not in (*NAMES, STAGE):
-        raise ValueError(f"no living figure {name!r}; there are: {', '.join((*NAMES, STAGE))}")
+    if name not in (*NAMES, *STICKY, STAGE):
+        there = ", ".join((*NAMES, *STICKY, STAGE))
+        raise ValueError(f"no living figure {name!r}; there are: {there}")
     text = (FOLDER / f"{name}.js").read_text(encoding="utf-8")
     shared = [_scope(module) for _, module in SHARED.findall(text)]
     return "\n".join([*shared, SHARED.sub(r"const \1 = \2_js;\n", text)])
