@@ -91,6 +91,28 @@ def tables(learned: Mapping[int, Tensor], counted: Tensor, pixel: int) -> Figure
     return figure
 
 
+def two_bars(gains: Tensor, paired: Tensor, unpaired: Tensor) -> Figure:
+    """A heap of gains (n,), and beneath it what two error bars say of its scatter."""
+    figure, ax = plt.subplots(figsize=(8.0, 2.8))
+    heights, edges = np.histogram(gains.numpy(), bins=40)
+    ax.stairs(heights, edges, color=PALE, fill=True)
+    middle, top = float(gains.mean()), float(heights.max())
+    looks = ((paired, BLUE, "paired", 0.15), (unpaired, RED, "unpaired", 0.33))
+    for bar, colour, name, down in looks:
+        half = float(bar)
+        ax.plot([middle - half, middle + half], 2 * [-down * top], "|-", color=colour, lw=3, ms=10)
+        ax.text(
+            middle + half, -down * top, f"  {name}: {half:.3f}", c=for_text(colour), va="center"
+        )
+    spread = float(gains.std())
+    for end in (middle - spread, middle + spread):
+        ax.axvline(end, color=GREY, linewidth=1, linestyle=":")
+    ax.text(middle + spread, 0.94 * top, "  standard deviation of the gains", color=GREY)
+    ax.set(yticks=[], xlabel="gain of one diary of 100 days (bits)", ylim=(-0.48 * top, 1.08 * top),
+           title="The paired bar says how far the gains scatter")  # fmt: skip
+    return figure
+
+
 def over_fitting(steps: Tensor, curves: Tensor, table: float) -> Figure:
     """Training and validation loss (seed, round, part), a star at each lowest validation."""
     figure, ax = plt.subplots(figsize=(8.0, 3.4))

@@ -81,10 +81,10 @@ alt = (
     "live. Below, it shrinks onto the left hill and hardly a dot is red; the right "
     "hill is ignored."
 )
-film(lesson_03.two_hills(line, log_hills, paths, noise, 21), alt, seconds=5.0)
+film(lesson_03.two_hills(line, log_hills, paths, noise, 16), alt, seconds=5.0)
 
 # %% [markdown]
-# The grey hills are data. One bell curve is let go on them twice, and each time it walks downhill on a loss until it stops. The dots are 200 samples of it, red where hardly any data live. Both losses are called "the divergence between data and model". They differ only in *who comes first* in it. Above, the curve covers everything, and a quarter of its samples land where there is nothing. Below, nearly every sample is a good one, and the curve forgets two fifths of the data.
+# The grey hills are data. One bell curve is let go on them twice, and each time it walks downhill on a loss until it stops. The dots are 200 samples of it, red where hardly any data live. Both losses are a divergence between data and model, and they have the same formula. They differ only in *who comes first* in it. Above, the curve covers everything, and a quarter of its samples land where there is nothing. Below, nearly every sample is a good one, and the curve forgets two fifths of the data.
 #
 # The first loss is the one that nearly every model of this course is trained with: maximum likelihood. Where does it come from, which mistakes does it forgive, and what does its number tell you about a model?
 #
@@ -193,7 +193,7 @@ course.exercise("03.gradient", my_gradient)
 course.solution("03.gradient")
 
 # %% [markdown]
-# Use it on real data. A digit has 64 pixels of 17 grey levels. Give each pixel a table of its own. All 64 start out blank and learn from 1,397 training digits.
+# Use it on real data. A digit has 64 pixels of 17 grey levels. Give each pixel a table of its own. All 64 start out flat and learn from 1,397 training digits.
 
 # %%
 gradient = course.yours("03.gradient")
@@ -323,7 +323,7 @@ alt = (
     "Your loss lets three bell curves go. Two shrink onto the hill on their side; the "
     "third starts between, stays wide and ends across both hills."
 )
-film(lesson_03.two_hills(line, log_hills, paths, noise, 16), alt, seconds=4.0)
+film(lesson_03.two_hills(line, log_hills, paths, noise, 12), alt, seconds=4.0)
 
 
 def price(m, s):
@@ -471,6 +471,11 @@ check(
 
 # %% jupyter={"source_hidden": true}
 truth = core.kl_categorical(p_hat, q) / math.log(2)
+show(
+    lesson_03.two_bars(gains, rms(paired), rms((se**2 + se_rival**2).sqrt())),
+    "A histogram of 2,000 gains. Beneath it two bars: the paired one is as wide as the "
+    "heap's standard deviation, the unpaired one twice as wide.",
+)
 within = lambda bars: ((gains - truth).abs() < bars).double().mean()
 with course.more_checks():
     check_range(
@@ -650,7 +655,7 @@ with course.more_checks():
 #
 # ## 6. How far has a model moved?
 #
-# Language models are often tuned further, with feedback on their answers. A leash keeps the tuned model $q$ near the model $p$ that it was: the loss contains the reverse KL, model first. Nobody can sum over all answers. What you have is a batch of answers $z$ drawn from $q$, and both log-probabilities of each. With $r$ for the ratio $p/q$ at a sample, three estimates are in use (Schulman 2020), each a mean over the batch:
+# Language models are often tuned further, with feedback on their answers. A leash keeps the tuned model $q$ near the model $p$ that it was: the loss contains the reverse KL, model first. Nobody can sum over all answers. What you have is a batch of answers $z$ drawn from $q$, and both log-probabilities of each. With $r=p/q$ at a sample (as in (3), the second argument over the first), three estimates are in use (Schulman 2020), each a mean over the batch:
 # $$k_1:\ -\log r,\qquad k_2:\ \tfrac12(\log r)^2,\qquad k_3:\ \text{the terms of (3)} .\tag{10}$$
 #
 # **Step 11. All three are right, or nearly.** $k_1$ is the definition. $k_3$ adds $r-1$, whose mean under $q$ is zero, so it has the same mean; but no term is negative. $k_2$ is the start of the series of $k_3$ around $r=1$: not exact, close if $q$ and $p$ are close. Take the diary's forecast as $q$ and $\hat p$ as $p$. The exact divergence is 0.0253. A single day scatters by 0.222 for $k_1$, and by 0.016 for $k_3$. For the same error, $k_1$ needs 190 times as many days.
@@ -752,7 +757,7 @@ with course.more_checks():
 print(f"far away, k3 is too low in ~{100 * too_low[2]:.0f} of 100 batches")
 
 # %% [markdown]
-# Near home $k_3$ has the right mean and a small scatter, and GRPO uses it (Shao et al. 2024). Far away it misleads. Its expectation is still right, because that of $r$ is still 1. But nearly all of this 1 now comes from pictures that $q$ hardly ever draws. In nine batches of ten all $r$ are tiny, and $k_3$ shows about $k_1-1$, too low by nearly one nat. A rare batch is far too high. Even the mean of our 1,000 batches has not reached the truth. *One batch cannot tell you its own error.* The scatter of many can, if they have met the rare pictures at all.
+# Near home $k_3$ has the right mean and a small scatter, and GRPO uses it (Shao et al. 2024). Far away it misleads. Its expectation is still right, because that of $r$ is still 1. But nearly all of this 1 now comes from pictures that $q$ hardly ever draws. In about nine batches of ten all $r$ are tiny, and $k_3$ shows about $k_1-1$, too low by nearly one nat. A rare batch is far too high. Even the mean of our 1,000 batches has not reached the truth. *One batch cannot tell you its own error.* The scatter of many can, if they have met the rare pictures at all.
 #
 # **Step 12. A good estimate is not yet a good loss.** Now hold the samples fixed, differentiate each estimate in the logits of $q$, and average. The probabilities of $q$ sum to 1, so the mean of $\nabla\log q$ under $q$ is zero, and
 # $$\begin{aligned}\mathbb E_q[\nabla k_1]&=\mathbb E_q[\nabla\log q]=0,\\ \mathbb E_q[\nabla k_2]&=\mathbb E_q\big[-\log r\,\nabla\log q\big]=\nabla\mathrm{KL}(q\,\|\,p),\\ \mathbb E_q[\nabla k_3]&=\mathbb E_q\big[(1-r)\nabla\log q\big]=q-p.\end{aligned}\tag{11}$$
@@ -835,7 +840,7 @@ chances = torch.tensor(
 ).double()  # of copying a pixel
 bits = lambda log_p: core.bits_per_dim(-log_p, 64).mean().item()
 train, val = digits["train"], digits["val"]
-few = train[:400]  # stand for all of the training digits
+few = train[:200]  # stand for all of the training digits
 scan = {
     "training": [bits(memory(few, train, c)) for c in chances],
     "validation": [bits(memory(val, train, c)) for c in chances],
@@ -877,8 +882,8 @@ for _ in range(20):
         log_p = memory(val, torch.cat([train, more]), chances[best])
         gains[name].append(bits(honest) - bits(log_p))
 for name, found in gains.items():
-    print(f"{name:28} gain ~{np.mean(found):.3f},", end=" ")
-    print(f"from ~{min(found):.3f} to ~{max(found):.3f}")
+    low, middle, high = (round(f(found), 3) + 0.0 for f in (min, np.mean, max))
+    print(f"{name:28} gain ~{middle:.3f}, from ~{low:.3f} to ~{high:.3f}")
 
 # %%
 dirty = torch.cat([train, leaked])  # the last of the twenty draws

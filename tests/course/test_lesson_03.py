@@ -280,6 +280,13 @@ def test_the_diary_shows_both_means():
     assert "1.00" in said
 
 
+def test_a_bar_reaches_as_far_as_it_says():
+    gains = torch.linspace(-1, 3, 101)  # around 1
+    figure = lesson_03.two_bars(gains, torch.tensor(0.5), torch.tensor(0.75))
+    ends = [line.get_xdata() for line in figure.axes[0].lines if line.get_linewidth() == 3]
+    assert [[round(float(x), 6) for x in pair] for pair in ends] == [[0.5, 1.5], [0.25, 1.75]]
+
+
 def test_the_star_stands_at_the_lowest_validation_loss():
     curves = torch.tensor([[[3.0, 3.0], [2.0, 2.1], [1.9, 2.5]]])  # (seed, round, part)
     figure = lesson_03.over_fitting(torch.tensor([10, 20, 30]), curves, 2.6)
