@@ -109,9 +109,12 @@ def hero() -> None:
 def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 640) -> None:
     """Display a looping GIF of figures, or of images `(h, w)` or `(h, w, 3)` with values in [0, 1].
 
-    The last frame stays three times as long. ValueError for more than 300 kB, which a notebook
-    cannot carry many times over.
+    The last frame stays three times as long. While the notebook runs, a button stops the film, and
+    its last frame stands where less motion is asked for. ValueError for more than 300 kB, which a
+    notebook cannot carry many times over.
     """
+    from genlab_course.figures.player import Player  # ipywidgets asks for the IPython that runs it
+
     drawn = []
     for number, frame in enumerate(frames, 1):
         drawn.append(_frame(frame, width))
@@ -130,7 +133,11 @@ def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 
     if len(buffer.getvalue()) > 300_000:
         kilobytes = len(buffer.getvalue()) // 1000
         raise ValueError(f"the animation has {kilobytes} kB, more than 300: fewer frames?")
-    _display(buffer.getvalue(), "image/gif", drawn[0].width, alt)
+    data, width, rest = buffer.getvalue(), drawn[0].width, io.BytesIO()
+    few[-1].save(rest, "PNG")
+    player = Player(film=data, rest=rest.getvalue(), width=width, alt=alt)
+    view = {"application/vnd.jupyter.widget-view+json": player.get_view_spec()}
+    _display(data, "image/gif", width, alt, view)
 
 
 def _frame(frame: Any, width: int) -> Image.Image:
@@ -149,7 +156,7 @@ def _frame(frame: Any, width: int) -> Image.Image:
 
 
 def _display(
-    data: bytes, kind: str, width: int, alt: str, also: Mapping[str, str] = MappingProxyType({})
+    data: bytes, kind: str, width: int, alt: str, also: Mapping[str, Any] = MappingProxyType({})
 ) -> None:
     if not alt.strip():
         raise ValueError("alt must say in a sentence what the picture shows, got nothing")

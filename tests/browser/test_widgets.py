@@ -4,6 +4,7 @@ import statistics
 
 import pytest
 
+from genlab_course.figures import player
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 from tests.notebooks.test_build import run_build
@@ -15,6 +16,7 @@ TEXT = """\
 import ipywidgets
 import matplotlib.pyplot as plt
 from genlab_course import widgets
+import genlab_course as course
 from genlab.train import Record
 
 # %%
@@ -29,6 +31,9 @@ widgets.quiz(3)
 
 # %%
 _ = widgets.watch((Record(k, {"loss": 1.0 / k}, 0.0) for k in range(1, 41)), total=40)
+
+# %%
+course.film([[[k / 4]] for k in range(5)], alt="from black to white", width=64)
 """
 RIGHT_EDGES = """() => [...document.querySelectorAll('.widget-readout, .widget-dropdown select')]
     .map(e => e.getBoundingClientRect().right)"""
@@ -46,6 +51,31 @@ ARROW = (
 )
 
 
+PLAYER = """async (text) => {
+    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    const { default: { render } } = await import(url), el = document.createElement("div");
+    const kept = { film: new Uint8Array(1), rest: new Uint8Array(1), width: 64, alt: "grey" };
+    document.body.replaceChildren(el);
+    render({ model: { get: (key) => kept[key] }, el });
+    const img = el.querySelector("img"), button = el.querySelector("button"), seen = [];
+    for (let k = 0; k < 3; k++) {
+        seen.push([(await (await fetch(img.src)).blob()).type, button.ariaLabel]);
+        button.click();
+    }
+    return [seen, img.alt];
+}"""
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_film_rests_where_less_motion_is_asked_for_until_its_button_is_pressed(motion, browser):
+    page = browser.new_page(reduced_motion=motion)
+    seen, alt = page.evaluate(PLAYER, player.Player._esm)
+    page.close()
+    plays, rests = ["image/gif", "stop the film"], ["image/png", "play the film"]
+    assert seen == ([plays, rests, plays] if motion == "no-preference" else [rests, plays, rests])
+    assert alt == "grey"
+
+
 def test_widgets_are_pictures_until_they_run_and_fit_a_narrow_window(browser, server, tmp_path):
     source = tmp_path / "src/widgets.py"
     source.parent.mkdir()
@@ -56,15 +86,20 @@ def test_widgets_are_pictures_until_they_run_and_fit_a_narrow_window(browser, se
     lesson = lab.Lesson(page, server, name)
     save_picture(page, "widgets_stored")
     outputs = page.locator(".jp-OutputArea-output")
-    assert outputs.count() == 3
-    assert page.locator(".jp-OutputArea-output img").count() == 2
+    assert outputs.count() == 4
+    assert page.locator(".jp-OutputArea-output img").count() == 3
     assert "**" not in outputs.nth(1).inner_text()
     assert "Run this cell to answer." in outputs.nth(1).inner_text()
 
     lesson.run_all()
     save_picture(page, "widgets_run")
     assert lesson.controls() == ["slope", "kind"]
-    assert page.locator(".jp-OutputArea-output img").count() == 2  # each once: no still beside it
+    assert page.locator(".jp-OutputArea-output img").count() == 3  # each once: no still beside it
+    film = page.locator(".genlab-film")
+    moving = film.locator("img").get_attribute("src")
+    film.get_by_role("button", name="stop the film").click()
+    assert film.locator("img").get_attribute("src") != moving
+    assert film.get_by_role("button", name="play the film").is_visible()
     assert max(page.evaluate(RIGHT_EDGES)) < 800
     assert statistics.median(page.evaluate(LETTERS)) < 2  # a fraction is higher than a letter
 

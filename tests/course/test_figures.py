@@ -12,6 +12,7 @@ from PIL import Image
 import genlab_course as course
 from genlab.map import LESSONS, SYSTEMS
 from genlab_course import figures
+from genlab_course.figures import player
 
 
 def test_a_lesson_runs_on_one_thread_unless_told_otherwise(monkeypatch):
@@ -79,6 +80,20 @@ def test_a_film_loops_over_its_frames_and_stays_small(displayed):
     assert times == [800] * 4 + [2400]
     with pytest.raises(ValueError, match="more than 300"):
         course.film(torch.rand(20, 400, 400), alt="noise")
+
+
+def test_a_film_that_runs_is_a_player_that_rests_on_its_last_frame(displayed, monkeypatch):
+    made = []
+    monkeypatch.setattr(player.Player, "get_view_spec", lambda one: made.append(one) or {"id": 1})
+    grey = [torch.full((8, 8), k / 4) for k in range(5)]
+    course.film(grey, alt="from black to white", width=64)
+    ((data, metadata),) = displayed
+    assert data["application/vnd.jupyter.widget-view+json"] == {"id": 1}
+    (shown,) = made
+    assert shown.film == base64.b64decode(data["image/gif"])  # what a stored notebook keeps
+    assert (shown.alt, shown.width) == ("from black to white", metadata["image/gif"]["width"])
+    with Image.open(io.BytesIO(shown.rest)) as rest:
+        assert rest.convert("RGB").getextrema() == ((255, 255),) * 3
 
 
 def test_the_slim_map_names_the_families_in_words(displayed):
