@@ -98,7 +98,7 @@ film(lesson_03.two_hills(line, log_hills, paths, noise, 16), alt, seconds=5.0)
 #
 # You need lesson 01, bits per dimension (lesson 02), expectations, and PyTorch with autograd and Adam.
 #
-# Two sittings of about 71 and 74 minutes, exercises included; the cells run in 25 seconds.
+# Two sittings of about 72 and 75 minutes, exercises included; the cells run in 25 seconds.
 
 # %% [markdown]
 # ## Predict first
@@ -169,7 +169,7 @@ course.solution("03.kl-value")
 # $$\mathrm{KL}(p\,\|\,q)=\sum_xp(x)\,\big(\underbrace{r_x-1-\log r_x}_{\ge0}\big)\ \ge0,\qquad\text{in the diary}\quad0.4\cdot0.0269+0.4\cdot0.0377+0.2\cdot0=0.026 .\tag{3}$$
 # So the KL is zero only if $q=p$. (Where $p(x)=0$ the sum leaves out probability of $q$, and the KL is larger still.) Keep the three terms of (3) in mind. They come back in section 6, as a trick.
 #
-# **A common misconception** is that the KL is a distance. It is not symmetric: in the diary the other order gives 0.0253, in exercise 03.1 0.347. Nor does it obey the triangle inequality: between two coins of 0.5 and 0.9, the way over a coin of 0.7 costs 0.24 nats, the direct way 0.51.
+# **A common misconception** is that the KL is a distance. It is not symmetric: in the diary the other order gives 0.0253, in exercise 03.1 0.347. Nor does it obey the triangle inequality: from a fair coin to one that shows heads in 90 % of its throws it is 0.51 nats, but over a coin of 70 % the two parts add up to only 0.24.
 #
 # ## 2. Why do we maximise the likelihood?
 #
@@ -214,11 +214,13 @@ show(
     "The table of one pixel after 1, 10 and 400 of your steps: flat, then taking "
     "shape, then on the dots, which are the fractions counted in the data.",
 )
-apart = (learned[400] - counted).abs().max()
+apart, never = (learned[400] - counted).abs().max(), counted == 0
 print(f"largest difference from the counts: ~{apart:.3f}")
+print(f"{int(never.sum())} levels never seen in their pixel: counted 0,", end=" ")
+print(f"learned ~{learned[400][never].mean():.4f} on average")
 
 # %% [markdown]
-# You told it nothing about counting, and yet it ends at **count and divide**. That is what (3) says must happen: if the table may be anything, the loss is least where $\mathrm{KL}(\hat p\,\|\,q)=0$, that is, $q=\hat p$. Look at the levels that were never seen. The descent has not quite reached zero there, and never will; counting has. Section 8 shows why this matters.
+# You told it nothing about counting, and yet it ends at **count and divide**. That is what (3) says must happen: if the table may be anything, the loss is least where $\mathrm{KL}(\hat p\,\|\,q)=0$, that is, $q=\hat p$. Now read the second line that is printed. Levels that were never seen in a pixel have probability zero by counting. The descent has not quite reached zero there, and never will. Section 8 shows why this matters.
 #
 # Does your slope agree with autograd? The check draws six rows at random, with a different number of observations in each; a sum in place of the mean would show.
 
@@ -430,7 +432,7 @@ widgets.kl_fit()
 #
 # **Step 10. It has an error bar.** The loss on $N$ test examples is a mean of independent surprises. Its **standard error** is their standard deviation, divided by the root of $N$. Is a second model better? Then look at the *difference* on each example, and treat it the same way:
 # $$\mathrm{se}=\frac{\mathrm{std}(\ell_1,\dots,\ell_N)}{\sqrt N},\qquad\mathrm{se}_{\text{paired}}=\frac{\mathrm{std}(\ell_1-\ell_1',\dots,\ell_N-\ell_N')}{\sqrt N}.\tag{8}$$
-# In the diary the forecaster has $1.08\pm0.12$. A rival who says $\hat p$ has $1.05\pm0.09$. If you added these two bars as if they were independent, the difference would be $0.03\pm0.15$. But it rained for both on the same days: paired, it is $0.03\pm0.08$. It is like weighing two people on one shaky scale: the shaking is common, and cancels.
+# In the diary the forecaster has $1.08\pm0.12$. A rival who says $\hat p$ has $1.05\pm0.09$. If you combined these two bars like independent errors (root of the sum of squares), the difference would be $0.03\pm0.15$. But it rained for both on the same days: paired, it is $0.03\pm0.08$. It is like weighing two people on one shaky scale: the shaking is common, and cancels.
 #
 # **Your turn 03.4 · a report** *(build, 10 minutes)*. You are given the log-probabilities, in nats, that a model and its rival assign to the same $N$ pictures of `n_dims` pixels each. Return four numbers: the model's mean bits per dimension and its standard error; the mean difference (rival minus model, so that positive means *the model is better*) and its paired standard error. Every table below is made by **your** report.
 
@@ -496,7 +498,7 @@ print(f"the ten days, in nats: gain of the fractions {tiny[2]:.3f} +- {tiny[3]:.
 
 
 # %% [markdown]
-# The unpaired bar promises twice as much scatter as there is. And an error of 0.08 on ten days dwarfs the 0.03 that is to be seen: to tell these two forecasters apart you need more than 300 days. A hundred times the data shrink a bar by ten, not by a hundred. What no bar can see is whether the test data are the right ones (section 8).
+# The gains scatter as far as the paired bar says; the unpaired one promises twice as much. And an error of 0.08 on ten days dwarfs the 0.03 that is to be seen: to tell these two forecasters apart you need more than 300 days. A hundred times the data shrink a bar by ten, not by a hundred. What no bar can see is whether the test data are the right ones (section 8).
 #
 # ## 5. Does it learn digits, or *these* digits?
 #
@@ -589,7 +591,7 @@ with course.more_checks():
 # %% [markdown]
 # All three trainings agree. The training loss falls to the end. The validation loss, on digits that were not trained on, turns around near step 100: from there on the model learns *these* 1,397 pictures. Nothing in the training curve tells you. This is **over-fitting**. A simple repair is **early stopping**: keep the model from the turning point.
 #
-# **Your turn 03.5 · the wrong model is kept** *(repair, 6 minutes)*. A colleague's early stopping reports 0.62 bits per dimension on validation, better than any model in the world, and then hands you a model that is no better than the over-fitted one. It has two bugs. Neither raises an error, and if you mend only one, you still get the wrong model. Return the function without them.
+# **Your turn 03.5 · the wrong model is kept** *(repair, 6 minutes)*. A colleague's early stopping reports 0.62 bits per dimension on validation, better than any model in this course, and then hands you a model that is no better than the over-fitted one. It has two bugs. Neither raises an error, and if you mend only one, you still get the wrong model. Return the function without them.
 
 # %%
 def broken_stop(model, ten_steps, x_val, rounds):
@@ -759,9 +761,9 @@ print(f"far away, k3 is too low in ~{100 * too_low[2]:.0f} of 100 batches")
 # %% [markdown]
 # Near home $k_3$ has the right mean and a small scatter, and GRPO uses it (Shao et al. 2024). Far away it misleads. Its expectation is still right, because that of $r$ is still 1. But nearly all of this 1 now comes from pictures that $q$ hardly ever draws. In about nine batches of ten all $r$ are tiny, and $k_3$ shows about $k_1-1$, too low by nearly one nat. A rare batch is far too high. Even the mean of our 1,000 batches has not reached the truth. *One batch cannot tell you its own error.* The scatter of many can, if they have met the rare pictures at all.
 #
-# **Step 12. A good estimate is not yet a good loss.** Now hold the samples fixed, differentiate each estimate in the logits of $q$, and average. The probabilities of $q$ sum to 1, so the mean of $\nabla\log q$ under $q$ is zero, and
+# **Step 12. A good estimate is not yet a good loss.** Now hold the samples of $q$ fixed, differentiate each estimate in the logits of $q$, and average. The probabilities of $q$ sum to 1, so the mean of $\nabla\log q$ under $q$ is zero, and
 # $$\begin{aligned}\mathbb E_q[\nabla k_1]&=\mathbb E_q[\nabla\log q]=0,\\ \mathbb E_q[\nabla k_2]&=\mathbb E_q\big[-\log r\,\nabla\log q\big]=\nabla\mathrm{KL}(q\,\|\,p),\\ \mathbb E_q[\nabla k_3]&=\mathbb E_q\big[(1-r)\nabla\log q\big]=q-p.\end{aligned}\tag{11}$$
-# The first loss does not pull at all: it is the mistake of the detached samples in exercise 03.3. The second pulls as the reverse KL does. And the third is *your* gradient of section 2, prediction minus target: the pull of the **forward** KL. Three losses with the same value, three different forces (Tang and Munos 2025). The check sums over the three kinds of weather exactly.
+# The first loss does not pull at all: it is the mistake of the detached samples in exercise 03.3. The second pulls as the reverse KL does. And the third is *your* gradient of section 2, prediction minus target: the pull of the **forward** KL. Three losses with nearly the same value, three different forces (Tang and Munos 2025).
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -785,8 +787,8 @@ torch.set_default_dtype(torch.float32)
 #
 # ## 7. What does it say at scale?
 #
-# Maximum likelihood on text is the whole of pretraining. Large runs follow a law with a floor: the loss is a constant $E$, plus a term that falls as a power of the number of parameters, plus one that falls as a power of the number of tokens (Hoffmann et al. 2022, quoted; equation (3) of the notebook *Predict the large run*).
-# Read it with step 9. The falling terms are a KL, as far as more parameters and more data can mend it. What remains, $E$, bounds the entropy of text $H(p)$ from above, and would equal it if the family could express everything. As a number it is only as good as the fit. Hoffmann et al. find $E=1.69$ nats a token; a refit of the same points finds about 1.8 (Besiroglu et al. 2024). As long as every token is seen once, the training loss *is* a held-out loss, and our over-fitting is no subject; when data run out, it returns. You can use the law yourself in the project.
+# Pretraining a language model is maximum likelihood on text. Large runs follow a law with a floor: the loss is a constant $E$, plus a term that falls as a power of the number of parameters, plus one that falls as a power of the number of tokens (Hoffmann et al. 2022, quoted; equation (3) of the notebook *Predict the large run*).
+# Read it with step 9. The falling terms are a KL, as far as more parameters and more data can mend it. What remains, $E$, bounds the entropy of text $H(p)$ from above, and would equal it if the family could express everything. As a number it is only as good as the fit. Hoffmann et al. find $E=1.69$ nats a token; a refit of the same points finds about 1.8 (Besiroglu et al. 2024). As long as every token is seen once, the training loss *is* a held-out loss, and our over-fitting is no subject; when data run out, it returns.
 #
 # ## 8. It fails
 #
@@ -916,7 +918,7 @@ with course.more_checks():
 # 1. Surprise is minus the log of the probability that was given. Its mean over data is the cross-entropy: entropy of the data plus KL.
 # 2. The entropy does not depend on the model, so the least KL from the data is the greatest likelihood, and samples are enough.
 # 3. In logits, the gradient is prediction minus observation. Free tables end at count and divide.
-# 4. Forward KL, data first: covers, matches moments, never forgives a forgotten outcome. Reverse KL, model first: seeks one hill. Prediction 1: forgetting 40 % costs it only 0.51 nats, minus the log of the fraction kept.
+# 4. Forward KL, data first: covers, matches moments, never forgives a forgotten outcome. Reverse KL, model first: the best answer is one hill, and descent may stop in a worse valley. Prediction 1: forgetting 40 % costs it only 0.51 nats, minus the log of the fraction kept.
 # 5. A loss contains the entropy of its data, and for densities the unit. Compare models on the same data, by their paired difference and its error bar.
 # 6. Training loss says nothing about over-fitting. Stop early, and keep a *copy*.
 # 7. The KL of a tuned model to its origin is estimated from samples of the tuned model. Three estimates agree near home; far away, $k_3$ is nearly always too low.
@@ -941,8 +943,8 @@ widgets.quiz(3)
 #
 # - **Target**: in each of three draws of the digits, the measured loss lies within two paired standard errors of your prediction, and your bar is at most 0.006 bits. (For a given $a$ the prediction is a weighted sum of the four losses, so it exists for each test digit, and your report applies.)
 # - **It can be done**: with the $a$ that fits the four sizes best, we were off by 0.005, 0.008 and 0.007 bits, with a bar of 0.004 to 0.005; in six draws by 0.0 to 1.9 bars. "No better than 800 digits" is off by 0.021, and $a=1/4$ by 0.009 to 0.014.
-# - **Look at** how badly four sizes determine the law: in our six draws $a$ ran from 0.35 to 0.75, and $E$ from 2.20 to 2.29 bits. $E$ is no entropy of digits, either: 20 early-stopped prototypes reached 2.21, 2.21 and 2.22 bits on the same test digits. It is the floor of one family.
-# - **A law that does not work**: try the 100 prototypes. Ours lost 0.08, 0.15, 0.20 bits with each doubling: the curve grows *steeper*, and no $a>0$ does that. Why? And what if the number of prototypes grows with $N$?
+# - **Look at** how badly four sizes determine the law: in our six draws $a$ ran from 0.35 to 0.75, and $E$ from 2.20 to 2.29 bits. $E$ is no entropy of digits, either: 20 early-stopped prototypes reached 2.21, 2.21 and 2.22 bits on the same test digits. It is the floor of one family of models.
+# - **A law that does not work**: try the 100 prototypes. Over three trainings, the test loss of ours fell by 0.07, 0.16 and 0.19 bits with the doublings from 100 to 800: the curve grows *steeper*, and no $a>0$ does that. Why? And what if the number of prototypes grows with $N$?
 # - **Submit** your prediction with its date, the table (sizes by draws), one figure, and one law that failed.
 #
 # The lesson ends here. Two optional sections:
