@@ -69,6 +69,10 @@ site: $(VENV)/.site ## Write the course as pages that need no network: build/sit
 book: $(VENV)/.dev ## Print the course as one PDF with headless Chromium: build/book.pdf; ten minutes
 	$(PY) docs/book.py build/book.pdf
 
+.PHONY: modules
+modules: $(VENV)/.lab ## Write the living figures as single files for pages of your own: build/modules/example.html
+	$(PY) docs/modules.py build/modules
+
 ##@ Tests
 
 .PHONY: test
