@@ -107,7 +107,7 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 
 .PHONY: browser
 browser: $(VENV)/.dev ## Open four notebooks (and type an answer into one), three demo pages, the start page and the site in headless Chromium
-	$(PYTEST) -n $(BROWSERS) --dist load --maxschedchunk 1 -m "browser and not tour" tests/browser
+	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m "browser and not tour" tests/browser
 
 .PHONY: tour
 tour: $(VENV)/.dev ## The same for every lesson, lab and demo page; a quarter of an hour

@@ -1,6 +1,10 @@
-"""One JupyterLab and one Chromium for all lessons, and the table of what was measured."""
+"""One JupyterLab, one site and one Chromium for all, and the table of what was measured.
+
+`make browser` gives the tests of one group to one worker: its JupyterLab, its site is begun once.
+"""
 
 import pytest
+from scripts import script
 
 from tests.browser import lab
 
@@ -59,6 +63,20 @@ def browser():
         )
         yield chromium
         chromium.close()
+
+
+ALSO = ("05_", "09_", "solution_03_")  # formulas of their own, letters beyond ASCII, answers
+
+
+@pytest.fixture(scope="session")
+def folder(browser, tmp_path_factory):
+    """The site of the notebooks of the standard and a few others: written once, read by all."""
+    from tests.browser.test_pages import NINE
+
+    folder, site = tmp_path_factory.mktemp("site"), script("site")
+    rows = [row for row in site.found_notebooks() if row[1] in NINE or row[1].startswith(ALSO)]
+    site.write_site(folder, rows, ("glossary", "cheatsheet"))
+    return folder
 
 
 @pytest.fixture(scope="session")

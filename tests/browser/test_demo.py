@@ -11,7 +11,7 @@ from genlab_course import demos
 from tests.browser import lab
 from tests.browser.test_lessons import press, save_picture
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 # Of each widget: how far below its question's top it ends.
 REACH = """() => {

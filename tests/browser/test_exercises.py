@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser import lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 # What a learner writes in place of the dots, and how often the rest of the notebook calls it.
 COUNTING = "calls = []\n\n\ndef {name}{body}"

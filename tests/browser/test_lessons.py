@@ -16,7 +16,7 @@ import pytest
 from genlab_course.widgets import living
 from tests.browser import lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 FIRST = [None] * 12  # on the first control: one step each, for the median
 OTHERS = ["Home", "End", None]  # on the others: from end to end, or two options further

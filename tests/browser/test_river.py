@@ -9,7 +9,7 @@ from scripts import script
 
 from genlab.map import FRONTIER, LESSONS, SYSTEMS, lit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("site")]
 LINKS = """() => [...document.querySelectorAll("main a")].map((a) => a.getAttribute("href"))
     .filter((href) => /^\\w+\\.html$/.test(href))"""
 STATIONS = """() => [...document.querySelectorAll(".river > li > a")].map((a) => {
@@ -29,6 +29,8 @@ def first(browser, tmp_path_factory):
     folder, site = tmp_path_factory.mktemp("river"), script("site")
     rows = list(site.found_notebooks())
     site.copy_assets(folder)
+    for weights in folder.glob("*.data.js"):  # no network computes beside the river
+        weights.unlink()
     (folder / "index.html").write_text(site.landing(rows), encoding="utf-8")
     context = browser.new_context(viewport={"width": 1400, "height": 900}, offline=True,
                                   reduced_motion="reduce")  # fmt: skip

@@ -11,7 +11,7 @@ from genlab_course.places import shipped
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 CLEAN = "() => window.jupyterapp.shell.currentWidget.context.model.dirty === false"
 SHOWN = "path => window.jupyterapp.shell.currentWidget?.context?.path === path"

@@ -9,7 +9,7 @@ from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 from tests.notebooks.test_build import run_build
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 TEXT = """\
 # %%

@@ -8,7 +8,7 @@ import pytest
 from genlab_course.demos import as_notebook
 from tests.browser import lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 
 def test_a_click_downloads_the_work_and_a_cell_puts_it_back(page, server):

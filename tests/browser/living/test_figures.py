@@ -15,7 +15,7 @@ from genlab_course.widgets import living
 from tests.browser.living import bench as benches
 from tests.browser.living import replay, said
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("bench")]
 SPOKEN = 10  # settings at which each sentence is held
 
 
