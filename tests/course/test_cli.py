@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from processes import start
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -23,6 +24,7 @@ from genlab.core.weights import read_card
 from genlab.map import PAYS, SCORE
 from genlab.systems.latent_diffusion import LatentDiffusion
 from genlab.zoo import find, recipes
+from genlab.zoo.recipe import Recipe
 from genlab_course import reader
 from genlab_course.cli import app
 from genlab_course.places import folder
@@ -199,26 +201,35 @@ def test_figures_that_do_not_come_out_again_are_an_error(monkeypatch, off, statu
     assert ("the same" in shown) == (status == 0)
 
 
-WITHOUT_FIGURES = (
-    "from genlab.zoo.recipe import Recipe; Recipe.figures = lambda *_: {'frechet': 0.5}\n"
-    "from genlab_course.cli import app; app()"
-)
-
-
-def command(*arguments):
-    """The command line in a process of its own, without the figures at the end of a training."""
-    return [sys.executable, "-c", WITHOUT_FIGURES, *map(str, arguments)]
-
-
 N_STEPS = 40  # a second and more: time to be killed after the first checkpoint
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
-def wait_for(path, process, seconds=120):
+def begin(said, *arguments, figures=lambda *_: {"frechet": 0.5}):
+    """Start the command line in a process of its own, forked: torch is imported there already."""
+
+    def work():
+        os.environ["COLUMNS"] = "200"
+        torch.set_num_threads(1)
+        torch.set_default_dtype(torch.float32)
+        Recipe.figures = figures
+        with said.open("w") as sys.stdout:
+            sys.stderr = sys.stdout
+            try:
+                app([str(a) for a in arguments])
+            except SystemExit as done:
+                sys.stdout.flush()
+                os._exit(done.code or 0)
+
+    return psutil.Process(start(work))
+
+
+def wait_for(path, process, said, seconds=120):
     """Wait until a file is there; the process may compute for so long, however busy the machine."""
     while not path.exists():
-        assert process.poll() is None, process.stderr.read()
-        used = psutil.Process(process.pid).cpu_times()
+        assert process.status() != psutil.STATUS_ZOMBIE, said.read_text()
+        used = process.cpu_times()
         assert used.user + used.system < seconds
         time.sleep(0.02)
 
@@ -230,16 +241,15 @@ def whole(tmp_path_factory):
     @functools.cache
     def train(name):
         folder = tmp_path_factory.mktemp("whole")
-        done = subprocess.run(
-            command("train", name, "--steps", N_STEPS, "--out", folder),
-            env=ENVIRONMENT, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        said = folder / "said.txt"
+        done = begin(said, "train", name, "--steps", N_STEPS, "--out", folder)
+        assert done.wait() == 0, said.read_text()
         return (folder / f"{name}.safetensors").read_bytes()
 
     return train
 
 
+@FORKS
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "number"),
@@ -251,53 +261,41 @@ def whole(tmp_path_factory):
     ],
 )
 def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, name, number):
-    path = tmp_path / f"{name}.safetensors"
-    arguments = command("train", name, "--steps", N_STEPS, "--every", 0, "--out", tmp_path)
-    killed = subprocess.Popen(
-        arguments, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    wait_for(path.with_suffix(".checkpoint"), killed)
+    path, said = tmp_path / f"{name}.safetensors", tmp_path / "said.txt"
+    arguments = "train", name, "--steps", N_STEPS, "--every", 0, "--out", tmp_path
+    killed = begin(said, *arguments)
+    wait_for(path.with_suffix(".checkpoint"), killed, said)
     killed.send_signal(number)
-    _, complaint = killed.communicate(timeout=60)
-    assert killed.returncode == (-KILL if number == KILL else 130)
-    assert number == KILL or "run the same command to resume" in complaint
+    assert killed.wait(60) == (-KILL if number == KILL else 130)
+    assert number == KILL or "run the same command to resume" in said.read_text()
     assert not path.exists()
-    again = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
+    assert begin(said, *arguments).wait() == 0, said.read_text()
     assert path.read_bytes() == whole(name)
     assert not path.with_suffix(".checkpoint").exists()
 
 
-MEASURING = (
-    "import time\n"
-    "from genlab.zoo.recipe import Recipe\n"
-    "def figures(*_):\n"
-    "    print('measuring', flush=True)\n"
-    "    time.sleep(60)\n"
-    "Recipe.figures = figures\n"
-    "from genlab_course.cli import app; app()"
-)
-
-
+@FORKS
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="Windows sends no such signal")
 def test_an_interrupt_ends_the_measuring_at_once_and_the_training_is_kept(tmp_path, whole):
-    arguments = ["train", "digit_vae", "--steps", str(N_STEPS), "--out", str(tmp_path)]
+    out, said, begun = tmp_path / "out", tmp_path / "said.txt", tmp_path / "begun"
+    arguments = "train", "digit_vae", "--steps", N_STEPS, "--out", out
+
+    def figures(*_):
+        begun.touch()
+        time.sleep(60)
+
     for _ in range(2):  # the second time nothing is left to train
-        measuring = subprocess.Popen(
-            [sys.executable, "-c", MEASURING, *arguments],
-            env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert measuring.stdout.readline() == "measuring\n"
+        measuring = begin(said, *arguments, figures=figures)
+        wait_for(begun, measuring, said)
+        begun.unlink()
         measuring.send_signal(signal.SIGINT)
-        _, complaint = measuring.communicate(timeout=20)  # of the minute that it would take
-        assert measuring.returncode == 130
-        checkpoint = tmp_path / "digit_vae.checkpoint"
-        assert f"the training so far is saved in {checkpoint}; run the same" in complaint
-        assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
-    again = subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
-    assert (tmp_path / "digit_vae.safetensors").read_bytes() == whole("digit_vae")
+        assert measuring.wait(20) == 130  # of the minute that it would take
+        checkpoint = out / "digit_vae.checkpoint"
+        saved = f"the training so far is saved in {checkpoint}; run the same"
+        assert saved in said.read_text()
+        assert [path.name for path in out.iterdir()] == [checkpoint.name]
+    assert begin(said, *arguments).wait() == 0, said.read_text()
+    assert (out / "digit_vae.safetensors").read_bytes() == whole("digit_vae")
 
 
 @pytest.mark.parametrize(
