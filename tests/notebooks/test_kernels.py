@@ -107,7 +107,8 @@ def test_with_torch_and_matplotlib_imported_it_is_the_same_and_has_none_of_the_c
     kernels.Kitchen.close()
 
 
-@pytest.mark.parametrize("libraries", [FEW, pytest.param((), marks=pytest.mark.verify)])
+@pytest.mark.verify
+@pytest.mark.parametrize("libraries", [FEW, ()])
 def test_siblings_that_set_no_seed_draw_different_numbers(libraries, tmp_path, monkeypatch):
     monkeypatch.setattr(kernels.Kitchen, "one", kernels.Kitchen(*libraries))
     draw = "import numpy as np, random, sys\ntorch = sys.modules.get('torch')"
@@ -122,6 +123,7 @@ def test_siblings_that_set_no_seed_draw_different_numbers(libraries, tmp_path, m
     assert same == [False, False, libraries == FEW]
 
 
+@pytest.mark.verify
 def test_a_forked_kernel_is_charged_for_what_it_takes_and_for_what_it_was_given(warm, tmp_path):
     with kernel(tmp_path, warm) as (manager, value):
         process, kitchen = manager.provisioner.process, kernels.Kitchen.one.process
@@ -131,6 +133,7 @@ def test_a_forked_kernel_is_charged_for_what_it_takes_and_for_what_it_was_given(
         assert 190 < kernels.peak_megabytes(process) - before < 220
 
 
+@pytest.mark.verify
 def test_it_can_be_interrupted_and_ends_when_it_is_told_to(warm, tmp_path):
     with kernel(tmp_path, warm) as (manager, value):
         process = manager.provisioner.process
@@ -140,13 +143,16 @@ def test_it_can_be_interrupted_and_ends_when_it_is_told_to(warm, tmp_path):
     assert process.poll() == 0
 
 
+@pytest.mark.verify
 def test_it_ends_with_the_process_that_asked_for_it(warm, tmp_path):
     with kernel(tmp_path, warm) as (manager, _):
         kernels.Kitchen.close()
         manager.provisioner.process.wait()
 
 
-@pytest.mark.parametrize("why", ["it has died", "it has threads"])
+@pytest.mark.parametrize(
+    "why", ["it has died", pytest.param("it has threads", marks=pytest.mark.verify)]
+)
 def test_where_the_warm_process_cannot_fork_a_fresh_kernel_is_started(why, warm, tmp_path):
     kitchen = kernels.Kitchen.one
     if why == "it has died":
@@ -159,6 +165,7 @@ def test_where_the_warm_process_cannot_fork_a_fresh_kernel_is_started(why, warm,
         assert value("x = 1", "x + 1") == 2
 
 
+@pytest.mark.verify
 def test_a_process_with_several_threads_does_not_fork(tmp_path, monkeypatch):
     text = "import threading, time\nthreading.Thread(target=time.sleep, args=(2,)).start()\n"
     (tmp_path / "many.py").write_text(text)

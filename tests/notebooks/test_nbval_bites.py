@@ -13,6 +13,7 @@ from itertools import chain, islice
 
 import nbformat
 import pytest
+from nbformat import v4
 
 from tests.notebooks import build, kernels
 from tests.notebooks.compare import NUMBER, RANGE
@@ -180,11 +181,13 @@ def test_a_cell_that_asks_for_the_network_is_told_that_it_must_run_offline(outco
 
 
 def test_an_altered_number_fails_and_memory_over_the_budget_and_the_table_says_so(tmp_path):
-    small = "import numpy\nx = numpy.ones(10**6)"
-    notebook = built([small, "print(0.25)", "print(0.25)"], tmp_path)
-    notebook.cells[0].source = "import numpy\nx = numpy.ones(130_000_000)"  # 1.04 GB
-    notebook.cells[2].outputs[0].text = altered("0.25\n", (0, 4))
-    passed, printed = run_nbval(notebook, tmp_path)
+    printed = [v4.new_output("stream", text=text) for text in ("0.25\n", "0.2525\n")]
+    cells = [
+        v4.new_code_cell("import numpy\nx = numpy.ones(130_000_000)", execution_count=1),  # 1.04 GB
+        v4.new_code_cell("print(0.25)", outputs=printed[:1], execution_count=2),
+        v4.new_code_cell("print(0.25)", outputs=printed[1:], execution_count=3),
+    ]
+    passed, printed = run_nbval(v4.new_notebook(cells=cells), tmp_path)
     assert [passed[f"Cell {i}"] for i in range(3)] == [True, True, False]
     assert not passed["memory budget"]
     assert "OVER MEMORY BUDGET" in printed
