@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 HERE = Path(__file__).parent
-N_RANDOM = 12
+N_RANDOM = 6
 DRAWN = 25  # of the list whose last two settings are drawn: they do not change with N_RANDOM
 
 

@@ -16,7 +16,8 @@ from tests.browser.living.replay import Normals
 FIRST = {"many": 1, "steps": 3}  # the ends of the other controls, on one picture of three steps
 FEWER = {"many": 2, "steps": 4}  # in a picture that is looked at
 HIDDEN = {"many": lambda rng: 1, "again": lambda rng: [rng.randint(0, 3) for _ in range(10)]}
-N_RANDOM = 6  # a trajectory takes a second
+N_RANDOM = 6
+SHORT = {"steps": 6}  # a trajectory of 24 takes a second
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,8 @@ from genlab.zoo import load_model
 from tests.browser.living.replay import Normals
 
 FIRST = {"length": 5}  # tokens written at the ends of the other controls
-N_RANDOM = 16  # a text takes a second
+N_RANDOM = 16
+SHORT = {"length": 6}  # a text of many tokens takes a second
 PROMPTS = ["The function returns", "If the object is", "A class can", "New in version 3"]
 HIDDEN = {
     "chosen": lambda rng: [
