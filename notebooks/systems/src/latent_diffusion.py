@@ -657,7 +657,7 @@ course.predicted("ld.predict-cell", f"~{100 * table[3, 1]:.0f} %")
 # %% [markdown]
 # A single layer, at 4 x 4 on the way up, decides nearly all digits and most colours; layer 5 finishes the colours. **Where** the objects go is decided elsewhere: on the way down and in the middle, in layers 2 and 3 together. Layer 1 decides nothing that these scores see.
 # Layer 4 alone changes about 70 % of the colours, layer 5 alone 5 %, both together all: in pixels layer 5 does a third of the change, alone too little to be another ink.
-# The standard error of a percentage of 64 objects is at most 6 points, of 32 pictures at most 9, and near 0 and 100 it is below 3. One caution: this is *one trained model*. Another training may divide the work otherwise; what carries over is the method.
+# The standard error of a percentage of 64 objects is at most 6 points, of 32 pictures at most 9, and near 0 and 100 it is below 3. One caution: this is *one trained model*; another may divide the work otherwise.
 #
 # **Look where it reads.** For the layer that decides, the weights $a_{ij}$ of (6) can be drawn: for each word, how strongly each of the 16 positions reads it. Means of eight drawings and four heads, fourth of six steps. In the second row layers 2 and 3 read *right* in place of *left*, and layer 4 still reads the caption as it is.
 
@@ -876,7 +876,7 @@ show(
 # | scale of the codes | standard deviation 5.5 in place of 1 (small networks) | a third of digits right becomes a fifth (three seeds) |
 # | velocity | noise as the target (small networks, section 4) | 34 % of digits right become 13 % |
 #
-# Each score could have stayed the same. One did: fourteen *more* steps gain nothing measurable. *One step* and *one mean state* have the fewest broken strokes, because the second score cannot see blur, nor that a wrong picture is wrong.
+# Fourteen *more* steps gain nothing measurable. *One step* and *one mean state* have the fewest broken strokes, because the second score cannot see blur, nor that a wrong picture is wrong.
 #
 # **Why 4.4 and not 16?** The rival is half as wide at its top level, so a convolution there costs 16 / 4 = 4 times as much; its third level and our attention layers do the rest.
 #
