@@ -622,7 +622,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# Two things stand out. Falling at the end is worth a sixth of the loss. A constant rate must be low to end with little noise, so most of its excess is bias; an early fall leaves noise in flat directions, which hardly decays at the low rate that follows. But *between* cosine and late fall only 3 % are left, once each has its best peak, and the best peaks are in the inverse ratio of the areas. **A late fall acts like a cosine with a higher peak.** In the recorded runs the peak was not tuned again, so a gain of this row may be that of the larger area. It is twice that of the old recipe, whose cosine is multiplied by 100 steps of warm-up, a quarter of the run; this row shortens the warm-up, too. What remains in its favour is practical: the plateau does not depend on when you will stop (Hägele et al. 2024 fit scaling laws this way).
+# Two things stand out. Falling at the end is worth a sixth of the loss. A constant rate must be low to end with little noise, so most of its excess is bias; an early fall leaves noise in flat directions, which hardly decays at the low rate that follows. But *between* cosine and late fall only 3 % are left, once each has its best peak, and the best peaks are in the inverse ratio of the areas. **With this noise a late fall acts like a cosine with a higher peak.** (If the noise is larger in steep directions, its variance in proportion to $h$, the late fall loses by a fifth.) In the recorded runs the peak was not tuned again, so a gain of this row may be that of the larger area. It is twice that of the old recipe, whose cosine is multiplied by 100 steps of warm-up, a quarter of the run; this row shortens the warm-up, too. What remains in its favour is practical: the plateau does not depend on when you will stop (Hägele et al. 2024 fit scaling laws this way).
 #
 # ## 4. Which noise levels teach most?
 #
@@ -849,7 +849,7 @@ draw.rows(
 # $$n=2\,\Big(\frac{5\cdot0.018}{0.02}\Big)^2\approx40\ \text{pairs of runs}, \tag{10}$$
 # and more with the luck of training. (This gives the size, no more. Scores far from the floor carry more luck; and recipes that draw from the same noise, as ours do, share most of it.) Near the floor, 0.13, A can hardly tell two recipes apart. Remember section 1, too: the table is scored by A, by which the recipes were tuned. Luck and tuning of this kind are worth a few hundredths here, and Muon's gain is 0.26.
 #
-# So of five ideas in a table in which every row but one improves, **one** is proved for runs of a minute (against AdamW with one rate), one is a placebo, and three are plausible. What did the whole gain? After 180 seconds, by the evaluator that chose nothing:
+# So of five ideas in a table in which every row but one improves, **one** stands out in runs of a minute (by both seeds, against an AdamW whose rate was not tuned), one is a placebo, and three are plausible. What did the whole gain? After 180 seconds, by the evaluator that chose nothing:
 
 # %% jupyter={"source_hidden": true}
 runs = record["record"]
@@ -877,7 +877,7 @@ for trial in record["tried"]:
 # 3. Steepest descent depends on the norm. For the spectral norm of a matrix it is $UV^\top$: the directions of the gradient, all at equal size.
 # 4. Newton-Schulz iteration computes it with products: an odd polynomial acts on the singular values alone. Muon averages the gradient, looks ahead, makes it orthogonal, and scales it.
 # 5. In our laboratory three quarters of its lead at equal steps were a second rate, which AdamW had not been given. Its price is paid once a step, whatever the batch: a few per cent for convolutions, more than the layer itself in the laboratory, where it gains next to nothing at equal time.
-# 6. Bias remembers the sum of all rates, noise only the last ones. A late fall acts like a cosine with a higher peak.
+# 6. Bias remembers the sum of all rates, noise only the last ones. A late fall acts like a cosine with a higher peak if all directions are equally noisy.
 # 7. The class of a digit is decided where the conditional and the unconditional denoiser disagree. Half of the information about it is gone at $\sigma$ near 1.9 (question 2).
 # 8. More training at those levels hurts in short trainings and helps in long ones, with either optimiser. An experiment at one length can show either sign.
 # 9. Under a ramp two averages are the same until the ramp reaches the smaller setting. That made one row a placebo.
@@ -902,7 +902,7 @@ widgets.quiz("speedrun")
 # genlab speedrun digits16 --seed 0 --seconds 60 --out mine.safetensors   # by A
 # ```
 #
-# and the recipe is ten lines of `genlab_course/speedrun.py` (`Settings`, `RECORD`); `python benchmarks/speedrun.py steps` in a clone repeats the table. (Beside its scores it prints those of one set of 1,000 real digits, 0.171 by A. Section 1's floors are lower, because their sets have 100 of each class, as yours will have.) The rules: the network and the sampler stay, 60 processor seconds, tune by A on training seed 0, report by B (`--report`) once, on seeds 1 to 5, together with everything that you tried. **Target: a median by B below that of the shipped recipe on the same machine, by more than twice the standard error of the difference.** Leads from this notebook:
+# and the recipe is ten lines of `genlab_course/speedrun.py` (`Settings`, `RECORD`); `python benchmarks/speedrun.py steps` in a clone repeats the table. (Beside its scores it prints those of one set of 1,000 real digits, 0.171 by A. That set was an unlucky one: sets drawn like it have 0.144 on average, and those of section 1, with 100 of each class as yours will have, less.) The rules: the network and the sampler stay, 60 processor seconds, tune by A on training seed 0, report by B (`--report`) once, on seeds 1 to 5, together with everything that you tried. **Target: a median by B below that of the shipped recipe on the same machine, by more than twice the standard error of the difference.** Leads from this notebook:
 #
 # - $P$ of 0 or 0.5, at the length of *these* runs (section 4);
 # - an average that really reaches back (section 5), or a shorter one, now that the rate falls to zero;
