@@ -138,6 +138,11 @@ def project(width: float = PROJECTOR[0], height: float = PROJECTOR[1]) -> None:
     _room = width, height
 
 
+def projected() -> bool:
+    """Whether widgets are drawn for a projector now."""
+    return _room is not None
+
+
 def resolution(figure: Figure) -> float:
     """Dots per inch at which a figure is shown now: a reader's, or what fits on a projector."""
     if _room is None:

@@ -8,6 +8,7 @@ import torch
 
 from genlab.core import last
 from genlab.score.masked import MaskedDiffusion, masked_sample
+from genlab_course.exercises.frontier_predict_the_large_run import plan
 from genlab_course.figures import BLACK, BLUE, RED, for_text, show_images
 from genlab_course.widgets.explorer import Explorer, explore, menu, panels, slider, stops
 
@@ -71,7 +72,7 @@ def large_run() -> Explorer:
     def mean(kind: str, width: int) -> float:
         return float(np.mean([r["loss"] for r in runs if (r["kind"], r["width"]) == (kind, width)]))
 
-    weights = np.array([5 * w**2 + 96 * w for w in (*WIDTHS, LARGE)])
+    weights = np.array([plan(w)[0] for w in (*WIDTHS, LARGE)])
     cost = (weights / weights[0]) ** 2
     small = np.array([mean("ladder", w) for w in WIDTHS])
     truth = mean("large", LARGE)

@@ -57,7 +57,7 @@ def metric_room() -> Explorer:
 
     honest_frechet, honest_kid, *honest = score(spoil(0.0, 0.0, 10, N, 0.0))
     figure, (left, right) = panels(7.6, 2.8, width_ratios=(1, 1.6))
-    wall = (6, 10) if explorer._room else (3, 5)
+    wall = (6, 10) if explorer.projected() else (3, 5)
     blank = _grid(torch.zeros(60, 1, 8, 8), *wall).numpy()
     picture = left.imshow(blank, cmap="gray", vmin=0, vmax=16)
     left.set_axis_off()

@@ -1,6 +1,6 @@
 // Draw a shape; five machines learn it. Each trains in a worker of its own (machines.js); this page
 // only draws what they tell.
-import { dark, normals } from "./stage.js";
+import { DAY, NIGHT, dark, normals } from "./stage.js";
 import { machines } from "./machines.js";
 import { Gif } from "./gif.js";
 
@@ -15,15 +15,15 @@ const TOGETHER = 2000; // milliseconds in which strokes belong together
 const REST = 0.12; // the length that a dot counts as
 
 const MACHINES = [
-  { kind: "autoregressive", name: "Autoregressive", day: "#0072b2", night: "#5aa9e6", likelihood: "exact", calls: 2,
+  { kind: "autoregressive", name: "Autoregressive", day: DAY.blue, night: NIGHT.blue, likelihood: "exact", calls: 2,
     line: "−log <i>p</i>(<i>x</i>) − log <i>p</i>(<i>y</i> | <i>x</i>)", loss: "−log likelihood" },
-  { kind: "flow", name: "Normalising flow", day: "#56b4e9", night: "#8fd0f5", likelihood: "exact", calls: 1,
+  { kind: "flow", name: "Normalising flow", day: DAY.sky, night: NIGHT.sky, likelihood: "exact", calls: 1,
     line: "−log <i>p</i>(<i>f</i>(<i>x</i>)) − log |<i>f</i>′(<i>x</i>)|", loss: "−log likelihood" },
-  { kind: "vae", name: "VAE", day: "#e69f00", night: "#f0b429", likelihood: "bound", calls: 1,
+  { kind: "vae", name: "VAE", day: DAY.orange, night: NIGHT.orange, likelihood: "bound", calls: 1,
     line: "KL(<i>q</i> ‖ <i>p</i>) − E log <i>p</i>(<i>x</i> | <i>z</i>)", loss: "−ELBO" },
-  { kind: "gan", name: "GAN", day: "#d55e00", night: "#f4803c", likelihood: "none", calls: 1,
+  { kind: "gan", name: "GAN", day: DAY.red, night: NIGHT.red, likelihood: "none", calls: 1,
     line: "−log <i>D</i>(<i>G</i>(<i>z</i>))", loss: "generator" },
-  { kind: "diffusion", name: "Diffusion", day: "#009e73", night: "#2fbf93", likelihood: "bound", calls: 100,
+  { kind: "diffusion", name: "Diffusion", day: DAY.green, night: NIGHT.green, likelihood: "bound", calls: 100,
     line: "‖<i>v</i><sub>θ</sub>(<i>x<sub>t</sub></i>, <i>t</i>) − <i>v</i>‖²", loss: "velocity error" },
 ];
 const FACTS = [
@@ -222,7 +222,7 @@ class Past {
 const FILM = { width: 1200, height: 350, fps: 14, draws: 14, learns: 56, rest: 130 };
 const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
 function palette(night) {
-  const [paper, ink] = night ? ["#121417", "#e6e6e6"] : ["#fbfaf7", "#222222"], all = [rgb(paper)];
+  const [paper, ink] = night ? ["#121417", NIGHT.ink] : ["#fbfaf7", DAY.ink], all = [rgb(paper)];
   const blend = (hex, n) => {
     for (let k = 1; k <= n; k++) all.push(rgb(hex).map((v, i) => Math.round(rgb(paper)[i] + (k / n) * (v - rgb(paper)[i]))));
   };
@@ -233,7 +233,7 @@ function palette(night) {
 
 function scene(context, night, strokes, drawn, moments) {
   const { width, height } = FILM, c = context, big = 268, small = 160, gap = 17, left = 22, top = 60;
-  const [paper, ink, soft] = night ? ["#121417", "#e6e6e6", "#a2a2a2"] : ["#fbfaf7", "#222222", "#6b6b6b"];
+  const [paper, ink, soft] = night ? ["#121417", NIGHT.ink, "#a2a2a2"] : ["#fbfaf7", DAY.ink, "#6b6b6b"];
   const write = (words, x, y, size, color = ink, bold = false) => {
     Object.assign(c, { fillStyle: color, font: `${bold ? "600 " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`, textBaseline: "alphabetic" });
     c.fillText(words, x, y);
@@ -358,7 +358,7 @@ function render({ model, el }) {
     for (const machine of MACHINES) told[machine.kind].section.style.setProperty("--family", dark() ? machine.night : machine.day);
     repaint();
   };
-  const colours = (machine) => ({ ink: dark() ? "#e6e6e6" : "#222", soft: dark() ? "#fff" : "#000",
+  const colours = (machine) => ({ ink: dark() ? NIGHT.ink : DAY.ink, soft: dark() ? "#fff" : "#000",
     color: machine && (dark() ? machine.night : machine.day) });
 
   // A recorded run of the ring, where nothing may move or nothing can train.

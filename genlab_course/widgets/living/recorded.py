@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
+
 RING = 0.62  # radius of the ring, where the square is 2 wide
 NAMES = {  # machine: what it is called, and its colour
-    "autoregressive": ("Autoregressive", "#0072B2"),
-    "flow": ("Normalising flow", "#56B4E9"),
-    "vae": ("VAE", "#E69F00"),
-    "gan": ("GAN", "#D55E00"),
-    "diffusion": ("Diffusion", "#009E73"),
+    "autoregressive": ("Autoregressive", BLUE),
+    "flow": ("Normalising flow", SKY),
+    "vae": ("VAE", ORANGE),
+    "gan": ("GAN", RED),
+    "diffusion": ("Diffusion", GREEN),
 }
 STYLE = """<style>
 .genlab-still { display: flex; flex-wrap: wrap; gap: 14px; font: 15px/1.5 system-ui, sans-serif; }

@@ -1,9 +1,9 @@
 // What every living figure stands on: controls, a canvas measured in CSS pixels, axes, colours.
 // A figure is one module that calls `figure({...})` and exports what it returns.
 
-const DAY = { paper: "#ffffff", ink: "#222222", soft: "#8a8a8a", faint: "#e4e4e4", blue: "#0072b2",
+export const DAY = { paper: "#ffffff", ink: "#222222", soft: "#8a8a8a", faint: "#e4e4e4", blue: "#0072b2",
   orange: "#e69f00", green: "#009e73", red: "#d55e00", pink: "#cc79a7", sky: "#56b4e9" };
-const NIGHT = { paper: "#16181c", ink: "#e6e6e6", soft: "#9a9a9a", faint: "#34383f", blue: "#5aa9e6",
+export const NIGHT = { paper: "#16181c", ink: "#e6e6e6", soft: "#9a9a9a", faint: "#34383f", blue: "#5aa9e6",
   orange: "#f0b429", green: "#2fbf93", red: "#f4803c", pink: "#e29bc4", sky: "#8fd0f5" };
 
 // Words are darker than lines by day, or they could not be read.
