@@ -232,6 +232,7 @@ def test_a_kernel_that_waited_is_given_as_if_it_had_just_been_used():
     assert datetime.now(UTC) - given.last_activity < timedelta(minutes=1)
 
 
+@pytest.mark.verify
 def test_a_kernel_with_the_imports_waits_for_a_page_and_another_for_the_next(tmp_path):
     server = served(tmp_path / "site", spare=1)
     running = next(server)

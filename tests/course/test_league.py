@@ -68,7 +68,10 @@ def test_a_recipe_is_trained_from_another_seed_and_kept(tmp_path, monkeypatch):
     assert not torch.allclose(weights[0], weights[2])
 
 
-@pytest.mark.parametrize("name", ["gan", "wgan", "consistency", "masked_diffusion"])
+@pytest.mark.parametrize(
+    "name",
+    ["gan", "wgan", "consistency", pytest.param("masked_diffusion", marks=pytest.mark.verify)],
+)
 def test_recipes_that_draw_in_their_own_way_are_measured_again(name):
     pairs = (*league.LESSONS, *league.ODD_CLAIMS)
     make, family = next(p for p in pairs if p[0]().name == f"digit_{name}")
