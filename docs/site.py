@@ -488,7 +488,7 @@ def placed(text):
         named = tag.replace('class="', 'class="wide ', 1)
         return named if named != tag else tag.replace("<img ", '<img class="wide" ', 1)
 
-    return re.sub(r'<(?:img|svg class="figure") [^>]*?width="(\d+)"', place_of, text)
+    return re.sub(r'<(?:img|svg [^>]*class="figure")[^>]*? width="(\d+)"', place_of, text)
 
 
 TEXT_WIDTH = 660  # pixels of a picture that still goes into the column of text

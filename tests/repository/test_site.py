@@ -10,6 +10,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from scripts import DOCS, script
 from genlab.map import FAMILIES, lit
 from genlab_course import check, check_close_mc, check_range, widgets
 from genlab_course.demos import PAGES
+from genlab_course.figures import vector
 from genlab_course.grading import find_exercise
 from genlab_course.places import key_of
 
@@ -165,6 +167,9 @@ def test_a_picture_has_one_of_two_widths():
     assert shown.index('class="wide"') < shown.index("a.png")
     film = site.placed(site.film("a.gif", "b.png", "", ' width="720"'))
     assert re.findall('class="(wide [^"]*)"', film) == ["wide moving", "wide resting"]
+    for inches, drawn_as in ((8.2, "figure"), (8.4, "wide figure")):
+        drawn = vector.svg(plt.figure(figsize=(inches, 1)), "an empty page")
+        assert re.findall('class="([^"]*)"', site.placed(drawn)) == [drawn_as]
 
 
 def test_a_check_is_a_chip_with_its_two_numbers_and_the_mistake_that_it_would_have_caught():
