@@ -22,7 +22,7 @@ N_FRAMES = 9  # about this many for each control
 EACH = {("style_mixer", "strength"): "attribute"}  # a slider for each option of another control
 ALSO = {("posterior_ellipse", "angle"): [0.56]}  # where q can match the posterior
 LATER = {  # what a page makes when it is asked to, and the notebook's call of the same
-    "five": "widgets.five_samplers(models)",
+    "five": "widgets.five_samplers(films)",
     "widgets.flow_warp": "widgets.flow_warp(spline_flow)",
 }
 

@@ -106,6 +106,7 @@ LABS = {  # labs and frontier notebooks whose exercises begin with a shorter wor
 
 # ids never given again
 RETIRED = (
+    "01.bayes", "01.marginal", "01.score", "01.classify", "01.hybrid", "01.passes", "01.choose",
     "02.leaks", "02.perplexity",
     "03.nll-from-counts", "03.forward-fit", "03.error-bar", "03.smoothing",
     "15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation",

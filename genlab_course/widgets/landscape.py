@@ -1,19 +1,20 @@
 """The map as an instrument, the league as a picture, and samplers at work."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from torch import Tensor
 
 from genlab import map as course_map
 from genlab.map import FAMILIES, evaluations, place
 from genlab_course.figures import COLOURS, for_text
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
-from genlab_course.lesson_01 import EXTENT, RECIPES, film
+from genlab_course.lesson_01 import EXTENT
 from genlab_course.widgets.explorer import Explorer, explore, menu, panels, slider, stops
 
 AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES
@@ -151,25 +152,32 @@ def _verdict(
 MARK = dict(zip(FAMILIES, "os^DP", strict=True))  # not by colour alone
 
 
-def five_samplers(models: Mapping[str, Any]) -> Explorer:
-    """How far each sampler of lesson 01 has come after a part of its own evaluations."""
-    films = {name: film(model, 800) for name, model in models.items()}
+def five_samplers(films: Mapping[str, Sequence[Tensor]]) -> Explorer:
+    """What the samplers of lesson 01 have made of one budget of evaluations.
+
+    `films` holds, for each name, the states `(n, 2)` after 0, 1, 2, ... evaluations. The
+    autoregressive model pays one for each token of the `length`: its states are spread over them.
+    """
     figure, axes = panels(9.4, 2.3, 1, len(films))
-    clouds, titles = {}, {}
+    clouds, counts = {}, {}
     for ax, name in zip(axes, films, strict=True):
-        colour = COLOURS_OF_MODELS[name]
+        colour = COLOURS_OF_MODELS[name.lower()]
         (clouds[name],) = ax.plot([], [], ".", markersize=2.2, color=colour, alpha=0.6)
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
-        ax.set_title(RECIPES[name].title.split(" (")[0], fontsize=9, color=for_text(colour))
+        ax.set_title(name, fontsize=9, color=for_text(colour))
         ax.spines[["left", "bottom"]].set_visible(False)
-        titles[name] = ax.set_xlabel(" ", fontsize=8.5, color="#555555")
+        counts[name] = ax.set_xlabel(" ", fontsize=8.5, color="#555555")
 
-    def update(share: float) -> None:
-        for name, frames in films.items():
-            done = int(share * (len(frames) - 1) + 1e-9)
-            clouds[name].set_data(frames[done][:, 0], frames[done][:, 1])
-            word = "evaluation" if len(frames) == 2 else "evaluations"
-            titles[name].set_text(f"{done} of {len(frames) - 1} {word}")
+    def update(budget: int, length: int) -> None:
+        for name, states in films.items():
+            needed = length if name == AUTOREGRESSIVE else len(states) - 1
+            spent = min(budget, needed)
+            done = states[spent * (len(states) - 1) // needed][:800]
+            clouds[name].set_data(done[:, 0], done[:, 1])
+            word = "evaluation" if needed == 1 else "evaluations"
+            counts[name].set_text(f"{spent} of {needed} {word}")
 
-    done = slider("done", 0.0, 0.0, 1.0, 0.02, readout_format=".0%")
-    return explore(figure, update, play="share", share=done)
+    budget = slider("budget", 50, 0, 100, 1)
+    return explore(
+        figure, update, play="budget", budget=budget, length=slider("length", 2, 2, 500, 1)
+    )

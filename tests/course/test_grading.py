@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from genlab_course import grading
@@ -169,7 +170,7 @@ def test_only_a_loss_that_is_right_but_a_number_is_told_to_be_a_tensor(change, s
 def test_an_unknown_id_lists_its_neighbours():
     with pytest.raises(ValueError, match=r"no exercise '02.nothing'; there are: 02.sequence-nll"):
         find_exercise("02.nothing")
-    with pytest.raises(ValueError, match=r"no exercise '99.nothing'; there are: 01.bayes, .*video"):
+    with pytest.raises(ValueError, match=r"no exercise '99.nothing'; there are: 01.grey, .*video"):
         find_exercise("99.nothing")
 
 
@@ -398,12 +399,40 @@ def keys_in_place_of_values(x, states, w_q, w_k, w_v, w_o, n_head):
     return attend_with(x, states, w_q.T, w_k.T, w_k.T, w_o.T, n_head)
 
 
+def drawn_by_gumbel(next_logits, n, length, rng):
+    columns = []
+    for _ in range(length):
+        known = torch.stack(columns, 1) if columns else torch.zeros(n, 0, dtype=torch.int64)
+        logits = next_logits(known)
+        columns.append((logits - torch.log(-torch.log(torch.rand(logits.shape)))).argmax(1))
+    return torch.stack(columns, 1)
+
+
+def pushed_by_scipy(f, z):
+    x, log_det = f(z)
+    normal = scipy.stats.multivariate_normal(np.zeros(z.shape[1]))
+    return x, torch.as_tensor(normal.logpdf(np.asarray(z))) - log_det
+
+
+def walked_from_the_last_to_1(network, x, betas, rng):
+    kept = torch.cumprod(1 - betas, 0)
+    for t in range(len(betas), 0, -1):
+        a, beta = kept[t - 1], betas[t - 1]
+        z = torch.randn_like(x) if t > 1 else torch.zeros_like(x)
+        guess = network(x, (t - 1) * torch.ones(len(x), dtype=torch.int64))
+        x = (1 - beta) ** -0.5 * (x - beta / (1 - a) ** 0.5 * guess) + beta**0.5 * z
+    return x
+
+
 # Right answers in the idioms of different people: an array, a tensor, a list of either, a rounded
 # number, a function of numpy, torch or math.
 IDIOMS = [
-    ("01.choose", ["flow", "autoregressive", "Diffusion"]),
-    ("01.choose", ["consistency model", "AR", "diffusion"]),
-    ("01.passes", (256.0, 1, 1, torch.tensor(100), np.int64(101))),
+    ("01.grey", 3 / 4),
+    ("01.ancestral", drawn_by_gumbel),
+    ("01.push", pushed_by_scipy),
+    ("01.decode", lambda net, n, k, std, rng: torch.normal(net(torch.randn(n, k)), float(std))),
+    ("01.denoise", walked_from_the_last_to_1),
+    ("01.stages", (101.0, 21, 64, torch.tensor(2), np.int64(111))),
     ("02.sequence-nll", lambda c: -torch.log(c).sum()),
     ("02.sequence-nll", lambda c: -np.log(c).sum(keepdims=True)),
     ("02.loss", lambda a, x: torch.nn.functional.cross_entropy(a.flatten(0, 1), x.flatten())),
@@ -453,11 +482,11 @@ def test_three_digits_are_not_two_and_a_count_is_exact():
 
 @pytest.mark.parametrize("answer", [5, {"a": 1}, [1, 2], object()])
 def test_a_judged_exercise_says_what_it_expects(answer):
-    assert "not yet" in assess(find_exercise("01.choose"), answer)
+    assert "not yet" in assess(find_exercise("01.stages"), answer)
 
 
 def test_a_judged_exercise_names_the_type_that_it_expects():
-    assert assess(find_exercise("01.choose"), 5) == (
+    assert assess(find_exercise("01.stages"), 5) == (
         "not yet: 5 could not be read. Expected an answer of type list: "
         "see the text of the exercise, above the cell"
     )
@@ -465,7 +494,10 @@ def test_a_judged_exercise_names_the_type_that_it_expects():
 
 # Wrong answers that come first to mind.
 FIRST_TO_MIND = [
-    ("01.passes", [256, 1, 1, 50, 52], "Guidance asks the network twice"),
+    ("01.grey", 0.45, "the opposite question"),
+    ("01.stages", [101, 21, 64, 2, 86], "the picture's steps are guided"),
+    ("01.stages", [51, 681, 64, 1, 26], "guidance asks the network twice"),
+    ("01.better", lambda a, b: "first" if a[1] > b[1] else "second", "the colleague's function"),
     ("02.loss", torch.nn.functional.cross_entropy, "the classes on axis 1"),
     ("02.loss", shifted_once_more, "shifted once more"),
     ("02.pairs", lambda n: n**3, "all n positions each time"),

@@ -157,9 +157,9 @@ def test_every_model_of_the_course_is_where_the_map_allows_what_it_was_seen_to_d
 
 def test_the_first_map_of_lesson_01_names_the_usual_words_of_the_map():
     text = (ROOT / "notebooks" / "src" / "01_four_paradigm_map.py").read_text(encoding="utf-8")
-    table = text.split("| paradigm | $p(x)$ is written as")[1].split("\n#\n")[0]
-    rows = [line.rsplit(" | ", 3) for line in table.splitlines() if line.startswith("# | ")]
-    for paradigm, (_, objective, sampler, likelihood) in zip(PARADIGMS, rows, strict=True):
+    table = text.split("| paradigm | writes $p(x)$ as")[1].split("\n#\n")[0]
+    rows = [line.rsplit(" | ", 4) for line in table.splitlines() if line.startswith("# | ")]
+    for paradigm, (_, objective, sampler, _, likelihood) in zip(PARADIGMS, rows, strict=True):
         assert objective.startswith(paradigm.objectives[0])
         assert sampler.split(":")[0] == paradigm.samplers[0]
         assert set(re.findall(r"\w+", likelihood)) - {"or", "a"} <= set(paradigm.likelihoods)

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.notebooks import bite, build
 
 REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
+    "01_four_paradigm_map",
     "02_autoregressive",
     "03_maximum_likelihood_and_kl",
     "12_diffusion_i",
