@@ -62,6 +62,13 @@ def wraps_to_the_last_entry(x0, x_t, k, betas):
     return mean, (1 - before) - gain**2 * (1 - alphas_bar[k])
 
 
+def wraps_in_the_simplified_form(x0, x_t, k, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    before, after = alphas_bar[k - 1], alphas_bar[k]  # <-
+    mean = before.sqrt() * betas[k] * x0 + (1 - betas[k]).sqrt() * (1 - before) * x_t
+    return mean / (1 - after), (1 - before) / (1 - after) * betas[k]
+
+
 def nothing_is_left_before_the_first_step(x0, x_t, k, betas):
     alphas_bar = (1 - betas).cumprod(0)
     before = alphas_bar[k - 1] if k > 0 else torch.zeros_like(betas[0])  # <-
@@ -177,6 +184,9 @@ POSTERIOR = Exercise(
     ),
     mistakes=Mistake.pairs(
         wraps_to_the_last_entry,
+        "at k = 0 yours reads alphas_bar[-1], the last entry; before the first step nothing is "
+        "lost, and alpha bar is 1.",
+        wraps_in_the_simplified_form,
         "at k = 0 yours reads alphas_bar[-1], the last entry; before the first step nothing is "
         "lost, and alpha bar is 1.",
         nothing_is_left_before_the_first_step,

@@ -155,7 +155,7 @@ show(
 # %% [markdown]
 # At $t=10$ the guess is the digit. At $t=30$ you hardly see anything, and the network still finds most. At $t=60$ it paints blurs with nearly no detail. That is no clumsiness: it is the **average** of all digits that may hide under this noise, and no guess has a smaller squared error. So a network trained by squared error on $x_0$ cannot draw from noise in one go (a GAN has another loss, and can). A sampler takes a small step towards the blur, adds a little noise and asks again.
 #
-# Try it in the plane, where the best guess is known exactly. *Ancestral sampling* is the loop of section 8, here with the smaller variance $\tilde\beta_t$; the *probability-flow ODE* of lesson 14 adds no fresh noise. (The widget's schedule is not ours: step 36 is less noisy.) On the way back, colour says where a point *will land*. Predict: (a) for which of the two do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
+# Try it in the plane, where the best guess is known exactly. *Ancestral sampling*, the loop of section 8, adds fresh noise in each step back; the *probability-flow ODE* of lesson 14 adds none. On the way back, colour says where a point *will land*. Predict: (a) for which of the two do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
 
 # %% tags=["keep-output"]
 widgets.forward_process()
@@ -292,7 +292,7 @@ with course.more_checks():
 # **Step 3. Given $x_0$, two neighbours are a pair of normals.** By (2) both means and variances are known. By (1), $x_t$ is a multiple of $x_{t-1}$ plus independent noise, which gives the covariance:
 # $$\mathbb E\,x_{t-1}=\sqrt{\bar\alpha_{t-1}}\,x_0,\quad\mathbb E\,x_t=\sqrt{\bar\alpha_t}\,x_0,\quad\mathrm{var}_{t-1}=1-\bar\alpha_{t-1},\quad\mathrm{var}_t=1-\bar\alpha_t,\quad\mathrm{cov}=\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1}).\tag{4}$$
 #
-# **Step 4. Regression.** Take from $x_{t-1}$ the multiple of $x_t$ that makes the rest $r$ uncorrelated with $x_t$. The two are *jointly* normal, and then uncorrelated means independent. So seeing $x_t$ tells nothing about $r$, and only the first part moves:
+# **Step 4. Regression.** Take from $x_{t-1}$ the multiple of $x_t$ that makes the rest $r$ uncorrelated with $x_t$. The two are *jointly* normal, and then uncorrelated means independent. So seeing $x_t$ tells nothing about $r$, and only the multiple of $x_t$ moves:
 # $$r=x_{t-1}-\tfrac{\mathrm{cov}}{\mathrm{var}_t}x_t\quad\Rightarrow\quad\mathbb E[x_{t-1}\mid x_t]=\mathbb E\,x_{t-1}+\tfrac{\mathrm{cov}}{\mathrm{var}_t}\,(x_t-\mathbb E\,x_t),\qquad\mathrm{var}[x_{t-1}\mid x_t]=\mathrm{var}_{t-1}-\tfrac{\mathrm{cov}^2}{\mathrm{var}_t}.\tag{5}$$
 #
 # **Your turn 12.2 · the step back** *(build, 10 minutes)*. This is the heart of the lesson. Insert (4) into (5) and write it as a function of about four lines, which returns the mean and the variance as tensors. You may simplify first, or let Python do it. The index is $k=t-1$, so `betas[k]` is $\beta_t$; at `k = 0`, remember $\bar\alpha_0=1$. Everything below steps back with **your** function.
@@ -488,7 +488,7 @@ with course.more_checks():
 # %% [markdown]
 # **Step 11. The simple loss.** Ho et al. (2020) dropped the weight and drew $t$ at random. Their **denoising diffusion probabilistic model (DDPM)** minimises
 # $$L_{\text{simple}}=\mathbb E_{t,\,x_0,\,\epsilon}\ \big\lVert\epsilon-\epsilon_\theta\big(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\ t\big)\big\rVert^2 .\tag{13}$$
-# A network that is best at *every* $t$ minimises both. For a real network the weights matter. The sum (13) over $D$ pixels is $D$ times the mean that code and plots show. With the step's own variance your weight is 0.38 at $t=2$, 0.05 at $t=30$ and 0.13 at $t=100$. The bound cares most about small $t$, where grey levels are settled. The simple loss cares more about where shapes are decided.
+# A network that is best at *every* $t$ minimises both. For a real network the weights matter. The sum (13) over $D$ pixels is $D$ times the mean that code and plots show. With the forward step's variance your weight is 0.38 at $t=2$, 0.05 at $t=30$ and 0.13 at $t=100$. The bound cares most about small $t$, where grey levels are settled. The simple loss cares more about where shapes are decided.
 #
 # **Pause.** You have turned "draw a digit" into "guess the noise". A good place to stop.
 
@@ -584,7 +584,7 @@ course.exercise("12.training-step", my_loss)
 course.solution("12.training-step")
 
 # %% [markdown]
-# `partial` gives the network the labels of the batch, so your function sees a network of $x_t$ and $k$. And each loss sees only 32 random digits, steps and noises, so the weights jitter like a compass needle in a moving car. We sample with their **exponential moving average (EMA)**, a copy that moves by 2 % towards the weights in each step, and faster at first. (By the end the falling rate does the same.)
+# `partial` gives the network the labels of the batch, so your function sees a network of $x_t$ and $k$. And each loss sees only 32 random digits, steps and noises, so the weights jitter like a compass needle in a moving car. We sample with their **exponential moving average (EMA)**, a copy that moves by 2 % towards the weights in each step, and faster at first. (Here the falling rate does the same: they end up equal.)
 
 # %%
 loss = course.yours("12.training-step")
@@ -663,7 +663,7 @@ print(f"mean of the last 100 losses: ~{final:.3f}; on test digits by the weights
       f"~{raw[0]:.4f}, by their EMA ~{raw[1]:.4f}")
 
 # %% [markdown]
-# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now it is about 0.065. The curve is flat partly because the learning rate has fallen to zero. But there is a floor that no network can pass. In the world, many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean given $x_t$, and what is left is the variance around it:
+# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now it is about 0.065. (The 0.074 counts every fourth step, from the dearest on.) The curve is flat partly because the learning rate has fallen to zero. But there is a floor that no network can pass. In the world, many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean given $x_t$, and what is left is the variance around it:
 # $$\min_{\epsilon_\theta}\ \mathbb E\,\lVert\epsilon-\epsilon_\theta(x_t,t)\rVert^2=\mathbb E\,\big\lVert\epsilon-\mathbb E[\epsilon\mid x_t]\big\rVert^2;\qquad\text{for }x_0\sim\mathcal N(0,1):\quad1-\frac{\mathrm{cov}(\epsilon,x_t)^2}{\mathrm{var}\,x_t}=1-\frac{(\sqrt{1-\bar\alpha_t})^2}{1}=\bar\alpha_t.\tag{14}$$
 # The last value is (5) again, and the dashed curve. The pixels of digits vary less, 0.28 in the mean, so the noise on them is easier to tell, and their floor lies lower. From about $t=70$ on our network is above even the dashed curve, at 0.003; section 11 shows when that has a price.
 #
@@ -914,7 +914,7 @@ ratios = [f"t = {t}: ~{shipped_over_by_heart(t - 1):.2f}" for t in times]
 print("shipped / by heart, " + ", ".join(ratios))
 
 # %% [markdown]
-# When the noise is light, learning by heart is a catastrophe: it moves every new digit towards one that it knows. The curves cross near step 28. Under heavy noise the right answer is an average of many digits. That memorising is *better* there, 1.3 times at $t=49$, is due to your short training: the shipped model, of five minutes, crosses near step 37 and then stays within a few per cent.
+# When the noise is light, learning by heart is a catastrophe: it moves every new digit towards one that it knows. The curves cross near step 28. Under heavy noise the right answer is an average of many digits. That memorising is *better* there, 1.3 times at $t=49$, is your small network's fault: the shipped one, larger and longer trained, crosses near step 37 and then stays within a few per cent.
 #
 # Seven eighths of your network's loss on the training digits could be removed, by copying. Why did it not copy? Our conjecture, from one training: *no time*. Its loss is equal on training and on new digits, and 640 batches are two and a half passes over the data. Bonnaire et al. (2025) find that good samples come after a time that does not depend on the number of training images, and copies after one that grows in proportion to it. Two more findings from elsewhere:
 #
@@ -1017,7 +1017,7 @@ with course.more_checks():
 # %% [markdown]
 # The bound is 4.19 bits per dimension, with a standard error of 0.05 over the digits. A histogram for each pixel, which knows nothing of shapes or labels, needs only 3.49 (0.08), though its samples would not look like digits. **A low number of bits and good pictures are different aims.** Nine tenths of the bits go to the steps $t=1$ to 10, for grey levels that nobody would miss; $t=1$ alone costs half. Two thirds of the pixels are exactly black, and the last normal has a standard deviation of four grey levels. The shaded steps, in which the observer's probability of the label falls from 0.9 to 0.2, cost 0.2 bits, a twentieth. The simple loss gives them a third of its attention.
 #
-# **Could another variance save bits?** Set the derivative of (12) to zero, and the best variance of a step is $\tilde\beta_t$ plus the mean squared gap of the means in a pixel: the variance that would be left *if you knew* $x_0$, plus what the network does not know. We fit it on the other hundred digits; a guess in the middle needs no fit. Step 1 keeps $\beta_1$ throughout, since $\tilde\beta_t$ is zero there.
+# **Could another variance save bits?** Set the derivative of (12) to zero, and the best variance of a step is $\tilde\beta_t$ plus the mean squared gap of the means in a pixel: the variance that would be left *if you knew* $x_0$, plus what the network does not know. We fit it on the other hundred digits, beside their geometric mean, which needs no fit. Step 1 keeps $\beta_1$ throughout, since $\tilde\beta_t$ is zero there.
 
 # %%
 gap = betas**2 / ((1 - betas) * (1 - alphas_bar)) * errors[:, 100:].mean(1) / D
