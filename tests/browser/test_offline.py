@@ -11,10 +11,11 @@ import ipywidgets
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 from scripts import script
 
-from genlab_course.widgets import explore
+from genlab_course.widgets import explore, living
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 
@@ -83,6 +84,13 @@ def test_the_first_page_leads_on_and_code_can_be_copied(site, offline, folder):
     offline.context.grant_permissions(["clipboard-read", "clipboard-write"])
     offline.route(WEIGHTS, NOTHING)
     offline.goto((folder / "index.html").as_uri())
+    offline.set_viewport_size({"width": 1920, "height": 1080})
+    small = offline.locator("h1").bounding_box()["height"]
+    offline.keyboard.press("p")  # larger, for a projector
+    assert offline.locator("h1").bounding_box()["height"] == pytest.approx(1.4 * small, rel=0.05)
+    assert offline.evaluate("document.documentElement.scrollWidth") == 1920
+    offline.keyboard.press("p")
+    offline.set_viewport_size({"width": 1280, "height": 720})
     stations = offline.locator(".river > li > a")
     one, other = (stations.nth(k).get_attribute("href")[:2] for k in (0, 1))
     stations.first.click()
@@ -307,7 +315,16 @@ def test_until_the_network_has_drawn_its_digits_their_still_picture_stands_there
 ):
     offline.goto((folder / "index.html").as_uri())
     figure = offline.locator("#digits_live .genlab-living")
-    offline.locator("#digits_live .cover").wait_for()
+    cover = offline.locator("#digits_live .cover")
+    cover.wait_for()
+    place = cover.evaluate("e => parseFloat(getComputedStyle(e).objectPosition.split(' ')[1])")
+    part = cover.evaluate("e => e.clientHeight / e.clientWidth")
+    with Image.open(living.FOLDER / "stills/digits_live.png") as still:
+        grey, (width, height) = np.asarray(still.convert("L")), still.size
+    ink = (grey < 200).any(1)
+    title = 200 + int(ink[200:].argmax())  # its first row, beneath the controls
+    assert not ink[title - 8 : title].any()
+    assert place / 100 * (height - part * width) <= title  # no word of it is cut
     assert figure.locator("canvas").evaluate("c => getComputedStyle(c).opacity") == "0"
     offline.wait_for_selector("#digits_live .genlab-living:not([data-working])", timeout=120_000)
     offline.wait_for_selector("#digits_live .cover", state="detached")

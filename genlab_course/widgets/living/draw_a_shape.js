@@ -28,10 +28,13 @@ const MACHINES = [
 ];
 const FACTS = [
   ["likelihood", "whether a machine can say how likely a point is"],
-  ["calls a sample", "how often a network is asked for one sample"],
-  ["blur, bridges", "the share of samples that lie off the line"],
-  ["modes lost", "the share of the line that has no sample near"],
+  ["calls per sample", "how often a network is asked for one sample"],
+  ["blur, bridges", "samples that lie off the line"],
+  ["modes lost", "line that has no sample near"],
 ];
+const NOTES = [...FACTS.slice(1), ["best", "what the true distribution of the shape would score; less only by chance"],
+  ["at rest", "the generator's loss when the discriminator can no longer tell"]];
+const NATS = ["autoregressive", "flow", "vae"];
 const KINDS = MACHINES.map(({ kind }) => kind);
 
 const path = (n, at) => Array.from({ length: n + 1 }, (_, i) => at(i / n));
@@ -111,7 +114,8 @@ const STYLE = `
   color: var(--soft); font-variant-numeric: tabular-nums; }
 .genlab-stage li b { font-weight: 600; color: var(--ink); opacity: 0; transition: opacity 0.6s; text-align: right; }
 .genlab-stage li.true b { opacity: 1; }
-.genlab-stage .hint { font-size: 13px; color: var(--soft); }
+.genlab-stage .hint, .genlab-stage .notes { font-size: 13px; color: var(--soft); }
+.genlab-stage .notes { margin-top: 12px; } .genlab-stage .notes b { font-weight: 600; }
 .genlab-stage .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin-top: 9px; }
 .genlab-stage button, .genlab-stage input { font: inherit; font-size: 13px; min-height: 32px; padding: 2px 10px; color: inherit; background: transparent;
   border: 1px solid var(--rim); border-radius: 17px; cursor: pointer; }
@@ -231,11 +235,11 @@ function palette(night) {
   return all;
 }
 
-function scene(context, night, strokes, drawn, moments) {
+function scene(context, night, face, strokes, drawn, moments) {
   const { width, height } = FILM, c = context, big = 268, small = 160, gap = 17, left = 22, top = 60;
   const [paper, ink, soft] = night ? ["#121417", NIGHT.ink, "#a2a2a2"] : ["#fbfaf7", DAY.ink, "#6b6b6b"];
   const write = (words, x, y, size, color = ink, bold = false) => {
-    Object.assign(c, { fillStyle: color, font: `${bold ? "600 " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`, textBaseline: "alphabetic" });
+    Object.assign(c, { fillStyle: color, font: `${bold ? "600 " : ""}${size}px ${face}`, textBaseline: "alphabetic" });
     c.fillText(words, x, y);
   };
   const square = (x, y, side, sheet, colours) => {
@@ -272,20 +276,20 @@ function scene(context, night, strokes, drawn, moments) {
     write(`${machine.loss} ${signed(moment.loss)}`, x, top + 214, 13, soft);
     const calls = moment.call ?? machine.calls;
     write(`likelihood ${machine.likelihood}`, x, top + 234, 13, soft);
-    write(`${calls} call${calls === 1 ? "" : "s"} a sample`, x, top + 254, 13, soft);
+    write(`${calls} call${calls === 1 ? "" : "s"} per sample`, x, top + 254, 13, soft);
   });
 }
 
 // The moments of a film; `part` of its way through the training.
 const momentsAt = (past, part) => KINDS.map((kind) => past[kind].at(part));
 
-async function film(strokes, past, progress) {
+async function film(strokes, past, face, progress) {
   const { width, height, fps, draws, learns, rest } = FILM, night = dark(), gif = new Gif(width, height, palette(night));
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   const total = strokes.reduce((sum, stroke) => sum + stroke.length, 0);
   for (let k = 0; k <= draws + learns; k++) {
     const part = (k - draws) / learns, drawn = k < draws ? begun(strokes, Math.ceil((total * (k + 1)) / draws)) : strokes;
-    scene(context, night, strokes, drawn, part < 0 ? null : momentsAt(past, part));
+    scene(context, night, face, strokes, drawn, part < 0 ? null : momentsAt(past, part));
     gif.add(context.getImageData(0, 0, width, height).data, k < draws + learns ? Math.round(100 / fps) : rest);
     progress((k + 1) / (draws + learns + 1));
     await new Promise((next) => { setTimeout(next); });
@@ -314,7 +318,7 @@ function render({ model, el }) {
   row.append(make("section", { className: "first" }, make("h3", {}, "Draw a shape"), yours,
     make("div", { className: "progress" }, thread), hint, bar));
   const mine = new Sheet(yours), sheets = {}, told = {}, workers = {}, past = {};
-  let strokes = [], ended = 0, frame = 0, drawing = null, closed = false;
+  let strokes = [], ended = 0, began = 0, frame = 0, drawing = null, closed = false;
 
   for (const machine of MACHINES) {
     const canvas = make("canvas"), loss = make("b", {}, "–"), floor = make("span");
@@ -328,7 +332,8 @@ function render({ model, el }) {
     sheets[machine.kind] = new Sheet(canvas);
     told[machine.kind] = { section, canvas, loss, floor, facts };
   }
-  root.append(row);
+  const notes = NOTES.flatMap(([words, means], k) => [k ? " · " : "", make("b", {}, `${words}:`), ` ${means}`]);
+  root.append(row, make("p", { className: "notes" }, ...notes));
   const buttons = Object.keys(SHAPES).map((name) => {
     const button = make("button", { type: "button" }, name);
     button.addEventListener("click", () => show(SHAPES[name](), name));
@@ -344,7 +349,7 @@ function render({ model, el }) {
   const save = make("button", { type: "button", hidden: true, className: "film" }, "Keep this film");
   save.addEventListener("click", async () => {
     save.disabled = true;
-    const file = await film(strokes, past, (part) => { save.textContent = `Keep this film: ${percent(part)}`; });
+    const file = await film(strokes, past, getComputedStyle(root).fontFamily, (part) => { save.textContent = `Keep this film: ${percent(part)}`; });
     const link = make("a", { href: URL.createObjectURL(file), download: "five-machines.gif" });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
@@ -413,7 +418,7 @@ function render({ model, el }) {
     const part = step / steps;
     said.textContent = signed(loss);
     least.textContent = floor === null ? (kind === "gan" ? ", at rest 0.69" : "") : `, best ${signed(floor)}`;
-    said.dataset.unit = floor === null ? "" : " nats";
+    said.dataset.unit = NATS.includes(kind) ? " nats" : "";
     const say = (k, value, yes) => {
       facts[k].lastChild.textContent = value;
       facts[k].classList.toggle("true", yes);
@@ -429,6 +434,9 @@ function render({ model, el }) {
     section.toggleAttribute("data-done", done);
     const parts = KINDS.map((k) => (told[k].steps ? told[k].step / told[k].steps : 0));
     thread.style.width = wide(parts.reduce((a, b) => a + b) / parts.length);
+    const behind = Math.min(...parts), spent = (performance.now() - began) / 1000;
+    if (root.dataset.state === "training") hint.textContent = `Five machines learn it, ${behind > 0.05
+      ? `about ${Math.ceil((spent * (1 - behind)) / behind)} s left` : `for about ${Math.ceil(state.seconds) + 2} s`}. Grey: the shape.`;
     if (root.dataset.state === "training" && KINDS.every((k) => told[k].done)) finish();
     repaint();
   }
@@ -451,7 +459,8 @@ function render({ model, el }) {
     save.hidden = true;
     times.length = 0;
     root.dataset.state = "training";
-    hint.textContent = "Five machines learn it. Grey: the shape.";
+    began = performance.now();
+    hint.textContent = `Five machines learn it, for about ${Math.ceil(state.seconds) + 2} s. Grey: the shape.`;
     const shape = along(strokes), text = `const normals = ${normals};\n(${machines})(normals).work(self);`;
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     for (const kind of KINDS) {

@@ -96,8 +96,8 @@ function ticks(low, high, n) {
 
 // A picture under way: the context, its size in CSS pixels, the colours of the theme.
 class Pen {
-  constructor(context, width, height, small) { // small: on a phone
-    Object.assign(this, { context, width, height, small, draws: true });
+  constructor(context, width, height, small, face) { // small: on a phone; face: the letters of the page
+    Object.assign(this, { context, width, height, small, face, draws: true });
     this.night = dark();
     this.colours = this.night ? NIGHT : DAY;
     this.clear();
@@ -114,7 +114,7 @@ class Pen {
     c.save();
     c.translate(x, y);
     c.rotate(turn);
-    c.font = `${bold ? "bold " : ""}${size}px system-ui, "DejaVu Sans", sans-serif`;
+    c.font = `${bold ? "bold " : ""}${size}px ${this.face}`;
     Object.assign(c, { fillStyle: WORD_COLOURS[color] ?? color, textAlign: align, textBaseline: base });
     if (halo) { // a rim that keeps words legible on a busy ground
       Object.assign(c, { strokeStyle: halo, lineWidth: 4, lineJoin: "round" });
@@ -137,13 +137,13 @@ class Pen {
   }
 
   wide(words, size) {
-    this.context.font = `${size}px system-ui, "DejaVu Sans", sans-serif`;
+    this.context.font = `${size}px ${this.face}`;
     return this.context.measureText(words).width;
   }
 
   // The size at which a bold title fits into some room, not below 10.
   fitting(words, size, room) {
-    this.context.font = `bold ${size}px system-ui, "DejaVu Sans", sans-serif`;
+    this.context.font = `bold ${size}px ${this.face}`;
     return Math.max(10, size * Math.min(1, room / this.context.measureText(words).width));
   }
 
@@ -426,7 +426,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
       zoom = Math.max(1, width / (most < Infinity ? 656 : 900));
       context.setTransform(scale * zoom, 0, 0, scale * zoom, 0, 0);
       const computed = known(now);
-      pen = new Pen(context, width / zoom, height / zoom, width < narrow);
+      pen = new Pen(context, width / zoom, height / zoom, width < narrow, getComputedStyle(canvas).fontFamily);
       draw(pen, computed, now);
       pen.draws = false;
       seen = computed;
@@ -521,6 +521,7 @@ export function figure({ about, controls, compute, draw, say, touch = null, grip
     model.on("change:settings", repaint);
     const size = new ResizeObserver(repaint), theme = new MutationObserver(repaint);
     size.observe(root);
+    document.fonts.ready.then(repaint); // the page's own letters
     theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
     const night = matchMedia("(prefers-color-scheme: dark)");
     night.addEventListener("change", repaint);

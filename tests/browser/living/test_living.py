@@ -127,6 +127,29 @@ def test_size_theme_and_projector_are_followed(sheet):
     assert found[0] == pytest.approx(found[1], abs=0.35)  # margins do not grow with the width
 
 
+FACES = """() => {
+    window.faces = new Set();
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (...words) {
+        window.faces.add(this.font);
+        return draw.apply(this, words);
+    };
+    const style = document.createElement("style");
+    style.textContent = ".genlab-living { font-family: 'Liberation Mono', monospace !important }";
+    document.head.append(style);
+}"""
+
+
+def test_words_in_a_figure_are_set_in_the_letters_of_its_page(sheet):
+    page = sheet.show("game_orbit")
+    page.evaluate(FACES)
+    page.evaluate("document.getElementById('figure').model.set('settings', {})")
+    settle(page)
+    faces = page.evaluate("[...faces]")
+    assert faces
+    assert all("Liberation Mono" in face for face in faces)
+
+
 PRINTED = """() => {  // how high letters are that are drawn from now on, in pixels of the page
     window.printed = [];
     const draw = CanvasRenderingContext2D.prototype.fillText;

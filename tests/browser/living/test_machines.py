@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+from genlab.oracles import GaussianMixture
 from genlab_course.widgets import living
 from tests.browser.living import replay
 from tests.browser.living.golden import machines as golden
@@ -200,6 +201,39 @@ def test_what_is_wrong_and_what_is_best_are_measured(page):
     assert found["best"] == pytest.approx(best, abs=0.05)
 
 
+VELOCITY = """() => {
+    const point = new Float64Array(800), pen = M.PEN; // 400 times the middle: a normal
+    const ring = Float64Array.from({length: 800}, (_, i) => {
+        const angle = Math.PI * (i >> 1) / 200;
+        return 0.5 * (i % 2 ? Math.sin(angle) : Math.cos(angle)); });
+    const unit = Math.sqrt(0.125 + pen * pen);
+    return [M.leastVelocity(point, [0, 0], pen, M.normals(5), 4000),
+        M.leastVelocity(ring, [0, 0], unit, M.normals(5), 4000)];
+}"""
+
+
+def test_the_best_velocity_is_measured(page):
+    page.evaluate(LOAD, module())
+    normal, ring = page.evaluate(VELOCITY)
+    # Of a standard normal the mixture is independent of the velocity, whose variance is 1.
+    assert normal == pytest.approx(1, abs=0.05)
+    pen, generator = 0.025, torch.Generator().manual_seed(1)
+    angle = torch.arange(400).double() * math.pi / 200
+    unit = math.sqrt(0.125 + pen**2)
+    points = 0.5 / unit * torch.stack([angle.cos(), angle.sin()], 1)
+    law = GaussianMixture(torch.full((400,), 1 / 400.0).double(), points,
+                          torch.full((400,), pen / unit).double())  # fmt: skip
+    x, eps = (
+        law.sample(4000, generator=generator),
+        torch.randn(4000, 2, generator=generator, dtype=torch.float64),
+    )
+    t = ((torch.arange(4000) + 0.5) / 4000 * math.pi / 2).double()[:, None]
+    mixed = t.cos() * x + t.sin() * eps
+    guess = law.denoiser(mixed, t.cos()[:, 0], t.sin()[:, 0])
+    gap = (t.cos() * mixed - guess) / t.sin() - (t.cos() * eps - t.sin() * x)
+    assert ring == pytest.approx((gap**2).mean().item(), abs=0.05)
+
+
 MISTAKES = [m for m in replay.mistakes("machines") if "kind" in m]
 
 
@@ -250,13 +284,18 @@ def facts(page):
     """What stands under each machine: likelihood and calls."""
     found = [text.splitlines() for text in page.evaluate(SAID)]
     words = [text[text.index("likelihood") + 1] for text in found]
-    return words, [int(text[text.index("calls a sample") + 1]) for text in found]
+    return words, [int(text[text.index("calls per sample") + 1]) for text in found]
 
 
 def test_a_ring_draws_itself_and_a_shape_that_is_drawn_is_learned(stage, report_row):
     page = stage()
     done(page)
     assert facts(page) == (LIKELIHOOD, CALLS)
+    notes = page.locator(".notes").inner_text()
+    for said in ("calls per sample", "blur, bridges", "modes lost", "best", "at rest"):
+        assert f"{said}: " in notes  # each word of the tables, in sight
+        assert any(said in text for text in page.evaluate(SAID)), said
+    assert "velocity error, best 0." in page.locator("[data-kind=diffusion]").inner_text()
     frame = page.evaluate("document.querySelector('.genlab-stage').dataset.frame")
     report_row(f"opening stage: {frame} ms of script a frame")
     before = page.evaluate(SAID)
@@ -266,6 +305,7 @@ def test_a_ring_draws_itself_and_a_shape_that_is_drawn_is_learned(stage, report_
     page.mouse.move(box["x"] + 220, box["y"] + 200, steps=8)
     page.mouse.up()
     assert page.evaluate(STATE) == "training"
+    assert re.search(r"about \d+ s", page.locator(".hint").inner_text())
     done(page)
     assert page.evaluate(SAID) != before
     with page.expect_download(timeout=120_000) as kept:
