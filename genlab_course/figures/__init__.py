@@ -32,6 +32,7 @@ from genlab_course.start_page import HERO, HERO_ALT
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222")
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = OKABE_ITO
+DARK, LIGHT = "#1A1A1A", "#FEFEFE"  # of letters on a colour or a picture: the same by night
 
 FEW = 4096  # colours of a plot; a photograph has more
 STYLE = Path(__file__).parents[1] / "data" / "figures.mplstyle"
@@ -65,7 +66,7 @@ def for_text(colour: str) -> tuple[float, ...]:
 
 
 def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: str = "") -> None:
-    """Draw images as one grid with white gutters: grey `(n, 1, h, w)`, or colour in [-1, 1]."""
+    """Draw images as one grid with clear gutters: grey `(n, 1, h, w)`, or colour in [-1, 1]."""
     x = images.detach().cpu().float()
     if x.shape[1:2] == (3,):
         x = (x.clamp(-1, 1) + 1) / 2
@@ -75,10 +76,12 @@ def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: s
     h, w = x.shape[-2:]
     n_rows = -(-len(x) // n_columns)
     gap = max(1, h // 12)
-    canvas = torch.ones(n_rows * (h + gap) - gap, n_columns * (w + gap) - gap, 3)
+    canvas = torch.ones(n_rows * (h + gap) - gap, n_columns * (w + gap) - gap, 4)
+    canvas[..., 3] = 0  # the ground of the figure is seen there
     for i, image in enumerate(x):
         r, c = (k * (size + gap) for k, size in zip(divmod(i, n_columns), (h, w), strict=True))
-        canvas[r : r + h, c : c + w] = image.permute(1, 2, 0)
+        canvas[r : r + h, c : c + w, :3] = image.permute(1, 2, 0)
+        canvas[r : r + h, c : c + w, 3] = 1
     ax.imshow(canvas.numpy(), interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(title)

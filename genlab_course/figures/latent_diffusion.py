@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor
 
-from genlab_course.figures import BLUE, GREEN, RED
+from genlab_course.figures import BLUE, DARK, GREEN, LIGHT, RED
 
 LAYERS = ("8 x 8, down", "4 x 4, down", "4 x 4, middle", "4 x 4, up", "8 x 8, up")
 
@@ -94,7 +94,7 @@ def heat(ax: Axes, values: Tensor, rows: Sequence[str], columns: Sequence[str]) 
     percent = (100 * values).round().int().numpy()
     ax.imshow(percent, cmap="Blues", vmin=0, vmax=130, aspect="auto")
     for (i, j), number in np.ndenumerate(percent):
-        colour = "white" if number > 75 else "black"
+        colour = LIGHT if number > 75 else DARK
         ax.text(j, i, str(number), ha="center", va="center", color=colour, fontsize=11)
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)

@@ -33,7 +33,9 @@ def walls(rows: Mapping[str, Tensor], title: str = "", half: int | None = None) 
     """Rows of ten digits, named at the left; `half`: the row whose lower halves were drawn."""
     figure, axes = plt.subplots(len(rows), 1, figsize=(8.6, 0.8 * len(rows) + 0.45))
     for place, (ax, name) in enumerate(zip(np.atleast_1d(axes), rows, strict=True)):
-        ax.imshow(sheet(rows[name]), interpolation="nearest")
+        digits = sheet(rows[name])
+        paper = sheet(torch.zeros_like(rows[name]))[..., :1]  # 1 between the digits, which are 0
+        ax.imshow(np.concatenate((digits, 1 - paper), axis=-1), interpolation="nearest")
         if place == half:
             ax.axhline(3.5, c=ORANGE, lw=1.5)
         ax.set_axis_off()
@@ -86,7 +88,7 @@ def _arrow(ax: Axes, end: Tensor, colour: str, name: str, width: float) -> None:
 
 def draw_block() -> Figure:
     """One transformer block over the shifted input begin, B, A: who hands what to whom."""
-    figure, ax = plt.subplots(figsize=(8.2, 4.6))
+    figure, ax = plt.subplots(figsize=(8.0, 4.6))
     ax.set(xlim=(-2.3, 7.2), ylim=(-0.9, 7.3), xticks=[], yticks=[])
     ax.set_axis_off()
     ax.set_title("One block for the word BAC: information moves up and right, never left")
@@ -132,7 +134,7 @@ def draw_leaks(found: Mapping[str, Tensor]) -> Figure:
     """Maps `(64, 64)` of which prediction responds to which pixel, and their first ten rows."""
     figure, axes = plt.subplots(2, len(found), figsize=(10.4, 5.8))
     figure.suptitle("Orange on the diagonal or above it: a leak")
-    colours = ListedColormap([PALE, BLUE, RED])
+    colours = ListedColormap(["#8080801A", BLUE, RED])  # the ground is seen through it
     for below, n in enumerate((64, 10)):  # all pixels, and the first ten
         edges = (0.5, n + 0.5, n + 0.5, 0.5)
         for ax, (name, j) in zip(axes[below], found.items(), strict=True):
@@ -165,7 +167,10 @@ def draw_compounding(curves: Mapping[str, Tensor]) -> Figure:
     ax.set_title("Errors compound, as the product of $1-\\varepsilon$ predicts")
     for (name, curve), colour in zip(curves.items(), (GREEN, BLACK, BLUE), strict=False):
         words = np.arange(1, len(curve) + 1)
-        ax.plot(words, curve.tolist(), ":" if "predicted" in name else "-", c=colour, label=name)
+        predicted = "predicted" in name
+        ax.plot(words, curve.tolist(), ":" if predicted else "-", c=colour)
+        side = (words[-1], float(curve[-1]) + (-0.02 if predicted else 0.02))
+        level = "top" if predicted else "bottom"
+        ax.text(*side, name, ha="right", va=level, color=for_text(colour))
     ax.set(xlabel="words written", ylabel="fraction correct so far", ylim=(0, 1.02))
-    ax.legend(loc="lower left")
     return figure

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from genlab_course.figures import BLUE, GREEN, ORANGE, RED, for_text, show_images
+from genlab_course.figures import BLUE, DARK, GREEN, ORANGE, RED, for_text, show_images
 
 GREY = "#777777"
 
@@ -114,7 +114,7 @@ def unet() -> Figure:
         if k < 2:
             _arrow(ax, (left + 0.1, y - 0.36), (left + 0.5, y - 0.74))
             _arrow(ax, (right - 0.5, y - 0.74), (right - 0.1, y - 0.36))
-    box(5.0, -0.85, "middle block\n3 x 3, 64", ORANGE, "black")
+    box(5.0, -0.85, "middle block\n3 x 3, 64", ORANGE, DARK)
     _arrow(ax, (5.0, 0.24), (5.0, -0.48), RED)
     for start, stop in (((3.4, -0.16), (4.15, -0.75)), ((5.85, -0.75), (6.6, -0.16)),
                         ((0.35, 2.4), (0.78, 2.4)), ((9.22, 2.4), (9.62, 2.4))):  # fmt: skip

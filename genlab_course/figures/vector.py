@@ -24,6 +24,7 @@ from matplotlib.text import Text
 NAMES = {
     "#000000": "ink", "#222222": "ink", "#ffffff": "paper", "#0072b2": "blue", "#e69f00": "orange",
     "#009e73": "green", "#d55e00": "red", "#cc79a7": "pink", "#56b4e9": "sky", "#1a1a1a": "dark",
+    "#fefefe": "light",
 }  # fmt: skip
 MOST = 150_000  # bytes: a figure of more marks is shown as a picture
 MIME = "application/vnd.genlab.figure+svg"  # unknown elsewhere: other viewers show the picture

@@ -39,12 +39,12 @@ def test_beginning_a_lesson_or_lab_seeds_it():
 def test_a_grid_of_images_has_a_row_for_each_ten():
     figure, ax = plt.subplots()
     course.show_images(ax, torch.rand(25, 1, 8, 8))
-    assert ax.images[0].get_array().shape == (3 * 9 - 1, 10 * 9 - 1, 3)
+    assert ax.images[0].get_array().shape == (3 * 9 - 1, 10 * 9 - 1, 4)
     course.show_images(ax, torch.full((2, 3, 32, 32), -1.0), n_columns=2)
     colours = ax.images[1].get_array()
-    assert colours.shape == (32, 66, 3)
-    assert colours[0, 0].max() == 0  # -1 is black
-    assert colours[0, 32].min() == 1  # the gutter is white
+    assert colours.shape == (32, 66, 4)
+    assert colours[0, 0].tolist() == [0, 0, 0, 1]  # -1 is black
+    assert colours[0, 32, 3] == 0  # the paper is seen through the gutter
     plt.close(figure)
 
 
