@@ -69,4 +69,5 @@ def test_the_type_of_a_figure_is_as_large_as_the_rule_says(page):
     assert found["small"] * grown >= 12
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+    assert page.evaluate(SEEN)["small"] * grown > 9  # and it can be moved sideways
     page.set_viewport_size({"width": 1400, "height": 900})
