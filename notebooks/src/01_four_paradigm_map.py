@@ -50,7 +50,7 @@ course.hero()
 #
 # You need conditional probability, the normal distribution and a little PyTorch. There is no earlier lesson.
 #
-# Two sittings of about 74 and 73 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 74 and 73 minutes, exercises included; the cells run in 45 seconds.
 #
 # ## Predict first
 #
@@ -775,7 +775,7 @@ course.predicted("01.predict-gap", f"~{worse:.2f} nats")
 # 4. Diffusion: the best guess of the noise is the score. One evaluation a step, and a bound. Why wait for it? Its loss is a plain squared error: there is no game that can lose blobs, no map that must be invertible, no guess of a hidden cause. And the wait can be cut afterwards (the project; frontier, *few steps*).
 # 5. Prediction 1: two of the five give the exact density of a point, two give a bound, one gives nothing. Evaluations: 2, 1, 1, 1 and 100.
 # 6. Prediction 2: "at least $-2.0$" was worse by about 0.25 nats, not 0.8. A bound decides against another model only when it exceeds the other's exact value.
-# 7. Prediction 3: with momentum 0.9 the GAN reaches a few of the eight; without momentum, all.
+# 7. Prediction 3: with momentum 0.9 the GAN reaches at most a few of the eight, mostly one or two; without momentum, all.
 # 8. Systems are built in stages. Place each stage, then add the evaluations.
 #
 # ## Quiz
