@@ -57,7 +57,7 @@ def main():
         with page.expect_download() as kept:
             page.get_by_role("button", name="Keep this film").click()
         write_film(kept.value.path())
-    few = shot.quantize(128, dither=Image.Dither.NONE)
+    few = shot.quantize(128, kmeans=3, dither=Image.Dither.NONE)
     few.save(living.FOLDER / "stills" / f"{living.STAGE}.png", optimize=True)
     print({kind: said["loss"] for kind, said in run.items()})
 
