@@ -110,15 +110,11 @@ def test_a_page_is_set_to_be_read_and_read_to_its_end_without_an_error(name, fol
     assert reader.errors == []
 
 
-SLABS = """() => [...document.querySelectorAll("main :is(.output_png, .film, [id^='living-'])")]
-    .filter((e) => e.getBoundingClientRect().height > 60).length"""
-
-
 @pytest.mark.parametrize("name", ["02_autoregressive", "12_diffusion_i"])
 def test_by_night_no_picture_is_a_slab_of_light(name, folder, reader):
     reader.emulate_media(color_scheme="dark")
     reader.goto((folder / f"{name}.html").as_uri())
-    shown = reader.locator("main :is(.output_png, .film)")
+    shown = reader.locator("main :is(.output_png, .drawn, .film)")
     light = {}
     for k in range(shown.count()):
         pixels = plt.imread(io.BytesIO(shown.nth(k).screenshot()), format="png")[..., :3]
