@@ -4,9 +4,9 @@
     python benchmarks/few_step.py opening    # the picture at the top, few_step.npz, two minutes
 
 Networks, losses, training, samplers and the distance are the notebook's own cells, with the worked
-solutions for what its reader writes; only `parts_of_shortcut` stands here. Each seed is written
-when it ends; what is there is not repeated. All numbers are Fréchet distances in wavelet features
-of 500 drawn digits to 1,000 training digits:
+solutions for what its reader writes; only some losses with one thing changed stand here. Each seed
+is written when it ends; what is there is not repeated. All numbers are Fréchet distances in wavelet
+features of 500 drawn digits to 1,000 training digits:
 
     guess      models by name, with 1, 2, 4, 8 evaluations; the network points away from a guess
     velocity   the same, with a network that writes its velocity itself
@@ -38,7 +38,7 @@ NOTEBOOK = ROOT / "notebooks" / "frontier" / "src" / "few_step.py"
 NEEDED = (
     "images, labels",
     "class Jump", "def fit", "def match", "def two_halves", "def mean_flow(", "def jumps",
-    "def distance", "def forgetful",
+    "def distance", "def four_at", "def forgetful",
 )  # fmt: skip
 SEEDS, COUNTS, TIMES = range(6), (1, 2, 4, 8), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
@@ -72,6 +72,39 @@ def losses(n, teacher):
         "shortcut": n["shortcut"],
         "MeanFlow": n["mean_flow"],
     }
+
+
+def parts_of_mean_flow(n):
+    """All r = 0: which times hold it? And r spread, but never near t."""
+    loss, mean_flow = n["mean_flow_loss"], n["mean_flow"]
+
+    def uniform(u, x0, eps, r, t):
+        """The times 1 - 0.9 U^2 become 1 - U, uniform on [0, 1]."""
+        return loss(u, x0, eps, r, 1 - ((1 - t) / 0.9).sqrt())
+
+    def far(u, x0, eps, r, t):
+        """No r above t / 2."""
+        return loss(u, x0, eps, r / 2, t)
+
+    at_zero = partial(mean_flow, spread=False, quarter=False)
+    return {
+        "MeanFlow, r = 0, four near the data": partial(at_zero, loss=n["four_at"](0.0)),
+        "MeanFlow, r = 0, four in the middle": partial(at_zero, loss=n["four_at"](0.5)),
+        "MeanFlow, r = 0, four near the noise": partial(at_zero, loss=n["four_at"](0.95)),
+        "MeanFlow, r = 0, t uniform": partial(at_zero, loss=uniform),
+        "MeanFlow, r up to t / 2, no quarter": partial(mean_flow, quarter=False, loss=far),
+    }
+
+
+def above_the_lowest_level(n):
+    """Consistency training without the level whose target is the data point itself."""
+
+    def loss(u, slow, x0, eps, label, g):
+        i = torch.randint(2, 17, (64, 1), generator=g)
+        s, t = (i - 1) / 16, i / 16
+        return n["consistency"](u, slow, (1 - t) * x0 + t * eps, s, t, eps - x0)
+
+    return loss
 
 
 def parts_of_shortcut(n):
@@ -110,7 +143,7 @@ def changed(n, teacher):
         """The target comes from the student, not from its slow copy; it still gets no gradient."""
         return lambda u, slow, *batch: loss(u, lambda *x: u(*x).detach(), *batch)
 
-    return {
+    found = {
         "flow matching, +300 steps": (n["match"], "flow matching"),
         "MeanFlow, no quarter": (partial(mean_flow, quarter=False), "MeanFlow"),
         "MeanFlow, r = 0 and quarter": (partial(mean_flow, spread=False), "MeanFlow"),
@@ -118,7 +151,10 @@ def changed(n, teacher):
         "MeanFlow, x held fixed": (partial(mean_flow, loss=n["forgetful"]), "MeanFlow"),
         "distillation from itself": (from_itself(n["distil"](teacher)), "consistency training"),
         "training from itself": (from_itself(n["train_alone"]), "consistency training"),
-    } | parts_of_shortcut(n)
+        "training above the lowest level": (above_the_lowest_level(n), "consistency training"),
+    }
+    found |= {name: (loss, "MeanFlow") for name, loss in parts_of_mean_flow(n).items()}
+    return found | parts_of_shortcut(n)
 
 
 def measure(n, seed, found):

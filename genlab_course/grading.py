@@ -116,7 +116,7 @@ RETIRED = (
     "12.v-against-eps",
     "fm.budget", "fm.own-pairs", "fm.predict-times",
     "large.line", "large.score", "large.predict-rate",
-    "few.straightness",
+    "few.straightness", "few.rows-at-zero",
     "ld.captions", "ld.pipeline", "ld.pixel-std",
     "speed.levels", "speed.decay",
 )  # fmt: skip

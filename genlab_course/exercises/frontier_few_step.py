@@ -47,6 +47,21 @@ def gave_the_displacement(x, r, t, s):
     return x * (1 - std_r / std_t)
 
 
+def gave_where_the_path_is(x, r, t, s):
+    std_r, std_t = (((1 - a) ** 2 * s**2 + a**2) ** 0.5 for a in (r, t))
+    return x * std_r / std_t
+
+
+def scaled_the_other_way_round(x, r, t, s):
+    std_r, std_t = (((1 - a) ** 2 * s**2 + a**2) ** 0.5 for a in (r, t))
+    return x * (1 - std_t / std_r) / (t - r)
+
+
+def gave_the_velocity_in_the_middle(x, r, t, s):
+    m = (r + t) / 2
+    return x * (m - (1 - m) * s**2) / ((1 - m) ** 2 * s**2 + m**2)
+
+
 def gave_the_velocity_at_the_end(x, r, t, s):
     variance = (1 - t) ** 2 * s**2 + t**2
     return x * (t - (1 - t) * s**2) / variance
@@ -78,6 +93,12 @@ NORMAL = Exercise(
     mistakes=Mistake.pairs(
         gave_the_displacement,
         "That is the displacement; an average velocity is displacement over time.",
+        gave_where_the_path_is,
+        "That is y_r, the place at time r. The average velocity is (x - y_r) / (t - r).",
+        scaled_the_other_way_round,
+        "The other way round: y_r / sigma_r = x / sigma_t, so x is scaled by sigma_r / sigma_t.",
+        gave_the_velocity_in_the_middle,
+        "That is the velocity at the middle time: a mean over the whole way is not its middle.",
         gave_the_velocity_at_the_end,
         "That is the velocity at t alone. Where is the path at time r?",
         scaled_as_if_x_were_standard,
@@ -143,6 +164,12 @@ def took_the_noisier_point_for_the_target(u, slow, x, s, t, v):
     return (lower - s * u(lower, 0 * s, s) - target.detach()).square().mean()
 
 
+def consistency_summed_over_the_pixels(u, slow, x, s, t, v):
+    lower = x - (t - s) * v
+    target = lower - s * slow(lower, 0 * s, s)
+    return (x - t * u(x, 0 * t, t) - target.detach()).square().sum(1).mean()
+
+
 def consistency_as_it_stood(u, slow, x, s, t, v):
     lower = x - (t - s) * v
     target = lower - u(lower, 0 * s, s)
@@ -165,6 +192,8 @@ CONSISTENCY = Exercise(
         "The slow copy only follows: the end seen from x at t must come from the student u.",
         took_the_noisier_point_for_the_target,
         "The other way round: the point at s is nearer to the data, so its answer is the target.",
+        consistency_summed_over_the_pixels,
+        "You summed over the pixels: take the mean over all entries.",
         consistency_as_it_stood,
         "That is the loss as it stood, or nearly. Begin with step 4: what does f return at t = 0?",
     ),
@@ -197,6 +226,21 @@ def let_time_stay(u, x, r, t, v):
 
 def moved_x_with_u(u, x, r, t, v):
     value, change = jvp(u, (x, r, t), (u(x, r, t), 0 * r, 1 + 0 * t))
+    return value, change
+
+
+def moved_x_against_v(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (-v, 0 * r, 1 + 0 * t))
+    return value, change
+
+
+def let_time_run_down(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (-v, 0 * r, 0 * t - 1))
+    return value, change
+
+
+def let_time_alone_run_down(u, x, r, t, v):
+    value, change = jvp(u, (x, r, t), (v, 0 * r, 0 * t - 1))
     return value, change
 
 
@@ -233,6 +277,12 @@ ALONG = Exercise(
         "x moves, but t stands still; along the path t moves with rate 1.",
         moved_x_with_u,
         "At this moment the path moves with v, not with its average u.",
+        moved_x_against_v,
+        "When t grows, x moves with +v: the derivative in t asks how things change as t grows.",
+        let_time_run_down,
+        "That is the sampler's direction, downwards. The derivative in t lets t grow: rate 1.",
+        let_time_alone_run_down,
+        "x moves upwards in time with v, and your t downwards: the derivative in t lets t grow.",
         gave_the_change_first,
         "These are the right two tensors in the other order: first u, then its rate of change.",
         gave_the_change_alone,
@@ -290,6 +340,18 @@ def exchanged_data_and_noise(u, x0, eps, r, t):
     return (average - (v - (t - r) * change).detach()).square().mean()
 
 
+def took_the_point_at_r(u, x0, eps, r, t):
+    x, v = (1 - r) * x0 + r * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
+def moved_along_its_own_velocity(u, x0, eps, r, t):
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (u(x, t, t), 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
 def summed_over_the_pixels(u, x0, eps, r, t):
     x, v = (1 - t) * x0 + t * eps, eps - x0
     average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
@@ -316,27 +378,25 @@ MEAN_FLOW = Exercise(
         "The velocity of the line points to the noise, where t = 1: it is eps - x0.",
         exchanged_data_and_noise,
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
+        took_the_point_at_r,
+        "The network is asked at x_t, where the jump begins: x = (1 - t) x0 + t eps.",
+        moved_along_its_own_velocity,
+        "That direction is a later proposal, and one of the project's ideas. Here it is eps - x0.",
         summed_over_the_pixels,
         "You summed over the pixels: take the mean over all entries.",
     ),
 )
 
-AT_ZERO = Exercise(
-    id="few.rows-at-zero",
-    right="consistency",
+FOUR = Exercise(
+    id="few.four-samples",
+    right="data",
     mistakes=Mistake.pairs(
-        "MeanFlow",
-        "It would have no error of a finite step. But at r = 0 its target is mostly the network's "
-        "own derivative, times t: what holds that down?",
-        "shortcut",
-        "Which target still names the data? (9) alone holds for u = 0, and the samples that "
-        "train u(x, t, t) are gone.",
-        "all alike",
-        "One of the three never asks for a jump that ends anywhere else. Read their losses again.",
-        "consistency training",
-        "One of the right models: the word for both consistency models is 'consistency'.",
-        "consistency distillation",
-        "One of the right models: the word for both consistency models is 'consistency'.",
+        "middle",
+        "There the other 60 ask already that neighbours agree. Which f agree and draw nothing? "
+        "Which time tells them apart from the right one?",
+        "noise",
+        "That is the jump that we measure, but these samples, too, ask only for agreement: they "
+        "do not say on which end. Which time does?",
     ),
 )
 
