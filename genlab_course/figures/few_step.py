@@ -121,7 +121,7 @@ def race(record: Mapping[str, Any], *, floor: float, title: str, alt: str) -> No
     long = np.mean([seed["long"] for seed in record["seeds"]])
     for place, words in ((long, "flow matching, 32 steps"), (floor, "other real digits")):
         ax.axhline(place, color=BLACK, linestyle=":")
-        ax.text(0.95, place, words, ha="right", va="top", color=BLACK)
+        ax.text(0.95, place, words, ha="right", va="bottom", color=BLACK)
     ax.set(xscale="log", yscale="log", xlim=(0.3, 22), xlabel="evaluations per drawing")
     ax.set_ylabel("Fréchet distance (lower is better)")
     ax.set_title(title, size=11)
