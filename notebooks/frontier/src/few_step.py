@@ -145,7 +145,6 @@ course.exercise("few.two-steps", ...)  # your number in place of the dots
 # This is a **Jacobian-vector product (JVP)**: the Jacobian of a function times one direction, here $(v^*,1)$. `jvp(f, (x, t), (dx, dt))` returns `f(x, t)` and its rate of change when `x` and `t` change
 # at the rates `dx` and `dt`, in one sweep forward and without writing down the Jacobian. You will build MeanFlow with it.
 
-
 # %%
 def acceleration(x, t, data):
     """Equation (3): the second output of jvp is the rate of change."""
@@ -228,7 +227,6 @@ film(
 #
 # Let the data be normal with mean 0 and standard deviation $\sigma$. Then $x_t$ is normal with variance $\sigma_t^2=(1-t)^2\sigma^2+t^2$, and a path keeps its quantile, so $y_t/\sigma_t$ does not change along a path. Write $u(x,r,t)$. In the code `x`, `r`, `t` are tensors and `std` is $\sigma$, a number. (Tempting: the displacement without dividing by the time; the velocity at $t$.)
 
-
 # %%
 def my_average(x, r, t, std):
     """Average velocity between r and t of the path that is at x at time t."""
@@ -286,7 +284,6 @@ course.predicted("few.predict-agree", "constant")
 #     f = lambda x, t: x - u(x, 0 * t, t)
 #     return (f(x, t) - f(x - (t - s) * v, s)).square().mean()
 # ```
-
 
 # %%
 def my_consistency(u, slow, x, s, t, v):
@@ -348,7 +345,6 @@ class Jump(torch.nn.Module):
 # %% [markdown]
 # The training loop is that of flow matching, for any loss. Besides the batch it gives each loss the network `u` and its slow copy, the EMA from which we sample in the end.
 
-
 # %%
 def fit(start, loss, seed, n_steps=300, lr=1e-3, history=None, decay=0.99):
     """A copy of `start` after training: the EMA of its weights."""
@@ -374,7 +370,6 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3, history=None, decay=0.99):
 
 # %% [markdown]
 # Five losses will be handed to `fit`. The first is flow matching: $r=t$, and the target is the velocity of the line. It weights each time with $t$, since the network divides by $t$, which makes errors near the data large. A weight does not change what a perfect network learns.
-
 
 # %%
 def match(u, slow, x0, eps, label, g):
@@ -456,7 +451,6 @@ draw.rows(
 # **Shortcut models** (Frans et al. 2024) train on this equation in one run; *progressive distillation* (Salimans and Ho 2022) does it halving by halving. The gap $t-r$ is 1, 1/2, 1/4 or 1/8. At the smallest gap the two halves are Euler steps with $u(x,t,t)$, which three quarters of a batch train by flow matching. The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones.
 
-
 # %%
 def two_halves(u, slow, x0, eps, label, gap, t):
     """One jump over the gap = two half jumps of the slow copy."""
@@ -497,7 +491,6 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 # **Your turn 4 · along the path** *(build, 10 minutes)*
 #
 # The first half of MeanFlow: one call of `jvp` that returns two tensors, $u(x,r,t)$ and its rate of change $\frac d{dt}u$ along the path. `u(x, r, t)` is a function of three tensors and `v` is the velocity, shaped like `x`. Ask of each of the three arguments whether it moves along the path, and at what rate.
-
 
 # %%
 def my_along(u, x, r, t, v):
@@ -571,7 +564,6 @@ torch.set_default_dtype(torch.float32)
 #
 # The second half: the point on the line and its velocity, your `along`, the target without gradient (`.detach()`), the mean squared error over all entries. `u(x, r, t)` is the network, all times have shape `(b, 1)`. The training below uses *your* loss.
 
-
 # %%
 def my_mean_flow(u, x0, eps, r, t):
     """Mean squared error of the MeanFlow identity, a tensor."""
@@ -612,7 +604,6 @@ draw.rows(
 # ## 6. Who wins, and what does it pay?
 #
 # **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump by (4), with equal gaps. A **consistency** model always jumps to the end. For a second evaluation its answer is noised again, with *fresh* noise, and it jumps once more.
-
 
 # %%
 def jumps(net, x, n, label, euler=False):
@@ -661,7 +652,6 @@ def distance(x):
 # The measure is the **Fréchet distance** of lesson 09 between 500 drawn digits and 1,000 training digits, in wavelet features: brightness and roughness of small patches (smaller is better). It sees only their means and covariances, and neither copies nor whether a digit is the one asked for. What a drawing costs is its **number of function evaluations (NFE)**, here evaluations of the network.
 #
 # A seed trains one teacher and four students. You have trained the first seed. The table has means and standard errors over the six seeds of a stored record, which the code of this page has made (`benchmarks/few_step.py`). *Your* students come first. Each check divides the best distance of one kind of student by the best of all others: below 1 it wins. What if you asked the winner for a velocity, $r=t$, and took Euler steps? And does a classifier see the digit that was asked for?
-
 
 # %%
 def scores(count, samplers):
@@ -913,7 +903,6 @@ line("shortcut, r = 0", "one", "64 jumps to r = 0")
 # **The other students** have their boundary in the batch. In consistency training one sample in 16 has $s=0$, with the data point as its target. Without this level it is worse in all six seeds, though the slow copy, which starts as the teacher, keeps it from diverging in 300 steps. Shortcut models need their 48 samples of flow matching: without them no target names the data, and (9) alone holds for $u=0$, too. With them, even if all 16 jumps end at $r=0$, they draw a little better than before in five of six seeds.
 #
 # **A slip that raises no error.** MeanFlow's derivative is *along the path*. It is easy to differentiate in $t$ alone, with direction $(0,0,1)$ in place of $(v,0,1)$. Better or worse than the teacher's one step?
-
 
 # %%
 def forgetful(u, x0, eps, r, t):
