@@ -283,7 +283,7 @@ def proofs(rendered, source, answers=True):
     claim, left, right, wrong, _, failed = map(html.escape, red_check("12"))
     mistake, good, bad, test = planted("score.toml", "genlab/score/diffusion.py::ddpm_loss")
     file = f'<a href="{source}{test}">{Path(test).name}</a>'
-    answer = named_mistake("04.parallelogram", rendered, answers)
+    answer = named_mistake("08.js-of-thirds", rendered, answers)
     return f"""<div class="proofs">
 <section class="proof"><h3>A check goes red</h3>
 <p>Lesson 12 computes its loss by two routes.</p>

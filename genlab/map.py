@@ -235,7 +235,7 @@ PAYS: dict[object, tuple[str, str]] = {  # family, or family and sampler, or sam
     ),
     (FLOW, "multi-step"): (
         "an ODE to solve for every sample, and a trace along it for every likelihood",
-        "the determinant becomes an integral along the path (lesson 04)",
+        "the determinant becomes an integral along the path (lesson 14)",
     ),
     (SCORE, "one-pass"): (
         "no likelihood, some quality or variety, and a second or a dearer training",

@@ -109,6 +109,7 @@ RETIRED = (
     "01.bayes", "01.marginal", "01.score", "01.classify", "01.hybrid", "01.passes", "01.choose",
     "02.leaks", "02.perplexity",
     "03.nll-from-counts", "03.forward-fit", "03.error-bar", "03.smoothing",
+    "04.parallelogram", "04.log-det", "04.evaluations", "04.coupling-inverse", "04.bits",
     "15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation",
     "par.residual", "par.tokens",
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",

@@ -245,7 +245,7 @@ check(
 # for $D$ numbers. For a colour image of $256\times256$ that is $3\cdot256^2 = 196{,}608$ backward passes for a single value of the loss.
 #
 # **Step 7. A random direction estimates the trace.** Let $v$ have independent entries with mean 0 and variance 1, so that
-# $\mathbb E[vv^\top] = I$. Then (**Hutchinson's estimate**, lesson 04; with it the objective is called **sliced score matching**)
+# $\mathbb E[vv^\top] = I$. Then (**Hutchinson's estimate**; with it the objective is called **sliced score matching**)
 # $$\mathbb E\big[v^\top J v\big] = \sum_{ij} J_{ij}\,\mathbb E[v_iv_j] = \operatorname{tr} J ,$$
 # and $v^\top J$ is *one* backward pass. With signs $v_i = \pm1$ the diagonal enters without error, because $v_i^2 = 1$ always; what varies
 # is $\sum_{i<j}(J_{ij}+J_{ji})\,v_iv_j$, whose variance is $\sum_{i<j}(J_{ij}+J_{ji})^2$. In three dimensions there are eight sign vectors:

@@ -444,7 +444,7 @@ IDIOMS = [
     ("02.trainable", torch.tensor([1, 4])),
     ("02.sampler", sample_from_unnormalised),
     ("lm.top-p", torch_top_p),
-    ("04.parallelogram", torch.tensor([0.2])),
+    ("12.shortcut", torch.tensor([1.7288458])),
     ("05.other-side", torch.tensor([-1.52422, 0.02014, -1.54436, 0.62807])),
     ("05.split", lambda log_lik, prior, q: (q * (log_lik - torch.log(q / prior))).sum()),
     ("05.log-mean-weight", lambda w: torch.logsumexp(w, 0) - math.log(len(w))),

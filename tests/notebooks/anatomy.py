@@ -29,6 +29,7 @@ REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "01_four_paradigm_map",
     "02_autoregressive",
     "03_maximum_likelihood_and_kl",
+    "04_normalizing_flows",
     "12_diffusion_i",
     "15_four_paradigm_landscape",
     "frontier/flow_matching",

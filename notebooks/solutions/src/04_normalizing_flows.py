@@ -13,45 +13,22 @@
 # %% [markdown]
 # # 04 · Normalizing flows: worked solutions
 #
-# Try each exercise of the lesson first; `course.hint("04.stretch")` gives three hints, one at a time.
+# Try the exercises of the lesson first. Each answer below is followed by the reason, and each is run: the line under a cell says "right".
 
 # %%
 import math
 
-import numpy as np
 import torch
 
-from genlab import flow
 import genlab_course as course
-from genlab_course import check
 
 course.begin(lesson=4)
-torch.set_default_dtype(torch.float64)
-
-# %% [markdown]
-# ## 04.parallelogram
-#
-# The unit square becomes a parallelogram of area $|\det A| = |2 \cdot 3 - 1 \cdot 1| = 5$. The mass on it is still 1 and still uniform, so
-# the density is $\tfrac15$. The product of the diagonal, 6, would be right for a triangular matrix only. A second route: $A^{-1}$ has
-# determinant $\tfrac15$, and that is the factor by which it shrinks a window on the way back.
-
-# %%
-parallelogram = 1 / 5
-course.exercise("04.parallelogram", parallelogram)
-A = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
-check(
-    "1 / |det A| = |det of the inverse map|",
-    parallelogram,
-    torch.linalg.inv(A).det().abs(),
-    unlike={"product of the diagonal": 1 / A.diagonal().prod()},
-)
 
 
 # %% [markdown]
 # ## 04.stretch
 #
-# Undo the map, last step first: $z = (x - b)/a$. Ask the base at that $z$. Then pay for the stretch, $\log|dx/dz| = \log|a|$, which is
-# subtracted because we went from base to data in writing $dx/dz$. The bars matter for $a < 0$.
+# Undo the map, last step first: $z=(x-b)/a$. Ask the base at that $z$. Then subtract the logarithm of the stretch, $\log|a|$: the same mass lies on more length. The bars matter for $a<0$.
 
 # %%
 def log_density(x, a, b):
@@ -60,93 +37,93 @@ def log_density(x, a, b):
 
 
 course.exercise("04.stretch", log_density)
-x = torch.linspace(-40, 40, 80_001)
-normal = torch.distributions.Normal(0.4, 1.7)  # x = a z + b has mean b, standard deviation |a|
-stretch_added = torch.distributions.Normal(0.0, 1.0).log_prob((x - 0.4) / 1.7) + math.log(1.7)
-check(
-    "it is the normal density of x",
-    log_density(x, -1.7, 0.4),
-    normal.log_prob(x),
-    unlike={"log |a| added": stretch_added.clone()},
-)
 
 
 # %% [markdown]
-# ## 04.log-det
+# ## 04.stack
 #
-# $\partial z / \partial x$ is triangular (diagonal, even) with $e^{-s_i}$ on the diagonal. The determinant is the product, its logarithm
-# the sum of $-s_i$: over the coordinates, separately for each example.
+# The last layer touched $x$ last, so it is undone first. Each inverse reports the log-determinant of the way back, at the point that it was given; on the way to the base they are added. The base is $d$ independent normals: $d$ constants.
 
 # %%
-def log_det_inverse(log_scale):
-    return -log_scale.sum(axis=1)
+def my_log_prob(x, layers):
+    log_det = 0.0
+    for layer in reversed(layers):
+        x, step = layer.inverse(x)  # (n, d), (n,)
+        log_det = log_det + step
+    base = -0.5 * x**2 - 0.5 * math.log(2 * math.pi)  # (n, d)
+    return base.sum(1) + log_det
 
 
-course.exercise("04.log-det", log_det_inverse)
-s = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-jacobian = flow.dense_log_det(lambda x: (x - 1.0) * torch.exp(-s), torch.zeros(4, 3))
-check(
-    "against the autograd Jacobian",
-    log_det_inverse(s),
-    jacobian,
-    unlike={"log|det dx/dz|": s.sum(1), "mean": -s.mean(1)},
-)
+course.exercise("04.stack", my_log_prob)
 
 
 # %% [markdown]
-# ## 04.evaluations
+# ## 04.coupling
 #
-# Ask of each flow: what do its parameters read, and do you hold it complete? A coupling reads the half that never changes, so one
-# evaluation, both ways. MAF reads $x$: complete when you score, built up coordinate by coordinate when you sample. IAF reads $z$: the
-# reverse. The size of the batch plays no part.
+# The half that stays is the same on both ways, so the network gives the same $s$ and $t$. Back to $z$, the shift is undone first, since it was done last. Work on a copy: the layers before this one still need the points that you were given.
 
 # %%
-def evaluations_needed(kind, direction, d):
-    waits = {("maf", "sample"), ("iaf", "score")}
-    return d if (kind, direction) in waits else 1
+def my_coupling(a, net, way, stays):
+    s, t = net(a[:, stays])
+    b = a.clone()
+    if way == "sample":
+        b[:, ~stays] = s.exp() * a[:, ~stays] + t
+        return b, s.sum(1)
+    b[:, ~stays] = (a[:, ~stays] - t) * (-s).exp()
+    return b, -s.sum(1)
 
 
-course.exercise("04.evaluations", evaluations_needed)
+course.exercise("04.coupling", my_coupling)
 
 
 # %% [markdown]
-# ## 04.coupling-inverse
+# ## 04.block
 #
-# $x_A = z_A$, so both networks can be evaluated again. What remains is one linear equation in each coordinate: subtract the shift, which
-# was added last, then undo the stretch.
+# Given $x$, everything that the network reads is there: one evaluation. Given $z$, column $i$ of the answer is right only once the columns before it are: fill them from left to right, and ask again for each.
 
 # %%
-def inverse(x_A, x_B, s, t):
-    return (x_B - t(x_A)) * np.exp(-s(x_A))
+def my_block(a, net, way):
+    if way == "score":
+        s, t = net(a)
+        return (a - t) * (-s).exp(), -s.sum(1)
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, s.sum(1)
 
 
-course.exercise("04.coupling-inverse", inverse)
-kept, moved = np.array([0.4, -2.0]), np.array([1.0, 0.5])
-x = np.exp(np.sin(kept)) * moved + kept**2
-check(
-    "it returns to where it came from",
-    inverse(kept, x, np.sin, np.square),
-    moved,
-    unlike={"stretch undone before the shift": x * np.exp(-np.sin(kept)) - np.square(kept)},
-)
+course.exercise("04.block", my_block)
 
 
 # %% [markdown]
-# ## 04.bits
+# ## 04.sweeps
 #
-# The probability of an image is about the density times the volume of its bin, $L^{-D}$. That adds $D \log L$ to the NLL in nats.
-# Dividing by $D$ shares it out and dividing by $\log 2$ turns nats into bits. A density that is 1 everywhere on $[0,1]^D$ gives every
-# image $\log_2 L$ bits per dimension, the price of writing each pixel down with no model at all.
+# Each sweep makes *all* coordinates anew, from the noise $z$; the last guess is only read. After sweep $k$ the first $k$ coordinates are final.
 
 # %%
-def bits_of_image(nll_nats, n_dims, levels):
-    return (nll_nats + n_dims * math.log(levels)) / (n_dims * math.log(2))
+def my_sweeps(z, net, n):
+    x = torch.zeros_like(z)
+    for _ in range(n):
+        s, t = net(x)
+        x = s.exp() * z + t
+    return x
 
 
-course.exercise("04.bits", bits_of_image)
-check(
-    "no model at all: log2(17) bits",
-    bits_of_image(0.0, 64, 17),
-    math.log2(17),
-    unlike={"log L counted once for the image": bits_of_image(0.0, 1, 17) / 64},
-)
+course.exercise("04.sweeps", my_sweeps)
+
+
+# %% [markdown]
+# ## 04.whole-numbers
+#
+# Two lines. The noise spreads a level over its bin, so that a needle no longer pays. And a density becomes the probability of a bin by the bin's volume, $17^{-d}$: in nats, $+d\log17$ in the code length.
+
+# %%
+def my_bits(log_prob, x, u, levels):
+    d = x.shape[1]
+    y = (x + u) / levels  # (n, d)
+    nats = -log_prob(y) + d * math.log(levels)  # (n,)
+    return nats.mean() / (d * math.log(2))
+
+
+course.exercise("04.whole-numbers", my_bits)
