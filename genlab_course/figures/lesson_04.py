@@ -56,10 +56,10 @@ def _draw_grid(ax: Axes, corners: Tensor, log_area: Tensor, points: Tensor) -> N
     c = corners.reshape(CELLS + 1, CELLS + 1, 2).numpy()
     cells = np.stack([c[:-1, :-1], c[:-1, 1:], c[1:, 1:], c[1:, :-1]], 2).reshape(-1, 4, 2)
     look: Any = {"array": log_area.numpy(), "cmap": AREA, "norm": STEPS, "edgecolors": "face"}
-    ax.add_collection(PolyCollection(cells, linewidths=0.3, antialiaseds=False, **look))
+    ax.add_collection(PolyCollection(list(cells), linewidths=0.3, antialiaseds=False, **look))
     for k in range(0, CELLS + 1, RULED):
         ax.plot(*c[k].T, *c[:, k].T, color="#777777", linewidth=0.6, linestyle="-")
-    ax.scatter(*points.T.numpy(), s=5, c=BLACK, linewidths=0, zorder=3)
+    ax.scatter(points[:, 0], points[:, 1], s=5, c=BLACK, linewidths=0, zorder=3)
     ax.set(xlim=(-3, 3), ylim=(-2.7, 2.7), aspect="equal", xticks=[], yticks=[])
 
 
@@ -108,6 +108,7 @@ def learned_grid(layers: Any, moons: Any) -> Figure:
             ax = axes[done * 2 // len(layers)]
             _draw_grid(ax, states[0], log_area, states[2])
             ax.set_title(f"after {done} layers", fontsize=10)
+            ax.set_axis_off()
         if done < len(layers):
             moved = [layers[done](state) for state in states]
             states = [points for points, _ in moved]
@@ -138,7 +139,7 @@ def sweep_wall(after: Mapping[int, Tensor], exact: Tensor, wrong: Mapping[int, f
 def bridge(x: Tensor) -> Figure:
     """Samples between two shores."""
     figure, ax = plt.subplots(figsize=(6.4, 3.0))
-    ax.scatter(*x.T, s=2, c=BLUE, linewidths=0)
+    ax.scatter(x[:, 0], x[:, 1], s=2, c=BLUE, linewidths=0)
     for shore in (-1, 1):
         ax.axvline(shore, color=RED, linestyle=":")
     ax.text(0, 1.55, "water", color=for_text(RED), ha="center")
@@ -152,24 +153,21 @@ def spike(seen: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.2), sharex=True, sharey=True)
     for ax, (name, (x, density)) in zip(axes, seen.items(), strict=True):
         order = density.argsort()
-        drawn = ax.scatter(
-            *x[order].T,
-            c=density[order].log10(),
-            s=3,
-            linewidths=0,
-            cmap="cividis",
-            vmin=-4,
-            vmax=1,
-        )
+        across, up = x[order].T
+        shade = density[order].log10()
+        look: Any = {"s": 3, "linewidths": 0, "cmap": "cividis", "vmin": -4, "vmax": 1}
+        drawn = ax.scatter(across, up, c=shade, **look)
         top = x[order[-1]]
         ax.plot(*top, "o", markersize=16, markerfacecolor="none", markeredgecolor=RED)
-        side = 24 if top[1] < 0 else -34
+        side = (24, 0) if top[0] < 0 else (-24, 0)
         ax.annotate(
-            f"densest: {density.max():.2g}", (float(top[0]), float(top[1])), (0, side),
-            textcoords="offset points", ha="center", color=for_text(RED), fontsize=11,
+            f"densest: {density.max():.2g}", (float(top[0]), float(top[1])), side,
+            textcoords="offset points", ha="left" if top[0] < 0 else "right", va="center",
+            color=for_text(RED), fontsize=11, bbox={"color": "white", "alpha": 0.85, "pad": 2},
         )  # fmt: skip
         ax.plot([-3, 3, 3, -3, -3], [-3, -3, 3, 3, -3], ":", color=BLACK)
         ax.set(title=name, xlabel="first coordinate", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
     axes[0].set_ylabel("second coordinate")
+    figure.suptitle("High density is not high mass")
     figure.colorbar(drawn, ax=list(axes), label="log10 of the density")
     return figure

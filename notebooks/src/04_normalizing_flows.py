@@ -120,6 +120,7 @@ z = (torch.arange(12_000) + 0.5) / 12_000  # evenly spaced on [0, 1]
 counted = ((z / 10 - 0.05).abs() < 0.01).double().mean().item() / 0.02
 course.predicted("04.predict-density", counted)
 
+
 # %% [markdown]
 # Where the map is steep the density is low, and where it is flat the density is high. May a density exceed 1? A probability cannot, but a density can: squeezed onto a tenth of the length, a uniform density is 10. We counted it above, without any formula.
 #
@@ -150,6 +151,7 @@ course.solution("04.stretch")
 # %% tags=["keep-output"]
 widgets.flow_grid()
 
+
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
@@ -173,6 +175,7 @@ def my_log_prob(x, layers):
 course.exercise("04.stack", my_log_prob)
 course.solution("04.stack")
 
+
 # %% [markdown]
 # Here is the tiny case in your function. `Tiny` moves one coordinate, in two lines that you may unfold.
 
@@ -195,6 +198,7 @@ tiny = [Tiny(0, 2.0, lambda other: 1.0), Tiny(1, 3.0, lambda other: other)]
 value = log_prob(torch.tensor([[2.0, 5.0]]), tiny).item()
 print(f"log p(2, 5) = {value:.3f} nats, density {math.exp(value):.4f}")
 
+
 # %% [markdown]
 # The density is that of (2). You have used such a flow without knowing. The Box-Muller recipe turns two uniform numbers into two normal ones, $x=\sqrt{-2\log u_1}\,(\cos2\pi u_2,\ \sin2\pi u_2)$. If (3) is right, the density of $x$ must come out as the normal one, exactly. What would happen with the other sign?
 
@@ -212,6 +216,7 @@ check(
     0.0 - log_det, log_prob(box_muller(u), []), atol=1e-10,
     unlike={"log-determinant added": 0.0 + log_det},
 )  # fmt: skip
+
 
 # %% [markdown]
 # ## 3. How do you build a layer that can be undone?
@@ -328,6 +333,7 @@ with torch.no_grad():
         check_range("shifts alone: highest density", top(shifts), 0.15, bell,
                     unlike={"with scales": top(stack)})  # fmt: skip
 
+
 # %% [markdown]
 # **Step 7. Train.** By lesson 03, fitting a density means minimising the mean of $-\log p(x)$ over the data. Nothing else is needed: the loss is your function.
 
@@ -390,6 +396,7 @@ show(
     "change of area, with points of the base carried along into two moons.",
 )
 
+
 # %% [markdown]
 # Your flow has learned its own graph paper: the cells are blue along the moons. How much do the scales matter? Shifts alone change no area, so their density is nowhere above that of the base, $1/2\pi$, and the loss is nowhere below $\log2\pi=1.84$ nats, however long you train. That floor is printed above, and your flows are below it in all three seeds.
 #
@@ -418,6 +425,7 @@ def my_block(a, net, way):
 
 course.exercise("04.block", my_block)
 course.solution("04.block")
+
 
 # %% [markdown]
 # If the parameters read $z_{<i}$ instead, it is the reverse: samples in one evaluation, scores in $d$. This is the **inverse autoregressive flow** (IAF). A coupling is fast both ways, and pays with a coarser triangle. Which would you train? Maximum likelihood scores data at every step, so MAF trains fast and samples slowly. Must it?
@@ -468,6 +476,7 @@ with course.more_checks():
     check("block: there and back", back, z,
           unlike={"parameters read z": block(one_by_one, lambda x: linear(below)(z),
                                              "score")[0]})  # fmt: skip
+
 
 # %% [markdown]
 # ## 5. How do you fit a density to whole numbers?
@@ -571,8 +580,9 @@ with course.more_checks():
     check_range("sweeps until all digits are right", needed, 5, 16, digits=0,
                 unlike={"one pixel at a time": 64})  # fmt: skip
 
+
 # %% [markdown]
-# All forty digits are right after about seven sweeps of each block instead of 64. Sweeps are not less *work*: each remakes all pixels. They are fewer steps *one after another*, which is what you wait for on parallel hardware. The guarantee is 64; that far fewer suffice was measured, on this flow, and depends on how strongly distant pixels call.
+# All forty digits are right after about seven sweeps of each block instead of 64. (After 150 steps of training they are coarse digits; the sweeps do not make them better or worse.) Sweeps are not less *work*: each remakes all pixels. They are fewer steps *one after another*, which is what you wait for on parallel hardware. The guarantee is 64; that far fewer suffice was measured, on this flow, and depends on how strongly distant pixels call.
 #
 # ## 6. It fails
 #
@@ -623,8 +633,9 @@ check(
     unlike={"half-width 2 / L": 2 * ends(2 / L) - 1},
 )  # fmt: skip
 
+
 # %% [markdown]
-# More layers can be steeper, and the bridge gets thinner: about a sixth of the mass is left with two layers, about a twentieth with eight. But it stays, and a thinner bridge costs steepness. **Repair**: change the base, and nothing else.
+# More layers can be steeper, and the bridge gets thinner: about a sixth of the mass is left with two layers, about a twentieth with eight. But it stays, and a thinner bridge costs steepness. **Repair**: change the base. Four layers have to do, so that steepness cannot be the reason.
 
 # %%
 def two_part_score(x, layers):
@@ -648,6 +659,7 @@ with course.more_checks():
                 unlike={"one bell": mean_of[8]})  # fmt: skip
     check_range("8 layers: mass in the water", mean_of[8], 0.015, 0.06,
                 unlike={"2 layers": mean_of[2]})  # fmt: skip
+
 
 # %% jupyter={"source_hidden": true}
 def splines(seed, box):
@@ -683,7 +695,7 @@ for seed, (place, high, usual) in found.items():
           f"at (~{place[0]:.1f}, ~{place[1]:.1f})")  # fmt: skip
 
 # %% [markdown]
-# In all three, the densest place of the plane lies far from all data, just outside the box. Are the flows broken? Count the samples near it.
+# In all three, the densest place of the plane that we found lies far from all data, just outside the box. Are the flows broken? Count the samples near it.
 
 # %% jupyter={"source_hidden": true}
 bell = torch.randn(20_000, 2, generator=torch.Generator().manual_seed(9))
@@ -698,7 +710,7 @@ row = "  ".join(f"~{100 * close[s]:.2f} %" for s in SEEDS)
 print(f"samples within 0.25 of the densest place: {row}")
 
 # %% [markdown]
-# About one sample in a thousand. **High density is not high mass.** Mass is density times area, and the needle has hardly any area: only the $z$ in the tail of the bell, beyond 3, are sent there. So the samples look right, the integral is 1, and the loss hardly ever visited the place.
+# About one sample in a thousand. **High density is not high mass.** Mass is density times area, and the needle has hardly any area: it is a hair that leaves the box, and only $z$ in the tail of the bell, beyond 3, are sent there. So the samples look right, the integral is 1, and the loss hardly ever visited the place.
 #
 # *Where does it come from?* A coordinate outside the box passes through every layer unchanged. So each network reads a number near 3 or beyond, which it met about once in 400 samples, and extrapolates, and its splines become as steep as they can. If that is the cause, there is a control and a repair. The **control** keeps every weight, and only clips what the networks read to $\pm1.7$. The **repair** is a box that is wide enough, $[-5,5]$, for flows trained anew.
 
@@ -725,9 +737,9 @@ with course.more_checks():
     check_range("samples near it", max(close.values()), 0, 0.004, digits=4,
                 unlike={"as on a moon": on_moon})  # fmt: skip
 with torch.no_grad():
-    two = ("box 3", "box 5")
-    spread = {name: sample(three[name][4], 2 * bell) for name in two}
-    seen = {k: (x, log_prob(x, three[k][4]).exp()) for k, x in spread.items()}
+    titles = {"box 3": "Box 3 (dotted): a needle", "box 5": "Box 5: no needle"}
+    spread = {name: sample(three[name][4], 2 * bell[:8000]) for name in titles}
+    seen = {titles[k]: (x, log_prob(x, three[k][4]).exp()) for k, x in spread.items()}
 show(
     lesson_04.spike(seen),
     "Places that a wide bell reaches, coloured by density. With a box of 3 the densest "
@@ -735,7 +747,7 @@ show(
 )
 
 # %% [markdown]
-# Both fall, in all three seeds, and the fit hardly changes. So the cause was extrapolation in the tail, not the moons. Draw the lesson for data of your own: a density can be high where the model knows nothing. Do not use it alone to decide whether a point is unusual. It misleads on real images, too: flows, VAEs and PixelCNNs trained on CIFAR-10 find pictures of house numbers *more* probable than CIFAR-10 (Nalisnick et al. 2019).
+# With either, the needle is gone in all three seeds, and the fit hardly changes. So the cause was extrapolation in the tail, not the moons. In the picture (seed 4) it is a hair of density 24, and in the wide box the densest place is back on a moon. Draw the lesson for data of your own: a density can be high where the model knows nothing. Do not use it alone to decide whether a point is unusual. It misleads on real images, too: flows, VAEs and PixelCNNs trained on CIFAR-10 find pictures of house numbers *more* probable than CIFAR-10 (Nalisnick et al. 2019).
 #
 # **The wrong sign** is the third failure, and you have seen it caught twice: by Box-Muller and by the integral in section 3. Its loss falls even faster than the right one, since stretching is rewarded. So a falling loss says nothing about the sign; the integral does, and so does the full Jacobian. But an integral of 1 cannot see whether sampler and density belong to the same map. For that you need the round trip. Keep all three in the tests of every flow that you write.
 #
@@ -758,6 +770,7 @@ show(
 
 # %% tags=["keep-output"]
 widgets.quiz(4)
+
 
 # %% [markdown]
 # ## Project: a transformer inside your block

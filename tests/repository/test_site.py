@@ -457,12 +457,12 @@ def test_closing_bars_keep_their_size_under_a_power():
 
 
 def test_pages_for_a_class_hold_no_answer_no_hint_and_no_way_to_a_solution():
-    waiting = {"data": {"text/plain": "[04.stretch] not attempted"}}
-    for_all = site.to_do(waiting, "04_normalizing_flows")
+    waiting = {"data": {"text/plain": "[08.js-of-thirds] not attempted"}}
+    for_all = site.to_do(waiting, "08_wgan_gradient_penalty")
     assert "data-known" in for_all
-    assert 'href="solution_04_normalizing_flows.html#04.stretch"' in for_all
+    assert 'href="solution_08_wgan_gradient_penalty.html#08.js-of-thirds"' in for_all
     assert for_all.count('class="hint"') == 3
-    for_class = site.to_do(waiting, "04_normalizing_flows", answers=False)
+    for_class = site.to_do(waiting, "08_wgan_gradient_penalty", answers=False)
     assert not any(part in for_class for part in ("data-known", "href", "hint"))
 
 
