@@ -244,6 +244,27 @@ def detached_only_for_p(m, s, eps, log_p):
     return (log_q - log_p(z.detach())).mean()
 
 
+def entropy_in_closed_form(m, s, eps, log_p):
+    z = m + s * eps
+    return -(s.log() + 0.5 * math.log(2 * math.pi * math.e)) - log_p(z).mean()
+
+
+def put_s_for_its_square_in_the_density(m, s, eps, log_p):
+    z = m + s * eps
+    log_q = -0.5 * ((z - m) / s) ** 2 - 0.5 * (2 * math.pi * s).log()
+    return (log_q - log_p(z)).mean()
+
+
+def stuck_the_landing(m, s, eps, log_p):
+    z = m + s * eps
+    log_q = torch.distributions.Normal(m.detach(), s.detach()).log_prob(z)
+    return (log_q - log_p(z)).mean()
+
+
+STUCK = (
+    "the value is right, and the mean slope too: the samples move, but m and s in the density of q "
+    "are cut off (known as sticking the landing). Here, take the slope of the whole loss."
+)
 DETACHED = (
     "the value is right, but the samples do not move when m and s move: z must stay a function of "
     "them, without detach, .data, .item() or sample()."
@@ -267,6 +288,8 @@ def _judge_slopes(answer: Any) -> str:
         return ""
     if torch.allclose(yours, _slopes(detached_only_for_p)):
         return P_IS_CUT_OFF
+    if torch.allclose(yours, _slopes(stuck_the_landing)):
+        return STUCK
     return DETACHED
 
 
@@ -292,6 +315,10 @@ REVERSE_LOSS = Exercise(
         "the sign: this is minus the divergence, and descent would run away from p.",
         summed_over_the_draws,
         "you summed over the draws; their mean estimates the divergence.",
+        entropy_in_closed_form,
+        "a fair estimate, with the mean of log q in closed form; here average it over the draws.",
+        put_s_for_its_square_in_the_density,
+        "the normaliser of the density holds the variance: log s, or half of log s^2.",
         weighed_by_q_again,
         "you weighed by q again: the draws come from q already, so a plain mean will do.",
         returned_one_number_a_draw,
@@ -300,6 +327,8 @@ REVERSE_LOSS = Exercise(
         DETACHED,
         detached_only_for_p,
         P_IS_CUT_OFF,
+        stuck_the_landing,
+        STUCK,
     ),
     judge=_judge_slopes,
 )
@@ -593,6 +622,7 @@ _BOTH = (
     "this behaves as before. Print nll in every round; and ask what the kept dictionary holds ten "
     "steps later."
 )
+_FIRST_RISE = "you stopped at the first rise; a validation loss wobbles, so go on to the end."
 _UNDERFLOW = (
     "p underflows to 0 and its logarithm is infinite. log_prob gives the logarithm already: do not "
     "leave it and come back."
@@ -614,17 +644,14 @@ def _judge_stopping(answer: Any) -> str:
         return _UNDERFLOW
     if nll < 0:
         return "the sign: the loss is minus the mean log-probability."
+    if weight == best and abs(nll - true) > 1e-6:
+        return "the right model, with another number: return its mean NLL in nats per picture."
     if abs(nll - true) > 1e-6 and nll < 899:  # minus the logarithm of some constant
         return _BOTH if weight == PATH[-1] else _CONSTANT
     if abs(nll - true) > 1e-6 and weight == PATH[0]:
         return "you kept the model with the highest loss."
-    if weight == PATH[1]:
-        return "you stopped at the first rise; a validation loss wobbles, so go on to the end."
-    if weight == PATH[-1]:
-        return _LAST
-    if weight != best or abs(nll - true) > 1e-6:
-        return "the loss or the weights are those of another round than the best one."
-    return ""
+    said = {best: "", PATH[1]: _FIRST_RISE, PATH[-1]: _LAST}
+    return said.get(weight, "the weights are those of another round than the best one.")
 
 
 EARLY_STOPPING = Exercise(
@@ -638,8 +665,7 @@ EARLY_STOPPING = Exercise(
         left_the_logarithm_of_a_zero, _UNDERFLOW,
         kept_the_worst, "you kept the model with the highest loss.",
         turned_the_sign_of_the_loss, "the sign: the loss is minus the mean log-probability.",
-        stopped_at_the_first_rise,
-        "you stopped at the first rise; a validation loss wobbles, so go on to the end.",
+        stopped_at_the_first_rise, _FIRST_RISE,
     ),
     judge=_judge_stopping,
 )  # fmt: skip

@@ -114,45 +114,53 @@ def two_bars(gains: Tensor, paired: Tensor, unpaired: Tensor) -> Figure:
 
 
 def over_fitting(steps: Tensor, curves: Tensor, table: float) -> Figure:
-    """Training and validation loss (seed, round, part), a star at each lowest validation."""
-    figure, ax = plt.subplots(figsize=(8.0, 3.4))
+    """Both losses (seed, round, part); beside it validation alone, a star at each lowest."""
+    figure, (both, alone) = plt.subplots(1, 2, figsize=(9.0, 3.3))
     end = float(steps[-1]) + 4.0
     for part, (name, colour) in enumerate((("training", BLUE), ("validation", RED))):
         for curve in curves[..., part]:
-            ax.plot(steps.numpy(), curve.numpy(), "-", color=colour, linewidth=1.4)
-        ax.text(end, float(curves[:, -1, part].mean()), name, color=for_text(colour), va="center")
+            both.plot(steps.numpy(), curve.numpy(), "-", color=colour, linewidth=1.4)
+        y = float(curves[:, -1, part].mean())
+        both.text(end, y, name, color=for_text(colour), va="center")
+    both.plot([0, end - 4], [table, table], ":", color=GREY, linewidth=1)
+    both.text(95, table, "histogram, validation", va="bottom", color=GREY)
+    both.set(xlim=(0, 335), xticks=range(0, 251, 50), ylim=(1.7, 2.75), xlabel="training step",
+             ylabel="bits per dimension", title="Training goes on falling")  # fmt: skip
     for curve in curves[..., 1]:
-        ax.plot(
-            float(steps[int(curve.argmin())]), float(curve.min()), "*", color=RED, markersize=12
-        )
-    ax.plot([0, end - 4], [table, table], ":", color=GREY, linewidth=1)
-    ax.text(end, table, "histogram, validation", va="bottom", color=GREY)
-    ax.set(xlim=(0, 340), xticks=range(0, 251, 50), ylim=(1.7, 2.75), xlabel="training step",
-           ylabel="bits per dimension",
-           title="Training goes on falling; validation turns around")  # fmt: skip
+        alone.plot(steps.numpy(), curve.numpy(), "-", color=RED, linewidth=1.4)
+        at, low = float(steps[int(curve.argmin())]), float(curve.min())
+        alone.plot(at, low, "*", color=RED, markersize=12)
+    low = float(curves[..., 1].min())
+    alone.text(130, low + 0.002, "stars: the lowest", color=for_text(RED))
+    alone.set(ylim=(low - 0.01, low + 0.11), xlabel="training step",
+              title="Validation, enlarged, turns around")  # fmt: skip
     return figure
 
 
-def estimators(near: tuple[float, Tensor], far: tuple[float, Tensor]) -> Figure:
-    """For two drifts, the exact KL and how the estimates (batch, 3) scatter around it."""
-    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.3))
-    titles = ("Near: $k_3$ hardly scatters", "Far: most batches of $k_3$ are too low")
-    for ax, title, (exact, k) in zip(axes, titles, (near, far), strict=True):
+def estimators(near: tuple[float, Tensor], far: tuple[float, Tensor], pieces: Tensor) -> Figure:
+    """Around the exact KL, the estimates (batch, 3) of two drifts; far, k3 piece by piece too."""
+    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.4), width_ratios=(3, 4))
+    titles = ("Near: $k_3$ hardly scatters", "Far: most $k_3$ of whole pictures are too low")
+    names = ("$k_1$", "$k_2$", "$k_3$", "$k_3$ by pixel")
+    exact_far, estimated = far
+    four = torch.cat([estimated, pieces[:, None]], 1)
+    for ax, title, (exact, k) in zip(axes, titles, (near, (exact_far, four)), strict=True):
         scaled = torch.log10 if ax is axes[1] else torch.clone
-        shown, level = scaled(k), float(scaled(torch.tensor(exact)))
+        shown, level, n = scaled(k), float(scaled(torch.tensor(exact))), k.shape[1]
         parts = ax.violinplot([*shown.T.numpy()], showextrema=False, widths=0.8)
-        for body, colour in zip(parts["bodies"], (BLUE, ORANGE, PINK), strict=True):
+        for body, colour in zip(parts["bodies"], (BLUE, ORANGE, PINK, GREEN)[:n], strict=True):
             body.set(facecolor=colour, alpha=0.7)
-        ax.plot([1, 2, 3], scaled(k.mean(0)).numpy(), "o", color=BLACK, markersize=5)
+        ax.plot(range(1, n + 1), scaled(k.mean(0)).numpy(), "o", color=BLACK, markersize=5)
         ax.axhline(level, color=BLACK, linewidth=1, linestyle="--")
         ax.text(0.98, level, "exact", va="bottom", ha="right",
                 transform=ax.get_yaxis_transform())  # fmt: skip
         low, high = np.quantile(shown.numpy(), [0.001, 0.999])
-        ax.set(xlim=(0.4, 3.9), xticks=[1, 2, 3], xticklabels=["$k_1$", "$k_2$", "$k_3$"],
+        ax.set(xlim=(0.4, n + 0.9), xticks=range(1, n + 1), xticklabels=names[:n],
                ylim=(low, high), ylabel="estimate of one batch (nats)", title=title)  # fmt: skip
     ticks = (5, 7, 10, 15, 25, 40)
     axes[1].set_yticks(np.log10(ticks), [str(tick) for tick in ticks])
-    axes[1].text(2, float(far[1].mean(0)[1].log10()), "  mean", va="center")
+    axes[1].set_ylabel("nats, logarithmic scale")
+    axes[1].text(2, float(estimated.mean(0)[1].log10()) + 0.012, "mean", ha="center")
     return figure
 
 
@@ -165,10 +173,15 @@ def memory(other: Tensor, scan: Mapping[str, Sequence[float]], name_one: float) 
         ax.plot(other.numpy(), values, style, color=colour)
         side = "right" if (colour == RED) else "left"
         ax.text(x, y, name, color=for_text(colour), ha=side, va="center")
+    best = int(np.argmin(scan["validation"]))
+    at, low = float(other[best]), scan["validation"][best]
+    ax.plot(at, low, "*", color=RED, markersize=12, zorder=3)
+    ax.annotate(f"best: {1 - at:.1f} copied, {low:.2f} bits", (at, low), (0.42, 1.5),
+                color=for_text(RED), arrowprops={"arrowstyle": "-", "color": RED})  # fmt: skip
     ax.plot([1, 1e-6], [name_one, name_one], ":", color=GREY, linewidth=1)
     ax.text(1.2e-6, name_one + 0.1, r"$\log_2N/64$: to name one of $N$ digits", color=GREY,
             ha="right", va="bottom")  # fmt: skip
-    ax.set(xscale="log", xlim=(1, 1e-6), ylim=(0, 6), xlabel="chance that a pixel is not copied",
-           ylabel="bits per dimension",
-           title="Only training loss loves a memory; a twin fools leave-one-out")  # fmt: skip
+    ax.set(xscale="log", xlim=(1, 1e-6), ylim=(0, 6), ylabel="bits per dimension",
+           xlabel="chance $1-c$ that a pixel is not copied (logarithmic scale)",
+           title="A memory shines only where a copy is stored")  # fmt: skip
     return figure

@@ -76,25 +76,25 @@ paths = {
     "the other way": let_go(other_way, 0.0, 0.6, 160),
 }
 alt = (
-    "The same bell curve is let go twice on two grey hills. Above, it grows as wide as "
-    "both hills, and a quarter of its dots, drawn in red, lie where hardly any data "
-    "live. Below, it shrinks onto the left hill and hardly a dot is red; the right "
-    "hill is ignored."
+    "The same bell curve is released on two grey hills twice. Above, it grows as wide "
+    "as both hills, and a quarter of its dots, drawn in orange, lie where hardly any "
+    "data live. Below, it shrinks onto the left hill and hardly a dot is orange; the "
+    "right hill is ignored."
 )
 film(lesson_03.two_hills(line, log_hills, paths, noise, 16), alt, seconds=5.0)
 
 # %% [markdown]
-# The grey hills are data. One bell curve is let go on them twice, and each time it walks downhill on a loss until it stops. The dots are 200 samples of it, red where hardly any data live. Both losses are a divergence between data and model, and they have the same formula. They differ only in *who comes first* in it. Above, the curve covers everything, and a quarter of its samples land where there is nothing. Below, nearly every sample is a good one, and the curve forgets two fifths of the data.
+# The grey hills are data. One bell curve is released on them twice, and each time it walks downhill on a loss until it stops. The dots are 200 samples of it, orange where hardly any data live. Both losses are a divergence between data and model, and they have the same formula. They differ only in *who comes first* in it. Above, the curve covers everything, and a quarter of its samples land where there is nothing. Below, nearly every sample is a good one, and the curve forgets two fifths of the data.
 #
 # The first loss is the one that nearly every model of this course is trained with: maximum likelihood. Where does it come from, which mistakes does it forgive, and what does its number tell you about a model?
 #
 # **After this lesson you will be able to**
 #
 # - *derive* maximum likelihood from the wish to be close to the data;
-# - *derive* and *use* its gradient, prediction minus observation;
+# - *derive* and *use* its gradient;
 # - *predict* what a model that is too simple will do, from the direction of the divergence;
 # - *report* a likelihood, and the difference of two models, with an error bar;
-# - *repair* a training run that keeps the wrong model, and *find* leaked data by their traces.
+# - *repair* a training run that keeps the wrong model, and *say* what leaked data do to a loss.
 #
 # You need lesson 01, bits per dimension (lesson 02), expectations, and PyTorch with autograd and Adam.
 #
@@ -179,7 +179,7 @@ course.solution("03.kl-value")
 # $$\arg\min_\theta\ \mathrm{KL}(p_{\text{data}}\,\|\,p_\theta)=\arg\min_\theta\ H(p_{\text{data}},p_\theta)=\arg\max_\theta\ \mathbb E_{x\sim p_{\text{data}}}\big[\log p_\theta(x)\big].\tag{4}$$
 # What is left is an average under the data, and for an average, *samples are enough*. Replace it by the mean over $N$ examples, equation (1), and you minimise the **negative log-likelihood (NLL)**. That is **maximum likelihood**. It is like finding the lowest house in a foggy valley: you need not know the height above sea, only the differences.
 #
-# **Step 5. The gradient.** Let the model be a table, with logits $\theta$ and $q=\mathrm{softmax}(\theta)$. Lesson 02 found the slope of one surprise, softmax minus one-hot. Now average it over the data.
+# **Step 5. The gradient.** Let the model be a table, with logits $\theta$ and $q=\mathrm{softmax}(\theta)$. Lesson 02 found the slope of one surprise. Now average it over the data.
 #
 # **Your turn 03.2 · the gradient** *(derive, 4 minutes)*. Write the slope of the mean NLL, in the logits, for a stack of tables. `theta` has a row of logits for each table, `counts` a row that says how often each outcome was seen there. The mean in each row is over that row's observations. The next fit goes downhill with **your** gradient.
 
@@ -270,15 +270,15 @@ with course.more_checks():
 # %% [markdown]
 # ## 3. Which mistakes does it forgive?
 #
-# So far the model could match the data. Real models cannot. Take the two hills of the opening, with weights 0.6 and 0.4, and one Gaussian $q=\mathcal N(m,s^2)$. Whoever comes first in the divergence does the averaging, and that decides what is punished.
+# So far the model could match the data. Real models cannot. Take the two hills of the opening, the **modes** of the data, with weights 0.6 and 0.4, and one Gaussian $q=\mathcal N(m,s^2)$. Whoever comes first in the divergence does the averaging, and that decides what is punished.
 #
-# **Step 6. Data first: it covers.** In the **forward KL**, $\mathrm{KL}(p\,\|\,q)$, only the cross-entropy contains $m$ and $s$. Set its slopes to zero:
+# **Step 6. Data first: mode-covering.** In the **forward KL**, $\mathrm{KL}(p\,\|\,q)$, only the cross-entropy contains $m$ and $s$. Set its slopes to zero:
 # $$H(p,q)=\log s+\frac{\mathbb E_p[(x-m)^2]}{2s^2}+\text{const};\qquad m=\mathbb E_p[x]=-0.4,\qquad s^2=\mathrm{Var}_p[x]=0.36+0.24\cdot4^2=4.2.\tag{5}$$
 # This is **moment matching**: the same mean and the same variance, whatever $p$ looks like. A place where data live and $q$ is tiny costs dearly; a place that $q$ fills and data do not costs nothing directly.
 #
-# **Step 7. Model first: it seeks.** The **reverse KL** averages under $q$:
+# **Step 7. Model first: mode-seeking.** The **reverse KL** averages under $q$:
 # $$\mathrm{KL}(q\,\|\,p)=\mathbb E_{z\sim q}\big[\log q(z)-\log p(z)\big],\qquad z=m+s\,\epsilon,\quad\epsilon\sim\mathcal N(0,1).\tag{6}$$
-# Be spread out ($\log q$ small), but only where $p$ is high. Nothing asks whether you visit all of $p$. There is no closed form, so go downhill with samples. Written as $z=m+s\epsilon$, a sample moves when $m$ and $s$ move, and autograd can follow it. (Lesson 06 says more about this **reparameterisation**.)
+# Be spread out ($\log q$ small), but only where $p$ is high. Nothing asks whether you visit all of $p$. There is no closed form, so average over draws of $\epsilon$. Written as $z=m+s\epsilon$, a sample moves when $m$ and $s$ move, and autograd can follow it. (Lesson 06 says more about this **reparameterisation**.)
 #
 # **Your turn 03.3 · the reverse loss** *(build, 12 minutes)*. Write (6) as a mean over the draws `eps`, of shape $(n,)$. `log_p` is a function that takes such places and returns their log-densities. `m` and `s` are tensors of one number each. Return a tensor from which gradients flow to `m` and to `s`. **Your** loss draws the next film.
 
@@ -342,7 +342,9 @@ for name, fit in fits.items():
     print(" ".join(f"{v:9.2f}" for v in price(*fit)))
 
 # %% [markdown]
-# The start decided everything. Two of your curves end on a hill each, as narrow as the hill. The third began between the hills and stopped wide, across both, at 1.14 nats. That is the worst of the three by the loss itself, and still the bottom of a valley: no small step leads out of it. So "the reverse KL seeks one hill" describes its *best* answers, here 0.51 and 0.91. Descent finds the nearest valley, and this loss has three.
+# The start decided everything. Two of your curves end on a hill each, as narrow as the hill. The third began between the hills and stopped wide, across both, at 1.14 nats. That is the worst of the three by the loss itself, and still the bottom of a valley of the loss: no small step leads out of it. So "mode-seeking" describes the *best* answers of the reverse KL, here 0.51 and 0.91. Descent without noise finds the nearest valley, and this loss has three.
+#
+# Without noise: your 200 draws were the same in every step. With fresh draws the curve is shaken, and this valley is shallow: its lowest pass is 0.02 nats up. Further down, eight such runs are counted: most get out.
 #
 # **Step 8. The price of a forgotten hill.** On the left hill $q$ is nearly the left component, so there $p\approx0.6\,q$:
 # $$\mathrm{KL}(q\,\|\,p)\approx\mathbb E_q\Big[\log\frac q{0.6\,q}\Big]=-\log0.6=0.51,\qquad\text{on the right hill}\quad-\log0.4=0.92.\tag{7}$$
@@ -386,6 +388,30 @@ def on_line(v):  # the reverse KL at (m, log s), by quadrature
     return core.kl_on_grid(log_q, log_hills(line), line)
 
 
+def shaken(m, s):  # your loss, with 32 fresh draws in every step
+    fresh = torch.randn(32, generator=generator)
+    return reverse_loss(m, s, fresh, log_hills)
+
+
+def out(loss):  # how many of eight runs end on a hill
+    start = starts["from between"]
+    return sum(let_go(loss, *start, 400)[-1][1] < 1.2 for _ in range(8))
+
+
+generator = core.make_generator(8)
+left, left_fixed = out(shaken), 8 * (ends["from between"][1] < 1.2)
+print("from between, runs that left the wide valley:")
+print(f"fresh draws ~{left} of 8, the same draws {left_fixed} of 8")
+with course.more_checks():
+    check_range(
+        "runs of eight that leave the third valley with fresh draws",
+        left,
+        3,
+        8,
+        unlike={"the same draws": left_fixed},
+    )
+
+# %% jupyter={"source_hidden": true}
 flat = []  # slope zero: the bottom of the third valley, a pass
 for m, s in (ends["from between"], (1.2, 1.37)):
     v = torch.tensor([m, math.log(s)])
@@ -414,7 +440,7 @@ widgets.kl_fit()
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) On the left hill, all of it: data that the model called impossible. (b) It climbs to 3.5 nats. Widen it on the way, and you cross a pass at 1.16 nats, the wide third valley at 1.14, and a second pass at 1.38. Descent stays in the valley where it began: from mean 0 and standard deviation 1 the play button ends in the third valley, from mean 1 on the right hill. (c) There is none: no Gaussian is close to two hills, and the direction chooses *which kind of wrong* you get. (d) For one bump that is nearly a Gaussian.
+# (a) On the left hill, all of it: data that the model called impossible. (b) It climbs to 3.5 nats. Widen it on the way, and you cross a pass at 1.16 nats, the wide third valley at 1.14, and a second pass at 1.38. Without noise, descent stays in the valley where it began: from mean 0 and standard deviation 1 the play button ends in the third valley, from mean 1 on the right hill. (c) There is none: no Gaussian is close to two hills, and the direction chooses *which kind of wrong* you get. (d) For one bump that is nearly a Gaussian.
 # </details>
 #
 # **Who can train on which?** The forward KL needs *samples* of $p$ and a model whose $\log q$ you can compute: learning from data. Autoregressive models and flows use it exactly, VAEs and diffusion models through bounds. The reverse KL needs $\log p$ itself and samples of $q$: a posterior (lesson 05), an energy (lesson 10), or another model that can score samples (section 6).
@@ -432,7 +458,7 @@ widgets.kl_fit()
 #
 # **Step 10. It has an error bar.** The loss on $N$ test examples is a mean of independent surprises. Its **standard error** is their standard deviation, divided by the root of $N$. Is a second model better? Then look at the *difference* on each example, and treat it the same way:
 # $$\mathrm{se}=\frac{\mathrm{std}(\ell_1,\dots,\ell_N)}{\sqrt N},\qquad\mathrm{se}_{\text{paired}}=\frac{\mathrm{std}(\ell_1-\ell_1',\dots,\ell_N-\ell_N')}{\sqrt N}.\tag{8}$$
-# In the diary the forecaster has $1.08\pm0.12$. A rival who says $\hat p$ has $1.05\pm0.09$. If you combined these two bars like independent errors (root of the sum of squares), the difference would be $0.03\pm0.15$. But it rained for both on the same days: paired, it is $0.03\pm0.08$. It is like weighing two people on one shaky scale: the shaking is common, and cancels.
+# In the diary, a model that says $\hat p$ has $1.05\pm0.09$, and its rival, the forecaster, $1.08\pm0.12$. (The model was counted on these very days, which flatters it. Below we draw new days.) If you combined these two bars like independent errors (root of the sum of squares), the difference would be $0.03\pm0.15$. But it rained for both on the same days: paired, it is $0.03\pm0.08$. It is like weighing two people on one shaky scale: the shaking is common, and cancels.
 #
 # **Your turn 03.4 · a report** *(build, 10 minutes)*. You are given the log-probabilities, in nats, that a model and its rival assign to the same $N$ pictures of `n_dims` pixels each. Return four numbers: the model's mean bits per dimension and its standard error; the mean difference (rival minus model, so that positive means *the model is better*) and its paired standard error. Every table below is made by **your** report.
 
@@ -446,7 +472,7 @@ course.exercise("03.report", my_report)
 course.solution("03.report")
 
 # %% [markdown]
-# Is the paired bar honest? Make 2,000 diaries of 100 days, with $\hat p$ as the truth, and let your function compare the two forecasters on each. Your gains scatter from diary to diary, and your bar should say by how much, without having seen the other diaries. What would the unpaired bar say?
+# Is the paired bar honest? Make 2,000 new diaries of 100 days, with $\hat p$ as the truth, and let your function compare the two forecasters on each. Your gains scatter from diary to diary, and your bar should say by how much, without having seen the other diaries. What would the unpaired bar say?
 
 # %% jupyter={"source_hidden": true}
 report = course.yours("03.report")
@@ -498,7 +524,7 @@ print(f"the ten days, in nats: gain of the fractions {tiny[2]:.3f} +- {tiny[3]:.
 
 
 # %% [markdown]
-# The gains scatter as far as the paired bar says; the unpaired one promises twice as much. And an error of 0.08 on ten days dwarfs the 0.03 that is to be seen: to tell these two forecasters apart you need more than 300 days. A hundred times the data shrink a bar by ten, not by a hundred. What no bar can see is whether the test data are the right ones (section 8).
+# The gains scatter as far as the paired bar says; the unpaired one promises twice as much. And on ten days the error of 0.08 nats is larger than the gain of 0.03: for a gain of two paired bars you need more than 300 days. What no bar can see is whether the test data are the right ones (section 8).
 #
 # ## 5. Does it learn digits, or *these* digits?
 #
@@ -522,6 +548,7 @@ class Prototypes(nn.Module):
         return (self.weights.log_softmax(0) + log_p).logsumexp(1)  # (n,)
 
 
+# %% jupyter={"source_hidden": true}
 def trainer(model):
     """A function that takes ten steps of maximum likelihood."""
     optimizer = torch.optim.Adam(model.parameters(), lr=0.06)
@@ -565,8 +592,9 @@ histogram = {part: smooth.log()[pixels, x].sum(1) for part, x in digits.items()}
 by_table = core.bits_per_dim(-histogram["val"], 64).mean().item()
 show(
     lesson_03.over_fitting(10 * torch.arange(1, 26), curves, by_table),
-    "Bits per dimension over 250 steps, three trainings. The training loss falls to "
-    "the end; the validation loss turns around near step 70 to 120 and climbs.",
+    "Bits per dimension over 250 steps, three trainings. Left, the training loss "
+    "falls to the end. Right, enlarged, the validation loss turns around near step 70 "
+    "to 120, at the stars, and climbs.",
 )
 
 # %% jupyter={"source_hidden": true}
@@ -608,6 +636,16 @@ def broken_stop(model, ten_steps, x_val, rounds):
     return model, lowest
 
 
+# %% jupyter={"source_hidden": true}
+torch.manual_seed(0)
+model = Prototypes()
+model, said = broken_stop(model, trainer(model), digits["val"], 25)
+said, again = said / 64 / math.log(2), bits_of(model, "val")
+print(f"reported ~{said:.2f} bits; scored again, the model has ~{again:.3f}")
+print(f"last step ~{curves[0, -1, 1]:.3f}, best step ~{curves[0, :, 1].min():.3f}")
+
+
+# %%
 def my_stop(model, ten_steps, x_val, rounds):
     """The same without its two bugs."""
     ...
@@ -657,10 +695,10 @@ with course.more_checks():
 #
 # ## 6. How far has a model moved?
 #
-# Language models are often tuned further, with feedback on their answers. A leash keeps the tuned model $q$ near the model $p$ that it was: the loss contains the reverse KL, model first. Nobody can sum over all answers. What you have is a batch of answers $z$ drawn from $q$, and both log-probabilities of each. With $r=p/q$ at a sample (as in (3), the second argument over the first), three estimates are in use (Schulman 2020), each a mean over the batch:
-# $$k_1:\ -\log r,\qquad k_2:\ \tfrac12(\log r)^2,\qquad k_3:\ \text{the terms of (3)} .\tag{10}$$
+# Language models are tuned further by reinforcement learning, often from human feedback (**RLHF**). A **KL penalty** in the loss, the reverse KL, is the leash that keeps the tuned model $q$ near the model $p$ that it was. Nobody can sum over all answers. What you have is a batch of answers $z$ drawn from $q$, and both log-probabilities of each. Three estimates are in use (Schulman 2020), each a mean over the batch. Here $r=p/q$ at a sample, because now $q$ averages:
+# $$k_1:\ -\log r,\qquad k_2:\ \tfrac12(\log r)^2,\qquad k_3:\ r-1-\log r .\tag{10}$$
 #
-# **Step 11. All three are right, or nearly.** $k_1$ is the definition. $k_3$ adds $r-1$, whose mean under $q$ is zero, so it has the same mean; but no term is negative. $k_2$ is the start of the series of $k_3$ around $r=1$: not exact, close if $q$ and $p$ are close. Take the diary's forecast as $q$ and $\hat p$ as $p$. The exact divergence is 0.0253. A single day scatters by 0.222 for $k_1$, and by 0.016 for $k_3$. For the same error, $k_1$ needs 190 times as many days.
+# **Step 11. All three are right, or nearly.** $k_1$ is the definition. $k_3$ has the form of the terms in (3): it adds $r-1$, whose mean under $q$ is zero, so it has the same mean; but no term is negative. $k_2$ is the start of the series of $k_3$ around $r=1$: not exact, close if $q$ and $p$ are close. Take the diary's forecast as $q$ and $\hat p$ as $p$. The exact divergence is 0.0253. A single day scatters by 0.222 for $k_1$, and by 0.016 for $k_3$. For the same error, $k_1$ needs 190 times as many days.
 #
 # **Your turn 03.6 · three estimates** *(build, 10 minutes)*. Write them as functions of samples. You are given samples of *both* models, and two functions that return log-probabilities. Which samples does the reverse KL, with $q$ first, ask for? Return the three means, in the order of (10).
 
@@ -700,11 +738,15 @@ torch.manual_seed(3)
 near_by, far_away = drifted(0.95), drifted(0.6)
 
 # %% jupyter={"source_hidden": true}
+tuned = (smooth.log() / 0.6).softmax(1)
+z = torch.multinomial(tuned, 32_000, True).T  # (32000, 64)
+log_r = (smooth.log() - tuned.log())[pixels, z]  # of each pixel
+in_pieces = (log_r.exp() - 1 - log_r).sum(1).reshape(1000, 32).mean(1)
 show(
-    lesson_03.estimators(near_by, far_away),
+    lesson_03.estimators(near_by, far_away, in_pieces),
     "Left, a model that moved little: k1 scatters widely around the truth, some "
     "batches below zero; k2 and k3 are close. Right, far away: k1 is right, k2 far "
-    "too high, and nearly every batch of k3 too low.",
+    "too high, nearly every batch of k3 too low; k3 of each pixel, summed, is right.",
 )
 for name, (exact, k) in (("near", near_by), ("far", far_away)):
     shown = "  ".join(
@@ -712,6 +754,8 @@ for name, (exact, k) in (("near", near_by), ("far", far_away)):
         for i, (m, s) in enumerate(zip(k.mean(0), k.std(0), strict=True))
     )
     print(f"{name:5} exact {exact:.3f}:  {shown}")
+pieces = f"~{in_pieces.mean():.2f} +- {in_pieces.std():.2f}"
+print(f"far, k3 of each pixel, summed: {pieces}")
 
 # %% jupyter={"source_hidden": true}
 log_r = (p_hat / q).log().double()
@@ -747,7 +791,10 @@ with course.more_checks():
         30,
         unlike={"k2 against k3": k[:, 1].std() / k[:, 2].std()},
     )
-    exact, k = far_away
+
+# %% jupyter={"source_hidden": true}
+exact, k = far_away
+with course.more_checks():
     too_low = (k < exact).float().mean(0)
     check_range(
         "far: fraction of batches in which k3 is too low",
@@ -756,14 +803,20 @@ with course.more_checks():
         0.97,
         unlike={"k1": too_low[0]},
     )
+    check_close_mc(
+        "far: k3 of each pixel, summed, has the right mean",
+        in_pieces,
+        exact,
+        unlike={"one less, as most batches of k3": exact - 1},
+    )
 print(f"far away, k3 is too low in ~{100 * too_low[2]:.0f} of 100 batches")
 
 # %% [markdown]
-# Near home $k_3$ has the right mean and a small scatter, and GRPO uses it (Shao et al. 2024). Far away it misleads. Its expectation is still right, because that of $r$ is still 1. But nearly all of this 1 now comes from pictures that $q$ hardly ever draws. In about nine batches of ten all $r$ are tiny, and $k_3$ shows about $k_1-1$, too low by nearly one nat. A rare batch is far too high. Even the mean of our 1,000 batches has not reached the truth. *One batch cannot tell you its own error.* The scatter of many can, if they have met the rare pictures at all.
+# Near home $k_3$ has the right mean and a small scatter. Far away, $k_2$ is far too high, and $k_3$ misleads. Its expectation is still right, because that of $r$ is still 1. But nearly all of this 1 now comes from pictures that $q$ hardly ever draws. In about nine batches of ten all $r$ are tiny, and $k_3$ shows about $k_1-1$. *One batch cannot tell you its own error.* The cure is small pieces: $k_3$ of each *pixel*, summed, has the right mean and a modest scatter, though here $k_1$ has less. GRPO (group relative policy optimisation) takes $k_3$ of each *token* (Shao et al. 2024).
 #
-# **Step 12. A good estimate is not yet a good loss.** Now hold the samples of $q$ fixed, differentiate each estimate in the logits of $q$, and average. The probabilities of $q$ sum to 1, so the mean of $\nabla\log q$ under $q$ is zero, and
-# $$\begin{aligned}\mathbb E_q[\nabla k_1]&=\mathbb E_q[\nabla\log q]=0,\\ \mathbb E_q[\nabla k_2]&=\mathbb E_q\big[-\log r\,\nabla\log q\big]=\nabla\mathrm{KL}(q\,\|\,p),\\ \mathbb E_q[\nabla k_3]&=\mathbb E_q\big[(1-r)\nabla\log q\big]=q-p.\end{aligned}\tag{11}$$
-# The first loss does not pull at all: it is the mistake of the detached samples in exercise 03.3. The second pulls as the reverse KL does. And the third is *your* gradient of section 2, prediction minus target: the pull of the **forward** KL. Three losses with nearly the same value, three different forces (Tang and Munos 2025).
+# **Step 12. A good estimate is not yet a good loss.** Now hold the samples of $q$ fixed, differentiate each estimate in the logits of $q$, and average. The probabilities of $q$ sum to 1, so the mean of $\nabla\log q$ under $q$ is zero. The second line uses the product rule. In the third, the slope of $\log q_x$ is the one-hot vector $e_x$ minus $q$:
+# $$\begin{aligned}\mathbb E_q[\nabla k_1]&=\mathbb E_q[\nabla\log q]=0,\\ \mathbb E_q[\nabla k_2]&=\mathbb E_q\big[-\log r\,\nabla\log q\big]=\sum_x\nabla q_x\,\log\tfrac{q_x}{p_x}+0=\nabla\mathrm{KL}(q\,\|\,p),\\ \mathbb E_q[\nabla k_3]&=\mathbb E_q\big[(1-r)\nabla\log q\big]=0-\sum_xp_x\,(e_x-q)=q-p.\end{aligned}\tag{11}$$
+# The first loss does not pull at all, just as (6) would not if you cut $z$ off from $m$ and $s$. The second, the worst number far away, pulls exactly as the reverse KL does. (So does $k_1$ as a *reward*, which multiplies $\nabla\log q$.) And the third is *your* gradient of section 2, prediction minus target: the pull of the **forward** KL. Three losses with nearly the same value, three different forces (Tang and Munos 2025).
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -783,12 +836,12 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# A leash whose force is the reverse KL lets a tuned model *seek*: it gives up variety at the price (7), and half of all kinds of answers cost only $\log2=0.69$ nats.
+# Does the penalty make a tuned model seek one mode? Not by itself: section 3 needed a model that is too simple. If $q$ may be anything, then for a reward $R$ and a penalty of weight $\beta$ the best is $p\,e^{R/\beta}$, normalised: answers of equal reward keep their proportions. But variety is cheap: by (7), to drop half of all answers costs 0.69 nats.
 #
 # ## 7. What does it say at scale?
 #
-# Pretraining a language model is maximum likelihood on text. Large runs follow a law with a floor: the loss is a constant $E$, plus a term that falls as a power of the number of parameters, plus one that falls as a power of the number of tokens (Hoffmann et al. 2022, quoted; equation (3) of the notebook *Predict the large run*).
-# Read it with step 9. The falling terms are a KL, as far as more parameters and more data can mend it. What remains, $E$, bounds the entropy of text $H(p)$ from above, and would equal it if the family could express everything. As a number it is only as good as the fit. Hoffmann et al. find $E=1.69$ nats a token; a refit of the same points finds about 1.8 (Besiroglu et al. 2024). As long as every token is seen once, the training loss *is* a held-out loss, and our over-fitting is no subject; when data run out, it returns.
+# Pretraining a language model is maximum likelihood on text. Large runs follow a **scaling law** with a floor. With $P$ parameters and $D$ tokens the loss is about $E+A/P^a+B/D^b$ (Hoffmann et al. 2022, quoted; equation (3) of the notebook *Predict the large run*).
+# Read it with step 9. The falling terms are a KL, as far as more parameters and more data can mend it. What remains, $E$, bounds the entropy of text $H(p)$ from above, and would equal it if the family could express everything. As a number it is only as good as the fit. Hoffmann et al. find $E=1.69$ nats a token; a refit of the same points finds about 1.8 (Besiroglu et al. 2024). As long as every token is seen once, the training loss *is* a held-out loss, and over-fitting is not an issue; when data run out, it returns.
 #
 # ## 8. It fails
 #
@@ -803,7 +856,8 @@ for tiny in (0, 1e-12, 1e-30, 1e-100):
     print(f"log(p + {tiny:g}): {bits:.3f} bits per dimension")
 
 # %% jupyter={"source_hidden": true}
-course.predicted("03.predict-zero", "infinite")
+loss = -seen.log().sum(1).mean()
+course.predicted("03.predict-zero", "infinite" if loss.isinf() else "a little larger")
 impossible = int((seen == 0).any(1).sum())
 levels = [set(column.tolist()) for column in digits["train"].T]
 by_sets = sum(
@@ -819,9 +873,9 @@ check(
 
 
 # %% [markdown]
-# The true loss is **infinite**: three of the 200 digits show a grey level that was never seen in its place. With a constant you get a healthy-looking number, no worse than that of an honest model, but *which* number depends on the constant. In the diary, a forecaster who rules out rain and says 0.6 and 0.4 would pay 6.1 nats a day with $10^{-12}$, and 14.4 with $10^{-30}$. The repair is to say what you believe about unseen levels: add a pseudo-count to each *before* dividing, as the smoothed table did, choose it on validation data, and report it. The smoothed histogram has 2.44 bits.
+# The true loss is **infinite**: three of the 200 digits show a grey level that was never seen in its place. With a constant you get a healthy-looking number, hardly worse than that of an honest model, but *which* number depends on the constant. Your colleague reported nothing but a constant: 0.62 is minus the base-2 logarithm of $10^{-12}$, divided by 64. The repair is to say what you believe about unseen levels: add a pseudo-count to each *before* dividing, as the smoothed table did, choose it on validation data, and report it. The smoothed histogram has 2.44 bits.
 #
-# **Copies.** Everything above rests on one promise: what you score was not in what you fitted. Break it with a model that only remembers. It picks one of $N$ stored digits and copies each pixel with probability $c$; otherwise it draws the pixel from the smoothed histogram. This is the mixture (9) again, with one prototype for each digit.
+# **Copies.** Everything above rests on one promise: what you score was not in what you fitted. Breaking it is called **contamination**. Take a model that only remembers. It picks one of $N$ stored digits and copies each pixel with probability $c$; otherwise it draws the pixel from the smoothed histogram. This is the mixture (9) again, with one prototype for each digit.
 
 # %%
 def memory(x, stored, c, leave_out=False):
@@ -868,24 +922,25 @@ check(
 )
 
 # %% [markdown]
-# On its own training digits the memory needs 0.16 bits per dimension, that is $\log_2N=10.4$ bits a digit: just enough to *name* one of the stored pictures. No model in this lesson is better on training data, and none has learned less. Validation sees it: the best chance of copying is moderate. So does **leave-one-out**, which scores each training digit with its own entry removed, and needs no extra data. But store every digit *twice*, and leave-one-out is fooled: it finds the twin.
+# On its own training digits the memory needs 0.16 bits per dimension, that is $\log_2N=10.4$ bits a digit: just enough to *name* one of the stored pictures. No model in this lesson is better on training data, and none has learned less. Validation sees it: the best chance of copying is moderate, the star. So does **leave-one-out**, which scores each training digit with its own entry removed, and needs no extra data. (The smoothed histogram still counts that digit, which is worth 0.01 bits.) But store every digit *twice*, and leave-one-out is fooled: it finds the twin.
 #
-# Now let some of the 200 validation digits leak into the memory. Is the damage a matter of luck, of *which* digits leak? Twenty draws, of 20 digits each, and as a control 20 training digits stored a second time.
+# Now let some of the 200 validation digits leak into the memory. Is the damage a matter of luck, of *which* digits leak? Twenty draws, of 20 digits each, and as a control 20 test digits, which are new to both.
 
 # %% jupyter={"source_hidden": true}
 best = int(np.argmin(scan["validation"]))
 honest = memory(val, train, chances[best])
 generator = core.make_generator(33)
-gains = {"20 validation digits leaked": [], "20 training digits twice": []}
+gains = {"20 validation digits leaked": [], "20 test digits added": []}
 for _ in range(20):
     leaked = val[torch.randperm(200, generator=generator)[:20]]
-    twice = train[torch.randperm(len(train), generator=generator)[:20]]
-    for name, more in zip(gains, (leaked, twice), strict=True):
+    new = digits["test"][torch.randperm(200, generator=generator)[:20]]
+    for name, more in zip(gains, (leaked, new), strict=True):
         log_p = memory(val, torch.cat([train, more]), chances[best])
-        gains[name].append(bits(honest) - bits(log_p))
+        gains[name].append(reports([log_p], [honest], 64)[0, 2:])  # gain, paired bar
 for name, found in gains.items():
-    low, middle, high = (round(f(found), 3) + 0.0 for f in (min, np.mean, max))
-    print(f"{name:28} gain ~{middle:.3f}, from ~{low:.3f} to ~{high:.3f}")
+    gain, bar = torch.stack(found).T
+    print(f"{name:28} gain ~{gain.min():.4f} to ~{gain.max():.4f} bits,", end=" ")
+    print(f"paired bar ~{bar.mean():.4f}")
 
 # %%
 dirty = torch.cat([train, leaked])  # the last of the twenty draws
@@ -897,11 +952,11 @@ print(f"{bits(honest):.4f} bits honest, {bits(cleaned):.4f} cleaned")
 # %% jupyter={"source_hidden": true}
 with course.more_checks():
     check_range(
-        "smallest gain of twenty leaks",
-        min(gains["20 validation digits leaked"]),
-        0.08,
-        0.16,
-        unlike={"control": max(gains["20 training digits twice"])},
+        "smallest gain of twenty leaks, in its paired bars",
+        min(g / bar for g, bar in gains["20 validation digits leaked"]),
+        3.5,
+        6,
+        unlike={"control": max(g / bar for g, bar in gains["20 test digits added"])},
     )
     check(
         "copies removed: the honest loss again",
@@ -911,17 +966,17 @@ with course.more_checks():
     )
 
 # %% [markdown]
-# Every one of the twenty leaks makes the model look better, by many times the error bar of a comparison on these digits; the control does nothing. The repair is to search for copies *before* splitting. Exact ones are easy, as here. For text, where a copy may differ in a comma, it is an industry.
+# Every one of the twenty leaks makes the model look better, by four to five of its own paired bars; new digits do next to nothing. The repair is to search for copies *before* splitting. Exact ones are easy, as here. For text, where a copy may differ in a comma, they are hard to find.
 #
 # ## Summary
 #
 # 1. Surprise is minus the log of the probability that was given. Its mean over data is the cross-entropy: entropy of the data plus KL.
 # 2. The entropy does not depend on the model, so the least KL from the data is the greatest likelihood, and samples are enough.
 # 3. In logits, the gradient is prediction minus observation. Free tables end at count and divide.
-# 4. Forward KL, data first: covers, matches moments, never forgives a forgotten outcome. Reverse KL, model first: the best answer is one hill, and descent may stop in a worse valley. Prediction 1: forgetting 40 % costs it only 0.51 nats, minus the log of the fraction kept.
+# 4. Forward KL, data first: mode-covering, never forgives a forgotten outcome; a Gaussian matches moments. Reverse KL, model first: mode-seeking; the best answer is one hill, and descent without noise may stop in a worse valley. Prediction 1: forgetting 40 % costs it only 0.51 nats, minus the log of the fraction kept.
 # 5. A loss contains the entropy of its data, and for densities the unit. Compare models on the same data, by their paired difference and its error bar.
 # 6. Training loss says nothing about over-fitting. Stop early, and keep a *copy*.
-# 7. The KL of a tuned model to its origin is estimated from samples of the tuned model. Three estimates agree near home; far away, $k_3$ is nearly always too low.
+# 7. The KL of a tuned model to its origin is estimated from samples of the tuned model. Three estimates agree near home; far away, $k_3$ of whole answers is nearly always too low.
 # 8. Prediction 2: one impossible outcome makes the loss infinite, and a constant in the logarithm only hides it.
 # 9. Prediction 3: a memory pays $\log_2N$ bits a digit to name it, 0.16 bits per dimension. Copies fool validation and leave-one-out alike; remove them before splitting.
 #
@@ -1007,7 +1062,7 @@ with course.more_checks():
 #
 # Would the squared difference of two densities have been worse as a loss? It splits, too:
 # $$\int(p-q)^2dx=\underbrace{\int p^2dx}_{\text{constant}}-2\,\mathbb E_p[q(x)]+\int q^2dx .\tag{14}$$
-# So it can be minimised from samples. A score that is best on average for the true distribution is called **proper**, and all proper scores can be used so. Three things speak for the logarithm. It is **local**: it needs $q$ at the observed outcome only, while $\int q^2$ runs over all pictures. Among scores that look at nothing but that one probability it is the only proper one, up to constants, if there are three outcomes or more (Bernardo 1979). It is **additive**: for independent parts the KLs add up. And it has **no unit**. It is also efficient, but not alone: minimum Hellinger estimates are, too. Nor is it alone once a score may look at the *slope* of $q$ at the observed point: Hyvärinen's score is proper, needs no normaliser, and carries lesson 11. What the squared difference has instead is robustness: an outlier where $q\approx0$ hardly moves it (Basu et al. 1998).
+# So it can be minimised from samples. A score that is best on average for the true distribution is called **proper**, and all proper scores can be used this way. Three things speak for the logarithm. It is **local**: it needs $q$ at the observed outcome only, while $\int q^2$ runs over all pictures. Among scores that look at nothing but that one probability it is the only proper one, up to constants, if there are three outcomes or more (Bernardo 1979). It is **additive**: for independent parts the KLs add up. And it has **no unit**. It is also efficient, but not alone: minimum Hellinger estimates are, too. Nor is it alone once a score may look at the *slope* of $q$ at the observed point: Hyvärinen's score is proper, needs no normaliser, and carries lesson 11. What the squared difference has instead is robustness: an outlier where $q\approx0$ hardly moves it (Basu et al. 1998).
 
 # %% jupyter={"source_hidden": true}
 a = torch.arange(101)
@@ -1034,7 +1089,7 @@ check(
 # %% [markdown]
 # ## What production systems add
 #
-# Tokens that are mostly seen once, and laws for what happens when they must be repeated (Muennighoff et al. 2023, arXiv:2305.16264). The model as a compressor, the reading of (1) taken literally (Delétang et al. 2023, arXiv:2309.10668). A small model learns from a large one by reverse KL on its own samples, **on-policy distillation** (Gu et al. 2023, arXiv:2306.08543; Agarwal et al. 2023, arXiv:2306.13649), and pays with variety: where the teacher is unsure, newer work mixes the forward KL back in (Jin et al. 2026, arXiv:2603.07079). $k_3$ as the leash of GRPO (Shao et al. 2024, arXiv:2402.03300), and what goes wrong when an estimate is differentiated (Tang and Munos 2025, arXiv:2506.09477). Removing near-duplicates, and test questions, from training data, for the reason of section 8.
+# Tokens that are mostly seen once, and laws for what happens when they must be repeated (Muennighoff et al. 2023, arXiv:2305.16264). The model as a compressor, the reading of (1) taken literally (Delétang et al. 2023, arXiv:2309.10668). A small model learns from a large one by reverse KL on its own samples, **on-policy distillation** (Gu et al. 2023, arXiv:2306.08543; Agarwal et al. 2023, arXiv:2306.13649), and pays with variety: where the teacher is unsure, newer work mixes the forward KL back in (Jin et al. 2026, arXiv:2603.07079). $k_3$ as the penalty of GRPO (Shao et al. 2024, arXiv:2402.03300), and what goes wrong when an estimate is differentiated, or token by token with the earlier tokens held fixed (Tang and Munos 2025, arXiv:2506.09477). Removing near-duplicates, and test questions, from training data, for the reason of section 8.
 #
 # ## Sources
 #

@@ -203,6 +203,19 @@ def only_the_model(model, ten_steps, x_val, rounds):
     return bank.early_stopping(model, ten_steps, x_val, rounds)[0]
 
 
+def in_bits_per_dimension(model, ten_steps, x_val, rounds):
+    model, nll = bank.early_stopping(model, ten_steps, x_val, rounds)
+    return model, nll / 64 / math.log(2)
+
+
+def density_cut_off(m, s, eps, log_p):
+    return (Normal(m.detach(), s.detach()).log_prob(m + s * eps) - log_p(m + s * eps)).mean()
+
+
+def by_the_entropy(m, s, eps, log_p):
+    return -Normal(m, s).entropy() - log_p(m + s * eps).mean()
+
+
 FIRST_TO_MIND = [
     (
         "03.gradient",
@@ -212,6 +225,9 @@ FIRST_TO_MIND = [
     ("03.report", variance_for_spread, "square root"),
     ("03.early-stopping", never_loaded, "last weights"),
     ("03.early-stopping", only_the_model, "two things"),
+    ("03.early-stopping", in_bits_per_dimension, "in nats per picture"),
+    ("03.reverse-loss", density_cut_off, "the samples move"),
+    ("03.reverse-loss", by_the_entropy, "a fair estimate"),
     ("03.estimates", bank.averaged_over_samples_of_p, "it is q that does the averaging"),
 ]
 
@@ -290,7 +306,7 @@ def test_a_bar_reaches_as_far_as_it_says():
 def test_the_star_stands_at_the_lowest_validation_loss():
     curves = torch.tensor([[[3.0, 3.0], [2.0, 2.1], [1.9, 2.5]]])  # (seed, round, part)
     figure = lesson_03.over_fitting(torch.tensor([10, 20, 30]), curves, 2.6)
-    stars = [line for line in figure.axes[0].lines if line.get_marker() == "*"]
+    stars = [line for line in figure.axes[1].lines if line.get_marker() == "*"]
     assert [float(star.get_xdata()[0]) for star in stars] == [20.0]
 
 
@@ -298,7 +314,7 @@ def test_the_other_pictures_are_drawn_from_what_they_are_given():
     tables = lesson_03.tables({1: torch.rand(64, 17), 9: torch.rand(64, 17)}, torch.rand(64, 17), 3)
     assert tables.axes[0].get_title() == "after 1 step"
     k = torch.rand(50, 3) + 5
-    assert len(lesson_03.estimators((5.5, k), (5.5, k)).axes) == 2
+    assert len(lesson_03.estimators((5.5, k), (5.5, k), k[:, 0]).axes) == 2
     names = ("training", "validation", "left out", "twins")
     scan = {name: [2.0, 1.0] for name in names}
     drawn = lesson_03.memory(torch.tensor([1.0, 0.1]), scan, 0.16)
