@@ -193,6 +193,23 @@ def one_number_for_the_batch(x, layers):
     return ((-0.5 * x**2 - 0.5 * math.log(2 * math.pi)).sum(1) + log_det).mean()  # <-
 
 
+def _judge_stack(answer: Any) -> str:
+    """A stack may be empty, and what it says of its layers must be trainable."""
+    x = _points(6, 4, 2)
+    bare = answer(x, [])
+    if not torch.allclose(torch.as_tensor(bare).double(), log_prob(x, [])):
+        return "the normal alone, a stack without layers, has a density, too; yours differs."
+    size = torch.tensor([0.3, -0.1], dtype=torch.float64, requires_grad=True)
+    layer = _Layer(
+        lambda z: (size.exp() * z, size.sum().expand(len(z))),
+        lambda x: ((-size).exp() * x, -size.sum().expand(len(x))),
+    )
+    scored = answer(x, [layer])
+    if not (isinstance(scored, Tensor) and scored.requires_grad):
+        return "the numbers are right, but no gradient comes back to the layers: keep tensors."
+    return ""
+
+
 STACK = Exercise(
     id="04.stack",
     right=log_prob,
@@ -224,6 +241,7 @@ STACK = Exercise(
         one_number_for_the_batch,
         "return one number for each point; the training takes the mean over the batch later.",
     ),
+    judge=_judge_stack,
 )
 
 
@@ -487,6 +505,11 @@ def _judge_evaluations(answer: Any) -> str:
     answer(_points(9, 3, 5), net, "score")
     if net.calls > 1:
         return f"right, but scoring took {net.calls} evaluations: x is all there, one is enough."
+    z = _points(9, 3, 5)
+    before = z.clone()
+    answer(z, net, "sample")
+    if not torch.equal(z, before):
+        return "you wrote over z, which later cells need: fill an x of your own, zeros_like(a)."
     return ""
 
 

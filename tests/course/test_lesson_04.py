@@ -135,3 +135,32 @@ def test_the_pictures_of_the_lesson_can_be_drawn():
     assert math.isclose(float(density.max()), 0.159, abs_tol=0.02)
     assert right.texts
     plt.close("all")
+
+
+def test_a_stack_that_would_stop_the_notebook_is_told_so():
+    def needs_layers(x, layers):
+        dets = []
+        for layer in reversed(layers):
+            x, step = layer.inverse(x)
+            dets.append(step)
+        return Normal(0.0, 1.0).log_prob(x).sum(1) + torch.stack(dets).sum(0)
+
+    def cannot_train(x, layers):
+        return log_prob(x, layers).detach()
+
+    said = [assess(find_exercise("04.stack"), f) for f in (needs_layers, cannot_train)]
+    assert all(words.startswith("not yet") for words in said), said
+    assert "gradient" in said[1], said
+
+
+def test_a_block_that_writes_over_its_z_is_told_so():
+    def in_place(a, net, way):
+        if way == "score":
+            return block(a, net, way)
+        x = torch.zeros_like(a)
+        for i in range(a.shape[1]):
+            s, t = net(x)
+            x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+        return a.copy_(x), s.sum(1)
+
+    assert "wrote over z" in assess(find_exercise("04.block"), in_place)
