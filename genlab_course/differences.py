@@ -43,8 +43,17 @@ def numbers(value: Any) -> Array:
     if "complex" in str(getattr(value, "dtype", type(value).__name__)):
         raise TypeError("the numbers are complex: is a .real missing?")
     if isinstance(value, list | tuple):
-        return as_array(np.array([numbers(v) for v in value]))
+        parts = [numbers(v) for v in value]
+        shapes = list(dict.fromkeys(str(part.shape) for part in parts))
+        if len(shapes) > 1:
+            raise ValueError(f"its parts have unlike shapes, {' and '.join(shapes)}")
+        return as_array(np.array(parts))
     return as_array(value)
+
+
+def ragged(value: Any) -> bool:
+    """Whether these are several results whose shapes differ, so that no array holds them."""
+    return isinstance(value, tuple) and len({numbers(part).shape for part in value}) > 1
 
 
 def difference(
@@ -60,6 +69,8 @@ def difference(
         where = _on_input(number, len(expected))
         if said := _of_kind(g, e, where):
             return said
+    if any(map(ragged, expected)):
+        return _in_one_result(given, expected, within, show)
     b = [numbers(e) for e in expected]
     a = [numbers(g).reshape(e.shape) for g, e in zip(given, b, strict=True)]
     if said := _not_finite(a, b):
@@ -71,6 +82,19 @@ def difference(
     return next(filter(None, remarks), "") + said
 
 
+def _in_one_result(
+    given: Sequence[Any], expected: Sequence[Any], within: Tolerance, show: bool
+) -> str:
+    """What differs in the first of several results that differs on any input."""
+    of_each = list(zip(zip(*given, strict=True), zip(*expected, strict=True), strict=True))
+    for k, (mine, wanted) in enumerate(of_each, 1):
+        pairs = [(numbers(g), numbers(e)) for g, e in zip(mine, wanted, strict=True)]
+        if not all(within.agree(a.reshape(b.shape), b).all() for a, b in pairs):
+            said = difference(mine, wanted, within, show=show)
+            return f"Result {k} of {len(of_each)}: {said}"
+    return "this is not the expected answer"
+
+
 def _of_kind(given: Any, expected: Any, where: str) -> str:
     """Text for a number, another word, another shape."""
     if isinstance(expected, str) or isinstance(given, str):
@@ -80,6 +104,8 @@ def _of_kind(given: Any, expected: Any, where: str) -> str:
         return "" if same else f"{given!r} is not the expected answer{where}"
     if said := _of_several(given, expected, where):
         return said
+    if ragged(expected):
+        return ""
     a = numbers(given)
     b = numbers(expected)
     same = a.shape == b.shape or a.size == b.size == 1
@@ -88,8 +114,12 @@ def _of_kind(given: Any, expected: Any, where: str) -> str:
 
 def _of_several(given: Any, expected: Any, where: str) -> str:
     """Too few results, or one of another shape, where a function returns several."""
-    if not isinstance(expected, tuple) or not isinstance(given, tuple | list):
+    if not isinstance(expected, tuple):
         return ""
+    if not isinstance(given, tuple | list):
+        shapes = " and ".join(str(numbers(e).shape) for e in expected)
+        said = f"expected {len(expected)} results of shapes {shapes}, got one of shape"
+        return f"{said} {numbers(given).shape}{where}" if ragged(expected) else ""
     if len(given) != len(expected):
         return f"expected {len(expected)} results, got {len(given)}{where}"
     for k, (g, e) in enumerate(zip(given, expected, strict=True), 1):

@@ -29,7 +29,7 @@ import torch
 from IPython.display import Markdown, display
 
 from genlab_course.answers import answered, guess_of, record
-from genlab_course.differences import Tolerance, difference, numbers
+from genlab_course.differences import Tolerance, difference, numbers, ragged
 from genlab_course.places import folder
 from genlab_course.predictions import Prediction, is_prediction
 
@@ -450,7 +450,7 @@ def _compare(task: Exercise, answer: Any) -> str:
         if all(_same(g, w, task) for g, w in zip(given, wrong, strict=True)):
             return mistake.says
     try:
-        within = tolerance(task, numbers(right[0]))
+        within = tolerance(task, right[0] if task.cases else numbers(right[0]))
     except (TypeError, ValueError):  # words
         within = Tolerance(0.0, 0.0)
     said = difference(given, right, within, show=task.cases is not None)
@@ -465,6 +465,8 @@ def _same(given: Any, wanted: Any, task: Exercise) -> bool:
         return len(given) == len(wanted) and all(
             _same(g, w, task) for g, w in zip(given, wanted, strict=True)
         )
+    if ragged(wanted):
+        return False
     a = numbers(given)
     b = numbers(wanted)
     if a.size == b.size == 1:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from genlab_course.grading import Exercise, Mistake, Prediction, RefusedError, bank
 
 EXACT = Prediction("01.predict-exact", between=(0, 5), unit="of five")
-GAP = Prediction("01.predict-gap", choices=("0", "0.2", "0.8"), unit="nats")
+GAP = Prediction("01.predict-gap", choices=("0", "0.25", "0.8"), unit="nats")
 CLUSTERS = Prediction("01.predict-clusters", between=(0, 8), unit="of 8")
 
 # 01.grey
@@ -593,6 +593,8 @@ def _wrong_step(beta: float, bar: float, k: int, of_x: float, of_guess: float, r
         return _NO_NOISE
     if rest.std(0).max() < 1e-3:
         return _ONE_NOISE
+    if abs(torch.corrcoef(rest.T)[0, 1].item()) > 0.5:
+        return _ONE_FOR_ALL
     if abs(size / beta - 1) < 0.04:
         return _BETA_NOISE
     if abs(size / beta**0.5 - 1) > 0.04:
@@ -675,6 +677,16 @@ def took_the_beta_of_one_step(network, x, betas, rng):
     return x
 
 
+def one_noise_for_both_coordinates(network, x, betas, rng):
+    alphas_bar = (1 - betas).cumprod(0)
+    for k in reversed(range(len(betas))):
+        eps = network(x, torch.full((len(x),), k))
+        x = (x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps) / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * torch.randn(len(x), 1, generator=rng)  # <-
+    return x
+
+
 def added_the_guess(network, x, betas, rng):
     alphas_bar = (1 - betas).cumprod(0)
     for k in reversed(range(len(betas))):
@@ -703,6 +715,7 @@ DENOISE = Exercise(
         noise_in_the_last_step, _LAST_NOISE,
         no_fresh_noise, _NO_NOISE,
         noise_of_size_beta, _BETA_NOISE,
+        one_noise_for_both_coordinates, _ONE_FOR_ALL,
         lost_the_root, _NO_ROOT,
         lost_the_scale, _NO_SCALE,
         took_the_beta_of_one_step, _BETA_BAR,
@@ -766,6 +779,22 @@ def ranked_the_rest_first(a, b):
     return "first" if a[1] > b[1] else "second"
 
 
+def cautious_of_two_bounds_alone(a, b):
+    if a[0] == "bound" and b[0] == "bound":  # <-
+        return "cannot tell"
+    return "first" if a[1] > b[1] else "second"
+
+
+def believed_a_bound_beside_a_value(a, b):
+    if "none" in (a[0], b[0]) or (a[0] == "bound" and b[0] == "bound"):  # <-
+        return "cannot tell"
+    return "first" if a[1] > b[1] else "second"
+
+
+_BESIDE = (
+    "a bound beside an exact value says *at least*: below an exact value it proves nothing, "
+    "above it, it decides."
+)
 BETTER = Exercise(
     id="01.better",
     right=better,
@@ -795,6 +824,10 @@ BETTER = Exercise(
         took_bounds_from_above,
         "the wrong way round: a bound says *at least*. Below an exact value it proves nothing; "
         "above it, it does.",
+        believed_a_bound_beside_a_value,
+        _BESIDE,
+        cautious_of_two_bounds_alone,
+        f"{_BESIDE} And a model without a likelihood has no number at all.",
         let_only_the_first_be_a_bound,
         "a bound that exceeds the other's exact value decides on either side.",
     ),
@@ -807,7 +840,7 @@ BETTER = Exercise(
 
 # 01.stages: judged one by one, since mistakes come in combinations
 _STAGES = (101, 21, 64, 2, 111)
-_GUIDED = "(a): guidance asks the network twice in each step."
+_GUIDED = "(a): guidance costs two evaluations in each step."
 _NO_DECODER = "(a): at the end the code still has to be decoded."
 _WITH_ENCODER = "(a): the encoder serves training; a new picture does not need it."
 _VAR_TOKENS = "(b): VAR draws all tokens of a size in one evaluation; count the sizes."

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from torch import Tensor
 from torch.distributions import Normal
 
@@ -164,7 +165,7 @@ def _slope(ax: Axes, model: DDPM) -> None:
     arrows = slope / length * length.clamp(max=6) ** 0.5
     ax.quiver(points[:, 0], points[:, 1], arrows[:, 0], arrows[:, 1], length[:, 0].sqrt(),
               cmap="viridis_r", scale=42, width=0.007, pivot="mid")  # fmt: skip
-    _label(ax, "slope of log p", INK)
+    _label(ax, "slope of log p, noised", INK)
 
 
 def _caption(ax: Axes, lines: list[str]) -> None:
@@ -180,12 +181,13 @@ def clouds(drawn: Mapping[Any, Tensor], found: Mapping[Any, Any], ring: Any) -> 
     figure, axes = plt.subplots(len(momenta), len(seeds), figsize=(9.4, 3.6))
     for row, momentum in zip(axes, momenta, strict=True):
         for ax, seed in zip(row, seeds, strict=True):
-            ax.plot(*ring.means.T, "o", markersize=8, mfc="none", mec="#999999", linewidth=0.6)
+            for mean, std in zip(ring.means, ring.stds, strict=True):  # the region that is counted
+                ax.add_patch(Circle(tuple(mean), 3 * float(std), fill=False, ec="#999999", lw=0.7))
             ax.plot(*drawn[momentum, seed][:800].T, ".", markersize=1, alpha=0.4, color=RED)
             _square(ax)
             ax.set_xlabel(f"{found[momentum, seed][0]} of 8")
         row[0].set_ylabel(f"momentum {momentum:g}")
-    figure.suptitle("With momentum 0.9 the points sweep over a few blobs", fontsize=11)
+    figure.suptitle("With momentum 0.9 the points sweep over few of the blobs", fontsize=11)
     return figure
 
 

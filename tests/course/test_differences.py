@@ -152,6 +152,33 @@ def test_of_several_results_the_one_of_another_shape_is_named(answer, says):
     assert says in assess(task, answer)
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x: (x, x.sum(1)), "right"),
+        (lambda x: [x.tolist(), x.sum(1).numpy()], "right"),
+        (lambda x: (x, 2 * x.sum(1)), "not yet: Result 2 of 2: Every number is twice what it"),
+        (lambda x: (x, x.sum(1).log()), "Result 2 of 2: 2 of 2 positions differ on input 1 of 2"),
+        (lambda x: (x, x.sum(1) * math.nan), "Result 2 of 2: There is a nan"),
+        (lambda x: (-x, x.sum(1)), "not yet: Result 1 of 2: Every number has the opposite sign"),
+        (lambda x: (x, x.sum()), "result 2 of 2: expected shape (2,), got () on input 1 of 2"),
+        (lambda x: (x.sum(1), x), "result 1 of 2: expected shape (2, 3), got (2,) on input 1"),
+        (lambda x: x.sum(1), "expected 2 results of shapes (2, 3) and (2,), got one of shape (2,)"),
+        (lambda x: 1.0, "expected 2 results of shapes (2, 3) and (2,), got one of shape () on"),
+        (lambda x: (x,), "expected 2 results, got 1 on input 1"),
+        (lambda x: ([x, x.sum(1)], x.sum(1)), "its parts have unlike shapes, (2, 3) and (2,)"),
+        (lambda x: [[1.0, 2.0], [3.0]], "result 1 of 2: expected shape (2, 3), got (2,)"),
+        (lambda x: ([[1.0], [2.0, 3.0]], x), "its parts have unlike shapes, (1,) and (2,)"),
+    ],
+)
+def test_of_several_results_of_unlike_shapes_the_wrong_one_is_named(answer, says):
+    x = torch.arange(1.0, 7.0).reshape(2, 3)
+    task = Exercise("00.unlike", right=lambda x: (x, x.sum(1)), cases=((x,), (x + 0.5,)))
+    said = assess(task, answer)
+    assert says in said
+    assert "inhomogeneous" not in said
+
+
 def test_one_number_found_by_hand_is_shown_without_the_right_one():
     assert assess(Exercise("00.one", right=0.76), 3.0) == (
         "not yet: 3 is not the expected answer; try course.hint('00.one')"

@@ -492,11 +492,42 @@ def test_a_judged_exercise_names_the_type_that_it_expects():
     )
 
 
+def pushed_without_an_axis(f, z):
+    x, log_det = f(z)
+    return x, torch.distributions.Normal(0.0, 1.0).log_prob(z).sum() - log_det
+
+
+def noised_alike_in_both_coordinates(network, x, betas, rng):
+    kept = torch.cumprod(1 - betas, 0)
+    for k in range(len(betas) - 1, -1, -1):
+        guess = network(x, torch.full((len(x),), k))
+        x = (x - betas[k] / (1 - kept[k]).sqrt() * guess) / (1 - betas[k]).sqrt()
+        x = x + (k > 0) * betas[k].sqrt() * torch.randn(len(x), 1, generator=rng)
+    return x
+
+
+def cautious_of_two_bounds_alone(a, b):
+    if a[0] == b[0] == "bound":
+        return "cannot tell"
+    return "first" if a[1] > b[1] else "second"
+
+
+def cautious_of_two_bounds_or_none(a, b):
+    if a[0] == b[0] == "bound" or "none" in (a[0], b[0]):
+        return "cannot tell"
+    return "first" if a[1] > b[1] else "second"
+
+
 # Wrong answers that come first to mind.
 FIRST_TO_MIND = [
     ("01.grey", 0.45, "the opposite question"),
     ("01.stages", [101, 21, 64, 2, 86], "the picture's steps are guided"),
-    ("01.stages", [51, 681, 64, 1, 26], "guidance asks the network twice"),
+    ("01.stages", [51, 681, 64, 1, 26], "guidance costs two evaluations in each step"),
+    ("01.push", lambda f, z: pushed_by_scipy(f, z)[1], "2 results of shapes (5, 2) and (5,), got"),
+    ("01.push", pushed_without_an_axis, "Result 2 of 2: 5 of 5 positions differ on input 1 of 2"),
+    ("01.denoise", noised_alike_in_both_coordinates, "share one noise number"),
+    ("01.better", cautious_of_two_bounds_alone, "below an exact value it proves nothing"),
+    ("01.better", cautious_of_two_bounds_or_none, "below an exact value it proves nothing"),
     ("01.better", lambda a, b: "first" if a[1] > b[1] else "second", "the colleague's function"),
     ("02.loss", torch.nn.functional.cross_entropy, "the classes on axis 1"),
     ("02.loss", shifted_once_more, "shifted once more"),

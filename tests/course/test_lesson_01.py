@@ -1,5 +1,7 @@
 """Lesson 01: its five models, what its pictures show, and a budget of evaluations."""
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -114,7 +116,8 @@ def test_the_map_shows_samples_knowledge_and_the_measured_numbers(films):
         "GAN": (1, "none", float("nan"), 0.006), "diffusion": (100, "bound", -1.5, 0.002),
     }  # fmt: skip
     said = words(pictures.your_map(GaussianRing(), models, films, rows))
-    assert {"density, exact", "exp of the bound", "no density", "slope of log p"} <= set(said)
+    knows = {"density, exact", "exp of the bound", "no density", "slope of log p, noised"}
+    assert knows <= set(said)
     assert {"−1.20 (exact)", "≥ −2.00 (bound)", "none", "0.0060", "100"} <= set(said)
 
 
@@ -124,6 +127,14 @@ def test_clouds_are_sorted_by_momentum_and_say_how_many_blobs_they_reach():
     figure = pictures.clouds(drawn, found, GaussianRing())
     assert [ax.get_xlabel() for ax in figure.axes] == ["2 of 8"] * 2 + ["8 of 8"] * 2
     assert figure.axes[0].get_ylabel() == "momentum 0.9"
+
+
+def test_the_circles_of_the_clouds_are_the_regions_in_which_points_are_counted():
+    drawn = {(m, s): torch.zeros(5, 2) for m in (0.0, 0.9) for s in (5, 6)}
+    figure = pictures.clouds(drawn, dict.fromkeys(drawn, (8, 0.5)), GaussianRing())
+    for ax in figure.axes:
+        assert [patch.get_radius() for patch in ax.patches] == pytest.approx([0.45] * 8)
+        assert [math.hypot(*patch.get_center()) for patch in ax.patches] == pytest.approx([1.5] * 8)
 
 
 def test_the_bars_tell_the_bound_from_the_model():

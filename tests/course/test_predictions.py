@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from genlab_course.standings import asked
 STEPS = Prediction("12.predict-lost", choices=("35", "60", "90"), unit="steps")
 LOSS = Prediction("12.predict-loss", between=(0, 2))
 WIDE = Prediction("12.predict-wide", between=(0, 2), unit="nats")
+ROOT = Path(__file__).resolve().parents[2]
 BANK = {p.id: p for p in (STEPS, LOSS, WIDE)}
 
 
@@ -160,3 +162,14 @@ def test_no_id_of_a_bank_is_given_twice_and_only_predictions_have_their_mark():
     ids = [e.id for e in grading.all_exercises()]
     assert not [id for id in ids if ".predict-" in id]
     assert len(ids) == len(set(ids))
+
+
+def test_every_choice_that_a_cell_of_a_notebook_names_is_accepted():
+    cell = re.compile(r'course\.exercise\("([^"]+\.predict-[^"]+)", \.\.\.\)  # (.*)')
+    sources = sorted((ROOT / "notebooks").rglob("src/*.py"))
+    cells = [found for path in sources for found in cell.findall(path.read_text("utf-8"))]
+    named = {id: re.findall(r'"([^"]+)"', comment) for id, comment in cells}
+    assert named["01.predict-gap"]
+    for id, words in named.items():
+        for word in words:
+            assert grading.find_prediction(id).read(word).startswith(word)
