@@ -50,7 +50,7 @@ course.hero()
 #
 # You need conditional probability, the normal distribution and a little PyTorch. There is no earlier lesson.
 #
-# Two sittings of about 74 and 73 minutes, exercises included; the cells run in 45 seconds.
+# Two sittings of about 75 and 75 minutes, exercises included; the cells run in 45 seconds.
 #
 # ## Predict first
 #
@@ -638,7 +638,7 @@ course.predicted("01.predict-exact", sum(row[1] == "exact" for row in rows.value
 #
 # Two warnings about names. *Flow matching*, behind most large image models since 2024, belongs in the row *diffusion* (frontier). And the kind of likelihood belongs to the sampler: run as a differential equation, the same diffusion network has a density (lesson 14).
 #
-# **Did the wait pay?** Not on this ring: the autoregressive model comes as close with two evaluations. What the wait buys is easy training: a plain squared error, with no game that can lose blobs, no map that must be invertible, no guess of a hidden cause. That carries over to pictures.
+# **Did the wait pay?** Not on this ring: our autoregressive model came about as close with two evaluations. What the wait buys is easy training: a plain squared error, with no game that can lose blobs, no map that must be invertible, no guess of a hidden cause. That carries over to pictures.
 #
 # Read the numbers as an illustration: each model was tuned by hand for this ring and trained once, for seconds. The energy distance sees large gaps, but hardly notices bridges; section 9 counts them.
 #
