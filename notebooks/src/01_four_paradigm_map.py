@@ -48,7 +48,7 @@ course.hero()
 # - *tell* a likelihood from a bound before you compare two numbers;
 # - *place* a system of today on the map, stage by stage.
 #
-# You need conditional probability, the normal distribution and a little PyTorch. There is no earlier lesson.
+# You need conditional probability, the normal distribution and a little PyTorch.
 #
 # Two sittings of about 75 and 75 minutes, exercises included; the cells run in 45 seconds.
 #
@@ -337,7 +337,7 @@ with torch.no_grad(), course.more_checks():
 #
 # *The tiny case.* If we guess without looking at the number, $q=p(z)$, the bound is $-2.337$. Given that the number is 1, the true distribution of the cause is, by Bayes' rule, normal with variance 1 / (1 + 2.56 / 1.44) = 0.36 and mean 0.36 · 1.6 / 1.44 = 0.4. With this $q$ the bound is $-1.737$, and that is log 0.176: **with the right guess the bound is tight.** The gap is the KL divergence between guess and truth.
 #
-# In a **variational autoencoder (VAE)** one network, the *encoder*, gives the mean and log-variance of $q$ for each $x$. Another, the *decoder*, gives the mean of $x$ given $z$; its standard deviation is learned too. Both are trained by the bound. (The KL divergence of two normals is derived in lesson 05.)
+# In a **variational autoencoder (VAE)** one network, the *encoder*, gives the mean and log-variance of $q$ for each $x$. Another, the *decoder*, gives the mean of $x$ given $z$; its standard deviation is learned too. Both are trained by the bound. (Lesson 05 derives its KL term.)
 
 # %%
 def elbo(x, encoder, decoder, log_std, rng):
@@ -360,7 +360,7 @@ def vae_loss(x, rng):
 train(vae_loss, list(vae.parameters()), n_steps=1500, rate=1e-2)
 
 # %% [markdown]
-# Is the bound coded correctly? Take the tiny case in three dimensions, with the slopes 1.6, 0.5 and $-2$, and give it the exact $q$. Then the mean of `elbo` must be $\log p(x)$. Suppose somebody wrote `mean` for `sum` in the KL term. Would this show it? (In one dimension it could not.)
+# Is the bound coded correctly? Take the tiny case in three dimensions, with the slopes 1.6, 0.5 and $-2$, and give it the exact $q$. Then the mean of `elbo` must be $\log p(x)$. Suppose somebody wrote `mean` for `sum` in the KL term. Would this show it?
 
 # %% jupyter={"source_hidden": true}
 slopes, std = torch.tensor([1.6, 0.5, -2.0]), torch.tensor(1.2)
