@@ -397,6 +397,8 @@ FOUR = Exercise(
         "noise",
         "That is the jump that we measure, but these samples, too, ask only for agreement: they "
         "do not say on which end. Which time does?",
+        "none",
+        "One does. The other 60 ask only for agreement; at which time is the answer itself known?",
     ),
 )
 

@@ -306,8 +306,13 @@ def same_log_det_both_ways(a, net, way, stays):
 
 
 def log_dets_exchanged(a, net, way, stays):
-    b, log_det = coupling(a, net, way, stays)
-    return b, -log_det  # <-
+    s, t = net(a[:, stays])
+    b = a.clone()
+    if way == "sample":
+        b[:, ~stays] = s.exp() * a[:, ~stays] + t
+        return b, -s.sum(1)  # <-
+    b[:, ~stays] = (a[:, ~stays] - t) * (-s).exp()
+    return b, s.sum(1)
 
 
 def summed_the_scales_themselves(a, net, way, stays):
@@ -321,8 +326,13 @@ def summed_the_scales_themselves(a, net, way, stays):
 
 
 def averaged_the_log_scales(a, net, way, stays):
-    b, log_det = coupling(a, net, way, stays)
-    return b, log_det / (~stays).sum()  # <-
+    s, t = net(a[:, stays])
+    b = a.clone()
+    if way == "sample":
+        b[:, ~stays] = s.exp() * a[:, ~stays] + t
+        return b, s.mean(1)  # <-
+    b[:, ~stays] = (a[:, ~stays] - t) * (-s).exp()
+    return b, -s.mean(1)
 
 
 def read_the_half_that_moves(a, net, way, stays):
@@ -336,7 +346,13 @@ def read_the_half_that_moves(a, net, way, stays):
 
 
 def exchanged_the_halves(a, net, way, stays):
-    return coupling(a, net, way, ~stays)  # <-
+    s, t = net(a[:, ~stays])
+    b = a.clone()
+    if way == "sample":
+        b[:, stays] = s.exp() * a[:, stays] + t  # <-
+        return b, s.sum(1)
+    b[:, stays] = (a[:, stays] - t) * (-s).exp()
+    return b, -s.sum(1)
 
 
 def put_the_halves_side_by_side(a, net, way, stays):
@@ -359,7 +375,10 @@ def did_not_take_the_exponential(a, net, way, stays):
 
 
 def only_ever_samples(a, net, way, stays):
-    return coupling(a, net, "sample", stays)  # <-
+    s, t = net(a[:, stays])
+    b = a.clone()
+    b[:, ~stays] = s.exp() * a[:, ~stays] + t  # <-
+    return b, s.sum(1)
 
 
 def _judge_training(answer: Any) -> str:
@@ -462,29 +481,50 @@ def scored_by_the_forward_formula(a, net, way):
     if way == "score":
         s, t = net(a)
         return s.exp() * a + t, s.sum(1)  # <-
-    return block(a, net, way)
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, s.sum(1)
 
 
 def undid_the_scale_before_the_shift(a, net, way):
     if way == "score":
         s, t = net(a)
         return a * (-s).exp() - t, -s.sum(1)  # <-
-    return block(a, net, way)
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, s.sum(1)
 
 
 def log_det_of_the_other_way(a, net, way):
-    b, log_det = block(a, net, way)
-    return b, log_det if way == "sample" else -log_det  # <-
+    if way == "score":
+        s, t = net(a)
+        return (a - t) * (-s).exp(), s.sum(1)  # <-
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, s.sum(1)
 
 
 def both_log_dets_turned_round(a, net, way):
-    b, log_det = block(a, net, way)
-    return b, -log_det  # <-
+    if way == "score":
+        s, t = net(a)
+        return (a - t) * (-s).exp(), s.sum(1)  # <-
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, -s.sum(1)
 
 
 def filled_from_the_end(a, net, way):
     if way == "score":
-        return block(a, net, way)
+        s, t = net(a)
+        return (a - t) * (-s).exp(), -s.sum(1)
     x = torch.zeros_like(a)
     for i in reversed(range(a.shape[1])):  # <-
         s, t = net(x)
@@ -493,10 +533,14 @@ def filled_from_the_end(a, net, way):
 
 
 def log_det_of_the_last_coordinate(a, net, way):
-    b, log_det = block(a, net, way)
     if way == "score":
-        return b, log_det
-    return b, net(b)[0][:, -1]  # <-
+        s, t = net(a)
+        return (a - t) * (-s).exp(), -s.sum(1)
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, s[:, -1]  # <-
 
 
 def _judge_evaluations(answer: Any) -> str:
@@ -595,11 +639,19 @@ def one_coordinate_a_sweep(z, net, n):
 
 
 def one_sweep_too_few(z, net, n):
-    return sweeps(z, net, n - 1)  # <-
+    x = torch.zeros_like(z)
+    for _ in range(n - 1):  # <-
+        s, t = net(x)
+        x = s.exp() * z + t
+    return x
 
 
 def one_sweep_too_many(z, net, n):
-    return sweeps(z, net, n + 1)  # <-
+    x = torch.zeros_like(z)
+    for _ in range(n + 1):  # <-
+        s, t = net(x)
+        x = s.exp() * z + t
+    return x
 
 
 def solved_the_wrong_way(z, net, n):

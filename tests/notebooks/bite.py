@@ -232,7 +232,8 @@ def survivors(key, path):
                 for where, changed, mistake in [j for j in jobs if j[0] == number]:
                     names = dict(session.names)
                     new = cells[changed].replace(mistake["old"], mistake["new"])
-                    again = [new] if changed == where else [new, cells[where]]
+                    between = filter(_defines, cells[changed + 1 : where])
+                    again = [new] if changed == where else [new, *between, cells[where]]
                     try:
                         for source in again:
                             session.run(source, names)
@@ -245,6 +246,12 @@ def survivors(key, path):
     finally:
         os.chdir(folder)
     return bad
+
+
+def _defines(source):
+    """Whether a cell has functions, and assignments at most: they see a change made above them."""
+    kinds = {type(node) for node in ast.parse(source).body}
+    return ast.FunctionDef in kinds and kinds <= {ast.FunctionDef, ast.Assign}
 
 
 def _is_about(message, label):

@@ -828,10 +828,10 @@ draw.losses(
 # %% [markdown]
 # **Your turn 6 · four samples** *(predict, 3 minutes)*
 #
-# Keep $r=0$ everywhere, and leave 60 samples as they are, with $t\ge0.1$. Only the last four get other times: near the data ($t=0.01$ to $0.04$), in the middle ($0.51$ to $0.54$), or near the noise ($0.96$ to $0.99$). One choice makes the training stable in all six seeds: `"data"`, `"middle"` or `"noise"`? At $r=0$, (11) says that $f$ does not change along a path. Which functions do that from $t=0.1$ upwards?
+# Keep $r=0$ everywhere, and leave 60 samples as they are, with $t\ge0.1$. Only the last four get other times: near the data ($t=0.01$ to $0.04$), in the middle ($0.51$ to $0.54$), or near the noise ($0.96$ to $0.99$). Does one choice make the training stable in all six seeds: `"data"`, `"middle"`, `"noise"` or `"none"`? At $r=0$, (11) says that $f$ does not change along a path. Which functions do that from $t=0.1$ upwards?
 
 # %%
-course.exercise("few.four-samples", ...)  # one of the three words
+course.exercise("few.four-samples", ...)  # one of the four words
 
 
 # %%
