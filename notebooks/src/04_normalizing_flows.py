@@ -200,7 +200,7 @@ print(f"log p(2, 5) = {value:.3f} nats, density {math.exp(value):.4f}")
 
 
 # %% [markdown]
-# The density is that of (2). You have used such a flow without knowing. The Box-Muller recipe turns two uniform numbers into two normal ones, $x=\sqrt{-2\log u_1}\,(\cos2\pi u_2,\ \sin2\pi u_2)$. If (3) is right, the density of $x$ must come out as the normal one, exactly. What would happen with the other sign?
+# The density is that of (2). You have used such a flow without knowing. The Box-Muller recipe turns two uniform numbers into two normal ones, $x=\sqrt{-2\log u_1}\,(\cos2\pi u_2,\ \sin2\pi u_2)$. If (3) is right, the density of $x$ must come out as the normal one, exactly. With the other sign it would be one over the normal density; the check tells them apart.
 
 # %% jupyter={"source_hidden": true}
 def box_muller(u):
@@ -225,7 +225,7 @@ check(
 #
 # **Step 5. A triangle is enough.** If each output depends only on inputs up to its own place, $J$ is triangular, and its determinant is the product of the diagonal. Everything below is a way to arrange for triangles.
 #
-# **Step 6. Half stays.** Think of a dance in two rows. One row stands still and calls out the moves; the other row makes them. Who hears the calls again can undo the moves, because the callers have not moved. Split $z$ into $z_A$ and $z_B$, and let a network read $z_A$:
+# **Step 6. Half stays.** Think of a dance in two rows. One row stands still and calls out the moves; the other row makes them. The callers have not moved, so they can call again, and every move can be undone. In the next layer the rows exchange roles. Split $z$ into $z_A$ and $z_B$, and let a network read $z_A$:
 # $$x_A=z_A,\qquad x_B=e^{s(z_A)}\odot z_B+t(z_A),\qquad J=\begin{pmatrix}I&0\\\ast&\operatorname{diag}\,e^{s(z_A)}\end{pmatrix}.\tag{5}$$
 # This is an **affine coupling**, the layer of RealNVP (Dinh et al. 2016). The star may be anything: the determinant skips it. The exponential keeps each stretch positive, so the layer is invertible whatever the network says. The network itself, the **conditioner**, is never inverted, so it may be any network.
 #
@@ -278,7 +278,7 @@ def couplings(n_layers, seed, scales=True, width=64):
 
 
 # %% [markdown]
-# Is your pair of layer and bookkeeping right? The full Jacobian by automatic differentiation knows. What would differ if each layer reported the log-determinant of the way forward?
+# Is your pair of layer and bookkeeping right? The full Jacobian by automatic differentiation knows. If each layer reported the log-determinant of the way forward, every sign would be turned; the check has this as its control.
 
 # %% jupyter={"source_hidden": true}
 def stirred(layers, seed, spread=0.4):
@@ -398,7 +398,7 @@ show(
 
 
 # %% [markdown]
-# Your flow has learned its own graph paper: the cells are blue along the moons. How much do the scales matter? Shifts alone change no area, so their density is nowhere above that of the base, $1/2\pi$, and the loss is nowhere below $\log2\pi=1.84$ nats, however long you train. That floor is printed above, and your flows are below it in all three seeds.
+# Your flow has learned its own graph paper: the cells are blue along the moons. How much do the scales matter? Shifts alone change no area, so their density is nowhere above that of the base, $1/2\pi$, and the loss is nowhere below $\log2\pi=1.84$ nats, however long you train. In KL, minus the data's entropy of 1.33, it is the floor of 0.51 printed above, and your flows are below it in all three seeds.
 #
 # Suppose the roles had not been exchanged, so that the first coordinate stayed in all eight layers. Which fault would you see? <details><summary>Answer</summary>The first coordinate would be the base's: a normal bell. The second could still follow any curve over it. A mask that never changes is a frequent slip, and no check of determinants sees it.</details>
 #
@@ -446,7 +446,7 @@ course.exercise("04.sweeps", my_sweeps)
 course.solution("04.sweeps")
 
 # %% [markdown]
-# The guarantee rests on the triangle. The check gives your sweeps a network whose first coordinate peeks at the last one, a single weight above the diagonal. What will be left after $d$ sweeps?
+# The guarantee rests on the triangle. The check gives your sweeps a network whose first coordinate peeks at the last one, a single weight above the diagonal. Then nothing is guaranteed, and an error is left after $d$ sweeps.
 
 # %% jupyter={"source_hidden": true}
 block, sweeps = course.yours("04.block"), course.yours("04.sweeps")
@@ -481,7 +481,7 @@ with course.more_checks():
 # %% [markdown]
 # ## 5. How do you fit a density to whole numbers?
 #
-# A pixel of our digits has one of 17 grey levels. What is the *density* of a whole number? A density can put a needle on each level, as thin and as high as it likes. The loss falls for ever, and nothing is learned.
+# A pixel of our digits has one of 17 grey levels. What is the *density* of a whole number? A density can put a spike on each level, as thin and as high as it likes. The loss falls for ever, and nothing is learned.
 #
 # **Step 10. Ask for bins.** Shake each level over its own bin: $y=(x+u)/17$, with $u$ uniform on $[0,1)$ for each pixel. The probability of the picture $x$ is the mass of a small cube of volume $17^{-d}$. By Jensen's inequality (the logarithm is concave, lesson 03),
 # $$\log P(x)=\log\Big(17^{-d}\,\mathbb E_u\,p\big(\tfrac{x+u}{17}\big)\Big)\ \ge\ \mathbb E_u\log p\big(\tfrac{x+u}{17}\big)-d\log17 .\tag{8}$$
@@ -542,7 +542,7 @@ def digit_flow(make_network, seed, n_steps, rate=4e-3):
 digit_flows = [digit_flow(lambda: MaskedMLP(64, 2, width=128), s, 150) for s in SEEDS]
 
 # %% [markdown]
-# About a third of a bit below the histogram, in all three seeds: 20 bits for each picture, and all of it is dependence between pixels. *Compared with what?* Lesson 02's PixelCNN needs about 1.78 bits, an exact number, and this is a bound. A softmax over 17 levels has no bin to shake and need not be invertible.
+# About a third of a bit below the histogram, in all three seeds: 20 bits for each picture, and all of it is dependence between pixels. *Compared with what?* Lesson 02's shipped PixelCNN needs about 1.78 bits, an exact number, and this is a bound. A softmax over 17 levels has no bin to shake and need not be invertible. But most of the gap is our short training: 500 steps bring this flow to 2.01 (one seed), and the project's to 1.91.
 #
 # Draw forty digits with your block, one pixel at a time: 64 evaluations for each of the four blocks. And then with your sweeps.
 
@@ -582,7 +582,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# All forty digits are right after about seven sweeps of each block instead of 64. (After 150 steps of training they are coarse digits; the sweeps do not make them better or worse.) Sweeps are not less *work*: each remakes all pixels. They are fewer steps *one after another*, which is what you wait for on parallel hardware. The guarantee is 64; that far fewer suffice was measured, on this flow, and depends on how strongly distant pixels call.
+# All forty digits are right after about seven sweeps of each block instead of 64. (After 150 steps of training few of them are legible; the sweeps do not make them better or worse.) Sweeps are not less *work*: each remakes all pixels. They are fewer steps *one after another*, which is what you wait for on parallel hardware. The guarantee is 64; that far fewer suffice was measured, on this flow, and depends on how strongly distant pixels depend on each other.
 #
 # ## 6. It fails
 #
@@ -635,7 +635,7 @@ check(
 
 
 # %% [markdown]
-# More layers can be steeper, and the bridge gets thinner: about a sixth of the mass is left with two layers, about a twentieth with eight. But it stays, and a thinner bridge costs steepness. **Repair**: change the base. Four layers have to do, so that steepness cannot be the reason.
+# More layers can be steeper, and the bridge gets thinner: about a sixth of the mass is left with two layers, about a twentieth with eight. But it stays, and a thinner bridge costs steepness. **Repair**: change the base. We use four layers only, so more steepness cannot be the reason. The new base has two narrow parts, near the islands, so the flow has little left to do.
 
 # %%
 def two_part_score(x, layers):
@@ -672,7 +672,7 @@ def splines(seed, box):
 
 
 # %% [markdown]
-# **The spike.** Many flows bend the straight line of a coupling into a *spline* of eight pieces on $[-3,3]$; outside this box it is the identity. Such a flow fits the moons better than yours. But what does it say where no data are? Needles are too thin for a lattice of places $x$. In $z$ they are wide. So send a wide bell of $z$ through the map, and look where it becomes dense.
+# **The spike.** Many flows bend the straight line of a coupling into an increasing *spline* of eight rational-quadratic pieces on $[-3,3]$ (*neural spline flows*); outside this box it is the identity. Such a flow fits the moons better than yours. But what does it say where no data are? A grid of points $x$ would miss a narrow peak. But a peak arises where a wide region of $z$ is squeezed. So send a wide bell of $z$ through the map, and look where it becomes dense.
 
 # %%
 @torch.no_grad()
@@ -710,9 +710,9 @@ row = "  ".join(f"~{100 * close[s]:.2f} %" for s in SEEDS)
 print(f"samples within 0.25 of the densest place: {row}")
 
 # %% [markdown]
-# About one sample in a thousand. **High density is not high mass.** Mass is density times area, and the needle has hardly any area: it is a hair that leaves the box, and only $z$ in the tail of the bell, beyond 3, are sent there. So the samples look right, the integral is 1, and the loss hardly ever visited the place.
+# About one sample in a thousand. **High density is not high mass.** Mass is density times area, and the spike has hardly any area: it is a needle that leaves the box, and only $z$ in the tail of the bell, beyond 3, are sent there. So the samples look right, the integral is 1, and the loss hardly ever visited the place.
 #
-# *Where does it come from?* A coordinate outside the box passes through every layer unchanged. So each network reads a number that it met rarely or never, and extrapolates, and its splines become as steep as they can. If that is the cause, there is a control and a repair. The **control** keeps every weight, and only clips what the networks read to $\pm1.7$ (clipped at 3 the needle stays, at 2.5 most of it is gone: the trouble begins beyond about 2). The **repair** is a box that is wide enough, $[-5,5]$, for flows trained anew.
+# *Where does it come from?* A coordinate outside the box passes through every layer unchanged. So each network reads a number that it met rarely or never, and extrapolates, and its splines become as steep as they can. If that is the cause, there is a control and a repair. The **control** keeps every weight, and only clips what the networks read to $\pm1.7$ (clipped at 3 the spike stays, at 2.5 most of it is gone: the trouble begins beyond about 2). The **repair** is a box that is wide enough, $[-5,5]$, for flows trained anew.
 
 # %%
 clipped, wide = copy.deepcopy(trained), {s: splines(s, 5.0) for s in SEEDS}
@@ -747,7 +747,7 @@ show(
 )
 
 # %% [markdown]
-# With either, the needle is gone in all three seeds, and the fit hardly changes. So the cause was extrapolation in the tail, not the moons. In the picture (seed 4, fewer points, so 18 in place of 24) it is a hair that leaves the box; with the wide box the densest place is back on a moon. Draw the lesson for data of your own: a density can be high where the model knows nothing. Do not use it alone to decide whether a point is unusual. It misleads on real images, too: flows, VAEs and PixelCNNs trained on CIFAR-10 find pictures of house numbers *more* probable than CIFAR-10 (Nalisnick et al. 2019).
+# With either, the spike is gone in all three seeds, and the fit hardly changes. So the cause was extrapolation in the tail, not the moons. In the picture (seed 4, fewer points, so 18 in place of 24) it is the thin line that leaves the box; with the wide box the densest place is back on a moon. Draw the lesson for data of your own: a density can be high where the model knows nothing. Do not use it alone to decide whether a point is unusual. It misleads on real images, too: flows, VAEs and PixelCNNs trained on CIFAR-10 find pictures of house numbers *more* probable than CIFAR-10 (Nalisnick et al. 2019).
 #
 # **The wrong sign** is the third failure, and you have seen it caught twice: by Box-Muller and by the integral in section 3. Trained with it, the loss falls without end, since stretching is rewarded, and the integral explodes. So a falling loss says nothing about the sign; the integral does, and so does the full Jacobian. But an integral of 1 cannot see whether sampler and density belong to the same map. For that you need the round trip. Keep all three in the tests of every flow that you write.
 #
@@ -755,11 +755,11 @@ show(
 #
 # 1. Mass is conserved: where a map stretches, the density thins by the same factor. Prediction 1: squeezed tenfold, the density is 10.
 # 2. From data to base, the log-determinant is added. Those of a stack add up, each at the point that has reached its layer.
-# 3. A triangular Jacobian costs its diagonal. A coupling gets it by letting half stay; its network is never inverted. Shifts alone change no volume, and stay behind.
-# 4. An autoregressive flow scores in one evaluation and samples in $d$, or by sweeps, exact after $d$. Prediction 3: for your digits about seven sweeps gave the same pictures.
+# 3. A triangular Jacobian costs its diagonal. A coupling gets it by letting half stay; its network is never inverted. Shifts alone change no volume, and fit worse.
+# 4. An autoregressive flow scores in one evaluation and samples in $d$, or by sweeps, exact after $d$. Prediction 3: for your digits about seven sweeps of each of the four blocks gave the same pictures.
 # 5. Whole numbers need noise before a density and the volume of a bin after it; the result is a bound. Your blocks gained about a third of a bit a pixel over the histogram.
 # 6. A map of one bell that stretches by at most $L$ leaves at least about $0.8/L$ of the mass between two islands. Prediction 2: about 4 % with eight layers, after this short training. A base of two parts needs no bridge.
-# 7. High density is not high mass: the densest place of a good flow can lie where there are no data. A spline box wider than the tails of the bell removes that needle.
+# 7. High density is not high mass: the densest place of a good flow can lie where there are no data. A spline box wider than the tails of the bell removes that spike.
 # 8. A falling loss alone says nothing about the sign. Trust the integral, the full Jacobian and the round trip.
 #
 # | paradigm | objective | sampler | evaluations | likelihood | pays |
@@ -777,7 +777,7 @@ widgets.quiz(4)
 #
 # *(2 to 3 hours.)* Replace the masked network of your block by a small causal transformer over rows or pixels, as in *Going further*, and bring the digits down.
 #
-# - **Target**: at most 1.92 bits a pixel on the test digits, with 16 draws of the noise averaged *outside* the logarithm, for each of three seeds, in at most five minutes on two cores. Today's page: about 2.10. We reached 1.910, 1.915 and 1.904 with the conditioner of *Going further* made wider (64), weight decay 0.3 (AdamW), batches of 64, a rate of 0.002 and 1,200 steps: about a minute of one core for each seed.
+# - **Target**: at most 1.92 bits a pixel on the test digits, with 16 draws of the noise averaged *outside* the logarithm, for each of three seeds, in at most five minutes on two cores. The page above: about 2.10. We reached 1.910, 1.915 and 1.904 with the conditioner of *Going further* made wider (64), weight decay 0.3 (AdamW), batches of 64, a rate of 0.002 and 1,200 steps: about a minute of one core for each seed.
 # - **Also report** how many of 200 samples a classifier recognises, and how many sweeps a sample needs.
 # - **Ideas**: turn the order between blocks; whole rows as tokens; weight decay; a longer training with an average of the weights.
 # - **Submit** your conditioner, a table with one row for each change and three seeds in each row, forty samples, and the one change that did *not* help.
@@ -820,11 +820,11 @@ with torch.no_grad(), course.more_checks():
           unlike={"7 sweeps": sweeps(some, net, 7)})  # fmt: skip
 
 # %% [markdown]
-# Predict before you read on: how many of *your* sweeps make its samples exact? Eight, since the chain of calls is eight rows long, whatever the pixels do within a row. The price is a coarser triangle: pixels of one row do not hear each other within a block, only through the turned orders. STARFlow (Gu et al. 2025, arXiv:2506.06276) moves the same stack into the latent space of an autoencoder, with one deep block and a few shallow ones.
+# Predict before you read on: how many of *your* sweeps make its samples exact? Eight, since the chain of calls is eight rows long, whatever the pixels do within a row. The price is a coarser triangle: pixels of one row do not see each other within a block, only through the turned orders. STARFlow (Gu et al. 2025, arXiv:2506.06276) moves the same stack into the latent space of an autoencoder, with one deep block and a few shallow ones.
 #
 # ## What production systems add
 #
-# TarFlow trains on data with Gaussian noise, removes it afterwards by a step along the flow's own score, and adds guidance. Its samples are slow, one patch after another, and the cure is your sweeps: Liu and Qin (2025, arXiv:2505.12849) draw from TarFlow 2.5 to 5 times as fast by Jacobi iteration on the blocks that allow it. Jet (Kolesnikov et al. 2024, arXiv:2412.15129) builds couplings with vision transformers. In the sciences, flows conditioned on data give posteriors: the lab *flow density estimator*. Continuous flows, where the layers become an ODE, are lesson 14.
+# TarFlow trains on data with Gaussian noise, removes it afterwards by a step along the gradient of the flow's log-density (its *score*), and adds guidance. Its samples are slow, one patch after another, and the cure is your sweeps: Liu and Qin (2025, arXiv:2505.12849) draw from TarFlow 2.5 to 5 times as fast by Jacobi iteration on the blocks that allow it. Jet (Kolesnikov et al. 2024, arXiv:2412.15129) builds couplings with vision transformers. In the sciences, flows conditioned on data give posteriors: the lab *flow density estimator*. Continuous flows, where the layers become an ODE, are lesson 14.
 #
 # ## Sources
 #
