@@ -39,7 +39,7 @@ course.begin(lesson=1)
 course.hero()
 
 # %% [markdown]
-# Five models have learned the same ring of eight blobs, and each turns noise into new points. The number under a panel counts how often its network is evaluated. Four are done at once. The fifth needs a hundred evaluations, and many of today's image models work like the fifth. **Why would anybody wait for it?** On this page you write the samplers, train the networks, and draw this picture again with your own.
+# Five models have learned the same ring of eight blobs, and each turns noise into new points. The number under a panel counts how often its network is evaluated. Four need one or two. The fifth needs a hundred, and many of today's image models work like the fifth. **Why would anybody wait for it?** On this page you write the samplers, train the networks, and draw this picture again with your own.
 #
 # **After this lesson you will be able to**
 #
@@ -165,7 +165,7 @@ class Counted:
 # $$p(x_1,\dots,x_n)=\frac{p(x_1)}{1}\cdot\frac{p(x_1,x_2)}{p(x_1)}\cdots\frac{p(x_1,\dots,x_n)}{p(x_1,\dots,x_{n-1})}=\prod_{i=1}^np(x_i\mid x_1,\dots,x_{i-1}).\tag{1}$$
 # This **chain rule** is an identity, for every distribution and every order. A model whose network gives these factors is **autoregressive**. Its likelihood is **exact**: a product of numbers that the network puts out.
 #
-# *The tiny case.* Ask two questions about the number. Is it positive? With probability 1/2. If so, is it below 2, one standard deviation? With probability 0.683. So it lies in the bin from 0 to 2 with probability 0.341. Divide by the width 2, and the density is 0.171: the *average* in this bin, for the 0.176 at 1.
+# *The tiny case.* Ask two questions about the number. Is it positive? With probability 1/2. If so, is it below 2, one standard deviation? With probability 0.683. So it lies in the bin from 0 to 2 with probability 0.341. Divide by the width 2, and the density is 0.171: the *average* in this bin, instead of the 0.176 at 1.
 #
 # To sample, walk (1) from left to right: draw the first number, then the second given the first, and so on. This is **ancestral sampling**.
 #
@@ -261,7 +261,7 @@ show(pictures.panels(films), "The first of five panels holds your samples of the
 #
 # Roll out dough. Where you stretch it, it gets thinner, but no dough is lost. A **flow** stretches and bends the density of noise $z$ into that of the data, by a map $x=f(z)$ that can be undone.
 #
-# **Step 2. No mass is lost.** A small piece around $z$ is mapped to a piece around $x$, and holds the same probability. Its volume grows by the determinant of the **Jacobian**, the matrix of all slopes:
+# **Step 2. No mass is lost.** A small piece around $z$ is mapped to a piece around $x$, and holds the same probability. Its volume is multiplied by the absolute determinant of the **Jacobian**, the matrix of all slopes:
 # $$p(x)\,\Big|\det\frac{\partial f}{\partial z}\Big|=p_Z(z),\qquad x=f(z).\tag{2}$$
 # This is the **change of variables**. The likelihood is exact again.
 #
@@ -425,7 +425,7 @@ for std in (1.2, 0.1, 0.001):
 # %% [markdown]
 # The exact values are 0.176, 0.205 and 0.205. The smaller the noise, the fewer $z$ count. At the end nearly every trial misses them all and says 0, a rare one hits and says far too much. The samples still follow *some* distribution. But to evaluate it you would have to find every $z$ with $G(z)=x$, and for a deep network nobody can. **There is no likelihood to train with.** So how can such a **generator** $G$ be trained?
 #
-# **Step 5. Let a second network judge.** A **discriminator** $D$ is trained to give real points a probability near 1 and made points one near 0. The generator is trained to be taken for real. Together they are a **generative adversarial network (GAN)**:
+# **Step 5. Let a second network judge.** A **discriminator** $D$ is trained to give real points a probability near 1 and generated points one near 0. The generator is trained to be taken for real. Together they are a **generative adversarial network (GAN)**:
 # $$\text{for }D:\ \min\ \mathbb E_x\big[-\log D(x)\big]+\mathbb E_z\big[-\log(1-D(G(z)))\big];\qquad\text{for }G:\ \min\ \mathbb E_z\big[-\log D(G(z))\big].\tag{5}$$
 # The network `D` in the code returns a logit, so the two terms of its loss are `softplus(-logit)` and `softplus(logit)`. There are two losses now, and our loop for one loss does not fit. This one does:
 
@@ -473,7 +473,7 @@ show(pictures.panels(films), "Four panels; the GAN's points are sharp, with brid
 # How do you learn a slope without knowing the density? By guessing noise. Mix a data point with standard normal noise $\epsilon$. The number $\bar\alpha_t$ says how much of the data's variance is kept, and it falls from nearly 1 to nearly 0 as $t$ grows:
 # $$x_t=\sqrt{\bar\alpha_t}\;x_0+\sqrt{1-\bar\alpha_t}\;\epsilon .\tag{6}$$
 #
-# **Step 6. The best guess of the noise is the score.** The density of $x_t$ is a mean over all $x_0$ of normals around the faded $x_0$. Differentiate each normal, as in the second line; the factor in front is $\epsilon$, by (6). Divide by $p_t(x_t)$, and the mean over all $x_0$ becomes one given $x_t$:
+# **Step 6. The best guess of the noise is the score.** The density of $x_t$ is a mean over all $x_0$ of normals around the faded $x_0$. Differentiate each normal, as in the second line; the factor in front is $\epsilon$ but for sign and scale, by (6). Divide by $p_t(x_t)$: by Bayes' rule the mean over all $x_0$ becomes one given $x_t$:
 # $$\begin{gathered}\nabla\log p_t(x_t)=\frac{\mathbb E_{x_0}\big[\nabla\,\mathcal N(x_t;\sqrt{\bar\alpha_t}\,x_0,(1-\bar\alpha_t)I)\big]}{p_t(x_t)}=-\frac{\mathbb E[\epsilon\mid x_t]}{\sqrt{1-\bar\alpha_t}},\\
 # \text{since}\quad\nabla\,\mathcal N=-\frac{x_t-\sqrt{\bar\alpha_t}\,x_0}{1-\bar\alpha_t}\,\mathcal N=-\frac{\epsilon}{\sqrt{1-\bar\alpha_t}}\,\mathcal N .\end{gathered}\tag{7}$$
 # And the best guess of $\epsilon$ by squared error is exactly its mean given $x_t$. So "guess the noise" *is* "learn the slope".
@@ -737,7 +737,7 @@ with course.more_checks():
 course.predicted("01.predict-clusters", f"~{sum(n for n, _ in heavy) / 6:.0f} of 8")
 
 # %% [markdown]
-# The loss alone is not to blame: without momentum the same loss reaches all eight, six times out of six. The blobs are lost in the *motion* of the two players. With momentum they overshoot and chase each other, and the points become a streak that sweeps over few of the blobs. *Repair*: no momentum. Lessons 07 and 08 find others.
+# The loss alone is not to blame: without momentum the same loss reaches all eight, six times out of six. The blobs are lost in the *motion* of the two players. With momentum they overshoot and chase each other, and the points end as a streak over few of the blobs. *Repair*: no momentum. Lessons 07 and 08 find others.
 #
 # **The bound looks like a bad model.** Our VAE reports about $-2.0$, and the autoregressive model about $-1.2$. Is the VAE that much worse? It has only two hidden numbers, so for once we can do the integral (3), on a lattice of 40,000 values of $z$. With many draws of $z$ from the encoder's $q$, reweighted, the bound comes close to it (lesson 05).
 
