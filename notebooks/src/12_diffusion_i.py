@@ -98,7 +98,7 @@ film(
 course.exercise("12.predict-lost", ...)  # 35, 60 or 90
 
 # %% [markdown]
-# 2. A network predicts the noise in pictures from the world as well as any function can. What is its loss: `"zero"` or `"more"`?
+# 2. A network predicts the noise in pictures of the data distribution as well as any function can. What is its loss: `"zero"` or `"more"`?
 
 # %%
 course.exercise("12.predict-loss", ...)  # "zero" or "more"
@@ -155,7 +155,7 @@ show(
 # %% [markdown]
 # At $t=10$ the guess is the digit. At $t=30$ you hardly see anything, and the network still finds most. At $t=60$ it paints blurs with nearly no detail. That is no clumsiness: it is the **average** of all digits that may hide under this noise, and no guess has a smaller squared error. So a network trained by squared error on $x_0$ cannot draw from noise in one go (a GAN has another loss, and can). A sampler takes a small step towards the blur, adds a little noise and asks again.
 #
-# Try it in the plane, where the best guess is known exactly. *Ancestral sampling*, the loop of section 8, adds fresh noise in each step back; the *probability-flow ODE* of lesson 14 adds none. On the way back, colour says where a point *will land*. Predict: (a) for which of the two do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
+# Try it in the plane, where the best guess is known exactly. *Ancestral sampling*, the loop of section 8, adds fresh noise in each step back; the *probability-flow ODE* of lesson 14 adds none. (Its schedule is not ours.) On the way back, colour says where a point *will land*. Predict: (a) for which of the two do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
 
 # %% tags=["keep-output"]
 widgets.forward_process()
@@ -584,7 +584,7 @@ course.exercise("12.training-step", my_loss)
 course.solution("12.training-step")
 
 # %% [markdown]
-# `partial` gives the network the labels of the batch, so your function sees a network of $x_t$ and $k$. And each loss sees only 32 random digits, steps and noises, so the weights jitter like a compass needle in a moving car. We sample with their **exponential moving average (EMA)**, a copy that moves by 2 % towards the weights in each step, and faster at first. (Here the falling rate does the same: they end up equal.)
+# `partial` gives the network the labels of the batch, so your function sees a network of $x_t$ and $k$. And each loss sees only 32 random digits, steps and noises, so the weights jitter like a compass needle in a moving car. We sample with their **exponential moving average (EMA)**, a copy that moves by 2 % towards the weights in each step, and faster at first.
 
 # %%
 loss = course.yours("12.training-step")
@@ -663,7 +663,7 @@ print(f"mean of the last 100 losses: ~{final:.3f}; on test digits by the weights
       f"~{raw[0]:.4f}, by their EMA ~{raw[1]:.4f}")
 
 # %% [markdown]
-# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now it is about 0.065. (The 0.074 counts every fourth step, from the dearest on.) The curve is flat partly because the learning rate has fallen to zero. But there is a floor that no network can pass. In the world, many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean given $x_t$, and what is left is the variance around it:
+# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now it is about 0.065. (The 0.074 averages $t=1,5,9,\ldots$, and $t=1$ costs most.) The curve is flat partly because the learning rate has fallen to zero. But there is a floor that no network can pass. In the world, many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean given $x_t$, and what is left is the variance around it:
 # $$\min_{\epsilon_\theta}\ \mathbb E\,\lVert\epsilon-\epsilon_\theta(x_t,t)\rVert^2=\mathbb E\,\big\lVert\epsilon-\mathbb E[\epsilon\mid x_t]\big\rVert^2;\qquad\text{for }x_0\sim\mathcal N(0,1):\quad1-\frac{\mathrm{cov}(\epsilon,x_t)^2}{\mathrm{var}\,x_t}=1-\frac{(\sqrt{1-\bar\alpha_t})^2}{1}=\bar\alpha_t.\tag{14}$$
 # The last value is (5) again, and the dashed curve. The pixels of digits vary less, 0.28 in the mean, so the noise on them is easier to tell, and their floor lies lower. From about $t=70$ on our network is above even the dashed curve, at 0.003; section 11 shows when that has a price.
 #
@@ -682,7 +682,7 @@ check_close_mc(
 
 
 # %% [markdown]
-# **A common misconception**: *a perfect network has loss zero*. A regression without noise can reach zero; here the variance of $\epsilon$ given $x_t$ is left, for pictures from the world. On 8,000 training digits the floor is another one (section 9).
+# **A common misconception**: *a perfect network has loss zero*. A regression without noise can reach zero; here the variance of $\epsilon$ given $x_t$ is left, for pictures of the data distribution. On 8,000 training digits the floor is another one (section 9).
 #
 # ## 8. How does it draw?
 #
@@ -800,7 +800,7 @@ print("standard deviation of a pixel, " + ", ".join(stds))
 # %% [markdown]
 # **Look at the numbers of your samples, not only at the pictures.** The first bug makes every pixel about a thousand times too large, and a clipped figure shows a crisp digit all the same.
 #
-# ## 9. The perfect network copies
+# ## 9. What would the perfect network draw?
 #
 # Which function makes the loss on *our 8,000 training digits* as small as it can be? By (14) it answers with the mean noise given $x_t$, where $x_0$ is one of these digits. You have met it: it is the observer of section 2, who averages the training digits with the probabilities (3):
 # $$\epsilon^*(x_t,t)=\frac{x_t-\sqrt{\bar\alpha_t}\;\mathbb E[x_0\mid x_t]}{\sqrt{1-\bar\alpha_t}},\qquad\mathbb E[x_0\mid x_t]=\sum_iP(i\mid x_t)\,x^{i}.\tag{15}$$
@@ -1047,7 +1047,7 @@ with course.more_checks():
 #
 # ## 11. It fails
 #
-# Zoom thirtyfold into a photograph, and a speck of dust fills the screen. The cosine schedule ends in pure noise with $\beta_T=0.999$. By (11), an error of the noise in its first reverse step enters the next state multiplied by all that stands before $\epsilon$. Since $\beta_T$ and $1-\bar\alpha_T$ are nearly 1, that is $1/\sqrt{0.001}$. We nudge the noise in *your* walk to see it. Then we sample from your network with a cosine schedule of 50 steps, with three seeds of the noise. At each step we give it the index whose noise level matches; the noisiest level lies beyond our table, and gets the last. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else.
+# Zoom thirtyfold into a photograph, and a speck of dust fills the screen. The cosine schedule ends in pure noise with $\beta_T=0.999$. By (11), an error of the noise in its first reverse step enters the next state multiplied by all that stands before $\epsilon$. Since $\beta_T$ and $1-\bar\alpha_T$ are nearly 1, that is $1/\sqrt{0.001}$. We nudge the noise in *your* walk to see it. Then we sample from your network with a cosine schedule of 50 steps, with three seeds of the noise. At each cosine step we give the network our index with the same noise level; the noisiest has no match, and gets $t=100$. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else.
 
 # %% jupyter={"source_hidden": true}
 cosine = score.cosine_betas(50)
