@@ -197,7 +197,7 @@ course.solution("02.sequence-nll")
 # **Step 6. How does a term push the logits?** Write it out and differentiate. Let $x$ be the observed token, and let $[c=x]$ be 1 where $c$ is $x$ and 0 elsewhere:
 # $$-\log \mathrm{softmax}(a)_x = -a_x + \log\sum_{c} e^{a_c}, \qquad \frac{\partial}{\partial a_c}\Big(-a_x + \log\sum_{c'} e^{a_{c'}}\Big) = \mathrm{softmax}(a)_c - [c = x]. \tag{4}$$
 # The gradient is "what the network believed" minus "what happened". A step against it raises the logit of the observed token and lowers all others. For the third letter of BAC a network that believes
-# $(0.1, 0.3, 0.6)$ gets the gradient $(0.1, 0.3, -0.4)$. The next cell asks autograd, five times at random. If you forget the logarithm of the sum, the first half is gone: the network would raise all observed logits for ever.
+# $(0.1, 0.3, 0.6)$ gets the gradient $(0.1, 0.3, -0.4)$. The next cell asks autograd, five times at random. If you forget the logarithm of the sum, the softmax is gone from the gradient: the network would raise all observed logits for ever.
 
 # %% jupyter={"source_hidden": true}
 def by_autograd(normalised=True):
@@ -235,7 +235,7 @@ course.solution("02.loss")
 # $$\text{bits per dimension} = \frac{-\log p(x_{1:n})}{n\log 2}, \qquad \mathrm{PPL} = \exp\Big(-\tfrac1n\log p(x_{1:n})\Big). \tag{5}$$
 # BAC costs 3.06 bits in all, 1.02 bits per letter, and its perplexity is $0.12^{-1/3} = 2.03$ letters.
 #
-# Now your loss can grade the two tables of section 1. It takes logits, and the logarithm of a probability is a logit.
+# Now your loss can grade the two tables of section 1. It takes logits, and the logarithms of probabilities are logits, since $\mathrm{softmax}(\log p)=p$.
 
 # %%
 def bits(logits):
@@ -286,7 +286,7 @@ widgets.causal_mask()
 #
 # (a) It costs 0 nats, and the words are aaaaaaaa: each output copies what stands in its place. (b) No. Its 0.26 nats a letter are less than the entropy, which no distribution over words can beat. The outputs read each
 # other in circles, so their product is a chain rule in no order, and there is no order to draw in. With two layers every output reaches itself through another one, and the score falls to 0.
-# (c) No. It is the chain rule in the order 8, 7, ..., 1, with the same 0.65 nats. (6) asks for one order; a mask is right if *some* order exists, that is, if no path of open cells leads back to where it began.
+# (c) No. It is the chain rule in the order 8, 7, ..., 1, with the same 0.65 nats. (6) asks for one particular order; a mask is right if *some* order exists, that is, if no path of open cells leads back to where it began.
 # </details>
 
 # %% [markdown]
@@ -324,7 +324,7 @@ by_loop = torch.stack([v[: i + 1].mean(dim=0) for i in range(3)])  # (n, d)
 mask = visible[:3, :3]  # (n, n)
 by_matrix = (mask / mask.sum(dim=1, keepdim=True)) @ v  # (n, d)
 scores = torch.zeros(3, 3).masked_fill(~mask, -math.inf)  # (n, n)
-by_softmax = scores.softmax(dim=1) @ v  # (n, d)
+by_softmax = scores.softmax(dim=-1) @ v  # (n, d)
 print(by_loop, by_matrix, by_softmax, sep="\n")
 
 # %% jupyter={"source_hidden": true}
@@ -369,7 +369,7 @@ show(
 #
 # **Pause.** You can draw with a chain of conditionals, you have written the loss and the mask, and you have followed one query by hand to its output. This is a good place for a break. The second sitting begins with your own code for (8). Then it builds a network around it, tests it, trains it and draws.
 #
-# **Your turn 02.4 · read** *(build, 10 minutes)*. Write (8) for all queries at once. `q`, `k` and `v` have shape `(b, heads, t, d)`: for each of `b` pictures and each of several independent copies, the heads of section 6, `t` vectors of length `d` (`t` is $n$, or less while you draw). `mask` has shape `(t, t)`, with `True` where query `i` may read key `j`. Sometimes there are fewer queries than keys. Return the outputs, one for each query.
+# **Your turn 02.4 · read** *(build, 10 minutes)*. Write (8) for all queries at once. `q`, `k` and `v` have shape `(b, heads, t, d)`: for each of `b` pictures and each of several independent copies, the heads of section 6, `t` vectors of length `d` (`t` is $n$, or less while you draw). `mask` has shape `(t, t)`, with `True` where query `i` may read key `j`. (With the cache of section 10 a single new query meets $t$ keys; then it has shape $(1, t)$.) Return the outputs, one for each query.
 # Four lines are enough: scores, mask, softmax, mean. Everything below reads with **your** function.
 
 # %%
@@ -451,7 +451,7 @@ class Block(nn.Module):
 
 # %% [markdown]
 # **Step 17. The network.** Stack two blocks. Below them stand two tables: one vector for each level (the **token embedding**), and one for each position (a **position embedding**). The second is needed because a mean does not care about order: exchange two earlier positions in (8), keys and values together, and in one block nothing changes. Deeper networks can recover some of the order from the mask, since each position sees a different number of tokens (Haviv et al. 2022); ours gets little from it (section 8). At position 1, where the shift has
-# left nothing to look up, it acts as the *begin* mark. Above the blocks stand one more RMSNorm and a linear map to 17 logits. That is the **transformer**. Its two last arguments let us break it on purpose.
+# left nothing to look up, the position embedding acts as the *begin* mark. Above the blocks stand one more RMSNorm and a linear map to 17 logits. That is the **transformer**. Its last two arguments let us break it on purpose.
 
 # %%
 class Transformer(nn.Module):
@@ -489,7 +489,7 @@ with torch.no_grad(), course.more_checks():
 # %% [markdown]
 # ## 7. A test for leaks, before any training
 #
-# A leak ruins everything and looks like success, so test for it first. Rule (6) is a test as it stands: change one pixel and look which rows of logits change. `responds` does so for each pixel of a random picture. (A derivative would do less: it is zero through whole numbers, an argmax or a `detach`, and a leak may pass there.)
+# A leak ruins everything and looks like success, so test for it first. Rule (6) is a test as it stands: change one pixel and see which rows of logits change. `responds` does so for each pixel of a random picture.
 # In the pictures, row $i$, column $j$ is coloured if the prediction of pixel $i$ responds to pixel $j$. Four networks take the test:
 #
 # 1. our transformer, with shift and mask;
@@ -600,7 +600,7 @@ course.predicted("02.predict-bits", 2)
 
 
 # %% [markdown]
-# **Question 1: about 2 bits.** All of the past is worth more than twice as much as one pixel of it. For a whole picture of 64 pixels the transformer saves about 30 bits against the histogram: it finds a digit that it has never seen about a billion times as probable.
+# **Question 1: about 2 bits.** In the same network all of the past is worth more than twice as much as one pixel of it (2.22, below). For a whole picture of 64 pixels the transformer saves about 30 bits against the histogram: it gives an unseen digit about a billion times the probability.
 #
 # **What is each part worth?** Here is the same training with one part switched off, for seeds 2, 3 and 4 (made by `benchmarks/switched_off.py`):
 #
@@ -613,9 +613,9 @@ course.predicted("02.predict-bits", 2)
 # | four heads: one of length 32 | 1.99, 2.00, 2.01 |
 # | the root of $d$ | 1.95, 1.94, 1.93 |
 # | the second block | 1.94, 1.96, 1.94 |
-# | all of the past but one pixel | 2.22, 2.22, 2.22 |
+# | all of the past; one pixel is left | 2.22, 2.22, 2.22 |
 #
-# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is no better than the histogram (2.42). Four heads are worth about 0.06. Losing the root or the second block shows no effect at $d=8$. Our check, 1.85 to 2.02, notices what costs more than 0.1 only.
+# Choosing from the past, rather than averaging it, is worth about 0.16 bits. Without positions the network is no better than the histogram (2.42). Four heads are worth about 0.05. Losing the root or the second block shows no effect at $d=8$. Our check, 1.85 to 2.02, notices only what costs more than 0.1.
 #
 # ## 9. Draw
 #
@@ -870,7 +870,7 @@ course.predicted("02.predict-sentences", 26)
 # %% [markdown]
 # This is **compounding**. The assumption of (9) fails: after 60 steps $\varepsilon$ is about 2 % at the first word and 12 % at the seventh; half of the sentences are over by then, and among the others it is 23 %. The product prefix by prefix works all the same: about 0.62 after seven words, 0.56 at the end. Then only full stops follow, and the curves level off. *The repair* is a smaller $\varepsilon$: 150 steps instead of 60 keep about nine sentences in ten correct.
 #
-# The prediction saw true prefixes only, as the loss of section 2 does, while the sampler continues its own words. This mismatch is called **exposure bias**. Before the first error it hardly shows: over twelve trainings, predicted minus written is 0.5 ± 0.7 sentences in a hundred (`benchmarks/exposure_bias.py`). Single networks differ either way, by up to 7, and the check of six networks sees a mean of 4 or more. But *correct so far* ends at the first error, so it cannot see what happens after one, where the literature looks for exposure bias. He et al. (2021) gave language models spoiled beginnings and found that they mostly recover.
+# The prediction saw true prefixes only, as the loss of section 2 does, while the sampler continues its own words. This mismatch is called **exposure bias**. Before the first error it hardly shows: over twelve trainings, predicted minus written is 0.5 ± 0.7 sentences in a hundred (`benchmarks/exposure_bias.py`). Single networks differ either way, by up to 7 sentences in a hundred, and the check of six networks sees a mean of 4 or more. But *correct so far* ends at the first error, so it cannot see what happens after one, where the literature looks for exposure bias. He et al. (2021) gave language models spoiled beginnings and found that they mostly recover.
 
 # %% [markdown]
 # ## Summary
@@ -956,7 +956,7 @@ check(
 print(f"the cache saves a factor of {computed['no cache'] / computed['cache']:.0f}")
 
 # %% [markdown]
-# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of 43 for our digits, and of 667 for a text of 1,000 tokens. (The clock of section 10 shows a factor of about 5: in so small a network other work takes most of the time.)
+# Without a cache the pairs grow like $n^3/3$, with one like $n^2/2$: a factor of 43 for our digits, and of 667 for a text of 1,000 tokens. (The clock of section 10 shows a factor of 3 to 5: in so small a network other work takes most of the time.)
 
 # %% [markdown]
 # ## Going further: a causal convolution

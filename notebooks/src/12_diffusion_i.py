@@ -663,7 +663,7 @@ print(f"mean of the last 100 losses: ~{final:.3f}; on test digits by the weights
       f"~{raw[0]:.4f}, by their EMA ~{raw[1]:.4f}")
 
 # %% [markdown]
-# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now it is about 0.065. (The 0.074 averages $t=1,5,9,\ldots$, and $t=1$ costs most.) The curve is flat partly because the learning rate has fallen to zero. But there is a floor that no network can pass. In the world, many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean given $x_t$, and what is left is the variance around it:
+# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now it is about 0.065. (The 0.074 averages every fourth step, and the first costs most.) The curve is flat partly because the learning rate has fallen to zero. But there is a floor that no network can pass. In the world, many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean given $x_t$, and what is left is the variance around it:
 # $$\min_{\epsilon_\theta}\ \mathbb E\,\lVert\epsilon-\epsilon_\theta(x_t,t)\rVert^2=\mathbb E\,\big\lVert\epsilon-\mathbb E[\epsilon\mid x_t]\big\rVert^2;\qquad\text{for }x_0\sim\mathcal N(0,1):\quad1-\frac{\mathrm{cov}(\epsilon,x_t)^2}{\mathrm{var}\,x_t}=1-\frac{(\sqrt{1-\bar\alpha_t})^2}{1}=\bar\alpha_t.\tag{14}$$
 # The last value is (5) again, and the dashed curve. The pixels of digits vary less, 0.28 in the mean, so the noise on them is easier to tell, and their floor lies lower. From about $t=70$ on our network is above even the dashed curve, at 0.003; section 11 shows when that has a price.
 #
@@ -1047,7 +1047,7 @@ with course.more_checks():
 #
 # ## 11. It fails
 #
-# Zoom thirtyfold into a photograph, and a speck of dust fills the screen. The cosine schedule ends in pure noise with $\beta_T=0.999$. By (11), an error of the noise in its first reverse step enters the next state multiplied by all that stands before $\epsilon$. Since $\beta_T$ and $1-\bar\alpha_T$ are nearly 1, that is $1/\sqrt{0.001}$. We nudge the noise in *your* walk to see it. Then we sample from your network with a cosine schedule of 50 steps, with three seeds of the noise. At each cosine step we give the network our index with the same noise level; the noisiest has no match, and gets $t=100$. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else.
+# Zoom thirtyfold into a photograph, and a speck of dust fills the screen. The cosine schedule ends in pure noise with $\beta_T=0.999$. By (11), an error of the noise in its first reverse step enters the next state multiplied by all that stands before $\epsilon$. Since $\beta_T$ and $1-\bar\alpha_T$ are nearly 1, that is $1/\sqrt{0.001}$. We nudge the noise in *your* walk to see it. Then we sample from your network with a cosine schedule of 50 steps, with three seeds of the noise. At each step we give the network our index of the same noise; the noisiest step gets $t=100$. As a control, we clip the guess of $x_0$ in the *first* step only and change nothing else.
 
 # %% jupyter={"source_hidden": true}
 cosine = score.cosine_betas(50)
