@@ -56,7 +56,7 @@ ACCEPT = Exercise(
         counted_behind_a_rejection,
         "You count every token that passes; what comes after a rejection is thrown away.",
         turned_the_ratio_round,
-        "Your ratio is upside down: what the target likes more than the draft is always kept.",
+        "Your ratio is upside down: what the target likes more than the draft must be kept.",
         kept_with_the_targets_probability,
         "Kept with probability p(x): the draft has already paid q(x) for it.",
         counted_the_targets_token_too,

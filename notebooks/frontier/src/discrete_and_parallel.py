@@ -185,7 +185,7 @@ print("broken:", wrong.numpy().round(2), "in place of", p.numpy())
 course.predicted("par.predict-text", "zero")
 
 # %% [markdown]
-# **Step 4. Whole texts.** Rounds have random lengths. Does that disturb the text? No. Whatever happened before, the next token has the target's distribution given the past, and the chain rule multiplies these. The folded check adds up every way to a text of two tokens.
+# **Step 4. Whole texts.** Rounds have random lengths. Does that disturb the distribution of texts? No. Whatever happened before, the next token has the target's distribution given the past, and the chain rule multiplies these. The folded check adds up every way to a text of two tokens.
 
 # %% jupyter={"source_hidden": true}
 g = torch.Generator().manual_seed(3)
@@ -433,7 +433,7 @@ with more_checks():
 #
 # So what is masked diffusion? *It is trained as diffusion with hiding for noise. Drawn one token at a time in a random order, the same network is autoregression in all orders at once, and its bound is the average over these orders.*
 #
-# **Pause.** You have proved that a draft never changes a text, and that guessing hidden tokens bounds the likelihood. The second sitting trains with your loss, writes with your sampler, and finds the price.
+# **Pause.** You have proved that a draft never changes the distribution of texts, and that guessing hidden tokens bounds the likelihood. The second sitting trains with your loss, writes with your sampler, and finds the price.
 #
 # ## 4. How does it write?
 #
@@ -681,7 +681,7 @@ for name, plan in plans.items():
 course.predicted("par.predict-words", 100 * run(ideal, [exactly(5)]).sum().item())
 
 # %% [markdown]
-# Now compare the plans with three evaluations. Revealing $1+1+3$ letters loses far less than $2+2+1$. The first letters say most about the others; once two or three are known, the rest nearly follows. In such a language, **go slowly at first and faster later**.
+# Now compare the plans with three evaluations. Revealing $1+1+3$ letters loses far less than $2+2+1$. The letters revealed first say most about the others; once two or three are known, the rest nearly follows. In such a language, **go slowly at first and faster later**.
 #
 # ## 6. Which tokens may appear first?
 #
@@ -1032,9 +1032,9 @@ course.predicted("par.predict-ones", scores["surest value", "U-Net"][:, 3].mean(
 # %% [markdown]
 # With the surest values about nine digits in ten are ones for the U-Net (three draws of 150), and more than seven in ten for three small networks of another kind. *Precision* rises; that of the U-Net is above that of 150 real digits. The pictures are clean. *Recall* tells what happened.
 #
-# Why ones? White is by far the most frequent value, half of all pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has too little ink: the bias of your turn 7, in each of eight evaluations. *Half ink* shows that this is less than half of the reason: no ink is missing there, and still more than half of the digits are ones. Temperature 0 goes all the way: every picture is the same.
+# Why ones? White is by far the most frequent value, half of all pixels, while ink is spread over sixteen levels. So white is drawn and kept first, ink is hidden and drawn again and again, and the result has too little ink: the bias of your turn 7, in each of eight evaluations. *Half ink* shows that this is less than half of the reason (the rest we have not isolated): no ink is missing there, and still more than half of the digits are ones. Temperature 0 goes all the way: every picture is the same.
 #
-# **What repairs it?** MaskGIT's noise does most of it: the distance falls to that of the better rules, though ones stay too frequent. What fails is confidence *without* noise. The surest position, too, keeps ones and ink right. But for the U-Net twice as many of its digits are fives as of the real ones. A random order has the smallest distance of all for the U-Net (six draws), and is no worse for the small networks. So **measure recall as well as precision**, count classes where you can, and compare each clever order with a random one.
+# **What repairs it?** MaskGIT's noise does most of it: the distance falls to that of the better rules, though ones stay too frequent. What fails is confidence *without* noise. The surest position, too, keeps ones and ink right. But for the U-Net it makes twice as many fives as there are among real digits. A random order has the smallest distance of all for the U-Net (six draws), and is no worse for the small networks. So **measure recall as well as precision**, count classes where you can, and compare each clever order with a random one.
 #
 # ## Summary
 #

@@ -151,7 +151,7 @@ print(f"velocities near x = 0: ~{seen.mean():.1f} +- ~{seen.std():.1f}")
 print(f"equation (5) at x = 0: {arrow(torch.zeros(1, 1), 0.5).item():.3f}")
 
 # %% [markdown]
-# They go both ways, fast. On average, from noise to data, they drift slowly *upwards*, to the larger cluster. That drift is the arrow: $v^*$, the velocity for rising $t$, is negative. The check compares both sides of (2) numerically. If you took the guess of $\epsilon$ for the velocity, would it notice?
+# They go both ways, fast. On average, from noise to data, they drift slowly *upwards*, to the larger cluster. The arrow points against that drift: $v^*$ is the velocity for *rising* $t$, so it is negative. The check compares both sides of (2) numerically. If you took the guess of $\epsilon$ for the velocity, would it notice?
 
 # %% jupyter={"source_hidden": true}
 grid, h, some_times = torch.linspace(-3, 3, 61)[:, None], 1e-4, (0.2, 0.6, 0.9)
@@ -514,7 +514,7 @@ print(
 )
 
 # %% [markdown]
-# Your loss and your sampler drew these digits, after 400 steps of 32 pictures. How good is the network? Its loss cannot say. By turn 1's formula the 8,000 stored digits have a floor of 0.12 a pixel, but a network that reached it would draw stored digits only (on why networks do not, see Bertrand et al. 2025). The floor for *all* digits is higher in expectation. (A floor is the least of many errors, each linear in the distribution of the data, so it is concave in it; then use Jensen's inequality.) It lies somewhere below our loss. **One loss says little. Of two networks on the same held-out data and times, the one with the lower loss is nearer to $v^*$, by the difference.**
+# Your loss and your sampler drew these digits, after 400 steps of 32 pictures. How good is the network? Its loss cannot say. By turn 1's formula the 8,000 stored digits have a floor of 0.12 a pixel, but a network that reached it would draw stored digits only (on why networks do not, see Bertrand et al. 2025). The floor for *all* digits is higher in expectation. It lies somewhere below our loss. **One loss says little. Of two networks on the same held-out data and times, the one with the lower loss is nearer to $v^*$, by the difference.**
 #
 # The times were drawn uniformly. At each time the regression has its own best answer, so any density of times that is positive everywhere has the same minimiser. The density only moves the errors of a *finite* network (*Going further*).
 #
@@ -884,7 +884,7 @@ show(
 # %% [markdown]
 # In the middle, points that start far out first move towards the centre and then turn back: on the way in, several clusters are still possible. After reflow the paths from noise (grey) to samples (red) are nearly straight.
 #
-# **The pairs straighten the flow.** Three times the training does not: the exact velocity itself has a bend of about 1.1, and a longer training comes nearer to it. The same points in shuffled pairs bend as before. With independent pairs one or two Euler steps are useless, even with the exact velocity. After reflow, one step has less than one and a half times the squared distance of fifty, on average. What is left after 50 steps is mostly the error of the first networks. Reflow keeps that error, because the second networks learn the samples of the first, mistakes included. The hasty teacher's students show this: they have the straightest paths of all, to wrong samples.
+# **The pairs straighten the flow.** Three times the training does not: the exact velocity itself has a bend of about 1.1, and a longer training comes nearer to it. The same points in shuffled pairs bend as before. With independent pairs one or two Euler steps are useless here, even with the exact velocity. After reflow, one step has less than one and a half times the squared distance of fifty, on average. What is left after 50 steps is mostly the error of the first networks. Reflow keeps that error, because the second networks learn the samples of the first, mistakes included. The hasty teacher's students show this: they have the straightest paths of all, to wrong samples.
 #
 # Is straightness the goal, then? Wang et al. 2024 ("Rectified Diffusion") doubt it: they retrain ordinary diffusion models on their own pairs and keep the curved paths of those models. What helps, they argue, is the pairs. Lee et al. 2024 argue that one round of reflow is enough in practice, and improve that round by another loss and other times.
 #

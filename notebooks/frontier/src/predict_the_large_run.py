@@ -321,7 +321,7 @@ course.predicted("large.predict-split", "1.4 times, the square root of 2")
 
 
 # %% [markdown]
-# With the exponents exchanged, the model for $10^{21}$ operations would be 48 times too large. On the left, a hundred times the budget moves the best size to the right by a factor of 8, and the valley around it is flat: a model of twice the best size loses 0.01 nats.
+# With the exponents exchanged, the model for $10^{21}$ operations would be 48 times too large. On the left, a hundred times the budget moves the best size to the right by a factor of 8, and the valley around it is flat: at $10^{21}$ a model of twice the best size loses 0.015 nats.
 #
 # On the right, the compute of our run of width 32 is spent in five ways, three seeds each. Such a curve is called an **isoFLOP profile**. Twenty characters a weight is the best of the five; 5 or 50 lose 0.03 to 0.04 nats. Besides the split, two things vary: the learning rate follows the width by the rule of the next section, and the run furthest to the right goes 1.4 times over the text.
 #
@@ -638,7 +638,7 @@ show(
 )
 
 # %% [markdown]
-# With a floor at 1 the bars are honest: about two cases of three. With a floor at 0 the truth lies inside in fewer than one case of four. Noise would push the floor below 0 in half of these ladders. The grid stops there, so the average can only err upwards. An error bar speaks for its prior as well as for its runs. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
+# With a floor at 1 the bars are honest: about two cases of three. With a floor at 0 the truth lies inside in fewer than one case of four. Noise would push the floor below 0 in half of these ladders. The grid stops there, so the average errs upwards in most of them. An error bar speaks for its prior as well as for its runs. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
 #
 # On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass near the same points. Inside the light blue band $\chi^2$, with the enlarged errors, exceeds its least value by less than 4. For two unknowns and known errors, such a band holds the truth in a fraction $1-e^{-4/2}$ of all cases, which is 86 %; the last row of the table counts ours. Floors from 0 to almost 1 nat lie within it. **Neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either.
 #
