@@ -22,8 +22,7 @@ N_FRAMES = 9  # about this many for each control
 EACH = {("style_mixer", "strength"): "attribute"}  # a slider for each option of another control
 ALSO = {("posterior_ellipse", "angle"): [0.56]}  # where q can match the posterior
 LATER = {  # what a page makes when it is asked to, and the notebook's call of the same
-    "five": "widgets.five_samplers(films)",
-    "widgets.flow_warp": "widgets.flow_warp(spline_flow)",
+    "five": "widgets.five_samplers(films)"
 }
 
 
@@ -37,7 +36,7 @@ def widgets(calls):
         for demo in page.demos:
             *before, last = demo.code.strip().splitlines()
             waiting = re.fullmatch(r"widgets\.later\(.*, (\S+)\)", last)
-            call = LATER[waiting[1]] if waiting else last
+            call = LATER.get(waiting[1], last) if waiting else last
             name = call.partition("widgets.")[2].partition("(")[0]
             if name in living.NAMES or call not in calls:
                 continue

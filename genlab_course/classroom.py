@@ -97,7 +97,8 @@ def _question(asked: list[tuple[str, str]], stub: str, text: str) -> Iterator[tu
         task = find_exercise(id)
         right.append(RIGHT.format(worked(task).replace("\n", "\n# "), name, id))
         own = [TEST.format(id, name, k) for k, _ in enumerate(task.cases or ())]
-        own = own or [f"assert {name} is not None and {name} is not ..."]
+        given = f"assert {name} is not None and {name} is not ..."
+        own = own or [TEST.format(id, name, None) if callable(task.right) else given]
         own += [TEST.format(id, name, None)] if task.judge or not task.cases else []
         tests += [own[0], *(f"# HIDDEN\n{test}" for test in own[1:])]
     points = f"points: {2 * len(asked)}\nall_or_nothing: {str(len(asked) == 1).lower()}"

@@ -18,7 +18,7 @@ from genlab_course.standings import THUMBNAILS
 SIZE = (320, 180)
 QUALITY = 28
 CHOSEN = {
-    "01": ("draw_first_map(ring, models", 0, (0.167, 0.0, 0.667, 0.72)),
+    "01": ("pictures.your_map(ring, models", 0, (0.17, 0.0, 0.665, 0.665)),
     "02": ("widgets.causal_mask()", 0, (0.0, 0.185, 0.75, 0.8)),
     "03": ("widgets.kl_fit()", 0, (0.2, 0.285, 0.8, 0.615)),
     "04": ("widgets.flow_grid()", 0, (0.0, 0.09, 1.0, 0.665)),

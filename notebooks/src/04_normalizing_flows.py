@@ -35,7 +35,7 @@ from genlab_course.figures import film, lesson_04, show
 course.begin(lesson=4)
 SEEDS = (4, 5, 6)
 
-# %% jupyter={"source_hidden": true}
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 shipped = lesson_04.shipped_moons()  # ten couplings, trained for 2,500 steps
 
 

@@ -1008,12 +1008,13 @@ for gap in (0.2, 0.1, 0.05, 0.025):
     print(f"{gap:<9} {noise_std:.4f}               {mean - truth:+.4f}", end="")
     print(f"          {down - truth:+.4f}")
 halving = torch.tensor(found[-2]) / torch.tensor(found[-1])
+summed = torch.tensor(found[-2]) / 0.05 / (torch.tensor(found[-1]) / 0.025)
 check(
     "from 0.05 to 0.025: std / 2, both biases / 4",
     halving,
     torch.tensor([2.0, 4.0, 4.0]),
     atol=0.5,
-    unlike={"summed over all levels, 1 / gap": halving / 2},
+    unlike={"summed over all levels, 1 / gap": summed},
 )
 torch.set_default_dtype(torch.float32)
 
