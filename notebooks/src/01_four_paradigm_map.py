@@ -39,7 +39,7 @@ course.begin(lesson=1)
 course.hero()
 
 # %% [markdown]
-# Five models have learned the same ring of eight blobs, and each turns noise into new points. The number under a panel counts how often its network is evaluated. Four need one or two. The fifth needs a hundred, and many of today's image models work like the fifth. **Why would anybody wait for it?** On this page you write the samplers, train the networks, and draw this picture again with your own.
+# Five models have learned the same ring of eight blobs, and each turns noise into new points. The number under a panel counts how often its network is evaluated. Four need one or two. The fifth needs a hundred, and many of today's image models work like the fifth. **Why would anybody wait that long?** On this page you write the samplers, train the networks, and draw this picture again with your own.
 #
 # **After this lesson you will be able to**
 #
@@ -217,7 +217,7 @@ check(
 )  # fmt: skip
 
 # %% [markdown]
-# **How to read an `ok` line.** Two routes to one result are named on the left, and they agree within the bound that is printed. In brackets stands a mistake that was tried too, and did *not* agree. So an `ok` says: right, and this mistake would have been seen. Here the frequencies of *triples* show it. Further checks print one line together, such as "7 more checks hold". A tilde, ~2.03, marks a number that may differ a little on your machine.
+# **How to read an `ok` line.** The left side names two routes to one result, which agree within the printed bound. The brackets name a mistake that was also tried and did *not* agree. So an `ok` says: right, and this mistake would have been seen. Here the frequencies of *triples* show it. Further checks print one line together, such as "7 more checks hold". A tilde, ~2.03, marks a number that may differ a little on your machine.
 #
 # Now the ring. Each coordinate is cut into 64 bins. One network gives the logits of the first bin and, given the first, those of the second. The loss is minus the logarithm of (1); the last term divides by the area of a cell, so that it becomes a density.
 
@@ -402,7 +402,7 @@ films["VAE"] = pictures.states("VAE", asked.shown, x)
 show(pictures.panels(films), "Three panels; the VAE's blobs are wide and joined.")
 
 # %% [markdown]
-# One evaluation again. The blobs are wide and joined by bridges. What the decoder cannot explain by $z$ becomes the same round spread everywhere: in a picture, **blur**.
+# One evaluation again. The blobs are wide and joined by bridges. What $z$ does not explain becomes the same round noise around every point. In a picture this is **blur**.
 #
 # **Pause.** Three of the five panels are yours.
 
@@ -423,7 +423,7 @@ for std in (1.2, 0.1, 0.001):
 
 
 # %% [markdown]
-# The exact values are 0.176, 0.205 and 0.205. The smaller the noise, the fewer $z$ count. At the end nearly every trial misses them all and says 0, a rare one hits and says far too much. The samples still follow *some* distribution. But to evaluate it you would have to find every $z$ with $G(z)=x$, and for a deep network nobody can. **There is no likelihood to train with.** So how can such a **generator** $G$ be trained?
+# The exact values are 0.176, 0.205 and 0.205. The smaller the noise, the fewer $z$ count. In the end nearly every trial misses them all and gives 0, and a rare hit gives far too much. The samples still follow *some* distribution. But to evaluate it you would have to find every $z$ with $G(z)=x$, and for a deep network nobody can. **There is no likelihood to train with.** So how can such a **generator** $G$ be trained?
 #
 # **Step 5. Let a second network judge.** A **discriminator** $D$ is trained to give real points a probability near 1 and generated points one near 0. The generator is trained to be taken for real. Together they are a **generative adversarial network (GAN)**:
 # $$\text{for }D:\ \min\ \mathbb E_x\big[-\log D(x)\big]+\mathbb E_z\big[-\log(1-D(G(z)))\big];\qquad\text{for }G:\ \min\ \mathbb E_z\big[-\log D(G(z))\big].\tag{5}$$
@@ -473,7 +473,7 @@ show(pictures.panels(films), "Four panels; the GAN's points are sharp, with brid
 # How do you learn a slope without knowing the density? By guessing noise. Mix a data point with standard normal noise $\epsilon$. The number $\bar\alpha_t$ says how much of the data's variance is kept, and it falls from nearly 1 to nearly 0 as $t$ grows:
 # $$x_t=\sqrt{\bar\alpha_t}\;x_0+\sqrt{1-\bar\alpha_t}\;\epsilon .\tag{6}$$
 #
-# **Step 6. The best guess of the noise is the score.** The density of $x_t$ is a mean over all $x_0$ of normals around the faded $x_0$. Differentiate each normal, as in the second line; the factor in front is $\epsilon$ but for sign and scale, by (6). Divide by $p_t(x_t)$: by Bayes' rule the mean over all $x_0$ becomes one given $x_t$:
+# **Step 6. The best guess of the noise is the score.** The density of $x_t$ is a mean over all $x_0$ of normals around the faded $x_0$. Differentiate each normal, as in the second line; by (6), the factor in front is $\epsilon$ up to sign and scale. Divide by $p_t(x_t)$: by Bayes' rule the mean over all $x_0$ becomes one given $x_t$:
 # $$\begin{gathered}\nabla\log p_t(x_t)=\frac{\mathbb E_{x_0}\big[\nabla\,\mathcal N(x_t;\sqrt{\bar\alpha_t}\,x_0,(1-\bar\alpha_t)I)\big]}{p_t(x_t)}=-\frac{\mathbb E[\epsilon\mid x_t]}{\sqrt{1-\bar\alpha_t}},\\
 # \text{since}\quad\nabla\,\mathcal N=-\frac{x_t-\sqrt{\bar\alpha_t}\,x_0}{1-\bar\alpha_t}\,\mathcal N=-\frac{\epsilon}{\sqrt{1-\bar\alpha_t}}\,\mathcal N .\end{gathered}\tag{7}$$
 # And the best guess of $\epsilon$ by squared error is exactly its mean given $x_t$. So "guess the noise" *is* "learn the slope".
@@ -575,7 +575,7 @@ widgets.five_samplers(films)
 #
 # ## 7. What may be compared?
 #
-# You have trained five models. Can you rank them by their losses? No: one is in nats, one bounds nats, one is the state of a game, and one is a mean squared error. So we ask every model three other questions. How many evaluations does a batch take? What is known about $p(x)$? And how far are the samples from fresh data? The last is measured by the **energy distance**, which needs only samples: twice the mean distance between a sample and a data point, minus the mean distance within each of the two clouds. It is zero only if the distributions agree.
+# You have trained five models. Can you rank them by their losses? No: two are in nats, one is a bound in nats, one is the state of a game, and one is a mean squared error. So we ask every model three other questions. How many evaluations does a batch take? What is known about $p(x)$? And how far are the samples from fresh data? The last is measured by the **energy distance**, which needs only samples: twice the mean distance between a sample and a data point, minus the mean distance within each of the two clouds. It is zero only if the distributions agree.
 #
 # The library wraps your trained networks and gives each log-likelihood *together with its kind*. For diffusion, the chain of 100 steps has a bound like (4), derived in lesson 12.
 
@@ -634,7 +634,7 @@ course.predicted("01.predict-exact", sum(row[1] == "exact" for row in rows.value
 # | adversarial (GAN) | nothing; $x=G(z)$ | minimax game, here with two losses (5) | one-pass: one draw, then the generator | 1 | none |
 # | diffusion | its slope only (7) | denoising: squared error of the noise | multi-step: one level after another | one a step | bound |
 #
-# Why do we say *four* paradigms? Autoregressive models and flows share one principle, an exact likelihood. Bound, game and slope are the others. The two have rows of their own because they sample so differently.
+# Why do we say *four* paradigms? Autoregressive models and flows share one principle, an exact likelihood. The other three are bound, game and slope. Autoregressive models and flows have separate rows because they sample differently.
 #
 # Two warnings about names. *Flow matching*, behind most large image models since 2024, belongs in the row *diffusion* (frontier). And the kind of likelihood belongs to the sampler: run as a differential equation, the same diffusion network has a density (lesson 14).
 #
@@ -667,7 +667,7 @@ for one, other in (("autoregressive", "VAE"), ("flow", "diffusion"), ("VAE", "GA
 #
 # ## 8. Where do today's systems stand?
 #
-# A car is more than its engine, and a system of today is more than one model. It is built in stages, and each *stage* has its place on the map: a **compressor** that turns a picture into a small code and back, a **generator** of codes, **guidance** that compares two guesses in each step (with the caption and without, lesson 13, or of a weaker model), and **distillation** that trains a model to need fewer steps.
+# A car is more than its engine, and a system of today is more than one model. It is built in stages, and each *stage* has its place on the map: a **compressor** that turns a picture into a small code and back, a **generator** of codes, **guidance** that compares two guesses in each step (with and without the caption, lesson 13; or one from a weaker model), and **distillation** that trains a model to need fewer steps.
 #
 # | system | compressor | generator | guidance | distillation or shortcut |
 # |---|---|---|---|---|
@@ -828,7 +828,7 @@ widgets.quiz(1)
 #
 # ## What production systems add
 #
-# Scale by a factor of a million, and transformers or U-Nets for our small networks (lessons 02, 12). Hybrids, as in section 8: codes of a pretrained encoder (Zheng et al. 2025, arXiv:2510.11690), next-size prediction (Tian et al. 2024, arXiv:2404.02905), continuous tokens with a diffusion head (Li et al. 2024, arXiv:2406.11838), masked diffusion for text (Nie et al. 2025, arXiv:2502.09992), one network for text and pictures (Zhou et al. 2024, arXiv:2408.11039), one-step generation (Geng et al. 2025, arXiv:2505.13447), flows at scale (Zhai et al. 2024, arXiv:2412.06329). Lesson 15 asks your questions again, of finished models.
+# Scale by a factor of a million, and transformers or U-Nets for our small networks (lessons 02, 12). Hybrids, as in section 8: codes of a pretrained encoder (Zheng et al. 2025, arXiv:2510.11690), next-size prediction (Tian et al. 2024, arXiv:2404.02905), continuous tokens with a diffusion head (Li et al. 2024, arXiv:2406.11838), masked diffusion for text (Nie et al. 2025, arXiv:2502.09992), one network for text and pictures (Zhou et al. 2024, arXiv:2408.11039), one-step generation (Geng et al. 2025, arXiv:2505.13447), flows at scale (Zhai et al. 2024, arXiv:2412.06329). Lesson 15 asks the same questions of finished models.
 #
 # ## Sources
 #

@@ -153,7 +153,7 @@ show(
 # %% [markdown]
 # **Step 2. The excess.** No forecast can avoid all surprise. The best one for this diary says $\hat p$ itself, and has the mean surprise 1.055. What the forecaster adds to that by being wrong is small, 0.026 nats. This excess is the **Kullback-Leibler divergence (KL)** of a belief $q$ from what happens, $p$:
 # $$\mathrm{KL}(p\,\|\,q)=\sum_xp(x)\log\frac{p(x)}{q(x)}=\underbrace{-\sum_xp(x)\log q(x)}_{\text{cross-entropy }H(p,q)}-\underbrace{\Big(-\sum_xp(x)\log p(x)\Big)}_{\text{entropy }H(p)}.\tag{2}$$
-# Here it is $0.4\log\frac{0.4}{0.5}+0.4\log\frac{0.4}{0.3}+0=-0.089+0.115=0.026$. What happens does the averaging, so it comes *first*. For densities the sums become integrals.
+# Here it is $0.4\log\frac{0.4}{0.5}+0.4\log\frac{0.4}{0.3}+0=-0.089+0.115=0.026$. We average over what happens, so that distribution comes *first*. For densities the sums become integrals.
 #
 # **Your turn 03.1 · another town** *(compute, 3 minutes)*. In another town the weather follows $p=(0.6,0.3,0.1)$, and its forecaster says $q=(0.3,0.3,0.4)$. What is $\mathrm{KL}(p\,\|\,q)$ in nats, to three digits?
 
@@ -270,7 +270,7 @@ with course.more_checks():
 # %% [markdown]
 # ## 3. Which mistakes does it forgive?
 #
-# So far the model could match the data. Real models cannot. Take the two hills of the opening, the **modes** of the data, with weights 0.6 and 0.4, and one Gaussian $q=\mathcal N(m,s^2)$. Whoever comes first in the divergence does the averaging, and that decides what is punished.
+# So far the model could match the data. Real models cannot. Take the two hills of the opening, the **modes** of the data, with weights 0.6 and 0.4, and one Gaussian $q=\mathcal N(m,s^2)$. We average under the distribution that comes first in the divergence, and that decides what is punished.
 #
 # **Step 6. Data first: mode-covering.** In the **forward KL**, $\mathrm{KL}(p\,\|\,q)$, only the cross-entropy contains $m$ and $s$. Set its slopes to zero:
 # $$H(p,q)=\log s+\frac{\mathbb E_p[(x-m)^2]}{2s^2}+\text{const};\qquad m=\mathbb E_p[x]=-0.4,\qquad s^2=\mathrm{Var}_p[x]=0.36+0.24\cdot4^2=4.2.\tag{5}$$
@@ -342,9 +342,9 @@ for name, fit in fits.items():
     print(" ".join(f"{v:9.2f}" for v in price(*fit)))
 
 # %% [markdown]
-# The start decided everything. Two of your curves end on a hill each, as narrow as the hill. The third began between the hills and stopped wide, across both, at 1.14 nats. That is the worst of the three by the loss itself, and still the bottom of a valley of the loss: no small step leads out of it. So "mode-seeking" describes the *best* answers of the reverse KL, here 0.51 and 0.91. Descent without noise finds the nearest valley, and this loss has three.
+# The start decided everything. Two of your curves each end on one hill and are as narrow as it is. The third began between the hills and stopped wide, across both, at 1.14 nats. That is the worst of the three by the loss itself, and still the bottom of a valley of the loss: no small step leads out of it. So "mode-seeking" describes the *best* answers of the reverse KL, here 0.51 and 0.91. Descent without noise finds the nearest valley, and this loss has three.
 #
-# Without noise: your 200 draws were the same in every step. With fresh draws the curve is shaken, and this valley is shallow: its lowest pass is 0.02 nats up. Further down, eight such runs are counted: most get out.
+# There was no noise, since your 200 draws were the same in every step. With fresh draws the curve is shaken, and this valley is shallow: its lowest pass is 0.02 nats up. Further down, eight such runs are counted: most get out.
 #
 # **Step 8. The price of a forgotten hill.** On the left hill $q$ is nearly the left component, so there $p\approx0.6\,q$:
 # $$\mathrm{KL}(q\,\|\,p)\approx\mathbb E_q\Big[\log\frac q{0.6\,q}\Big]=-\log0.6=0.51,\qquad\text{on the right hill}\quad-\log0.4=0.92.\tag{7}$$
@@ -454,7 +454,7 @@ widgets.kl_fit()
 #
 # **Step 9. It contains the entropy of the data.** By (2), the expected loss is $H(p)$ plus the KL, and only the KL is the model's fault. Model A predicts a fair eight-sided die perfectly: its loss is $\log8=2.08$ nats. Model B takes a coin of 90 to 10 for a fair one: its loss is $\log2=0.69$, of which 0.37 are its own fault. B has the smaller loss and is the worse model. So *losses on different data cannot be compared*. On the same data they can: in the difference of two models, the unknown entropy cancels.
 #
-# For a continuous quantity the loss may even be negative, because a density may exceed 1. A normal of standard deviation 0.01 metres has entropy $-3.19$ nats; in millimetres, $\log1000$ more, 3.72. The unit sits inside the number. A KL is a ratio, and has none.
+# For a continuous quantity the loss may even be negative, because a density may exceed 1. A normal of standard deviation 0.01 metres has entropy $-3.19$ nats; in millimetres, $\log1000$ more, 3.72. The unit sits inside the number. A KL compares densities by their ratio, so the unit cancels.
 #
 # **Step 10. It has an error bar.** The loss on $N$ test examples is a mean of independent surprises. Its **standard error** is their standard deviation, divided by the root of $N$. Is a second model better? Then look at the *difference* on each example, and treat it the same way:
 # $$\mathrm{se}=\frac{\mathrm{std}(\ell_1,\dots,\ell_N)}{\sqrt N},\qquad\mathrm{se}_{\text{paired}}=\frac{\mathrm{std}(\ell_1-\ell_1',\dots,\ell_N-\ell_N')}{\sqrt N}.\tag{8}$$
@@ -816,7 +816,7 @@ print(f"far away, k3 is too low in ~{100 * too_low[2]:.0f} of 100 batches")
 #
 # **Step 12. A good estimate is not yet a good loss.** Now hold the samples of $q$ fixed, differentiate each estimate in the logits of $q$, and average. The probabilities of $q$ sum to 1, so the mean of $\nabla\log q$ under $q$ is zero. The second line uses the product rule. In the third, the slope of $\log q_x$ is the one-hot vector $e_x$ minus $q$:
 # $$\begin{aligned}\mathbb E_q[\nabla k_1]&=\mathbb E_q[\nabla\log q]=0,\\ \mathbb E_q[\nabla k_2]&=\mathbb E_q\big[-\log r\,\nabla\log q\big]=\sum_x\nabla q_x\,\log\tfrac{q_x}{p_x}+0=\nabla\mathrm{KL}(q\,\|\,p),\\ \mathbb E_q[\nabla k_3]&=\mathbb E_q\big[(1-r)\nabla\log q\big]=0-\sum_xp_x\,(e_x-q)=q-p.\end{aligned}\tag{11}$$
-# The first loss does not pull at all, just as (6) would not if you cut $z$ off from $m$ and $s$. The second, the worst number far away, pulls exactly as the reverse KL does. (So does $k_1$ as a *reward*, which multiplies $\nabla\log q$.) And the third is *your* gradient of section 2, prediction minus target: the pull of the **forward** KL. Three losses with nearly the same value, three different forces (Tang and Munos 2025).
+# The first loss does not pull at all, just as (6) would not if you cut $z$ off from $m$ and $s$. The second, the worst estimate far from home, pulls exactly as the reverse KL does. (So does $k_1$ as a *reward*, which multiplies $\nabla\log q$.) And the third is *your* gradient of section 2, prediction minus target: the pull of the **forward** KL. Three losses with nearly the same value, three different forces (Tang and Munos 2025).
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -841,7 +841,7 @@ torch.set_default_dtype(torch.float32)
 # ## 7. What does it say at scale?
 #
 # Pretraining a language model is maximum likelihood on text. Large runs follow a **scaling law** with a floor. With $P$ parameters and $D$ tokens the loss is about $E+A/P^a+B/D^b$ (Hoffmann et al. 2022, quoted; equation (3) of the notebook *Predict the large run*).
-# Read it with step 9. The falling terms are a KL, as far as more parameters and more data can mend it. What remains, $E$, bounds the entropy of text $H(p)$ from above, and would equal it if the family could express everything. As a number it is only as good as the fit. Hoffmann et al. find $E=1.69$ nats a token; a refit of the same points finds about 1.8 (Besiroglu et al. 2024). As long as every token is seen once, the training loss *is* a held-out loss, and over-fitting is not an issue; when data run out, it returns.
+# Read it with step 9. The falling terms are the part of the KL that more parameters and more data can remove. What remains, $E$, bounds the entropy of text $H(p)$ from above, and would equal it if the family could express everything. As a number it is only as good as the fit. Hoffmann et al. find $E=1.69$ nats a token; a refit of the same points finds about 1.8 (Besiroglu et al. 2024). As long as every token is seen once, the training loss *is* a held-out loss, and over-fitting is not an issue; when data run out, it returns.
 #
 # ## 8. It fails
 #
@@ -922,9 +922,9 @@ check(
 )
 
 # %% [markdown]
-# On its own training digits the memory needs 0.16 bits per dimension, that is $\log_2N=10.4$ bits a digit: just enough to *name* one of the stored pictures. No model in this lesson is better on training data, and none has learned less. Validation sees it: the best chance of copying is moderate, the star. So does **leave-one-out**, which scores each training digit with its own entry removed, and needs no extra data. (The smoothed histogram still counts that digit, which is worth 0.01 bits.) But store every digit *twice*, and leave-one-out is fooled: it finds the twin.
+# On its own training digits the memory needs 0.16 bits per dimension, that is $\log_2N=10.4$ bits a digit: just enough to *name* one of the stored pictures. No model in this lesson is better on training data, and none has learned less. Validation sees it: the best chance of copying, marked by the star, is moderate. So does **leave-one-out**, which scores each training digit with its own entry removed, and needs no extra data. (The smoothed histogram still counts that digit, which is worth 0.01 bits.) But store every digit *twice*, and leave-one-out is fooled: it finds the twin.
 #
-# Now let some of the 200 validation digits leak into the memory. Is the damage a matter of luck, of *which* digits leak? Twenty draws, of 20 digits each, and as a control 20 test digits, which are new to both.
+# Now let some of the 200 validation digits leak into the memory. Is the damage a matter of luck, of *which* digits leak? We make twenty draws of 20 validation digits, and as a control of 20 test digits, which are new to both.
 
 # %% jupyter={"source_hidden": true}
 best = int(np.argmin(scan["validation"]))
@@ -1025,7 +1025,7 @@ course.exercise("03.fisher-poisson", fisher_poisson)
 course.solution("03.fisher-poisson")
 
 # %% [markdown]
-# The bowl also says by how much training flatters. On fresh data $\hat\theta$ loses half of $I$ times the squared error against the truth, on average $1/2N$. On the training data it is the truth that loses as much against $\hat\theta$. With $k$ free parameters,
+# The bowl also says by how much training flatters. On fresh data $\hat\theta$ loses half of $I$ times the squared error against the truth, on average $1/2N$. On the training data the truth loses as much against $\hat\theta$. With $k$ free parameters,
 # $$\text{held-out NLL}-\text{training NLL}\approx\frac kN\qquad(k\ll N).\tag{13}$$
 
 # %% jupyter={"source_hidden": true}
@@ -1062,7 +1062,7 @@ with course.more_checks():
 #
 # Would the squared difference of two densities have been worse as a loss? It splits, too:
 # $$\int(p-q)^2dx=\underbrace{\int p^2dx}_{\text{constant}}-2\,\mathbb E_p[q(x)]+\int q^2dx .\tag{14}$$
-# So it can be minimised from samples. A score that is best on average for the true distribution is called **proper**, and all proper scores can be used this way. Three things speak for the logarithm. It is **local**: it needs $q$ at the observed outcome only, while $\int q^2$ runs over all pictures. Among scores that look at nothing but that one probability it is the only proper one, up to constants, if there are three outcomes or more (Bernardo 1979). It is **additive**: for independent parts the KLs add up. And it has **no unit**. It is also efficient, but not alone: minimum Hellinger estimates are, too. Nor is it alone once a score may look at the *slope* of $q$ at the observed point: Hyvärinen's score is proper, needs no normaliser, and carries lesson 11. What the squared difference has instead is robustness: an outlier where $q\approx0$ hardly moves it (Basu et al. 1998).
+# So it can be minimised from samples. A score that is best on average for the true distribution is called **proper**, and all proper scores can be used this way. Three things speak for the logarithm. It is **local**: it needs $q$ at the observed outcome only, while $\int q^2$ runs over all pictures. Among scores that look at nothing but that one probability it is the only proper one, up to constants, if there are three outcomes or more (Bernardo 1979). It is **additive**: for independent parts the KLs add up. And it has **no unit**. It is also efficient, but not alone: minimum Hellinger estimates are, too. And the logarithm has a rival once a score may look at the *slope* of $q$ at the observed point: Hyvärinen's score is proper, needs no normaliser, and carries lesson 11. What the squared difference has instead is robustness: an outlier where $q\approx0$ hardly moves it (Basu et al. 1998).
 
 # %% jupyter={"source_hidden": true}
 a = torch.arange(101)

@@ -278,7 +278,7 @@ def couplings(n_layers, seed, scales=True, width=64):
 
 
 # %% [markdown]
-# Is your pair of layer and bookkeeping right? The full Jacobian by automatic differentiation knows. If each layer reported the log-determinant of the way forward, every sign would be turned; the check has this as its control.
+# Do your layer and its bookkeeping match? The full Jacobian, by automatic differentiation, can tell. If each layer reported the log-determinant of the way forward, every sign would be flipped; the check uses this as its control.
 
 # %% jupyter={"source_hidden": true}
 def stirred(layers, seed, spread=0.4):
@@ -353,7 +353,7 @@ def train(layers, source, n_steps, seed, rate=6e-3, score=log_prob):
 
 
 # %% [markdown]
-# The data are two moons like those of the film, and we know their density. So the loss can be turned into a distance: minus the entropy, it is the divergence $\mathrm{KL}(\text{moons}\,\|\,\text{flow})$ of lesson 03, zero for a perfect flow. Three training seeds, eight layers each. The check below adds up your density over the plane. With every log-determinant of the wrong way, would it be 1, too?
+# The data are two moons like those of the film, and we know their density. So the loss can be turned into a distance: minus the entropy, it is the divergence $\mathrm{KL}(\text{moons}\,\|\,\text{flow})$ of lesson 03, zero for a perfect flow. Three training seeds, eight layers each. The check below adds up your density over the plane. If every log-determinant had the wrong sign, would it still be 1?
 
 # %%
 moons = Moons()
@@ -413,7 +413,7 @@ show(
 # $$x_i=e^{s_i(x_{<i})}\,z_i+t_i(x_{<i}),\qquad\log\big|\det J_f\big|=\sum_i s_i(x_{<i}) .\tag{6}$$
 # This is the **masked autoregressive flow** (MAF, Papamakarios et al. 2017). It *is* lesson 02 with a bell for each conditional: given $x_{<i}$, the next coordinate is normal with mean $t_i$ and standard deviation $e^{s_i}$. The tiny case has this form: $x_1=1+2z_1$, then $x_2=x_1+3z_2$.
 #
-# One masked network gives all $s_i$ and $t_i$ in one evaluation. Given $x$, it has everything to read. Given $z$, it has not.
+# One masked network gives all $s_i$ and $t_i$ in one evaluation. Given $x$, it can read everything it needs. Given $z$, it cannot.
 #
 # **Your turn 04.4 · an autoregressive block** *(build, 12 minutes)*. `net(x)` returns $s$ and $t$, each of shape $(n,d)$; column $i$ has read only the columns before it. Score with one evaluation of `net`, sample with one for each coordinate. Return points and log-determinant as before. **Your** block will learn the digits.
 
@@ -485,7 +485,7 @@ with course.more_checks():
 #
 # **Step 10. Ask for bins.** Shake each level over its own bin: $y=(x+u)/17$, with $u$ uniform on $[0,1)$ for each pixel. The probability of the picture $x$ is the mass of a small cube of volume $17^{-d}$. By Jensen's inequality (the logarithm is concave, lesson 03),
 # $$\log P(x)=\log\Big(17^{-d}\,\mathbb E_u\,p\big(\tfrac{x+u}{17}\big)\Big)\ \ge\ \mathbb E_u\log p\big(\tfrac{x+u}{17}\big)-d\log17 .\tag{8}$$
-# This is **uniform dequantisation**. Trained on $y$, a flow has a *bound* on its bits, and the constant, 4.09 bits a pixel, is the volume of the bin. In the tiny case, take bins of size 1 *around* whole numbers: the probability that $x$ rounds to $(2,5)$ is 0.0140, and the bound says at least 0.0139.
+# This is **uniform dequantisation**. Trained on $y$, a flow gives only a *bound* on its bits, and the constant, 4.09 bits a pixel, is the volume of the bin. In the tiny case, take bins of size 1 *around* whole numbers: the probability that $x$ rounds to $(2,5)$ is 0.0140, and the bound says at least 0.0139.
 #
 # **Your turn 04.6 · bits that fall for ever** *(repair, 8 minutes)*. `broken_bits` falls for as long as you train, past zero. Write it anew: it should give the mean of the bound (8) in bits per dimension. You get the noise `u`, of the shape of `x`.
 
@@ -505,7 +505,7 @@ course.exercise("04.whole-numbers", my_bits)
 course.solution("04.whole-numbers")
 
 # %% [markdown]
-# Now the digits. The flow has four of your blocks, and between them the order of the pixels is turned round, so that each pixel is late in some block. The last layer is fixed: it is step 1 for each pixel, and carries a normal onto the histogram of that pixel (`flow.HistogramMarginals`). Untrained, the flow is therefore the **histogram** of lesson 02. All that training gains is what the pixels know about each other.
+# Now the digits. The flow has four of your blocks, and between them the order of the pixels is reversed, so that each pixel is late in some block. The last layer is fixed: it is step 1 for each pixel, and carries a normal onto the histogram of that pixel (`flow.HistogramMarginals`). Untrained, the flow is therefore the **histogram** of lesson 02. All that training can add is the dependence between pixels.
 
 # %% jupyter={"source_hidden": true}
 bits = course.yours("04.whole-numbers")
@@ -588,7 +588,7 @@ with course.more_checks():
 #
 # **The bridge.** The data are two islands, five units apart. With $10^{-5}$ of the mass between them, the water is practically empty. A smooth invertible map of one bell cannot tear the bell apart. How much must it leave in the water?
 #
-# **Step 11. A floor.** Suppose the map stretches no distance by more than a factor $L$, and call $m$ the mass that lands in the channel between $x_1=-1$ and $x_1=1$, with $(1-m)/2$ on each shore. The shores are 2 apart, so the two sets of $z$ that land on them are at least $2/L$ apart. Among all sets of mass $\Phi(a)$, a half-space grows least when you widen it by $r$, to $\Phi(a+r)$ (the *Gaussian isoperimetric inequality*, quoted: Borell 1975). The one set, widened by $2/L$, still misses the other:
+# **Step 11. A floor.** Suppose the map stretches no distance by more than a factor $L$, and call $m$ the mass that lands in the channel between $x_1=-1$ and $x_1=1$, with $(1-m)/2$ on each shore. The shores are 2 apart, so the two sets of $z$ that land on them are at least $2/L$ apart. Among all sets of mass $\Phi(a)$, a half-space grows least when you widen it by $r$, to $\Phi(a+r)$ (the *Gaussian isoperimetric inequality*, quoted: Borell 1975). Either set, widened by $2/L$, still misses the other:
 # $$\Phi\big(a+\tfrac2L\big)\le1-\Phi(a)=\Phi(-a),\quad\Phi(a)=\tfrac{1-m}2\quad\Longrightarrow\quad a\le-\tfrac1L\quad\Longrightarrow\quad m\ \ge\ 2\,\Phi\big(\tfrac1L\big)-1\approx\frac{0.8}L .\tag{9}$$
 # A bridge of a thousandth needs a stretch of 800. The floor is reached: the straight map $x_1=Lz_1$ leaves exactly that mass in the channel. And the way out is a base that is already in two parts.
 
@@ -755,7 +755,7 @@ show(
 #
 # 1. Mass is conserved: where a map stretches, the density thins by the same factor. Prediction 1: squeezed tenfold, the density is 10.
 # 2. From data to base, the log-determinant is added. Those of a stack add up, each at the point that has reached its layer.
-# 3. A triangular Jacobian costs its diagonal. A coupling gets it by letting half stay; its network is never inverted. Shifts alone change no volume, and fit worse.
+# 3. A triangular Jacobian needs only its diagonal. A coupling gets it by letting half stay; its network is never inverted. Shifts alone change no volume, and fit worse.
 # 4. An autoregressive flow scores in one evaluation and samples in $d$, or by sweeps, exact after $d$. Prediction 3: for your digits about seven sweeps of each of the four blocks gave the same pictures.
 # 5. Whole numbers need noise before a density and the volume of a bin after it; the result is a bound. Your blocks gained about a third of a bit a pixel over the histogram.
 # 6. A map of one bell that stretches by at most $L$ leaves at least about $0.8/L$ of the mass between two islands. Prediction 2: about 4 % with eight layers, after this short training. A base of two parts needs no bridge.

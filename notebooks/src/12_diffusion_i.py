@@ -155,7 +155,7 @@ show(
 # %% [markdown]
 # At $t=10$ the guess is the digit. At $t=30$ you hardly see anything, and the network still finds most. At $t=60$ it paints blurs with nearly no detail. That is no clumsiness: it is the **average** of all digits that may hide under this noise, and no guess has a smaller squared error. So a network trained by squared error on $x_0$ cannot draw from noise in one go (a GAN has another loss, and can). A sampler takes a small step towards the blur, adds a little noise and asks again.
 #
-# Try it in the plane, where the best guess is known exactly. *Ancestral sampling*, the loop of section 8, adds fresh noise in each step back; the *probability-flow ODE* of lesson 14 adds none. (Its schedule is not ours.) On the way back, colour says where a point *will land*. Predict: (a) for which of the two do the colours stand apart already in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
+# Try it in the plane, where the best guess is known exactly. *Ancestral sampling*, the loop of section 8, adds fresh noise in each step back; the *probability-flow ODE* of lesson 14 adds none. (Its schedule is not ours.) On the way back, colour says where a point *will land*. Predict: (a) for which of the two are the colours already separated in pure noise, just after the turn? (b) How many points of the spiral land in the colour that they came from?
 
 # %% tags=["keep-output"]
 widgets.forward_process()

@@ -519,6 +519,13 @@ def cautious_of_two_bounds_or_none(a, b):
 
 
 # Wrong answers that come first to mind.
+def simplified_and_wrapped(x0, x_t, k, betas):
+    bars = torch.cumprod(1 - betas, 0)
+    beta, alpha, before, after = betas[k], 1 - betas[k], bars[k - 1], bars[k]
+    mean = (before**0.5 * beta * x0 + alpha**0.5 * (1 - before) * x_t) / (1 - after)
+    return mean, beta * (1 - before) / (1 - after)
+
+
 FIRST_TO_MIND = [
     ("01.grey", 0.45, "the opposite question"),
     ("01.stages", [101, 21, 64, 2, 86], "the picture's steps are guided"),
@@ -529,6 +536,7 @@ FIRST_TO_MIND = [
     ("01.better", cautious_of_two_bounds_alone, "below an exact value it proves nothing"),
     ("01.better", cautious_of_two_bounds_or_none, "below an exact value it proves nothing"),
     ("01.better", lambda a, b: "first" if a[1] > b[1] else "second", "the colleague's function"),
+    ("12.posterior", simplified_and_wrapped, "yours reads alphas_bar[-1]"),
     ("02.loss", torch.nn.functional.cross_entropy, "the classes on axis 1"),
     ("02.loss", shifted_once_more, "shifted once more"),
     ("02.pairs", lambda n: n**3, "all n positions each time"),

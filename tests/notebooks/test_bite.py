@@ -97,3 +97,19 @@ def test_a_planted_mistake_must_make_its_check_fail(old, new, says, tmp_path, mo
     monkeypatch.setattr(bite, "ledger", lambda _: ({}, [job]))
     found = " ".join(bite.survivors("one", source))
     assert (says in found) if says else found == ""
+
+
+def test_a_planted_mistake_reaches_the_functions_between_it_and_its_check(tmp_path, monkeypatch):
+    """A function of a later cell called the right one, and the mistake seemed to be harmless."""
+    cells = CELLS.replace(
+        "# %%", "# %%\nhalf = 0.5\n\ndef twice(r):\n    return 2 * area(r)\n\n# %%", 1
+    )
+    source = text(tmp_path, cells.replace("area(2), 12", "half * twice(2), 12"))
+    job = {
+        "check": "area of a disc",
+        "name": "radius not squared",
+        "old": "3 * r * r",
+        "new": "3 * r",
+    }
+    monkeypatch.setattr(bite, "ledger", lambda _: ({}, [job]))
+    assert bite.survivors("one", source) == []

@@ -638,7 +638,7 @@ show(
 )
 
 # %% [markdown]
-# With a floor at 1 the bars are honest: about two cases of three. With a floor at 0 the truth lies inside in fewer than one case of four. Noise would push the floor below 0 in half of these ladders. The grid stops there, so the average errs upwards in most of them. An error bar speaks for its prior as well as for its runs. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
+# With a floor at 1 the bars are honest: about two cases of three. With a floor at 0 the truth lies inside in fewer than one case of four. Noise would push the floor below 0 in half of these ladders. The grid stops there, so the average errs upwards in most of them. An error bar depends on its prior as well as on its runs. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
 #
 # On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass near the same points. Inside the light blue band $\chi^2$, with the enlarged errors, exceeds its least value by less than 4. For two unknowns and known errors, such a band holds the truth in a fraction $1-e^{-4/2}$ of all cases, which is 86 %; the last row of the table counts ours. Floors from 0 to almost 1 nat lie within it. **Neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either.
 #

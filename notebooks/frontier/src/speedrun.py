@@ -502,7 +502,7 @@ paired("  AdamW after 400 steps ", recorded("Muon", 200), recorded("AdamW", 400)
 # %% [markdown]
 # By chance about five of ten would favour Muon. At an equal number of steps it wins in all ten, and halves the distance on average. Is the race fair?
 #
-# Look at `muon` again: *two* optimisers share the network, and AdamW trains its part at Muon's rate, 0.04. AdamW alone has to train everything at 0.01, since a larger rate harms its hidden matrices. Give it the same freedom, a second rate for these matrices (the row *two rates*), and three quarters of Muon's lead are gone. What is left, 0.5, is in all ten seeds.
+# Look at `muon` again: *two* optimisers share the network, and AdamW trains its part at Muon's rate, 0.04. AdamW alone has to train everything at 0.01, since a larger rate harms its hidden matrices. Give it the same freedom, a second rate for these matrices (the row *two rates*), and three quarters of Muon's lead are gone. The remaining lead, 0.5, appears in all ten seeds.
 #
 # The other rows take Muon apart. A step of the same root mean square along the averaged gradient (*equal lengths*) or along its *signs* is no better than AdamW with one rate, so the size of the step does not explain the gain. The average over 20 steps is not either: without it, Muon is better still in nine seeds of ten.
 #

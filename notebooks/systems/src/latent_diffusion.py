@@ -416,7 +416,7 @@ show(
 
 
 # %% [markdown]
-# After ten seconds of training the evaluator finds nearly all colours right (of these eight it calls one mottled black purple), and the digits are blobs.
+# After ten seconds of training the evaluator finds nearly all colours right (of these eight, it calls one mottled black digit purple), and the digits are blobs.
 #
 # **Pause.** You have trained a small text-to-image model with your own loss. In the second sitting you write the sampler, and then open the larger, shipped model to see how the words get in.
 #
@@ -876,7 +876,7 @@ show(
 # | scale of the codes | standard deviation 5.5 in place of 1 (small networks) | a third of digits right becomes a fifth (three seeds) |
 # | velocity | noise as the target (small networks, section 4) | 34 % of digits right become 13 % |
 #
-# Fourteen *more* steps gain nothing measurable. *One step* and *one mean state* have the fewest broken strokes, because the second score cannot see blur, nor that a wrong picture is wrong.
+# Fourteen *more* steps gain nothing measurable. *One step* and *one mean state* have the fewest broken strokes, because the second score notices neither blur nor a wrong picture.
 #
 # **Why 4.4 and not 16?** The rival is half as wide at its top level, so a convolution there costs 16 / 4 = 4 times as much; its third level and our attention layers do the rest.
 #
