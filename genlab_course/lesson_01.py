@@ -81,16 +81,15 @@ class Recipe:
     n_steps: int  # gradient steps (of the generator, in a game)
     batch_size: int
     lr: float  # highest learning rate
-    unit: str  # what its loss is measured in
     game: bool = False  # two losses instead of one
 
 
 RECIPES: dict[str, Recipe] = {
-    "autoregressive": Recipe("autoregressive", autoregressive, 300, 400, 8e-3, "nats"),
-    "flow": Recipe("flow", flow, 450, 250, 6e-3, "nats"),
-    "vae": Recipe("latent-variable (VAE)", vae, 1500, 250, 1e-2, "nats, a bound"),
-    "gan": Recipe("adversarial (GAN)", gan, 1000, 250, 1e-3, "nats, of a game", game=True),
-    "diffusion": Recipe("diffusion", diffusion, 1500, 500, 4e-3, "mean square"),
+    "autoregressive": Recipe("autoregressive", autoregressive, 300, 400, 8e-3),
+    "flow": Recipe("flow", flow, 450, 250, 6e-3),
+    "vae": Recipe("latent-variable (VAE)", vae, 1500, 250, 1e-2),
+    "gan": Recipe("adversarial (GAN)", gan, 1000, 250, 1e-3, game=True),
+    "diffusion": Recipe("diffusion", diffusion, 1500, 500, 4e-3),
 }
 
 

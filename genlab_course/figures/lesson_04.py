@@ -165,8 +165,8 @@ def spike(seen: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
             textcoords="offset points", ha="left" if top[0] < 0 else "right", va="center",
             color=for_text(RED), fontsize=11, bbox={"color": "white", "alpha": 0.85, "pad": 2},
         )  # fmt: skip
-        ax.plot([-3, 3, 3, -3, -3], [-3, -3, 3, 3, -3], ":", color=BLACK)
         ax.set(title=name, xlabel="first coordinate", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
+    axes[0].plot([-3, 3, 3, -3, -3], [-3, -3, 3, 3, -3], ":", color=BLACK)
     axes[0].set_ylabel("second coordinate")
     figure.suptitle("High density is not high mass")
     figure.colorbar(drawn, ax=list(axes), label="log10 of the density")

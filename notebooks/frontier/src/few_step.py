@@ -55,7 +55,7 @@ draw.rows(
 # You need lesson 09's Fréchet distance and the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)x_0+t\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
 #
-# Two sittings of about 74 and 75 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 74 and 75 minutes, exercises included; the cells run in 50 seconds.
 
 # %% [markdown]
 # ## Predict first
