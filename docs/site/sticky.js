@@ -192,7 +192,8 @@ function stick({ render, stages, terms }) {
   document.fonts.ready.then(() => {
     settle();
     order.forEach((block) => crossing.observe(block));
-    new ResizeObserver(place).observe(main);
+    const sizes = new ResizeObserver(place); // of a strip too: its stage's name comes after it was placed
+    [main, ...runs.map((r) => r.rail.firstElementChild)].forEach((element) => sizes.observe(element));
     margin.addEventListener("change", settle);
   });
 }

@@ -104,6 +104,24 @@ def test_each_stage_is_shown_where_its_step_is_read_and_no_text_is_covered(name,
     assert reader.errors == []
 
 
+ROOM = """() => [...document.querySelectorAll(".spacer:not([hidden])")].map((spacer, k) => [
+    spacer.offsetHeight,
+    [...document.querySelectorAll(".rail:not([hidden]) .stick")][k].offsetHeight,
+])"""
+
+
+@pytest.mark.parametrize("name", living.STICKY)
+def test_a_strip_has_its_whole_height_kept_free_for_it_in_the_text(name, folder, reader):
+    opened(reader, folder, name, 400)
+    reader.wait_for_timeout(100)
+    for _ in range(2):
+        kept = reader.evaluate(ROOM)
+        assert kept
+        assert all(room == height for room, height in kept), kept
+        reader.set_viewport_size({"width": 1000, "height": 800})  # its name needs no second line
+        reader.wait_for_timeout(100)
+
+
 CONTRAST = """() => {
     const light = (colour) => {
         const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
