@@ -27,7 +27,8 @@ import pdoc
 import printed
 import river
 from math_core import LatexToMathML
-from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from PIL import Image, ImageChops, ImageStat
 from pygments.formatters import HtmlFormatter
@@ -225,6 +226,16 @@ class Exporter(HTMLExporter):
     """nbconvert's HTML with our formulas and our cells."""
 
     raw_template = CELLS
+
+    def body(self, notebook):
+        """Return a notebook as HTML.
+
+        HTMLExporter would read it again as a whole, which takes as long as all else, to describe
+        pictures that have no words (ours have) and to let the keyboard reach cells of JupyterLab.
+        """
+        lexer = notebook.metadata.get("language_info", {}).get("pygments_lexer")
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer, parent=self))
+        return TemplateExporter.from_notebook_node(self, notebook)[0]
 
     def default_filters(self):
         """Replace filters of nbconvert, and add ours."""
@@ -488,7 +499,7 @@ def placed(text):
         named = tag.replace('class="', 'class="wide ', 1)
         return named if named != tag else tag.replace("<img ", '<img class="wide" ', 1)
 
-    return re.sub(r'<(?:img|svg [^>]*class="figure")[^>]*? width="(\d+)"', place_of, text)
+    return re.sub(r'<(?:img|svg [^>]*class="figure")[^>]*?\swidth="?(\d+)', place_of, text)
 
 
 TEXT_WIDTH = 660  # pixels of a picture that still goes into the column of text
@@ -649,7 +660,7 @@ def write_site(folder, notebooks, documents=DOCUMENTS, books=None, answers=True)
         notebook = with_explanations(notebook, books or {}, name, answers)
         learned = (c for c in notebook.cells if "install" not in c.metadata.get("tags", ()))
         notebook.cells = gathered(map(without_ribbon, learned))
-        pages.append((title, name, path, exporter.from_notebook_node(notebook)[0]))
+        pages.append((title, name, path, exporter.body(notebook)))
     for name in documents:
         path = ROOT / "docs" / f"{name}.md"
         text = path.read_text(encoding="utf-8")
