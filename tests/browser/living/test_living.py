@@ -28,29 +28,42 @@ LOCAL = ("file:", "data:", "blob:")
 DAY, NIGHT = [255, 255, 255], [22, 24, 28]  # the paper
 
 
-@pytest.fixture
-def sheet(browser, tmp_path):
-    """A page opened as a file, which notes errors and whatever it asks of a network."""
-    page = browser.new_page(viewport={"width": 900, "height": 900})
+@pytest.fixture(scope="module")
+def window(browser):
+    """A page for all tests here, which notes errors and whatever it asks of a network.
+
+    A new one takes half a second of a processor.
+    """
+    page = browser.new_page()
     page.troubles = []
     page.on("pageerror", lambda error: page.troubles.append(str(error)))
     page.on("console", lambda m: page.troubles.append(m.text) if m.type == "error" else None)
     page.on("request", lambda r: r.url.startswith(LOCAL) or page.troubles.append(r.url))
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def sheet(window, tmp_path):
+    """The page as it was at first, empty and opened as a file; `show` opens a figure in it."""
+    window.set_viewport_size({"width": 900, "height": 900})
+    window.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    window.mouse.move(0, 0)
+    (tmp_path / "empty.html").write_text("<!doctype html>")
+    window.goto((tmp_path / "empty.html").as_uri())
+    window.troubles.clear()
 
     def show(name, **state):
         path = tmp_path / f"{name}.html"
         path.write_text(HEAD + living.page(name, "figure", **state), encoding="utf-8")
-        page.goto(path.as_uri())
-        page.wait_for_selector("#figure canvas")
-        page.wait_for_function("() => document.querySelector('canvas').width > 0")
-        settle(page)
-        return page
+        window.goto(path.as_uri())
+        window.wait_for_selector("#figure canvas")
+        window.wait_for_function("() => document.querySelector('canvas').width > 0")
+        settle(window)
+        return window
 
-    page.show = show
-    (tmp_path / "empty.html").write_text("<!doctype html>")
-    page.goto((tmp_path / "empty.html").as_uri())
-    yield page
-    page.close()
+    window.show = show
+    return window
 
 
 def settle(page):
@@ -308,12 +321,18 @@ def swipe(page, x, y, down):
     return page.evaluate("scrollY") - before
 
 
+@pytest.fixture(scope="module")
+def phone(browser):
+    """A page on a touch screen."""
+    size = {"width": 360, "height": 740}
+    page = browser.new_page(viewport=size, has_touch=True, is_mobile=True)
+    yield page
+    page.close()
+
+
 @pytest.mark.parametrize("name", SWIPES)
-def test_a_finger_on_a_handle_moves_the_figure_and_beside_it_the_page(name, browser, tmp_path):
-    phone = browser.new_context(
-        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
-    )
-    page, (share, setting) = phone.new_page(), SWIPES[name]
+def test_a_finger_on_a_handle_moves_the_figure_and_beside_it_the_page(name, phone, tmp_path):
+    page, (share, setting) = phone, SWIPES[name]
     path = tmp_path / "figure.html"
     tall = '<meta name="viewport" content="width=device-width"><div style="height: 300px"></div>'
     after = '<div style="height: 2000px"></div>'
@@ -346,7 +365,6 @@ def test_a_finger_on_a_handle_moves_the_figure_and_beside_it_the_page(name, brow
         > 40
     )
     assert page.evaluate(value) == moved
-    phone.close()
 
 
 def test_what_a_pointer_does_the_keyboard_does(sheet):
