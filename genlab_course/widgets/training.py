@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from genlab_course.widgets.explorer import DPI, packed, png
 
 R = TypeVar("R", bound=Any)  # has a `step` and `losses` by name
-PAUSE = 0.5  # seconds between two pictures at least: each takes a tenth of one
+PAUSE = 1.0  # seconds between two pictures at least: each takes a tenth of one
 
 
 class Curve:
@@ -65,7 +65,7 @@ def watch(
 ) -> list[R]:
     """Run a training generator of `total` records to its end with a live curve of its losses.
 
-    It is drawn twenty times at most and twice a second at most, or after each `every` records.
+    It is drawn twenty times at most and once a second at most, or after each `every` records.
     Interrupt the kernel and the model keeps what it has learned.
     """
     curve = Curve(label, total)
