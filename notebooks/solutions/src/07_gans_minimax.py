@@ -13,143 +13,138 @@
 # %% [markdown]
 # # 07 · GANs: worked solutions
 #
-# Try each exercise of the lesson first; `course.hint("07.value")` gives three hints, one at a time.
+# Try each exercise of the lesson first, and ask for its three hints.
 
 # %%
-import math
-
-import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import nn
 
-from genlab import adversarial
 import genlab_course as course
+from genlab import adversarial
 from genlab_course import check
 
 course.begin(lesson=7)
 torch.set_default_dtype(torch.float64)
-p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
 
 
 # %% [markdown]
-# ## 07.best-critic
-#
-# The discriminator chooses $D$ at each outcome by itself. The derivative of $p\log D + q\log(1-D)$ is $p/D - q/(1-D)$; setting it to zero gives
-# $p(1-D) = qD$, so $D = p/(p+q)$. Second route: a long gradient ascent on the three logits, which knows no formula.
+# **07.1, the best discriminator.** The slope of $p\log D+q\log(1-D)$ is $\frac pD-\frac q{1-D}$, and it falls in $D$. It is zero where $p(1-D)=qD$, that is, $p=(p+q)D$.
 
 # %%
-def best_discriminator(p, q):
+def best(p, q):
     return p / (p + q)
 
 
-course.exercise("07.best-critic", best_discriminator)
-logits = torch.zeros(3, requires_grad=True)
-for _ in range(2000):
-    value = (torch.tensor(p) * logits.sigmoid().log() + torch.tensor(q) * (-logits).sigmoid().log()).sum()
-    (slope,) = torch.autograd.grad(value, logits)
-    logits = (logits + slope).detach().requires_grad_()
-check(
-    "D*: formula vs gradient ascent",
-    best_discriminator(p, q),
-    logits.sigmoid(),
-    atol=1e-9,
-    unlike={"the odds p / q": p / q},
-)
+course.exercise("07.best-discriminator", best)
+p, q = torch.tensor([0.5, 0.5]), torch.tensor([0.7, 0.3])
+check("sigmoid of log p - log q", best(p, q), adversarial.optimal_logits(p.log(), q.log()).sigmoid(),
+      unlike={"fake": best(q, p)})  # fmt: skip
 
 
 # %% [markdown]
-# ## 07.slopes
-#
-# With $D = \mathrm{sigmoid}(l)$, $dD/dl = D(1-D)$. So $\frac{d}{dl}\log(1-D) = -\frac{D(1-D)}{1-D} = -D$ and
-# $\frac{d}{dl}(-\log D) = -\frac{D(1-D)}{D} = -(1-D)$. Both are negative: a more believable sample lowers both losses.
+# **07.2, two slopes.** With $dD/dl=D(1-D)$: the slope of $\log(1-D)$ is $-\frac1{1-D}\cdot D(1-D)=-D$, and that of $-\log D$ is $-\frac1D\cdot D(1-D)=-(1-D)$.
 
 # %%
-def slopes_at(d):
+def slopes(d):
     return -d, -(1 - d)
 
 
-course.exercise("07.slopes", slopes_at)
-logit = torch.tensor(math.log(0.2 / 0.8), requires_grad=True)
-by_autograd = [
-    torch.autograd.grad(loss, logit, retain_graph=True)[0]
-    for loss in (torch.log(1 - logit.sigmoid()), -torch.log(logit.sigmoid()))
-]
-check(
-    "slopes at D = 0.2 vs autograd",
-    slopes_at(0.2),
-    torch.stack(by_autograd),
-    unlike={"the two exchanged": slopes_at(0.2)[::-1]},
-)
+course.exercise("07.slopes", slopes)
 
 
 # %% [markdown]
-# ## 07.value
-#
-# With $m = (p+q)/2$ the best discriminator is $p/2m$, and $1 - D^* = q/2m$. Each expectation is then a KL divergence to $m$ less $\log 2$:
-# $V = \mathrm{KL}(p\|m) + \mathrm{KL}(q\|m) - 2\log 2 = 2\,\mathrm{JS} - \log 4$.
+# **07.3, two losses.** $-\log D=-\log\sigma(l)=\mathrm{softplus}(-l)$, and $1-\sigma(l)=\sigma(-l)$ gives $-\log(1-D)=\mathrm{softplus}(l)$. The library's function stays exact for $l=\pm1000$, where the sigmoid has rounded to 0 or 1.
 
 # %%
-def value_at_best(p, q):
-    m = (p + q) / 2
-    kl_p, kl_q = (p * np.log(p / m)).sum(), (q * np.log(q / m)).sum()
-    return kl_p + kl_q - math.log(4)
+def losses(l_real, l_fake):
+    of_discriminator = F.softplus(-l_real).mean() + F.softplus(l_fake).mean()
+    of_generator = F.softplus(-l_fake).mean()
+    return of_discriminator, of_generator
 
 
-course.exercise("07.value", value_at_best)
-D = p / (p + q)
-js = (p * np.log(2 * D) + q * np.log(2 * (1 - D))).sum() / 2
-check(
-    "V at D*: derived vs played",
-    value_at_best(p, q),
-    (p * np.log(D) + q * np.log(1 - D)).sum(),
-    unlike={"JS counted once": js - math.log(4)},
-)
+course.exercise("07.losses", losses)
+l_real, l_fake = torch.tensor([2.0, -900.0]), torch.tensor([-1.0, 700.0])
+named = adversarial.discriminator_loss(l_real, l_fake).mean()
+swapped = adversarial.discriminator_loss(l_fake, l_real).mean()
+check("genlab's loss, far out too", losses(l_real, l_fake)[0], named,
+      unlike={"real and fake exchanged": swapped})  # fmt: skip
 
 
 # %% [markdown]
-# ## 07.look-ahead
-#
-# Take a trial step, read both directions there, go back and step with them. In matrix form the new state is $(I + \eta A + \eta^2A^2)z$ with
-# $A^2 = -I$, so the length shrinks by $\sqrt{(1-\eta^2)^2 + \eta^2}$.
+# **07.4, a round.** Two blocks of five lines. In the first, `detach` cuts the fakes off. In the second it must not, and the discriminator is called *again*, because it has moved. `opt_d.zero_grad()` stands right before the discriminator's `backward()`, so what the generator's turn left there is gone.
 
 # %%
-def look_ahead(x, y, lr):
-    x_ahead, y_ahead = x - lr * y, y + lr * x
-    return x - lr * y_ahead, y + lr * x_ahead
+def game_round(generator, discriminator, opt_g, opt_d, x, z, z_new, d_loss, g_loss):
+    fake = generator(z).detach()
+    loss_d = d_loss(discriminator, x, fake)
+    opt_d.zero_grad()
+    loss_d.backward()
+    opt_d.step()
+
+    loss_g = g_loss(discriminator, x, generator(z_new))
+    opt_g.zero_grad()
+    loss_g.backward()
+    opt_g.step()
+    return loss_d.item(), loss_g.item()
 
 
-course.exercise("07.look-ahead", look_ahead)
-shrunk = math.hypot(*look_ahead(3.0, 4.0, 0.2)) / 5
-z, lr, field = torch.tensor([3.0, 4.0]), 0.2, adversarial.bilinear_field
-plain = adversarial.simultaneous_step(z, field=field, lr=lr)
-check(
-    "factor of one step vs the formula",
-    shrunk,
-    math.sqrt((1 - lr**2) ** 2 + lr**2),
-    unlike={"a plain step": plain.norm() / 5},
-)
-there = adversarial.extragradient_step(z, field=field, lr=lr)
-check("    and vs the package", look_ahead(3.0, 4.0, 0.2), there, unlike={"a plain step": plain})
+course.exercise("07.round", game_round)
 
 
 # %% [markdown]
-# ## 07.mode-kl
-#
-# $\mathrm{KL}(s\|u) = \sum_i s_i \log(k s_i) = \log k - H(s)$. A mode without samples has $s_i = 0$ and adds nothing: $s\log s \to 0$. (The other
-# direction would be infinite, and say nothing about how bad it is.)
+# **07.5, the penalty.** Each logit depends on its own $x$ alone, so the gradient of the *sum* of the logits holds, row by row, the slope of each. `create_graph=True` keeps the graph of that slope, so that the penalty can itself be differentiated in the weights.
 
 # %%
-def mode_kl(x, centres):
-    nearest = ((x[:, None] - centres) ** 2).sum(-1).argmin(1)
-    share = np.bincount(nearest, minlength=len(centres)) / len(x)
-    seen = share[share > 0]
-    return (seen * np.log(seen * len(centres))).sum()
+def r1(discriminator, x, gamma):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return gamma / 2 * slope.flatten(1).square().sum(1).mean()
 
 
-course.exercise("07.mode-kl", mode_kl)
-corners = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
-check(
-    "one mode of four, and all four evenly",
-    [mode_kl(corners[:1], corners), mode_kl(corners, corners)],
-    [math.log(4), 0.0],
-    unlike={"the entropy of the fractions": [0.0, math.log(4)]},
-)
+course.exercise("07.r1", r1)
+straight = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+length = straight[0].weight.square().sum()
+check("a straight discriminator: gamma / 2 times its squared slope",
+      r1(straight, torch.randn(6, 3), 0.4), 0.2 * length,
+      unlike={"its slope": 0.2 * length.sqrt()})  # fmt: skip
+
+
+# %% [markdown]
+# **07.6, a measure that a blob passes.** Samples that are far from every centre are dropped before the counting, and the fractions stay fractions of *all* samples.
+
+# %%
+def coverage(x, centres, std):
+    distance, nearest = torch.cdist(x, centres).min(1)
+    nearest = nearest[distance < 3 * std]
+    fraction = nearest.bincount(minlength=len(centres)) / len(x)
+    return int((fraction >= 0.01).sum())
+
+
+course.exercise("07.coverage", coverage)
+
+
+# %% [markdown]
+# **07.7, two lines.** $-\log\sigma(g)=\mathrm{softplus}(-g)$ with the gap $g=l(x)-l(G(z))$ of a pair. The generator hopes for the opposite order, $-g$.
+
+# %%
+def pair_losses(l_real, l_fake):
+    gap = l_real - l_fake
+    return F.softplus(-gap).mean(), F.softplus(gap).mean()
+
+
+course.exercise("07.relativistic", pair_losses)
+
+
+# %% [markdown]
+# **07.8, another game** (*Going further*). The slope of $ut-(u-1)^2$ in $u$ is $t-2(u-1)$, so $u=1+\frac t2$, and the value there is $t+\frac{t^2}2-\frac{t^2}4=t+\frac{t^2}4$.
+
+# %%
+def conjugate(t):
+    return t + t**2 / 4
+
+
+course.exercise("07.pearson", conjugate)
+check("genlab's conjugate", conjugate(torch.tensor([0.5, -1.2])),
+      adversarial.PEARSON.conjugate(torch.tensor([0.5, -1.2])),
+      unlike={"the best u": 1 + torch.tensor([0.5, -1.2]) / 2})  # fmt: skip

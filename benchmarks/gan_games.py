@@ -1,0 +1,109 @@
+"""Lesson 07's games over seeds: on the ring, and on 25 modes (python benchmarks/gan_games.py).
+
+The page's own networks, rounds, losses and measures; the answers are the worked solutions.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from genlab import adversarial
+from genlab.core import make_generator
+from genlab.data.toys import GaussianRing
+from genlab_course.exercises import lesson_07 as answers
+from genlab_course.figures import lesson_07  # noqa: F401 - of the page
+
+PAGE = Path(__file__).parents[1] / "notebooks/src/07_gans_minimax.py"
+OF_PAGE = ("perceptron", "bare", "believed", "play", "on_ring", "with_r1", "paired",
+           "paired_believed")  # fmt: skip
+_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
+losses, game_round = answers.losses, answers.game_round
+r1, pair_losses, coverage = answers.r1, answers.pair_losses, answers.coverage
+ring = GaussianRing()
+points = ring.sample(5000, generator=make_generator(0))
+z_shown = torch.randn(300, 2, generator=make_generator(1))
+exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+
+SIDE = 2.0 * torch.arange(-2.0, 3.0)
+GRID, STD = torch.cartesian_prod(SIDE, SIDE), 0.2  # 25 modes, two apart
+ROUNDS, WIDTH = 2500, 128
+
+
+def minimax(D, x, fake):
+    """The generator's loss of the game as first stated."""
+    return adversarial.minimax_generator_loss(D(fake)).mean()
+
+
+def pairs_alone(D, x, fake):
+    """The relativistic loss of the discriminator without a penalty."""
+    return pair_losses(D(x), D(fake))[0]
+
+
+GAMES = {  # on the ring: losses, settings
+    "bare": ("bare", "believed", {}),
+    "R1": ("with_r1", "believed", {}),
+    "R1, minimax loss": ("with_r1", "minimax", {}),
+    "no R1, momentum 0.5": ("bare", "believed", {"betas": (0.5, 0.9)}),
+    "R1, generator ten times as fast": ("with_r1", "believed", {"rates": (1e-3, 1e-2)}),
+    "no R1, generator ten times as fast": ("bare", "believed", {"rates": (1e-3, 1e-2)}),
+    "pairs, R1 and R2": ("paired", "paired_believed", {}),
+}
+LOSSES = {
+    "bare": ("bare", "believed"),
+    "R1": ("with_r1", "believed"),
+    "pairs, no penalty": ("pairs_alone", "paired_believed"),
+    "pairs, R1 and R2": ("paired", "paired_believed"),
+}
+
+
+@torch.no_grad()
+def report(generator, centres, std):
+    """Modes covered (a quarter of an even share counts), KL to even, fraction within 3 std."""
+    x = generator(torch.randn(4000, 2, generator=make_generator(99)))
+    distance, nearest = torch.cdist(x, centres).min(1)
+    share = nearest.bincount(minlength=len(centres)) / len(x)
+    close = nearest[distance < 3 * std].bincount(minlength=len(centres)) / len(x)
+    covered = coverage(x, centres, std) if len(centres) == 8 else int((close >= 0.01).sum())
+    kl = torch.xlogy(share, len(centres) * share).sum().item()
+    return covered, kl, (distance < 3 * std).float().mean().item()
+
+
+def on_grid_of_25(d_loss, g_loss, seed):
+    """The generator after a game on 25 modes with light momentum, and its measures."""
+    torch.manual_seed(seed)
+    G = perceptron(2, 2, WIDTH)  # noqa: F821 - of the page
+    D = nn.Sequential(perceptron(2, 1, WIDTH), nn.Flatten(0))  # noqa: F821
+    rng = make_generator(0)
+    data = GRID[torch.randint(25, (20_000,), generator=rng)]
+    data = data + STD * torch.randn(data.shape, generator=rng)
+    for _ in play(G, D, data, d_loss, g_loss, ROUNDS, seed=seed, betas=(0.5, 0.9)):  # noqa: F821
+        pass
+    return report(G, GRID, STD)
+
+
+def main():
+    """Print a line for each game and seed."""
+    torch.set_num_threads(1)
+    if "grid" not in sys.argv[1:]:
+        for name, (d_loss, g_loss, settings) in GAMES.items():
+            for seed in range(6):
+                d, g = globals()[d_loss], globals()[g_loss]
+                G, _, history = on_ring(d, g, seed, **settings)  # noqa: F821 - of the page
+                covered, kl, close = report(G, ring.means, ring.std)
+                late = history[-300:, 0]
+                print(f"ring, {name:36} seed {seed}: modes {covered}, KL {kl:.3f}, within 3 std "
+                      f"{close:.2f}, D's loss {late.mean():.3f}, its std {late.std():.3f}",
+                      flush=True)  # fmt: skip
+    if "ring" not in sys.argv[1:]:
+        for name, (d_loss, g_loss) in LOSSES.items():
+            for seed in range(3):
+                covered, kl, close = on_grid_of_25(globals()[d_loss], globals()[g_loss], seed)
+                print(f"25 modes, {name:20} seed {seed}: modes {covered}, KL {kl:.3f}, "
+                      f"within 3 std {close:.2f}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
