@@ -831,7 +831,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 #
 # The last row is above $\log4$ every time, and only there. The bare game fails in another way: its loss swings ten times as widely as a healthy one's, round a mean *below* $\log4$. So look at both. R1 alone does not save a fast generator. Equal rates with R1 do, and so do equal rates with less momentum.
 #
-# What this table cannot see: whether the samples within a mode are spread as the data are. And a healthy loss proves little, as the digits showed.
+# What the table cannot see is whether the samples within a mode are spread as the data are.
 #
 # ## Summary
 #
