@@ -762,7 +762,7 @@ with course.more_checks():
 # | pairs, no penalty | 12, 14, 23 | 0.01 to 0.28 | 0.26 to 0.38 |
 # | pairs, R1 and R2 | 14, 15, 18 | 0.12 to 0.21 | 0.21 to 0.32 |
 #
-# The seeds of one loss differ as much as the losses do. With three seeds none of the four can be called the best here, and the best single game was one without a penalty. A claim such as "this loss covers more modes" needs more than a picture and a seed.
+# The seeds of one loss differ as much as the losses do. With three seeds none of the four can be called the best here, and the best single game was one without a penalty.
 #
 # ## 9. Where do adversarial losses live today?
 #
@@ -775,7 +775,7 @@ with course.more_checks():
 # | one-step video: adversarial post-training (Lin et al. 2025) | a pretrained video model, finished against *real* videos, with an approximate R1 |
 # | picture tokenizers since VQGAN (Esser et al. 2020) | one term beside squared error and a perceptual loss; FlowMo (Sargent et al. 2025) shows that it can be done without |
 #
-# A GAN's weak point is to find all modes from nothing. A pretrained model has found them already, and the game only has to sharpen.
+# A pretrained model has found the modes already, and the game only has to sharpen.
 #
 # ## 10. It fails
 #
