@@ -424,6 +424,27 @@ def walked_from_the_last_to_1(network, x, betas, rng):
     return x
 
 
+def by_softmax(x, log_weights, log_tables):
+    joint = x.flatten(1) @ log_tables.flatten(1).T + log_weights
+    return joint.softmax(-1), torch.logsumexp(joint, -1)
+
+
+def by_matrix_product(x, q, pseudo_count):
+    counts = (q.T @ x.flatten(1)).reshape(-1, *x.shape[1:]) + pseudo_count
+    return torch.log(q.sum(0) / len(q)), counts.log() - counts.sum(2, keepdim=True).log()
+
+
+def in_whole_pictures(x, q, pseudo_count):
+    whole = (q == q.max(1, keepdim=True).values).to(q)
+    return by_matrix_product(x, whole, pseudo_count)
+
+
+def as_likelihood_minus_gap(logits, joint):
+    log_q = logits - logits.logsumexp(-1, keepdim=True)
+    log_posterior = joint.log_softmax(-1)
+    return joint.logsumexp(-1) - (log_q.exp() * (log_q - log_posterior)).sum(-1)
+
+
 # Right answers in the idioms of different people: an array, a tensor, a list of either, a rounded
 # number, a function of numpy, torch or math.
 IDIOMS = [
@@ -446,9 +467,11 @@ IDIOMS = [
     ("lm.top-p", torch_top_p),
     ("12.shortcut", torch.tensor([1.7288458])),
     ("05.other-side", torch.tensor([-1.52422, 0.02014, -1.54436, 0.62807])),
-    ("05.split", lambda log_lik, prior, q: (q * (log_lik - torch.log(q / prior))).sum()),
+    ("05.guesser-elbo", as_likelihood_minus_gap),
     ("05.log-mean-weight", lambda w: torch.logsumexp(w, 0) - math.log(len(w))),
-    ("05.m-step", lambda x, q: torch.einsum("nk,nd->kd", q, x) / q.sum(0).unsqueeze(1)),
+    ("05.e-step", by_softmax),
+    ("05.m-step-tables", by_matrix_product),
+    ("05.warm-start", lambda step, n: min(1.0, 2 * step / n)),
     ("06.kl", lambda m, v: 0.5 * (m**2 + torch.exp(v) - 1 - v).sum(dim=1)),
     ("ld.same-snr", lambda t, c: 1 / (1 + (1 - t) / (c * t))),
     ("ld.same-snr", lambda t, c: np.asarray(t) * c / (1 + (c - 1) * np.asarray(t))),
@@ -555,7 +578,10 @@ FIRST_TO_MIND = [
     ("02.pairs", lambda n: sum(t * (t + 1) // 2 for t in range(1, n + 1)), "visible pairs only"),
     ("04.stretch", lambda x, a, b: -math.log(a), "a sign wrong, or an absolute value"),
     ("05.other-side", [-1.52, 0.02, 0.63, -1.54], "exchanged"),
-    ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
+    ("05.m-step-tables", in_whole_pictures, "k-means"),
+    ("05.guesser-elbo", lambda logits, joint: (logits.softmax(1) * joint).sum(1), "minus log q"),
+    ("05.warm-start", lambda step, n: 0.5, "not 1 all the time"),
+    ("05.warm-start", lambda step, n: 0.5 if step < 5 else 1, "too short"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),
     ("13.passes", 116, "four evaluations off"),
     ("large.local-exponent", lambda v, e, g: np.float64(g), "That is the exponent of L - E"),

@@ -30,6 +30,7 @@ REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "02_autoregressive",
     "03_maximum_likelihood_and_kl",
     "04_normalizing_flows",
+    "05_latent_variables_and_elbo",
     "07_gans_minimax",
     "12_diffusion_i",
     "15_four_paradigm_landscape",

@@ -13,149 +13,172 @@
 # %% [markdown]
 # # 05 · Latent variables and the ELBO: solutions
 #
-# Try the exercises in the lesson first: the checker there names the likely mistake. Each solution below comes with a check by another route.
+# Try each exercise first, and ask for its three hints. Every solution is followed by one check that the reply does not make.
 
 # %%
-import numpy as np
-import torch
+import math
 
-from genlab import latent
+import torch
+import torch.nn.functional as F
+
 import genlab_course as course
-from genlab.core import kl_categorical
+from genlab import core, latent
 from genlab_course import check
-from genlab.oracles import Gaussian
-from genlab.oracles.continuous import kl_gaussian
 
 course.begin(lesson=5)
 torch.set_default_dtype(torch.float64)
+generator = core.make_generator(5)
 
 # %% [markdown]
-# **1. The other side.** Seeing $x=0$ turns the decoder's row into $.7,.1$. The price of the code does not look at $x$ and stays 0.020136. The posterior is now
-# $.35/.4=.875$ for $z=0$, so a guess of $.6$ for $z=1$ is far off, and the gap shows it: .63 nats, more than ten times that of row 3.
+# **05.1, no ink.** Seeing no ink turns the decoder's row into 0.7 and 0.1. The price of the code does not look at $x$ and stays 0.020. The posterior is now $.35/.4=.875$ for $z=0$, so a guess of 0.6 for $z=1$ is far off, and the gap shows it: 0.63 nats, more than ten times that of row 3.
 
 # %%
-likelihood, prior, q = np.array([0.7, 0.1]), np.array([0.5, 0.5]), np.array([0.4, 0.6])
-recon = q @ np.log(likelihood)
-kl = q @ np.log(q / prior)
-elbo = recon - kl
-gap = np.log(0.5 * 0.7 + 0.5 * 0.1) - elbo
-my_row = np.array([recon, kl, elbo, gap])
+likelihood, q = torch.tensor([0.7, 0.1]), torch.tensor([0.4, 0.6])
+recon = (q * likelihood.log()).sum()
+price = (q * (q / 0.5).log()).sum()
+elbo = recon - price
+gap = math.log(0.5 * 0.7 + 0.5 * 0.1) - elbo
+my_row = torch.stack([recon, price, elbo, gap])
+
 course.exercise("05.other-side", my_row)
 posterior = torch.tensor([0.875, 0.125])
 check(
     "its gap by Bayes and a KL",
     gap,
-    kl_categorical(torch.tensor(q), posterior).item(),
-    atol=1e-12,
-    unlike={"KL(posterior || q)": kl_categorical(posterior, torch.tensor(q))},
+    core.kl_categorical(q, posterior),
+    unlike={"KL(posterior || q)": core.kl_categorical(posterior, q)},
 )
-print(my_row.round(6))
+print([round(value, 3) for value in my_row.tolist()])
 
 
 # %% [markdown]
-# **2. The split.** Two averages under $q$. Where $q$ is 0 its terms are 0.
+# **05.2, the E-step.** With one-hot pictures the sum over the pixels in (7) is a sum of products: over pixel and level, picture times log table. Add the log of the weights. `logsumexp` over the templates is $\log p(x)$, and what is left after subtracting it is the log of the posterior.
 
 # %%
-def split(log_lik, prior, q):
-    return q @ log_lik - q @ np.log(q / prior)
+def e_step(x, log_weights, log_tables):
+    log_joint = torch.einsum("ndl,kdl->nk", x, log_tables) + log_weights
+    log_px = log_joint.logsumexp(1)
+    return (log_joint - log_px[:, None]).exp(), log_px
 
 
-course.exercise("05.split", split)
-joint = torch.tensor(np.log(likelihood) + np.log(prior))[None]
-by_enumeration = latent.discrete_elbo(torch.tensor(q)[None], joint).item()
+course.exercise("05.e-step", e_step)
+weights = torch.tensor([0.7, 0.3]).log()
+tables = torch.tensor([[[0.2, 0.8], [0.5, 0.5]], [[0.6, 0.4], [0.1, 0.9]]]).log()
+all_four = F.one_hot(torch.cartesian_prod(torch.arange(2), torch.arange(2)), 2).double()
+log_px = e_step(all_four, weights, tables)[1]
 check(
-    "reconstruction - KL = E_q log w",
-    split(np.log(likelihood), prior, q),
-    by_enumeration,
-    atol=1e-12,
-    unlike={"entropy of q forgotten": q @ np.log(likelihood * prior)},
+    "the probabilities of all four pictures of two pixels sum to 1",
+    log_px.exp().sum(),
+    1.0,
+    unlike={"weights forgotten": e_step(all_four, 0 * weights, tables)[1].exp().sum()},
 )
 
 
 # %% [markdown]
-# **3. Mean field.** With equal means the KL of two normals is $\tfrac12\big[\sum_j\Lambda_{jj}v_j-k-\sum_j\log v_j-\log\det\Lambda\big]$, $\Lambda$ being the inverse
-# of `cov`. Its derivative in $v_j$ is $\tfrac12(\Lambda_{jj}-1/v_j)$, zero at $v_j=1/\Lambda_{jj}$. Then each $\Lambda_{jj}v_j$ is 1, their sum cancels $k$, and
-# $\tfrac12\big(\sum_j\log\Lambda_{jj}-\log\det\Lambda\big)$ is left.
+# **05.3, the M-step.** `einsum` counts: for each template, pixel and level it adds up $q_{ik}$ of the pictures that show this level. Then count and divide, along the levels. The pseudo-count belongs into the sum as well, so that each table sums to 1.
 
 # %%
-def mean_field_gap(cov):
-    precision = np.linalg.inv(cov)
-    return 0.5 * (np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
+def m_step(x, q, pseudo_count):
+    counts = torch.einsum("nk,ndl->kdl", q, x) + pseudo_count
+    return q.mean(0).log(), (counts / counts.sum(-1, keepdim=True)).log()
 
 
-course.exercise("05.mean-field", mean_field_gap)
-cov = torch.tensor([[0.5, 0.2], [0.2, 0.4]])
-zero, best = torch.zeros(2), (1 / torch.linalg.inv(cov).diagonal()).diag()
+course.exercise("05.m-step-tables", m_step)
+x = F.one_hot(torch.randint(3, (30, 4), generator=generator), 3).double()
+q = torch.rand(30, 2, generator=generator)
+q = q / q.sum(1, keepdim=True)
+weights, tables = (part.requires_grad_() for part in m_step(x, q, 0.5))
+
+
+def climbed(weights, tables):  # what the M-step maximises, with the pseudo-counts
+    joint = torch.einsum("ndl,kdl->nk", x, tables.log_softmax(-1)) + weights.log_softmax(0)
+    return (q * joint).sum() + 0.5 * tables.log_softmax(-1).sum()
+
+
+slope = torch.autograd.grad(climbed(weights, tables), (weights, tables))
+other = [part.detach().requires_grad_() for part in m_step(x, q, 0.0)]
+slope_other = torch.autograd.grad(climbed(*other), other)
 check(
-    "the formula = KL of the two normals",
-    mean_field_gap(cov.numpy()),
-    kl_gaussian(Gaussian(zero, best), Gaussian(zero, cov)).item(),
-    unlike={"variances cov_jj": 0.5 * (cov.diagonal().log().sum() + torch.logdet(cov))},
+    "no slope at your answer",
+    torch.cat([part.flatten() for part in slope]),
+    torch.zeros(26),
+    unlike={"without the pseudo-count": torch.cat([part.flatten() for part in slope_other])},
 )
-worse = min(kl_gaussian(Gaussian(zero, f * best), Gaussian(zero, cov)).item() for f in (0.9, 1.1))
-print(f"a tenth more or less variance: {worse:.6f} instead of {mean_field_gap(cov.numpy()):.6f}")
 
 
 # %% [markdown]
-# **4. The log of the mean, safely.** Adding a constant to all log-weights adds it to the result; so take out the largest, and the biggest term of the sum
-# is $e^0=1$.
+# **05.4, the loss of a guesser.** $q$ stands in (9) twice, as a weight and inside the logarithm. `log_softmax` gives $\log q$ without passing through a $q$ of zero. With `softmax(...).log()` a logit of $-900$ gives $0\cdot(-\infty)$, which is nan, and one nan in a batch destroys all weights.
 
 # %%
-def many_draws(log_w):
-    top = log_w.max(0)
-    return top + np.log(np.exp(log_w - top).mean(0))
+def guesser_elbo(logits, log_joint):
+    log_q = logits.log_softmax(-1)
+    return (log_q.exp() * (log_joint - log_q)).sum(-1)
 
 
-course.exercise("05.log-mean-weight", many_draws)
-log_w = np.array([[-1.0, 0.3], [-2.0, 0.1], [0.5, -0.7]]) - 1000
+course.exercise("05.guesser-elbo", guesser_elbo)
+log_joint = torch.randn(5, 4, generator=generator)
 check(
-    "as without the shift by 1000",
-    many_draws(log_w),
-    np.log(np.exp(log_w + 1000).mean(0)) - 1000,
-    unlike={"mean of the logs": log_w.mean(0), "K not divided out": np.logaddexp.reduce(log_w)},
+    "logits = log p(x, z): the bound is log p(x)",
+    guesser_elbo(log_joint, log_joint),
+    log_joint.logsumexp(1),
+    unlike={"all z alike": guesser_elbo(0 * log_joint, log_joint)},
 )
 
 
 # %% [markdown]
-# **5. The M-step.** $\partial/\partial m_k$ of $-\sum_iq_{ik}\lVert x_i-m_k\rVert^2/2s_k^2$ vanishes where $m_k\sum_iq_{ik}=\sum_iq_{ik}x_i$: a weighted average, and
-# the width does not matter.
+# **05.5, log of the mean.** Adding a constant to all log-weights adds it to the result. So take out the largest *of each column*: then the biggest term of the mean is $e^0=1$. `log_w.logsumexp(0) - math.log(len(log_w))` does the same.
 
 # %%
-def component_means(x, q):
-    return q.T @ x / q.sum(0)[:, None]
+def log_mean_weight(log_w):
+    top = log_w.max(0).values
+    return top + (log_w - top).exp().mean(0).log()
 
 
-course.exercise("05.m-step", component_means)
-x = torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
-r = torch.rand(30, 3, generator=torch.Generator().manual_seed(1))
-r = r / r.sum(1, keepdim=True)
-m = torch.tensor(component_means(x.numpy(), r.numpy()), requires_grad=True)
-(r * ((x[:, None] - m) ** 2).sum(-1)).sum().backward()
-at_start = (r[..., None] * (zero - x[:, None])).sum(0)  # half the gradient at means of zero
+course.exercise("05.log-mean-weight", log_mean_weight)
+near = torch.randn(6, 3, generator=generator)
 check(
-    "the bound is flat there",
-    m.grad,
-    0.0,
-    atol=1e-12,
-    unlike={"at means of zero": at_start.clone()},
+    "near -1000: as near 0, shifted",
+    log_mean_weight(near - 1000) + 1000,
+    near.exp().mean(0).log(),
+    unlike={"mean of the logs": near.mean(0)},
 )
 
 
 # %% [markdown]
-# **6. Information.** How far is each code from the average code? If all are equal the answer is 0, whatever the prior: that is collapse.
+# **05.6, what does the code say?** How far is each code from the average code? If all are equal the answer is 0, whatever the prior. `torch.xlogy` knows that $0\log0=0$.
 
 # %%
 def information(q):
-    return (q * np.log(q / q.mean(0))).sum(1).mean()
+    average = q.mean(0)
+    return torch.xlogy(q, q / average).sum(1).mean()
 
 
 course.exercise("05.information", information)
-codes = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]])
-entropy = lambda p: -(p * np.log(p)).sum(-1)  # noqa: E731
+alike = torch.tensor([[0.9, 0.1]] * 4)
+to_prior = core.kl_categorical(alike, torch.tensor([0.5, 0.5]).expand(4, 2)).mean()
 check(
-    "I = H(mean code) - mean H(code)",
-    information(codes),
-    entropy(codes.mean(0)) - entropy(codes).mean(),
-    atol=1e-12,
-    unlike={"KL to a uniform prior": (codes * np.log(3 * codes)).sum(1).mean()},
+    "codes that are all alike, far from the prior",
+    information(alike),
+    0.0,
+    unlike={"the price": to_prior},
+)
+
+
+# %% [markdown]
+# **05.7, a schedule.** While $\beta<1$, the line of optima is tilted towards codes that say much. After half of the training, decoder and codes depend on $z$, and at $\beta=1$ nothing pulls them back. A ramp, `min(1, step / (n_steps / 2))`, works as well. `step / n_steps` never reaches 1 before the last step, and five steps at a low price are too few.
+
+# %%
+def schedule(step, n_steps):
+    return 0.5 if step < n_steps / 2 else 1.0
+
+
+course.exercise("05.warm-start", schedule)
+codes = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+silent = torch.full((2, 2), 0.5)
+at_half = [latent.mutual_information(q) * (1 - schedule(0, 100)) for q in (codes, silent)]
+check(
+    "at half the price, speaking codes are worth half of log 2 more",
+    at_half[0] - at_half[1],
+    0.5 * math.log(2),
+    unlike={"at the full price": (1 - schedule(99, 100)) * latent.mutual_information(codes)},
 )
