@@ -12,6 +12,10 @@ from genlab.latent.em import (
     AmortizedMixture, CategoricalMixture, categorical_m_step, em, gaussian_m_step, ppca_elbo,
     ppca_m_step, ppca_ml
 )
+from genlab.latent.quantize import (
+    codebook_loss, codebook_usage, finite_scalar_index, finite_scalar_quantize, straight_through,
+    vector_quantize
+)
 from genlab.latent.vae import (
     VAE, CategoricalVAE, active_units, bernoulli_log_prob, categorical_log_prob, code_information,
     gaussian_log_prob, kl_per_unit
