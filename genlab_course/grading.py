@@ -111,6 +111,7 @@ RETIRED = (
     "03.nll-from-counts", "03.forward-fit", "03.error-bar", "03.smoothing",
     "04.parallelogram", "04.log-det", "04.evaluations", "04.coupling-inverse", "04.bits",
     "05.split", "05.mean-field", "05.m-step",
+    "06.kl", "06.step", "06.reinforce", "06.bits", "06.waste",
     "15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation",
     "par.residual", "par.tokens",
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",

@@ -31,6 +31,7 @@ REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "03_maximum_likelihood_and_kl",
     "04_normalizing_flows",
     "05_latent_variables_and_elbo",
+    "06_vae_in_practice",
     "07_gans_minimax",
     "12_diffusion_i",
     "15_four_paradigm_landscape",
