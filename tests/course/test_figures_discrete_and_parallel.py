@@ -61,7 +61,7 @@ def test_each_picture_says_its_message_and_has_an_alt_text(shown):
     bounds = {"U-Net": ((1, 2), np.ones((1, 2))), "small": ((1, 2), np.ones((3, 2)))}
     drawing.prices(
         dict.fromkeys(names, curve),
-        np.ones((3, 2, 2)),
+        np.ones((3, 5, 2)),
         bounds,
         {"3 evaluations, 1 + 1 + 3": [0.6, 0.9]},
     )
