@@ -14,7 +14,7 @@
 # # Discrete and parallel: several tokens in one evaluation, and what they cost
 #
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import itertools
 import math
 from collections import Counter
