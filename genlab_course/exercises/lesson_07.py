@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genlab_course.grading import Exercise, Mistake, Prediction, RefusedError, bank
+from genlab_course.grading import Exercise, Mistake, Prediction, bank
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]  # of a discriminator, real and fake examples
 
@@ -431,14 +431,17 @@ def _judge_returned(found: Any) -> str:
         return (
             "both networks move as they should; return the two losses, the discriminator's first."
         )
+    several = isinstance(found, tuple | list)
+    if several and any(isinstance(value, Tensor) and value.requires_grad for value in found):
+        return "return the losses as numbers, with .item(): a tensor would keep its graph alive."
     try:
         numbers = [float(value) for value in found]
-    except (TypeError, ValueError) as error:
-        raise RefusedError("return two numbers: both losses, the discriminator's first") from error
+    except (TypeError, ValueError):
+        return (
+            "both networks move as they should; return two numbers, the discriminator's loss first."
+        )
     if len(numbers) != 2 or abs(numbers[0] - expected[0]) + abs(numbers[1] - expected[1]) > 1e-6:
         return "both networks move as they should; return loss_d and loss_g, in this order."
-    if any(isinstance(value, Tensor) and value.requires_grad for value in found):
-        return "return the losses as numbers, with .item(): a tensor would keep its graph alive."
     return ""
 
 

@@ -161,9 +161,9 @@ def machine() -> Figure:
             ax.text(4.37, 1.5, "detach", ha="center", color=for_text(RED))
         end = (7.9, 3.1)[turn]
         _arrow(ax, (10.6, 0.6), (end, 0.6), for_text(GREEN), bend=-0.22, dashed=True)
-        ax.text((9.25, 6.85)[turn], (-0.1, -0.9)[turn], "gradient", ha="center",
+        ax.text((9.25, 6.85)[turn], (-0.1, -0.7)[turn], "gradient", ha="center",
                 color=for_text(GREEN))  # fmt: skip
-        ax.set(xlim=(0, 11.4), ylim=((-0.3, 2.5), (-1.0, 1.6))[turn], title=name)
+        ax.set(xlim=(0, 11.4), ylim=((-0.3, 2.5), (-0.8, 1.6))[turn], title=name)
         ax.set_axis_off()
     return figure
 

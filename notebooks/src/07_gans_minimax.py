@@ -585,7 +585,7 @@ crowds["one point"] = ring.means[:1].expand(2000, 2)
 print(f"{'':14} covered   KL to even   within 3 std")
 rows_of_ring = {name: report(x) for name, x in crowds.items()}
 for name, (covered, kl, close) in rows_of_ring.items():
-    print(f"{name:14} {covered:7}   {kl:10.2f}   {close:12.2f}")
+    print(f"{name:14}      ~{covered}        ~{kl:.2f}          ~{close:.2f}")
 with course.more_checks():
     check_range("R1: modes covered", rows_of_ring["your game, R1"][0], 8, 8, digits=0,
                 unlike={"one point": rows_of_ring["one point"][0]})  # fmt: skip
@@ -690,7 +690,7 @@ early, late = history[80:180, 0].mean(), history[-100:, 0].mean()
 print(
     f"discriminator's loss, rounds 80 to 180: ~{early:.2f}, the last 100: ~{late:.2f}"
 )
-course.predicted("07.predict-flat", frechet[100] / frechet[1000])
+course.predicted("07.predict-flat", f"~{frechet[100] / frechet[1000]:.1f} times")
 with course.more_checks():
     check_range("Fréchet distance after 1,000 rounds", frechet[1000], 0.3, 1.6,
                 unlike={"after 100": frechet[100], "real": floor})  # fmt: skip
@@ -740,7 +740,7 @@ G, seen, history = on_ring(paired, paired_believed)
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():
     covered, kl, close = report(G(torch.randn(2000, 2, generator=rng)))
-print(f"in pairs, ring: {covered} modes, KL ~{kl:.2f}, within 3 std ~{close:.2f}")
+print(f"in pairs, ring: ~{covered} modes, KL ~{kl:.2f}, within 3 std ~{close:.2f}")
 left, right = torch.tensor([40.0, -2.0, 0.3]), torch.tensor([-40.0, 1.0, 0.1])
 by_sigmoid = [
     -(gap.double().sigmoid().log()).mean() for gap in (left - right, right - left)
@@ -792,7 +792,7 @@ show(
 )
 with torch.no_grad():
     lost = report(G(torch.randn(2000, 2, generator=rng)))
-print(f"modes {lost[0]}, KL ~{lost[1]:.2f}, within 3 std ~{lost[2]:.2f}")
+print(f"modes ~{lost[0]}, KL ~{lost[1]:.2f}, within 3 std ~{lost[2]:.2f}")
 lag, fair = history[-300:, 0].mean(), calm[-300:, 0].mean()
 print(f"discriminator's loss, last 300 rounds: ~{lag:.3f}; equal rates: ~{fair:.3f}")
 check_range("fast generator: KL to even", lost[1], 0.5, 2.08,
