@@ -15,7 +15,7 @@ OBJECTIVES = {  # word: what is minimised
     "flow matching": "mean square error of a predicted velocity",
     "denoising of tokens": "cross-entropy of tokens that were masked, or replaced at random",
     "energy": "contrast of data with own samples or noise",
-    "matching of samples": "distance to data by a kernel or a proper score: MMD, CRPS, drifting",
+    "matching of samples": "distance to data by a kernel or a proper score, such as MMD and CRPS",
     "distillation": "agreement with a teacher, or with one's own smaller steps",
     "reward": "minus a reward, plus the divergence from a reference",
 }

@@ -113,7 +113,7 @@ RETIRED = (
     "05.split", "05.mean-field", "05.m-step",
     "06.kl", "06.step", "06.reinforce", "06.bits", "06.waste",
     "15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation",
-    "par.residual", "par.tokens",
+    "par.residual", "par.tokens", "15.passes",
     "15.read", "15.flux-schnell", "15.midjourney-v7", "15.var", "15.transfusion", "15.tarflow",
     "15.alphafold3", "15.wan", "15.sora2", "15.disguises",
     "07.best-critic", "07.value", "07.look-ahead", "07.mode-kl",

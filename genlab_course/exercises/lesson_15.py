@@ -4,6 +4,7 @@ import textwrap
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +64,21 @@ def parts(value: str) -> frozenset[str]:
 COPY = "copy it from the text, letter by letter"
 
 
+def _shared(one: str, other: str) -> int:
+    """How many words in a row two phrases have in common."""
+    a, b = ([word.strip(".,;:") for word in text.split()] for text in (one, other))
+    return SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size
+
+
 def _phrase(release: Mapping[str, Any], given: object) -> str:
     said, text = (" ".join(str(t).lower().split()) for t in (given, release["text"]))
     said = said.strip(" .\"'")
     if said != NOTHING and (said not in text or not 3 <= len(said.split()) <= 25):
         short = said in text and len(said.split()) < 3
         return f"phrase: {'a longer piece of it' if short else COPY}, 3 to 25 words."
-    phrases, most = map(str.lower, release["decides"] or [NOTHING]), 2 * len(said.split())
-    if any(p in said or (said in p and len(p.split()) <= most) for p in phrases):
-        return ""
+    for phrase in map(str.lower, release["decides"] or [NOTHING]):
+        if phrase in said or _shared(phrase, said) >= max(3, len(phrase.split()) / 2):
+            return ""
     near = {d["phrase"].lower(): d["why"] for d in release["decoys"]}
     decoys = (why for phrase, why in near.items() if phrase in said or said in phrase)
     return f"phrase: {next(decoys, 'several families would fit this. Which words fit fewer?')}"
@@ -93,7 +100,8 @@ def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
         if not any(parts(v) <= given <= parts(v) | {*key.get("may", ())} for v in key["is"]):
             why = next((w for v, w in key["no"].items() if parts(v) == given), key["hint"])
             return f"{blank}: {why}"
-        if str(how).strip().lower() not in key["how"]:
+        how_known = str(how).strip().lower()
+        if how_known not in key["how"] or (how_known == HOW[0] and given == {NOTHING}):
             told = "words: disclosed; no words, one choice left: inferred; several: not said."
             return f"{blank}: the value is right, {how!r} is not. With {told}"
     return ""
@@ -204,7 +212,30 @@ def _wide_and_rare(network: Parts, n: int) -> Callable[[], Tensor]:
     return draw
 
 
-_ONE, _TWO, _THREE, _FOUR, _FIVE = Parts(), Parts(), Parts(), Parts(), Parts()
+def _inner_layer(network: Parts, n: int) -> Callable[[], Tensor]:
+    """The loop runs a layer that stands inside another."""
+
+    def draw() -> Tensor:
+        h = network.first(_zeros(network, n))[:, None]
+        for _ in range(5):
+            h = network.body[0](h)
+        return network.last(h[:, 0])
+
+    return draw
+
+
+def _two_as_often(network: Parts, n: int) -> Callable[[], None]:
+    """Two layers are used equally often, and the second one reads more rows."""
+
+    def draw() -> None:
+        for _ in range(2):
+            h = network.first(_zeros(network, n))
+            network.last(torch.cat([h, h, h]))
+
+    return draw
+
+
+_ONE, _TWO, _THREE, _FOUR, _FIVE, _SIX, _SEVEN = (Parts() for _ in range(7))
 
 
 def added_all_layers(network, draw):
@@ -237,6 +268,35 @@ def hooked_the_first_layer(network, draw):
     draw()
     hook.remove()
     return len(calls), sum(len(x) for x in calls)
+
+
+def hooked_the_outermost_parts(network, draw):
+    calls, rows = Counter[nn.Module](), Counter[nn.Module]()
+
+    def note(layer, inputs):
+        calls[layer] += 1
+        rows[layer] += len(inputs[0])
+
+    hooks = [m.register_forward_pre_hook(note) for m in network.children() if list(m.parameters())]
+    draw()
+    for hook in hooks:
+        hook.remove()
+    busiest = max(calls, key=lambda layer: calls[layer])
+    return calls[busiest], rows[busiest]
+
+
+def broke_a_tie_by_the_rows(network, draw):
+    calls, rows = Counter[nn.Module](), Counter[nn.Module]()
+
+    def note(layer, inputs):
+        calls[layer] += 1
+        rows[layer] += len(inputs[0])
+
+    hooks = [m.register_forward_pre_hook(note) for m in network.modules() if list(m.parameters())]
+    draw()
+    for hook in hooks:
+        hook.remove()
+    return max((calls[layer], rows[layer]) for layer in calls)
 
 
 def took_rows_for_calls(network, draw):
@@ -315,6 +375,8 @@ COUNT = Exercise(
         (_THREE, _looped(_THREE, 6, 3)),
         (_FOUR, _guided_at_first(_FOUR, 2)),
         (_FIVE, _wide_and_rare(_FIVE, 2)),
+        (_SIX, _inner_layer(_SIX, 3)),
+        (_SEVEN, _two_as_often(_SEVEN, 2)),
     ),
     judge=_judge_count,
     mistakes=Mistake.pairs(
@@ -327,6 +389,10 @@ COUNT = Exercise(
         hooked_the_first_layer,
         "you watch the first layer. A sampler may use it once and loop over another: take the "
         "layer that is used most.",
+        hooked_the_outermost_parts,
+        "you watch the outermost parts alone. A sampler may loop over a layer inside another.",
+        broke_a_tie_by_the_rows,
+        "several layers were used equally often, and yours is not the one that was used first.",
         took_rows_for_calls,
         "the first number counts calls, however many rows a call has.",
         took_the_rows_of_one_call,
@@ -367,27 +433,27 @@ def read_against_key(release: Mapping[str, Any]) -> tuple[tuple[str, float, str]
     return tuple(found)
 
 
-# 15.passes: network evaluations, and calls that wait for one another
-PASSES = Exercise(
-    id="15.passes",
-    right=(161, 131),
+# 15.bill: calls that wait for one another, and network evaluations
+BILL = Exercise(
+    id="15.bill",
+    right=(131, 161),
     mistakes=Mistake.pairs(
-        (131, 161),
-        "the other way round: evaluations are the work, calls the wait.",
+        (161, 131),
+        "the other way round: calls are the wait, and come first; evaluations are the work.",
         (131, 131),
         "guidance needs the noise with the text and without: two evaluations, though one call.",
         (161, 161),
         "the two rows of a guided step in one batch are one call.",
-        (160, 130),
+        (130, 160),
         "the decoder is a network too, and it is used once.",
-        (61, 31),
+        (31, 61),
         "you counted the denoiser and the decoder only: the language model makes a call a token.",
-        (60, 30),
+        (30, 60),
         "you counted the denoiser only: the language model makes a call a token, and the decoder "
         "is used once.",
-        (162, 132),
+        (132, 162),
         "you counted an encoder: it is used in training. A sample needs the decoder alone.",
-        (6001, 3001),
+        (3001, 6001),
         "the parts work one after the other, so their calls add up; they do not multiply.",
     ),
 )

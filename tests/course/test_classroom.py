@@ -129,7 +129,7 @@ def test_a_reply_names_the_mistake_of_one_case():
     assert "no gradient" in told(
         "02.loss", lambda a, x: find_exercise("02.loss").right(a, x).item(), None
     )
-    assert told("15.passes", None, None) == "not attempted\n"
+    assert told("15.bill", None, None) == "not attempted\n"
 
 
 def test_a_reply_is_about_the_one_case_alone(monkeypatch):

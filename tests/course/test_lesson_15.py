@@ -312,3 +312,77 @@ def test_a_counter_may_use_either_kind_of_hook_and_must_take_them_off():
     assert "remove them" in assess(task, left_on)
     network = Parts()
     assert counted(network, lambda: network(torch.zeros(5, 3))) == (1, 5)
+
+
+def uses_of(layers, draw):
+    """The batches that each of some layers was given, in the order of first use."""
+    uses = {}
+    hooks = []
+    for layer in layers:
+        if list(layer.parameters()):
+            note = lambda m, i: uses.setdefault(m, []).append(len(i[0]))
+            hooks.append(layer.register_forward_pre_hook(note))
+    draw()
+    for hook in hooks:
+        hook.remove()
+    return list(uses.values())
+
+
+def test_a_counter_that_watches_the_outermost_parts_alone_is_told_so():
+    def outermost(network, draw):
+        most = max(uses_of(network.children(), draw), key=len)
+        return len(most), sum(most)
+
+    def named(network, draw):
+        parts = [layer for _, layer in network.named_children()]
+        most = max(uses_of(parts, draw), key=len)
+        return len(most), sum(most)
+
+    for wrong in (outermost, named):
+        assert "inside another" in assess(find_exercise("15.count"), wrong)
+
+
+def test_of_layers_that_are_used_equally_often_the_first_one_used_counts():
+    def most_rows(network, draw):
+        return max((len(rows), sum(rows)) for rows in uses_of(network.modules(), draw))
+
+    def last_one(network, draw):
+        most = sorted(uses_of(network.modules(), draw), key=len)[-1]
+        return len(most), sum(most)
+
+    for wrong in (most_rows, last_one):
+        assert "used first" in assess(find_exercise("15.count"), wrong)
+
+
+def test_a_hybrid_s_bill_is_asked_in_the_order_of_the_lesson():
+    """Calls, then evaluations: as equations (1) and (2), the counter and every printed line."""
+    task = find_exercise("15.bill")
+    assert assess(task, (100 + 30 + 1, 100 + 2 * 30 + 1)) == "right"
+    assert "other way round" in assess(task, (161, 131))
+
+
+def test_a_fine_tuning_that_the_text_names_may_be_called_disclosed():
+    gemma = CLINIC["diffusion_gemma"]
+    assert "fine-tuned it for two tasks" in flat("diffusion_gemma")
+    assert judge(gemma, {**Key(gemma), "post-training": ("supervised", "disclosed")}) == ""
+
+
+def test_what_cannot_be_told_was_not_disclosed():
+    gemma = CLINIC["diffusion_gemma"]
+    said = judge(gemma, {**Key(gemma), "post-training": (NOTHING, "disclosed")})
+    assert "'disclosed' is not" in said
+
+
+def test_a_phrase_that_holds_half_of_one_that_decides_is_taken():
+    gemma = CLINIC["diffusion_gemma"]
+    later = {**Key(gemma), "phrase": "refined as a whole, with attention in both directions"}
+    assert judge(gemma, later) == ""
+    less = {**later, "phrase": "as a whole, with attention in both directions"}
+    assert "would fit" in judge(gemma, less)
+
+
+@pytest.mark.parametrize("key", CLINIC)
+def test_no_phrase_that_points_elsewhere_is_taken_for_one_that_decides(key):
+    one = CLINIC[key]
+    for phrase in (*(d["phrase"] for d in one["decoys"]), one["idle"]):
+        assert judge(one, {**Key(one), "phrase": phrase}), phrase

@@ -79,13 +79,13 @@ for key, one in CLINIC.items():
     print(f"\n{one['name']} ({one['year']})\n{Key(one)}\n")
 
 # %% [markdown]
-# ## 15.passes
+# ## 15.bill
 #
 # The parts work one after the other, so their calls add up: one for each token, one for each step, one for the decoder. A guided step evaluates
 # the network on two rows (with the text and without), so its 30 calls are 60 evaluations.
 
 # %%
-course.exercise("15.passes", (100 + 30 * 2 + 1, 100 + 30 + 1))
+course.exercise("15.bill", (100 + 30 + 1, 100 + 30 * 2 + 1))
 
 
 # %% [markdown]
