@@ -164,7 +164,7 @@ def _everywhere(a: Array, b: Array, within: Tolerance, show: bool) -> str:
             return says
     if len(b) < 2 or np.ptp(b) <= 1e-9 * np.abs(b).max() or not show:
         return ""
-    if not a.any():
+    if np.abs(a).max() <= 1e-12 * np.abs(b).max():  # 0, or what rounding leaves of it
         return "Every number is 0."
     factor = float(a @ b / (b @ b))
     if np.allclose(a, factor * b, rtol=1e-5, atol=1e-9 * np.abs(b).max()):

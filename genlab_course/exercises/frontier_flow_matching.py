@@ -89,6 +89,12 @@ def did_not_normalise(x, t, points):
     return (x - weights @ points) / t
 
 
+def normalised_over_the_walkers(x, t, points):
+    gaps = x[:, None] - (1 - t) * points
+    weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 0)
+    return (x - weights @ points) / t
+
+
 def gave_the_guess_of_the_data(x, t, points):
     gaps = x[:, None] - (1 - t) * points
     weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
@@ -130,6 +136,8 @@ VELOCITY = Exercise(
         "This is the way to go; divide it by the time that is left for it, t.",
         did_not_normalise,
         "Your weights are densities: divide them by their sum, so that they are probabilities.",
+        normalised_over_the_walkers,
+        "Your weights add up to 1 over the rows of x; each row's must do so over the points.",
         gave_the_guess_of_the_data,
         "This is the best guess of the data, the hard part. The velocity follows from it.",
         took_the_likeliest_point,
@@ -158,6 +166,10 @@ FLOOR = Exercise(
         "That is the part which x_t explains. Is your covariance t + (1 - t)? Mind the sign of x0.",
         lambda t: 2 - (2 * t - 1) ** 2,
         "The covariance of target and x_t is 2t - 1; its square must be divided by Var(x_t).",
+        lambda t: 2 - (2 * t - 1) / ((1 - t) ** 2 + t**2),
+        "Your covariance is right; in the formula it stands squared.",
+        lambda t: t**2 / ((1 - t) ** 2 + t**2),
+        "This is the error of the guess of x0. By (5) the arrow divides it by t: and its variance?",
     ),
 )
 
@@ -373,6 +385,13 @@ def gave_the_squared_chords(walk):
     return chord.square().sum(-1).mean()
 
 
+def gave_the_cross_term(walk):
+    n = len(walk) - 1
+    velocity = n * (walk[:-1] - walk[1:])
+    chord = walk[0] - walk[-1]
+    return 2 * ((velocity - chord) * chord).sum(-1).mean()
+
+
 def averaged_over_the_coordinates(walk):
     n = len(walk) - 1
     velocity = n * (walk[:-1] - walk[1:])
@@ -452,6 +471,8 @@ MISSING = Exercise(
         "This is the mean squared speed, chords included: take away what the chord explains.",
         gave_the_squared_chords,
         "These are the chords, a term that you know; what is missing lies along the way.",
+        gave_the_cross_term,
+        "This is the cross term. It is 0: the mean velocity of a path is its chord. What is left?",
         averaged_over_the_coordinates,
         "Lengths add up over coordinates: take a sum there, and means over paths and times.",
         added_up_the_times,

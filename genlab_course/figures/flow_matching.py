@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genlab_course.figures import BLUE, GREEN, ORANGE, RED, for_text, show_images
@@ -101,30 +103,36 @@ def race(
     return figure
 
 
-def paths(panels: Mapping[str, Tensor]) -> Figure:
-    """One panel a title: points along their ways `(n, b, 2)` from noise (grey) to data (red)."""
-    size = (2.9 * len(panels), 3.0)
-    figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained")
-    for ax, (title, walk) in zip(axes, panels.items(), strict=True):
-        colour = GREY if len(walk) == 2 else BLUE
-        ax.plot(*walk.unbind(-1), color=colour, linewidth=1.2, linestyle="-")
-        if len(walk) > 2:
-            _arrows(ax, walk)
-        ax.scatter(*walk[0].T, s=22, color="#AAAAAA")
-        ax.scatter(*walk[-1].T, s=26, color=RED, zorder=3)
-        ax.set(xlim=(-2.1, 2.1), ylim=(-2.15, 1.85), aspect="equal")
-        ax.set_axis_off()
+def after_reflow(
+    far: Mapping[str, Mapping[int, NDArray[np.float64]]], ways: Mapping[str, Tensor], radius: float
+) -> Figure:
+    """Distances from data of several couplings, and paths as distances from the centre of a ring.
+
+    Left: lowest to highest of the networks, by Euler steps. Then `(n + 1, b, 2)` a panel.
+    """
+    size = (3.3 * (1 + len(ways)), 3.3)
+    figure, axes = plt.subplots(1, 1 + len(ways), figsize=size, layout="constrained")
+    colours = (GREY, ORANGE, BLUE, RED)
+    for (name, by_steps), colour in zip(far.items(), colours, strict=False):
+        steps, found = list(by_steps), np.stack(list(by_steps.values()))
+        axes[0].fill_between(steps, found.min(1), found.max(1), color=colour, alpha=0.3)
+        axes[0].plot(steps, found.mean(1), color=colour, marker="o", markersize=3, linestyle="-")
+        side = "bottom" if found[0].mean() > 2 * found[-1].mean() else "top"  # whence it comes
+        end = found[-1].mean()
+        axes[0].text(60, end, name, color=for_text(colour), va=side, fontsize=9)
+    axes[0].set(xscale="log", yscale="log", xlim=(0.9, 900), xlabel="Euler steps")
+    axes[0].set_ylabel("squared energy distance")
+    axes[0].set_xticks([1, 2, 4, 50], [1, 2, 4, 50])
+    axes[0].minorticks_off()
+    axes[0].set_title("After reflow, one step nearly does", fontsize=10)
+    for ax, (title, walk), colour in zip(axes[1:], ways.items(), colours[1:], strict=False):
+        times = torch.linspace(1, 0, len(walk))
+        ax.plot(times, walk.norm(dim=-1), color=colour, linewidth=1.2, linestyle="-")
+        ax.axhline(radius, color=GREY, linestyle=":", linewidth=1)
+        ax.set(xlim=(1, 0), ylim=(0, 2.5), xlabel="time t (noise left, data right)")
         ax.set_title(title, fontsize=10)
+    axes[1].set_ylabel("distance from the centre")
     return figure
-
-
-def _arrows(ax: Axes, walk: Tensor) -> None:
-    """A small arrow on each path that is long enough, a fifth of the way from noise to data."""
-    k = len(walk) // 5
-    for a, b in zip(walk[k - 1].tolist(), walk[k].tolist(), strict=True):
-        if torch.dist(torch.tensor(a), torch.tensor(b)) > 0.012:
-            look = {"arrowstyle": "-|>", "color": BLUE, "mutation_scale": 9}
-            ax.annotate("", xy=b, xytext=a, arrowprops=look)
 
 
 def paths_and_chords(times: Tensor, walk: Tensor) -> Figure:

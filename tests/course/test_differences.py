@@ -45,6 +45,7 @@ def signs(x):
         (lambda x: -x / 4, "Every number is -0.25 times the expected one."),
         (lambda x: x * x.numel(), "Every number is 6 times the expected one on input 1 of 2."),
         (lambda x: 0 * x, "Every number is 0."),
+        (lambda x: 1e-16 * x, "Every number is 0."),  # what rounding leaves of 0
         (lambda x: x + 1, "Every number is 1 larger than expected."),
         (lambda x: x - 0.125, "Every number is 0.125 smaller than expected."),
         (lambda x: x + x.sum(), "Every number is 8.75 larger than expected on input 1 of 2."),

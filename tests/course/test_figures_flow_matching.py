@@ -1,6 +1,7 @@
 """The pictures of the notebook on flow matching."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 
@@ -64,6 +65,23 @@ def test_a_chord_joins_the_ends_of_its_path():
     assert list(chord.get_ydata()) == pytest.approx([1, 0.5])
 
 
+def test_a_walker_that_turns_back_along_a_radius_is_seen_to_turn():
+    there_and_back = torch.tensor([[0.0, 2.0], [0.0, 1.0], [0.0, 1.5]])[:, None]
+    figure = drawing.after_reflow({}, {"A": there_and_back}, radius=1.5)
+    path = figure.axes[1].lines[0]
+    assert list(path.get_xdata()) == pytest.approx([1, 0.5, 0])
+    assert list(path.get_ydata()) == pytest.approx([2, 1, 1.5])
+
+
+def test_a_coupling_s_distances_span_its_lowest_and_highest_network():
+    far = {"reflow": {1: np.array([0.1, 0.4, 0.2]), 50: np.array([0.1, 0.1, 0.1])}}
+    figure = drawing.after_reflow(far, {"A": torch.ones(3, 1, 2)}, radius=1.5)
+    (band,) = figure.axes[0].collections
+    low, high = band.get_datalim(figure.axes[0].transData).intervaly
+    assert (low, high) == pytest.approx((0.1, 0.4))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["reflow"]
+
+
 @pytest.mark.parametrize(
     ("figure", "titles"),
     [
@@ -87,7 +105,12 @@ def test_a_chord_joins_the_ends_of_its_path():
             lambda: drawing.race((2, 4), {"a": [1, 2], "b": [2, 1]}, {1: torch.ones(10, 1, 8, 8)}),
             ["Heun needs short steps", "The same noise, more evaluations"],
         ),
-        (lambda: drawing.paths({"A": torch.zeros(2, 3, 2), "B": torch.ones(5, 3, 2)}), ["A", "B"]),
+        (
+            lambda: drawing.after_reflow(
+                {"one": {1: np.ones(8), 50: np.ones(8)}}, {"A": torch.ones(5, 3, 2)}, radius=1.5
+            ),
+            ["After reflow, one step nearly does", "A"],
+        ),
         (
             lambda: drawing.label_histograms(
                 {"a": torch.randn(9, 1), "b": torch.ones(9, 1)}, torch.arange(9) > 4, abs
