@@ -597,7 +597,6 @@ with more_checks():
         unlike={"six steps": sample(net, eps, 6)},
     )
 
-
 # %% jupyter={"source_hidden": true}
 drawn = {n: sample(draw, noise[:10], n) for n in (1, 2, 4, 8, 32)}
 show(
