@@ -63,8 +63,8 @@ def verdicts(grid: Mapping[str, Sequence[tuple[str, float, str]]]) -> Figure:
             ax.text(x + 0.02, y, words, va="center", fontsize=9)
     for x, blank in enumerate(("place", "objective", "sampler", "likelihood")):
         ax.text(x + 0.02, -0.75, blank, fontsize=10, fontweight="bold")
-    words = {"right": "right", "wrong": "× wrong", "no answer": "no answer, though the key has one"}
-    key = [Patch(color=VERDICTS[verdict], label=said) for verdict, said in words.items()]
+    meant = {"right": "right", "wrong": "× wrong", "no answer": "no answer, though the key has one"}
+    key = [Patch(color=VERDICTS[verdict], label=said) for verdict, said in meant.items()]
     ax.legend(handles=key, ncols=3, loc="upper left", bbox_to_anchor=(0, 0), frameon=False)
     ax.set(xlim=(0, 4), ylim=(len(grid) - 0.4, -1.1))
     ax.set_title("Sure, and wrong in every blank: LLaDA")
