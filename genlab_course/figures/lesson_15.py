@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
 from genlab_course.figures import BLUE, COLOURS, GREEN, ORANGE, RED, show_images
 
@@ -64,7 +64,7 @@ def verdicts(grid: Mapping[str, Sequence[tuple[str, float, str]]]) -> Figure:
     for x, blank in enumerate(("place", "objective", "sampler", "likelihood")):
         ax.text(x + 0.02, -0.75, blank, fontsize=10, fontweight="bold")
     meant = {"right": "right", "wrong": "× wrong", "no answer": "no answer, though the key has one"}
-    key = [Patch(color=VERDICTS[verdict], label=said) for verdict, said in meant.items()]
+    key = [Rectangle((0, 0), 1, 1, color=VERDICTS[k], label=said) for k, said in meant.items()]
     ax.legend(handles=key, ncols=3, loc="upper left", bbox_to_anchor=(0, 0), frameon=False)
     ax.set(xlim=(0, 4), ylim=(len(grid) - 0.4, -1.1))
     ax.set_title("Sure, and wrong in every blank: LLaDA")
