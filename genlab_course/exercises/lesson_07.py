@@ -670,7 +670,7 @@ _CASES_R1 = (_penalised(0, 3, 1.0), _penalised(1, 6, 0.3))
 
 
 def _values(answer: Callable[..., Any]) -> list[Tensor]:
-    return [torch.as_tensor(answer(net, x.clone(), gamma)) for net, x, gamma in _CASES_R1]
+    return [torch.as_tensor(answer(net, x.clone(), gamma)).detach() for net, x, gamma in _CASES_R1]
 
 
 def _agree(first: list[Tensor], second: list[Tensor]) -> bool:

@@ -419,7 +419,7 @@ show(
 )
 
 # %% [markdown]
-# This is the left half of the film, played by **your** losses and **your** round. The crowd runs to where the discriminator sees too few samples; the discriminator notices; the crowd runs on. (Of six seeds two stood on all eight modes at round 600. They did not stay either.)
+# This is the left half of the film, played by **your** losses and **your** round. The crowd runs to where the discriminator sees too few samples; the discriminator notices; the crowd runs on. (Of six seeds two stood on all eight modes at round 600.)
 #
 # **Pause.** You have built a GAN, and it does not settle. A good place to stop, with a question: why?
 
