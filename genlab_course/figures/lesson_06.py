@@ -128,9 +128,11 @@ def energy(rings: Sequence[float], curves: Mapping[str, Tensor]) -> Figure:
     """Mean energy in rings of frequency, one line for each kind of picture, named at its end."""
     figure, ax = plt.subplots(figsize=(8.4, 3.4))
     looks = zip(curves.items(), (GREY, ORANGE, BLUE, GREEN), strict=False)
-    for (name, curve), colour in looks:
+    at = 0.0
+    for (name, curve), colour in sorted(looks, key=lambda look: float(look[0][1][-1])):
         ax.semilogy(rings, curve.numpy(), "o-", color=colour, markersize=4)
-        ax.text(rings[-1] + 0.012, float(curve[-1]), name, color=for_text(colour), va="center")
+        at = max(float(curve[-1]), 1.45 * at)  # names keep apart
+        ax.text(rings[-1] + 0.012, at, name, color=for_text(colour), va="center")
     ax.set(xlabel="waves per pixel", ylabel="mean energy", xlim=(0, rings[-1] + 0.24))
     ax.set(title="Means lose the fast waves; samples replace them by speckle")
     return figure
