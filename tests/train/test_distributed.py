@@ -24,7 +24,7 @@ from genlab.zoo.train import train
 pytest.importorskip("accelerate")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-SMALL = {"width": 8, "batch_size": 6, "n_steps": 4, "warmup": 2}
+SMALL = {"width": 8, "mults": (1,), "batch_size": 6, "n_steps": 4, "warmup": 2}
 ROW = dataclasses.replace(
     find("digits16").but(**SMALL), measure=lambda model: {}, digest=lambda: "0", dtype=torch.float32
 )
