@@ -90,17 +90,25 @@ for (const film of document.querySelectorAll(".film")) {
 }
 
 // What is too wide takes the margin too; a formula that still is becomes smaller; then it can be scrolled.
-const fit = (box) => {
-  const over = () => box.scrollWidth > box.clientWidth + 1;
-  box.classList.remove("over", "broad");
-  box.style.fontSize = "";
-  if (!over()) return;
-  if (wide.matches && !box.matches(".printed, .listing.wide pre") && !box.closest(".folded")) box.classList.add("broad");
-  const part = box.clientWidth / box.scrollWidth;
-  if (box.matches(".formula") && part < 1) box.style.fontSize = `${Math.max(0.8, 0.99 * part)}em`;
-  box.classList.toggle("over", over());
+// All are measured before one is changed: a page is laid out three times, and not anew for each of them.
+const fit = (boxes) => {
+  const over = (box) => box.scrollWidth > box.clientWidth + 1;
+  for (const box of boxes) {
+    box.classList.remove("over", "broad");
+    box.style.fontSize = "";
+  }
+  const large = boxes.filter(over);
+  for (const box of large) {
+    if (wide.matches && !box.matches(".printed, .listing.wide pre") && !box.closest(".folded")) box.classList.add("broad");
+  }
+  const parts = large.map((box) => box.clientWidth / box.scrollWidth);
+  large.forEach((box, k) => {
+    if (box.matches(".formula") && parts[k] < 1) box.style.fontSize = `${Math.max(0.8, 0.99 * parts[k])}em`;
+  });
+  const still = large.map(over);
+  large.forEach((box, k) => box.classList.toggle("over", still[k]));
 };
-const widths = new ResizeObserver((all) => all.forEach((entry) => fit(entry.target)));
+const widths = new ResizeObserver((all) => fit(all.map((entry) => entry.target)));
 document.querySelectorAll(".formula, table, .highlight pre, .printed").forEach((box) => widths.observe(box));
 
 // Answers that would push a wide picture down stand above it in a row.
@@ -143,7 +151,7 @@ addEventListener("afterprint", () => {
     folded.open = false;
     delete folded.dataset.folded;
   }
-  document.querySelectorAll(".formula").forEach(fit);
+  fit([...document.querySelectorAll(".formula")]);
 });
 // A column of numbers is set to the right, its heading as well; a number among words stays with them.
 for (const table of document.querySelectorAll("table")) {
@@ -162,12 +170,15 @@ document.fonts.ready.then(() => {
   const gaps = roots.map((root) => (right(root) - right(root.lastElementChild))
     / parseFloat(getComputedStyle(root).fontSize));
   roots.forEach((root, k) => { if (gaps[k] > 0.03) root.style.marginRight = `${-gaps[k]}em`; });
-  for (const math of document.querySelectorAll("p math, li math")) { // too long for a phone's line
-    const part = math.closest("p, li").clientWidth / math.getBoundingClientRect().width;
-    if (part < 1) math.style.fontSize = `${Math.max(0.75, 1.14 * part)}em`; // 1.15em otherwise
-    const line = math.closest("p"); // it can be scrolled there
-    if (innerWidth <= 640) line?.classList.toggle("over", line.scrollWidth > line.clientWidth);
-  }
+  const inline = [...document.querySelectorAll("p math, li math")]; // too long for a phone's line
+  const parts = inline.map((math) => math.closest("p, li").clientWidth / math.getBoundingClientRect().width);
+  inline.forEach((math, k) => { // 1.15em otherwise
+    if (parts[k] < 1) math.style.fontSize = `${Math.max(0.75, 1.14 * parts[k])}em`;
+  });
+  if (innerWidth > 640) return;
+  const lines = [...document.querySelectorAll("p:has(math)")]; // they can be scrolled there
+  const over = lines.map((line) => line.scrollWidth > line.clientWidth);
+  lines.forEach((line, k) => line.classList.toggle("over", over[k]));
 });
 
 // Until the network of a page has drawn its first digits, their still picture lies over the noise.

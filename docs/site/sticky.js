@@ -165,6 +165,7 @@ function stick({ render, stages, terms }) {
     main.style.setProperty("--strip", `${Math.max(0, ...runs.map((r) => (r.stands ? r.rail.firstElementChild.offsetHeight : 0)))}px`);
   }
   function settle() {
+    const formulas = [];
     for (const r of runs) {
       r.stands = height(r) > LEAST;
       r.rail.hidden = r.spacer.hidden = !r.stands;
@@ -172,16 +173,16 @@ function stick({ render, stages, terms }) {
       for (const block of r.blocks) {
         block.classList.toggle("folded", folds);
         block.classList.toggle("under", r.stands && !margin.matches);
-        block.querySelectorAll(".formula").forEach(broke);
-        if (block.matches(".formula")) broke(block);
-      }
-      function broke(formula) {
-        if (formula.whole) formula.replaceChildren(formula.whole);
-        formula.classList.remove("broad");
-        if (r.stands) broken(formula);
-        fit(formula); // of page.js
+        for (const formula of block.matches(".formula") ? [block] : block.querySelectorAll(".formula")) {
+          if (formula.whole) formula.replaceChildren(formula.whole);
+          formula.classList.remove("broad");
+          formula.style.fontSize = ""; // lines are as long as its own letters make them
+          if (r.stands) broken(formula);
+          formulas.push(formula);
+        }
       }
     }
+    fit(formulas); // of page.js
     place();
   }
   const now = () => {

@@ -32,6 +32,8 @@ SETTINGS = {
     "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 4},
 }
 WORDS = {"later", "quiz", "clinic", "release_reader", "watch"}  # without a picture that one moves
+TWO_FRAMES = """() => new Promise((done) =>  // observers of sizes are told at the end of the first
+    requestAnimationFrame(() => requestAnimationFrame(done)))"""
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
 
 
@@ -204,6 +206,10 @@ class Lesson(Window):
         self.page.wait_for_function(ALL_CELLS_HAVE_RUN, timeout=1000 * seconds, polling=500)
         self.page.wait_for_timeout(500)  # the last maths and pictures are still being drawn
 
+    def ask(self, code):
+        """Run a new cell below the active one; return what it prints."""
+        return self.page.evaluate(RUN_A_CELL, code)
+
     def cell_errors(self):
         """Return the errors that cells show, as `NAME: message`."""
         return self.page.evaluate(CELL_ERRORS)
@@ -238,6 +244,15 @@ ALL_CELLS_HAVE_RUN = """() => {
     const done = cell => cell.model.executionCount !== null
         && !cell.inputArea.promptNode.textContent.includes('*');
     return panel.sessionContext.session?.kernel?.status === 'idle' && code.every(done);
+}"""
+
+RUN_A_CELL = """async code => {
+    const {commands, shell} = window.jupyterapp;
+    await commands.execute('notebook:insert-cell-below');
+    const cell = shell.currentWidget.content.activeCell;
+    cell.model.sharedModel.setSource(code);
+    await commands.execute('notebook:run-cell');
+    return cell.model.outputs.toJSON().map(output => output.text ?? '').join('');
 }"""
 
 CELL_ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
