@@ -6,6 +6,7 @@
 import pytest
 from scripts import script
 
+from genlab_course.widgets import living
 from tests.browser import lab
 
 ROW = "row of the table of lessons"
@@ -74,7 +75,8 @@ def folder(browser, tmp_path_factory):
     from tests.browser.test_pages import NINE
 
     folder, site = tmp_path_factory.mktemp("site"), script("site")
-    rows = [row for row in site.found_notebooks() if row[1] in NINE or row[1].startswith(ALSO)]
+    read = NINE.union(living.STICKY.values())
+    rows = [row for row in site.found_notebooks() if row[1] in read or row[1].startswith(ALSO)]
     site.write_site(folder, rows, ("glossary", "cheatsheet"))
     return folder
 

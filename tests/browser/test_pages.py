@@ -33,8 +33,12 @@ def test_every_notebook_is_held_to_the_standard_or_waits_for_it():
 
 @pytest.fixture(scope="module")
 def reader(browser):
-    """A window of a browser without a network, and what went wrong in it."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, offline=True)
+    """A window of a browser without a network, and what went wrong in it.
+
+    Figures rest: in motion they are looked at one by one (tests/browser/living).
+    """
+    size = {"width": 1400, "height": 900}
+    context = browser.new_context(viewport=size, offline=True, reduced_motion="reduce")
     page = context.new_page()
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(f"{page.url}: {error}"))
