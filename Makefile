@@ -106,7 +106,7 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile $(NOTEBOOKS)
 
 .PHONY: browser
-browser: $(VENV)/.dev ## Open three notebooks (and type an answer into one), three demo pages, the start page and the site in headless Chromium
+browser: $(VENV)/.dev ## Open a lesson and type an answer into it, three demo pages, the start page and the site in headless Chromium
 	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m "browser and not tour" tests/browser
 
 .PHONY: tour

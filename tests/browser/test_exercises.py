@@ -1,10 +1,15 @@
-"""A learner types an answer in JupyterLab, and what follows in the notebook runs with it."""
+"""A learner types an answer in JupyterLab, and what follows in the notebook runs with it.
+
+The whole notebook is inspected on the way: maths, controls, a living figure, the quiz, no request
+to another machine.
+"""
 
 import shutil
 
 import pytest
 
 from tests.browser import lab
+from tests.browser.test_lessons import inspect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
@@ -44,14 +49,6 @@ TYPE = """([id, answer]) => {
     const rest = asked.getSource().slice(asked.getSource().indexOf('course.exercise'));
     asked.setSource(answer.replace('{name}', name) + '\\n\\n\\n' + rest);
 }"""
-ASK = """async code => {
-    const {commands, shell} = window.jupyterapp;
-    await commands.execute('notebook:insert-cell-below');
-    const cell = shell.currentWidget.content.activeCell;
-    cell.model.sharedModel.setSource(code);
-    await commands.execute('notebook:run-cell');
-    return cell.model.outputs.toJSON().map(output => output.text ?? '').join('');
-}"""
 PRINTED = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter(cell => cell.model.type === 'code').flatMap(cell => cell.model.outputs.toJSON())
     .map(output => [output.text ?? output.data?.['text/plain'] ?? ''].flat().join(''))
@@ -59,14 +56,17 @@ PRINTED = """() => window.jupyterapp.shell.currentWidget.content.widgets
 
 
 @pytest.mark.parametrize(("path", "id", "body", "least"), NOTEBOOKS)
-def test_what_a_learner_writes_trains_the_networks(path, id, body, least, page, server):
+def test_what_a_learner_writes_trains_the_networks_and_the_notebook_passes_inspection(
+    path, id, body, least, page, server, report_row
+):
     name = f"answered_{path.replace('/', '_')}"  # other tests look at the copies
     shutil.copy(server.root / "my" / path, server.root / name)
-    lesson = lab.Lesson(page, server, name)
-    page.evaluate(TYPE, [id, COUNTING.replace("{body}", body)])
-    lesson.run_all()
-    assert lesson.cell_errors() == []
+    answer = [id, COUNTING.replace("{body}", body)]
+    seen = inspect(page, server, name, before=lambda: page.evaluate(TYPE, answer))
+    report_row(seen.row(name.removesuffix(".ipynb")))
+    assert seen.faults == []
+    assert seen.n_questions >= 5
     printed = page.evaluate(PRINTED)
     assert f"[{id}] right" in printed
     assert f"[{id}] what follows runs with your answer" in printed
-    assert int(page.evaluate(ASK, "print(len(calls))")) >= least
+    assert int(page.evaluate(lab.RUN_A_CELL, "print(len(calls))")) >= least

@@ -69,9 +69,13 @@ class Inspection:
         return f"{name:<32}  {self.seconds:>9.1f}  {counts}  {ms}"
 
 
-def inspect(page, server, path):
-    """Open the notebook `path`, run it, move every control, answer its quiz; return what it saw."""
+def inspect(page, server, path, before=lambda: None):
+    """Open the notebook `path`, run it, move every control, answer its quiz; return what it saw.
+
+    What a learner does `before` it runs is done first.
+    """
     seen, lesson = Inspection(), lab.Lesson(page, server, path)
+    before()
     start = time.perf_counter()
     lesson.run_all()
     seen.seconds = time.perf_counter() - start
@@ -117,16 +121,17 @@ def inspect(page, server, path):
 
 def living_faults(page, figure):
     """What is wrong when a key moves the first slider of a living figure, which has a kernel."""
-    slider, caption = figure.locator("input[type=range]").first, figure.locator("p")
+    slider, canvas = figure.locator("input[type=range]").first, figure.locator("canvas").first
     active = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    picture = lambda: canvas.evaluate("canvas => canvas.toDataURL()")
     slider.scroll_into_view_if_needed()
     slider.focus()
-    before = page.evaluate(active), slider.input_value(), caption.inner_text()
+    before = page.evaluate(active), slider.input_value(), picture()
     for key in ("ArrowLeft", "ArrowLeft"):
         slider.press(key)
     for _ in range(20):
         page.wait_for_timeout(250)
-        after = page.evaluate(active), slider.input_value(), caption.inner_text()
+        after = page.evaluate(active), slider.input_value(), picture()
         if before[2] != after[2]:
             break
     faults = ["a key on a living figure moved the notebook"] * (before[0] != after[0])
@@ -148,15 +153,8 @@ def save_picture(page, name):
         page.screenshot(path=str(Path(folder, f"{name}.png")))
 
 
-# Each kind of formula and cell, most kinds of widgets; `make tour` opens every notebook.
-SOON = ("05_latent_variables_and_elbo", "15_four_paradigm_landscape")
-EVERY = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.tour] * (path.stem not in SOON))
-    for path in (*LESSONS, *LABS)
-]
-
-
-@pytest.mark.parametrize("path", EVERY)
+@pytest.mark.tour  # one, with a learner's answer, on every change: test_exercises.py
+@pytest.mark.parametrize("path", [*LESSONS, *LABS], ids=lambda path: path.stem)
 def test_a_lesson_runs_shows_its_maths_answers_and_stays_offline(path, page, server, report_row):
     seen = inspect(page, server, path.relative_to(lab.ROOT).as_posix())
     report_row(seen.row(path.stem))
