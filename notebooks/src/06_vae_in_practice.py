@@ -617,7 +617,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# So a gradient does pass, and the tokenizer learns. But most of the codebook is idle. The entries began close together near zero, which is the usual start. A few were nearest to something, and (10) pulled those away; the others were never chosen, so nothing ever moved them. Section 9 measures the damage and repairs it. First a quantiser that has no codebook at all.
+# So a gradient does pass, and the tokenizer learns. But most of the codebook is idle. The entries began close together near zero, which is the usual start. A few were nearest to something, and (10) pulled those away; the others were never chosen, so nothing ever moved them. Section 9 measures the damage and repairs it.
 #
 # ## 7. Can one do without a codebook?
 #
@@ -690,7 +690,7 @@ with course.more_checks():
         )
 
 # %% [markdown]
-# Look at the last row. A tokenizer can *read* pictures and *rebuild* them, but it cannot invent any: sixteen random tokens are a random sentence. A second model must learn which sentences are pictures. That is the project, and it is how many image generators are built.
+# A tokenizer can *read* pictures and *rebuild* them, but it cannot invent any: the last row shows sentences of random tokens. A second model must learn which sentences are pictures. That is the project, and it is how many image generators are built.
 #
 # What would such a pair score as *one* model? It has a bound, too. Give the tokens a distribution $p(i)$. The encoder's choice is a $q$ without any spread, so its KL is $-\log p(i)$, and (1) reads
 # $$-\log p(x)\ \le\ -\log p(i_1,\dots,i_{16})-\log p(x\mid z).\tag{12}$$
@@ -739,7 +739,7 @@ course.solution("06.rate")
 #
 # **Failure 1: one word.** Write `mean` for `sum` in (6). The description now counts $\frac1{256}$, while the price is what it was. Up to a factor of the whole loss, which Adam hardly notices, you train
 # $$\text{description}+\beta\cdot\text{price}\quad\text{with }\beta=256.\tag{13}$$
-# The objective is known as the **$\beta$-VAE**, and some values of $\beta$ are chosen on purpose. What does this one do?
+# The objective is known as the **$\beta$-VAE**. What does this $\beta$ do?
 #
 # To see it you need to know what a code *carries*. Averaged over $n$ pictures, what is paid splits exactly. Let $\bar q$ be the mixture of all $n$ codes. Then
 # $$\underbrace{\tfrac1n\textstyle\sum_i\mathrm{KL}\big(q(z\mid x_i)\,\|\,p\big)}_{\text{paid}}=\underbrace{\tfrac1n\textstyle\sum_i\mathrm{KL}\big(q(z\mid x_i)\,\|\,\bar q\big)}_{\text{carried: information about }x}+\ \mathrm{KL}\big(\bar q\,\|\,p\big).\tag{14}$$
@@ -826,7 +826,7 @@ show(
 # %% [markdown]
 # **What you see.** The mean over pixels trains a model whose code is empty, in all three seeds. It pays nothing and carries nothing, and it draws the same grey average for each $z$. The repair is one word.
 #
-# **Failure 2: a decoder that can do without.** In the other rows the decoder also sees the true pixels before each pixel, a small autoregressive model. Now its own neighbours tell a pixel most of what the code would. The code is hardly used, and this is **posterior collapse**. Mind the bound: it is the *lowest* in the picture, with a code that says next to nothing. Training has not failed. The bound never asked for a code that carries anything. Three repairs are in common use:
+# **Failure 2: a decoder that can do without.** In the other rows the decoder also sees the true pixels before each pixel, a small autoregressive model. Its neighbours tell a pixel most of what the code would. The code is hardly used, and this is **posterior collapse**. Mind the bound: it is the *lowest* in the picture, with a code that says next to nothing. Training has not failed. The bound never asked for a code that carries anything. Three repairs are in common use:
 #
 # - **KL annealing** lets the weight of the price rise slowly from 0. Lesson 05's small model was rescued by it every time. Here it adds a quarter of a nat and leaves most of the numbers unused: no repair as it stands.
 # - **Free bits** charge nothing for the first half nat of each number. So it is paid, and all eight numbers are active. But less than half of what is paid is carried, and the bound is about two nats worse. An active number is one that moves with the picture; how much it says, you cannot tell from that.
