@@ -294,7 +294,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# That is a fact about a generator that stands still. In play the discriminator does not get so far ahead, and Adam, which divides each gradient by its usual size, undoes a loss that is flat for *everyone*. In six games on the ring the minimax loss did as well as the other (section 10 has the table), and plain gradient descent for the generator, which does not rescale, gave no clear winner in three.  Use the non-saturating loss because it is safe when the discriminator does run ahead, not because the other one must fail.
+# That is a fact about a generator that stands still. In play the discriminator does not get so far ahead, and Adam, which divides each gradient by its usual size, undoes a loss that is flat for *everyone*. In six games on the ring the minimax loss did as well as the other (section 10 has the table). Use the non-saturating loss because it is safe when the discriminator does run ahead, not because the other one must fail.
 #
 # **Your turn 07.3 · two losses** *(build, 10 minutes)*. From the logits of a batch of real and of fake examples, return two tensors, both means over the batch: the discriminator's loss, which is $-V$, and the generator's non-saturating loss. A trained discriminator gives logits of $\pm40$ and more, and your losses must survive that: $-\log\sigma(l)$ is `softplus(-l)` in `torch.nn.functional`, which never overflows. **Your** losses train everything below.
 
