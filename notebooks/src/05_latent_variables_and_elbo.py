@@ -969,7 +969,18 @@ with course.more_checks():
     )
 
 # %% [markdown]
-# It is one model, with one likelihood. Its ELBO loses up to 0.1 nats, or nothing where the axes of the posterior line up with those of $z$. *The bound depends on a choice that the likelihood cannot see.* (An encoder may rotate its codes as it likes, so a VAE turns its axes to where the bound is best. Lesson 06 looks at them.)
+# It is one model, with one likelihood. Its ELBO loses up to 0.1 nats, or nothing where the axes of the posterior line up with those of $z$. *The bound depends on a choice that the likelihood cannot see.* (A decoder may rotate its latent space at no cost in likelihood, so training turns the axes to where the bound is best.)
+#
+# Turn the latent space until the guess can be right. How large do its two standard deviations become?
+
+# %% tags=["keep-output"]
+widgets.posterior_ellipse()
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Along its own axes the posterior is not correlated, and the guess *is* the posterior. Its standard deviations are 0.36 and 0.57, half of the half axes of the two-sigma ellipse.
+# </details>
 #
 # Is a poor guess, or a bad start, always to blame when a latent stays unused? Take ten latents and the digits, with the exact posterior and the best $W$, known in closed form from the eigenvalues $\lambda_j$ of the data's covariance (Tipping and Bishop 1999). Hold the noise at $\sigma$. Then a latent survives only if its eigenvalue exceeds $\sigma^2$ (quoted):
 # $$I(x;z)=\tfrac12\sum_j\log\max\Big(1,\frac{\lambda_j}{\sigma^2}\Big).\tag{15}$$
