@@ -83,7 +83,7 @@ film(
 #
 # You need the KL divergence, error bars and the mixture of prototypes (lesson 03), bits per dimension (lesson 02), and PyTorch with autograd and Adam.
 #
-# Two sittings of about 74 and 75 minutes, exercises included; the cells run in 35 seconds.
+# Two sittings of about 74 and 75 minutes, exercises included; the cells run in 25 seconds.
 
 # %% [markdown]
 # ## Predict first
@@ -464,7 +464,7 @@ print(", ".join(f"~{g.mean():.3f} +- ~{g.std() / len(g) ** 0.5:.3f}" for g in ga
 
 
 # %% [markdown]
-# **A common misconception: "EM finds the maximum-likelihood fit."** It finds a point where neither half can improve, and the start decides which. Start all twenty templates *equal*, and the E-step has no reason to prefer one. Every M-step makes them equal again, and they stay one template for ever, at 2.44 bits. Remember that start: it comes back in section 6. Nor are more templates always better. On validation digits ten beat twenty in each of three starts, by 0.01 to 0.03 bits. We keep twenty for the pictures.
+# **A common misconception: "EM finds the maximum-likelihood fit."** It finds a point where neither half can improve, and the start decides which. Start all twenty templates *equal*, and the E-step has no reason to prefer one. Every M-step makes them equal again, and they stay one template for ever, at 2.44 bits. Remember that start: it comes back in section 6. Nor are more templates always better. On validation digits ten beat twenty in each of three starts, by 0.02 bits on average (one of the three lies within its bar). We keep twenty for the pictures.
 #
 # Keep only the likeliest template, and let it be a vector: `z = (x - vectors).square().sum(-1).argmin()`. That line is the **codebook** of a VQ-VAE, the start of many image tokenizers. Lesson 06 builds one.
 #
@@ -655,7 +655,7 @@ with course.more_checks():
 #
 # ## 6. It fails
 #
-# **The better model has the lower ELBO.** Let model A be the one you just trained, with a cheaper encoder that sees only the left half of each picture. Model B is a smaller mixture, seven templates, trained by your EM; its E-step is exact, so its ELBO has no gap. Compare them on 400 held-out digits, for three seeds.
+# **The better model has the lower ELBO.** Train model A like the last one, but with a cheaper encoder that sees only the left half of each picture. Model B is a smaller mixture, seven templates, trained by your EM; its E-step is exact, so its ELBO has no gap. Compare them on 400 held-out digits, for three seeds.
 
 # %%
 left = torch.arange(64).view(8, 8)[:, :4].flatten()
@@ -720,7 +720,7 @@ with course.more_checks():
 #
 # **Step 13. A line of optima.** What does a perfect ELBO ask for? Take $n$ different pictures, each with $\hat p(x)=1/n$, average (3) over them, and extend its fraction by $\hat p(x)$:
 # $$\sum_x\hat p(x)\,\mathrm{ELBO}(x)=\sum_{x,z}\hat p(x)\,q(z\mid x)\log\frac{p(z)\,p(x\mid z)}{q(z\mid x)}=-\log n-\mathrm{KL}\big(\hat p(x)\,q(z\mid x)\,\|\,p(z)\,p(x\mid z)\big).\tag{11}$$
-# The best value is $-\log n$. It is reached whenever decoder and codes tell the same joint story. A decoder that is strong enough can match *any* codes whose average is the prior: codes that name the picture, codes that whisper, codes that are silent. All have the same ELBO.
+# The best value is $-\log n$. It is reached whenever the two joint distributions in the KL are equal. A decoder that is strong enough can match *any* codes whose average is the prior: codes that name the picture, codes that whisper, codes that are silent. All have the same ELBO.
 #
 # So you need another number. How much does the code say about *which* picture it came from? Compare each code with the average code $q(z)$, the mean of $q(z\mid x)$ over the pictures. This is the **mutual information**:
 # $$I(x;z)=\sum_x\hat p(x)\,\mathrm{KL}\big(q(z\mid x)\,\|\,q(z)\big).\tag{12}$$
@@ -801,7 +801,7 @@ course.predicted("05.predict-used", str(speaks))
 
 
 # %% [markdown]
-# The strong decoder takes up $z$ in none of twelve starts, and its ELBO is perfect. *Why?* Look at the third column. From starts with larger random numbers the runs end *anywhere* on the line, at the same ELBO, and creep along it up or down. So it is not the price that pulls a used $z$ down: the reconstruction pays it back. The start decides. At a small start the decoder hardly depends on $z$. A code then costs its price and saves nothing, and it is drawn to the prior before the decoder has learned to listen. And where all codes are alike, both tables get the same gradient and stay alike, like the twenty equal templates of section 3. The weak decoder leaves that start because it must: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
+# The strong decoder takes up $z$ in none of twelve starts (none has more than 0.1 nats), and its ELBO is perfect. *Why?* Look at the third column. From starts with larger random numbers the runs end *anywhere* on the line, at the same ELBO, and creep along it up or down. So it is not the price that pulls a used $z$ down: the reconstruction pays it back. The start decides. At a small start the decoder hardly depends on $z$. A code then costs its price and saves nothing, and it is drawn to the prior before the decoder has learned to listen. And where all codes are alike, both tables get the same gradient and stay alike, like the twenty equal templates of section 3. The weak decoder leaves that start because it must: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
 #
 # (What $I(x;z)$ cannot see is whether a code is *useful*. A speck of dust counts like a digit.)
 #
@@ -831,7 +831,7 @@ for step in (399, 1999):
     print(f"nats, ELBO at least ~{elbo.min():.3f}")
 
 # %% [markdown]
-# All twelve new starts now use $z$, and 1,600 steps at the true bound do not undo it. This is a **warm start**, or **KL annealing**. Its relatives: a weight below 1 for ever, the **β-VAE** (what it raises is then no bound on $\log p(x)$), and **free bits**, a few nats of price that cost nothing. Here the cause was isolated, and the repair works every time. For a real VAE lesson 06 measures what it is worth.
+# All twelve new starts now use $z$, and 1,600 steps at the true bound do not undo it. This is a **warm start**, or **KL annealing**. Its relatives: a weight other than 1 for ever, the **β-VAE** (below 1, what it raises is no bound on $\log p(x)$), and **free bits**, a few nats of price that cost nothing. Here the cause was isolated, and the repair works every time. For a real VAE lesson 06 measures what it is worth.
 #
 # Back to (11): make codes with probabilities one half plus and minus $\delta$, and the decoder that matches them. Is the ELBO really the same for every $\delta$?
 
