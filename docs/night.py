@@ -9,11 +9,12 @@ other values by night.
 """
 
 import io
-import re
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import find_objects, label, maximum_filter, minimum_filter
+
+from genlab_course.figures import vector
 
 GROUND = 245  # this light and lighter is paper
 HOLE, LEAST = 1 / 80, 1 / 34  # of the picture's width: a white pixel of a digit, a small panel
@@ -108,7 +109,6 @@ def marks(file):
     return f' data-night="{said}"'
 
 
-VARIABLE = re.compile(r"var\(--(c-[0-9a-f]{6}), (#[0-9a-f]{6})\)")
 TURNED = "oklch(from {} min(0.9, calc(1.05 - 0.86 * l + 2 * c)) c h)"  # pale dark, dark pale
 
 
@@ -118,7 +118,7 @@ def colours(texts):
     What is light becomes dark and what is dark light, in its hue; the lively ones stay light. The
     colours with names have theirs in docs/site/site.css.
     """
-    found = sorted({pair for text in texts for pair in VARIABLE.findall(text)})
+    found = sorted({pair for text in texts for pair in vector.NAMELESS.findall(text)})
     set_ = "".join(f" --{name}: {TURNED.format(colour)};" for name, colour in found)
     return (
         "@media screen and (prefers-color-scheme: dark) {\n"

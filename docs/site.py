@@ -533,7 +533,8 @@ def stuck(name):
         return ""
     start = "stick({ render, stages, terms });"
     module = f'<script type="module">\n{living.source(STICK[name])}{start}</script>'
-    return f'<link rel="stylesheet" href="sticky.css"><script src="sticky.js"></script>{module}\n'
+    scripts = "".join(f'<script src="{file}.js"></script>' for file in ("lines", "sticky"))
+    return f'<link rel="stylesheet" href="sticky.css">{scripts}{module}\n'
 
 
 def page(title, body, links="", name=""):
@@ -603,6 +604,7 @@ def copy_assets(folder, bodies=()):
         ASSETS / "answers.js",
         ASSETS / "river.css",
         ASSETS / "river.js",
+        ASSETS / "lines.js",
         ASSETS / "sticky.css",
         ASSETS / "sticky.js",
         HERO,

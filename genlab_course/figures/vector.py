@@ -36,6 +36,7 @@ DROPPED = re.compile(
 NUMBERS = re.compile(r'(?<= d=")[^"]*|(?<= [xy]=")[^"]*|(?<= width=")[^"]*|(?<= height=")[^"]*')
 REFERENCE = re.compile(r'(?<=url\(#)[^)]+|(?<=href="#)[^"]+')
 FORMULA = re.compile("\ue000(\\d+)\ue000")
+NAMELESS = re.compile(r"var\(--(c-[0-9a-f]{6}), (#[0-9a-f]{6})\)")  # as written by _coloured
 
 
 def svg(figure: Figure, alt: str) -> str:
