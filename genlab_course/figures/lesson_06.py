@@ -23,7 +23,8 @@ def walks(along: Tensor, faded: Tensor) -> Iterator[Figure]:
         rows = (along, f"{100 * step // (n - 1)} % of the way between two codes"), (
             faded, "as far between two pictures")  # fmt: skip
         for ax, (images, title) in zip(axes, rows, strict=True):
-            show_images(ax, images[:, step].reshape(-1, 1, 16, 16), n_columns=4, title=title)
+            show_images(ax, images[:, step].reshape(-1, 1, 16, 16), n_columns=4)
+            ax.set_title(title, fontsize=14)
         yield figure
 
 
@@ -39,8 +40,7 @@ def one_step() -> Figure:
         ax.text(at, height + 0.02, f" {name} ", color=for_text(colour), ha=side)
     for place, colour, name in ((0.2, BLUE, "draw z = 0.2"), (1.2, ORANGE, "pixel x = 1.2")):
         ax.plot([place], [0], "o", color=colour, markersize=9, clip_on=False)
-        side = "right" if place < 1 else "left"
-        ax.text(place, 0.035, f"  {name}  ", color=for_text(colour), ha=side)
+        ax.text(place, 0.03, name, color=for_text(colour), ha="center")
     looks = ((0.2, 1.2, -0.05, "description 1.419"), (0.0, 0.5, 0.43, "price 0.125"))
     for start, end, height, name in looks:
         arrow = {"arrowstyle": "<->", "color": RED, "shrinkA": 0, "shrinkB": 0}

@@ -509,7 +509,7 @@ with course.more_checks():
 #
 # ## 6. How can a gradient pass through a choice?
 #
-# Lesson 02's transformer writes pictures token by token, and a language model reads tokens too. If a code were made of tokens, one transformer could handle words and pictures. So let the code be 16 **tokens**, each one of 64. That is six bits a token and 96 bits a picture.
+# Lesson 02's transformer writes pictures token by token. If a code were made of tokens, one transformer could handle words and pictures. So let the code be 16 **tokens**, each one of 64. That is six bits a token and 96 bits a picture.
 #
 # **Step 8. The nearest vector.** Keep a **codebook** of 64 vectors $c_k$. The encoder says a vector $e$, and the token is the number of the nearest entry:
 # $$i=\arg\min_k\lVert e-c_k\rVert,\qquad z=c_i.\tag{8}$$
@@ -617,7 +617,7 @@ torch.set_default_dtype(torch.float32)
 
 
 # %% [markdown]
-# So a gradient does pass, and the tokenizer learns. But most of the codebook is idle. The entries began close together near zero, which is the usual start. A few were nearest to something, and (10) pulled those away; the others were never chosen, so nothing ever moved them. Section 9 measures the damage and repairs it.
+# A gradient does pass. But most of the codebook is idle. The entries began close together near zero, which is the usual start. A few were nearest to something, and (10) pulled those away; the others were never chosen, so nothing ever moved them. Section 9 measures the damage and repairs it.
 #
 # ## 7. Can one do without a codebook?
 #
@@ -944,7 +944,7 @@ with course.more_checks():
         check_range(label, gain, 0.06, 0.8, unlike={"plain": other})
 
 # %% [markdown]
-# Both repairs work in all three seeds. The number printed is the **perplexity** of the codes, $e^H$: 64 if all are used alike. It cannot see whether the codes are *useful*, so the pictures are judged as well.
+# Both repairs work in all three seeds. A single reseeding, at the first step, already brings nearly all codes into use here: the start was the cause. The number printed is the **perplexity** of the codes, $e^H$: 64 if all are used alike. It cannot see whether the codes are *useful*, so the pictures are judged as well.
 #
 # ## Summary
 #
