@@ -93,11 +93,13 @@ def goal(floor, former):
 def verdict(found):
     """The record's median beside the goal."""
     runs, quality = found["record"], load()
-    former = statistics.mean(r["frechet_b"] for r in quality["runs"] if r["who"] == "former")
+    old = {r["seed"]: r["frechet_b"] for r in quality["runs"] if r["who"] == "former"}
+    former = statistics.mean(old.values())
     return {
         "median_b": statistics.median(r["frechet_b"] for r in runs),
         "floor_b": runs[0]["floor_b"],
         "former_b": round(former, 4),
+        "former_b_seeds": [old[seed] for seed in sorted(old)],
         "goal_b": round(goal(runs[0]["floor_b"], former), 4),
     }
 

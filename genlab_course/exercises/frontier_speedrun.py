@@ -234,7 +234,7 @@ RATE = Exercise(
     cases=((0.01, 0.03, 0.5), (0.05, 0.2, 0.3), (0.4, 0.1, 0.3), (0.9, 0.1, 0.2)),
     mistakes=Mistake.pairs(
         lambda part, rise, fall: max(part / rise, 1) * (1 - part) / fall,
-        "It never rises: take min, not max.",
+        "At fall = 0.5 it starts at 2 and climbs far above 1: take min, not max.",
         lambda part, rise, fall: min(part / rise, 1) * (1 - part) / fall,
         "It exceeds 1: a product has no ceiling.",
         lambda part, rise, fall: min(1, part / rise, 1 - part),
@@ -249,7 +249,7 @@ SHIFT = Exercise(
     synonyms={"hurt": "hurts", "it hurts": "hurts", "help": "helps", "it helps": "helps"},
     mistakes=Mistake.pairs(
         "helps",
-        "With Muon it does. But after 200 steps the two networks are not equally far.",
+        "With Muon it does. But after 200 steps AdamW's network has learnt less.",
         "nothing",
         "It matters a great deal: in ten seeds of ten the sign is the same.",
         "depends",

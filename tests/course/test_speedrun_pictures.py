@@ -11,7 +11,7 @@ import torch
 import genlab_course
 from genlab.train.muon import Muon
 from genlab_course.exercises import frontier_speedrun as bank
-from genlab_course.figures import speedrun
+from genlab_course.figures import STYLE, speedrun
 from genlab_course.grading import assess
 
 DATA = Path(genlab_course.__file__).with_name("data")
@@ -69,6 +69,7 @@ def test_directions_are_drawn_over_the_largest(shown):
     speedrun.orthogonal(line, after, dict.fromkeys(("gradient", "signs", "Muon"), sizes))
     drawn = shown[0][0].axes[1].lines[0].get_ydata()
     assert (drawn[0], drawn[-1]) == (1.0, 0.25)
+    assert "signs of the gradient" in {text.get_text() for text in shown[0][0].axes[1].texts}
 
 
 def test_each_schedule_has_a_dot_at_its_best_peak(shown):
@@ -95,6 +96,21 @@ def test_curves_over_the_steps_are_medians_of_the_ten_seeds(record, shown):
     ]
     assert len(wanted) == 10
     assert shown[0][0].axes[1].lines[1].get_ydata()[-1] == pytest.approx(np.median(wanted))
+
+
+def test_the_crossing_says_both_halves_of_its_message(record, shown):
+    speedrun.crossing(record["laboratory"])
+    figure = shown[0][0]
+    assert figure.get_suptitle() == "The same idea hurts short runs and helps long ones"
+    assert [ax.get_title() for ax in figure.axes] == ["AdamW", "Muon"]
+
+
+def test_the_means_of_the_ladder_are_one_line_in_two_parts(shown):
+    with plt.style.context(STYLE):
+        speedrun.ladder({name: [0.5, 0.4] for name in speedrun.ROWS}, [0.6, 0.5], 0.13, 0.02)
+    lines = [line for line in shown[0][0].axes[0].lines if len(line.get_xdata()) > 1]
+    styles = {line.get_linestyle() for line in lines if line.get_color() == speedrun.BLUE}
+    assert styles == {"-"}
 
 
 def test_the_control_stands_before_the_row_that_it_is_a_control_of(shown):
