@@ -33,6 +33,16 @@ def did_not_round(width):
     return n, 20 * n, 20 * n / 64, 0.8 / width
 
 
+def rounded_to_the_nearest(width):
+    n = 5 * width**2 + 96 * width
+    return n, 20 * n, round(20 * n / 64), 0.8 / width
+
+
+def counted_the_context(width):
+    n = 5 * width**2 + 96 * width
+    return n, 20 * n, 20 * n // (64 * 16), 0.8 / width
+
+
 def kept_the_rate(width):
     n = 5 * width**2 + 96 * width
     return n, 20 * n, 20 * n // 64, 0.00625
@@ -53,6 +63,25 @@ PLAN = Exercise(
         "The number of steps is a whole number, rounded down: use //.",
         kept_the_rate,
         "Two faults are mended. What must the rate depend on?",
+        rounded_to_the_nearest,
+        "The number of steps is rounded down, not to the nearest: use //.",
+        counted_the_context,
+        "Each of the 64 examples predicts one character: do not count the 16 before it.",
+    ),
+)
+
+EPOCHS = Exercise(
+    id="large.epochs",
+    right=plan(128)[1] / 338_045,
+    mistakes=Mistake.pairs(
+        plan(128)[0] / 338_045,
+        "Those are its weights over the characters. It reads 20 characters for each weight.",
+        plan(128)[2] / 338_045,
+        "Those are its steps. Each step reads 64 characters.",
+        338_045 / plan(128)[1],
+        "Turn the fraction round: what it reads, over what there is.",
+        plan(48)[1] / 338_045,
+        "That is the largest of the small runs. Ask your plan for width 128.",
     ),
 )
 
@@ -158,6 +187,14 @@ def weighted_by_squares(gamma, c, loss, error):
     return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
 
 
+def left_the_losses_undivided(gamma, c, loss, error):
+    x = c**-gamma
+    floor, k = torch.linalg.lstsq(torch.stack([1 / error, x / error], 1), loss).solution
+    if floor < 0:
+        floor, k = floor.clamp(min=0), (x * loss / error**2).sum() / (x**2 / error**2).sum()
+    return floor, k, (((loss - floor - k * x) / error) ** 2).sum()
+
+
 def summed_squares_without_errors(gamma, c, loss, error):
     x = c**-gamma
     k, floor = np.polyfit(x, loss, 1, w=1 / error)
@@ -179,7 +216,9 @@ FIT = Exercise(
         ignored_the_errors,
         "Each run counts by its error: divide by it.",
         weighted_by_squares,
-        "polyfit squares its weights: w is 1 / error, not 1 / error**2.",
+        "Each equation is divided by its error once (in polyfit w is 1 / error, not 1 / error**2).",
+        left_the_losses_undivided,
+        "You divided the left-hand side alone. The losses are divided by their errors, too.",
         summed_squares_without_errors,
         "E and k are right. In chi squared each distance is divided by its error, too.",
     ),
@@ -314,6 +353,20 @@ AVERAGE = Exercise(
     ),
 )  # fmt: skip
 
+
+TWO_ERRORS = Exercise(
+    id="large.two-errors",
+    right=1.466 - 0.135 - 1.405,
+    rtol=0.02,
+    mistakes=Mistake.pairs(
+        1.405 + 0.135 - 1.466,
+        "Outcome minus forecast: which of the two is higher on new text?",
+        1.466 - 1.405,
+        "That is the whole miss, with the price of repetition still in it.",
+        1.466 + 0.135 - 1.405,
+        "Repetition made the loss higher. On new text it would have been lower.",
+    ),
+)
 
 BYTES = Exercise(
     id="large.bytes",

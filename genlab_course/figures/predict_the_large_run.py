@@ -1,6 +1,6 @@
 """Pictures of the notebook *Predict the large run*: laws, budgets, forecasts and what happened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -72,9 +72,11 @@ def budgets(sizes: Any, curves: Mapping[str, Any], best: Any, ratio: Any, runs: 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.6))
     for (name, curve), colour in zip(curves.items(), (SKY, BLUE, BLACK), strict=True):
         left.plot(sizes, curve, color=colour, linestyle="-")
-        left.text(sizes[-1], min(curve[-1], 3.9), name, color=for_text(colour), ha="right")
+        end = np.flatnonzero(np.asarray(curve) < 3.9)[-1]  # of what is in sight
+        left.text(sizes[end] * 1.25, curve[end], name, color=for_text(colour), va="center")
     left.plot(*best, "o", color=RED)
-    left.set(xscale="log", ylim=(1.8, 4), xlabel="weights N", ylabel="loss (nats a token)")
+    left.set(xscale="log", xlim=(sizes[0] / 2, sizes[-1] * 20), ylim=(1.8, 4))
+    left.set(xlabel="weights N", ylabel="loss (nats a token)")
     left.set_title("A published law: each budget has a best size")
     mean, error = runs
     right.errorbar(ratio, mean, error, fmt="o-", color=BLUE, capsize=3)
@@ -91,11 +93,12 @@ def valley(laws: tuple[Any, Any, Any], grid: Any, curves: Any, points: Any) -> F
     gammas, floors, excess = laws
     shades = (BLUE, SKY, "#E5E5E5")
     left.contourf(gammas, floors, excess.T, (0, *EXCESS), colors=shades)
-    left.set(xlim=(0.05, 0.4), xlabel="exponent $\\gamma$", ylabel="floor E (nats)")
+    left.set(xlim=(0.07, 0.3), ylim=(0, 1.4))
+    left.set(xlabel="exponent $\\gamma$", ylabel="floor E (nats)")
     left.set_title("A valley: a higher floor asks for a steeper law")
     for limit in EXCESS:  # each label at the top of its band
         i, j = max(np.argwhere(np.asarray(excess) < limit), key=lambda place: place[1])
-        name = f"$\\chi^2$ at most {limit} above its least"
+        name = f"least $\\chi^2$ + {limit}"
         left.text(gammas[i] + 0.008, floors[j], name, va="center", fontsize=9)
     for curve in curves:
         right.plot(grid, curve, color=SKY, linestyle="-", linewidth=0.6)
@@ -107,13 +110,19 @@ def valley(laws: tuple[Any, Any, Any], grid: Any, curves: Any, points: Any) -> F
 
 
 def envelope(
-    grid: Any, bands: Mapping[str, Any], small: Any, runs: Sequence[tuple[float, Any]]
+    grid: Any, bands: Mapping[str, Any], small: Any, runs: Mapping[str, tuple[float, Any]]
 ) -> Figure:
-    """The picture of the opening again: forecasts as bands, and the runs that came after."""
-    figure, ax = plt.subplots(figsize=(8.0, 4.8))
-    c, losses = runs[-1]
-    high = np.mean(losses)  # of the labels, from the outcome down
-    ax.text(c * 1.3, high, f"the large run: {high:.2f}", va="center", weight="bold")
+    """The picture of the opening again: forecasts as bands, and the runs that came after.
+
+    Each of `runs`, from the smallest to the outcome: compute and the losses of its seeds. The
+    panel below shows every run less the first of `bands`.
+    """
+    figure, (ax, below) = plt.subplots(
+        2, 1, figsize=(8.0, 6.4), height_ratios=(3, 1.3), sharex=True
+    )
+    losses = [values for _, values in runs.values()]
+    high = np.mean(losses[-1])  # of the labels, from the outcome down
+    ax.text(grid[-1] * 1.3, high, f"the large run: {high:.2f}", va="center", weight="bold")
     ranked = sorted(bands.items(), key=lambda band: -band[1][0][-1])
     colours = dict(zip(bands, (GREEN, BLUE, ORANGE), strict=True))
     for name, (mean, std) in ranked:
@@ -124,30 +133,51 @@ def envelope(
         ax.text(grid[-1] * 1.3, high, name, color=for_text(colour), va="center")
     at, seen, error = small
     ax.errorbar(at, seen, error, fmt="o", color=BLACK, capsize=2, markersize=5)
-    for c, losses in runs:
-        ax.plot([c] * len(losses), losses, "_", color=BLACK, markersize=11, markeredgewidth=2)
-    ax.set(xscale="log", xlim=(0.5, grid[-1] * 14), xlabel=COMPUTE, ylabel=LOSS)
+    for c, values in runs.values():
+        ax.plot([c] * len(values), values, "_", color=BLACK, markersize=11, markeredgewidth=2)
+    ax.set(xscale="log", xlim=(0.5, grid[-1] * 14), ylabel=LOSS)
     ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
     ax.set_title("The best fit made the worst forecast")
+    _less_a_forecast(below, grid, *next(iter(bands.items())), small, runs)
     return figure
 
 
-def two_errors(forecast: float, price: float, outcome: float) -> Figure:
-    """From the forecast to the outcome: what repetition added, and what else must have happened."""
+def _less_a_forecast(
+    ax: Axes, grid: Any, name: str, band: Any, small: Any, runs: Mapping[str, tuple[float, Any]]
+) -> None:
+    mean, std = band
+    ax.fill_between(grid, -std, std, color=GREEN, alpha=0.25, lw=0)
+    ax.axhline(0, color=GREEN, linestyle="-")
+    at, seen, error = small
+    level = np.interp(np.log(at), np.log(grid), mean)
+    ax.errorbar(at, seen - level, error, fmt="o", color=BLACK, capsize=2, markersize=5)
+    for run, (c, values) in runs.items():
+        left = np.asarray(values) - np.interp(np.log(c), np.log(grid), mean)
+        ax.plot([c] * len(left), left, "_", color=BLACK, markersize=11, markeredgewidth=2)
+        ax.text(c * 1.2, left.mean(), run, va="center", fontsize=10)
+    ax.set(xlabel=COMPUTE, ylabel=f"run less\n{name}")
+
+
+def two_errors(forecast: tuple[float, float], price: tuple[float, float], outcome: float) -> Figure:
+    """From the forecast to the outcome: what repetition added, and what else must have happened.
+
+    Forecast and price come with their standard deviations; the price's own rounding is kept, and
+    the last of the changes takes what is left.
+    """
     figure, ax = plt.subplots(figsize=(8.0, 3.0))
+    told, cost, end = (round(float(value), 3) for value in (forecast[0], price[0], outcome))
+    both = float(np.hypot(forecast[1], price[1]))
     steps = (
-        ("forecast", 1.2, forecast, GREEN),
-        ("repeated text", forecast, forecast + price, RED),
-        ("the law was too high", forecast + price, outcome, SKY),
-        ("the large run", 1.2, outcome, BLACK),
+        ("forecast", 1.2, told, GREEN, f"{told:.3f} ± {forecast[1]:.3f}"),
+        ("repeated text", told, told + cost, RED, f"{cost:+.3f} ± {price[1]:.3f}"),
+        ("the law's own miss", told + cost, end, SKY, f"{end - told - cost:+.3f} ± {both:.3f}"),
+        ("the large run", 1.2, end, BLACK, f"{end:.3f}"),
     )
-    for x, (_, start, end, colour) in enumerate(steps):
-        ax.bar(x, end - start, bottom=start, color=colour, width=0.6)
-        rise = round(end, 3) - round(start, 3)  # so that the four labels add up
-        change = f"{end:.3f}" if start == 1.2 else f"{rise:+.3f}"
-        ax.text(x, max(start, end) + 0.01, change, ha="center", weight="bold")
+    for x, (_, start, stop, colour, label) in enumerate(steps):
+        ax.bar(x, stop - start, bottom=start, color=colour, width=0.6)
+        ax.text(x, max(start, stop) + 0.01, label, ha="center", weight="bold")
         if x < len(steps) - 1:
-            ax.plot([x + 0.3, x + 0.7], [end, end], color="#999999", linewidth=1, linestyle="-")
+            ax.plot([x + 0.3, x + 0.7], [stop, stop], color="#999999", linewidth=1, linestyle="-")
     ax.set(ylim=(1.2, 1.65), ylabel=LOSS)
     ax.set_xticks(range(len(steps)), [name for name, *_ in steps])
     ax.set_title("If repetition costs what it cost the small runs, two errors have opposite signs")
@@ -167,11 +197,12 @@ def rates(
     for (name, (rate, above)), colour in zip(sweeps.items(), (SKY, BLUE, BLACK), strict=False):
         left.plot(rate, above, "o-", color=colour)
         left.text(rate[-1] * 1.1, above[-1], name, color=for_text(colour), va="center")
-    for rate, above in wrong.values():
+    for name, (rate, above) in wrong.items():
         left.plot(rate, above, "^", color=RED, markersize=9)
-    left.text(0.13, 0.2, "one rate\nfor all", color=for_text(RED))
+        left.text(rate * 0.85, above, name, color=for_text(RED), ha="right", va="center")
+    left.text(0.035, 0.2, "one rate for all", color=for_text(RED))
     left.axvline(1, color="#999999", linewidth=1)
-    left.set(xscale="log", xlim=(0.11, 11), xlabel="learning rate, in units of 0.8 / width")
+    left.set(xscale="log", xlim=(0.03, 11), xlabel="learning rate, in units of 0.8 / width")
     left.set(ylabel="loss above the best (nats)")
     left.minorticks_off()
     left.set_xticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4], ["1/8", "1/4", "1/2", "1", "2", "4"])
@@ -183,13 +214,14 @@ def rates(
 
 
 def _two_ladders(ax: Axes, ladders: Mapping[str, Any]) -> None:
-    marks = ((BLUE, "o", 0.9, -0.6), (RED, "^", 1.12, 0.06))
+    marks = ((BLUE, "o", -0.6), (RED, "^", 0.06))
     for (name, (runs, told)), look in zip(ladders.items(), marks, strict=False):
-        colour, mark, shift, up = look
+        colour, mark, up = look
         at, losses, errors = runs
         ax.errorbar(at, losses, errors, fmt=mark, color=colour, markersize=5)
         c, mean, std = told
-        ax.errorbar(c * shift, mean, std, fmt=mark, color=colour, mfc="white", capsize=4)
+        ax.errorbar(c, mean, std, fmt=mark, color=colour, mfc="white", capsize=4)
+        ax.text(c * 0.8, mean, "its forecast", color=for_text(colour), ha="right", va="center")
         ax.text(1.2, losses[0] + up, name, color=for_text(colour))
     ax.set(xscale="log", ylim=(1.2, 3.0), xlabel=COMPUTE, ylabel=LOSS)
-    ax.set_title("A small run too high tilts the forecast (open, 1 sd)")
+    ax.set_title("Too high at the small end, so too low at the large one")

@@ -56,23 +56,32 @@ def test_the_valley_carries_its_laws_to_the_target():
     excess = np.add.outer((gammas - 0.2) ** 2, (floors - 0.5) ** 2) * 100
     figure = draw.valley((gammas, floors, excess), GRID, [GRID**-0.1, GRID**-0.2], (C, LOSS, 0.1))
     assert len([line for line in figure.axes[1].lines if len(line.get_ydata()) == 12]) == 2
-    assert len([text for text in words(figure) if "above its least" in text]) == 3
+    assert len([text for text in words(figure) if text.startswith("least $")]) == 3
 
 
-def test_the_envelope_is_one_panel_that_marks_every_run_and_names_the_outcome():
+def test_the_envelope_marks_every_run_and_names_the_outcome():
     bands = {name: (GRID**-p, 0.01 * GRID) for name, p in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
-    runs = [(100.0, [1.5, 1.4]), (1000.0, [1.2, 1.1, 1.15])]
+    runs = {"width 2": (100.0, [1.5, 1.4]), "width 3": (1000.0, [1.2, 1.1, 1.15])}
     figure = draw.envelope(GRID, bands, (C, LOSS, 0.1), runs)
-    (ax,) = figure.axes
+    ax = figure.axes[0]
     marked = [line.get_ydata() for line in ax.lines if line.get_markersize() == 11]
     assert [len(values) for values in marked] == [2, 3]
     assert {"a", "b", "c", "the large run: 1.15"} <= set(words(figure))
 
 
+def test_below_the_envelope_each_run_stands_less_the_first_forecast():
+    bands = {name: (GRID**-p, 0.01 * GRID) for name, p in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
+    figure = draw.envelope(GRID, bands, (C, LOSS, 0.1), {"width 2": (1000.0, [1.2, 1.1])})
+    below = figure.axes[1]
+    (bars,) = [line.get_ydata() for line in below.lines if line.get_markersize() == 11]
+    assert bars == pytest.approx(np.array([1.2, 1.1]) - 1000**-0.1)
+    assert "width 2" in {text.get_text() for text in below.texts}
+
+
 def test_a_law_has_the_same_colour_before_and_after_the_envelope():
     before = [line.get_color() for line in draw.three_laws(C, LOSS, 1100.0).axes[0].lines]
     bands = {name: (GRID**-p, 0.01 * GRID) for name, p in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
-    after = draw.envelope(GRID, bands, (C, LOSS, 0.1), [(1000.0, [1.2])]).axes[0].lines
+    after = draw.envelope(GRID, bands, (C, LOSS, 0.1), {"large": (1000.0, [1.2])}).axes[0].lines
     assert before[:3] == [line.get_color() for line in after if len(line.get_ydata()) == 12]
 
 
@@ -82,20 +91,22 @@ def test_networks_are_shown_with_what_they_write():
 
 
 def test_the_two_errors_lead_from_the_forecast_to_the_outcome():
-    (ax,) = draw.two_errors(1.40, 0.14, 1.47).axes
+    (ax,) = draw.two_errors((1.40, 0.03), (0.14, 0.04), 1.47).axes
     tops = [patch.get_y() + patch.get_height() for patch in ax.patches]
     assert tops == pytest.approx([1.40, 1.54, 1.47, 1.47])
-    assert {"1.400", "+0.140", "-0.070", "1.470"} <= set(words(ax.figure))
+    assert {"1.400 ± 0.030", "+0.140 ± 0.040", "-0.070 ± 0.050", "1.470"} <= set(words(ax.figure))
 
 
-def test_the_labels_of_the_two_errors_add_up_to_the_outcome():
-    (ax,) = draw.two_errors(1.4054, 0.1348, 1.4657).axes  # rounded one by one: 1.465
-    forecast, *errors, outcome = [float(text.get_text()) for text in ax.texts]
+def test_the_labels_of_the_two_errors_add_up_to_the_outcome_and_the_price_is_as_printed():
+    (ax,) = draw.two_errors((1.4053, 0.04), (0.13527, 0.012), 1.4657).axes
+    forecast, *errors, outcome = [float(text.get_text().split()[0]) for text in ax.texts]
     assert forecast + sum(errors) == pytest.approx(outcome, abs=1e-9)
+    assert errors[0] == 0.135
 
 
 def test_rates_and_the_two_forecasts_are_shown():
     sweep = (np.array([0.5, 1, 2]), np.array([0.1, 0.0, 0.2]))
     ladder = ((C, LOSS, 0.01 * LOSS), (1000.0, 1.4, 0.05))
-    figure = draw.rates({"width 1": sweep}, {"width 1": (0.2, 0.15)}, {"good": ladder}, 1.47)
+    figure = draw.rates({"width 1": sweep}, {"width 7": (0.2, 0.15)}, {"good": ladder}, 1.47)
     assert {"width 1", "good", "the large run"} <= set(words(figure))
+    assert {"one rate for all", "width 7", "its forecast"} <= set(words(figure))

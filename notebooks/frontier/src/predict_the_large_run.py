@@ -49,7 +49,7 @@ show(
 )
 
 # %% [markdown]
-# Each dot is a small language model, trained for a few seconds. Each curve is a law that passes near all five. The question mark stands for a run that costs 34 times as much as the largest of them. That run has been made, but you will not see its loss before you have written down what you expect.
+# Each dot is a small language model, trained for a few seconds. Each curve is a law that passes near all five. The question mark stands for a run that costs 34 times as much as the largest of them. That run has been made. Its loss stays in an envelope until section 8: write down what you expect before you open it.
 #
 # Large models are planned like this. The run that matters can be paid for only once, so its loss is predicted from runs that cost almost nothing. *How do you predict a run that you cannot afford to try, and how far can you trust the prediction?*
 #
@@ -62,7 +62,7 @@ show(
 #
 # You need lesson 02 (language models, cross-entropy) and the normal likelihood of lesson 03.
 #
-# Two sittings of about 60 and 75 minutes, exercises included; the cells run in 35 seconds.
+# Two sittings of about 70 and 75 minutes, exercises included; the cells run in 35 seconds.
 #
 # ## Predict first
 #
@@ -83,7 +83,7 @@ course.draw_map("predict_the_large_run", slim=True)
 # %% [markdown]
 # ## 1. What does a small run look like?
 #
-# Before you predict runs, make one. You need a language model that can be made larger by turning one knob. Take a network modelled on one of the first neural language models (Bengio et al. 2003). It looks up a vector for each of the last 16 characters, puts the vectors side by side, and passes them through two hidden layers to 96 scores, one for each possible next character. The knob is the **width** $w$ of the hidden layers; a character's vector has $w/4$ numbers.
+# Before you predict runs, make one. You need a language model that can be made larger by turning one knob. Take a network modelled on one of the first neural language models (Bengio et al. 2003). It looks up a vector for each of the last 16 characters, puts the vectors side by side, and passes them through two hidden layers to 96 **logits**, one for each possible next character. The knob is the **width** $w$ of the hidden layers; a character's vector has $w/4$ numbers.
 #
 # The text is the reference manual of Python 3.11, 338,045 characters of it for training. A twentieth of its paragraphs is held out, and the loss of a run is always the mean over all of the held-out text.
 
@@ -103,7 +103,7 @@ train_text, held_out = encode(load_text("train")), encode(load_text("val"))
 
 
 def network(width):
-    """Scores for the next character, from the last 16."""
+    """Logits of the next character, from the last 16."""
     return nn.Sequential(
         nn.Embedding(96, width // 4),         # (b, 16, w/4)
         nn.Flatten(),                         # (b, 4 w)
@@ -117,7 +117,7 @@ def network(width):
 
 
 # %% [markdown]
-# Training is the loop of lesson 02, with Adam. The rate rises over the first twentieth of the steps and then falls linearly to 0, because a run is compared at its *end*: a loss read off half-way down a longer schedule is too high. Each pass over the text takes its characters in a new random order.
+# Training is the loop of lesson 02, with Adam. The rate rises over the first twentieth of the steps and then falls linearly to 0, because a run is compared at its *end*: a loss read off half-way down a longer schedule is too high. Each **epoch**, a pass over the text, takes its characters in a new random order.
 
 # %%
 def train(width, rate, steps, seed=0, text=train_text):
@@ -126,8 +126,8 @@ def train(width, rate, steps, seed=0, text=train_text):
     net = network(width)
     optimizer = torch.optim.Adam(net.parameters(), betas=(0.9, 0.95), fused=True)
     windows = text.unfold(0, 17, 1)  # (n, 17): 16 characters, and the one that follows
-    passes = -(-64 * steps // len(windows))  # rounded up
-    order = torch.cat([torch.randperm(len(windows)) for _ in range(passes)])
+    epochs = -(-64 * steps // len(windows))  # rounded up
+    order = torch.cat([torch.randperm(len(windows)) for _ in range(epochs)])
     losses = torch.zeros(steps)
     for i in range(steps):
         batch = windows[order[64 * i : 64 * (i + 1)]]  # (64, 17)
@@ -185,7 +185,7 @@ show(
 # ## 2. What does a run cost?
 #
 # Seconds depend on the machine. So compute is counted in **floating-point operations (FLOPs)**, which are additions and multiplications. Count the weights first. The three matrices of the network hold
-# $$N=\underbrace{4w\cdot w}_{\text{first}}+\underbrace{w\cdot w}_{\text{second}}+\underbrace{96\,w}_{\text{scores}}=5w^2+96\,w. \tag{1}$$
+# $$N=\underbrace{4w\cdot w}_{\text{first}}+\underbrace{w\cdot w}_{\text{second}}+\underbrace{96\,w}_{\text{logits}}=5w^2+96\,w. \tag{1}$$
 # This is the $N$ of the whole notebook. The $24\,w$ numbers of the embedding are not in it, because looking them up multiplies nothing, and neither are the biases. Kaplan et al. (2020) leave out the embedding as well; Hoffmann et al. (2022) count it, which on small models changes the fitted exponents (Pearce and Song 2024).
 #
 # **Step 1. Forward.** A layer computes $y=Wx$. Each weight takes part in one multiplication and one addition: 2 operations for each example.
@@ -225,7 +225,7 @@ check(
 #
 # A fixed compute $C$ (a **budget**) buys a large model that reads little, or a small one that reads much. It is the choice between a clever student with one book and a dull one with a library. Which is better? The best choice is called the **compute-optimal** one.
 #
-# **Step 3. Two sources of error.** Hoffmann et al. (2022, eq. 2) describe the loss by
+# **Step 3. Two sources of error.** Hoffmann et al. (2022, eq. 2), in the paper on the model **Chinchilla**, describe the loss by
 # $$L(N,D)=E+\frac A{N^\alpha}+\frac B{D^\beta}. \tag{3}$$
 # The second term says that a model with $N$ weights cannot express the best predictor, and the third that $D$ characters do not determine it. The **floor** $E$, or **irreducible loss**, is what no model *of this family* gets below. Ours sees 16 characters, so its floor is the uncertainty that is left after 16 characters, which is more than the entropy of the text. The formula describes their 400 runs well; it is not derived from anything.
 #
@@ -248,7 +248,7 @@ course.solution("large.split")
 # %% [markdown]
 # **Step 5. What the best split gives.** Your $N$ grows like $C^{\beta/(\alpha+\beta)}$ and $D$ like $C^{\alpha/(\alpha+\beta)}$. Put them into the two error terms of equation (3). Both become a constant times the same power of $C$, so
 # $$L_{\text{best}}(C)=E+k\,C^{-\gamma},\qquad\gamma=\frac{\alpha\beta}{\alpha+\beta}. \tag{5}$$
-# This is the **scaling law** that you will fit: a power law with a floor, three numbers. If $\alpha=\beta$, then $N$ and $D$ both grow like $\sqrt C$, and the ratio $D/N$ is the same at every size. Hoffmann et al. estimate 0.34 and 0.28 (their eq. 10), which is nearly equal. A fixed ratio that is *not* the best one gives a law of the same form when $\alpha=\beta$, with another $k$.
+# This is the **scaling law** that you will fit: a power law with a floor, three numbers. If $\alpha=\beta$, then $N$ and $D$ both grow like $\sqrt C$, and the ratio $D/N$ is the same at every size. Hoffmann et al. estimate 0.34 and 0.28 (their eq. 10), which are nearly equal. A fixed ratio that is *not* the best one gives a law of the same form when $\alpha=\beta$, with another $k$.
 #
 # The check searches for the best $N$ numerically, with their numbers, and compares it with your formula. What would a formula with exchanged exponents give? The check also looks at the losses: does the exponent of equation (5) come out, or rather half the mean of the two exponents?
 
@@ -306,7 +306,7 @@ sizes = np.geomspace(3e7, 3e11, 200)
 show(
     draw.budgets(
         sizes,
-        {f"C = {c:.0e}": law(sizes, c) for c in budgets},
+        {f"$C=10^{{{np.log10(c):.0f}}}$": law(sizes, c) for c in budgets},
         (np.exp(log_n), least),
         [20 * (weights[2] / (5 * w**2 + 96 * w)) ** 2 for w in tried],
         np.array(several).T,
@@ -321,9 +321,9 @@ course.predicted("large.predict-split", "1.4 times, the square root of 2")
 
 
 # %% [markdown]
-# With the exponents exchanged, the model for $10^{21}$ operations would be 48 times too large. On the left, a hundred times the budget moves the best size to the right by a factor of 8, and the valley around it is flat: at $10^{21}$ a model of twice the best size loses 0.015 nats.
+# With the exponents exchanged, the model for $10^{21}$ operations would be 48 times too large. The exponent of equation (5) does come out, 0.154, and not half the mean, 0.155. On the left, a hundred times the budget moves the best size to the right by a factor of 8, and the valley around it is flat: at $10^{21}$ a model of twice the best size loses 0.015 nats.
 #
-# On the right, the compute of our run of width 32 is spent in five ways, three seeds each. Such a curve is called an **isoFLOP profile**. Twenty characters a weight is the best of the five; 5 or 50 lose 0.03 to 0.04 nats. Besides the split, two things vary: the learning rate follows the width by the rule of the next section, and the run furthest to the right goes 1.4 times over the text.
+# On the right, the compute of our run of width 32 is spent in five ways, three seeds each. Such a curve is called an **isoFLOP profile**. Twenty characters a weight, the ratio that Chinchilla made a rule of thumb for tokens, is the best of the five; 5 or 50 lose 0.03 to 0.04 nats. Besides the split, two things vary: the learning rate follows the width by the rule of the next section, and the run furthest to the right goes 1.4 times over the text.
 #
 # ## 4. A ladder of small runs
 #
@@ -331,7 +331,11 @@ course.predicted("large.predict-split", "1.4 times, the square root of 2")
 #
 # - *Data.* Each run reads $D=20N$ characters, so it costs $C=120N^2$ operations.
 # - *Steps.* One step reads a batch of 64 characters, each with the 16 before it.
-# - *Learning rate.* $0.8/w$. With Adam every weight moves by about the learning rate in each step, and a unit of the network sums over $w$ inputs. The changes of its $w$ weights push the same way, so the unit's change grows with $w$ unless the rate falls like $1/w$. This is the rule for Adam's hidden matrices in the **maximal update parametrisation (µP)**, given here to all weights, which lets a rate found on a small model serve a large one: **hyperparameter transfer** (Yang et al. 2022, table 3).
+# - *Learning rate.* $0.8/w$. The next step says why. This is the rule for Adam's hidden matrices in the **maximal update parametrisation (µP)**, given here to all weights, which lets a rate found on a small model serve a large one: **hyperparameter transfer** (Yang et al. 2022, table 3).
+#
+# **Step 6. Why $1/w$.** A unit computes $y_i=\sum_jW_{ij}\,x_j$ over $w$ inputs. With $g_i=\partial\ell/\partial y_i$, the gradient of the weight $W_{ij}$ is $g_i\,x_j$. Adam moves each weight by about $\eta$ against the sign of its gradient, so
+# $$\Delta y_i=\sum_{j=1}^w\Delta W_{ij}\,x_j\approx-\eta\,\operatorname{sign}(g_i)\sum_{j=1}^w|x_j|. \tag{6}$$
+# All $w$ terms push the same way. So the change of a unit grows with $w$, unless the rate falls like $1/w$.
 #
 # **Your turn 2 · a plan with faults** *(repair, 8 minutes)*. The function below plans a run: the number of weights, the number of characters, the number of steps (a whole number, rounded down) and the learning rate. It runs without an error, and it breaks **three** of the rules. Repair it. The steps and rates of all runs below are those of *your* plan.
 
@@ -356,7 +360,7 @@ course.solution("large.plan")
 
 
 # %% [markdown]
-# Now train the ladder. Your five runs take about ten seconds; a record holds four more seeds of each, made by the cells of this notebook.
+# Now train the ladder. Your five runs take about ten seconds. A record holds five seeds of each, made by the cells of this notebook; in what follows your runs take the place of its seed 0.
 
 # %%
 def run(width, seed=0):
@@ -402,30 +406,38 @@ check_range(
 
 # %% jupyter={"source_hidden": true}
 show(
-    draw.written({f"width {w}": write(finished[i][0]) for i, w in ((0, 16), (-1, 48))}),
-    alt="Eight lines of text each, drawn from the runs of width 16 and 48. The larger "
-    "one writes more words that exist.",
+    draw.written({f"width {w}": write(finished[i][0]) for i, w in ((2, 32), (4, 48))}),
+    alt="Eight lines of text each, drawn from the runs of width 32 and 48: more of "
+    "their words exist than of those that the run of width 16 wrote.",
 )
+
+# %% [markdown]
+# Both write more words that exist than your first run did. Twice the width is about three times the weights and nine times the compute here; for wide networks it would be four and sixteen times. From $w=16$ to $w=48$ compute grows 33-fold, and from there to $w=128$ it grows 34-fold. On a logarithmic axis you are about to extrapolate by as much again as the whole ladder spans.
+#
+# Does the ladder differ in size only? Nearly. Three suspects are easy to see. The output layer holds 55 % of the weights at width 16, 29 % at 48 and 13 % at 128. The seeds of width 16 spread about three times as widely as the others. And 20 characters a weight was the best ratio at width 32; that it is the best at every size is assumed. (The context of 16 characters and the two layers are the same in all runs, the large one included. They belong to the floor.)
+#
+# **Your turn 3 · a fourth suspect** *(compute, 3 minutes)*. The training text has 338,045 characters. How many epochs does the large run make? The small runs make less than one. Three digits. (Tempting: its weights, or its steps, over the characters.)
+
+# %%
+course.exercise("large.epochs", ...)  # your number in place of the dots
 
 
 # %% [markdown]
-# The larger run writes more words that exist. Twice the width is about three times the weights and nine times the compute here; for wide networks it would be four and sixteen times. From $w=16$ to $w=48$ compute grows 33-fold, and from there to $w=128$ it grows 34-fold. On a logarithmic axis you are about to extrapolate by as much again as the whole ladder spans.
+# Keep that number in mind for your bet.
 #
-# Does the ladder differ in size only? Nearly. Three suspects remain. The scores hold 55 % of the weights at width 16, 29 % at 48 and 13 % at 128. The seeds of width 16 spread about three times as widely as the others. And 20 characters a weight was the best ratio at width 32; that it is the best at every size is assumed. (The context of 16 characters and the two layers are the same in all runs, the large one included. They belong to the floor.)
+# End the sitting with two runs on paper. In units of the smallest run's compute: at 1 the loss is 2.6 nats, at 33 it is 1.9. What will it be after another factor of 33? A straight line against $\log C$ takes off 0.7 again: **1.20**. A power law multiplies by $1.9/2.6$ again: **1.39**. A power law with a floor at 1 does this to what lies *above* the floor: $1+1.6\cdot(0.9/1.6)^2$, which is **1.51**.
 #
-# **Pause.** You have a budget rule, a plan and five runs that follow it. The second sitting turns them into a bet.
+# **Pause.** You have a plan, five runs that follow it, and three answers. Two runs cannot choose between them. Can five? The second sitting turns them into a bet.
 #
-# ## 5. How do you fit a law, and how sure may you be?
+# ## 5. How do you fit a law?
 #
-# Begin with two runs on paper. In units of the smallest run's compute: at 1 the loss is 2.6 nats, at 33 it is 1.9. What will it be after another factor of 33? A straight line against $\log C$ takes off 0.7 again: **1.20**. A power law multiplies by $1.9/2.6$ again: **1.39**. A power law with a floor at 1 does this to what lies *above* the floor: $1+1.6\cdot(0.9/1.6)^2$, which is **1.51**. Two runs cannot choose. Can five?
+# **Step 7. Measure the misfit.** From here on compute is counted in units of the smallest run and written $c$. That changes $k$, which becomes the loss above the floor at $c=1$, and nothing else. Put the mean loss $L_i$ of each size and its standard error $s_i$ into
+# $$\chi^2(E,k,\gamma)=\sum_{i=1}^5\Big(\frac{L_i-E-k\,c_i^{-\gamma}}{s_i}\Big)^2 , \tag{7}$$
+# called chi-squared. If the law is right and the errors are normal and known, $e^{-\chi^2/2}$ is proportional to the likelihood of lesson 03.
 #
-# **Step 6. Measure the misfit.** From here on compute is counted in units of the smallest run and written $c$. That changes $k$, which becomes the loss above the floor at $c=1$, and nothing else. Put the mean loss $L_i$ of each size and its standard error $s_i$ into
-# $$\chi^2(E,k,\gamma)=\sum_{i=1}^5\Big(\frac{L_i-E-k\,c_i^{-\gamma}}{s_i}\Big)^2 . \tag{6}$$
-# If the law is right and the errors are normal and known, $e^{-\chi^2/2}$ is proportional to the likelihood of lesson 03.
+# **Step 8. One number to search.** For a fixed $\gamma$ the law is a straight line in $x=c^{-\gamma}$, with intercept $E$ and slope $k$. Least squares solves a line in closed form, so only $\gamma$ has to be searched. On the two runs of section 4 with $\gamma=0.1646$: $x$ is 1 and $33^{-0.1646}$, which is 0.5625, the slope is $0.7/0.4375=1.6$ and the intercept $2.6-1.6=1$.
 #
-# **Step 7. One number to search.** For a fixed $\gamma$ the law is a straight line in $x=c^{-\gamma}$, with intercept $E$ and slope $k$. Least squares solves a line in closed form, so only $\gamma$ has to be searched. On the two runs above with $\gamma=0.1646$: $x$ is 1 and $33^{-0.1646}=0.5625$, the slope is $0.7/0.4375=1.6$ and the intercept $2.6-1.6=1$.
-#
-# **Your turn 3 · the fit** *(build, 12 minutes)*. For one `gamma`, return $E$, $k$ and $\chi^2$ of the best law. `c`, `loss` and `error` are tensors of equal length. Divide each equation $E+k\,x_i=L_i$ by its error and solve the least squares problem, with `torch.linalg.lstsq(matrix, vector).solution` or the formulas of a weighted line. A loss is never negative, so if $E<0$, set it to 0 and find $k$ again, $k=\sum x_iL_is_i^{-2}\big/\sum x_i^2s_i^{-2}$.
+# **Your turn 4 · the fit** *(build, 12 minutes)*. For one `gamma`, return $E$, $k$ and $\chi^2$ of the best law. `c`, `loss` and `error` are tensors of equal length. Divide each equation $E+k\,x_i=L_i$ by its error and solve the least squares problem, with `torch.linalg.lstsq(matrix, vector).solution` or the formulas of a weighted line. A loss is never negative, so if $E<0$, set it to 0 and find $k$ again, $k=\sum x_iL_is_i^{-2}\big/\sum x_i^2s_i^{-2}$.
 
 # %%
 def my_fit(gamma, c, loss, error):
@@ -477,9 +489,9 @@ check(
 # %% [markdown]
 # With the errors ignored the spoilt point would drag the law away, and without a bound the floor of the straight line would be $-17.7$.
 #
-# **Does the law fit?** Five points minus three unknowns leave 2 **degrees of freedom**, so $\chi^2$ would be about 2 if the errors were known. They are estimated from five seeds each, and one that came out too small counts too much: about 3 is usual, as section 6 will count. Ours is about 13. And the floor of the best law is 0, which is absurd: it says that text can be predicted with certainty. Why does the fit want that? Look at the slope on two logarithmic axes.
+# **Does the law fit?** Each squared error in (7) has the mean 1, and each fitted number uses up one of them. Five points and three unknowns leave 2 **degrees of freedom**, so $\chi^2$ would be about 2 if the errors were known. They are estimated from five seeds each, and one that came out too small counts too much: about 3 is usual, as section 6 will count. Ours is about 13. And the floor of the best law is 0, which is absurd: it says that text can be predicted with certainty. Why does the fit want that? Look at the slope on two logarithmic axes.
 #
-# **Your turn 4 · the local exponent** *(derive, 5 minutes)*. For the law $L=E+k\,C^{-\gamma}$, what is $-\,d\log L/d\log C$? Write it as a function of $L$, $E$ and $\gamma$. On paper it gives 0.101 at a loss of 2.6 with floor 1 and $\gamma=0.1646$.
+# **Your turn 5 · the local exponent** *(derive, 5 minutes)*. For the law (5), with floor $E$, what is $-\,d\log L/d\log C$? Write it as a function of $L$, $E$ and $\gamma$. On paper it gives 0.101 at a loss of 2.6 with floor 1 and $\gamma=0.1646$.
 
 # %%
 def my_exponent(loss, floor, gamma):
@@ -503,14 +515,16 @@ check(
     unlike={"the floor forgotten": torch.full_like(c, 0.2)},
 )
 between = -loss.log().diff() / c.log().diff()
+off = ((error / loss)[1:] ** 2 + (error / loss)[:-1] ** 2) ** 0.5 / c.log().diff()
 print("measured exponents:", *[f"~{v:.3f}" for v in between])
+print("their errors:      ", *[f"~{v:.3f}" for v in off])
 middle = (loss[1:] + loss[:-1]) / 2
 said = [float(local_exponent(v, 0.7, 0.15)) for v in middle]
 print("a law with floor 0.7:", *[f"~{v:.3f}" for v in said])
 
 
 # %% [markdown]
-# Under a law with a floor the local exponent can only *fall*, because $L$ falls towards $E$. Ours *rises*, from 0.08 to 0.10. So our five runs ask for a floor below 0, and your bound refuses it. Two numbers are enough to see how strongly they ask. Fit the straight line against $\log c$, the first law of the two runs on paper. With $x=\log(c/c_{\text{target}})$ its forecast is its intercept, whose error `polyfit` knows.
+# Under a law with a floor the local exponent can only *fall*, because $L$ falls towards $E$. Ours *rises*, from 0.08 to 0.10, by three times its error. So our five runs ask for a floor below 0, and your bound refuses it. How strongly do they ask? Fit the straight line against $\log c$, the first law of the two runs on paper. It has two parameters only. Measure $\log c$ from the target, and its forecast is its intercept, whose error `polyfit` knows.
 
 # %%
 def log_law(c, loss, error, target):
@@ -525,11 +539,11 @@ def log_law(c, loss, error, target):
 print(f"straight line: chi squared ~{chi2_log:.1f} with 3 degrees of freedom")
 
 # %% [markdown]
-# Less than 1: the straight line fits the ladder *perfectly*, with one unknown fewer. It also says that some larger run will have a loss of less than nothing. A law may fit and still be impossible. Remember that when you open the envelope with the large run's loss.
+# Less than 1: the straight line fits the ladder *perfectly*, with one unknown fewer. It also says that some larger run will have a loss of less than nothing. Remember that when you open the envelope with the large run's loss.
 #
 # ## 6. How sure may you be?
 #
-# **Step 8. From one law to all that fit.** The best law alone says nothing about the error of a forecast. Take a grid of floors between 0 and the lowest loss, and of exponents between 0.01 and 0.6. Before the runs, all of its laws count alike, which is a flat **prior**. Weight each by its likelihood, with its best $k$, and average their predictions. The first function below finds the best $k$ of each law; the average is yours.
+# **Step 9. From one law to all that fit.** The best law alone says nothing about the error of a forecast. Take a grid of floors between 0 and the lowest loss, and of exponents between 0.01 and 0.6. Before the runs, all of its laws count alike, which is a flat **prior**. Weight each by its likelihood, with its best $k$, and average their predictions. The first function below finds the best $k$ of each law; the average is yours.
 
 # %%
 gammas = torch.linspace(0.01, 0.6, 200, dtype=torch.float64)
@@ -545,7 +559,7 @@ def laws_near(c, loss, error, floors):
 
 
 # %% [markdown]
-# **Your turn 5 · the average over the laws** *(compute, 5 minutes)*. `chi2` and `predicted` are tables of equal shape with an entry for each law. Give each law a weight proportional to its likelihood $e^{-\chi^2/2}$, so that all weights sum to 1. Return the mean of the predictions and their standard deviation around it. On paper: two laws with $\chi^2$ of 2 and $2+2\log3$ have the weights $3/4$ and $1/4$. If they predict 1.2 and 1.6, the forecast is $1.3\pm0.173$. Every forecast below is made with *your* average.
+# **Your turn 6 · the average over the laws** *(compute, 5 minutes)*. `chi2` and `predicted` are tables of equal shape with an entry for each law. Give each law a weight proportional to its likelihood $e^{-\chi^2/2}$, so that all weights sum to 1. Return the mean of the predictions and their standard deviation around it. On paper: two laws with $\chi^2$ of 2 and $2+2\log3$ have the weights $3/4$ and $1/4$. If they predict 1.2 and 1.6, the forecast is $1.3\pm0.173$. Every forecast below is made with *your* average.
 
 # %%
 def my_average(chi2, predicted):
@@ -559,7 +573,7 @@ course.solution("large.average")
 
 
 # %% [markdown]
-# **Step 9. The misfit counts, too.** With our errors as they are the forecast would be far too sure, because no law of the grid fits. So enlarge all errors by the factor that brings the least $\chi^2$ down to its degrees of freedom. This treats the misfit as noise, which is a stopgap.
+# **Step 10. The misfit counts, too.** With our errors as they are the forecast would be far too sure, because no law of the grid fits. So enlarge all errors by the factor that brings the least $\chi^2$ down to its degrees of freedom. This treats the misfit as noise, which is a stopgap.
 
 # %%
 def forecast(c, loss, error, target, floors=None):
@@ -582,7 +596,7 @@ draws = torch.randn(200, 5, 5, generator=torch.Generator().manual_seed(5)).doubl
 
 
 def trials(floor, k, gamma, only_best=False):
-    """Of 200 ladders: least chi squared; truth within one sd? true law in the band?"""
+    """Of 200 ladders: least chi squared; truth within one sd? in band? too high?"""
     x = c**-gamma  # (5,)
     runs = (floor + k * x)[:, None] + seeds.std(1)[:, None] * draws  # (200, 5, 5)
     truth, rows = float(floor + k * target**-gamma), []
@@ -594,7 +608,7 @@ def trials(floor, k, gamma, only_best=False):
         above, one = (points[0] - floor) / points[1], x / points[1]
         misfit = float(((above - one * (one @ above) / (one @ one)) ** 2).sum())
         near = misfit - least < 4 * max(1, least / 2)
-        rows.append((least, abs(mean - truth) < std, near))
+        rows.append((least, abs(mean - truth) < std, near, mean > truth))
     return np.array(rows).T
 
 
@@ -608,15 +622,16 @@ check_range(
     unlike={"the best floor only": trials(1.0, 1.5, 0.2, only_best=True)[1].mean()},
     digits=2,
 )
-print("law                               floor at 1   floor at 0")
+print("law                                 floor at 1   floor at 0")
 rows = {
     "truth within one sd": (with_floor[1].mean(), without[1].mean()),
+    "forecast above the truth": (with_floor[3].mean(), without[3].mean()),
     "mean of the least chi squared": (with_floor[0].mean(), without[0].mean()),
     "... larger than ours": [(t[0] > best[2]).mean() for t in (with_floor, without)],
-    "true law in the band of the figure": (with_floor[2].mean(), without[2].mean()),
+    "true law in the light blue band below": (with_floor[2].mean(), without[2].mean()),
 }
 for name, (one, other) in rows.items():
-    print(f"{name:<36} ~{one:.2f}        ~{other:.2f}")
+    print(f"{name:<38} ~{one:.2f}        ~{other:.2f}")
 
 # %% jupyter={"source_hidden": true}
 k, chi2_of = laws_near(c, loss, error, floors)
@@ -638,9 +653,9 @@ show(
 )
 
 # %% [markdown]
-# With a floor at 1 the bars are honest: about two cases of three. With a floor at 0 the truth lies inside in fewer than one case of four. Noise would push the floor below 0 in half of these ladders. The grid stops there, so the average errs upwards in most of them. An error bar depends on its prior as well as on its runs. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
+# With a floor at 1 the bars are honest: about two cases of three. With the best floor alone, it would be one case of ten. With a floor at 0 the truth lies inside in about one case of four. Noise would push the floor below 0 in half of these ladders. The prior stops there, so the average errs upwards in nearly all of them. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
 #
-# On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass near the same points. Inside the light blue band $\chi^2$, with the enlarged errors, exceeds its least value by less than 4. For two unknowns and known errors, such a band holds the truth in a fraction $1-e^{-4/2}$ of all cases, which is 86 %; the last row of the table counts ours. Floors from 0 to almost 1 nat lie within it. **Neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either.
+# On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass near the same points. Inside the light blue band $\chi^2$, with the enlarged errors, exceeds its least value by less than 4. For two unknowns and known errors, such a band holds the truth in a fraction $1-e^{-4/2}$ of all cases, which is 86 %; the last row of the table counts ours. Floors from 0 to almost 1 nat lie within it. On the right all of its laws miss the first run, which is most of our $\chi^2$. **Neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either.
 #
 # ## 7. The bet
 #
@@ -659,7 +674,7 @@ for name, make in makers.items():
     print(f"{name:<18} ~{bets[name][0]:.3f} +- ~{bets[name][1]:.3f}")
 
 # %% [markdown]
-# **Your turn 6 · your bet** *(predict, 4 minutes)*. Write down a loss for the large run, and a standard deviation that says how sure you are. You know more than the three forecasts do: you know which laws are impossible, and the suspects of section 4.
+# **Your turn 7 · your bet** *(predict, 4 minutes)*. Write down a loss for the large run, and a standard deviation that says how sure you are. You know more than the three forecasts do: you know which laws are impossible, and the suspects of section 4.
 
 # %%
 my_mean = ...  # nats a character
@@ -672,7 +687,7 @@ course.exercise("large.predict-bet", my_mean)
 #
 # ## 8. What did the large run do?
 #
-# How should a bet be scored? It has two numbers, and both should count: a bet of $1.5\pm0.5$ can hardly be wrong, and says little. The **log score** is the log of the density that the forecast gave to what happened. In the function below the first term punishes a miss and the second a vague bet. Larger is better. It is a **proper scoring rule**: over many bets nobody gains by saying anything but what they believe, for the reason of lesson 03. Cross-entropy is least for the true distribution.
+# How should a bet be scored? It has two numbers, and both should count: a bet of $1.5\pm0.5$ can hardly be wrong, and says little. The **log score** is the log of the density that the forecast gave to what happened. In the function below the first term punishes a miss and the second a vague bet. Larger is better. It is a **proper scoring rule**: over many bets nobody gains by saying anything but what they believe, for the reason of lesson 03.
 
 # %%
 def log_score(mean, std, outcome):
@@ -693,7 +708,7 @@ else:
 last = float(loss[-1])
 bets["nothing changes"] = (last, abs(last - outcome))
 course.predicted("large.predict-bet", f"{outcome:.3f}, the mean of {len(result)} seeds")
-print("forecast             mean      sd    error  error / sd   log score")
+print("forecast             mean      sd     miss   miss / sd   log score")
 for name, bet in bets.items():
     off = outcome - bet[0]
     score = log_score(*bet, outcome)
@@ -706,16 +721,17 @@ bands = {
     name: np.array([[float(v) for v in make(at)] for at in along]).T
     for name, make in makers.items()
 }
-after = [(compute(w), recorded("between", w).numpy()) for w in (64, 96)]
-for at, found in after:
+after = {f"width {w}": (compute(w), recorded("between", w).numpy()) for w in (64, 96)}
+for name, (at, found) in after.items():
     mean = makers["laws with a floor"](torch.tensor(at, dtype=torch.float64))[0]
-    print(f"at compute {at:.0f}: run - laws with a floor = ~{found.mean() - mean:+.2f}")
-after.append((float(target), result.numpy()))
+    print(f"{name}, three seeds: run - laws with a floor = ~{found.mean() - mean:+.2f}")
+after["the large run"] = float(target), result.numpy()
 show(
     draw.envelope(along, bands, (c, loss, error), after),
     alt="The picture of the opening, with bands of one standard deviation and the runs "
     "of widths 64, 96 and 128 as bars. The large run ends at 1.47, above the laws with "
-    "a floor (1.41) and the power laws (1.36), and far above the straight line (1.18).",
+    "a floor (1.41) and the power laws (1.36), and far above the straight line (1.18). "
+    "Below, each run less the laws with a floor: width 64 below, 96 on it, 128 above.",
 )
 course.predicted("large.predict-miss", "0.06 nats, so about 0.05")
 
@@ -725,13 +741,13 @@ course.predicted("large.predict-miss", "0.06 nats, so about 0.05")
 #
 # The laws with a floor missed by 0.06 nats, one and a half of their standard deviations, and the power laws by 0.10, which is more than six of theirs. The two means hardly differ; what separates the scores is how sure each forecast was.
 #
-# Now look at the *direction*, and at the two sizes in between, which were not used for any fit. Against the laws with a floor, the runs of width 64 lie 0.02 nats *below* the forecast, those of width 96 on it, and those of 128 0.06 *above*. Something pushes the runs up on the way. What?
+# Now look at the *direction*, in the lower panel, and at the two sizes in between, which were not used for any fit. Against the laws with a floor, the runs of width 64 lie 0.02 nats *below* the forecast, those of width 96 on it, and those of 128 0.06 *above*. Something pushes the runs up on the way. Which suspect of section 4 could?
 #
 # ## 9. A difference that nobody planned
 #
-# The training text has 338,045 characters. The small runs read 56,000 to 323,000 of them and see none twice. Width 64 passes 1.6 times over the text, width 96 3.3 times, and the large run 5.6 times. Repeated text teaches less than new text. Muennighoff et al. (2023) find up to four passes nearly as good as new text, and much less gained after about sixteen. By their formula 5.6 passes are worth 5.0 passes of new text. Here that would cost about 0.02 nats, since the loss falls by 0.2 for each unit of $\log D$ (at the best split, as fast as for each unit of $\log C$).
+# The small runs read 56,000 to 323,000 of the 338,045 characters and see none twice. Width 64 makes 1.6 epochs, width 96 3.3, and the large run 5.6. Repeated text teaches less than new text. Muennighoff et al. (2023) find up to four epochs nearly as good as new text, and much less gained after about sixteen. By their formula 5.6 epochs are worth 5.0 of new text. Here that would cost about 0.02 nats, since the loss falls by about 0.2 for each unit of $\log D$.
 #
-# So the error has two suspects: the law, and the repetition. To separate them, change the small runs. Give each a text so short that it, too, makes 5.6 passes: whole paragraphs in random order, $1/5.6$ of the characters that it reads. Nothing else changes. Three seeds each, from the record.
+# So the error has two suspects: the law, and the repetition. To separate them, change the small runs. Give each a text so short that it, too, makes 5.6 epochs: whole paragraphs in random order, $1/5.6$ of the characters that it reads. (So short a text is also a narrower sample of the manual.) Three seeds each, from the record.
 
 # %%
 def ladder(kind):
@@ -739,47 +755,60 @@ def ladder(kind):
     return mean_and_error(torch.stack([recorded(kind, w) for w in widths]))
 
 
-price = ladder("repeated")[0] - ladder("ladder")[0]
+repeated, usual = ladder("repeated"), ladder("ladder")
+price = repeated[0] - usual[0]
+of_price = (repeated[1] ** 2 + usual[1] ** 2) ** 0.5  # its standard error
 print("repeated text costs, by width:", *[f"{v:.3f}" for v in price])
-mean, std = forecast(c, *ladder("repeated"), target)
-chi2 = best_law(c, *ladder("repeated"))[2]
-print(f"forecast from repeated runs: {mean:.3f} +- {std:.3f}, chi squared {chi2:.0f}")
+print("with standard errors of:      ", *[f"{v:.3f}" for v in of_price])
+
+# %% [markdown]
+# At each size repetition costs about 0.15 nats. That is several times what the formula of Muennighoff et al. says; their models are far larger transformers.
+#
+# **Your turn 8 · the law's own miss** *(compute, 3 minutes)*. *If* repetition cost the large run as much as it cost the run of width 48, by how much would the laws with a floor have missed it on *new* text? Take the outcome 1.466, the forecast 1.405 and the price 0.135. Return outcome minus forecast, with its sign.
+
+# %%
+course.exercise("large.two-errors", ...)  # nats
 
 # %% jupyter={"source_hidden": true}
+mean, std = forecast(c, *repeated, target)
+chi2 = best_law(c, *repeated)[2]
+print(f"forecast from repeated runs: {mean:.3f} +- {std:.3f}, chi squared {chi2:.0f}")
 new_text = outcome - float(price[-1])
 print(f"the large run on new text, if the price is that of width 48: ~{new_text:.2f}")
 for name, bet in bets.items():
     score = log_score(*bet, new_text)
     print(f"  {name:<18} would have scored ~{score:+.1f}")
 show(
-    draw.two_errors(bets["laws with a floor"][0], float(price[-1]), outcome),
-    alt="A waterfall of four bars: the forecast of about 1.405; repeated text adds "
-    "0.135; a law too high takes off about 0.075; the large run ends at 1.466.",
+    draw.two_errors(bets["laws with a floor"], (price[-1], of_price[-1]), outcome),
+    alt="A waterfall of four bars: the forecast of about 1.405, give or take 0.040; "
+    "repeated text adds 0.135, give or take 0.012; a law too high takes off about "
+    "0.074, give or take 0.042; the large run ends at 1.466.",
 )
 
 # %% [markdown]
-# At each size repetition costs about 0.15 nats, with an error of 0.01 to 0.02. That is several times what the formula of Muennighoff et al. says; their models are far larger transformers.
+# So on new text the large run would have ended near 1.33. The laws with a floor were about 0.07 nats too *high*, and the miss in section 8 was the sum of two errors of opposite sign. (The 0.07 are less than two standard deviations of the forecast.) The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. The ladder of repeated runs, which differs from the large run in size only, has the same trouble: a $\chi^2$ of 27, and a forecast that is 0.16 too high.
 #
-# *If* repetition costs the large run as much as it cost the run of width 48, then on new text the large run would have ended near 1.33. The laws with a floor were about 0.07 nats too *high*, and the miss in section 8 was the sum of two errors of opposite sign. The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. The ladder of repeated runs, which differs from the large run in size only, has the same trouble: a $\chi^2$ of 27, and a forecast that is 0.16 too high.
+# What of the suspects of section 4? The noise of width 16 is inside its error bar. The other two, the output layer's part of the weights and the ratio of 20, are not cleared. Both would change the loss little by little, so they would bend the ladder itself, and may be why its exponents rise.
 #
-# What of the suspects of section 4? The noise of width 16 is inside its error bar. The other two, the scores' part of the weights and the ratio of 20, are not cleared. Both would change the loss little by little, so they would bend the ladder itself, and may be why its exponents rise.
-#
-# With 1.33 as the outcome, the first two places of section 8 are swapped, narrowly: a repetition cost of 0.145 would swap them back. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
+# With 1.33 as the outcome, the power laws would have scored best, and the laws with a floor second. That is narrow: had repetition cost 0.145 nats, their order would be that of section 8. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
 #
 # ## 10. It fails: one learning rate for all
 #
-# The large run learns well at its rate, $0.8/128=0.00625$. Give that rate to every small run and keep everything else. The large run itself is unchanged. What happens to its forecast?
+# The large run learns well at its rate, 0.8/128 or 0.00625. Give that rate to every small run and keep everything else. What happens to its forecast?
 
 # %% jupyter={"source_hidden": true}
 factors = {16: (0.25, 0.5, 1, 2, 4), 48: (0.5, 1, 2), 128: (0.5, 1, 2)}
 sweeps, wrong = {}, {}
+lost = recorded("rates", 16, rate=0.1) - recorded("ladder", 16)[:3]
+print("width 16 at twice its rate, three seeds:", *[f"{v:+.2f}" for v in lost])
 for w, tried in factors.items():
     at = {f: recorded("rates", w, rate=f * plan(w)[3]) for f in tried}
     at[1] = recorded("large" if w == large else "ladder", w)[:3]
     found = [at[f].mean() for f in tried]
     sweeps[f"width {w}"] = np.array(tried), torch.stack(found) - min(found)
     if w != large:
-        wrong[w] = 0.00625 / plan(w)[3], recorded("one rate", w).mean() - min(found)
+        above = recorded("one rate", w).mean() - min(found)
+        wrong[f"width {w}"] = 0.00625 / plan(w)[3], above
 ladders = {}
 for name, kind in (("rate 0.8 / width", "ladder"), ("one rate for all", "one rate")):
     points = mean_and_error(torch.stack([recorded(kind, w)[:3] for w in widths]))
@@ -789,6 +818,8 @@ for name, kind in (("rate 0.8 / width", "ladder"), ("one rate for all", "one rat
     print(f"{name}: {mean:.3f} +- {std:.3f}, off by {outcome - mean:+.3f},", end=" ")
     chi2, score = best_law(c, *points)[2], log_score(mean, std, outcome)
     print(f"log score {score:+.1f}, chi squared of the fit ~{chi2:.1f}")
+
+# %% jupyter={"source_hidden": true}
 show(
     draw.rates(sweeps, wrong, ladders, outcome),
     alt="Left: loss against learning rate, three widths. Width 16 is best at the rule "
@@ -798,9 +829,9 @@ show(
 course.predicted("large.predict-shift", "lower, by 0.10 nats")
 
 # %% [markdown]
-# With three seeds each, the faulty ladder fits the law far better, with a $\chi^2$ below 1, and its forecast has moved down by 0.10 nats. It misses the large run by 0.145, more than seven of its own standard deviations: a log score of $-27$, against $+1.6$ for the tuned ladder. (Without section 9's repetition, against 1.33, two errors would cancel and the faulty ladder win. So the shift is the finding.) At this rate width 16 learns at an eighth of its rule and ends 0.18 nats too high, while width 48 loses next to nothing. The ladder is tilted, happens to be straight, and nothing in the fit reveals it.
+# With three seeds each, the faulty ladder fits the law far better, with a $\chi^2$ below 1, and its forecast has moved down by 0.10 nats. It misses the large run by 0.145, more than seven of its own standard deviations: a log score of $-27$, against $+1.6$ for the tuned ladder. (The finding is the shift, not the miss: against 1.33, the outcome on new text, the faulty ladder would have been nearer, since its tilt cancels a law that is too high.) At this rate width 16 learns at an eighth of its rule and ends 0.18 nats too high, while width 48 loses next to nothing. The ladder is tilted, happens to be a pure power law, and nothing in the fit reveals it.
 #
-# What reveals it is the left panel: **try other rates at both ends of a ladder**. It shows two more things. At twice its rate width 16 loses 0.09 to 0.34 nats over three seeds, so the rule sits just below a cliff there. And the large run was not quite at its own best: at half its rate it ends about 0.01 nats lower, in two seeds of three, and we tried no lower one.
+# What reveals it is the left panel: **try other rates at both ends of a ladder**. At twice its rate width 16 loses 0.12 to 0.35 nats, seed by seed, so the rule sits just below a cliff there. And the large run was not quite at its own best: at half its rate it ends about 0.01 nats lower, in two seeds of three.
 #
 # The cure costs a few small runs: a rule for the rate, tested at the smallest size, where a mistake weighs most.
 #
@@ -826,7 +857,7 @@ widgets.quiz("predict_the_large_run")
 # - Write down mean and standard deviation, and which runs you use. You may train small runs of any kind first.
 # - Then train `run(160)`, three seeds, about two minutes each on one processor, and score the forecast on their mean.
 # - **Target: a log score above 1.5 nats.** Ours was 1.8; the forecasts of section 7 score far below zero here.
-# - Hand in the forecast with its date, the script, the score, and a paragraph on the text: this run passes 8.5 times over it. What did you do about that? Muennighoff et al. (2023) replace the number of characters by a smaller *effective* one.
+# - Hand in the forecast with its date, the script, the score, and a paragraph on the text: this run makes 8.5 epochs. What did you do about that? Muennighoff et al. (2023) replace the number of characters by a smaller *effective* one.
 #
 # The lesson ends here. One section is optional:
 #
@@ -837,14 +868,14 @@ widgets.quiz("predict_the_large_run")
 # A forecast tells you that the large run is worth its price. Does it fit into the machine?
 #
 # **Bytes of a training run.** Adam keeps two numbers for each parameter, the running means of its gradient and of its square. In float32 a number has 4 bytes:
-# $$\underbrace{4}_{\text{weight}}+\underbrace{4}_{\text{gradient}}+\underbrace{4+4}_{\text{Adam}}=16\ \text{bytes a parameter}. \tag{7}$$
+# $$\underbrace{4}_{\text{weight}}+\underbrace{4}_{\text{gradient}}+\underbrace{4+4}_{\text{Adam}}=16\ \text{bytes a parameter}. \tag{8}$$
 # Every parameter counts here, embedding and biases included. In mixed precision it is 16 as well: $2+2$ for weight and gradient, and $12$ for Adam and a float32 copy (Rajbhandari et al. 2020, section 3.1). Seven billion parameters take 112 GB, before a single activation.
 #
 # **Cut it.** With $P$ processes that each hold a copy, the whole 16 bytes are held $P$ times for nothing. Under **fully sharded data parallelism (FSDP)** each process keeps $1/P$ of every weight, of its gradient and of its moments. Before a layer computes, the processes send each other their parts of its weights (*all-gather*), and forget them after use. In the backward pass the gradients are averaged over the processes, and each keeps its own part (*reduce-scatter*). Each process computes on its own part of the batch. The mean over the batch is the mean of the means over equal parts, and so is its gradient, so the training is the same as in one process.
 #
 # The cost is communication: plain data parallelism moves about 2 numbers for each parameter and step, this about 3 (Rajbhandari et al. 2020, section 7). Sharding divides neither the activations of one example, nor the layer that is gathered at the moment, nor the operations of the whole training: $6ND$ is spent all the same, a part of it in each process.
 #
-# **Your turn 7 · your share** *(predict, 4 minutes)*. The model with 7 billion parameters is trained in float32 with Adam by 64 processes. A colleague suggests cutting only Adam's moments, since they are half of everything, and leaving weights and gradients whole in each process (stage 1 of Rajbhandari et al.). How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each process then hold? Three digits.
+# **Your turn 9 · your share** *(predict, 4 minutes)*. The model with 7 billion parameters is trained in float32 with Adam by 64 processes. A colleague suggests cutting only Adam's moments, since they are half of everything, and leaving weights and gradients whole in each process (stage 1 of Rajbhandari et al.). How many gigabytes ($10^9$ bytes) of weights, gradients and moments does each process then hold? Three digits.
 
 # %%
 course.exercise("large.bytes", ...)  # your number in place of the dots
