@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -69,7 +70,13 @@ def notebook_path(source):
 
 def read_text(source):
     """Return the notebook that `source` describes: not run, its ids made from its cells alone."""
-    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    return copy.deepcopy(_described(source.read_text(encoding="utf-8")))
+
+
+@cache
+def _described(text):
+    """The notebook of a text: tests ask for most of them seven times."""
+    notebook = jupytext.reads(text, fmt="py:percent")
     notebook.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     seen = {}
