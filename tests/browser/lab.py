@@ -206,10 +206,6 @@ class Lesson(Window):
         self.page.wait_for_function(ALL_CELLS_HAVE_RUN, timeout=1000 * seconds, polling=500)
         self.page.wait_for_timeout(500)  # the last maths and pictures are still being drawn
 
-    def ask(self, code):
-        """Run a new cell below the active one; return what it prints."""
-        return self.page.evaluate(RUN_A_CELL, code)
-
     def cell_errors(self):
         """Return the errors that cells show, as `NAME: message`."""
         return self.page.evaluate(CELL_ERRORS)
