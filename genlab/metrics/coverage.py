@@ -1,23 +1,19 @@
 """Precision, recall, density and coverage: quality and variety as two numbers instead of one.
 
-Also probes for copied training data, the Inception score, and densities as baselines.
+Also probes for copied training data, the Inception score, and frequencies of grey levels.
 """
 
 import math
-import warnings
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import scipy  # its parts load when they are used
 import torch
 from jaxtyping import Bool, Float, Int, Real
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 from torch import Tensor
 
-from genlab.core import bits_per_dim, dequantize
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_categorical
-from genlab.core.tensors import Rng, as_real, require_finite, require_positive, require_rows
+from genlab.core.tensors import as_real, require_finite, require_positive, require_rows
 
 
 class PrecisionRecall(NamedTuple):
@@ -178,19 +174,6 @@ def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
     return inception_kl(probs).mean().exp()
 
 
-N_LEVELS = 17  # of the digits that the baselines are fitted to
-
-
-class Baseline(NamedTuple):
-    """One row of the table."""
-
-    name: str
-    setting: str  # the hyperparameters that the validation part chose
-    kind: str  # "exact" or "bound"
-    val: float  # bits per dimension
-    test: float  # bits per dimension
-
-
 def histogram_log_probs(
     x: Int[Tensor, " n *event"], n_levels: int, pseudo_count: float
 ) -> Float[Tensor, " d k"]:
@@ -201,83 +184,6 @@ def histogram_log_probs(
     require_positive(pseudo_count=pseudo_count)
     counts = torch.nn.functional.one_hot(x.flatten(1), n_levels).sum(0) + pseudo_count
     return (counts / counts.sum(-1, keepdim=True)).log()
-
-
-def pixel_histogram(
-    train: Int[Tensor, " n *event"], val: Int[Tensor, " m *event"], test: Int[Tensor, " k *event"]
-) -> Baseline:
-    """Independent pixels, each with the frequencies of its grey levels."""
-    pixel = torch.arange(train[0].numel())
-
-    def bits(log_p: Tensor, x: Tensor) -> float:
-        nll = -log_p[pixel, x.flatten(1)].sum(1)
-        return float(bits_per_dim(nll, len(pixel)).mean())
-
-    tables = [(a, histogram_log_probs(train, N_LEVELS, a)) for a in (0.03, 0.1, 0.3, 1.0)]
-    best, log_p = min(tables, key=lambda row: bits(row[1], val))
-    setting = f"pseudo-count {best:g}"
-    return Baseline("pixel histogram", setting, "exact", bits(log_p, val), bits(log_p, test))
-
-
-def _best_density(
-    name: str, models: Sequence[tuple[str, Any]], parts: Sequence[Tensor], generator: Rng
-) -> Baseline:
-    """Fit every model to the dequantised training part and keep the best on the validation part."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    train, val, test = (
-        dequantize(x.flatten(1), N_LEVELS, generator=generator).double().cpu().numpy()
-        for x in parts
-    )
-
-    def bits(model: Any, y: Any) -> float:
-        nll = -torch.from_numpy(model.score_samples(y))
-        return float(bits_per_dim(nll, y.shape[1], levels=N_LEVELS).mean())
-
-    # Problems this small are slower when threads wait for each other, and sums would change.
-    with warnings.catch_warnings(), threadpool_limits(limits=1):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = [(setting, model.fit(train)) for setting, model in models]
-        setting, best = min(fitted, key=lambda row: bits(row[1], val))
-        return Baseline(name, setting, "bound", bits(best, val), bits(best, test))
-
-
-def kernel_density(
-    train: Int[Tensor, " n *event"],
-    val: Int[Tensor, " m *event"],
-    test: Int[Tensor, " k *event"],
-    *,
-    bandwidths: Sequence[float] = (0.07, 0.085, 0.1, 0.12),
-    generator: Rng = None,
-) -> Baseline:
-    """scikit-learn's `KernelDensity` at its best bandwidth: an upper bound on bits."""
-    from sklearn.neighbors import KernelDensity  # here: it takes seconds to import
-
-    models = [(f"bandwidth {h:g}", KernelDensity(bandwidth=h)) for h in bandwidths]
-    return _best_density("kernel density", models, (train, val, test), generator)
-
-
-def gaussian_mixture(
-    train: Int[Tensor, " n *event"],
-    val: Int[Tensor, " m *event"],
-    test: Int[Tensor, " k *event"],
-    *,
-    shapes: Sequence[tuple[str, int]] = (("diag", 40), ("diag", 80), ("diag", 120), ("full", 5)),
-    floors: Sequence[float] = (1e-4, 3e-4),
-    generator: Rng = None,
-) -> Baseline:
-    """scikit-learn's `GaussianMixture` at its best setting: an upper bound on bits."""
-    from sklearn.mixture import GaussianMixture
-
-    models = [
-        (
-            f"{k} components, {cov}, floor {floor:g}",
-            GaussianMixture(k, covariance_type=cov, reg_covar=floor, random_state=0),
-        )
-        for cov, k in shapes
-        for floor in floors
-    ]
-    return _best_density("Gaussian mixture", models, (train, val, test), generator)
 
 
 check_public(__name__)

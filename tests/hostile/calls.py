@@ -347,8 +347,6 @@ CALLS = {
     },
     "metrics.calibration.mmd_permutation_test": lambda: {"n_permutations": 5},
     "metrics.cost.new_positions": lambda b=4: {"before": noise(b, 3), "now": noise(b, 3)},
-    "metrics.coverage.pixel_histogram": lambda: {"train": GREY, "val": GREY[:6], "test": GREY[6:]},
-    "metrics.coverage.kernel_density": lambda: {"train": GREY, "val": GREY[:6], "test": GREY[6:]},
     "metrics.distances.transport_plan": lambda: {
         "p": torch.tensor([2, 2, 1, 1, 1, 1]) / 8,
         "q": torch.tensor([2, 2, 2, 1, 1]) / 8,
@@ -564,7 +562,6 @@ WITHOUT = {
     ),
     "data.scenes.compose": "takes pictures of objects from a file: tests/data/test_scenes.py",
     "data.scenes.draw_scenes": "takes pictures of objects from a file: tests/data/test_scenes.py",
-    "metrics.coverage.gaussian_mixture": "fits for seconds: tests/metrics/test_coverage.py",
     "nn.attention.n_seen": "counts what a cache holds",
     "score.exact.exact_score": "returns a function of a law",
     "score.exact.exact_velocity": "returns a function of a law",

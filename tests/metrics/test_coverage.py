@@ -1,8 +1,6 @@
 """Precision, recall, density, coverage: counts by hand and expectations under equality."""
 
-import inspect
 import math
-from itertools import pairwise
 
 import pytest
 import torch
@@ -10,20 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from genlab.data.digits import load_digits
 from genlab.metrics import coverage
 from genlab.metrics.coverage import (
     density_coverage,
     expected_coverage,
-    gaussian_mixture,
     histogram_log_probs,
     inception_kl,
     inception_score,
-    kernel_density,
     knn_radius,
     memorization_probe,
     nearest_distance,
-    pixel_histogram,
     precision_recall,
 )
 
@@ -107,44 +101,6 @@ def test_the_worked_example_of_four_animals():
     assert abs(inception_score(probs).item() - 1.937505) < 5e-7
 
 
-def parts(generator, n=400, d=2, levels=17):
-    """Uniform grey levels: every model's best answer is log2(17) = 4.087 bits."""
-    return [torch.randint(levels, (m, 1, 1, d), generator=generator) for m in (n, 100, 100)]
-
-
-def test_uniform_grey_levels_cost_log_of_their_number(generator):
-    row = pixel_histogram(*parts(generator))
-    assert row.kind == "exact"
-    # 400 images estimate 16 frequencies per pixel: about 16 / (2 * 400 * log 2) = 0.03 bits extra
-    assert row.test == pytest.approx(math.log2(17), abs=0.15)
-
-
-@pytest.mark.parametrize(
-    "fit",
-    [
-        lambda *p, generator: kernel_density(*p, bandwidths=(0.1, 0.2), generator=generator),
-        lambda *p, generator: gaussian_mixture(
-            *p, shapes=(("diag", 5), ("full", 5)), generator=generator
-        ),
-    ],
-    ids=["kernel density", "mixture"],
-)
-def test_densities_carry_the_constant_of_dequantisation(fit, generator):
-    # The uniform density has log p(y) = 0, so all of the 4.087 bits come from the constant; smooth
-    # kernels leak over the edges of [0, 1], which costs up to half a bit.
-    row = fit(*parts(generator), generator=generator)
-    assert row.kind == "bound"
-    assert math.log2(17) - 0.1 < row.test < math.log2(17) + 0.6
-
-
-def test_the_validation_part_chooses(generator):
-    # repeated points: the narrow bandwidth is right for the test part, the wide one for validation
-    train = torch.full((50, 1, 1, 1), 8)
-    far = torch.randint(17, (50, 1, 1, 1), generator=generator)
-    row = kernel_density(train, far, train, bandwidths=(0.02, 0.3), generator=generator)
-    assert row.setting == "bandwidth 0.3"
-
-
 @pytest.mark.parametrize(
     ("call", "named"),
     [
@@ -197,14 +153,6 @@ def test_a_ball_holds_its_surface_and_one_neighbour_is_enough():
     assert expected_coverage(4, 1, 1) == pytest.approx(1 / 4)  # in one of four balls
 
 
-def test_the_default_bandwidths_are_close_and_enclose_the_best_one_of_the_digits(generator):
-    grid = inspect.signature(kernel_density).parameters["bandwidths"].default
-    assert all(1 < wide / narrow < 1.25 for narrow, wide in pairwise(grid))
-    train, val, test = (load_digits(split).images for split in ("train", "val", "test"))
-    row = kernel_density(train, val[:100], test[:10], generator=generator)
-    assert row.setting in [f"bandwidth {h:g}" for h in grid[1:-1]]
-
-
 def test_a_sample_halfway_between_both_sets_counts_half():
     probe = memorization_probe(LINE[:1] + 1, LINE[:1], LINE[2:3])  # at 1, between 0 and 2
     assert probe[:3] == pytest.approx((0.5, 0.5, 0.5))  # rounded up: 1 of 1, of chance 1/2
@@ -214,18 +162,8 @@ def test_a_sample_halfway_between_both_sets_counts_half():
     assert probe[:4] == pytest.approx((1, 2 / 3, 2 / 3, 1))
 
 
-def test_the_pseudo_count_that_the_validation_part_likes_is_chosen():
-    train = torch.tensor([0] * 7 + [16]).reshape(8, 1, 1, 1)
-    smooth, chosen = {}, set()
-    for a in (0.03, 0.1, 0.3, 1.0):  # on each of 17 levels, besides 7 zeros and one 16
-        smooth[a] = {v: math.log2((n + a) / (8 + 17 * a)) for v, n in ((0, 7), (16, 1), (5, 0))}
-    for counts in ((19, 2, 1), (15, 2, 3), (11, 2, 7), (5, 2, 13)):  # of 0, of 16, never seen
-        val = torch.repeat_interleave(torch.tensor([0, 16, 5]), torch.tensor(counts))
-        bits = {a: -sum(log_p[v] for v in val.tolist()) / len(val) for a, log_p in smooth.items()}
-        best = min(bits, key=bits.get)
-        row = pixel_histogram(train, val.reshape(-1, 1, 1, 1), train)
-        assert row.setting == f"pseudo-count {best:g}"
-        chosen.add(best)
-        assert row.val == pytest.approx(bits[best])
-        assert row.test == pytest.approx(-(7 * smooth[best][0] + smooth[best][16]) / 8)
-    assert chosen == set(smooth)
+def test_smoothed_frequencies_by_hand():
+    x = torch.tensor([0] * 7 + [16]).reshape(8, 1, 1, 1)
+    for a in (0.03, 1.0):  # on each of 17 levels, besides 7 zeros and one 16
+        expected = [math.log((n + a) / (8 + 17 * a)) for n in [7, *[0] * 15, 1]]
+        assert histogram_log_probs(x, 17, a).tolist() == [pytest.approx(expected)]
