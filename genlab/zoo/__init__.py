@@ -16,7 +16,7 @@ from genlab.core.weights import read_card
 WEIGHTS = Path(__file__).parent / "weights"
 MODULES = {  # of this package, and the recipes in it
     "autoregressive": ("digit_pixelcnn", "digit_transformer", "text_transformer"),
-    "flow": ("digit_flow",),
+    "flow": ("digit_flow", "moons_flow"),
     "vae": ("digit_vae", "mnist_vae", "mnist_plane"),
     "gan": ("digit_gan", "mnist_gan", "digit_wgan"),
     "classifiers": ("digit_classifier", "digit16_evaluator_a", "digit16_evaluator_b"),

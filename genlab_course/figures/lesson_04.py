@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,26 +15,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from genlab.data.toys import plane
-from genlab.flow import Affine, Flow, coupling_flow
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, for_text
 
 AREA = LinearSegmentedColormap.from_list("area", [BLUE, "#FFFFFF", ORANGE])  # log of the area
 STEPS = BoundaryNorm([-9, *np.linspace(-1.75, 1.75, 8), 9], AREA.N, clip=True)
-SIDE, CELLS, RULED = 2.4, 32, 4  # half the sheet's side, cells a side, cells between two lines
-SHIPPED = Path(__file__).parents[1] / "data" / "moons_flow.npz"  # benchmarks/moons_flow.py
-
-
-def moons_flow() -> Flow:
-    """Ten affine couplings of the plane, not yet trained."""
-    return coupling_flow(2, Affine(), n_layers=10, width=32)
-
-
-def shipped_moons() -> Flow:
-    """These couplings, trained on the two moons."""
-    flow = moons_flow()
-    with np.load(SHIPPED) as stored:
-        flow.load_state_dict({name: torch.from_numpy(stored[name]) for name in stored})
-    return flow
+SIDE, CELLS, RULED = 2.4, 64, 8  # half the sheet's side, cells a side, cells between two lines
 
 
 def _corners() -> Tensor:
@@ -51,7 +35,9 @@ def _cloud() -> Tensor:
     return torch.randn(250, 2, generator=torch.Generator().manual_seed(2))
 
 
-def _draw_grid(ax: Axes, corners: Tensor, log_area: Tensor, points: Tensor) -> None:
+def _draw_grid(
+    ax: Axes, corners: Tensor, log_area: Tensor, points: Tensor, half: float = 3.0
+) -> None:
     """Cells of the bent sheet, blue where they shrank, with points of the base carried along."""
     c = corners.reshape(CELLS + 1, CELLS + 1, 2).numpy()
     cells = np.stack([c[:-1, :-1], c[:-1, 1:], c[1:, 1:], c[1:, :-1]], 2).reshape(-1, 4, 2)
@@ -60,14 +46,14 @@ def _draw_grid(ax: Axes, corners: Tensor, log_area: Tensor, points: Tensor) -> N
     for k in range(0, CELLS + 1, RULED):
         ax.plot(*c[k].T, *c[:, k].T, color="#777777", linewidth=0.6, linestyle="-")
     ax.scatter(points[:, 0], points[:, 1], s=5, c=BLACK, linewidths=0, zorder=3)
-    ax.set(xlim=(-3, 3), ylim=(-2.7, 2.7), aspect="equal", xticks=[], yticks=[])
+    ax.set(xlim=(-half, half), ylim=(-0.9 * half, 0.9 * half), aspect="equal", xticks=[], yticks=[])
 
 
 def grid_frame(bend: Callable[[Tensor, float], tuple[Tensor, Tensor]], walked: float) -> Figure:
     """One frame of the opening: the sheet and 250 points after `walked` layers."""
     figure, ax = plt.subplots(figsize=(4.4, 4.0))
     moved = [bend(points, walked) for points in (_corners(), _middles(), _cloud())]
-    _draw_grid(ax, moved[0][0], moved[1][1], moved[2][0])
+    _draw_grid(ax, moved[0][0], moved[1][1], moved[2][0], half=3.8)  # some cells go far out
     ax.set_axis_off()
     return figure
 

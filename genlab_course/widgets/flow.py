@@ -9,15 +9,12 @@ import torch
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from genlab.core.tensors import last
 from genlab.data.simulators import Epidemic
-from genlab.data.toys import Moons, plane
-from genlab.flow.coupling import coupling_flow
+from genlab.data.toys import plane
 from genlab.flow.model import Flow
-from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import push_forward
 from genlab.systems.npe import NeuralPosterior
-from genlab.train import fit, minibatches
+from genlab.zoo import load_model
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
@@ -58,18 +55,9 @@ def journey(flow: Flow, *, n_samples: int = 400, seed: int = 0) -> Journey:
     )
 
 
-def _trained() -> Flow:
-    """A spline flow on the two moons, trained on the spot in a second or two."""
-    generator = torch.Generator().manual_seed(0)
-    flow = coupling_flow(2, RationalQuadratic(8, 3.0), n_layers=4, width=32)
-    x = Moons().sample(4000, generator=generator)
-    last(fit(flow, minibatches(x, 256, generator=generator), n_steps=200, lr=5e-3, clip=10.0))
-    return flow
-
-
 def flow_warp(flow: Flow | None = None) -> Explorer:
     """Slide from the base to the data through the layers of a flow, by default on the two moons."""
-    states = journey(_trained() if flow is None else flow)
+    states = journey(load_model("moons_flow") if flow is None else flow)
     n_layers = len(states.images) - 1
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.0), layout="none")
     figure.subplots_adjust(left=0.08, right=0.98, top=0.91, bottom=0.13, wspace=0.2)

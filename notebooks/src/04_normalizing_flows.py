@@ -29,6 +29,7 @@ from genlab.data.toys import Moons, plane
 from genlab.flow.coupling import start_at_zero
 from genlab.nn.layers import MLP, MaskedMLP
 from genlab.oracles import GaussianMixture
+from genlab.zoo import load_model
 from genlab_course import check, check_range, widgets
 from genlab_course.figures import film, lesson_04, show
 
@@ -36,7 +37,7 @@ course.begin(lesson=4)
 SEEDS = (4, 5, 6)
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
-shipped = lesson_04.shipped_moons()  # ten couplings, trained for 2,500 steps
+shipped = load_model("moons_flow")  # ten couplings, trained for 2,500 steps
 
 
 @torch.no_grad()

@@ -72,10 +72,10 @@ ALSO = ("05_", "09_", "solution_03_")  # formulas of their own, letters beyond A
 @pytest.fixture(scope="session")
 def folder(browser, tmp_path_factory):
     """The site of the notebooks of the standard and a few others: written once, read by all."""
-    from tests.browser.test_pages import NINE
+    from tests.browser.test_pages import HELD
 
     folder, site = tmp_path_factory.mktemp("site"), script("site")
-    read = NINE.union(living.STICKY.values())
+    read = HELD.union(living.STICKY.values())
     rows = [row for row in site.found_notebooks() if row[1] in read or row[1].startswith(ALSO)]
     site.write_site(folder, rows, ("glossary", "cheatsheet"))
     return folder
