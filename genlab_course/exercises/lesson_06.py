@@ -684,7 +684,8 @@ def _judge_slope(answer: Any) -> str:
     yours = slope(answer)
     if torch.allclose(yours, slope(rounding)):
         return ""
-    return AROUND if torch.allclose(yours, slope(passed_around_the_squeeze)) else NO_GRADIENT
+    same_everywhere = torch.allclose(yours, yours.mean())
+    return AROUND if same_everywhere and yours.any() else NO_GRADIENT
 
 
 ROUNDING = Exercise(

@@ -1,0 +1,68 @@
+"""Lesson 06's failure 2 at ten times the steps: what a code pays and carries, and its bound.
+
+    python benchmarks/collapse_06.py [STEPS]
+
+The page's own classes and functions, read from its text; three training seeds, 3,000 steps unless
+told otherwise (the page has 300). The weight of the annealed run rises for four fifths of them.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from genlab import latent
+from genlab.data.digits import binarize, load_mnist
+
+PAGE = Path(__file__).parents[1] / "notebooks" / "src" / "06_vae_in_practice.py"
+NEEDED = {"VAE", "train", "Strong", "weighted", "measured"}
+
+
+def parts(x, mu, log_var, eps, decode):
+    """Description and price of each picture: a right answer to the page's exercise."""
+    z = mu + (log_var / 2).exp() * eps
+    return -latent.bernoulli_log_prob(x, decode(z)), latent.kl_per_unit(mu, log_var).sum(1)
+
+
+def page():
+    """The definitions of the page that are needed, on its digits."""
+    digits, test = (
+        binarize(load_mnist(part, 16).images).flatten(1).float() for part in ("train", "test")
+    )
+    names = {
+        "torch": torch, "nn": nn, "F": F, "latent": latent,
+        "digits": digits, "test": test, "parts": parts,
+    }  # fmt: skip
+    tree = ast.parse(PAGE.read_text(encoding="utf-8"))
+    tree.body = [d for d in tree.body if getattr(d, "name", None) in NEEDED]
+    exec(compile(tree, PAGE, "exec"), names)
+    return names
+
+
+def main():
+    """Print bound, paid, carried and active numbers of each training."""
+    torch.set_num_threads(1)
+    n_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    of = page()
+    for name, build, loss in (
+        ("long path", lambda: of["Strong"](4), of["weighted"]()),
+        ("annealed", lambda: of["Strong"](4), of["weighted"](warm=n_steps * 4 // 5)),
+        ("free bits", lambda: of["Strong"](4), of["weighted"](floor=0.5)),
+        ("short path", lambda: of["Strong"](2), of["weighted"]()),
+        ("plain VAE", lambda: of["VAE"](8, 64), of["weighted"]()),
+        ("mean over pixels", lambda: of["VAE"](8, 64), of["weighted"](beta=256)),
+    ):
+        for seed in (0, 1, 2):
+            torch.manual_seed(seed)
+            model = build()
+            of["train"](model, loss, n_steps, seed, lr=1e-2, batch=32)
+            (bound, paid, carried), active = of["measured"](model, seed)
+            row = f"bound {bound:.2f}, paid {paid:.2f}, carried {carried:.2f}, active {active}"
+            print(f"{name}, seed {seed}: {row}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
