@@ -210,8 +210,9 @@ def priced_the_draw(x, mu, log_var, eps, decode):
 
 
 def exchanged_the_two(x, mu, log_var, eps, decode):
-    nats, price = parts(x, mu, log_var, eps, decode)
-    return price, nats
+    z = mu + torch.exp(log_var / 2) * eps
+    nats = F.binary_cross_entropy_with_logits(decode(z), x, reduction="none").sum(1)
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1), nats
 
 
 def described_in_squares(x, mu, log_var, eps, decode):
@@ -616,11 +617,17 @@ def offset_for_odd_levels(e, n_levels):
 
 
 def left_in_whole_numbers(e, n_levels):
-    return rounding(e, n_levels) * (n_levels // 2)
+    half = (n_levels - 1) / 2
+    offset = 0.5 if n_levels % 2 == 0 else 0.0
+    b = half * torch.tanh(e + math.atanh(offset / half)) - offset
+    return b + (b.round() - b).detach()
 
 
 def divided_by_the_half_range(e, n_levels):
-    return rounding(e, n_levels) * (n_levels // 2) / ((n_levels - 1) / 2)
+    half = (n_levels - 1) / 2
+    offset = 0.5 if n_levels % 2 == 0 else 0.0
+    b = half * torch.tanh(e + math.atanh(offset / half)) - offset
+    return (b + (b.round() - b).detach()) / half
 
 
 def squeezed_to_l_levels(e, n_levels):
@@ -657,7 +664,11 @@ def rounded_without_a_gradient(e, n_levels):
 
 
 def passed_around_the_squeeze(e, n_levels):
-    return e + (rounding(e, n_levels) - e).detach()
+    half = (n_levels - 1) / 2
+    offset = 0.5 if n_levels % 2 == 0 else 0.0
+    b = half * torch.tanh(e + math.atanh(offset / half)) - offset
+    z = b.round() / (n_levels // 2)
+    return e + (z - e).detach()
 
 
 NO_GRADIENT = (
