@@ -468,7 +468,8 @@ def _same(given: Any, wanted: Any, task: Exercise) -> bool:
         return len(given) == len(wanted) and all(
             _same(g, w, task) for g, w in zip(given, wanted, strict=True)
         )
-    if ragged(wanted):
+    parts = tuple(given) if isinstance(given, list) else given
+    if ragged(wanted) or ragged(parts):
         return False
     a = numbers(given)
     b = numbers(wanted)

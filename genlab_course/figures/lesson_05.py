@@ -198,7 +198,7 @@ def uptake(steps: Tensor, runs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
         column[1].set_xlabel("training step")
     axes[0, 0].set(ylabel="ELBO (nats)", ylim=(-1.5, -0.6))
     axes[1, 0].set(ylabel="information in z\n(nats)", ylim=(-0.05, 0.78))
-    figure.suptitle("The bound is the same. Whether z is used is decided by the start")
+    figure.suptitle("The bound is the same. How much z is used in 2,000 steps, the start decides")
     return figure
 
 
