@@ -179,19 +179,23 @@ def digits(rows: Mapping[str, Tensor]) -> Figure:
 
 
 def flat(losses: Tensor, frechet: Mapping[int, float], floor: float) -> Figure:
-    """Beside the discriminator's loss, round by round, the distance of the samples."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.1))
-    kernel = np.ones(25) / 25
-    smooth = np.convolve(losses.numpy(), kernel, "valid")
-    left.plot(np.arange(len(smooth)) + 25, smooth, "-", color=BLUE, linewidth=1.4)
+    """The discriminator's loss, what it lacks to log 4 (means of 100 rounds), the distance."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.6, 3.1))
+    window = min(100, len(losses))
+    smooth = np.convolve(losses.double().numpy(), np.ones(window) / window, "valid")
+    rounds = np.arange(len(smooth)) + window
+    left.plot(rounds, smooth, "-", color=BLUE, linewidth=1.4)
     left.axhline(np.log(4), color=GREY, linewidth=1, linestyle=":")
     left.text(len(losses), np.log(4) + 0.04, "log 4", ha="right", color=GREY)
-    left.set(xlabel="round", ylabel="discriminator's loss (nats)", ylim=(0, 1.6),
-             title="The loss stands still")  # fmt: skip
+    left.set(xlabel="round", ylabel="nats", ylim=(0, 1.6), title="The loss seems to stand still")
+    middle.semilogy(rounds, np.log(4) - smooth, "-", color=BLUE, linewidth=1.4)
+    middle.set(xlabel="round", ylabel="nats", title="log 4 less the loss shrinks")
+    middle.set_yticks([0.01, 0.03, 0.1, 0.3], ["0.01", "0.03", "0.1", "0.3"])
     right.semilogy(list(frechet), list(frechet.values()), "o-", color=BLUE)
     right.axhline(floor, color=GREY, linewidth=1, linestyle=":")
     right.text(len(losses), floor * 1.12, "real images", ha="right", color=GREY)
-    right.set(xlabel="round", ylabel="Fréchet distance", title="The samples go on improving")
+    right.set(xlabel="round", ylabel="Fréchet distance", title="The samples improve")
     right.set_yticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
-    right.minorticks_off()
+    for ax in (middle, right):
+        ax.minorticks_off()
     return figure

@@ -171,4 +171,11 @@ def test_the_pictures_have_the_panels_that_their_words_name():
     assert (
         len(lesson_07.digits({"x": torch.rand(4, 1, 8, 8), "y": torch.rand(4, 1, 8, 8)}).axes) == 2
     )
-    assert len(lesson_07.flat(torch.rand(60), {1: 5.0, 60: 1.0}, 0.1).axes) == 2
+    assert len(lesson_07.flat(torch.rand(60), {1: 5.0, 60: 1.0}, 0.1).axes) == 3
+
+
+def test_a_loss_that_comes_ten_times_nearer_to_log_4_is_seen_to_do_so():
+    gap = torch.tensor([0.1, 0.01]).repeat_interleave(300)
+    figure = lesson_07.flat(math.log(4) - gap, {1: 5.0, 600: 1.0}, 0.1)
+    seen = [ax.lines[0].get_ydata() for ax in figure.axes if ax.get_yscale() == "log"]
+    assert any(abs(line[0] / line[-1] - 10) < 1e-3 for line in seen)
