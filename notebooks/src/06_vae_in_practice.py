@@ -715,9 +715,9 @@ with torch.no_grad():
         print(f"{name:22} price of the code ~{rate:.1f} nats,", end=" ")
         print(f"then ~{rest:.1f} for the picture: ~{rate + rest:.1f}")
 with course.more_checks():
-    label = "your VAE: price + picture - the bound of section 3"
     other = {"decoded the mean code": price + described(rebuilt) - bound}
-    check_range(label, price + nats - bound, -0.5, 0.5, unlike=other)
+    extra = price + nats - bound
+    check_range("your VAE: sum - bound of section 3", extra, -0.5, 0.5, unlike=other)
 
 # %% [markdown]
 # ## 8. What do tokenizers of 2022 to 2025 do?
