@@ -629,7 +629,7 @@ def digit_nets(seed, width=192):
 
 
 # %% [markdown]
-# There is no likelihood to report, so measure the *samples*. The **Fréchet distance** compares means and covariances of generated and held-out digits, in the features of a small classifier. *Precision* is the fraction of samples that look like data; *recall* the fraction of data that some sample comes near. Lesson 09 takes all three apart. What none of them can see is a copy, so we also look at the nearest training digit.
+# There is no likelihood to report, so measure the *samples*. The **Fréchet distance** compares means and covariances of generated and held-out digits, in the features of a small classifier. *Precision* is the fraction of samples that look like data; *recall* the fraction of data that some sample comes near. Lesson 09 takes all three apart. None of them can see a copy, so we also look at the nearest training digit.
 
 # %% jupyter={"source_hidden": true}
 held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
@@ -703,17 +703,17 @@ with course.more_checks():
 
 
 # %% [markdown]
-# Your own losses, round and penalty draw digits. (Without the penalty the distance after 1,000 rounds was 2.4 to 3.0 in three seeds, with it 0.7 to 0.9.) The loss looks flat because its zero is not the one that counts. By (4) the number to read is $\log4$ less the loss, at the best discriminator $2\,\mathrm{JS}$. In three seeds it shrank 3 to 5 times while the distance fell 5 to 7 times. But it is only a *lower bound*: a discriminator that is not the best, or that pays a penalty (the curve includes R1), gives less. So it also shrinks when the clerk gets worse, and in section 10 a loss stands at $\log4$ with one or two modes of eight. **The losses of a game measure a pair of players.** Whoever trains a GAN looks at samples too.
+# Your own losses, round and penalty draw digits. The loss only looks flat. By (4) the number to read is $\log4$ less the loss, at the best discriminator $2\,\mathrm{JS}$. In three seeds it shrank 3 to 5 times while the distance fell 5 to 7 times. But it is only a *lower bound*: a discriminator that is not the best, or pays a penalty, gives less. In section 10 a loss stands at $\log4$ with one or two modes of eight. **The losses of a game measure a pair of players.** Whoever trains a GAN looks at samples too.
 #
 # ## 8. What if real and fake are compared in pairs?
 #
-# Your discriminator judges each note by itself. It can score well by calling whole regions fake.
+# Your discriminator judges each note by itself.
 #
 # **Step 12. A pair at a time.** Show the clerk one genuine note and one forgery, and ask: *which is the real one?* The probability that the answer is right depends on the difference of the logits, and the two players want opposite things of it:
 # $$L_D=\mathbb E\big[-\log\sigma\big(l(x)-l(G(z))\big)\big],\qquad L_G=\mathbb E\big[-\log\sigma\big(l(G(z))-l(x)\big)\big].\tag{11}$$
-# This is the **relativistic pairing loss** (Jolicoeur-Martineau 2018). It is no longer enough to call a region fake: every real example must outrank its partner, one in a mode that the generator has left as well. R3GAN (Huang et al. 2024) combines it with R1 and with R2, the same penalty at the fakes, and needs none of the tricks that GANs had collected.
+# This is the **relativistic pairing loss** (Jolicoeur-Martineau 2018). Calling a whole region fake is no longer enough: every real example must outrank its partner, one in a mode that the generator has left as well. R3GAN (Huang et al. 2024) combines it with R1 and with R2, the same penalty at the fakes, and needs no other tricks.
 #
-# **Your turn 07.7 · two lines** *(build, 10 minutes)*. Return $L_D$ and $L_G$ from the logits of a batch, the $i$-th real example paired with the $i$-th fake, as means. The same care for large logits as before. They replace two lines of your game.
+# **Your turn 07.7 · two lines** *(build, 10 minutes)*. Return $L_D$ and $L_G$ from the logits of a batch, the $i$-th real example paired with the $i$-th fake, as means. Large logits need the same care as before.
 
 # %%
 def my_pair_losses(l_real, l_fake):
@@ -754,7 +754,7 @@ with course.more_checks():
                 unlike={"one point": rows_of_ring["one point"][0]})  # fmt: skip
 
 # %% [markdown]
-# On the ring this is as good as R1, and no better: eight modes are too easy a stage. So we built a harder one, a grid of 25 modes, and played it longer than this page can wait for: 2,500 rounds, three seeds for each loss.
+# On the ring this is as good as R1, and no better: eight modes are too easy a stage. So we built a harder one, a grid of 25 modes, and played it for 2,500 rounds, three seeds for each loss.
 #
 # | 25 modes, three seeds | modes covered | KL to even (nats) | within 3 std |
 # |---|---|---|---|
@@ -763,20 +763,20 @@ with course.more_checks():
 # | pairs, no penalty | 12, 14, 23 | 0.01 to 0.28 | 0.26 to 0.38 |
 # | pairs, R1 and R2 | 14, 15, 18 | 0.12 to 0.21 | 0.21 to 0.32 |
 #
-# The seeds of one loss differ as much as the losses do. With three seeds none of the four can be called the best here, and the best single game was one without a penalty.
+# The seeds of one loss differ as much as the losses do. None of the four can be called the best here.
 #
 # ## 9. Where do adversarial losses live today?
 #
-# The best-known image and video models of 2024 to 2026 are diffusion models and flows, not GANs. Yet many of them were *finished* by a discriminator. A squared error asks for the average of all pictures that are possible, which is a blur. A discriminator asks for one that could be real, and does not mind which.
+# The best-known image and video models of 2024 to 2026 are diffusion models and flows. Yet many were *finished* by a discriminator. A squared error asks for the average of all pictures that are possible, which is a blur. A discriminator asks for one that could be real, and does not mind which.
 #
 # | what is trained | where the discriminator comes in |
 # |---|---|
 # | R3GAN (Huang et al. 2024) | the whole model: the pair of section 8 and a plain modern network |
 # | few-step image models: adversarial diffusion distillation (Sauer et al. 2023), DMD2 (Yin et al. 2024) | a diffusion model is distilled to one to four steps; a discriminator keeps them sharp |
 # | one-step video: adversarial post-training (Lin et al. 2025) | a pretrained video model, finished against *real* videos, with an approximate R1 |
-# | picture tokenizers since VQGAN (Esser et al. 2020) | one term beside squared error and a perceptual loss; FlowMo (Sargent et al. 2025) shows that it can be done without |
+# | picture tokenizers since VQGAN (Esser et al. 2020) | one term beside squared error and a perceptual loss |
 #
-# A pretrained model has found the modes already, and the game only has to sharpen.
+# A pretrained model has found the modes already; the game only sharpens.
 #
 # ## 10. It fails
 #
@@ -802,9 +802,9 @@ check_range("fast generator: discriminator's loss, less log 4", lag - math.log(4
             0.0, 0.1, unlike={"equal rates": fair - math.log(4)})  # fmt: skip
 
 # %% [markdown]
-# This is **mode collapse**, and it moves: wherever the crowd sits, the discriminator learns to reject it, and off it goes. In effect the players have swapped their order. We wanted $\min_G\max_D$, a generator that faces the best discriminator; a fast generator plays $\max_D\min_G$.
+# This is **mode collapse**, and it moves: wherever the crowd sits, the discriminator learns to reject it, and off it goes. In effect the players have swapped their order: a fast generator plays $\max_D\min_G$.
 #
-# **Is the divergence to blame?** It is **a common misconception** that GANs lose modes because of the Jensen-Shannon divergence; Goodfellow (2016, section 3.2.5) argued that it cannot be the main cause. You can compute it. Let the data have eight equal modes, and let $q$ cover $k$ of them evenly. On the $k$ modes the mixture $m$ is the mean of $1/8$ and $1/k$, on the others $1/16$, and (4) becomes
+# **Is the divergence to blame?** That GANs lose modes because of the Jensen-Shannon divergence is **a common misconception** (Goodfellow 2016, section 3.2.5). Let the data have eight equal modes, and let $q$ cover $k$ of them evenly. On the $k$ modes the mixture $m$ is the mean of $1/8$ and $1/k$, on the others $1/16$, and (4) becomes
 # $$\mathrm{JS}(k)=\tfrac12\Big[\tfrac k8\log\tfrac{2k}{k+8}+\big(1-\tfrac k8\big)\log2+\log\tfrac{16}{k+8}\Big].\tag{12}$$
 
 # %% jupyter={"source_hidden": true}
@@ -818,7 +818,7 @@ check("(12): JS of k modes = its definition", closed, adversarial.jensen_shannon
 print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 
 # %% [markdown]
-# It falls with every mode that is gained. Against the best discriminator, a generator that can cover them all loses by dropping one. The *minimum* of the divergence is not to blame. Its landscape can be: by step 5 it is flat far from the data. Here the *play* drops the modes.
+# It falls with every mode that is gained. So the *minimum* of the divergence is not to blame. Its landscape can be: by step 5 it is flat far from the data. Here the *play* drops the modes.
 #
 # **The diagnosis.** A discriminator that knows nothing says $D=\frac12$ and pays $\log4=1.386$. A *mean* loss above that is worse than a coin: it answers to where the samples used to be. It **lags**. We measured six seeds of each game (`python benchmarks/gan_games.py`):
 #
@@ -826,13 +826,11 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # |---|---|---|---|
 # | bare | 0 to 8 | 1.24 to 1.35 | 0.11 to 0.21 |
 # | R1 | 8, six times | 1.365 to 1.377 | 0.010 to 0.016 |
-# | R1, minimax loss | 8, six times | 1.365 to 1.377 | 0.010 to 0.016 |
+# | R1, minimax | 8, six times | 1.365 to 1.377 | 0.010 to 0.016 |
 # | no R1, momentum 0.5 for 0.9 | 8, six times | 1.342 to 1.361 | 0.012 to 0.019 |
 # | R1, generator ten times as fast | 1 to 2 | **1.394 to 1.411** | 0.011 to 0.040 |
 #
-# The last row is above $\log4$ every time, and only that row. The bare game fails in another way: its loss swings ten times as widely as a healthy one's, round a mean *below* $\log4$. So look at both. (The losses include R1, which is at most 0.006 in the last row: without it, too, the row is above $\log4$.) R1 alone does not save a fast generator. At $10^{-3}$ equal rates with R1 do, and so do equal rates with less momentum. With R1 and *both* rates at $10^{-2}$ we saw 3 to 8 modes, at a mean loss of 1.360 to 1.381: modes can be lost below $\log4$ as well. With the ratio ten at slow rates, $10^{-4}$ and $10^{-3}$, it was 0 to 1, at 1.387 to 1.406.
-#
-# What the table cannot see is whether the samples within a mode are spread as the data are.
+# The last row is above $\log4$ every time, and only that row. The bare game fails in another way: its loss swings ten times as widely as a healthy one's, round a mean *below* $\log4$. R1 alone does not save a fast generator. At $10^{-3}$ equal rates do, with R1 or with less momentum.
 #
 # ## Summary
 #
@@ -965,5 +963,5 @@ torch.set_default_dtype(torch.float32)
 # - Arjovsky and Bottou 2017 (arXiv:1701.04862), theorem 2.5. Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eq. 2 to 6.
 # - Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1 and eq. 9: the Dirac GAN, R1. Korpelevich 1976 (extragradient); Daskalakis et al. 2018 (arXiv:1711.00141), eq. 1 (optimistic).
 # - Jolicoeur-Martineau 2018 (arXiv:1807.00734); Huang, Gokaslan, Kuleshov and Tompkin 2024, "The GAN is dead; long live the GAN!" (arXiv:2501.05441).
-# - Sauer, Lorenz, Blattmann and Rombach 2023 (arXiv:2311.17042); Yin et al. 2024 (arXiv:2405.14867); Lin et al. 2025 (arXiv:2501.08316), abstract; Esser, Rombach and Ommer 2020 (arXiv:2012.09841); Sargent et al. 2025 (arXiv:2503.11056), introduction.
+# - Sauer, Lorenz, Blattmann and Rombach 2023 (arXiv:2311.17042); Yin et al. 2024 (arXiv:2405.14867); Lin et al. 2025 (arXiv:2501.08316), abstract; Esser, Rombach and Ommer 2020 (arXiv:2012.09841).
 # - Courses: Stanford CS236, lecture 9; Berkeley CS294-158, lecture 5.
