@@ -754,7 +754,7 @@ with course.more_checks():
                 unlike={"one point": rows_of_ring["one point"][0]})  # fmt: skip
 
 # %% [markdown]
-# On the ring this is as good as R1, and no better: eight modes are too easy a stage. So we built a harder one, a grid of 25 modes, and played it for 2,500 rounds, three seeds for each loss.
+# On the ring this is as good as R1: eight modes are too easy. So we built a harder stage, a grid of 25 modes, and played it for 2,500 rounds, three seeds for each loss.
 #
 # | 25 modes, three seeds | modes covered | KL to even (nats) | within 3 std |
 # |---|---|---|---|
@@ -840,7 +840,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # 4. Prediction 1: at $D=0.01$ the non-saturating loss is 99 times as steep. That protects a generator that has fallen behind; on the ring, where it had not, the minimax loss did as well.
 # 5. A round is a step of the discriminator on detached fakes, then one of the generator through the discriminator; each clears its gradients first.
 # 6. Prediction 2: two players who move at once leave, at any rate, by the factor $\sqrt{1+\eta^2}$. In turns they circle. Friction at the data, R1, lets them settle.
-# 7. Modes are lost in play, when the generator runs ahead, and not because the divergence's minimum lacks them. Count covered modes, evenness *and* the fraction near a mode.
+# 7. Modes are lost in play, when the generator runs ahead; the divergence's minimum has them all. Count covered modes, evenness *and* the fraction near a mode.
 # 8. Prediction 3: the distance fell several times over while the loss moved by 5 %. $\log4$ less the loss shrank with it, but it is a lower bound of $2\,\mathrm{JS}$: a weak discriminator makes it small as well. One above $\log4$ lags.
 # 9. The relativistic pair replaces two lines. Today the discriminator is seldom the model and often the finish: few-step models, tokenizers.
 #
