@@ -113,9 +113,10 @@ class _Checkpoints:
 def _card(used: Recipe, row: Recipe, model: nn.Module, seconds: float) -> dict[str, Any]:
     """What the card says, less what `save_weights` adds."""
     size = f" --size {row.turned}" if row.turned else ""
-    steps = "" if used.settings == row.settings else f" --steps {used.plan.n_steps}"
+    steps = "" if used.plan.n_steps == row.plan.n_steps else f" --steps {used.plan.n_steps}"
+    half = " --bfloat16" if used.plan.bfloat16 and not row.plan.bfloat16 else ""
     card = {
-        "name": row.name, "what": row.what, "recipe": f"genlab train {row.name}{size}{steps}",
+        "name": row.name, "what": row.what, "recipe": f"genlab train {row.name}{size}{steps}{half}",
         "settings": used.settings, "seed": row.seed, "data": row.source,
         "data_sha256": row.digest(), "metrics": row.figures(model), "seconds": round(seconds, 1),
     }  # fmt: skip

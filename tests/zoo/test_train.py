@@ -68,6 +68,17 @@ def test_the_card_says_all_that_a_reader_must_know_and_the_model_can_be_loaded(p
     assert LINE.load(path, dtype=torch.float32).m.dtype == load_file(path)["m"].dtype
 
 
+@pytest.mark.parametrize(
+    ("how", "command"),
+    [
+        ({"bfloat16": True}, "genlab train line --bfloat16"),
+        ({"n_steps": 3, "bfloat16": True}, "genlab train line --steps 3 --bfloat16"),
+    ],
+)
+def test_the_command_on_a_card_has_every_option_that_changed_the_training(how, command, path):
+    assert train(LINE, path, **how)["recipe"] == command
+
+
 def test_a_file_in_half_precision_says_what_the_rounding_costs(path):
     half = dataclasses.replace(LINE, dtype=torch.float16)
     card = train(half, path)
