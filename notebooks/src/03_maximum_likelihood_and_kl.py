@@ -344,7 +344,7 @@ for name, fit in fits.items():
 # %% [markdown]
 # The start decided everything. Two of your curves each end on one hill and are as narrow as it is. The third began between the hills and stopped wide, across both, at 1.14 nats. That is the worst of the three by the loss itself, and still the bottom of a valley of the loss: no small step leads out of it. So "mode-seeking" describes the *best* answers of the reverse KL, here 0.51 and 0.91. Descent without noise finds the nearest valley, and this loss has three.
 #
-# There was no noise, since your 200 draws were the same in every step. With fresh draws the curve is shaken, and this valley is shallow: its lowest pass is 0.02 nats up. Further down, eight such runs are counted: most get out.
+# There was no noise, since your 200 quantiles were the same in every step. With fresh draws the curve is shaken, and this valley is shallow: its lowest pass is 0.02 nats up. Further down, eight such runs are counted: most get out.
 #
 # **Step 8. The price of a forgotten hill.** On the left hill $q$ is nearly the left component, so there $p\approx0.6\,q$:
 # $$\mathrm{KL}(q\,\|\,p)\approx\mathbb E_q\Big[\log\frac q{0.6\,q}\Big]=-\log0.6=0.51,\qquad\text{on the right hill}\quad-\log0.4=0.92.\tag{7}$$
@@ -836,7 +836,7 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Does the penalty make a tuned model seek one mode? Not by itself: section 3 needed a model that is too simple. If $q$ may be anything, then for a reward $R$ and a penalty of weight $\beta$ the best is $p\,e^{R/\beta}$, normalised: answers of equal reward keep their proportions. But variety is cheap: by (7), to drop half of all answers costs 0.69 nats.
+# Does the penalty make a tuned model seek one mode? Not by itself: section 3 needed a model that is too simple. If $q$ may be anything, then for a reward $R$ and a penalty of weight $\beta$ the best is $p\,e^{R/\beta}$, normalised: answers of equal reward keep their proportions. But the penalty charges little for lost variety: by (7), dropping half of all answers costs 0.69 nats.
 #
 # ## 7. What does it say at scale?
 #

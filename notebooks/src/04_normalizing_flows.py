@@ -484,7 +484,7 @@ with course.more_checks():
 #
 # A pixel of our digits has one of 17 grey levels. What is the *density* of a whole number? A density can put a spike on each level, as thin and as high as it likes. The loss falls for ever, and nothing is learned.
 #
-# **Step 10. Ask for bins.** Shake each level over its own bin: $y=(x+u)/17$, with $u$ uniform on $[0,1)$ for each pixel. The probability of the picture $x$ is the mass of a small cube of volume $17^{-d}$. By Jensen's inequality (the logarithm is concave, lesson 03),
+# **Step 10. Ask for bins.** Shake each level over its own bin: $y=(x+u)/17$, with $u$ uniform on $[0,1)$ for each pixel. The probability of the picture $x$ is the mass of a small cube of volume $17^{-d}$. By Jensen's inequality (the logarithm is concave, lesson 01),
 # $$\log P(x)=\log\Big(17^{-d}\,\mathbb E_u\,p\big(\tfrac{x+u}{17}\big)\Big)\ \ge\ \mathbb E_u\log p\big(\tfrac{x+u}{17}\big)-d\log17 .\tag{8}$$
 # This is **uniform dequantisation**. Trained on $y$, a flow gives only a *bound* on its bits, and the constant, 4.09 bits a pixel, is the volume of the bin. In the tiny case, take bins of size 1 *around* whole numbers: the probability that $x$ rounds to $(2,5)$ is 0.0140, and the bound says at least 0.0139.
 #
@@ -589,7 +589,7 @@ with course.more_checks():
 #
 # **The bridge.** The data are two islands, five units apart. With $10^{-5}$ of the mass between them, the water is practically empty. A smooth invertible map of one bell cannot tear the bell apart. How much must it leave in the water?
 #
-# **Step 11. A floor.** Suppose the map stretches no distance by more than a factor $L$, and call $m$ the mass that lands in the channel between $x_1=-1$ and $x_1=1$, with $(1-m)/2$ on each shore. The shores are 2 apart, so the two sets of $z$ that land on them are at least $2/L$ apart. Among all sets of mass $\Phi(a)$, a half-space grows least when you widen it by $r$, to $\Phi(a+r)$ (the *Gaussian isoperimetric inequality*, quoted: Borell 1975). Either set, widened by $2/L$, still misses the other:
+# **Step 11. A floor.** Suppose the map stretches no distance by more than a factor $L$, and call $m$ the mass that lands in the channel between $x_1=-1$ and $x_1=1$, with $(1-m)/2$ on each shore. The shores are 2 apart, so the two sets of $z$ that land on them are at least $2/L$ apart. Call $\Phi$ the cumulative distribution of a standard normal. Among all sets of $z$ of mass $\Phi(a)$, a half-space grows least when you widen it by $r$, to $\Phi(a+r)$ (the *Gaussian isoperimetric inequality*, quoted: Borell 1975). Either set, widened by $2/L$, still misses the other:
 # $$\Phi\big(a+\tfrac2L\big)\le1-\Phi(a)=\Phi(-a),\quad\Phi(a)=\tfrac{1-m}2\quad\Longrightarrow\quad a\le-\tfrac1L\quad\Longrightarrow\quad m\ \ge\ 2\,\Phi\big(\tfrac1L\big)-1\approx\frac{0.8}L .\tag{9}$$
 # A bridge of a thousandth needs a stretch of 800. The floor is reached: the straight map $x_1=Lz_1$ leaves exactly that mass in the channel. And the way out is a base that is already in two parts.
 
@@ -636,7 +636,7 @@ check(
 
 
 # %% [markdown]
-# More layers can be steeper, and the bridge gets thinner: about a sixth of the mass is left with two layers, about a twentieth with eight. But it stays, and a thinner bridge costs steepness. **Repair**: change the base. We use four layers only, so more steepness cannot be the reason. The new base has two narrow parts, near the islands, so the flow has little left to do.
+# More layers can be steeper, and the bridge gets thinner: about 17 % of the mass is left with two layers, about 4 % with eight. But it stays, and a thinner bridge costs steepness. **Repair**: change the base. We use four layers only, so more steepness cannot be the reason. The new base has two narrow parts, near the islands, so the flow has little left to do.
 
 # %%
 def two_part_score(x, layers):
@@ -713,7 +713,7 @@ print(f"samples within 0.25 of the densest place: {row}")
 # %% [markdown]
 # About one sample in a thousand. **High density is not high mass.** Mass is density times area, and the spike has hardly any area: it is a needle that leaves the box, and only $z$ in the tail of the bell, beyond 3, are sent there. So the samples look right, the integral is 1, and the loss hardly ever visited the place.
 #
-# *Where does it come from?* A coordinate outside the box passes through every layer unchanged. So each network reads a number that it met rarely or never, and extrapolates, and its splines become as steep as they can. If that is the cause, there is a control and a repair. The **control** keeps every weight, and only clips what the networks read to $\pm1.7$ (clipped at 3 the spike stays, at 2.5 most of it is gone: the trouble begins beyond about 2). The **repair** is a box that is wide enough, $[-5,5]$, for flows trained anew.
+# *Where does it come from?* A coordinate outside the box passes through every layer unchanged. So each network reads a number that it met rarely or never, and extrapolates, and its splines become as flat as they can in one place, where the density piles up, and as steep in another. If that is the cause, there is a control and a repair. The **control** keeps every weight, and only clips what the networks read to $\pm1.7$ (clipped at 3 the spike stays, at 2.5 most of it is gone: the trouble begins beyond about 2). The **repair** is a box that is wide enough, $[-5,5]$, for flows trained anew.
 
 # %%
 clipped, wide = copy.deepcopy(trained), {s: splines(s, 5.0) for s in SEEDS}

@@ -802,7 +802,7 @@ course.predicted("05.predict-used", str(speaks))
 
 
 # %% [markdown]
-# After 2,000 steps the strong decoder's $z$ says half of what it could, $\tfrac12\log2$ nats, in none of twelve starts, and its ELBO is perfect. (In five sets of twelve: 0 or 1; more than 0.1 nats in 1 to 5.) *Why?* Near silence, let the codes be one half plus and minus $\delta$, and let the decoder believe in codes with $d$ in place of $\delta$. The ELBO then falls short of $-\log2$ by the parabola of step 6, $2(\delta-d)^2$. It asks codes and decoder to *agree*, not to speak: a flat valley. The runs reach its floor near where they began, so the start decides. Then they creep along it: after step 300 nearly all gain information, slowly, and the ELBO a thousandth of a nat. A start that is silent exactly stays so, like the twenty equal templates of section 3. The weak decoder has no such valley: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
+# After 2,000 steps the strong decoder's $z$ says half of what it could, $\tfrac12\log2$ nats, in none of twelve starts, and its ELBO is perfect. (In five sets of twelve, at most one start a set; one to five passed 0.1 nats.) *Why?* Near silence, let the codes be one half plus and minus $\delta$, and let the decoder believe in codes with $d$ in place of $\delta$. The ELBO then falls short of $-\log2$ by the parabola of step 6, $2(\delta-d)^2$. It asks codes and decoder to *agree*, not to speak: a flat valley. The runs reach its floor near where they began, so the start decides. Then they creep along it: after step 300 nearly all gain information, slowly, and the ELBO a thousandth of a nat. A start that is silent exactly stays so, like the twenty equal templates of section 3. The weak decoder has no such valley: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
 #
 # (What $I(x;z)$ cannot see is whether a code is *useful*.)
 #
@@ -885,7 +885,7 @@ with course.more_checks():
 # 2. For any guess $q$, the ELBO is the average of $\log w$, and at most $\log p(x)$. It is reconstruction minus the price of the code.
 # 3. The gap is the KL from the guess to the posterior. It is quadratic in the error. Prediction 1: about 0.03 nats.
 # 4. EM climbs the ELBO in two directions. E closes the gap, M lifts the bound; the likelihood never falls, and the start decides where it ends.
-# 5. A network can guess the code of any picture. Trained on some, it guesses worse on others: the amortisation gap.
+# 5. A network can guess the code of any picture. What it loses against the best guess for each is the amortisation gap.
 # 6. Many draws: the log of the mean tightens the bound, the mean of the logs stays the ELBO.
 # 7. Prediction 2: cannot say. In three pairs the better model had the lower ELBO. Many draws and a paired bar repair the order.
 # 8. Prediction 3: in none of twelve, within 2,000 steps. All have the best ELBO, which is the same on a whole line from silent to speaking codes. Measure $I(x;z)$. A warm start repairs it here, and a $z$ that is used stays in use.

@@ -98,7 +98,7 @@ course.draw_map(lesson=6, slim=True)
 #
 # Lesson 05 had latents that could be enumerated. Now a network, the **decoder**, turns a code $z$ into a distribution of pictures, and another one, the **encoder**, guesses the code of a picture: a normal distribution $q(z\mid x)$ with mean $\mu$ and standard deviation $\sigma$ for each number of the code. Codes of new pictures come from the prior, the standard normal $p(z)$. The pair is a **variational autoencoder (VAE)**. Its loss is the negative ELBO:
 # $$\text{loss}=\mathbb E_{q(z\mid x)}\big[-\log p(x\mid z)\big]+\mathrm{KL}\big(q(z\mid x)\,\|\,p(z)\big).\tag{1}$$
-# The first part asks how well the code *describes* the picture, the second how much it *costs* to say the code. It is the price of a parcel: contents described, postage paid.
+# The first part asks how well the code *describes* the picture, the second how much it *costs* to say the code. They are the **reconstruction term** and the **KL term**.
 #
 # **Step 1. The price needs no draws.** Write a draw as its mean plus $\sigma$ times standard normal noise $\epsilon$. The mean of $\epsilon^2$ is 1, and that of $z^2$ is $\mu^2+\sigma^2$. So
 # $$\mathrm{KL}=\mathbb E_q\Big[\log\frac{q(z\mid x)}{p(z)}\Big]=\mathbb E\big[-\log\sigma-\tfrac12\epsilon^2+\tfrac12z^2\big]=\tfrac12\big(\mu^2+\sigma^2-1-\log\sigma^2\big),\tag{2}$$
@@ -220,9 +220,9 @@ with course.more_checks():
 
 
 # %% [markdown]
-# About 2,000 times, and so many times the draws. Nearly all of it is a constant: the cost of 64 numbers is near 48, whatever is drawn, and (5) multiplies it by the noise. Subtract the mean cost, a **baseline**, as is usual: the mean of (5) stays, and about 65 times are left. They come from the costs of the 63 other numbers, which have nothing to do with the first. In (4) each number hears its own part of the cost.
+# (5) has about 2,000 times the variance, and needs so many times more draws. Nearly all of it is a constant: the cost of 64 numbers is near 48, whatever is drawn, and (5) multiplies it by the noise. Subtract the mean cost, a **baseline**, as is usual: the mean of (5) stays, and the ratio falls to about 65. They come from the costs of the 63 other numbers, which have nothing to do with the first. In (4) each number hears its own part of the cost.
 #
-# **A common misconception** is that reparameterisation always wins. It does for costs that change slowly, as a VAE's do. If $f$ oscillates quickly, $f'$ is large and (5) is the quieter one. And if $f$ *jumps*, (4) is wrong: its derivative is zero wherever there is one. Remember the jump, it comes back in section 6.
+# **A common misconception** is that reparameterisation always wins. It does for costs that change slowly, as a VAE's do. If $f$ oscillates quickly, $f'$ is large and (5) is the quieter one. And if $f$ *jumps*, (4) is wrong: the derivative misses the jump. Remember the jump, it comes back in section 6.
 #
 # ## 3. The whole machine
 #
@@ -699,7 +699,7 @@ with course.more_checks():
 #
 # What would such a pair score as *one* model? It has a bound, too. Give the tokens a distribution $p(i)$. The encoder's choice is a $q$ without any spread, so its KL is $-\log p(i)$, and (1) reads
 # $$-\log p(x)\ \le\ -\log p(i_1,\dots,i_{16})-\log p(x\mid z).\tag{12}$$
-# With all sentences equally likely the first term is 96 bits, or 66.5 nats. Your VAE's whole bound was lower than that. (Its price (2) buys a *draw*, so draws describe the picture here, not mean codes.) So each nat that the second model saves on the tokens is a nat of likelihood.
+# With all sentences equally likely the first term is 96 bits, or 66.5 nats. Your VAE's whole bound was lower than that. (Equation (1) decodes draws, and so does this row.) So each nat that the second model saves on the tokens is a nat of likelihood.
 
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():
@@ -722,7 +722,7 @@ with course.more_checks():
 # %% [markdown]
 # ## 8. What do tokenizers of 2022 to 2025 do?
 #
-# The same three questions distinguish them: how much does the code cost (**rate**), what counts as a good reconstruction (**distortion**), and how easy is the code for the second model?
+# Three questions distinguish them: how much does the code cost (**rate**), what counts as a good reconstruction (**distortion**), and how easy is the code for the second model?
 #
 # | system | code of a picture | how it is made discrete or kept small | second model |
 # |---|---|---|---|
@@ -854,7 +854,7 @@ show(
 # - **Free bits** charge nothing for the first half nat of each number. So it is paid, and all eight are active. But after 300 steps less than half is carried; after 3,000, four fifths. An active number moves with the picture; how much it says, you cannot tell from that.
 # - A **short path** from the code to the pixels, one hidden layer in place of three, carries three to four times as much, in both trainings.
 #
-# The plain decoder of the first row carries most in both, at a worse bound.
+# A plain decoder, which sees no past, carries most after either, at a worse bound.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -968,7 +968,7 @@ with course.more_checks():
         check_range(label, gain, 0.06, 0.8, unlike={"plain": other})
 
 # %% [markdown]
-# Both repairs work in all three seeds, and pictures from the reseeded codebook are recognised most often. The number printed is the **perplexity** of the codes, the exponential of their entropy: 64 if all are used alike. It cannot see whether the codes are *useful*, so the pictures are judged as well.
+# Both repairs work in all three seeds, and of pictures from the reseeded codebook both evaluators are sure most often. The number printed is the **perplexity** of the codes, the exponential of their entropy: 64 if all are used alike. It cannot see whether the codes are *useful*, so the pictures are judged as well.
 #
 # ## Summary
 #
@@ -979,7 +979,7 @@ with course.more_checks():
 # 5. A quantiser makes tokens. Its true slope is zero; the straight-through estimator treats the rounding error like noise from outside.
 # 6. Rate and description together are a bound. Tokens need a second model.
 # 7. Prediction 2: with a mean over pixels the code is unused. What is paid and what is carried are two numbers; neither the KL nor the active units tell you the second.
-# 8. In a short training a strong decoder left the code nearly empty, at a low bound. Ten times the steps reversed the order: annealing and a short path carried more, at a lower bound.
+# 8. In a short training a strong decoder left the code nearly empty, at a low bound. After ten times the steps its bound was the highest of the four, and annealing or a short path carried three times as much.
 # 9. Prediction 3: a codebook of 64 that starts near zero uses a quarter or so. Reseeding, or rounding, uses all.
 #
 # | paradigm | minimises | samples by | likelihood | pays with |

@@ -102,7 +102,7 @@ course.exercise("07.predict-slope", ...)  # 1, 10 or 99
 course.exercise("07.predict-game", ...)
 
 # %% [markdown]
-# 3. Two networks play for digits. From round 100 to round 1,000 the discriminator's loss moves by only 5 %. By what factor does the distance between samples and data still fall in the 900 rounds that follow: 1 (not at all), 1.5 or 5?
+# 3. Two networks play for digits. From round 100 to round 1,000 the discriminator's loss moves by less than a tenth. By what factor does the distance between samples and data still fall in the 900 rounds that follow: 1 (not at all), 1.5 or 5?
 
 # %%
 course.exercise("07.predict-flat", ...)  # 1, 1.5 or 5
@@ -703,7 +703,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# Your own losses, round and penalty draw digits. The loss only looks flat. By (4) the number to read is $\log4$ less the loss, at the best discriminator $2\,\mathrm{JS}$. In three seeds it shrank 3 to 5 times while the distance fell 5 to 7 times. But it is only a *lower bound*: a discriminator that is not the best, or pays a penalty, gives less. In section 10 a loss stands at $\log4$ with one or two modes of eight. **The losses of a game measure a pair of players.** Whoever trains a GAN looks at samples too.
+# Your own losses, round and penalty draw digits. The loss only looks flat. By (4) the number to read is $\log4$ less the loss, at the best discriminator $2\,\mathrm{JS}$. In three seeds it shrank 3 to 5 times while the distance fell 5 to 7 times. But it is only a *lower bound*: a discriminator that is not the best, or pays a penalty, gives less. In section 10 a loss stands at $\log4$ with one or two modes of eight. **The losses of a game measure a pair of players.** If you train a GAN, look at samples too.
 #
 # ## 8. What if real and fake are compared in pairs?
 #
@@ -711,7 +711,7 @@ with course.more_checks():
 #
 # **Step 12. A pair at a time.** Show the clerk one genuine note and one forgery, and ask: *which is the real one?* The probability that the answer is right depends on the difference of the logits, and the two players want opposite things of it:
 # $$L_D=\mathbb E\big[-\log\sigma\big(l(x)-l(G(z))\big)\big],\qquad L_G=\mathbb E\big[-\log\sigma\big(l(G(z))-l(x)\big)\big].\tag{11}$$
-# This is the **relativistic pairing loss** (Jolicoeur-Martineau 2018). Calling a whole region fake is no longer enough: every real example must outrank its partner, one in a mode that the generator has left as well. R3GAN (Huang et al. 2024) combines it with R1 and with R2, the same penalty at the fakes, and needs no other tricks.
+# This is the **relativistic pairing loss** (Jolicoeur-Martineau 2018). Calling a whole region fake is no longer enough: every real example must outrank its partner, also one in an abandoned mode. R3GAN (Huang et al. 2024) combines it with R1 and with R2, the same penalty at the fakes, and needs no other tricks.
 #
 # **Your turn 07.7 · two lines** *(build, 10 minutes)*. Return $L_D$ and $L_G$ from the logits of a batch, the $i$-th real example paired with the $i$-th fake, as means. Large logits need the same care as before.
 
@@ -830,7 +830,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # | no R1, momentum 0.5 for 0.9 | 8, six times | 1.342 to 1.361 | 0.012 to 0.019 |
 # | R1, generator ten times as fast | 1 to 2 | **1.394 to 1.411** | 0.011 to 0.040 |
 #
-# The last row is above $\log4$ every time, and only that row. The bare game fails in another way: its loss swings ten times as widely as a healthy one's, round a mean *below* $\log4$. R1 alone does not save a fast generator. At $10^{-3}$ equal rates do, with R1 or with less momentum.
+# The last row is above $\log4$ every time, and only that row. The bare game fails in another way: its loss swings ten times as widely as a healthy one's, round a mean *below* $\log4$. R1 alone does not save a fast generator. Equal rates of $10^{-3}$ do, and so does less momentum without R1.
 #
 # ## Summary
 #
@@ -841,7 +841,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # 5. A round is a step of the discriminator on detached fakes, then one of the generator through the discriminator; each clears its gradients first.
 # 6. Prediction 2: two players who move at once leave, at any rate, by the factor $\sqrt{1+\eta^2}$. In turns they circle. Friction at the data, R1, lets them settle.
 # 7. Modes are lost in play, when the generator runs ahead; the divergence's minimum has them all. Count covered modes, evenness *and* the fraction near a mode.
-# 8. Prediction 3: the distance fell several times over while the loss moved by 5 %. $\log4$ less the loss shrank with it, but it is a lower bound of $2\,\mathrm{JS}$: a weak discriminator makes it small as well. One above $\log4$ lags.
+# 8. Prediction 3: the distance fell several times over while the loss moved by less than a tenth. $\log4$ less the loss shrank with it, but it is a lower bound of $2\,\mathrm{JS}$: a weak discriminator makes it small as well. One above $\log4$ lags.
 # 9. The relativistic pair replaces two lines. Today the discriminator is seldom the model and often the finish: few-step models, tokenizers.
 #
 # | the cheat sheet's row | objective | sampler | evaluations | $\log p(x)$ | pays with |
