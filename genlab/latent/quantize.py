@@ -47,6 +47,7 @@ def codebook_loss(
 
     VQ, eq. 3, its last two terms; $\beta$ is the commitment.
     """
+    require_finite(x=x, codebook=codebook)
     require_index(len(codebook), index=index)
     chosen = codebook[index]
     pull = (x.detach() - chosen).square().sum(-1)
@@ -64,6 +65,7 @@ def finite_scalar_quantize(
     FSQ, section 3.1 and its appendix. The offset $o$ is a half for an even $L$, so that x = 0 lies
     where the nearest level is 0.
     """
+    require_finite(x=x)
     half, offset, width = _grid(x, levels, eps)
     bounded = (x + (offset / half).atanh()).tanh() * half - offset
     return straight_through(bounded, bounded.round()) / width
@@ -71,9 +73,10 @@ def finite_scalar_quantize(
 
 def finite_scalar_index(z: Float[Tensor, "*b d"], levels: Sequence[int]) -> Int[Tensor, "*b"]:
     """Number each vector of levels, 0 to their product - 1; the first level counts fastest."""
+    require_finite(z=z)
     _, _, width = _grid(z, levels, 0.0)
     digits = (z * width + width).round().long()
-    size = torch.tensor(levels, device=z.device)
+    size = torch.tensor(levels).to(z.device)
     return (digits * (size.cumprod(0) // size)).sum(-1)
 
 
@@ -89,7 +92,7 @@ def _grid(x: Tensor, levels: Sequence[int], eps: float) -> tuple[Tensor, Tensor,
     if len(levels) != x.shape[-1] or min(levels) < 2:
         raise ValueError(f"expected {x.shape[-1]} numbers of levels, each 2 or more, got {levels}")
     require_between(0, 1, eps=eps)
-    size = torch.tensor(levels, device=x.device)
+    size = torch.tensor(levels).to(x.device)
     half = ((size - 1) * (1 + eps) / 2).to(x)
     return half, torch.where(size % 2 == 0, 0.5, 0.0).to(x), (size // 2).to(x)
 

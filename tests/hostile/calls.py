@@ -324,6 +324,8 @@ CALLS = {
         "upper": covariance(3, 3).triu(),
     },
     "latent.elbo.refine": lambda: {"n_steps": 2},
+    "latent.quantize.finite_scalar_quantize": lambda: {"levels": (5, 4, 3)},
+    "latent.quantize.finite_scalar_index": lambda: {"levels": (5, 4, 3)},
     "latent.em.ppca_elbo": lambda: {"model": LinearLatent(covariance(3, 3), torch.zeros(3), 0.5)},
     "latent.em.ppca_ml": lambda: {"x": noise(12, 3), "n_latent": 1},
     "latent.em.one_hot_levels": lambda: {"n_levels": 5},
