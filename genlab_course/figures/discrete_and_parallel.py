@@ -119,7 +119,7 @@ def word_frequencies(names: Sequence[str], ratios: Mapping[str, Tensor]) -> None
     ax.plot(range(len(names)), exact[rank], "o", color=BLUE, markersize=4)
     ax.text(14, 2.3, "bars: the surest value is kept", color=for_text(PINK))
     ax.text(40, 1.3, "dots: the surest position", color=BLUE)
-    ax.set_xticks(range(len(names)), [names[i] for i in rank], rotation=90, fontsize=8)
+    ax.set_xticks(range(len(names)), [names[i] for i in rank], rotation=90, fontsize=9)
     ax.set(ylabel="times its right frequency", xlim=(-0.7, len(names) - 0.3))
     ax.set_title("Every result is a word of the list, but not equally often", size=11)
     alt = (
@@ -141,7 +141,7 @@ def prices(
     Of a plan, named like "3 evaluations, 1 + 1 + 3", `plans` holds the bits that the ideal network
     loses, and then those of trained ones.
     """
-    figure, (ideal, learnt, right) = plt.subplots(1, 3, figsize=(12, 3.9))
+    figure, (ideal, learnt, right) = plt.subplots(1, 3, figsize=(11, 3.9))
     looks = {
         "random times": (GREY, "s", (3.96, 0.57)),
         "surest first": (ORANGE, "^", (3.27, 1.34)),

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor, nn
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from genlab_course.figures import BLACK, BLUE, DARK, GREEN, ORANGE, RED, for_text, show_images
 
 GREY = "#777777"
+MOVES = to_hex(0.6 * np.array(to_rgb(ORANGE)) + 0.4)  # of what is trained
 REACH, SIDE = 2.6, 40  # of the plane that is shown: half its width, cells along it
-OPINION = LinearSegmentedColormap.from_list("opinion", ("#8CC3EA", "#FFFFFF", "#F5C76B"))
+OPINION = LinearSegmentedColormap.from_list("opinion", [BLUE, "#FFFFFF", ORANGE])
+PALE: Any = {"vmin": -0.4, "vmax": 1.4}  # of its colours the inner ones, on which dots are seen
 
 
 class Look(NamedTuple):
@@ -36,11 +38,11 @@ def look(generator: nn.Module, discriminator: nn.Module, z: Tensor) -> Look:
 
 def _plane(ax: Axes, seen: Look, means: Tensor, title: str) -> None:
     ends = (-REACH, REACH, -REACH, REACH)
-    levels = (seen.opinion * 8).round().clamp(1, 7) / 8  # few colours: a film is a small file
-    ax.imshow(levels.numpy(), cmap=OPINION, vmin=0, vmax=1, origin="lower", extent=ends,
+    levels = (seen.opinion * 6).round().clamp(1, 5) / 6  # few colours: a film is a small file
+    ax.imshow(levels.numpy(), cmap=OPINION, **PALE, origin="lower", extent=ends,
               interpolation="nearest")  # fmt: skip
     ax.plot(*means.T.numpy(), "o", color=BLACK, markersize=11, fillstyle="none", linewidth=0)
-    ax.plot(*seen.samples.T.numpy(), ".", color="#005A8F", markersize=3.5, linewidth=0)
+    ax.plot(*seen.samples.T.numpy(), ".", color=BLUE, markersize=3.5, linewidth=0)
     ax.spines[:].set_visible(False)
     ax.set(xlim=ends[:2], ylim=ends[2:], xticks=[], yticks=[], title=title)
 
@@ -48,7 +50,7 @@ def _plane(ax: Axes, seen: Look, means: Tensor, title: str) -> None:
 def game(games: Mapping[str, Mapping[int, Look]], means: Tensor) -> Iterator[Figure]:
     """The frames of a film: a panel for each game, after each of the steps kept of the first."""
     for step in next(iter(games.values())):
-        figure, axes = plt.subplots(1, len(games), figsize=(3.3 * len(games), 3.75))
+        figure, axes = plt.subplots(1, len(games), figsize=(3.3 * len(games), 3.95))
         for ax, (name, seen) in zip(np.atleast_1d(axes), games.items(), strict=True):
             _plane(ax, seen[step], means, name)
         figure.supxlabel(f"round {step:,}", fontsize=11)
@@ -120,8 +122,8 @@ def players(data: Tensor, samples: Tensor) -> Figure:
     """Who gets what: noise, generator and fakes; data and fakes, the discriminator, its answer."""
     figure, ax = plt.subplots(figsize=(8.8, 2.3))
     for x, y, name, colour, wide in (
-        (0.9, 1.0, "noise z", "white", 1.3), (3.1, 1.0, "generator G", "#F5C76B", 1.7),
-        (8.0, 1.55, "discriminator D", "#F5C76B", 2.1), (10.6, 1.55, "real?", "white", 1.1),
+        (0.9, 1.0, "noise z", "white", 1.3), (3.1, 1.0, "generator G", MOVES, 1.7),
+        (8.0, 1.55, "discriminator D", MOVES, 2.1), (10.6, 1.55, "real?", "white", 1.1),
     ):  # fmt: skip
         _box(ax, x, y, name, colour, wide)
     for start, stop in (((1.6, 1.0), (2.2, 1.0)), ((4.0, 1.0), (4.75, 0.85)),
@@ -146,7 +148,7 @@ def machine() -> Figure:
         "The generator's turn: it passes through the discriminator, which holds still",
     )
     for turn, (ax, name) in enumerate(zip(axes, names, strict=True)):
-        moves, still = "#F5C76B", "#E4E4E4"
+        moves, still = MOVES, "#E4E4E4"
         _box(ax, 0.9, 1.0, "noise z", "white", 1.3)
         _box(ax, 3.1, 1.0, "generator G", (still, moves)[turn], 1.7)
         _box(ax, 5.4, 1.0, "fakes", "white", 1.2)

@@ -65,7 +65,7 @@ film(
     "run after the orange from one side of the ring to the other and never stay. On "
     "the right they spread and settle on all eight circles.",
     seconds=6.0,
-    width=600,
+    width=540,
 )  # fmt: skip
 
 # %% [markdown]
@@ -434,7 +434,7 @@ show(
 #
 # **Step 9. A step along the tangent leaves the circle.** Take a step of length $\eta\sigma r$ from distance $r$, at a right angle. By Pythagoras,
 # $$r_{\text{new}}^2=r^2\,\big(1+\eta^2\sigma^2\big)>r^2\quad\text{for every rate }\eta>0.\tag{8}$$
-# If both players move at once, they *leave*, at any rate; a smaller one only delays it. For $\min_x\max_yxy$ it is the same with $\sigma=1$. If they take turns, as your round does, each answers the other's newest position. For $xy$ that is just enough to stay on a closed curve (each round's matrix has determinant 1); for (7) it is so for small rates, while at $\eta=1$ we saw the orbit drift outwards.
+# If both players move at once, they *leave*, at any rate; a smaller one only delays it. For $\min_x\max_yxy$ it is the same with $\sigma=1$. If they take turns, as your round does, each answers the other's newest position. For $xy$, and for (7) at small rates, that is just enough to stay on a closed curve.
 #
 # **Step 10. Friction.** Charge the discriminator for its slope: add $\gamma\psi^2/2$ to its loss. Then $\dot\psi$ loses $\gamma\psi$. Near the middle, where $\sigma=\frac12$, the field is a matrix, and its eigenvalues say what happens:
 # $$\begin{pmatrix}\dot\theta\\\dot\psi\end{pmatrix}=\begin{pmatrix}0&\frac12\\-\frac12&-\gamma\end{pmatrix}\begin{pmatrix}\theta\\\psi\end{pmatrix},\qquad\lambda^2+\gamma\lambda+\tfrac14=0,\qquad\lambda=\frac{-\gamma\pm\sqrt{\gamma^2-1}}2.\tag{9}$$
@@ -545,15 +545,19 @@ with course.more_checks():
 # %% [markdown]
 # The same networks, the same data, the same seed, one more term. The ground has turned pale: the discriminator is nearly always in two minds, which is what the end of the game looks like.
 #
-# **How many modes?** A picture is no measurement. A colleague counts the modes that a generator covers, those that hold at least 1 % of its samples, by sending each sample to its nearest mode. She reports eight of eight for your R1 game. Then she tries a plain round blob over the whole ring, and gets eight of eight again.
+# **How many modes?** A colleague counts the modes that a generator covers, those that hold at least 1 % of its samples, by sending each sample to its nearest mode. She reports eight of eight for your R1 game. Then she tries a plain round blob over the whole ring, and gets eight of eight again.
 #
 # **Your turn 07.6 · a measure that a blob passes** *(repair, 3 minutes)*. Repair her function: a sample counts for its nearest mode only if it lies within three standard deviations, `std`, of the centre. The 1 % are of *all* samples.
 
 # %%
-def my_coverage(x, centres, std):
+def her_coverage(x, centres, std):
     distance, nearest = torch.cdist(x, centres).min(1)  # (n,), (n,)
     fraction = nearest.bincount(minlength=len(centres)) / len(x)
     return int((fraction >= 0.01).sum())
+
+
+def my_coverage(x, centres, std):
+    return ...
 
 
 course.exercise("07.coverage", my_coverage)
@@ -767,7 +771,7 @@ with course.more_checks():
 #
 # ## 9. Where do adversarial losses live today?
 #
-# The best-known image and video models of 2024 to 2026 are diffusion models and flows. Yet many were *finished* by a discriminator. A squared error asks for the average of all pictures that are possible, which is a blur. A discriminator asks for one that could be real, and does not mind which.
+# The best-known image and video models of 2024 to 2026 are diffusion models and flows. Yet many were *finished* by a discriminator. A squared error asks for the average of all pictures that are possible, which is a blur. A discriminator asks for one that could be real.
 #
 # | what is trained | where the discriminator comes in |
 # |---|---|
@@ -776,11 +780,9 @@ with course.more_checks():
 # | one-step video: adversarial post-training (Lin et al. 2025) | a pretrained video model, finished against *real* videos, with an approximate R1 |
 # | picture tokenizers since VQGAN (Esser et al. 2020) | one term beside squared error and a perceptual loss |
 #
-# A pretrained model has found the modes already; the game only sharpens.
-#
 # ## 10. It fails
 #
-# **A generator that runs ahead.** Leave everything as it was in your R1 game, which settled, and change one number: the generator's rate, ten times the discriminator's. What is the best reply of a forger to a clerk who hardly moves? All notes alike, the one note that he trusts most.
+# **A generator that runs ahead.** Leave your R1 game as it was, and change one number: the generator's rate, ten times the discriminator's. What is the best reply of a forger to a clerk who hardly moves? All notes alike, the one note that he trusts most.
 
 # %%
 G, seen, history = on_ring(with_r1, believed, rates=(1e-3, 1e-2))
