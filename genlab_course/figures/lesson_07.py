@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from genlab_course.figures import BLACK, BLUE, DARK, GREEN, ORANGE, RED, for_text, show_images
 
 GREY = "#777777"
-MOVES = to_hex(0.6 * np.array(to_rgb(ORANGE)) + 0.4)  # of what is trained
+MOVES = to_hex(LinearSegmentedColormap.from_list("", ["white", ORANGE])(0.6))  # of what is trained
 REACH, SIDE = 2.6, 40  # of the plane that is shown: half its width, cells along it
 OPINION = LinearSegmentedColormap.from_list("opinion", [BLUE, "#FFFFFF", ORANGE])
 PALE: Any = {"vmin": -0.4, "vmax": 1.4}  # of its colours the inner ones, on which dots are seen
