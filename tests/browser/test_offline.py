@@ -55,12 +55,12 @@ def offline(browser):
 def test_the_site_finds_a_word_and_shows_formulas(site, offline, folder):
     offline.route(WEIGHTS, NOTHING)
     offline.goto((folder / "index.html").as_uri())
-    offline.locator("#search").fill("responsibilities")
+    offline.locator("#search").fill("guesser")
     links = offline.locator("#found a")
     links.first.wait_for()
     save_picture(offline, "site_search")
     assert links.first.inner_text().startswith("05")
-    offline.locator("#search").fill("responsibilities closed form")  # all in one section
+    offline.locator("#search").fill("amortisation guesser perfect")  # all in one section
     offline.wait_for_function("() => document.querySelector('#found a')?.hash")
     assert " › " in links.first.inner_text()
     section = links.first.get_attribute("href").partition("#")[2]
