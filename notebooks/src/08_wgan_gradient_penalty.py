@@ -848,8 +848,8 @@ show(figure, "Left: two rows of real digits above four rows of generated ones, m
 
 
 # %% [markdown]
-# Minus the critic's loss falls while the samples improve, so within one run it is a usable progress bar; the losses of lesson 07 stood still
-# meanwhile. (Seven points, of which the first five fall together, prove no more than that.) It is not a stopping rule: it levels off with the critic's own
+# Minus the critic's loss falls while the samples improve, so within one run it is a usable progress bar; the loss of lesson 07 can stand at
+# log 4 while modes are missing. (Seven points, of which the first five fall together, prove no more than that.) It is not a stopping rule: it levels off with the critic's own
 # ability, and two runs with different critics cannot be compared by it.
 #
 # ## 8. It fails: what goes wrong, on purpose
