@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, for_text, show_images
 
-GREY, PALE = "#555555", "#C8C8C8"
+GREY = "#555555"
 KEPT = (0, 1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 29)  # M-steps of the film
 
 

@@ -56,7 +56,7 @@ course.draw_map(lesson=8, slim=True)
 
 
 # %% [markdown]
-# Lesson 07 ended with an uncomfortable fact. If the discriminator is good and the generator is bad, the two distributions share almost no points, the
+# Lesson 07 met an uncomfortable fact in its step 5. If the discriminator is good and the generator is bad, the two distributions share almost no points, the
 # divergence that the game minimises sits at its ceiling $\log 2$, and it sits there whether the generator is a little wrong or hopelessly
 # wrong. The generator then gets no direction. A **Wasserstein GAN** calls its second network a **critic**, since what it returns is a score and no probability. This lesson replaces the question "can you tell them apart?" by "how far
 # would you have to carry one to make it the other?"

@@ -7,8 +7,6 @@ import pytest
 
 from genlab_course import widgets
 
-SLOW = {"flow_warp"}  # it trains a model first
-
 
 def alone(make):
     """Whether a figure needs no argument."""
@@ -16,7 +14,7 @@ def alone(make):
 
 
 ALONE = [
-    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.verify] * (name in SLOW))
+    name
     for name in widgets.FIGURES
     if name not in ("watch", "release_reader", "clinic") and alone(getattr(widgets, name))
 ]

@@ -32,5 +32,5 @@ def test_the_shipped_moons_flow_has_learned_them_and_an_untrained_one_has_not():
             (moons.log_prob(x) - flow.log_prob(x)).mean().item()
             for flow in (find("moons_flow").load(), find("moons_flow").untrained())
         ]
-    assert 0 < gaps[0] < 0.09  # its card says .061 on other points; one standard error here is .0044
+    assert 0 < gaps[0] < 0.09  # the card: .061 on others; one standard error is .0044
     assert gaps[1] > 0.5
