@@ -79,7 +79,7 @@ film(
 # - *build* EM, and *train* a network that guesses what is hidden;
 # - *compute* a tighter bound from many draws, where probabilities are as small as $e^{-1000}$;
 # - *explain* why an ELBO cannot rank two models, and *repair* the ranking;
-# - *measure* whether a model uses what it hides, and *repair* one that does not.
+# - *measure* whether a model uses its latent, and *repair* one that does not.
 #
 # You need the KL divergence, error bars and the mixture of prototypes (lesson 03), bits per dimension (lesson 02), and PyTorch with autograd and Adam.
 #
@@ -369,7 +369,7 @@ film(
 
 
 # %% [markdown]
-# There they are, made by your own two functions of a few lines. Is it the film of the opening, number for number? And would k-means have done, where each picture goes wholly to its likeliest template?
+# There they are, made by your own two functions of a few lines. Is it the film of the opening, number for number? And would k-means do, assigning each picture wholly to its likeliest template?
 
 # %% jupyter={"source_hidden": true}
 def hard(x, log_weights, log_tables):  # the E-step's argmax
@@ -464,7 +464,7 @@ print(", ".join(f"~{g.mean():.3f} +- ~{g.std() / len(g) ** 0.5:.3f}" for g in ga
 
 
 # %% [markdown]
-# **A common misconception: "EM finds the maximum-likelihood fit."** It finds a point where neither half can improve, and the start decides which. Start all twenty templates *equal*, and the E-step has no reason to prefer one. Every M-step makes them equal again, and they stay one template for ever, at 2.44 bits. Remember that start: it comes back in section 6. Nor are more templates always better. On validation digits ten beat twenty in each of three starts, by 0.02 bits on average (one of the three lies within its bar). We keep twenty for the pictures.
+# **A common misconception: "EM finds the maximum-likelihood fit."** It finds a point where neither half can improve, and the start decides which. Start all twenty templates *equal*, and the E-step has no reason to prefer one. Every M-step makes them equal again, and they stay one template for ever, at 2.44 bits. Remember that start: it comes back in section 6. More templates are not always better. On validation digits ten beat twenty in each of three starts, by 0.02 bits on average (one of the three lies within its bar). We keep twenty for the pictures.
 #
 # Keep only the likeliest template, and let it be a vector: `z = (x - vectors).square().sum(-1).argmin()`. That line looks a vector up in the **codebook** of a VQ-VAE, the start of many image tokenizers. Lesson 06 builds one.
 #
@@ -473,7 +473,7 @@ print(", ".join(f"~{g.mean():.3f} +- ~{g.std() / len(g) ** 0.5:.3f}" for g in ga
 # %% [markdown]
 # ## 4. What if a network guesses?
 #
-# Your E-step visited every $z$ for every picture. With forty latents that is over. Could a network look at the picture and guess?
+# Your E-step visited every $z$ for every picture. With forty latents you cannot. Could a network look at the picture and guess?
 #
 # **Step 10. Amortised inference.** Such a network, with parameters $\phi$, is an **encoder**. Because one network serves all pictures, this is called **amortised inference**. Raise the ELBO in $\theta$ and in $\phi$ together, by its gradient:
 # $$\max_{\theta,\phi}\ \frac1n\sum_i\mathrm{ELBO}_i,\qquad\mathrm{ELBO}_i=\sum_zq_\phi(z\mid x_i)\,\big[\log p_\theta(x_i,z)-\log q_\phi(z\mid x_i)\big].\tag{9}$$
@@ -608,7 +608,7 @@ lost = log_w.exp().mean(0).log().isinf().float().mean()
 print(f"log(mean(exp(log_w))) is -inf for ~{100 * lost:.0f} % of the test digits")
 
 # %% [markdown]
-# The log-weights of these small pictures lie between $-60$ and $-150$, and in 32-bit arithmetic $e^{-104}$ is already zero. Typed as it stands, the formula fails for every fourth digit. Now a slip that no error message will tell you: average the *logarithms* of the weights. Before you look: with 64 draws, is that still a bound, and where does it end?
+# The log-weights of these small pictures lie between $-60$ and $-150$, and in 32-bit arithmetic $e^{-104}$ is already zero. Typed as written, the formula fails for one digit in four. Now a slip that raises no error: average the *logarithms* of the weights. Before you look: with 64 draws, is that still a bound, and where does it end?
 
 # %% jupyter={"source_hidden": true}
 torch.manual_seed(5)
@@ -693,7 +693,7 @@ for how, pairs in said.items():
 course.predicted("05.predict-better", "cannot say")
 
 # %% [markdown]
-# By ELBO, B is the better model in all three pairs. By likelihood, A is, in all three. The difference of two ELBOs is the difference of two likelihoods minus the difference of two *gaps* that you do not see. So two ELBOs cannot be ranked. What you may say is that the likelihood is *at least* that high. The repair: take many draws, watch whether the difference still moves as $K$ grows, and give it its paired bar. The bar alone does not help. It sees how the pictures scatter, and not the gap.
+# By ELBO, B is the better model in all three pairs. By likelihood, A is, in all three. The difference of two ELBOs is the difference of two likelihoods minus the difference of two *gaps* that you do not see. So two ELBOs cannot be ranked. What you may say is that the likelihood is *at least* that high. The repair: take many draws, watch whether the difference still moves as $K$ grows, and give it a paired error bar. That alone does not help: it measures how the pictures scatter, not the gap.
 
 # %% jupyter={"source_hidden": true}
 mean_of = lambda how: torch.stack(leads[how]).mean(0)  # (400,): of three pairs
@@ -720,7 +720,7 @@ with course.more_checks():
 #
 # **Step 13. A line of optima.** What does a perfect ELBO ask for? Take $n$ different pictures, each with $\hat p(x)=1/n$, average (3) over them, and multiply numerator and denominator of its fraction by $\hat p(x)$:
 # $$\sum_x\hat p(x)\,\mathrm{ELBO}(x)=\sum_{x,z}\hat p(x)\,q(z\mid x)\log\frac{p(z)\,p(x\mid z)}{q(z\mid x)}=-\log n-\mathrm{KL}\big(\hat p(x)\,q(z\mid x)\,\|\,p(z)\,p(x\mid z)\big).\tag{11}$$
-# The best value is $-\log n$. It is reached whenever the two joint distributions in the KL are equal. A decoder that is strong enough can match *any* codes whose average is the prior: codes that name the picture, codes that whisper, codes that are silent. All have the same ELBO.
+# The best value is $-\log n$. It is reached whenever the two joint distributions in the KL are equal. A decoder that is strong enough can match *any* codes whose average is the prior: codes that identify the picture, say a little, or say nothing. All have the same ELBO.
 #
 # So you need another number. How much does the code say about *which* picture it came from? Compare each code with the average code $q(z)$, the mean of $q(z\mid x)$ over the pictures. This is the **mutual information**:
 # $$I(x;z)=\sum_x\hat p(x)\,\mathrm{KL}\big(q(z\mid x)\,\|\,q(z)\big).\tag{12}$$
@@ -802,7 +802,7 @@ course.predicted("05.predict-used", str(speaks))
 
 
 # %% [markdown]
-# After 2,000 steps the strong decoder's $z$ says half of what it could, $\tfrac12\log2$ nats, in none of twelve starts, and its ELBO is perfect. (In five sets of twelve, at most one start a set; one to five passed 0.1 nats.) *Why?* Near silence, let the codes be one half plus and minus $\delta$, and let the decoder believe in codes with $d$ in place of $\delta$. The ELBO then falls short of $-\log2$ by the parabola of step 6, $2(\delta-d)^2$. It asks codes and decoder to *agree*, not to speak: a flat valley. The runs reach its floor near where they began, so the start decides. Then they creep along it: after step 300 nearly all gain information, slowly, and the ELBO a thousandth of a nat. A start that is silent exactly stays so, like the twenty equal templates of section 3. The weak decoder has no such valley: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
+# After 2,000 steps the strong decoder's $z$ says half of what it could, $\tfrac12\log2$ nats, in none of twelve starts, and its ELBO is perfect. (In five sets of twelve, at most one start a set; one to five passed 0.1 nats.) *Why?* Near silence, let the codes be one half plus and minus $\delta$, and let the decoder believe in codes with $d$ in place of $\delta$. The ELBO then falls short of $-\log2$ by the parabola of step 6, $2(\delta-d)^2$. It asks codes and decoder to *agree*, not to speak: a flat valley. The runs reach its floor near where they began, so the start decides. Then they creep along it: after step 300 nearly all gain information, slowly, and the ELBO a thousandth of a nat. A start that is exactly silent stays so, like the twenty equal templates of section 3. The weak decoder has no such valley: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
 #
 # (What $I(x;z)$ cannot see is whether a code is *useful*.)
 #
@@ -881,7 +881,7 @@ with course.more_checks():
 # %% [markdown]
 # ## Summary
 #
-# 1. A latent-variable model explains $x$ by a hidden $z$. Its $p(x)$ sums over every $z$, and draws from the prior do not get through that sum: how many you need grows like $r^k$.
+# 1. A latent-variable model explains $x$ by a hidden $z$. Its $p(x)$ sums over every $z$, and draws from the prior cannot estimate that sum: how many you need grows like $r^k$.
 # 2. For any guess $q$, the ELBO is the average of $\log w$, and at most $\log p(x)$. It is reconstruction minus the price of the code.
 # 3. The gap is the KL from the guess to the posterior. It is quadratic in the error. Prediction 1: about 0.03 nats.
 # 4. EM climbs the ELBO in two directions. E closes the gap, M lifts the bound; the likelihood never falls, and the start decides where it ends.
@@ -905,7 +905,7 @@ widgets.quiz(5)
 # *(2 to 3 hours.)* Your mixture has 20,000 free numbers and 1,397 pictures. Make it better, and keep its likelihood *exact*.
 #
 # - **Target**: at most 2.15 bits per dimension on the 200 test digits, in each of three trainings from different starts. Choose everything on the validation digits.
-# - **It can be done**: your EM reaches about 2.19. Pseudo-counts that are shared out like the levels of the pixel histogram (one in all for each level on average, in place of 0.3 for each) reach 2.16 to 2.18, in nine starts. The average of three such mixtures is again a mixture, of sixty templates, and reaches 2.13 to 2.14, in three threes.
+# - **It can be done**: your EM reaches about 2.19. Pseudo-counts that are shared out like the levels of the pixel histogram (one in all for each level on average, in place of 0.3 for each) reach 2.16 to 2.18, in nine starts. The average of three such mixtures is again a mixture, of sixty templates, and reaches 2.13 to 2.14, in three sets.
 # - **Ideas**: how a template should borrow from the others; a second latent, a shift by a pixel; splitting and merging templates; averaging.
 # - **Look at** what did not help us: shifts by one pixel as a second latent changed less than the error bar.
 # - **Submit** a table with paired bars (lesson 03), a picture of your templates, and one idea that failed.

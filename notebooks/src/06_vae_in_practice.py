@@ -52,7 +52,7 @@ alt = (
 film(lesson_06.walks(along, faded), alt, seconds=4.5, width=520)
 
 # %% [markdown]
-# Four digits become four others. Below, the pixels are mixed, and one digit shines through the other. Above, each digit was first turned into a **code** of 16 numbers. The codes are mixed, and a network draws what they say. The strokes bend, and at most moments there is one digit.
+# Four digits become four others. Below, the pixels are mixed, and one digit shines through the other. Above, each digit was first turned into a **code** of 16 numbers. The codes are mixed, and a network draws what they say. The strokes bend, and you mostly see one digit.
 #
 # Nobody told that network which pictures are alike. It was trained with the evidence lower bound of lesson 05, by gradient descent *through a random draw*. How can a gradient pass through a draw? And what if the code is to be made not of numbers but of *tokens*, as a language model needs them: how can a gradient pass through a choice?
 #
@@ -170,7 +170,7 @@ check(
 #
 # **Step 3. Move the sample.** Let $f(z)$ be what a code costs. The noise $\epsilon$ has a distribution without parameters, so average and derivative may change places:
 # $$\nabla_{\!\mu}\,\mathbb E_{z\sim q}\,f(z)=\nabla_{\!\mu}\,\mathbb E_\epsilon\,f(\mu+\sigma\epsilon)=\mathbb E_\epsilon\big[f'(z)\big].\tag{4}$$
-# This is **reparameterisation**. The die is cast first, and then you ask how the outcome moves.
+# This is **reparameterisation**. The noise is drawn first; then you ask how the outcome moves.
 #
 # **Step 4. Or move the odds.** You may also leave the samples where they are and change their probabilities. The slope of a logarithm is the slope divided by the value, so
 # $$\nabla_{\!\mu}\,\mathbb E_{z\sim q}\,f(z)=\int f(z)\,\nabla_{\!\mu}\,q(z)\,dz=\mathbb E_{z\sim q}\big[f(z)\,\nabla_{\!\mu}\log q(z)\big],\qquad\nabla_{\!\mu}\log q(z)=\frac{z-\mu}{\sigma^2}.\tag{5}$$
@@ -220,7 +220,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# (5) has about 2,000 times the variance, and needs so many times more draws. Nearly all of it is a constant: the cost of 64 numbers is near 48, whatever is drawn, and (5) multiplies it by the noise. Subtract the mean cost, a **baseline**, as is usual: the mean of (5) stays, and the ratio falls to about 65. They come from the costs of the 63 other numbers, which have nothing to do with the first. In (4) each number hears its own part of the cost.
+# (5) has about 2,000 times the variance, and needs so many times more draws. Nearly all of it is a constant: the cost of 64 numbers is near 48, whatever is drawn, and (5) multiplies it by the noise. Subtract the mean cost, a **baseline**, as is usual: the mean of (5) stays, and the ratio falls to about 65. It comes from the costs of the 63 other numbers, which have nothing to do with the first. In (4) each number sees only its part of the cost.
 #
 # **A common misconception** is that reparameterisation always wins. It does for costs that change slowly, as a VAE's do. If $f$ oscillates quickly, $f'$ is large and (5) is the quieter one. And if $f$ *jumps*, (4) is wrong: the derivative misses the jump. Remember the jump, it comes back in section 6.
 #
@@ -510,13 +510,13 @@ with course.more_checks():
 # %% [markdown]
 # The grey digits have 256 levels, and guessing blindly costs 8 bits. With $s=1$ the decoder is *worse than guessing*, although its pictures are the same ones. That is the number which betrays this mistake, and the sum over the levels is the one that betrays the other.
 #
-# **Pause.** You have trained a VAE with your own loss, and you know what its number means. After the pause the code becomes a sentence.
+# **Pause.** You have trained a VAE with your own loss, and you know what its number means. Next, the code is made of tokens.
 #
 # ## 6. How can a gradient pass through a choice?
 #
 # Lesson 02's transformer writes pictures token by token. If a code were made of tokens, one transformer could handle words and pictures. So let the code be 16 **tokens**, each one of 64. That is six bits a token and 96 bits a picture.
 #
-# **Step 8. The nearest vector.** Keep a **codebook** of 64 vectors $c_k$. The encoder says a vector $e$, and the token is the number of the nearest entry:
+# **Step 8. The nearest vector.** Keep a **codebook** of 64 vectors $c_k$. The encoder outputs a vector $e$, and the token is the number of the nearest entry:
 # $$i=\arg\min_k\lVert e-c_k\rVert,\qquad z=c_i.\tag{8}$$
 # This is **vector quantisation (VQ)**. Take the tiny case: the encoder says $e=0.5$, and the codebook has $-1$, $0.2$ and $1.5$. The nearest is $z=0.2$, the same $z$ as in (3), so the description costs the same 1.419 and its slope in $z$ is $-1$ again. But what is the slope in $e$? Move $e$ a little, and the choice stays. The true slope is zero everywhere, except where the choice jumps. This is the case that (4) could not handle.
 #
@@ -748,7 +748,7 @@ course.solution("06.rate")
 # %% [markdown]
 # ## 9. It fails: codes that say nothing, and codes that nobody says
 #
-# **Failure 1: one word.** Write `mean` for `sum` in (6). The description now counts $\frac1{256}$, while the price is what it was. Up to a factor of the whole loss, which Adam hardly notices, you train
+# **Failure 1: one word.** Write `mean` for `sum` in (6). The description now has weight $\frac1{256}$, while the price is unchanged. Up to a factor of the whole loss, which Adam hardly notices, you train
 # $$\text{description}+\beta\cdot\text{price}\quad\text{with }\beta=256.\tag{13}$$
 # The objective is known as the **$\beta$-VAE**. What does this $\beta$ do?
 #
@@ -851,7 +851,7 @@ show(
 # The first two are one model with one bound, and annealing ends nearly a nat lower. So here training had failed to find a code that pays. Three repairs:
 #
 # - **KL annealing** lets the weight of the price rise slowly from 0. In 300 steps it adds a quarter of a nat; in 3,000 the code carries over three times as much.
-# - **Free bits** charge nothing for the first half nat of each number. So it is paid, and all eight are active. But after 300 steps less than half is carried; after 3,000, four fifths. An active number moves with the picture; how much it says, you cannot tell from that.
+# - **Free bits** charge nothing for the first half nat of each number. So it is paid, and all eight are active. But after 300 steps less than half is carried; after 3,000, four fifths. An active number moves with the picture; that does not tell you how much it says.
 # - A **short path** from the code to the pixels, one hidden layer in place of three, carries three to four times as much, in both trainings.
 #
 # A plain decoder, which sees no past, carries most after either, at a worse bound.
@@ -902,7 +902,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# **Failure 3: codes that nobody says.** Your first tokenizer used a fraction of its codebook. The cause was a start from which most entries were never nearest, and what is never chosen is never moved. The repair follows: every 25 steps, put each entry that was not chosen onto a vector that the encoder has just said. This is **reseeding dead codes**.
+# **Failure 3: codes that nobody says.** Your first tokenizer used a fraction of its codebook. The cause was a start from which most entries were never nearest, and what is never chosen is never moved. The repair follows: every 25 steps, put each entry that was not chosen onto a vector that the encoder just produced. This is **reseeding dead codes**.
 
 # %%
 class Reseeded(Tokenizer):
@@ -968,7 +968,7 @@ with course.more_checks():
         check_range(label, gain, 0.06, 0.8, unlike={"plain": other})
 
 # %% [markdown]
-# Both repairs work in all three seeds, and of pictures from the reseeded codebook both evaluators are sure most often. The number printed is the **perplexity** of the codes, the exponential of their entropy: 64 if all are used alike. It cannot see whether the codes are *useful*, so the pictures are judged as well.
+# Both repairs work in all three seeds, and both evaluators are most often sure of the reseeded codebook's pictures. The number printed is the **perplexity** of the codes, the exponential of their entropy: 64 if all are used alike. It cannot see whether the codes are *useful*, so the pictures are judged as well.
 #
 # ## Summary
 #
@@ -1089,7 +1089,7 @@ with course.more_checks():
     check_range(label, in_bars(gain), 4, 200, unlike=other)
 
 # %% [markdown]
-# "At least", since 80 steps may not have reached the top. The gap is part of a bad ELBO for which the *model* is not to blame: if you need a few good codes, climb.
+# "At least", since 80 steps may not have reached the top. The gap is part of a bad ELBO for which the *model* is not to blame: for a few good codes, optimise each.
 #
 # ## What production systems add
 #

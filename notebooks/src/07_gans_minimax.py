@@ -238,7 +238,7 @@ course.exercise("07.slopes", my_slopes)
 course.solution("07.slopes")
 
 # %% [markdown]
-# **Step 6. The same wish, another strength.**
+# **Step 6. Same direction, different strength.**
 # $$\frac{d}{dl}\log(1-D)=-D,\qquad\frac{d}{dl}\big(-\log D\big)=-(1-D).\tag{5}$$
 # Both losses fall when $D$ rises. For a recognised fake the loss of the game is flat: a forger whose notes are all rejected learns nothing from it. The second loss is the **non-saturating** one. Goodfellow et al. proposed it in the same paper, and nearly everybody uses it.
 #
@@ -360,7 +360,7 @@ show(
 # %% [markdown]
 # **Step 7. Who moves, who holds still.** In PyTorch, `backward()` leaves a gradient in *every* parameter that the loss depends on, and adds it to what is already there. An optimizer moves its own parameters only. Two things follow. In the discriminator's turn the fakes are a given, so cut them off: `.detach()`. In the generator's turn the gradient must pass *through* the discriminator, and it leaves a heap of gradients there on its way. So clear a player's gradients right before its own `backward()`.
 #
-# **Your turn 07.4 · a round** *(build, 12 minutes)*. Write one round: the discriminator's step on `x` and on fakes from the noise `z`; then the generator's step on new fakes from `z_new`. The losses are given as functions of the discriminator, the real examples and the fakes: `d_loss(discriminator, x, fake)` and `g_loss(discriminator, x, fake)`. Return both losses as numbers. The slips that come first: fakes not detached, or detached in *both* turns; gradients cleared at the wrong moment; both players moving at once. **Your** round plays every game below.
+# **Your turn 07.4 · a round** *(build, 12 minutes)*. Write one round: the discriminator's step on `x` and on fakes from the noise `z`; then the generator's step on new fakes from `z_new`. The losses are given as functions of the discriminator, the real examples and the fakes: `d_loss(discriminator, x, fake)` and `g_loss(discriminator, x, fake)`. Return both losses as numbers. The likely slips: fakes not detached, or detached in *both* turns; gradients cleared at the wrong moment; both players moving at once. **Your** round plays every game below.
 
 # %%
 def my_round(generator, discriminator, opt_g, opt_d, x, z, z_new, d_loss, g_loss):
@@ -419,7 +419,7 @@ show(
 )
 
 # %% [markdown]
-# This is the left half of the film, played by **your** losses and **your** round. The crowd runs to where the discriminator sees too few samples; the discriminator notices; the crowd runs on. (Of six seeds two stood on all eight modes at round 600.)
+# This is the left half of the film, played by **your** losses and **your** round. The crowd runs to where the discriminator sees too few samples; the discriminator notices; the crowd runs on. (At round 600, two of six seeds covered all eight modes.)
 #
 # **Pause.** You have built a GAN, and it does not settle. A good place to stop, with a question: why?
 
@@ -438,7 +438,7 @@ show(
 #
 # **Step 10. Friction.** Charge the discriminator for its slope: add $\gamma\psi^2/2$ to its loss. Then $\dot\psi$ loses $\gamma\psi$. Near the middle, where $\sigma=\frac12$, the field is a matrix, and its eigenvalues say what happens:
 # $$\begin{pmatrix}\dot\theta\\\dot\psi\end{pmatrix}=\begin{pmatrix}0&\frac12\\-\frac12&-\gamma\end{pmatrix}\begin{pmatrix}\theta\\\psi\end{pmatrix},\qquad\lambda^2+\gamma\lambda+\tfrac14=0,\qquad\lambda=\frac{-\gamma\pm\sqrt{\gamma^2-1}}2.\tag{9}$$
-# Up to $\gamma=1$ both have the real part $-\gamma/2$: the orbit spirals in, the faster the more friction. Beyond, nothing turns any more, and one of the two directions gets *slower*, like a door with too strong a closer.
+# Up to $\gamma=1$ both have the real part $-\gamma/2$: the orbit spirals in, faster with more friction. Beyond, nothing turns any more, and one of the two directions gets *slower*, like a door with too strong a closer.
 #
 # Does the matrix agree with the field (7)? The check differentiates the field automatically, at $\gamma=0.4$ and at 2. What would you find if the penalty were forgotten?
 
@@ -504,7 +504,7 @@ widgets.game_orbit()
 #
 # **Step 11. At the data.** When the game is over, $q=p$, and by (3) the best logit is 0 everywhere: a flat discriminator. So charge it for slope where the data are:
 # $$R_1=\frac\gamma2\;\mathbb E_{x\sim p}\,\big\lVert\nabla_xl(x)\big\rVert^2.\tag{10}$$
-# This is **R1** (Mescheder, Geiger and Nowozin 2018). It is zero at the end of the game, so it does not move the goal. Until then it makes the hill less steep on which the samples climb, so they overshoot less.
+# This is **R1** (Mescheder, Geiger and Nowozin 2018). It is zero at the end of the game, so it does not move the goal. Until then it flattens the hill that the samples climb, so they overshoot less.
 #
 # **Your turn 07.5 · the penalty** *(build, 10 minutes)*. Return (10) for a batch `x` of data, points $(n,2)$ or pictures $(n,1,8,8)$, as a tensor. `discriminator(x)` gives $n$ logits. `torch.autograd.grad` differentiates with respect to `x`. Three slips: the mean over pixels where the squared length is their sum; the slope for its square; a slope without a graph of its own, from which the discriminator can learn nothing.
 
@@ -707,7 +707,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# Your own losses, round and penalty draw digits. The loss only looks flat. By (4) the number to read is $\log4$ less the loss, at the best discriminator $2\,\mathrm{JS}$. In three seeds it shrank 3 to 5 times while the distance fell 5 to 7 times. But it is only a *lower bound*: a discriminator that is not the best, or pays a penalty, gives less. In section 10 a loss stands at $\log4$ with one or two modes of eight. **The losses of a game measure a pair of players.** If you train a GAN, look at samples too.
+# Your own losses, round and penalty draw digits. The loss only looks flat. By (4), read $\log4$ minus the loss: at the best discriminator it is $2\,\mathrm{JS}$. In three seeds it shrank 3 to 5 times while the distance fell 5 to 7 times. But it is only a *lower bound*: a discriminator that is not the best, or pays a penalty, gives less. In section 10 a loss stands at $\log4$ with one or two modes of eight. **The losses of a game measure a pair of players.** If you train a GAN, look at samples too.
 #
 # ## 8. What if real and fake are compared in pairs?
 #
@@ -715,7 +715,7 @@ with course.more_checks():
 #
 # **Step 12. A pair at a time.** Show the clerk one genuine note and one forgery, and ask: *which is the real one?* The probability that the answer is right depends on the difference of the logits, and the two players want opposite things of it:
 # $$L_D=\mathbb E\big[-\log\sigma\big(l(x)-l(G(z))\big)\big],\qquad L_G=\mathbb E\big[-\log\sigma\big(l(G(z))-l(x)\big)\big].\tag{11}$$
-# This is the **relativistic pairing loss** (Jolicoeur-Martineau 2018). Calling a whole region fake is no longer enough: every real example must outrank its partner, also one in an abandoned mode. R3GAN (Huang et al. 2024) combines it with R1 and with R2, the same penalty at the fakes, and needs no other tricks.
+# This is the **relativistic pairing loss** (Jolicoeur-Martineau 2018). Calling a whole region fake is no longer enough: every real example must outrank its partner, even one in an abandoned mode. R3GAN (Huang et al. 2024) combines it with R1 and with R2, the same penalty at the fakes, and needs no other tricks.
 #
 # **Your turn 07.7 · two lines** *(build, 10 minutes)*. Return $L_D$ and $L_G$ from the logits of a batch, the $i$-th real example paired with the $i$-th fake, as means. Large logits need the same care as before.
 
@@ -782,7 +782,7 @@ with course.more_checks():
 #
 # ## 10. It fails
 #
-# **A generator that runs ahead.** Leave your R1 game as it was, and change one number: the generator's rate, ten times the discriminator's. What is the best reply of a forger to a clerk who hardly moves? All notes alike, the one note that he trusts most.
+# **A generator that runs ahead.** Leave your R1 game as it was, and change one number: the generator's rate, ten times the discriminator's. What is the best reply of a forger to a clerk who hardly moves? To print only the note that the clerk trusts most.
 
 # %%
 G, seen, history = on_ring(with_r1, believed, rates=(1e-3, 1e-2))
@@ -822,7 +822,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # %% [markdown]
 # It falls with every mode that is gained. So the *minimum* of the divergence is not to blame. Its landscape can be: by step 5 it is flat far from the data. Here the *play* drops the modes.
 #
-# **The diagnosis.** A discriminator that knows nothing says $D=\frac12$ and pays $\log4=1.386$. A *mean* loss above that is worse than a coin: it answers to where the samples used to be. It **lags**. We measured six seeds of each game (`python benchmarks/gan_games.py`):
+# **The diagnosis.** A discriminator that knows nothing says $D=\frac12$ and pays $\log4=1.386$. One with a higher *mean* loss is worse than a coin: it reacts to where the samples were. It **lags**. We measured six seeds of each game (`python benchmarks/gan_games.py`):
 #
 # | game on the ring, six seeds | modes covered | discriminator's mean loss | its swing (std) |
 # |---|---|---|---|
@@ -844,7 +844,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # 6. Prediction 2: two players who move at once leave, at any rate, by the factor $\sqrt{1+\eta^2}$. In turns they circle. Friction at the data, R1, lets them settle.
 # 7. Modes are lost in play, when the generator runs ahead; the divergence's minimum has them all. Count covered modes, evenness *and* the fraction near a mode.
 # 8. Prediction 3: the distance fell several times over while the loss moved by less than a tenth. $\log4$ less the loss shrank with it, but it is a lower bound of $2\,\mathrm{JS}$: a weak discriminator makes it small as well. One above $\log4$ lags.
-# 9. The relativistic pair replaces two lines. Today the discriminator is seldom the model and often the finish: few-step models, tokenizers.
+# 9. The relativistic pair replaces two lines. Today a discriminator seldom stands alone and often finishes other models: few-step models, tokenizers.
 #
 # | the cheat sheet's row | objective | sampler | evaluations | $\log p(x)$ | pays with |
 # |---|---|---|---|---|---|
@@ -917,7 +917,7 @@ check("(14): slopes of both losses, distance 1 and 4", both, torch.tensor(wanted
       atol=1e-6, unlike={"JS once; KL alone": torch.tensor(without)})  # fmt: skip
 
 # %% [markdown]
-# Move the generator and watch the best discriminator answer. At which mean is the minimax slope largest, and what has become of it at 6? Shrink `std` to 0.4: of what is the discriminator sure now?
+# Move the generator and watch the best discriminator answer. At which mean is the minimax slope largest, and what has become of it at 6? Shrink `std` to 0.4: what is the discriminator sure of now?
 
 # %% tags=["keep-output"]
 widgets.gan_game()

@@ -609,7 +609,7 @@ course.predicted("fm.predict-step", 0)
 
 
 # %% [markdown]
-# **A higher order is a promise for short steps.** Up to eight evaluations Euler is ahead; from ten on Heun's steps are short enough.
+# **A higher order pays only for short steps.** Up to eight evaluations Euler is ahead; from ten on Heun's steps are short enough.
 #
 # Why is one step so bad? At $t=1$ the point $x$ is pure noise and says nothing about $x_0$: the best guess is the mean of the data. By (5) one Euler step from there lands on it, *whatever the noise was*: at the empty centre of the ring, and on the right at the mean digit of each label. (Heun's one step is no better. At the centre its second arrow is 0, so the mean of both goes half-way: it ends at $x/2$.) A few more evaluations give each noise a digit of its own; beyond eight, little changes.
 #

@@ -653,7 +653,7 @@ show(
 )
 
 # %% [markdown]
-# With a floor at 1 the bars are honest: about two cases of three. With the best floor alone, it would be one case of ten. With a floor at 0 the truth lies inside in about one case of four. Noise would push the floor below 0 in half of these ladders. The prior stops there, so the average errs upwards in nearly all of them. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
+# With a floor at 1 the bars are honest: about two cases in three. With the best floor alone, it would be one case in ten. With a floor at 0 the truth lies inside in about one case in four. Noise would push the floor below 0 in half of these ladders. The prior stops there, so the average errs upwards in nearly all of them. And a $\chi^2$ as large as ours would come up in a few ladders of a hundred: the misfit is hardly luck.
 #
 # On the left, floor and exponent trade off along a narrow valley: a law with a higher floor must fall more steeply to pass near the same points. Inside the light blue band $\chi^2$, with the enlarged errors, exceeds its least value by less than 4. For two unknowns and known errors, such a band holds the truth in a fraction $1-e^{-4/2}$ of all cases, which is 86 %; the last row of the table counts ours. Floors from 0 to almost 1 nat lie within it. On the right all of its laws miss the first run, which is most of our $\chi^2$. **Neither the floor nor the exponent should be quoted alone**, but the forecast is narrower than either.
 #
@@ -786,11 +786,11 @@ show(
 )
 
 # %% [markdown]
-# So on new text the large run would have ended near 1.33. The laws with a floor were about 0.07 nats too *high*, and the miss in section 8 was the sum of two errors of opposite sign. (The 0.07 are less than two standard deviations of the forecast.) The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. The ladder of repeated runs, which differs from the large run in size only, has the same trouble: a $\chi^2$ of 27, and a forecast that is 0.16 too high.
+# So on new text the large run would have ended near 1.33. The laws with a floor were about 0.07 nats too *high*, and the miss in section 8 was the sum of two errors of opposite sign. (The 0.07 is less than two standard deviations of the forecast.) The run of width 64 points the same way, since it repeats little and lies below the forecast already. The fit of section 5 had warned of this: the local exponents rise, and a law with a floor cannot follow them. The ladder of repeated runs, which differs from the large run in size only, has the same trouble: a $\chi^2$ of 27, and a forecast that is 0.16 too high.
 #
 # What of the suspects of section 4? The noise of width 16 is inside its error bar. The other two, the output layer's part of the weights and the ratio of 20, are not cleared. Both would change the loss little by little, so they would bend the ladder itself, and may be why its exponents rise.
 #
-# With 1.33 as the outcome, the power laws would have scored best, and the laws with a floor second. That is narrow: had repetition cost 0.145 nats, their order would be that of section 8. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
+# With 1.33 as the outcome, the power laws would have scored best, and the laws with a floor second. It is close: had repetition cost 0.145 nats, their order would be that of section 8. The straight line stays worst, off by 0.15. Only a large run on new text could decide, and there is no more text of this kind. **A single large run cannot tell a good forecast from a lucky one.**
 #
 # ## 10. It fails: one learning rate for all
 #

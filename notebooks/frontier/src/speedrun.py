@@ -730,7 +730,7 @@ tuned = [r["frechet_a"] for r in trials if r["optimizer"] == "AdamW"]
 print(f"AdamW, 200 steps, P = 0.5, at {len(tuned)} rates: {min(tuned):.1f} or worse")
 
 # %% [markdown]
-# With AdamW the shift about doubles the distance at 200 steps. It does harm in all ten seeds, and none of four rates repairs that. At 800 steps it *helps* AdamW, in all ten. And if Muon trains for only 50 steps, the shift hurts it as well, in all ten. In the figure each point is a run of its own, with its rate fallen to zero at the end (medians, and bands over all ten seeds). The curves cross near 350 steps with AdamW and near 100 with Muon. So it is not Muon that makes the idea work. **The same idea hurts in short runs and helps in long ones, with either optimiser**, and Muon merely gets further in 200 steps. Why it hurts in short ones we have not isolated.
+# With AdamW the shift about doubles the distance at 200 steps. It does harm in all ten seeds, and none of four rates repairs that. At 800 steps it *helps* AdamW, in all ten. And if Muon trains for only 50 steps, the shift hurts it as well, in all ten. In the figure each point is a run of its own, with its rate fallen to zero at the end (medians, and bands over all ten seeds). The curves cross near 350 steps with AdamW and near 100 with Muon. So it is not Muon that makes the idea work. **The same idea hurts in short runs and helps in long ones, with either optimiser**, and Muon merely gets further in 200 steps. We have not isolated why it hurts in short ones.
 #
 # An experiment at one length would have "shown" that the idea depends on the optimiser, and one with a single optimiser that it simply works. The new recipe uses $-0.8$. We have not tried 0.5 on the U-Net; the project asks you to.
 #
@@ -848,7 +848,7 @@ draw.rows(
 )
 
 # %% [markdown]
-# Nothing of the gain remains (question 3): in both seeds the control is no better than the row before it. So the settings alone gain nothing. Whether Muon needs them is not tested: a table in which each row keeps the rows before it credits what two changes do *together* to the later one. And AdamW with a second rate, the strongest rival of section 2, has not been run on the U-Net: the control has *one* rate, 0.005, for everything. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
+# None of the gain remains (question 3): in both seeds the control is no better than the row before it. So the settings alone gain nothing. Whether Muon needs them is not tested: a cumulative table credits what two changes do *together* to the later one. And AdamW with a second rate, the strongest rival of section 2, has not been run on the U-Net: the control has *one* rate, 0.005, for everything. Two seeds are enough here only because the difference, 0.3, is more than ten times the luck of a score, and more than twice the largest distance between two seeds of one recipe.
 #
 # What of the small rows? *Drop no label*, *fall late* and *higher levels* each gained in both seeds, by 0.01 to 0.05. The luck of a difference of two scores is 0.025, the seeds of the old recipe lie 0.127 apart, and section 4 has shown that the sign of *higher levels* may depend on the length of the run. Two seeds cannot prove them, and do not disprove them. To establish a gain of 0.02 at five standard errors, if luck is that of section 1 and scores are independent, takes
 # $$n=2\,\Big(\frac{5\cdot0.018}{0.02}\Big)^2\approx40\ \text{pairs of runs}, \tag{10}$$
