@@ -69,6 +69,14 @@ def test_each_picture_says_its_message_and_has_an_alt_text(shown):
     drawing.drafting((1, 2), tokens, lambda beta, k: 1 + beta * k, [("text", [1, 3])])
     digits = torch.zeros(12, 64, dtype=torch.long)
     drawing.digit_sheets({"random": digits, "zero": digits}, {"random": (0.9, 0.8)})
+    heights = {
+        float(line.get_ydata()[0])
+        for figure, _ in shown
+        for ax in figure.axes
+        for line in ax.lines
+        if line.get_marker() == "D"
+    }
+    assert heights == {0.6, 0.9}  # of a plan: with the ideal network, and with the trained ones
     titles = [ax.get_title() for figure, _ in shown for ax in figure.axes]
     assert all(titles)
     assert titles[-2:] == ["random\nprecision 0.90, recall 0.80", "zero\none picture"]

@@ -66,11 +66,11 @@ def test_a_chord_joins_the_ends_of_its_path():
 
 
 def test_a_walker_that_turns_back_along_a_radius_is_seen_to_turn():
-    there_and_back = torch.tensor([[0.0, 2.0], [0.0, 1.0], [0.0, 1.5]])[:, None]
+    there_and_back = torch.tensor([[6.0, 8.0], [3.0, 4.0], [4.5, 6.0]])[:, None]  # 10, 5, 7.5 away
     figure = drawing.after_reflow({}, {"A": there_and_back}, radius=1.5)
     path = figure.axes[1].lines[0]
     assert list(path.get_xdata()) == pytest.approx([1, 0.5, 0])
-    assert list(path.get_ydata()) == pytest.approx([2, 1, 1.5])
+    assert list(path.get_ydata()) == pytest.approx([10, 5, 7.5])
 
 
 def test_a_coupling_s_distances_span_its_lowest_and_highest_network():

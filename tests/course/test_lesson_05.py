@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from genlab_course.exercises import lesson_05 as bank
-from genlab_course.figures import lesson_05
+from genlab_course.figures import BLUE, RED, lesson_05
 from genlab_course.grading import assess, find_exercise
 
 
@@ -188,7 +188,7 @@ def test_the_arch_names_the_gap_at_each_guess():
 def test_pictures_with_a_lead_are_in_another_colour_than_those_without():
     figure = lesson_05.leads({"ELBO": [(-0.1, 0.02)], 4: [(0.1, 0.02)]})
     behind, ahead = (c.lines[0].get_color() for c in figure.axes[0].containers)
-    assert behind != ahead
+    assert (behind, ahead) == (RED, BLUE)
 
 
 def test_the_other_pictures_are_drawn():
