@@ -105,7 +105,7 @@ def _box(ax: Axes, x: float, y: float, name: str, colour: str, wide: float = 1.5
     box = FancyBboxPatch((x - wide / 2, y - 0.34), wide, 0.68, "round,pad=0.04", fc=colour,
                          ec=BLACK, linewidth=1.2)  # fmt: skip
     ax.add_patch(box)
-    ax.text(x, y, name, ha="center", va="center", color=DARK)
+    ax.text(x, y, name, ha="center", va="center", color=DARK if colour == MOVES else BLACK)
 
 
 def _arrow(

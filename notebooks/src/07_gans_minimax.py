@@ -102,7 +102,7 @@ course.exercise("07.predict-slope", ...)  # 1, 10 or 99
 course.exercise("07.predict-game", ...)
 
 # %% [markdown]
-# 3. Two networks play for digits. From round 100 to round 1,000 the discriminator's loss moves by less than a tenth. By what factor does the distance between samples and data still fall in the 900 rounds that follow: 1 (not at all), 1.5 or 5?
+# 3. Two networks play for digits. From round 100 to round 1,000 the discriminator's loss moves by less than 10 %. By what factor does the distance between samples and data still fall in the 900 rounds that follow: 1 (not at all), 1.5 or 5?
 
 # %%
 course.exercise("07.predict-flat", ...)  # 1, 1.5 or 5
@@ -832,7 +832,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # | no R1, momentum 0.5 for 0.9 | 8, six times | 1.342 to 1.361 | 0.012 to 0.019 |
 # | R1, generator ten times as fast | 1 to 2 | **1.394 to 1.411** | 0.011 to 0.040 |
 #
-# The last row is above $\log4$ every time, and only that row. The bare game fails in another way: its loss swings ten times as widely as a healthy one's, round a mean *below* $\log4$. R1 alone does not save a fast generator. Equal rates of $10^{-3}$ do, and so does less momentum without R1.
+# The last row is above $\log4$ every time, and only that row. The bare game fails in another way: its loss swings ten times as widely as a healthy one's, round a mean *below* $\log4$. R1 alone does not save a fast generator. R1 with equal rates of $10^{-3}$ does; so does less momentum without R1.
 #
 # ## Summary
 #
@@ -843,7 +843,7 @@ print("JS for 1 to 8 modes:", " ".join(f"{v:.3f}" for v in closed))
 # 5. A round is a step of the discriminator on detached fakes, then one of the generator through the discriminator; each clears its gradients first.
 # 6. Prediction 2: two players who move at once leave, at any rate, by the factor $\sqrt{1+\eta^2}$. In turns they circle. Friction at the data, R1, lets them settle.
 # 7. Modes are lost in play, when the generator runs ahead; the divergence's minimum has them all. Count covered modes, evenness *and* the fraction near a mode.
-# 8. Prediction 3: the distance fell several times over while the loss moved by less than a tenth. $\log4$ less the loss shrank with it, but it is a lower bound of $2\,\mathrm{JS}$: a weak discriminator makes it small as well. One above $\log4$ lags.
+# 8. Prediction 3: the distance fell several times over while the loss moved by less than 10 %. $\log4$ less the loss shrank with it, but it is a lower bound of $2\,\mathrm{JS}$: a weak discriminator makes it small as well. One above $\log4$ lags.
 # 9. The relativistic pair replaces two lines. Today a discriminator seldom stands alone and often finishes other models: few-step models, tokenizers.
 #
 # | the cheat sheet's row | objective | sampler | evaluations | $\log p(x)$ | pays with |
