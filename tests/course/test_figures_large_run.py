@@ -78,6 +78,17 @@ def test_below_the_envelope_each_run_stands_less_the_first_forecast():
     assert "width 2" in {text.get_text() for text in below.texts}
 
 
+def test_between_two_budgets_of_the_grid_the_forecast_is_read_on_the_logarithm_of_compute():
+    straight = {name: (2 - 0.1 * np.log(GRID), 0.01 * GRID) for name in "abc"}
+    half_way = float(np.sqrt(GRID[-2] * GRID[-1]))
+    run = {"width 2": (half_way, [2 - 0.1 * np.log(half_way)])}
+    at = np.sqrt(GRID[:-1] * GRID[1:])[[1, 3, 5]]
+    figure = draw.envelope(GRID, straight, (at, 2 - 0.1 * np.log(at), 0.1), run)
+    marks = [line for line in figure.axes[1].lines if line.get_markersize() in (5, 11)]
+    assert [len(line.get_ydata()) for line in marks] == [3, 1]
+    assert np.concatenate([m.get_ydata() for m in marks]) == pytest.approx(0, abs=1e-9)
+
+
 def test_a_law_has_the_same_colour_before_and_after_the_envelope():
     before = [line.get_color() for line in draw.three_laws(C, LOSS, 1100.0).axes[0].lines]
     bands = {name: (GRID**-p, 0.01 * GRID) for name, p in (("a", 0.1), ("b", 0.2), ("c", 0.3))}

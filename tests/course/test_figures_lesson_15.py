@@ -48,14 +48,16 @@ def test_a_table_of_verdicts_says_what_is_wrong_and_what_is_left_open():
     assert said.count("no answer") == 2
 
 
-def test_a_table_of_verdicts_has_a_key_to_its_three_colours():
-    figure = lesson_15.verdicts({"LLaDA": (("none", 0.9, "right"),) * 4})
+@pytest.mark.parametrize("verdict", ["right", "wrong", "no answer"])
+def test_the_key_to_a_table_of_verdicts_names_the_colour_that_the_verdict_has(verdict):
+    figure = lesson_15.verdicts({"LLaDA": (("none", 0.9, verdict),) * 4})
     legend = figure.axes[0].get_legend()
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts == ["right", "× wrong", "no answer, though the key has one"]
-    colours = {tuple(patch.get_facecolor()) for patch in legend.get_patches()}
-    drawn = {tuple(patch.get_facecolor()) for patch in figure.axes[0].patches}
-    assert drawn < colours
+    colours = [patch.get_facecolor() for patch in legend.get_patches()]
+    named = dict(zip(("right", "wrong", "no answer"), colours, strict=True))
+    assert len(set(colours)) == 3
+    assert {patch.get_facecolor() for patch in figure.axes[0].patches} == {named[verdict]}
 
 
 def test_the_league_has_a_line_for_each_recipe_and_its_calls_beside_the_name():

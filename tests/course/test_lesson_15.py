@@ -382,7 +382,8 @@ def test_a_phrase_that_holds_half_of_one_that_decides_is_taken():
 
 
 @pytest.mark.parametrize("key", CLINIC)
-def test_no_phrase_that_points_elsewhere_is_taken_for_one_that_decides(key):
+def test_a_phrase_that_points_elsewhere_gets_its_own_reason_and_an_idle_one_is_refused(key):
     one = CLINIC[key]
-    for phrase in (*(d["phrase"] for d in one["decoys"]), one["idle"]):
-        assert judge(one, {**Key(one), "phrase": phrase}), phrase
+    for decoy in one["decoys"]:
+        assert judge(one, {**Key(one), "phrase": decoy["phrase"]}) == f"phrase: {decoy['why']}"
+    assert judge(one, {**Key(one), "phrase": one["idle"]})
