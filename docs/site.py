@@ -728,7 +728,12 @@ def main(folder, only=(), answers=True):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build/site")
-    parser.add_argument("--only", nargs="+", default=(), help="beginnings of notebooks, such as 12")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        help="beginning of a notebook, such as 12; repeatable",
+    )
     parser.add_argument(
         "--without-answers", action="store_true", help="for a class: no solutions, nothing judged"
     )

@@ -145,7 +145,7 @@ def prices(
     looks = {
         "random times": (GREY, "s", (3.96, 0.57)),
         "surest first": (ORANGE, "^", (3.27, 1.34)),
-        "least sure first": (BLUE, "o", (2.23, -0.03)),
+        "least sure first": (BLUE, "o", (2.23, -0.16)),
     }
     for name, (n, bits) in curves.items():
         colour, mark, place = looks[name]
@@ -161,16 +161,16 @@ def prices(
             n = int(name.split()[0])
             ax.plot(n, told(bits), "D", color=BLACK, markersize=6)
             at, side = (n - 0.08, "right") if n < 4 else (n + 0.02, "center")
-            down = 0 if n < 4 else 0.14
+            down = 0 if n < 4 else 0.22
             plan = name.split(", ")[1]
             ax.text(at, told(bits) - down, plan, fontsize=9, ha=side, va="center")
-        ax.set(xlabel="evaluations (mean of the words)", xlim=(2.2, 4.9), ylim=(-0.2, 2.1))
+        ax.set(xlabel="evaluations (mean of the words)", xlim=(2.2, 4.9), ylim=(-0.3, 2.1))
     ideal.set_ylabel("bits lost per word")
     for (name, (ks, bits)), colour in zip(bounds.items(), (PINK, RED), strict=True):
         spread = bits.std(0, ddof=1) if len(bits) > 1 else None
         right.errorbar(ks, bits.mean(0), spread, fmt="o-", color=colour)
         words = "U-Net" if name == "U-Net" else "three small networks"
-        right.text(64, bits.mean(0)[-1] + 0.03, words, color=for_text(colour), ha="right")
+        right.text(64, bits.mean(0)[-1] + 0.06, words, color=for_text(colour), ha="right")
     right.set(xscale="log", xlabel="evaluations per digit", ylabel="bits per pixel, at most")
     right.set_xticks((1, 2, 4, 8, 16, 32, 64), ("1", "2", "4", "8", "16", "32", "64"))
     right.minorticks_off()
