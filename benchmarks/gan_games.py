@@ -1,9 +1,10 @@
-"""Lesson 07's games over seeds: on the ring, and on 25 modes (python benchmarks/gan_games.py).
+"""Lesson 07's games over seeds: ring, 25 modes, digits (python benchmarks/gan_games.py [PART]).
 
 The page's own networks, rounds, losses and measures; the answers are the worked solutions.
 """
 
 import ast
+import math
 import sys
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from torch import nn
 
 from genlab import adversarial
 from genlab.core import make_generator
+from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.data.toys import GaussianRing
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import load_classifier
 from genlab_course.exercises import lesson_07 as answers
 from genlab_course.figures import lesson_07  # noqa: F401 - of the page
 
 PAGE = Path(__file__).parents[1] / "notebooks/src/07_gans_minimax.py"
 OF_PAGE = ("perceptron", "bare", "believed", "play", "on_ring", "with_r1", "paired",
-           "paired_believed")  # fmt: skip
+           "paired_believed", "digit_nets")  # fmt: skip
 _parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
 losses, game_round = answers.losses, answers.game_round
 r1, pair_losses, coverage = answers.r1, answers.pair_losses, answers.coverage
@@ -84,10 +88,32 @@ def on_grid_of_25(d_loss, g_loss, seed):
     return report(G, GRID, STD)
 
 
+def on_digits(seed):
+    """What a game on digits reached: log 4 less D's loss, and the distance, after 100 and 1,000."""
+    images = {part: load_digits(part).images for part in ("train", "val", "test")}
+    features = load_classifier().features
+    held_out = features(torch.cat([images["val"], images["test"]]).double()).detach()
+    z = torch.randn(1000, 16, generator=make_generator(1))
+    G, D = digit_nets(seed)  # noqa: F821 - of the page
+    losses_of_d, distances = [], []
+    rounds = play(G, D, to_unit(images["train"]), with_r1, believed, 1000, seed=seed,  # noqa: F821
+                  n_z=16, betas=(0.5, 0.9))  # fmt: skip
+    for step, (d_loss, _) in rounds:
+        losses_of_d.append(d_loss)
+        if step in (100, 1000):
+            with torch.no_grad():
+                x = from_unit(G(z), whole=False).double()
+            distances.append(frechet_distance(held_out, features(x).detach()).item())
+    d_losses = torch.tensor(losses_of_d)
+    gaps = [math.log(4) - part.mean().item() for part in (d_losses[80:180], d_losses[-100:])]
+    return gaps, distances
+
+
 def main():
     """Print a line for each game and seed."""
     torch.set_num_threads(1)
-    if "grid" not in sys.argv[1:]:
+    parts = sys.argv[1:] or ["ring", "grid", "digits"]
+    if "ring" in parts:
         for name, (d_loss, g_loss, settings) in GAMES.items():
             for seed in range(6):
                 d, g = globals()[d_loss], globals()[g_loss]
@@ -97,12 +123,19 @@ def main():
                 print(f"ring, {name:36} seed {seed}: modes {covered}, KL {kl:.3f}, within 3 std "
                       f"{close:.2f}, D's loss {late.mean():.3f}, its std {late.std():.3f}",
                       flush=True)  # fmt: skip
-    if "ring" not in sys.argv[1:]:
+    if "grid" in parts:
         for name, (d_loss, g_loss) in LOSSES.items():
             for seed in range(3):
                 covered, kl, close = on_grid_of_25(globals()[d_loss], globals()[g_loss], seed)
                 print(f"25 modes, {name:20} seed {seed}: modes {covered}, KL {kl:.3f}, "
                       f"within 3 std {close:.2f}", flush=True)  # fmt: skip
+    if "digits" in parts:
+        for seed in range(3):
+            gaps, distances = on_digits(seed)
+            print(f"digits, R1, seed {seed}: log 4 less D's loss {gaps[0]:.3f} to {gaps[1]:.3f}, "
+                  f"{gaps[0] / gaps[1]:.1f} times; Frechet {distances[0]:.2f} to "
+                  f"{distances[1]:.2f}, {distances[0] / distances[1]:.1f} times",
+                  flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
