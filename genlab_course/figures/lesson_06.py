@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
@@ -52,8 +51,8 @@ def one_step() -> Figure:
 
 
 def machine(middle: str, prices: Sequence[str]) -> Figure:
-    """Encoder, what happens to its numbers, decoder; beneath it, what is paid."""
-    figure, ax = plt.subplots(figsize=(9.0, 2.2), layout="none")
+    """Encoder, draw, decoder; above, the noise; beneath, what is paid, and the gradient's way."""
+    figure, ax = plt.subplots(figsize=(9.0, 2.9), layout="none")
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.99)
     boxes = (
         (0.0, "picture x", "#F0F0F0"), (1.75, "encoder", SKY), (3.5, middle, "#F0F0F0"),
@@ -66,22 +65,32 @@ def machine(middle: str, prices: Sequence[str]) -> Figure:
         ax.text(left + width / 2, 1.45, word, ha="center", va="center", color=DARK, fontsize=12)
     for start, end in ((1.45, 1.7), (3.2, 3.45), (5.65, 5.9), (7.4, 7.65)):
         ax.annotate("", (end, 1.45), (start, 1.45), arrowprops={"arrowstyle": "->", "lw": 1.6})
+    ax.annotate(
+        "noise ε, drawn first", (4.55, 1.95), (4.55, 2.4), ha="center", fontsize=12,
+        arrowprops={"arrowstyle": "->", "lw": 1.6},
+    )  # fmt: skip
     for at, price in zip((4.55, 8.4), prices, strict=True):
-        ax.text(at, 0.62, price, ha="center", va="top", fontsize=12, color=for_text(RED))
-    ax.set(xlim=(-0.1, 9.2), ylim=(0, 2.05))
+        ax.text(at, 0.9, price, ha="center", va="top", fontsize=12, color=for_text(RED))
+    ax.plot([8.4, 8.4, 2.45], [0.6, 0.4, 0.4], color=RED, linestyle="-")
+    back = {"arrowstyle": "->", "lw": 2.0, "color": RED, "shrinkA": 0}
+    ax.annotate("", (2.45, 0.95), (2.45, 0.4), arrowprops=back)
+    words = "the gradient returns through the draw, since ε stays"
+    ax.text(5.4, 0.33, words, ha="center", va="top", fontsize=12, color=for_text(RED))
+    ax.set(xlim=(-0.1, 9.2), ylim=(-0.05, 2.65))
     ax.set_axis_off()
     return figure
 
 
 def rows(pictures: Mapping[str, Tensor], title: str = "") -> Figure:
-    """One row of digits of 16 x 16 for each name, the name on the left."""
+    """One row of digits of 16 x 16, or of pictures in colour, for each name on the left."""
     n = len(next(iter(pictures.values())))
     figure, axes = plt.subplots(
         len(pictures), 1, figsize=(9.0, 0.86 * len(pictures) + 0.35), layout="none"
     )
     figure.subplots_adjust(0.23, 0.02, 0.995, 1 - 0.35 / figure.get_figheight(), hspace=0.08)
     for ax, (name, images) in zip(np.atleast_1d(axes), pictures.items(), strict=True):
-        show_images(ax, images.reshape(-1, 1, 16, 16), n_columns=n)
+        shaped = images if images.dim() == 4 else images.reshape(-1, 1, 16, 16)
+        show_images(ax, shaped, n_columns=n)
         ax.text(-0.02, 0.5, name, transform=ax.transAxes, ha="right", va="center", fontsize=12)
     figure.suptitle(title)
     return figure
@@ -138,7 +147,8 @@ def energy(rings: Sequence[float], curves: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
-def tiles(indices: Tensor, n_codes: int) -> Tensor:
-    """Tokens (n, 16) as grey squares in a grid of 4 x 4, enlarged to 16 x 16."""
-    grid = indices.reshape(-1, 4, 4).to(torch.float32) / (n_codes - 1)
-    return grid.repeat_interleave(4, 1).repeat_interleave(4, 2).flatten(1)
+def tiles(z: Tensor) -> Tensor:
+    """Tokens of three numbers in [-1, 1], (n, 16, 3), as coloured squares in a grid of 4 x 4."""
+    lowest, highest = z.min(), z.max()
+    grid = (2 * (z - lowest) / (highest - lowest) - 1).mT.reshape(-1, 3, 4, 4)
+    return grid.repeat_interleave(4, 2).repeat_interleave(4, 3)

@@ -69,7 +69,7 @@ film(
 )
 
 # %% [markdown]
-# Twenty grey blurs, all alike, become digits. Nobody told the model which picture is a 3, or that there are such things as digits. It only assumes that every picture was made from one of twenty hidden templates, and asks, again and again, two questions: *which template did this picture come from?* and *then what should the templates look like?* How can the answers improve, if both are unknown at the start?
+# Twenty grey blurs, nearly alike, become digits. Nobody told the model which picture is a 3, or that there are such things as digits. It only assumes that every picture was made from one of twenty hidden templates, and asks, again and again, two questions: *which template did this picture come from?* and *then what should the templates look like?* How can the answers improve, if both are unknown at the start?
 #
 # One quantity makes it work, the **evidence lower bound (ELBO)**. It also trains variational autoencoders (lesson 06) and diffusion models (lesson 12).
 #
@@ -115,7 +115,7 @@ course.draw_map(lesson=5, slim=True)
 #
 # The smallest such model has two templates and one pixel. It tosses a fair coin, $z=0$ or $1$, for the template. Template 0 inks the pixel with probability 0.2, template 1 with probability 0.8. You see ink, $x=1$. The coin stays hidden.
 #
-# **Step 1. All the ways it could have happened.** A quantity that is part of the story but not of the data is a **latent variable**. Its distribution $p(z)$ is the **prior**, and $p(x\mid z)$ is called the **decoder**. To sample, you play the story: draw $z$, then $x$. To find the probability of what you saw, add up all ways in which it could have happened. To find out which way it was, divide one way by all of them (Bayes' rule). The result is the **posterior**:
+# **Step 1. All the ways it could have happened.** A quantity that is part of the story but not of the data is a **latent variable**. Its distribution $p(z)$ is the **prior**, and $p(x\mid z)$ is called the **decoder**. To sample, you play the story: draw $z$, then $x$. To find the probability of what you saw, the **evidence** or **marginal likelihood**, add up all ways in which it could have happened. To find out which way it was, divide one way by all of them (Bayes' rule). The result is the **posterior**:
 # $$p(x)=\sum_zp(z)\,p(x\mid z)=0.5\cdot0.2+0.5\cdot0.8=0.5,\qquad p(z{=}1\mid x)=\frac{p(z{=}1)\,p(x\mid z{=}1)}{p(x)}=\frac{0.4}{0.5}=0.8 .\tag{1}$$
 # For a continuous $z$ the sum is an integral.
 #
@@ -475,7 +475,7 @@ print(", ".join(f"~{g.mean():.3f} +- ~{g.std() / len(g) ** 0.5:.3f}" for g in ga
 #
 # Your E-step visited every $z$ for every picture. With forty latents you cannot. Could a network look at the picture and guess?
 #
-# **Step 10. Amortised inference.** Such a network, with parameters $\phi$, is an **encoder**. Because one network serves all pictures, this is called **amortised inference**. Raise the ELBO in $\theta$ and in $\phi$ together, by its gradient:
+# **Step 10. Amortised inference.** Such a network, with parameters $\phi$, is an **encoder**, and its guess an **approximate posterior**. Fitting a guess is **variational inference**; here one network serves all pictures, and the inference is **amortised**. Raise the ELBO in $\theta$ and in $\phi$ together, by its gradient:
 # $$\max_{\theta,\phi}\ \frac1n\sum_i\mathrm{ELBO}_i,\qquad\mathrm{ELBO}_i=\sum_zq_\phi(z\mid x_i)\,\big[\log p_\theta(x_i,z)-\log q_\phi(z\mid x_i)\big].\tag{9}$$
 # It is EM with both steps cut short. With a continuous $z$ and a draw in place of the sum it is the **variational autoencoder (VAE)** of lesson 06.
 #
@@ -651,7 +651,7 @@ with course.more_checks():
     )
 
 # %% [markdown]
-# It is still a bound, and it trains. But it is the ELBO, for any number of draws. The log of the mean closes nearly all of the gap, at the cost of 64 evaluations of the decoder.
+# The mean of the logs is a bound, too, and one can train with it. But it is the ELBO, for any number of draws. The log of the mean closes nearly all of the gap, at the cost of 64 evaluations of the decoder.
 #
 # ## 6. It fails
 #
@@ -802,11 +802,9 @@ course.predicted("05.predict-used", str(speaks))
 
 
 # %% [markdown]
-# After 2,000 steps the strong decoder's $z$ says half of what it could, $\tfrac12\log2$ nats, in none of twelve starts, and its ELBO is perfect. (In five sets of twelve, at most one start a set; one to five passed 0.1 nats.) *Why?* Near silence, let the codes be one half plus and minus $\delta$, and let the decoder believe in codes with $d$ in place of $\delta$. The ELBO then falls short of $-\log2$ by the parabola of step 6, $2(\delta-d)^2$. It asks codes and decoder to *agree*, not to speak: a flat valley. The runs reach its floor near where they began, so the start decides. Then they creep along it: after step 300 nearly all gain information, slowly, and the ELBO a thousandth of a nat. A start that is exactly silent stays so, like the twenty equal templates of section 3. The weak decoder has no such valley: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
+# After 2,000 steps the strong decoder's $z$ says half of what it could, $\tfrac12\log2$ nats, in none of twelve starts, and its ELBO is perfect. (In five sets of twelve starts, at most one start of a set does, and one to five pass 0.1 nats.) *Why?* Let the two pictures' codes be one half plus and minus a small $\delta$, and let the decoder expect $d$ in place of $\delta$. The ELBO then falls short of $-\log2$ by the parabola of step 6, $2(\delta-d)^2$. It asks codes and decoder to *agree*, not to speak: a flat valley. The runs reach its floor near where they began, so the start decides. Then they creep along it: nearly all gain information, slowly, and the ELBO a thousandth of a nat. A start that is exactly silent stays so, like the twenty equal templates of section 3. The weak decoder has no such valley: without $z$ it cannot say that the two pixels agree, and using $z$ gains log 2 nats.
 #
-# (What $I(x;z)$ cannot see is whether a code is *useful*.)
-#
-# If the start decides, change the start. With a weight $\beta$ on the price, you raise the ELBO plus $(1-\beta)$ times the price. For $\beta<1$ the line of (11) is no longer level: among equal ELBOs the codes that say most are the best.
+# If the start decides, change the start. With a weight $\beta$ on the price, you raise the ELBO plus $(1-\beta)$ times the price. On the line of (11) the average code is the prior, and there the price is the information (12). So for $\beta<1$ the codes that say most are the best.
 #
 # **Your turn 05.7 · a schedule** *(repair, 6 minutes)*. A colleague's schedule returns $\beta=1$ in every step, and after 400 steps the codes say next to nothing. Return weights that make them speak. In the last tenth of the training $\beta$ must be 1, so that you report the ELBO.
 
@@ -832,7 +830,7 @@ for step in (400, 2000):
     print(f"nats, ELBO at least ~{elbo.min():.3f}")
 
 # %% [markdown]
-# From the same twelve starts, in as many steps, all twelve now use $z$, and 1,600 steps at the true bound do not undo it. This is a **warm start**, or **KL annealing**. Its relatives: a weight other than 1 for ever, the **β-VAE**, and **free bits**, a few nats of price that cost nothing. For a real VAE lesson 06 measures what it is worth.
+# From the same twelve starts, in as many steps, all twelve now use $z$, and 1,600 steps at the true bound do not undo it. This is a **warm start**, or **KL annealing**. Its relatives: a weight other than 1 for ever, the **β-VAE**, and **free bits**, a few nats of price that cost nothing.
 #
 # Back to (11): make codes with probabilities one half plus and minus $\delta$, and the decoder that matches them. Is the ELBO really the same for every $\delta$?
 
@@ -885,7 +883,7 @@ with course.more_checks():
 # 2. For any guess $q$, the ELBO is the average of $\log w$, and at most $\log p(x)$. It is reconstruction minus the price of the code.
 # 3. The gap is the KL from the guess to the posterior. It is quadratic in the error. Prediction 1: about 0.03 nats.
 # 4. EM climbs the ELBO in two directions. E closes the gap, M lifts the bound; the likelihood never falls, and the start decides where it ends.
-# 5. A network can guess the code of any picture. What it loses against the best guess for each is the amortisation gap.
+# 5. A network can guess the code of any picture. What it loses against the best guess for each is the amortisation gap, here nearly all of it on unseen pictures.
 # 6. Many draws: the log of the mean tightens the bound, the mean of the logs stays the ELBO.
 # 7. Prediction 2: cannot say. In three pairs the better model had the lower ELBO. Many draws and a paired bar repair the order.
 # 8. Prediction 3: in none of twelve, within 2,000 steps. All have the best ELBO, which is the same on a whole line from silent to speaking codes. Measure $I(x;z)$. A warm start repairs it here, and a $z$ that is used stays in use.

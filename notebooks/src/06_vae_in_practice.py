@@ -118,7 +118,7 @@ show(
 
 
 # %% [markdown]
-# Why does the encoder give $\log\sigma^2$ and not $\sigma^2$? The output of a network may be any number, and a variance may not: one long step, and it is negative. Its logarithm may go where it likes.
+# Why does the encoder give $\log\sigma^2$ and not $\sigma^2$? The output of a network may be any number, and a variance may not: one long step, and it is negative. Its logarithm may be any number, too.
 #
 # **Your turn 06.1 · back to the encoder** *(derive, 6 minutes)*. The noise is held fixed. How does the loss of (3) change with $\mu$, and how with $\log\sigma^2$? Write both slopes for any numbers. Each has a part from the description and a part from the price.
 
@@ -259,7 +259,8 @@ prices = "price of the code (2)", "description (6)"
 show(
     lesson_06.machine("draw\nz = μ + σ ε", prices),
     "A chain of boxes: picture, encoder, draw of the code, decoder, probability of "
-    "ink. The price is paid at the draw, the description at the end.",
+    "ink. Noise enters the draw from outside. The price is paid at the draw, the "
+    "description at the end; from there the gradient returns to the encoder.",
 )
 
 
@@ -333,9 +334,9 @@ show(
 )
 
 # %% [markdown]
-# The first row are digits that the VAE never saw, the second is what it draws from their codes, and the third is new. All pictures show the *probability* of ink, and grey means that the code leaves a pixel open. A fair coin for each pixel would cost 177 nats.
+# The first row shows digits that the VAE never saw, the second what it draws from their codes, and the third is new. Some come back as other digits, a 7 as a 9: sixteen numbers, cheaply told, do not say everything. All pictures show the *probability* of ink, and grey means that the code leaves a pixel open. A fair coin for each pixel would cost 177 nats.
 #
-# One habit to keep: the number printed is a **bound**. The true $-\log p(x)$ is smaller by the gap of lesson 05, so do not rank it against an exact likelihood. Does your function compute the same bound as the package? Forget the half in (2): how far off would it be?
+# One habit to keep: the number printed is a **bound**. The true $-\log p(x)$ is smaller by the gap of lesson 05, so do not rank it against an exact likelihood. Does your function compute the same bound as the package? Forget the half in (2), and it is off by a whole KL term, about 9 nats.
 
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():
@@ -443,7 +444,7 @@ with course.more_checks():
             check_range(label, in_bars(gain), low, 60, unlike=other)
 
 # %% [markdown]
-# In both models the midpoint of the codes is clearer and is recognised more often, by a wide margin in the shipped model, which is larger and trained five times as long. Neither question can see whether a midpoint *resembles handwriting*. The distance to the nearest training picture cannot tell you that either, by the way: it is smallest for averages, and prefers the blurred mean of all threes to a real three.
+# In both models the midpoint of the codes is clearer and is recognised more often, by a wide margin in the shipped model, which is larger and trained five times as long. Neither question can see whether a midpoint *resembles handwriting*.
 #
 # ## 5. What does a decoder's number mean?
 #
@@ -508,7 +509,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# The grey digits have 256 levels, and guessing blindly costs 8 bits. With $s=1$ the decoder is *worse than guessing*, although its pictures are the same ones. That is the number which betrays this mistake, and the sum over the levels is the one that betrays the other.
+# The grey digits have 256 levels, and guessing blindly costs 8 bits. With $s=1$ the decoder is *worse than guessing*, although its pictures are the same ones. More than 8 bits give that mistake away; the sum over the levels gives away the other.
 #
 # **Pause.** You have trained a VAE with your own loss, and you know what its number means. Next, the code is made of tokens.
 #
@@ -628,7 +629,7 @@ torch.set_default_dtype(torch.float32)
 #
 # **Step 11. Round each number.** Let the token be a few *small* numbers, each rounded to one of $L$ levels. Three numbers with four levels each make $4^3=64$ codes. To have exactly $L$ levels, first squeeze the number into an interval of length $L-1$ by a $\tanh$:
 # $$b=\frac{L-1}2\tanh(e+a)-o,\qquad z=\frac{\mathrm{round}(b)}{\lfloor L/2\rfloor},\qquad o=\tfrac12\text{ if }L\text{ is even, else }0 .\tag{11}$$
-# For $L=3$ the interval is $(-1,1)$, and rounding gives $-1,0,1$. For $L=4$ it would be $(-1.5,1.5)$, whose whole numbers are again only $-1,0,1$. So it is moved down by a half, to $(-2,1)$, which rounds to four levels. The shift $a$ undoes this for the encoder: it is chosen such that $e=0$ gives $b=0$, which gives $\tanh a$ the value $2o$ over $L-1$. The gradient passes straight through the rounding, as in (9). This is **finite scalar quantisation (FSQ)**.
+# For $L=3$ the interval is $(-1,1)$, and rounding gives $-1,0,1$. For $L=4$ it would be $(-1.5,1.5)$, whose whole numbers are again only $-1,0,1$. So it is moved down by a half, to $(-2,1)$, which rounds to four levels. The shift $a$ undoes this for the encoder: choose it such that $e=0$ gives $b=0$, and solve for $\tanh a$. The gradient passes straight through the rounding, as in (9). This is **finite scalar quantisation (FSQ)**.
 #
 # **Your turn 06.5 · a rounding quantiser** *(build, 10 minutes)*. Write (11) for three levels or more, in about six lines. Mind the even ones. The next tokenizer trains with it.
 
@@ -671,14 +672,14 @@ show(
     lesson_06.rows(
         {
             "held-out digits": test[:10],
-            "their FSQ tokens": lesson_06.tiles(index[:10], 64),
+            "their FSQ tokens": lesson_06.tiles(z[:10]),
             "from FSQ": by_fsq[:10],
             "from VQ": by_vq[:10],
             "random tokens": nonsense,
         },
-        "96 bits are enough for a digit, but not every sentence is one",
+        "96 bits are enough for most digits, but not every sentence is one",
     ),
-    "Five rows: ten digits; their sixteen tokens as grey squares; the digits "
+    "Five rows: ten digits; their sixteen tokens as coloured squares; the digits "
     "decoded from rounded codes, clear; from the codebook with few codes in use, "
     "blurred; and pictures decoded from random tokens, which are no digits.",
 )
@@ -695,7 +696,7 @@ with course.more_checks():
         )
 
 # %% [markdown]
-# A tokenizer can *read* pictures and *rebuild* them, but it cannot invent any: the last row shows sentences of random tokens. A second model must learn which sentences are pictures. That is the project, and it is how many image generators are built.
+# In the second row a token is a colour: its three numbers are red, green and blue. A tokenizer can *read* and *rebuild* pictures, but not invent any: the last row shows random sentences. A second model must learn which sentences are pictures. That is the project, and it is how many image generators are built.
 #
 # What would such a pair score as *one* model? It has a bound, too. Give the tokens a distribution $p(i)$. The encoder's choice is a $q$ without any spread, so its KL is $-\log p(i)$, and (1) reads
 # $$-\log p(x)\ \le\ -\log p(i_1,\dots,i_{16})-\log p(x\mid z).\tag{12}$$
@@ -839,7 +840,7 @@ show(
 # %% [markdown]
 # **What you see.** The mean over pixels trains a model whose code is empty, in all three seeds. It pays nothing and carries nothing, and it draws the same grey average for each $z$. Write `sum`.
 #
-# **Failure 2: a decoder that can do without.** In the other rows the decoder also sees the true pixels before each pixel, a small autoregressive model. Its neighbours tell a pixel most of what the code would. After these 300 steps the code is hardly used (**posterior collapse**), at the lowest bound of these four rows, tied with annealing. Does the bound *want* an empty code? Ten times the steps reverse the order (`benchmarks/collapse_06.py`, means of three seeds):
+# **Failure 2: a decoder that can do without.** In the other rows the decoder also sees the true pixels before each pixel, a small autoregressive model. Its neighbours tell a pixel most of what the code would. After these 300 steps the code is hardly used (**posterior collapse**), at the lowest bound of these four rows, tied with annealing. Does the bound *want* an empty code? After ten times the steps the emptiest code has the *highest* of the four (`benchmarks/collapse_06.py`, means of three seeds):
 #
 # | 3,000 steps | bound | paid | carried |
 # |---|---|---|---|
@@ -847,14 +848,13 @@ show(
 # | annealed | 32.8 | 3.9 | 3.8 |
 # | free bits | 33.6 | 4.6 | 3.7 |
 # | short path | 32.9 | 4.1 | 3.9 |
+# | no past, a plain VAE | 34.5 | 8.3 | 6.2 |
 #
 # The first two are one model with one bound, and annealing ends nearly a nat lower. So here training had failed to find a code that pays. Three repairs:
 #
 # - **KL annealing** lets the weight of the price rise slowly from 0. In 300 steps it adds a quarter of a nat; in 3,000 the code carries over three times as much.
-# - **Free bits** charge nothing for the first half nat of each number. So it is paid, and all eight are active. But after 300 steps less than half is carried; after 3,000, four fifths. An active number moves with the picture; that does not tell you how much it says.
+# - **Free bits** charge nothing for the first half nat of each number, so the encoder uses it, and all eight are active. But after 300 steps less than half is carried; after 3,000, four fifths. An active number moves with the picture; that does not tell you how much it says.
 # - A **short path** from the code to the pixels, one hidden layer in place of three, carries three to four times as much, in both trainings.
-#
-# A plain decoder, which sees no past, carries most after either, at a worse bound.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -902,7 +902,7 @@ with course.more_checks():
 
 
 # %% [markdown]
-# **Failure 3: codes that nobody says.** Your first tokenizer used a fraction of its codebook. The cause was a start from which most entries were never nearest, and what is never chosen is never moved. The repair follows: every 25 steps, put each entry that was not chosen onto a vector that the encoder just produced. This is **reseeding dead codes**.
+# **Failure 3: codes that nobody says.** Your first tokenizer used a fraction of its codebook. The cause was a start from which most entries were never nearest, and what is never chosen is never moved: **codebook collapse**. So every 25 steps, put each entry that was not chosen onto a vector that the encoder just produced. This is **reseeding dead codes**.
 
 # %%
 class Reseeded(Tokenizer):
@@ -1010,7 +1010,7 @@ widgets.quiz(6)
 #
 # The pictures of a VAE look soft. Is a squared error to blame? There is none in (6). Split a picture into waves, its discrete Fourier transform, and average the energy of each frequency. The mean picture of a code averages all that share the code, and by the law of total variance
 # $$\mathrm{Var}\,x=\mathrm{Var}\,\mathbb E[x\mid z]+\mathbb E\,\mathrm{Var}[x\mid z],\tag{15}$$
-# for every wave. So a conditional mean *cannot* have the energy of the data. Where does the rest go? If you *draw* black or white from the probabilities, the pixels are independent given the code, and all waves get the same energy, $\frac1{256}\sum_j\pi_j(1-\pi_j)$. That is speckle.
+# for every wave. So a conditional mean *cannot* have the energy of the data. Where does the rest go? If you *draw* black or white from the probabilities, the pixels are independent given the code, and all waves get the same energy, $\frac1{256}\sum_j\pi_j(1-\pi_j)$. That is speckle: draws have the energy of handwriting, at the wrong pixels.
 
 # %%
 wave = torch.fft.fftfreq(16)

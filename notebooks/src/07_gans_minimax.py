@@ -804,7 +804,7 @@ check_range("fast generator: discriminator's loss, less log 4", lag - math.log(4
             0.0, 0.1, unlike={"equal rates": fair - math.log(4)})  # fmt: skip
 
 # %% [markdown]
-# This is **mode collapse**, and it moves: wherever the crowd sits, the discriminator learns to reject it, and off it goes. In effect the players have swapped their order: a fast generator plays $\max_D\min_G$.
+# This is **mode collapse**, and it moves: wherever the crowd sits, the discriminator learns to reject it, and off it goes. The ground is white here, too: a discriminator that lags knows nothing. In effect the order of play is swapped, $\max_D\min_G$.
 #
 # **Is the divergence to blame?** That GANs lose modes because of the Jensen-Shannon divergence is **a common misconception** (Goodfellow 2016, section 3.2.5). Let the data have eight equal modes, and let $q$ cover $k$ of them evenly. On the $k$ modes the mixture $m$ is the mean of $1/8$ and $1/k$, on the others $1/16$, and (4) becomes
 # $$\mathrm{JS}(k)=\tfrac12\Big[\tfrac k8\log\tfrac{2k}{k+8}+\big(1-\tfrac k8\big)\log2+\log\tfrac{16}{k+8}\Big].\tag{12}$$
