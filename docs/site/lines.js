@@ -7,6 +7,13 @@ const LEVELS = [
   { before: (n) => n.localName === "mo" && "+−".includes(n.textContent) && n.getAttribute("lspace") !== "0" },
 ];
 
+// Whether a table holds lines: it stands alone in what holds it (a matrix stands in a line).
+function whole(table) {
+  const { parentNode: around } = table;
+  if (around.childElementCount > 1) return false;
+  return around.localName === "mrow" ? whole(around) : around.localName !== "mtd" || whole(around.closest("mtable"));
+}
+
 function broken(formula) {
   formula.whole ??= formula.firstElementChild;
   const part = (tag, ...children) => {
@@ -47,8 +54,8 @@ function broken(formula) {
     return packed;
   };
   const math = formula.whole.cloneNode(true), cells = [...math.querySelectorAll("mtd")];
-  const held = cells.filter((cell) => !cell.querySelector("mtable") && !cell.style.width);
-  for (let box of cells.length ? held : [math]) {
+  const held = cells.filter((cell) => whole(cell.closest("mtable")) && ![...cell.querySelectorAll("mtable")].some(whole) && !cell.style.width);
+  for (let box of held.length ? held : [math]) {
     while (box.childElementCount === 1 && box.firstElementChild.localName === "mrow") box = box.firstElementChild;
     const rows = lines([...box.children]);
     if (rows.length < 2) continue;

@@ -26,6 +26,7 @@ STAGE = "draw_a_shape"  # five machines in workers: no figure over stage.js, but
 STICKY = {  # a figure that obeys the derivation beside it: the page that it stands in
     "noise_and_back": "12_diffusion_i",
     "reading_the_past": "02_autoregressive",
+    "area_and_density": "04_normalizing_flows",
 }
 APART = SHARES | STICKY.keys() | {STAGE}
 NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - APART))
