@@ -57,10 +57,11 @@ READ = """async (words) => {
         if (!on(around.getBoundingClientRect()) || !around.checkVisibility()) continue;
         range.selectNodeContents(node);
         const cut = around.closest("pre")?.getBoundingClientRect(); // what it hides is not there
-        for (let box of range.getClientRects()) {
-            if (cut) box = new DOMRect(box.left, box.top, Math.min(box.right, cut.right) - box.left, box.height);
-            const over = figures.find((f) => meets(f, box)), x = box.left + box.width / 2;
-            if (box.width < 1 || !over || x < 0 || x > innerWidth) continue;
+        for (const box of range.getClientRects()) {
+            const { left, top, bottom } = box, right = Math.min(box.right, cut?.right ?? box.right);
+            const over = figures.find((f) => meets(f, { left, top, bottom, right }));
+            const x = (left + right) / 2;
+            if (right - left < 1 || !over || x < 0 || x > innerWidth) continue;
             // Behind a strip it is hidden as behind the header: nothing shines through.
             const y = Math.max(over.top, box.top) + 1;
             const above = innerWidth < 1200 && document.elementFromPoint(x, y)?.closest(".stick");

@@ -34,10 +34,12 @@ class Layer(torch.nn.Module):
 def bent(walked):
     """The two couplings of the sheet, `walked` of them, the last in part."""
     one, two = (min(1.0, max(0.0, walked - k)) for k in range(2))
+    arch = lambda u: one * (1.1 * (1.2 * u).cos() - 0.4)
+    wave = lambda u: two * 0.5 * (1.2 * u).sin()
     return [
-        Layer(0, lambda u: one * 0.6 * (1.3 * u).sin(), lambda u: one * (1.1 * (1.2 * u).cos() - 0.4)),
-        Layer(1, lambda u: two * 0.4 * (1.3 * u).sin(), lambda u: two * 0.5 * (1.2 * u).sin()),
-    ]  # fmt: skip
+        Layer(0, lambda u: one * 0.6 * (1.3 * u).sin(), arch),
+        Layer(1, lambda u: two * 0.4 * (1.3 * u).sin(), wave),
+    ]
 
 
 def scaled(k, factor, shift):
