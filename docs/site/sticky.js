@@ -23,7 +23,7 @@ function stick({ render, stages, terms }) {
     }
     if (ends.has(block)) open = false;
     if (!open || block.matches(`${WIDE}, nav`) || block.querySelector(WIDE)) { run = null; continue; }
-    if (!run) runs.push(run = { blocks: [], stands: false });
+    if (!run) runs.push(run = { blocks: [], stands: false, before: blocks[k - 1] });
     run.blocks.push(block);
   }
   for (const { blocks: held } of runs) for (const block of held) {
@@ -109,6 +109,7 @@ function stick({ render, stages, terms }) {
       r.stands = height(r) > LEAST;
       r.rail.hidden = r.spacer.hidden = !r.stands;
       const folds = r.stands && margin.matches;
+      r.before.classList.toggle("folded", folds); // a note of what takes the margin would hang into it
       for (const block of r.blocks) {
         block.classList.toggle("folded", folds);
         block.classList.toggle("under", r.stands && !margin.matches);

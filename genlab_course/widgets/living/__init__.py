@@ -27,6 +27,7 @@ STICKY = {  # a figure that obeys the derivation beside it: the page that it sta
     "noise_and_back": "12_diffusion_i",
     "reading_the_past": "02_autoregressive",
     "area_and_density": "04_normalizing_flows",
+    "bound_and_gap": "05_latent_variables_and_elbo",
 }
 APART = SHARES | STICKY.keys() | {STAGE}
 NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - APART))
