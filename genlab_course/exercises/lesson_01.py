@@ -135,6 +135,9 @@ def _judge_ancestral(answer: Any) -> str:
         return _ORDER
     if _frequent(x, _of_logits()):
         return _LOGITS
+    pair = _TABLE.sum(2)
+    if _frequent(x, pair[:, :, None] * (pair / pair.sum(1, keepdim=True))):
+        return _LAST
     return (
         "the numbers do not have the right frequencies. Which `known` do you hand over "
         "for the second and third number? Try course.hint('01.ancestral')"
@@ -196,6 +199,14 @@ def put_it_on_the_left(next_logits, n, length, rng):
     return x
 
 
+def remembered_only_the_last(next_logits, n, length, rng):
+    x = torch.zeros(n, 0, dtype=torch.long)
+    for _ in range(length):
+        p = next_logits(x[:, -1:]).softmax(1)  # <-
+        x = torch.cat([x, torch.multinomial(p, 1, generator=rng)], 1)
+    return x
+
+
 def drew_from_logits(next_logits, n, length, rng):
     x = torch.zeros(n, 0, dtype=torch.long)
     for _ in range(length):
@@ -214,6 +225,7 @@ ANCESTRAL = Exercise(
         handed_over_zeros, _BLANK,
         put_it_on_the_left, _ORDER,
         drew_from_logits, _LOGITS,
+        remembered_only_the_last, _LAST,
     ),
 )  # fmt: skip
 
@@ -337,6 +349,7 @@ _ROW = "all points share one noise: draw noise of the shape of the mean, (n, d).
 _SAME = "you used z again as the decoder's noise: draw fresh noise."
 _UNIFORM = "the prior is standard normal: torch.randn, not torch.rand."
 _ONE_Z = "all points come from the same z: draw n of them."
+_ONE_NUMBER = "the k hidden numbers of a point are all the same: draw z of shape (n, k)."
 _ZERO = "with std = 0 each point must be exactly the decoder's output."
 _NOISE_IN = "the noise belongs to x, after the decoder, and not to z."
 
@@ -380,6 +393,8 @@ def _wrong_noise(z: Tensor, noise: Tensor, std: float) -> str:
     """What is wrong with the z of a sampler or with the noise that it added to the means."""
     if bool((z == z[0]).all()):
         return _ONE_Z
+    if z.std(1).max() < 1e-5:
+        return _ONE_NUMBER
     if abs(z.mean().item()) > 0.2 and z.min() >= 0:
         return _UNIFORM
     if said := _shared(z, noise) or _of_size(noise, std):
@@ -454,6 +469,11 @@ def one_cause_for_all(decoder, n, k, std, rng):
     return mean + std * torch.randn(mean.shape, generator=rng)
 
 
+def one_number_for_all_causes(decoder, n, k, std, rng):
+    mean = decoder(torch.randn(n, 1, generator=rng).expand(n, k))  # <-
+    return mean + std * torch.randn(mean.shape, generator=rng)
+
+
 def noise_before_the_decoder(decoder, n, k, std, rng):
     z = torch.randn(n, k, generator=rng)
     return decoder(z + std * torch.randn(n, k, generator=rng))  # <-
@@ -472,6 +492,7 @@ DECODE = Exercise(
         used_z_again, _SAME,
         uniform_prior, _UNIFORM,
         one_cause_for_all, _ONE_Z,
+        one_number_for_all_causes, _ONE_NUMBER,
         noise_before_the_decoder, _NOISE_IN,
     ),
 )  # fmt: skip
@@ -496,10 +517,11 @@ _BETAS = torch.tensor([0.1, 0.35, 0.2, 0.5], dtype=torch.float64)
 _UPWARDS = "you walk upwards; begin at the noisiest level, k = len(betas) - 1, and go down."
 _SHORT = "you stop one level early: k = 0 is the last step, and it is walked too."
 _LATE = "you leave out the first level: the walk begins at k = len(betas) - 1."
-_LAST_NOISE = "you add fresh noise in the last step, too: what comes out is blurred."
+_LAST_NOISE = "you add fresh noise in the last step, too: what comes out is noisy."
 _NO_NOISE = "no fresh noise is added: every step but the last adds sqrt(beta) times normal noise."
 _BETA_NOISE = "the fresh noise has variance beta; multiply normal noise by its square root."
 _ONE_NOISE = "one row of noise is shared by all points: draw noise of the shape of x."
+_SAME_NOISE = "every step adds the same noise: draw fresh noise inside the loop."
 _NO_ROOT = "what divides the guess is the *root* of 1 - alpha bar."
 _BETA_BAR = "1 - alpha bar belongs to all steps so far; you took the beta of one step."
 _NO_SCALE = "the factor 1 / sqrt(1 - beta) in front is missing."
@@ -549,12 +571,26 @@ def _judge_denoise(answer: Any) -> str:
         return _wrong_levels(asked, last)
     states = [x for x, _, _ in watched.calls] + [end]
     bars = (1 - _BETAS).cumprod(0)
+    if _adds_the_same(watched.calls, states, bars):
+        return _SAME_NOISE
     for (before, k, guess), after in zip(watched.calls, states[1:], strict=True):
         if said := _wrong_step(
             _BETAS[k].item(), bars[k].item(), k, *_step_of(before, guess, after)
         ):
             return said
     return ""
+
+
+def _adds_the_same(
+    calls: list[tuple[Tensor, int, Tensor]], states: list[Tensor], bars: Tensor
+) -> bool:
+    """Whether the first two steps differ from (8) without its noise by multiples of one noise."""
+    first, second = (
+        after - (before - _BETAS[k] / (1 - bars[k]).sqrt() * guess) / (1 - _BETAS[k]).sqrt()
+        for (before, k, guess), after in zip(calls[:2], states[1:3], strict=True)
+    )
+    varies = min(first.std(0).min().item(), second.std(0).min().item()) > 1e-3  # over the points
+    return varies and torch.allclose(first / first.std(), second / second.std(), atol=1e-2)
 
 
 def _wrong_levels(asked: list[int], last: int) -> str:
@@ -638,6 +674,17 @@ def no_fresh_noise(network, x, betas, rng):
     return x
 
 
+def one_noise_for_all_steps(network, x, betas, rng):
+    alphas_bar = (1 - betas).cumprod(0)
+    noise = torch.randn(x.shape, generator=rng)  # <-
+    for k in reversed(range(len(betas))):
+        eps = network(x, torch.full((len(x),), k))
+        x = (x - betas[k] / (1 - alphas_bar[k]).sqrt() * eps) / (1 - betas[k]).sqrt()
+        if k > 0:
+            x = x + betas[k].sqrt() * noise
+    return x
+
+
 def noise_of_size_beta(network, x, betas, rng):
     alphas_bar = (1 - betas).cumprod(0)
     for k in reversed(range(len(betas))):
@@ -714,6 +761,7 @@ DENOISE = Exercise(
         stopped_early, _SHORT,
         noise_in_the_last_step, _LAST_NOISE,
         no_fresh_noise, _NO_NOISE,
+        one_noise_for_all_steps, _SAME_NOISE,
         noise_of_size_beta, _BETA_NOISE,
         one_noise_for_both_coordinates, _ONE_FOR_ALL,
         lost_the_root, _NO_ROOT,
