@@ -17,7 +17,7 @@ HELLO = (DATA / "start.md").read_text(encoding="utf-8").strip()
 HERO = DATA / "hero.webp"
 HERO_ALT = (
     "Animation: five families of generative models turn noise into the same ring of eight "
-    "clusters, each in its own number of network evaluations"
+    "clusters; four are done after one or two network evaluations, diffusion takes a hundred"
 )
 SAYS = {  # what was done with some copies: the sentence about them
     "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "

@@ -1,8 +1,8 @@
 """Draw the film of start page and lesson 01 from genlab itself: python docs/images/hero.py.
 
 The five models of lesson 01 learn one ring of points (half a minute), then each turns the same
-number of noise points into samples. A model that needs one evaluation moves each point straight to
-where it lands; the others show the state after each evaluation.
+number of noise points into samples. At each moment all five have had the same budget of
+evaluations, so four soon wait for the last. Between two evaluations the points move straight.
 """
 
 from pathlib import Path
@@ -45,15 +45,15 @@ def between(found, part):
     return torch.lerp(found[k], found[k + 1], at - k)
 
 
-def frame(films, part, large, small):
-    """One picture: five panels side by side, each with its name and its evaluations so far."""
+def frame(films, budget, large, small):
+    """One picture: five panels, each with its name and what it has spent of a common budget."""
     scale, n = 2, len(films)
     width, height = n * PANEL + (n - 1) * GAP, TOP + PANEL + FOOT
     sheet = Image.new("RGB", (scale * width, scale * height), "white")
     pen = ImageDraw.Draw(sheet)
     for column, (name, (found, n_evaluations)) in enumerate(films.items()):
         left, colour = scale * column * (PANEL + GAP), COLOURS[name]
-        side, top = scale * PANEL, scale * TOP
+        side, top, part = scale * PANEL, scale * TOP, min(budget / n_evaluations, 1.0)
         pen.rectangle((left, top, left + side - 1, top + side - 1), "#F7F7F7")
         points = between(found, part)
         for x, y in points[points.abs().amax(1) < EXTENT].tolist():
@@ -81,8 +81,9 @@ def main():
             pass
         films[name] = states(model)
     large, small = fonts(28, 22)
-    eased = [(3 - 2 * u) * u * u for u in torch.linspace(0, 1, N_FRAMES).tolist()]
-    frames = [frame(films, part, large, small) for part in eased]
+    most = max(n for _, n in films.values())
+    budgets = [most * u * u for u in torch.linspace(0, 1, N_FRAMES).tolist()]  # slow at first
+    frames = [frame(films, budget, large, small) for budget in budgets]
     times = [600] + [1000 // FPS] * (N_FRAMES - 2) + [round(1000 * HOLD_S)]
     target = Path(genlab_course.__file__).parent / "data" / "hero.webp"
     more = {"save_all": True, "append_images": frames[1:], "duration": times, "loop": 0}
