@@ -143,7 +143,7 @@ def _knowledge(ax: Axes, model: Any) -> None:
     kind = likelihood_kind(model)
     if kind == "none":
         ax.set_facecolor("#F2F2F2")
-        ax.text(0, 0, "no density", ha="center", va="center", fontsize=13, color="#888888")
+        ax.text(0, 0, "density unknown", ha="center", va="center", fontsize=11, color="#888888")
     elif isinstance(model, DDPM):
         _slope(ax, model)
     elif kind == "exact":
@@ -187,7 +187,7 @@ def clouds(drawn: Mapping[Any, Tensor], found: Mapping[Any, Any], ring: Any) -> 
             _square(ax)
             ax.set_xlabel(f"{found[momentum, seed][0]} of 8")
         row[0].set_ylabel(f"momentum {momentum:g}")
-    figure.suptitle("With momentum 0.9 the points sweep over few of the blobs", fontsize=11)
+    figure.suptitle("With momentum 0.9 the samples reach few of the blobs", fontsize=11)
     return figure
 
 

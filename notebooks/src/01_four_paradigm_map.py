@@ -26,6 +26,7 @@ import genlab_course as course
 from genlab.adversarial import GAN
 from genlab.core import NoLikelihoodError, log_likelihood, make_generator
 from genlab.data.toys import GaussianRing, plane
+from genlab.latent import elbo as vae_bound
 from genlab.metrics.cost import network_passes
 from genlab.metrics.distances import energy_distance
 from genlab.nn.layers import MLP
@@ -85,7 +86,7 @@ widgets.draw_a_shape()
 # %% [markdown]
 # <details><summary>What to see</summary>
 #
-# On the ring, a fifth of the VAE's points lie off the line (*blur*), and at most 3 % of the others' do. Then draw several separate pieces, and look for *bridges* between them and for pieces that are lost. This lesson explains each of these faults.
+# On the ring, a fifth of the VAE's points lie off the line, and at most 3 % of the others' do. Then draw several separate pieces, and look for *bridges* between them and for pieces that are lost. This lesson explains each of these faults.
 # </details>
 
 # %% [markdown]
@@ -169,7 +170,7 @@ class Counted:
 #
 # To sample, walk (1) from left to right: draw the first number, then the second given the first, and so on. This is **ancestral sampling**.
 #
-# **Your turn 01.2 · one after another** *(build, 10 minutes)*. `next_logits(known)` takes the whole numbers drawn so far, of shape `(n, i)`, and returns logits of the next one (log-probabilities up to a constant), of shape `(n, n_bins)`. At first `known` has no columns, `(n, 0)`. Draw `n` rows of `length` numbers, and return them. Use `torch.multinomial(p, 1, generator=rng)`. Your loop fills the first panel.
+# **Your turn 01.2 · one after another** *(build, 10 minutes)*. `next_logits(known)` takes the whole numbers drawn so far, of shape `(n, i)`, and returns logits of the next one (log-probabilities up to a constant), of shape `(n, n_bins)`. At first `known` has no columns, `(n, 0)`. Draw `n` rows of `length` numbers, and return them. Use `torch.multinomial(p, 1, generator=rng)`.
 
 # %%
 def my_ancestral(next_logits, n, length, rng):
@@ -252,6 +253,12 @@ inside = torch.rand(4_000, 2, generator=rng)  # anywhere in the cell
 x, films = (bins + inside) * ar.bin_width - ar.extent, {}  # (4000, 2)
 films["autoregressive"] = pictures.states("autoregressive", asked.shown, x)
 show(pictures.panels(films), "The first of five panels holds your samples of the ring.")
+with torch.no_grad(), course.more_checks():
+    some = data[:400]
+    of_cell = ar.log_prob(some) + 2 * math.log(ar.bin_width)  # a probability
+    check("this loss = minus genlab's log p", ar_loss(some, rng),
+          -ar.log_prob(some).mean(), atol=1e-4,
+          unlike={"not divided by the area": -of_cell.mean()})  # fmt: skip
 
 
 # %% [markdown]
@@ -320,6 +327,11 @@ with torch.no_grad(), course.more_checks():
     mass = flow.log_prob(points).exp().sum() * cell
     check_range("mass of the flow's density on a grid", mass, 0.97, 1.02,
                 unlike={"half a nat too high": mass * math.exp(0.5)})  # fmt: skip
+    z, log_det = flow.inverse(data[:400])
+    wrong = (log_det - Normal(0.0, 1.0).log_prob(z).sum(1)).mean()
+    check("the flow's loss = minus genlab's log p", flow_loss(data[:400], rng),
+          -flow.log_prob(data[:400]).mean(), atol=1e-4,
+          unlike={"sign of the determinant": wrong})  # fmt: skip
 
 
 # %% [markdown]
@@ -335,7 +347,7 @@ with torch.no_grad(), course.more_checks():
 # $$\log p(x)=\log\mathbb E_{q}\frac{p(x\mid z)\,p(z)}{q(z)}\ \ge\ \mathbb E_q\log p(x\mid z)-\underbrace{\mathbb E_q\log\frac{q(z)}{p(z)}}_{\mathrm{KL}(q\,\Vert\,p)}.\tag{4}$$
 # The right side is the **evidence lower bound (ELBO)**. Its first term asks whether the guessed causes explain $x$. The second, the Kullback-Leibler (KL) divergence, is the price of the guess: how far it is from the prior (lesson 03).
 #
-# *The tiny case.* If we guess without looking at the number, $q=p(z)$, the bound is $-2.337$. Given that the number is 1, the true distribution of the cause is, by Bayes' rule, normal with variance 1 / (1 + 2.56 / 1.44) = 0.36 and mean 0.36 · 1.6 / 1.44 = 0.4. With this $q$ the bound is $-1.737$, and that is log 0.176: **with the right guess the bound is tight.** The gap is the KL divergence between guess and truth.
+# *The tiny case.* If we guess without looking at the number, $q=p(z)$, the bound is $-2.337$. Given that the number is 1, the true distribution of the cause is, by Bayes' rule, normal with variance 1 / (1 + 2.56 / 1.44) = 0.36 and mean 0.36 · 1.6 / 1.44 = 0.4. With this $q$ the bound is $-1.737$, and that is log 0.176: **with the right guess the bound is tight.** The gap, here 0.600, is the KL divergence between guess and truth.
 #
 # In a **variational autoencoder (VAE)** one network, the *encoder*, gives the mean and log-variance of $q$ for each $x$. Another, the *decoder*, gives the mean of $x$ given $z$; its standard deviation is learned too. Both are trained by the bound. (Lesson 05 derives its KL term.)
 
@@ -360,7 +372,7 @@ def vae_loss(x, rng):
 train(vae_loss, list(vae.parameters()), n_steps=1500, rate=1e-2)
 
 # %% [markdown]
-# Is the bound coded correctly? Take the tiny case in three dimensions, with the slopes 1.6, 0.5 and $-2$, and give it the exact $q$. Then the mean of `elbo` must be $\log p(x)$. Suppose somebody wrote `mean` for `sum` in the KL term. Would this show it?
+# Is it coded correctly? Take the tiny case in three dimensions, with the slopes 1.6, 0.5 and $-2$, and the exact $q$. Then the mean of `elbo` must be $\log p(x)$. Suppose somebody wrote `mean` for `sum` in the KL term. Would this show it?
 
 # %% jupyter={"source_hidden": true}
 slopes, std = torch.tensor([1.6, 0.5, -2.0]), torch.tensor(1.2)
@@ -378,6 +390,14 @@ kl = 0.5 * (log_var.exp() + mu**2 - 1 - log_var).sum(1)
 truth = Normal(0.0, total.sqrt()).log_prob(x_seen[0]).sum().item()
 check_close_mc("mean ELBO with the exact q = log p(x)", values, truth,
                unlike={"mean for sum in the KL": values + kl - kl / 3})  # fmt: skip
+with torch.no_grad(), course.more_checks():
+    some, parts = data[:400], (vae.encoder, vae.decoder, vae.log_scale)
+    mu, log_var = vae.encode(some)
+    one = torch.randn(400, 1, generator=make_generator(3)).expand(400, 2)
+    of_one = vae_bound(some, mu, log_var, one, decoder_log_prob=vae.decoder_log_prob)
+    check("the ELBO of each point = genlab's", elbo(some, *parts, make_generator(3)),
+          vae.elbo(some, generator=make_generator(3)), atol=1e-3,
+          unlike={"one noise for both numbers": of_one})  # fmt: skip
 
 
 # %% [markdown]
@@ -402,7 +422,7 @@ films["VAE"] = pictures.states("VAE", asked.shown, x)
 show(pictures.panels(films), "Three panels; the VAE's blobs are wide and joined.")
 
 # %% [markdown]
-# One evaluation again. The blobs are wide and joined by bridges. What $z$ does not explain becomes the same round noise around every point. In a picture this is **blur**.
+# One evaluation again. The blobs are wide and joined by bridges. What $z$ does not explain becomes the same round noise around every point. In a picture that is *grain*. The decoder's mean alone averages all pictures that share a $z$: **blur**.
 #
 # **Pause.** Three of the five panels are yours.
 
@@ -427,9 +447,17 @@ for std in (1.2, 0.1, 0.001):
 #
 # **Step 5. Let a second network judge.** A **discriminator** $D$ is trained to give real points a probability near 1 and generated points one near 0. The generator is trained to be taken for real. Together they are a **generative adversarial network (GAN)**:
 # $$\text{for }D:\ \min\ \mathbb E_x\big[-\log D(x)\big]+\mathbb E_z\big[-\log(1-D(G(z)))\big];\qquad\text{for }G:\ \min\ \mathbb E_z\big[-\log D(G(z))\big].\tag{5}$$
-# The network `D` in the code returns a logit, so the two terms of its loss are `softplus(-logit)` and `softplus(logit)`. There are two losses now, and our loop for one loss does not fit. This one does:
+# In the code `D` returns a logit, so `-log D` is `softplus(-logit)`, and `-log(1 - D)` is `softplus(logit)`. Two losses need a loop of their own:
 
 # %%
+def d_loss(real, fake):  # logits of D, (b, 1) each
+    return (F.softplus(-real) + F.softplus(fake)).mean()
+
+
+def g_loss(fake):
+    return F.softplus(-fake).mean()
+
+
 def play(seed, momentum=0.0, n_steps=600):
     """Train a generator and a discriminator against each other."""
     torch.manual_seed(seed)
@@ -441,13 +469,11 @@ def play(seed, momentum=0.0, n_steps=600):
     for _ in range(n_steps):
         x = data[torch.randint(len(data), (250,), generator=rng)]  # (250, 2)
         fake = G(torch.randn(250, 4, generator=rng))  # (250, 2)
-        d_loss = (F.softplus(-D(x)) + F.softplus(D(fake.detach()))).mean()
         for_D.zero_grad()
-        d_loss.backward()  # detach: D's loss must not move G
+        d_loss(D(x), D(fake.detach())).backward()  # detach: G needs its graph below
         for_D.step()
-        g_loss = F.softplus(-D(fake)).mean()
         for_G.zero_grad()
-        g_loss.backward()
+        g_loss(D(fake)).backward()
         for_G.step()
     return G, D
 
@@ -460,15 +486,22 @@ with torch.no_grad():
 # %% jupyter={"source_hidden": true}
 films["GAN"] = pictures.states("GAN", asked.shown, x)
 show(pictures.panels(films), "Four panels; the GAN's points are sharp, with bridges.")
+with course.more_checks():
+    real, fake = torch.linspace(-3, 1, 50), torch.linspace(-4, 2, 50)  # logits
+    p_real, p_fake = real.sigmoid(), fake.sigmoid()  # (5) is written with these
+    of_d, of_g = (-p_real.log() - (1 - p_fake).log()).mean(), -p_fake.log().mean()
+    saturating = (1 - p_fake).log().mean()
+    check("the two losses = (5)", [d_loss(real, fake), g_loss(fake)], [of_d, of_g],
+          atol=1e-5, unlike={"saturating": [of_d, saturating]})  # fmt: skip
 
 # %% [markdown]
-# The sampler is the one that you have already written, with the noise set to 0. It needs one evaluation, and nothing blurs what $G$ says: training has squeezed the points almost onto lines. Some lie on bridges between the blobs, because a continuous $G$ cannot tear its input apart. The momentum of Adam is 0 here, and section 9 shows why.
+# The sampler is your own, with the noise set to 0. It needs one evaluation, and nothing blurs what $G$ says: training has squeezed the points almost onto lines. Some lie on bridges between the blobs, because a continuous $G$ cannot tear its input apart. The momentum of Adam is 0 here, and section 9 shows why.
 #
 # ## 6. Can you follow the slope uphill?
 #
-# In fog you cannot see how high a mountain is, but you can feel which way is up. The last idea gives up the *value* of the density and keeps the slope of its logarithm, the **score** $\nabla_x\log p(x)$. A constant factor drops out of it, so nothing has to be normalised.
+# In fog you cannot see how high a mountain is, but you can feel which way is up. The last idea gives up the *value* of the density and keeps the slope of its logarithm, the **score** $\nabla\log p$. A constant factor drops out of it, so nothing has to be normalised.
 #
-# *The tiny case.* The logarithm of the density is $-x^2/8$ and a constant, so the score at $x=1$ is $-0.25$. The constant never mattered.
+# *The tiny case.* The logarithm of the density is $-x^2/8$ and a constant, so the score at $x=1$ is $-0.25$.
 #
 # How do you learn a slope without knowing the density? By guessing noise. Mix a data point with standard normal noise $\epsilon$. The number $\bar\alpha_t$ says how much of the data's variance is kept, and it falls from nearly 1 to nearly 0 as $t$ grows:
 # $$x_t=\sqrt{\bar\alpha_t}\;x_0+\sqrt{1-\bar\alpha_t}\;\epsilon .\tag{6}$$
@@ -524,14 +557,19 @@ k = torch.randint(100, (400,), generator=again)
 eps = torch.randn(400, 2, generator=again)
 with torch.no_grad(), course.more_checks():
     ours, halves = noise_loss(data[:400], make_generator(8)), (data[:400], k, eps)
-    theirs, squared = (ddpm_loss(noise_net, *halves, alphas_bar=a).mean()
-                       for a in (alphas_bar, alphas_bar**2))
+    kept = DDPM(noise_net, betas, event_shape=(2,)).alphas_bar  # genlab's own table
+    late = torch.cat([torch.ones(1), kept[:-1]])
+    theirs, squared, shifted = (ddpm_loss(noise_net, *halves, alphas_bar=a).mean()
+                                for a in (kept, kept**2, late))
     check("this noise loss = genlab's ddpm_loss", ours, theirs, rtol=1e-5,
-          unlike={"alpha bar squared": squared})  # fmt: skip
+          unlike={"alpha bar squared": squared, "one level late": shifted})  # fmt: skip
+    short = linear_betas(100, first=0.002, last=0.02)
+    check_range("variance of the data kept at t = 100", alphas_bar[-1], 0, 0.01,
+                unlike={"betas up to 0.02 only": (1 - short).prod()})  # fmt: skip
 
 
 # %% [markdown]
-# The sampler starts from pure noise and goes down level by level. From level $t-1$ to $t$ a fraction $\beta_t$ of the variance was replaced by noise, so $\bar\alpha_t=(1-\beta_1)\cdots(1-\beta_t)$. Each step back removes a part of the guessed noise and adds a little fresh normal noise $\epsilon'$, so that the points do not all move to a mean (derived in lesson 12):
+# The sampler starts from pure noise and goes down level by level. From level $t-1$ to $t$ a fraction $\beta_t$ of the variance was replaced by noise, so $\bar\alpha_t=(1-\beta_1)\cdots(1-\beta_t)$. Each step back removes a part of the guessed noise, by (7) a step up the slope, and adds a little fresh normal noise $\epsilon'$, so that the points do not all move to a mean (derived in lesson 12):
 # $$x_{t-1}=\frac1{\sqrt{1-\beta_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t,t)\Big)+\sqrt{\beta_t}\;\epsilon',\qquad \epsilon'=0\text{ in the last step, to }x_0.\tag{8}$$
 #
 # **Your turn 01.5 · the denoising loop** *(build, 10 minutes)*. Walk (8) from the last level, `k = len(betas) - 1`, down to `k = 0`. The network is asked as `network(x, k)`, where `k` is a tensor of shape `(n,)` with the same whole number in each row. Return $x_0$.
@@ -560,7 +598,7 @@ film(
 )  # fmt: skip
 
 # %% [markdown]
-# This is the opening picture, drawn by your samplers. In it each spends what it needs.
+# This is the opening picture, drawn by your samplers.
 #
 # In the figure below you set one `budget` of evaluations for all five. The second handle is the `length` of what is drawn, such as a text of that many tokens. Predict: (a) With a budget of 50, can you see eight blobs in the diffusion panel? (b) At which length does the autoregressive model cost as much as the diffusion model?
 
@@ -570,7 +608,7 @@ widgets.five_samplers(films)
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) No. After 50 of 100 evaluations the ring is still scaled by less than one half and buried in noise. The blobs come apart in the last fifth. (b) At $n=100$. The autoregressive count grows with the length; the diffusion count does not, it grows with the number of steps. The other three stay at one.
+# (a) No. After 50 of 100 evaluations the ring is still scaled by less than one half and buried in noise. The blobs come apart in the last fifth. (b) At a length of 100. The autoregressive count grows with the length; the diffusion count does not, it grows with the number of steps.
 # </details>
 #
 # ## 7. What may be compared?
@@ -607,6 +645,8 @@ show(
     "and arrows for diffusion, the slope of the log-density of slightly noised data, "
     "darker where steeper. Below: evaluations, likelihood, distance.",
 )
+
+# %% jupyter={"source_hidden": true}
 ceiling = ring.log_prob(held_out).mean().item()
 print(f"{'model':16}{'NFE':>4}   log-likelihood / nats   energy distance")
 for name, (n_asked, kind, value, distance) in rows.items():
@@ -620,6 +660,11 @@ hooked = [network_passes(m, lambda m=m: m.sample(8)) for m in models.values()]
 states = [len(found) for found in films.values()]
 check("evaluations: your samplers, genlab's own", counted, hooked,
       unlike={"states for evaluations": states})  # fmt: skip
+with course.more_checks():
+    noise = torch.cat([found[0] for found in list(films.values())[1:]])  # of four
+    uniform = torch.rand(100, generator=make_generator(0))
+    check_close_mc("mean square of the noise at the start", noise**2, 1.0,
+                   unlike={"uniform": uniform**2})  # fmt: skip
 course.predicted("01.predict-exact", sum(row[1] == "exact" for row in rows.values()))
 
 
@@ -634,11 +679,11 @@ course.predicted("01.predict-exact", sum(row[1] == "exact" for row in rows.value
 # | adversarial (GAN) | nothing; $x=G(z)$ | minimax game, here with two losses (5) | one-pass: one draw, then the generator | 1 | none |
 # | diffusion | its slope only (7) | denoising: squared error of the noise | multi-step: one level after another | one a step | bound |
 #
-# Why do we say *four* paradigms? Autoregressive models and flows share one principle, an exact likelihood. The other three are bound, game and slope. Autoregressive models and flows have separate rows because they sample differently.
+# Why do we say *four* paradigms? Autoregressive models and flows share one principle, an exact likelihood; they have two rows because they sample differently. The other three are bound, game and slope. (Energy-based models, which know the density up to a factor, wait for lesson 10.)
 #
-# Two warnings about names. *Flow matching*, behind most large image models since 2024, belongs in the row *diffusion* (frontier). And the kind of likelihood belongs to the sampler: run as a differential equation, the same diffusion network has a density (lesson 14).
+# *Flow matching*, behind most large image models since 2024, belongs in the row *diffusion* (frontier). And the kind of likelihood belongs to the sampler: run as a differential equation, the same diffusion network has a density (lesson 14).
 #
-# **Did the wait pay?** Not on this ring: our autoregressive model came about as close with two evaluations. What the wait buys is easy training: a plain squared error, with no game that can lose blobs, no map that must be invertible, no guess of a hidden cause. That carries over to pictures.
+# **Did the wait pay?** Not on this ring: our autoregressive model came about as close with two evaluations. What does the wait buy? Against flow, VAE and GAN, easy training: a plain squared error, with no map that must be invertible, no guess of a hidden cause, no game that can lose blobs. The autoregressive model trains as plainly. But it pays for every number that it draws, and diffusion draws all of them at once.
 #
 # Read the numbers as an illustration: each model was tuned by hand for this ring and trained once, for seconds. The energy distance sees large gaps, but hardly notices bridges; section 9 counts them.
 #
@@ -667,7 +712,7 @@ for one, other in (("autoregressive", "VAE"), ("flow", "diffusion"), ("VAE", "GA
 #
 # ## 8. Where do today's systems stand?
 #
-# A car is more than its engine, and a system of today is more than one model. It is built in stages, and each *stage* has its place on the map: a **compressor** that turns a picture into a small code and back, a **generator** of codes, **guidance** that compares two guesses in each step (with and without the caption, lesson 13; or one from a weaker model), and **distillation** that trains a model to need fewer steps.
+# A car is more than its engine, and a system of today is more than one model. It is built in stages, and each *stage* has its place on the map: a **compressor** that turns a picture into a code and back, a **generator** of codes, **guidance** that compares two guesses in each step (with and without the caption, lesson 13; or one from a weaker model), and **distillation** that trains a model to need fewer steps.
 #
 # | system | compressor | generator | guidance | distillation or shortcut |
 # |---|---|---|---|---|
@@ -690,20 +735,19 @@ course.exercise("01.stages", evaluations)
 # %% [markdown]
 # <details><summary>What the counts say</summary>
 #
-# 101, 21, 64, 2 and 111. A model that draws a picture of 256 tokens one by one needs 256 evaluations, or 512 guided. VAR draws all tokens of a size at once, so it pays for ten sizes. LLaDA fills four tokens in each step. The price: both treat the tokens that they draw together as independent (frontier, *discrete and parallel*). MeanFlow has no likelihood, because its jump leaves out the chain that has the bound. So by sampler and likelihood it stands where the GAN stands, and only its objective tells the two apart. A flow can be slow, too: the layers of TarFlow (2412.06329) run token after token.
+# 101, 21, 64, 2 and 111. A model that draws a picture of 256 tokens one by one needs 256 evaluations, or 512 guided. VAR draws all tokens of a size at once, so it pays for ten sizes. LLaDA fills four tokens in each step. The price: both treat the tokens that they draw together as independent (frontier, *discrete and parallel*). MeanFlow's single jump has no known density. So by sampler and likelihood it stands where the GAN stands, and only its objective tells the two apart. A flow can be slow, too: the layers of TarFlow (2412.06329) run token after token.
 # </details>
 #
 # ## 9. It fails
 #
-# **The GAN loses blobs.** Change one number of its training, the momentum, from 0 to the usual 0.9. Data, networks, loss and steps stay the same. We train six times with each. A blob counts as reached if at least 2 % of the samples lie within three standard deviations of its centre. A shapeless cloud passes that test, too. So we also measure which fraction of *all* samples lies in a blob, and print two controls, and your five models.
+# **The GAN loses blobs.** Change one number of its training, the momentum, from 0 to the usual 0.9. Nothing else changes. We train six times with each. A blob counts as reached if at least 2 % of the samples lie within three standard deviations of its centre. A shapeless cloud passes that test, too. So we also measure which fraction of *all* samples lies in a blob, and print it for two controls, the data, and your five models.
 
 # %%
 def coverage(x):
     """Blobs that are reached, and the fraction of samples that lie in a blob."""
     distance, nearest = torch.cdist(x, ring.means).min(1)  # (n,), (n,)
-    counts = torch.bincount(nearest[distance < 0.45], minlength=8)
-    reached = int((counts >= 0.02 * len(x)).sum())
-    return reached, float((distance < 0.45).float().mean())
+    fractions = nearest[distance < 0.45].bincount(minlength=8) / len(x)  # (8,)
+    return int((fractions >= 0.02).sum()), float(fractions.sum())
 
 
 clouds = {}
@@ -724,20 +768,23 @@ show(
     "with momentum 0 below, on the whole ring. Under each, blobs reached.",
 )
 controls = {"one Gaussian": coverage(round_one), "bare ring": coverage(bare_ring)}
-for name, (n_reached, fraction) in controls.items():
-    print(f"control, {name:13} reaches {n_reached} of 8, ~{fraction:.0%} inside a blob")
-for name, found_by in films.items():
-    print(f"section 7, {name:14} ~{coverage(found_by[-1])[1]:.0%} inside a blob")
+yours = {name: coverage(found_by[-1]) for name, found_by in films.items()}
+for name, it in {**controls, "the data itself": coverage(reference), **yours}.items():
+    print(f"{name:16} reaches {it[0]} of 8, ~{it[1]:.0%} inside a blob")
 heavy, light = ([found[m, s] for s in range(5, 11)] for m in (0.9, 0.0))
-check_range("blobs, momentum 0.9, best of six", max(n for n, _ in heavy), 0, 6,
+check_range("blobs, momentum 0.9, best of six", max(n for n, _ in heavy), 0, 3,
             digits=0, unlike={"momentum 0": min(n for n, _ in light)})  # fmt: skip
 with course.more_checks():
+    inside = {name: f for name, (_, f) in controls.items()}
     check_range("fraction inside, momentum 0, worst", min(f for _, f in light), 0.8, 1,
-                unlike={name: f for name, (_, f) in controls.items()})  # fmt: skip
+                unlike=inside)  # fmt: skip
+    fewest = min(f for _, f in yours.values())
+    check_range("fraction inside, the worst of your five", fewest, 0.78, 1,
+                unlike=inside)  # fmt: skip
 course.predicted("01.predict-clusters", f"~{sum(n for n, _ in heavy) / 6:.0f} of 8")
 
 # %% [markdown]
-# The loss alone is not to blame: without momentum the same loss reaches all eight, six times out of six. The blobs are lost in the *motion* of the two players. With momentum they overshoot and chase each other, and the points end as a streak over few of the blobs. *Repair*: no momentum. Lessons 07 and 08 find others.
+# The loss alone is not to blame: without momentum the same loss reaches all eight, six times out of six. The blobs are lost in the *motion* of the players, and the points end as a streak over few of them. The discriminator's momentum does it: in six more runs each, momentum for it alone reached at most one blob, for the generator alone all eight. *Repair*: no momentum. Lessons 07 and 08 find others. Look at the list once more: the diffusion model puts fewer points into the blobs than the flow.
 #
 # **The bound looks like a bad model.** Our VAE reports about $-2.0$, and the autoregressive model about $-1.2$. Is the VAE that much worse? It has only two hidden numbers, so for once we can do the integral (3), on a lattice of 40,000 values of $z$. With many draws of $z$ from the encoder's $q$, reweighted, the bound comes close to it (lesson 05).
 
@@ -780,7 +827,7 @@ course.predicted("01.predict-gap", f"~{worse:.2f} nats")
 # 1. A generative model learns $p(x)$ or $p(x\mid c)$; $p(y\mid x)$ alone does not determine it. We ask it to sample, to evaluate and to condition.
 # 2. Chain rule: exact likelihood, one evaluation a token. Flow: exact, one evaluation, an invertible map.
 # 3. Hidden cause: one evaluation and a lower bound, the ELBO, which is tight for the right $q$. With the decoder's noise set to 0 you have a GAN's sampler, and no likelihood.
-# 4. Diffusion: the best guess of the noise is the score. One evaluation a step, and a bound. Why wait for it? Training is one plain squared error. And the wait can be cut afterwards (the project; frontier, *few steps*).
+# 4. Diffusion: the best guess of the noise is the score. One evaluation a step, and a bound. Why wait for it? Training is one plain squared error, and all numbers of a sample are drawn at once. The wait can be cut afterwards (the project; frontier, *few steps*).
 # 5. Prediction 1: two of the five give the exact density of a point, two give a bound, one gives nothing. Evaluations: 2, 1, 1, 1 and 100.
 # 6. Prediction 2: our VAE, "at least $-2.0$", was worse by about 0.25 nats, not 0.8; the two numbers alone could not tell. A bound decides against another model only when it exceeds the other's exact value.
 # 7. Prediction 3: with momentum 0.9 the GAN reaches few of the eight, in our six runs at most two; without momentum, all.

@@ -1,17 +1,22 @@
 """Lesson 01: its five models, what its pictures show, and a budget of evaluations."""
 
+import ast
 import math
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
+from genlab.core import make_generator
 from genlab.data.toys import GaussianRing
+from genlab.nn.layers import MLP
 from genlab_course import lesson_01, widgets
 from genlab_course.figures import lesson_01 as pictures
 from genlab_course.lesson_01 import film
 
+PAGE = Path(__file__).parents[2] / "notebooks/src/01_four_paradigm_map.py"
 NAMES = list(lesson_01.RECIPES)
 each_model = pytest.mark.parametrize("name", NAMES)
 PASSES = {"autoregressive": 2, "flow": 1, "vae": 1, "gan": 1, "diffusion": 100}
@@ -57,6 +62,31 @@ def test_the_autoregressive_recipe_comes_close_to_the_entropy(data, generator):
         value = model.log_prob(GaussianRing().sample(2_000, generator=generator)).mean().item()
     # The ceiling is -1.123 nats; 2,000 points leave 0.02, the bins and the training 0.1.
     assert -1.3 < value < -1.06
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("player", "fewest", "most"), [("D", 0, 1), ("G", 8, 8)])
+def test_momentum_of_the_discriminator_alone_loses_the_blobs(player, fewest, most):
+    torch.set_default_dtype(torch.float32)
+    ring = GaussianRing()
+    data = ring.sample(10_000, generator=make_generator(1))
+    page = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "MLP": MLP,
+            "make_generator": make_generator, "ring": ring, "data": data}  # fmt: skip
+    for node in ast.parse(PAGE.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name in (
+            "d_loss",
+            "g_loss",
+            "play",
+            "coverage",
+        ):
+            other = "G" if player == "D" else "D"
+            shared = f"Adam({other}.parameters(), 0.002, betas=(momentum, "
+            exec(ast.unparse(node).replace(shared, shared.replace("momentum", "0.0")), page)
+    for seed in range(5, 11):
+        generator_net = page["play"](seed, momentum=0.9)[0]
+        with torch.no_grad():
+            x = generator_net(torch.randn(2_000, 4, generator=make_generator(seed)))
+        assert fewest <= page["coverage"](x)[0] <= most
 
 
 def words(figure):
@@ -116,7 +146,7 @@ def test_the_map_shows_samples_knowledge_and_the_measured_numbers(films):
         "GAN": (1, "none", float("nan"), 0.006), "diffusion": (100, "bound", -1.5, 0.002),
     }  # fmt: skip
     said = words(pictures.your_map(GaussianRing(), models, films, rows))
-    knows = {"density, exact", "exp of the bound", "no density", "slope of log p, noised"}
+    knows = {"density, exact", "exp of the bound", "density unknown", "slope of log p, noised"}
     assert knows <= set(said)
     assert {"−1.20 (exact)", "≥ −2.00 (bound)", "none", "0.0060", "100"} <= set(said)
 
