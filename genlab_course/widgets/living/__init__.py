@@ -28,6 +28,7 @@ STICKY = {  # a figure that obeys the derivation beside it: the page that it sta
     "reading_the_past": "02_autoregressive",
     "area_and_density": "04_normalizing_flows",
     "bound_and_gap": "05_latent_variables_and_elbo",
+    "ratio_of_two": "07_gans_minimax",
 }
 APART = SHARES | STICKY.keys() | {STAGE}
 NAMES = tuple(sorted({path.stem for path in FOLDER.glob("*.js")} - APART))
