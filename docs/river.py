@@ -254,12 +254,16 @@ def changed(right, wrong):
 
 
 def question(id, rendered):
-    """Return the words of an exercise that stands alone in its notebook's text."""
+    """Return the words of an exercise: the paragraph *Your turn* above its cell."""
     paths = (ROOT / "notebooks").glob(f"{id.partition('.')[0]}_*.ipynb")
-    text = head(next(paths).name)
-    found = re.search(rf"\*\*{re.escape(id)}\*\*[^.]*\.\s+(.*?)(?:\n\n|$)", text, re.DOTALL)
+    cells = nbformat.read(next(paths), as_version=4).cells
+    asked = (k for k, cell in enumerate(cells) if f'course.exercise("{id}"' in cell.source)
+    above = cells[next(asked) - 1].source
+    found = re.search(
+        r"\*\*Your turn [^*]*\*\* \*\([^*]*\)\*\.\s+(.*?)(?:\n\n|$)", above, re.DOTALL
+    )
     if not found:
-        raise ValueError(f"no paragraph of the lesson begins with **{id}**")
+        raise ValueError(f"no paragraph above {id} begins with **Your turn**")
     return rendered(found[1])
 
 

@@ -70,7 +70,7 @@ W1_ON_A_LINE = Exercise(
         lambda x, p, q: ((p - q).abs()[:-1] * x.diff()).sum(),
         "you compared point by point; what crosses is the *sum* of the differences to the left.",
         lambda x, p, q: ((p - q).cumsum(0)[1:].abs() * x.diff()).sum(),
-        "your gaps are shifted by one place: what passes between x[i] and x[i + 1] lies up to x[i].",
+        "your gaps are shifted by one place: from x[i] to x[i + 1] passes what lies up to x[i].",
         lambda x, p, q: p @ (x[:, None] - x).abs() @ q,
         "you carried every grain to all places of q; the cheapest plan keeps the order.",
     ),
@@ -94,8 +94,8 @@ BEST_SLOPE = Exercise(
         lambda f_p, f_q: torch.sign(f_p - f_q),
         "a sign: this critic is high at the samples and low at the data.",
         lambda f_p, f_q: f_q - f_p,
-        "you weighed the slope by what crosses; where anything is earned at all, the steepest slope "
-        "that is allowed earns the most.",
+        "you weighed the slope by what crosses; where anything is earned, the steepest slope that "
+        "is allowed earns the most.",
         lambda f_p, f_q: (f_q > f_p).double(),
         "where the bracket is negative, a slope of 0 earns nothing, and another slope does earn.",
         lambda f_p, f_q: torch.ones_like(f_p),

@@ -33,6 +33,7 @@ REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "05_latent_variables_and_elbo",
     "06_vae_in_practice",
     "07_gans_minimax",
+    "08_wgan_gradient_penalty",
     "12_diffusion_i",
     "15_four_paradigm_landscape",
     "frontier/flow_matching",

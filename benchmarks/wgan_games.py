@@ -1,0 +1,88 @@
+"""Lesson 08's games over seeds (python benchmarks/wgan_games.py).
+
+Arrows that three losses give to the same samples; a fast generator on the ring with one critic step
+a round, with five, and with one of a faster critic; digits over 600 rounds. The page's own
+networks, rounds and losses; the answers are the worked solutions.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn  # noqa: F401 - of the page
+
+from genlab import adversarial  # noqa: F401 - of the page
+from genlab.core import make_generator
+from genlab.data.digits import from_unit, load_digits, to_unit
+from genlab.data.toys import GaussianRing
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import load_classifier
+from genlab_course.exercises import lesson_08 as answers
+
+PAGE = Path(__file__).parents[1] / "notebooks/src/08_wgan_gradient_penalty.py"
+OF_PAGE = ("perceptron", "told_apart", "priced", "obeyed", "play", "digit_nets", "lighter",
+           "on_ring", "covered")  # fmt: skip
+_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
+penalty, critic_loss = answers.gradient_penalty, answers.critic_loss
+ring = GaussianRing()
+points = ring.sample(5000, generator=make_generator(0))
+above = 0.35 * torch.randn(30, 2, generator=make_generator(0)) + torch.tensor([0.0, 4.3])
+exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+digits = to_unit(load_digits("train").images)
+held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
+classifier = load_classifier()
+ROUNDS = 600
+
+
+def distance(generator):
+    """Fréchet distance of 1,000 samples to the held-out digits."""
+    describe = lambda images: classifier.features(images.double()).detach()  # noqa: E731
+    with torch.no_grad():
+        x = from_unit(generator(torch.randn(1000, 16, generator=make_generator(1))), whole=False)
+    return frechet_distance(describe(held_out), describe(x)).item()
+
+
+def on_digits(seed):
+    """Fréchet distance after some rounds, and the critic's mean gap over the last 40."""
+    G, f = digit_nets(seed)  # noqa: F821 - of the page
+    found, gaps = {}, []
+    for step, gap in play(G, f, digits, ROUNDS, n_z=16, n_critic=3, seed=seed):  # noqa: F821
+        gaps.append(gap)
+        if step in (100, 200, 400, ROUNDS):
+            found[step] = distance(G), sum(gaps[-40:]) / 40
+    return found
+
+
+def main():
+    """Print a line for each game and seed."""
+    torch.set_num_threads(1)
+    if "arrows" in sys.argv[1:]:
+        losses = {
+            "the game's loss": (told_apart, lambda l: -F.softplus(l)),  # noqa: F821, E741
+            "non-saturating": (told_apart, lambda l: F.softplus(-l)),  # noqa: F821, E741
+            "a critic": (priced, lambda l: -l),  # noqa: F821, E741
+        }
+        for name, (of_judge, of_sample) in losses.items():
+            for seed in range(3):
+                seen = obeyed(of_judge, of_sample, seed=seed)  # noqa: F821
+                sizes = [f"{seen[k][1].norm(dim=1).mean():.2g}" for k in (40, 240, 500)]
+                print(f"{name:16} seed {seed}: arrows after 40, 240, 500 steps {sizes}", flush=True)
+    if "ring" in sys.argv[1:]:
+        for weight, loss, n_critic in (
+            (1, lighter, 1), (1, lighter, 5), (10, critic_loss, 1), (10, critic_loss, 5),  # noqa: F821
+        ):  # fmt: skip
+            for seed in range(3):
+                x, late = on_ring(n_critic, seed, loss)  # noqa: F821
+                print(f"ring, weight {weight}, {n_critic} critic steps, seed {seed}: modes "
+                      f"{covered(x)}, gap {late.mean():.2f}", flush=True)  # noqa: F821 # fmt: skip
+    if "digits" in sys.argv[1:]:
+        for seed in range(3):
+            shown = {k: f"Fréchet {d:.2f}, gap {v:.2f}" for k, (d, v) in
+                     on_digits(seed).items()}  # fmt: skip
+            print(f"digits, seed {seed}: {shown}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
