@@ -29,7 +29,6 @@ from genlab_course import check
 course.begin(lesson=8)
 torch.set_default_dtype(torch.float64)
 
-
 # %% [markdown]
 # **08.1, the old distance.** On 0 and 1 only $p$ has mass, so $p/m=2$ there; on 2 the two agree, $p/m=q/m=1$; on 3 and 4 only $q$ has mass. Each divergence is $2\cdot\frac13\log2$, and so is their mean.
 
