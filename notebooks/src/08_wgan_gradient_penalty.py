@@ -862,6 +862,9 @@ torch.set_default_dtype(torch.float32)
 # **Clipping** forces each weight into $[-c,c]$ after each step (Arjovsky et al. 2017). **Spectral normalisation** divides each weight matrix by its largest singular value, so that no layer can stretch a vector (Miyato et al. 2018). The **penalty** is yours. **R1** belongs to another game and promises no constant. We train the same critic under each, for clouds $\mathcal N(0,I)$ and $\mathcal N((3,0),I)$, and measure what was promised: the gap, 3 in truth, and the steepest slope on a lattice.
 
 # %%
+SIDES = torch.tensor([[[0.0, 0.0]], [[3.0, 0.0]]])
+
+
 def free(critic, x, fake, u):
     return (critic(fake) - critic(x)).mean()
 
@@ -896,7 +899,7 @@ def held_by(loss, *, clip=None, spectral=False, seed=0, n_steps=200):
     return float((critic(x).mean() - critic(fake).mean()).detach()), float(steep)
 
 
-SIDES = torch.tensor([[[0.0, 0.0]], [[3.0, 0.0]]])
+# %%
 for name, way in {
     "clip 0.01": {"loss": free, "clip": 0.01},
     "clip 0.3": {"loss": free, "clip": 0.3},
