@@ -678,8 +678,8 @@ check_range("how much nearer the averages are, least of six", lead.min(), 0.1, 1
 # ## 8. What is left of it today?
 #
 # ProGAN (2017) still used WGAN-GP. The StyleGAN family returned to the non-saturating loss, with R1. R3GAN (Huang et al. 2024) uses the relativistic pair of lesson 07 with R1 and R2. Discriminators that finish few-step diffusion models are held by R1, or by an approximation of it. The loss went; holding the slope stayed.
-
-We played digits with three of them, on the networks of section 6, 1,500 rounds with falling rates, three seeds each. The Fréchet distance of the averaged generators was 0.21 to 0.28 for WGAN-GP (three critic steps a round), 0.20 to 0.32 for the non-saturating loss with R1, and 0.21 to 0.26 for pairs with R1 and R2 (`python benchmarks/project_08.py`). The seeds differ more than the losses. The slopes do not agree at all: the steepest between real and fake digits was 1.3 in the first game, and 0.1 to 0.3 in the others.
+#
+# We played digits with three of them, on the networks of section 6, 1,500 rounds with falling rates, three seeds each. The Fréchet distance of the averaged generators was 0.21 to 0.28 for WGAN-GP (three critic steps a round), 0.20 to 0.32 for the non-saturating loss with R1, and 0.21 to 0.26 for pairs with R1 and R2 (`python benchmarks/project_08.py`). The seeds differ more than the losses. The slopes do not agree at all: the steepest between real and fake digits was 1.3 in the first game, and 0.1 to 0.3 in the others.
 #
 # The distance has moved elsewhere. Its plans pair noise with data in flow matching (minibatch optimal transport, in the notebook on flow matching). The Fréchet distance of lesson 09 is a relative of $W_1$, with squared costs and normal distributions. Cheaper versions, the sliced and the entropic one, are used to compare point sets.
 #
