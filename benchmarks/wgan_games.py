@@ -67,8 +67,8 @@ def main():
         for name, (of_judge, of_sample) in losses.items():
             for seed in range(3):
                 seen = obeyed(of_judge, of_sample, seed=seed)  # noqa: F821
-                sizes = [f"{seen[k][1].norm(dim=1).mean():.2g}" for k in (40, 240, 500)]
-                print(f"{name:16} seed {seed}: arrows after 40, 240, 500 steps {sizes}", flush=True)
+                sizes = [f"{seen[k][1].norm(dim=1).mean():.2g}" for k in (48, 240, 480)]
+                print(f"{name:16} seed {seed}: arrows after 48, 240, 480 steps {sizes}", flush=True)
     if "ring" in sys.argv[1:]:
         for weight, loss, n_critic in (
             (1, lighter, 1), (1, lighter, 5), (10, critic_loss, 1), (10, critic_loss, 5),  # noqa: F821

@@ -55,7 +55,7 @@ def priced(f, real, fake):
 
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
-def obeyed(loss_of_judge, loss_of_sample, n_learn=240, n_walk=260, seed=0):
+def obeyed(loss_of_judge, loss_of_sample, n_learn=240, n_walk=240, seed=0):
     """Samples and the arrows that they hear; after a while they walk along them."""
     torch.manual_seed(seed)
     judge = nn.Sequential(perceptron(2, 1), nn.Flatten(0))  # (n, 2) -> (n,)
@@ -70,7 +70,7 @@ def obeyed(loss_of_judge, loss_of_sample, n_learn=240, n_walk=260, seed=0):
         adam.step()
         y = x.clone().requires_grad_()
         (slope,) = torch.autograd.grad(loss_of_sample(judge(y)).sum(), y)
-        if step % 20 == 0:
+        if step % 24 == 0:
             seen[step] = x, -slope
         if step > n_learn:
             x = x - 0.03 * slope
@@ -110,7 +110,7 @@ film(
 #
 # You need lesson 07: the discriminator, the Jensen-Shannon divergence, R1, and rounds of a game. From analysis: a function whose slope is at most 1 changes by no more than the distance walked.
 #
-# Two sittings of about 72 and 66 minutes, exercises included; the cells run in 30 seconds.
+# Two sittings of about 72 and 66 minutes, exercises included; the cells run in 40 seconds.
 
 # %% [markdown]
 # ## Predict first
@@ -877,7 +877,7 @@ def game_with_r1(critic, x, fake, u):
     return (adversarial.discriminator_loss(logits, critic(fake)) + slopes / 2).mean()
 
 
-def held_by(loss, *, clip=None, spectral=False, seed=0, n_steps=200):
+def held_by(loss, *, clip=None, spectral=False, seed=0, n_steps=120):
     """The gap and the steepest slope of a critic, held in one of four ways."""
     torch.manual_seed(seed)
     critic = nn.Sequential(perceptron(2, 1), nn.Flatten(0))
