@@ -667,8 +667,9 @@ gaps = torch.tensor([run[2] for run in runs])
 print(f"your critic's gap on the last: ~{gaps.min():.2f} to ~{gaps.max():.2f}")
 course.predicted("08.predict-nearer", "averages")
 lead = far["real digits"] - far["averages"]
+of_wgan = far["real digits"] - far["your WGAN"]
 check_range("how much nearer the averages are, least of six", lead.min(), 0.1, 1.0,
-            unlike={"your WGAN": (far["real digits"] - far["your WGAN"]).max()})  # fmt: skip
+            unlike={"your WGAN": of_wgan.max()})  # fmt: skip
 
 
 # %% [markdown]
