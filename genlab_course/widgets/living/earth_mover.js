@@ -1,4 +1,5 @@
 // Earth from the model's pile fills the data's pit: W1 is the work; JS looks only at the overlap.
+// The best prices are a string: high over the data, low over the model, nowhere steeper than 1.
 import { figure, grid } from "./stage.js";
 
 const X = grid(-4, 9, 651), DX = X[1] - X[0], SHIFTS = grid(0, 5, 101), N = 180, LOG2 = Math.log(2);
@@ -41,6 +42,18 @@ function distances(p, q) {
   return [w1, js];
 }
 
+// The best critic, 0 at its highest: where earth has to pass, it falls by the way.
+function best(p, q) {
+  const f = [0];
+  let ahead = 0;
+  for (let i = 0; i < p.length - 1; i++) {
+    ahead += p[i] - q[i];
+    f.push(f[i] - (Math.abs(ahead) > 1e-9 ? Math.sign(ahead) * DX : 0));
+  }
+  const top = Math.max(...f);
+  return f.map((v) => v - top);
+}
+
 function compute({ shift, width, model, moved }) {
   const p = masses("one pile", 0, width), q = masses(model, shift, width);
   const [w1, js] = distances(p, q);
@@ -52,16 +65,17 @@ function compute({ shift, width, model, moved }) {
   const part = LEVELS.map((u) => Math.max(0, Math.min(1, 2.5 * moved - 1.5 * u)));
   const work = from.reduce((sum, x, i) => sum + (Math.abs(x - to[i]) * part[i]) / N, 0);
   const w1Curve = curves.map((c) => c[0]), jsCurve = curves.map((c) => c[1]);
-  return { p, q, w1, js, w1Curve, jsCurve, from, to, part, work };
+  return { p, q, w1, js, w1Curve, jsCurve, from, to, part, work, prices: best(p, q) };
 }
 
 function boxes({ width, height }) {
-  const split = Math.round(height * 0.58), half = width / 2;
-  return [[0, 0, width, split], [0, split, half, height - split],
-    [half, split, half, height - split]];
+  const string = Math.round(height * 0.45), split = Math.round(height * 0.65), half = width / 2;
+  return [[0, 0, width, string], [0, split, half, height - split],
+    [half, split, half, height - split], [0, string, width, split - string]];
 }
 
-const ground = (pen, width) => pen.axes({ box: boxes(pen)[0], bare: true, x: [-3.2, 8.2],
+const ACROSS = [-3.2, 8.2];
+const ground = (pen, width) => pen.axes({ box: boxes(pen)[0], bare: true, x: ACROSS,
   y: [-1.25 * Math.max(1, PEAK / width), 1.8 * Math.max(1, PEAK / width)] });
 
 function earth(pen, { p, q, from, to, part }, { shift, width, model }) {
@@ -93,8 +107,17 @@ function earth(pen, { p, q, from, to, part }, { shift, width, model }) {
     { color: green, align: "center" });
 }
 
+function string(pen, { prices }) {
+  const { ink, soft } = pen.colours;
+  const plot = pen.axes({ box: boxes(pen)[3], bare: true, x: ACROSS, y: [-9.3, 0.7] });
+  plot.line(X, prices, { color: ink, width: 2.5 });
+  pen.text(pen.small ? "best prices" : "the best prices f: their gap is W1",
+    plot.left + 4, plot.top + plot.height - 10, { color: soft, size: 12 });
+}
+
 function draw(pen, computed, settings) {
   earth(pen, computed, settings);
+  string(pen, computed);
   const { green, red, soft, paper } = pen.colours, { w1, js, w1Curve, jsCurve } = computed;
   const titles = [`${pen.small ? "W1" : "work, W1"} = ${w1.toFixed(2)}, ${computed.work.toFixed(2)} done`,
     `${pen.small ? "JS" : "Jensen-Shannon"} = ${js.toFixed(3)} nats`];
@@ -130,7 +153,8 @@ function touch(px, py, { width }, pen) {
 }
 
 export const { about, controls, compute: mathematics, render } = figure({
-  about: "A pile of earth that fills a pit, grain by grain; below, two distances by its shift.",
+  about: "A pile of earth that fills a pit, grain by grain; below, the best prices as a string, and " +
+    "two distances by the pile's shift.",
   controls: [
     { name: "shift", label: "shift", min: 0, max: 5, step: 0.1, value: 3.5 },
     { name: "width", label: "width", min: 0.3, max: 2, step: 0.1, value: 1 },

@@ -43,6 +43,15 @@ def curves(model, width):
     return KNOWN[model, width]
 
 
+def prices(p, q):
+    """A function of slope at most 1 whose gap is W1, by SciPy; level where no mass has to pass."""
+    passing = np.cumsum(p - q)[:-1]
+    steps = np.select([passing > 1e-9, passing < -1e-9], [-1.0, 1.0], 0.0) * np.diff(X)
+    f = np.concatenate([[0.0], np.cumsum(steps)])
+    assert np.isclose((p - q) @ f, wasserstein_distance(X, X, p, q))
+    return f - f.max()
+
+
 def expected(settings):
     model, shift, width = (settings[k] for k in ("model", "shift", "width"))
     w1, js = distances(model, shift, width)
@@ -54,6 +63,7 @@ def expected(settings):
     end = places((0.0, width), LEVELS)
     part = np.interp(2.5 * settings["moved"] - 1.5 * LEVELS, [0, 1], [0, 1])
     return {
+        "prices": prices(masses("one pile", 0.0, width), masses(model, shift, width)),
         "p": masses("one pile", 0.0, width), "q": masses(model, shift, width), "w1": w1, "js": js,
         "w1Curve": w1_curve, "jsCurve": js_curve, "from": start, "to": end, "part": part,
         "work": (np.abs(start - end) * part).mean(),
