@@ -38,6 +38,39 @@ def falling(runs: Mapping[str, Mapping[int, tuple[Tensor, Tensor]]], means: Tens
         yield figure
 
 
+def lengths(sizes: Mapping[str, Mapping[int, float]]) -> Figure:
+    """The length of the arrows of each loss over the steps, logarithmic, named at the lines."""
+    figure, ax = plt.subplots(figsize=(7.2, 3.1))
+    for colour, (name, size) in zip(COLOURS, sizes.items(), strict=False):
+        ax.semilogy(list(size), list(size.values()), "-", color=colour, linewidth=2.2)
+        last = max(size)
+        ax.text(last + 4, size[last], name, va="center", color=for_text(colour))
+    ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
+    ax.set(xlabel="step of the network", ylabel="length of the arrows", xlim=(0, last * 1.3),
+           title="One fades, one grows, one stays near 1")  # fmt: skip
+    ax.set_yticks([0.001, 0.01, 0.1, 1, 10], ["0.001", "0.01", "0.1", "1", "10"])
+    ax.minorticks_off()
+    return figure
+
+
+def pairs(real: Tensor, fake: Tensor, u: Tensor) -> Figure:
+    """Pairs of real and fake examples (n, 2), and the point of each where the slope is charged."""
+    figure, ax = plt.subplots(figsize=(5.6, 3.9))
+    ends = np.stack([real.numpy(), fake.numpy()])
+    ax.plot(ends[..., 0], ends[..., 1], "-", color="#AAAAAA", linewidth=1)
+    between = (u[:, None] * real + (1 - u[:, None]) * fake).numpy()
+    ax.plot(*real.T.numpy(), "o", color=BLACK, markersize=7, fillstyle="none")
+    ax.plot(*fake.T.numpy(), ".", color=BLUE, markersize=8)
+    ax.plot(*between.T, "D", color=GREEN, markersize=6)
+    ax.text(1.9, -0.6, "real", color=BLACK)
+    ax.text(0.8, 4.4, "fake", color=BLUE)
+    ax.text(1.35, 2.1, "slope charged here", color=for_text(GREEN))
+    ax.spines[:].set_visible(False)
+    ax.set(xlim=(-2.2, 4.2), ylim=(-1.9, 5.1), xticks=[], yticks=[],
+           title="Random pairs, and a random point between")  # fmt: skip
+    return figure
+
+
 def staircases(places: Tensor, p: Tensor, q: Tensor, area: float) -> Figure:
     """Grains of two distributions, and the area between their distribution functions."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 2.9))

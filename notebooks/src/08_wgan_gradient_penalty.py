@@ -27,7 +27,7 @@ from genlab.data.toys import GaussianRing
 from genlab.metrics import distances
 from genlab.metrics.features import load_classifier
 from genlab_course import check, check_range, widgets
-from genlab_course.figures import film, lesson_07, lesson_08, show
+from genlab_course.figures import film, lesson_08, show
 
 course.begin(lesson=8)
 
@@ -169,7 +169,7 @@ course.solution("08.js-of-thirds")
 
 
 # %% [markdown]
-# Now move the samples ten steps further. $W_1$ becomes 12. JS becomes $\log2$, and stays there at any distance.
+# JS is $\frac23\log2$, below its ceiling only because the grain at 2 is shared. Move the samples ten steps further: $W_1$ becomes 12, JS becomes $\log2$ and stays there at any distance.
 #
 # **Step 2. On a line, count what crosses.** Stand between two neighbouring places. Whatever the plan, the net mass that has to pass you is what $p$ has on your left minus what $q$ has there, $F_p-F_q$. No good plan carries mass both ways past you. So add up the crossings:
 # $$W_1(p,q)=\int\big|F_p(t)-F_q(t)\big|\,dt.\tag{2}$$
@@ -261,7 +261,7 @@ show(
 )
 
 # %% [markdown]
-# Think of the price list as a string: pull it up where the data are and down where the samples are, and never let it get steeper than 1. Where nothing has to cross, $F_p=F_q$ and the slope is free: anything from $-1$ to 1 earns the same.
+# The best slope is $1$ where the bracket in (5) is positive and $-1$ where it is negative, the sign of $F_q-F_p$. Then (5) *is* (2): on a line (4) is proved. Think of the price list as a string (the line under the earth mover): pull it up where the data are and down where the samples are, and never let it get steeper than 1. Where nothing has to cross, $F_p=F_q$ and the slope is free: anything from $-1$ to 1 earns the same.
 #
 # **The slope is 1 all along the way.** If the best plan moves mass from $y$ to $x$, then (3) can only be an equality if $f(x)-f(y)=\lVert x-y\rVert$. The price then climbs with slope exactly 1 along the whole segment, in any number of dimensions. About other pairs of points it says nothing.
 #
@@ -320,13 +320,23 @@ torch.set_default_dtype(torch.float32)
 # $$\frac{dW_1}{d\theta}=-\,\mathbb E_{x\sim q}\,f'(x).\tag{7}$$
 # The generator that descends $L_G$ descends $W_1$. And since $|f'|=1$ wherever something crosses, each sample hears a direction of length 1, at whatever distance it is. (This asks for samples with a density; the first *Going further* has a case where it fails.)
 #
-# Now compare with what the film showed. These are the mean lengths of the arrows at the moment when the samples were set free.
+# Now compare with what the film showed: the mean length of the arrows, until the samples were set free.
 
 # %% jupyter={"source_hidden": true}
-for name, seen in heard.items():
-    print(f"{name:16} ~{seen[240][1].norm(dim=1).mean():.2g}")
+sizes = {
+    name: {k: float(a.norm(dim=1).mean()) for k, (_, a) in seen.items() if k <= 240}
+    for name, seen in heard.items()
+}
+show(
+    lesson_08.lengths(sizes),
+    "The length of the arrows over 240 steps, logarithmic: that of the game's loss "
+    "falls below a thousandth, the non-saturating one grows to 7, the critic's stays "
+    "near 1.",
+)
+print(*(f"{name} ~{size[240]:.2g}" for name, size in sizes.items()), sep="; ")
 
 
+# %% jupyter={"source_hidden": true}
 def shifted(theta):  # samples N(0.8 + theta, 1.5^2) against data N(0, 1)
     return (ndtr(t) - ndtr((t - 0.8 - theta) / 1.5)).abs()
 
@@ -343,25 +353,33 @@ with course.more_checks():
           unlike={"all sent left": torch.trapezoid(sample_density, t)})  # fmt: skip
 torch.set_default_dtype(torch.float32)
 
-
 # %% [markdown]
-# Only the loss of the game vanishes. The non-saturating loss of lesson 07 had already repaired that, and its arrow is the longest. **Then why WGAN?** Three reasons hold up, and one does not.
+# Only the loss of the game vanishes. The non-saturating loss had already repaired that, and its arrow is the longest. **Then why WGAN?** Three reasons hold up, and one does not.
 #
-# - The length of the non-saturating arrow is the slope of the discriminator's logit. Nothing bounds it: it grows for as long as the discriminator trains. The critic's stays near 1.
+# - The length of the non-saturating arrow is the slope of the discriminator's logit. Nothing bounds it. The critic's stays near 1.
 # - The discriminator's loss is near zero for these samples, and would be at a hundred times the distance. The critic's loss says how far.
-# - It showed *what* must be controlled: the slope. That insight outlived the loss. R1, which you wrote in lesson 07, controls it in another place.
+# - It showed *what* must be controlled: the slope. That insight outlived the loss. R1 controls it in another place.
 # - It does not make better samples. With equal budgets for tuning, Lucic et al. (2018) found no loss that was consistently better than the non-saturating one.
 #
-# Look at the film once more, at its end. In the middle the arrows fade as the samples arrive. On the right they do not: the samples swing across the ring and back. Section 9 explains it.
+# Look at the film once more, at its end. In the middle the arrows fade as the samples arrive. On the right they do not: the samples swing across the ring and back. Keep it in mind for section 9.
 #
 # ## 4. What holds the slope at 1?
 #
 # A network is not 1-Lipschitz by itself. Let it go and it raises the gap for ever, by getting steeper. The first WGAN clipped every weight into a small box; the second *Going further* measures what that does. What lasted is a price on slopes.
 #
 # **Step 8. The gradient penalty.** Section 2 promises slope 1 between points that the best plan couples. Nobody knows that plan. So draw a real example and a fake independently, go to a random point between them, and charge for the distance of the slope from 1:
-# $$L_f+\lambda\,\mathbb E\,\big(\lVert\nabla f(\hat x)\rVert-1\big)^2,\qquad\hat x=u\,x+(1-u)\,G(z),\quad u\sim\mathrm{U}(0,1),\quad\lambda=10.\tag{8}$$
-# This is **WGAN-GP** (Gulrajani et al. 2017). It is a heuristic. Between pairs that the plan does not couple, the best critic may be flatter than 1, and the penalty charges it for that. A *one-sided* penalty, which charges only slopes above 1, would not (Petzka et al. 2018); in practice the two-sided one prevailed.
-#
+# $$L_f+\lambda\,\mathbb E\,\big(\lVert\nabla f(\hat x)\rVert-1\big)^2,\qquad\hat x=u\,x+(1-u)\,G(z).\tag{8}$$
+# Each pair has its own $u$, uniform between 0 and 1, and $\lambda$ is usually 10. This is **WGAN-GP** (Gulrajani et al. 2017). It is a heuristic. Between pairs that the plan does not couple, the best critic may be flatter than 1, and the penalty charges it for that. A *one-sided* penalty, which charges only slopes above 1, would not (Petzka et al. 2018); in practice the two-sided one prevailed.
+
+# %% jupyter={"source_hidden": true}
+show(
+    lesson_08.pairs(points[:14], above[:14], torch.linspace(0.06, 0.94, 14)),
+    "Blue fakes above, the data's ring below; grey lines join each fake to a real "
+    "example, and on each line a green diamond marks where the slope is charged.",
+)
+
+
+# %% [markdown]
 # **Your turn 08.4 · the gradient penalty** *(build, 12 minutes)*. Return $(\lVert\nabla f(\hat x)\rVert-1)^2$ for each pair, without $\lambda$: $n$ numbers. `real` and `fake` are points $(n,2)$ or pictures $(n,1,8,8)$, `u` has $n$ numbers, `critic(x)` returns $n$. Four slips: one $u$ for the whole batch; a mean taken before the square; a length over the wrong axes; a slope that does not remember how it came about, so that the critic cannot learn from it. **Your** penalty trains every critic below.
 
 # %%
@@ -460,11 +478,12 @@ losses = {"squashed": squashed, "penalty at the data": at_the_data,
 critics = {name: [trained(losses[name], seed=k) for k in range(3)] for name in losses}
 critics["squashed"] = [nn.Sequential(f, nn.Sigmoid()) for f in critics["squashed"]]
 steepest, drops = {}, {}
-print("                       gap on the way       steepest slope    (three seeds)")
+print(f"{'(three seeds)':20} {'gap on the way':22} steepest slope")
 for name, three in critics.items():
     drops[name] = [float((f(way[:1]) - f(way[-1:])).detach()) for f in three]
     steepest[name] = [float(adversarial.slopes(f, way).max()) for f in three]
-    columns = (", ".join(f"~{v:.3g}" for v in row[name]) for row in (drops, steepest))
+    columns = (" ".join(f"~{v:,.0f}" if v > 100 else f"~{v:.2f}" for v in row[name])
+               for row in (drops, steepest))  # fmt: skip
     print(f"{name:20}", *(f"{column:22}" for column in columns))
 
 # %% jupyter={"source_hidden": true}
@@ -597,7 +616,7 @@ for step, gap in play(G, f, digits, 400, n_z=16, n_critic=3):
 # %% jupyter={"source_hidden": true}
 rows = {name: shots[name] for name in ("round 30", "round 100", "round 400")}
 show(
-    lesson_07.digits(rows | {"held-out": held_out[:12]}),
+    lesson_08.rows(rows | {"held-out digits": held_out[:12]}),
     "Twelve draws of noise: blots after 30 rounds, strokes after 100, mostly digits "
     "after 400; below them held-out digits.",
 )
@@ -675,7 +694,7 @@ check_range("how much nearer the averages are, least of six", lead.min(), 0.1, 1
 # %% [markdown]
 # Two surprises. The exact distance between two sets of *real* digits is about 3, and blurred averages beat them, in all six draws. A typical handwritten 4 is far from every other 4, and an average is a little nearer to all of them. With infinitely many pictures real digits would win, at distance 0. With 200 they do not.
 #
-# Your WGAN's digits are farther off than both, at 3.6. And your critic says less than 1. It cannot follow the exact distance of a batch: it is a smooth network of bounded size, trained for a few steps. *That is why it trains well.* A critic that really computed the distance of batches would teach the generator to blur. Stanczuk et al. (2021) found the same on faces, and chose the title "Wasserstein GANs work because they fail (to approximate the Wasserstein distance)".
+# Your WGAN's digits are farther off than both, at 3.6. And your critic says less than 1. It cannot follow the exact distance of a batch: it is a smooth network of bounded size, trained for a few steps. That may be its luck: a critic that really computed the distance of batches would praise blur. Stanczuk et al. (2021) found the same on photographs, and chose the title *Wasserstein GANs Work Because They Fail (to Approximate the Wasserstein Distance)*.
 #
 # So read the loss as what a *held network* can see, and neither as the distance nor as a rank of models.
 #
@@ -746,7 +765,7 @@ with course.more_checks():
 #
 # The reason is in the target. The penalty wants slope 1 *everywhere and always*, also when the generator has arrived and the best critic would be flat. To turn round, the slope would have to pass 0, where the penalty is highest, and until $|\theta|>2\lambda$ the gap is too weak to push it over. More critic steps in each round do not help. R1 asks for slope 0, which is where the game should end, so it arrives. (R2 is the same term here, because the slope is the same everywhere: friction twice.) Mescheder et al. (2018) proved that WGAN-GP need not converge.
 #
-# A network is luckier than a line: it can bend, and be steep on one side of the data and flat on the other. That is why it drew digits. But the swinging at the end of the film is this.
+# A network is luckier than a line: it can bend, and be steep on one side of the data and flat on the other. So it may settle where the line cannot. But the swinging at the end of the film is what this game would lead you to expect.
 #
 # **A generator that outruns its critic.** $W_1$ wants all modes, as JS did. Whether the *game* finds them is another question. Take the ring, let the generator's rate be ten times the critic's, and change one number only: how many steps the critic gets in a round. (The ring is small, so the penalty's weight is 1 here.)
 
@@ -802,7 +821,7 @@ show(
 # 4. The gradient penalty pulls the slope towards 1 at random points between real and fake. It is a heuristic.
 # 5. Prediction 1: without `create_graph=True` the steepest slope was over 1,000 in all three seeds. A penalty that is not felt holds nothing; nor does one at the data alone.
 # 6. A penalised slope ends at $1+W/2\lambda$, so the gap is too large by $W^2/2\lambda$.
-# 7. Prediction 2: by the exact $W_1$ of 200 pictures, blurred averages are nearer than real digits. The critic's gap is far from that distance, and training is better for it.
+# 7. Prediction 2: by the exact $W_1$ of 200 pictures, blurred averages are nearer than real digits. The critic's gap is far from that distance, and the digits are no worse for it.
 # 8. Prediction 3: with $\lambda=10$ the smallest game stops 20 away from the data. Below $\lambda=1$ it circles. R1, which wants slope 0, arrives.
 # 9. A generator that outruns its critic loses the modes; the gap then falls below 0. More critic steps in a round repair it.
 #

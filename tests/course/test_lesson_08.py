@@ -115,6 +115,15 @@ def test_the_smallest_game_stops_two_weights_away_from_the_data(weight):
     assert abs(abs(float(theta)) - 2 * weight) < 0.05
 
 
+def test_five_critic_steps_a_round_do_not_bring_it_back():
+    theta, psi = torch.tensor([1.0, -0.5], dtype=torch.float64)
+    for _ in range(6_000):
+        for _ in range(5):
+            psi = psi + 0.02 * bank.field(theta, psi, 10.0)[1]
+        theta = theta + 0.02 * bank.field(theta, psi, 10.0)[0]
+    assert abs(float(theta)) > 19.5
+
+
 def test_below_weight_one_the_smallest_game_goes_on_crossing_zero():
     theta, psi = torch.tensor([1.0, -0.5], dtype=torch.float64)
     crossings = 0
@@ -138,6 +147,10 @@ def test_the_arrows_of_the_film_are_as_long_as_the_gradients():
 def test_the_pictures_have_the_panels_that_their_words_name():
     p = torch.tensor([0.5, 0.5, 0.0])
     x = torch.arange(3.0)
+    assert len(lesson_08.lengths({"a": {1: 1.0, 2: 0.1}, "b": {1: 1.0, 2: 3.0}}).axes) == 1
+    marks = lesson_08.pairs(torch.zeros(2, 2), torch.ones(2, 2), torch.tensor([0.0, 0.25])).axes[0]
+    between = marks.lines[-1].get_xydata()  # u belongs to the real example, at 0
+    np.testing.assert_allclose(between, [[1, 1], [0.75, 0.75]])
     assert len(lesson_08.staircases(x, p, p.flip(0), 1.0).axes) == 2
     assert len(lesson_08.strings(x, {"a": (p, p, p, 1.0), "b": (p, p, p, 1.0)}).axes) == 4
     assert len(lesson_08.along(x, {"a": p, "b": p, "c": p}).axes) == 3
