@@ -45,7 +45,7 @@ def lengths(sizes: Mapping[str, Mapping[int, float]]) -> Figure:
         ax.semilogy(list(size), list(size.values()), "-", color=colour, linewidth=2.2)
         last = max(size)
         ax.text(last + 4, size[last], name, va="center", color=for_text(colour))
-    ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
+    ax.plot([0, last], [1, 1], ":", color=GREY, linewidth=1)
     ax.set(xlabel="step of the network", ylabel="length of the arrows", xlim=(0, last * 1.3),
            title="One fades, one grows, one stays near 1")  # fmt: skip
     ax.set_yticks([0.001, 0.01, 0.1, 1, 10], ["0.001", "0.01", "0.1", "1", "10"])

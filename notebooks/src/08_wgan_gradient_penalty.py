@@ -96,7 +96,7 @@ film(
 )  # fmt: skip
 
 # %% [markdown]
-# The circles are data. The dots are samples in the wrong place, and the arrow at each says what one loss asks of it. Two of the losses you know from lesson 07. First the samples stand still while a network learns to tell them from the data; then they obey. On the left the network gets so sure that the arrows vanish, and nothing ever moves. In the middle they grow to seven times the length of those on the right, and the crowd crashes into the ring before it settles. On the right every arrow has about the length 1, far away and near by. This is the subject of the lesson: a network whose *slope* is under control.
+# The circles are data. The dots are samples in the wrong place, and the arrow at each says what one loss asks of it. Two of the losses you know from lesson 07. First the samples stand still while a network learns to tell them from the data; then they obey. On the left the network gets so sure that the arrows vanish, and nothing ever moves. In the middle they grow to six times the length of those on the right, and the crowd crashes into the ring before it settles. On the right every arrow has about the length 1, far away and near by. This is the subject of the lesson: a network whose *slope* is under control.
 #
 # If it is not a probability, what does the third network compute? And what holds its slope at 1?
 #
@@ -110,7 +110,7 @@ film(
 #
 # You need lesson 07: the discriminator, the Jensen-Shannon divergence, R1, and rounds of a game. From analysis: a function whose slope is at most 1 changes by no more than the distance walked.
 #
-# Two sittings of about 72 and 66 minutes, exercises included; the cells run in 40 seconds.
+# Two sittings of about 74 and 67 minutes, exercises included; the cells run in 40 seconds.
 
 # %% [markdown]
 # ## Predict first
@@ -140,13 +140,13 @@ course.draw_map(lesson=8, slim=True)
 # %% [markdown]
 # ## 1. How far apart are two distributions?
 #
-# Lesson 07's game measures whether two distributions can be *told apart*. A forger far off learns nothing from that: wrong by a little and wrong by a mile get the same answer, $\mathrm{JS}=\log2$. Ask another question. The samples are a pile of earth, the data are a pit of the same size. How much work is it to fill the pit?
+# Lesson 07's game measures whether two distributions can be *told apart*. Wrong by a little and wrong by a mile get the same answer, $\log2$. Ask another question. The samples are a pile of earth, the data are a pit of the same size. How much work is it to fill the pit?
 #
 # **Step 1. The cheapest way to carry.** A **transport plan** $\pi(x,y)$ says how much mass goes from the place $y$ to the place $x$. It empties the pile $q$ and fills the pit $p$: its sums over $x$ are $q$, its sums over $y$ are $p$. It costs mass times distance, and the cheapest cost is the **Wasserstein distance** $W_1$, or earth mover's distance:
 # $$W_1(p,q)=\min_{\pi}\ \sum_{x,y}\pi(x,y)\,\lVert x-y\rVert.\tag{1}$$
 # The cost is linear in the plan, so for finitely many points a linear program finds the best one.
 #
-# *The tiny case of this lesson:* three grains each. The data $p$ lie at 0, 1 and 2, the samples $q$ at 2, 3 and 4, one third of the mass in each grain. Shift every grain by 2, and the cost is 2. Leave the grain at 2 where it is and carry the others by 3, and it is the same. There can be several cheapest plans, but there is one cost.
+# *The tiny case of this lesson:* three grains each. The data $p$ lie at 0, 1 and 2, the samples $q$ at 2, 3 and 4, one third of the mass in each grain. Shift every grain by 2, and the cost is 2. Leave the grain at 2 where it is and carry the others by 3, and it is the same. There may be several cheapest plans.
 #
 # Now move earth yourself. Drag the model's pile away from the pit, and compare the two curves. (a) With `width` 2, at which shift does JS stop moving? (b) Choose `two piles` and drag them over the pit. Which place does $W_1$ like best, and which JS?
 
@@ -369,7 +369,7 @@ torch.set_default_dtype(torch.float32)
 #
 # **Step 8. The gradient penalty.** Section 2 promises slope 1 between points that the best plan couples. Nobody knows that plan. So draw a real example and a fake independently, go to a random point between them, and charge for the distance of the slope from 1:
 # $$L_f+\lambda\,\mathbb E\,\big(\lVert\nabla f(\hat x)\rVert-1\big)^2,\qquad\hat x=u\,x+(1-u)\,G(z).\tag{8}$$
-# Each pair has its own $u$, uniform between 0 and 1, and $\lambda$ is usually 10. This is **WGAN-GP** (Gulrajani et al. 2017). It is a heuristic. Between pairs that the plan does not couple, the best critic may be flatter than 1, and the penalty charges it for that. A *one-sided* penalty, which charges only slopes above 1, would not (Petzka et al. 2018); in practice the two-sided one prevailed.
+# Each pair has its own $u$, uniform between 0 and 1, and $\lambda$ is usually 10. This is **WGAN-GP** (Gulrajani et al. 2017). It is a heuristic. Between pairs that the plan does not couple, the best critic may be flatter than 1, and the penalty charges it for that. A *one-sided* penalty, on slopes above 1 only, would not (Petzka et al. 2018).
 
 # %% jupyter={"source_hidden": true}
 show(
@@ -526,7 +526,7 @@ course.solution("08.soft-slope")
 # %% [markdown]
 # The derivative $W-2\lambda(a-1)$ is zero at
 # $$a^*=1+\frac W{2\lambda},\qquad\text{so the gap is}\quad a^*W=W+\frac{W^2}{2\lambda}.\tag{9}$$
-# A penalty is not a ban. A bit more slope always earns something, and near 1 it costs nearly nothing. At $W=5$ the slope is 1.25: these are the arrows of the film. Now train critics at four distances.
+# A penalty is not a ban. A bit more slope always earns something, and near 1 it costs nearly nothing. The film's samples start about 4.3 above the ring's centre, where the formula gives 1.2: these are its arrows. Now train critics at four distances.
 
 # %%
 soft_slope = course.yours("08.soft-slope")
@@ -637,7 +637,7 @@ check_range("Fréchet distance after 400 rounds", frechet[400], 0.25, 1.0,
 
 
 # %% [markdown]
-# **Your** penalty, inside your loss, draws digits. Within one run the gap is a usable progress bar at first: it falls together with the distance. Then the two part. From round 200 to round 600, in three seeds, the Fréchet distance fell to a third or less, while the gap fell by about 30 % (`python benchmarks/wgan_games.py digits`). The gap levels off with the critic's own ability. Two runs with different critics cannot be compared by it.
+# **Your** penalty, inside your loss, draws digits. Within one run the gap is a usable progress bar at first: it falls together with the distance. Then the two part. From round 200 to round 600, in three seeds, the Fréchet distance fell by a factor of 3 to 4.5, while the gap fell by about 30 % (`python benchmarks/wgan_games.py digits`). The gap levels off with the critic's own ability. Two runs with different critics cannot be compared by it.
 #
 # ## 7. Is the critic's gap the distance?
 #
@@ -694,7 +694,7 @@ check_range("how much nearer the averages are, least of six", lead.min(), 0.1, 1
 # %% [markdown]
 # Two surprises. The exact distance between two sets of *real* digits is about 3, and blurred averages beat them, in all six draws. A typical handwritten 4 is far from every other 4, and an average is a little nearer to all of them. With infinitely many pictures real digits would win, at distance 0. With 200 they do not.
 #
-# Your WGAN's digits are farther off than both, at 3.6. And your critic says less than 1. It cannot follow the exact distance of a batch: it is a smooth network of bounded size, trained for a few steps. That may be its luck: a critic that really computed the distance of batches would praise blur. Stanczuk et al. (2021) found the same on photographs, and chose the title *Wasserstein GANs Work Because They Fail (to Approximate the Wasserstein Distance)*.
+# Your WGAN's digits are farther off than both, at 3.6. And your critic says less than 1. It cannot follow the exact distance of a batch: it is a smooth network of bounded size, trained for a few steps. That may be its luck: a critic that really computed the distance of batches would praise blur. Stanczuk et al. (2021) argue so at length, under the title *Wasserstein GANs Work Because They Fail (to Approximate the Wasserstein Distance)*.
 #
 # So read the loss as what a *held network* can see, and neither as the distance nor as a rank of models.
 #
@@ -809,7 +809,7 @@ show(
 )
 
 # %% [markdown]
-# **The diagnosis** is lesson 07's. A constant critic has the gap 0. A gap *below* 0 is worse than that: the critic still prizes where the samples were, and they have left. It lags. With five steps it keeps pace with the same fast generator. We played three seeds of each (`python benchmarks/wgan_games.py`): 1, 0 and 0 modes and a gap near $-0.4$ with one step; 8, 8 and 8 modes and a gap above 0 with five. (With the penalty's weight 10 five steps found only 1, 5 and 4 modes in the same 400 rounds: a critic pulled to slope 1 so firmly bends late.)
+# **The diagnosis** is lesson 07's. A constant critic has the gap 0. A gap *below* 0 is worse than that: the critic still prizes where the samples were, and they have left. It lags. With five steps it keeps pace with the same fast generator. We played three seeds of each (`python benchmarks/wgan_games.py`): 1, 0 and 0 modes and a gap near $-0.4$ with one step; 8, 8 and 8 modes and a gap above 0 with five. (With the penalty's weight 10 five steps found only 1, 5 and 4 modes in the same 400 rounds, with gaps above 0. So a positive gap promises nothing.)
 #
 # What stays broken is the rest: there is no likelihood, no guarantee for the modes, and each critic step pays for the gradient of a gradient.
 #
@@ -817,13 +817,13 @@ show(
 #
 # 1. $W_1$ is the least mass-times-distance that turns one distribution into the other. On a line it is the area between the distribution functions.
 # 2. Its dual is a price list that is never steeper than 1, and its gap. On a line the best slope is the sign of $F_q-F_p$. Where mass is moved, the slope is 1 all the way.
-# 3. The generator hears the slope of the critic: a direction of length 1 at any distance. The loss of lesson 07's game fades, the non-saturating one grows without a limit.
+# 3. The generator hears the slope of the critic: a direction of length 1 at any distance. With the loss of lesson 07's game its arrow fades; with the non-saturating one nothing bounds it.
 # 4. The gradient penalty pulls the slope towards 1 at random points between real and fake. It is a heuristic.
 # 5. Prediction 1: without `create_graph=True` the steepest slope was over 1,000 in all three seeds. A penalty that is not felt holds nothing; nor does one at the data alone.
 # 6. A penalised slope ends at $1+W/2\lambda$, so the gap is too large by $W^2/2\lambda$.
-# 7. Prediction 2: by the exact $W_1$ of 200 pictures, blurred averages are nearer than real digits. The critic's gap is far from that distance, and the digits are no worse for it.
+# 7. Prediction 2: by the exact $W_1$ of 200 pictures, blurred averages are nearer than real digits. The critic's gap is far from that distance.
 # 8. Prediction 3: with $\lambda=10$ the smallest game stops 20 away from the data. Below $\lambda=1$ it circles. R1, which wants slope 0, arrives.
-# 9. A generator that outruns its critic loses the modes; the gap then falls below 0. More critic steps in a round repair it.
+# 9. A generator that outruns its critic loses the modes; the gap then falls below 0. Five critic steps in a round repaired it in three of three seeds with the penalty's weight 1, and in none with 10.
 #
 # | the cheat sheet's row | objective | sampler | evaluations | $\log p(x)$ | pays with |
 # |---|---|---|---|---|---|
@@ -940,7 +940,7 @@ for name, way in {
 #
 # ## What production systems add
 #
-# Convolutional and modulated generators (the StyleGAN lab), averaged weights for sampling, and usually another loss with R1. Spectral normalisation survives in the discriminators of some video and audio models. A critic as a *learned regulariser*, held by a gradient penalty, is in use for inverse problems (Lunz et al. 2018).
+# Convolutional and modulated generators (the StyleGAN lab), averaged weights for sampling, and usually another loss with R1. A critic as a *learned regulariser*, held by a gradient penalty, is in use for inverse problems (Lunz et al. 2018).
 #
 # ## Sources
 #
