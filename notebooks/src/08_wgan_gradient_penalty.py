@@ -32,7 +32,6 @@ from genlab_course.figures import film, lesson_08, show
 course.begin(lesson=8)
 
 
-# %% tags=["keep-output"] jupyter={"source_hidden": true}
 def perceptron(n_in, n_out, width=64):
     layers = (nn.Linear(n_in, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
     return nn.Sequential(*layers, nn.Linear(width, n_out))
@@ -44,17 +43,16 @@ above = 0.35 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
 above = above + torch.tensor([0.0, 4.3])  # (30, 2): where the samples start
 
 
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 def told_apart(f, real, fake):
     return (F.softplus(-f(real)) + F.softplus(f(fake))).mean()
 
 
 def priced(f, real, fake):
-    u = torch.rand(len(real), generator=torch.Generator().manual_seed(0))
-    slopes = 10 * adversarial.gradient_penalty(f, real, fake, u)
-    return (f(fake) - f(real) + slopes).mean()
+    slopes = adversarial.gradient_penalty(f, real, fake, torch.rand(len(real)))
+    return (f(fake) - f(real) + 10 * slopes).mean()
 
 
-# %% tags=["keep-output"] jupyter={"source_hidden": true}
 def obeyed(loss_of_judge, loss_of_sample, n_learn=240, n_walk=240, seed=0):
     """Samples and the arrows that they hear; after a while they walk along them."""
     torch.manual_seed(seed)
@@ -77,13 +75,12 @@ def obeyed(loss_of_judge, loss_of_sample, n_learn=240, n_walk=240, seed=0):
     return seen
 
 
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 heard = {
     "the game's loss": obeyed(told_apart, lambda logit: -F.softplus(logit)),
     "non-saturating": obeyed(told_apart, lambda logit: F.softplus(-logit)),
     "a critic": obeyed(priced, lambda price: -price),
 }
-
-# %% tags=["keep-output"] jupyter={"source_hidden": true}
 film(
     lesson_08.falling(heard, ring.means, 240),
     "Three panels: a crowd of blue samples high above a ring of eight circles, the "
