@@ -1,8 +1,8 @@
 """Lesson 08's games over seeds (python benchmarks/wgan_games.py).
 
-Arrows that three losses give to the same samples; a fast generator on the ring with one critic step
-a round, with five, and with one of a faster critic; digits over 600 rounds. The page's own
-networks, rounds and losses; the answers are the worked solutions.
+Arrows that three losses give to the same samples; a critic whose slopes are pulled to 0; a fast
+generator on the ring with one critic step a round and with five; digits over 600 rounds. The page's
+own networks, rounds and losses; the answers are the worked solutions.
 """
 
 import ast
@@ -22,7 +22,7 @@ from genlab.metrics.features import load_classifier
 from genlab_course.exercises import lesson_08 as answers
 
 PAGE = Path(__file__).parents[1] / "notebooks/src/08_wgan_gradient_penalty.py"
-OF_PAGE = ("perceptron", "told_apart", "priced", "obeyed", "play", "digit_nets", "lighter",
+OF_PAGE = ("perceptron", "told_apart", "priced", "obeyed", "pulled_to_zero", "play", "digit_nets", "lighter",
            "on_ring", "covered")  # fmt: skip
 _parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
 penalty, critic_loss = answers.gradient_penalty, answers.critic_loss
@@ -55,33 +55,55 @@ def on_digits(seed):
     return found
 
 
-def main():
-    """Print a line for each game and seed."""
-    torch.set_num_threads(1)
-    if "arrows" in sys.argv[1:]:
-        losses = {
-            "the game's loss": (told_apart, lambda l: -F.softplus(l)),  # noqa: F821, E741
-            "non-saturating": (told_apart, lambda l: F.softplus(-l)),  # noqa: F821, E741
-            "a critic": (priced, lambda l: -l),  # noqa: F821, E741
-        }
-        for name, (of_judge, of_sample) in losses.items():
-            for seed in range(3):
-                seen = obeyed(of_judge, of_sample, seed=seed)  # noqa: F821
-                sizes = [f"{seen[k][1].norm(dim=1).mean():.2g}" for k in (48, 240, 480)]
-                print(f"{name:16} seed {seed}: arrows after 48, 240, 480 steps {sizes}", flush=True)
-    if "ring" in sys.argv[1:]:
-        for weight, loss, n_critic in (
-            (1, lighter, 1), (1, lighter, 5), (10, critic_loss, 1), (10, critic_loss, 5),  # noqa: F821
-        ):  # fmt: skip
+def arrows():
+    """Arrows of three losses over seeds."""
+    losses = {
+        "the game's loss": (told_apart, lambda logit: -F.softplus(logit)),  # noqa: F821
+        "non-saturating": (told_apart, lambda logit: F.softplus(-logit)),  # noqa: F821
+        "a critic": (priced, lambda price: -price),  # noqa: F821
+    }
+    for name, (of_judge, of_sample) in losses.items():
+        for seed in range(3):
+            seen = obeyed(of_judge, of_sample, seed=seed)  # noqa: F821
+            sizes = [f"{seen[k][1].norm(dim=1).mean():.2g}" for k in (48, 240, 480)]
+            print(f"{name:16} seed {seed}: arrows after 48, 240, 480 steps {sizes}", flush=True)
+
+
+def swing():
+    """Arrows of a critic whose slopes are pulled to 1, and to 0, three times as long."""
+    for name, of_judge in (("to 1", priced), ("to 0", pulled_to_zero)):  # noqa: F821
+        for seed in range(3):
+            seen = obeyed(of_judge, lambda price: -price, n_walk=720, seed=seed)  # noqa: F821
+            sizes = [f"{seen[k][1].norm(dim=1).mean():.2f}" for k in (240, 480, 720, 960)]
+            print(f"slopes pulled {name}, seed {seed}: arrows after 240, 480, 720, 960 steps "
+                  f"{sizes}", flush=True)  # fmt: skip
+
+
+def ring_games():
+    """A fast generator on the ring."""
+    for weight, loss in ((1, lighter), (10, critic_loss)):  # noqa: F821
+        for n_critic in (1, 5):
             for seed in range(3):
                 x, late = on_ring(n_critic, seed, loss)  # noqa: F821
                 print(f"ring, weight {weight}, {n_critic} critic steps, seed {seed}: modes "
                       f"{covered(x)}, gap {late.mean():.2f}", flush=True)  # noqa: F821 # fmt: skip
-    if "digits" in sys.argv[1:]:
-        for seed in range(3):
-            shown = {k: f"Fréchet {d:.2f}, gap {v:.2f}" for k, (d, v) in
-                     on_digits(seed).items()}  # fmt: skip
-            print(f"digits, seed {seed}: {shown}", flush=True)
+
+
+def digit_games():
+    """Digits over 600 rounds."""
+    for seed in range(3):
+        for step, (far, gap) in on_digits(seed).items():
+            print(
+                f"digits, seed {seed}, {step} rounds: Fréchet {far:.2f}, gap {gap:.2f}", flush=True
+            )
+
+
+def main():
+    """Print a line for each game and seed."""
+    torch.set_num_threads(1)
+    games = {"arrows": arrows, "swing": swing, "ring": ring_games, "digits": digit_games}
+    for name in sys.argv[1:] or games:
+        games[name]()
 
 
 if __name__ == "__main__":

@@ -16,13 +16,17 @@ PER_UNIT = 0.45  # length of a drawn arrow, for a gradient of length 1
 COLOURS = (RED, ORANGE, GREEN)
 
 
-def falling(runs: Mapping[str, Mapping[int, tuple[Tensor, Tensor]]], means: Tensor,
-            n_learn: int) -> Iterator[Figure]:  # fmt: skip
+def falling(
+    runs: Mapping[str, Mapping[int, tuple[Tensor, Tensor]]],
+    means: Tensor,
+    n_learn: int,
+    colours: Sequence[str] = COLOURS,
+) -> Iterator[Figure]:
     """The frames of a film: a panel for each loss, its samples and the arrows that they hear."""
     for step in next(iter(runs.values())):
         figure, axes = plt.subplots(1, len(runs), figsize=(2.5 * len(runs), 5.1))
         for ax, colour, (name, seen) in zip(
-            np.atleast_1d(axes), COLOURS, runs.items(), strict=False
+            np.atleast_1d(axes), colours, runs.items(), strict=False
         ):
             x, arrows = seen[step]
             ends = x + PER_UNIT * arrows
