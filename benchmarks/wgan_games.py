@@ -22,8 +22,8 @@ from genlab.metrics.features import load_classifier
 from genlab_course.exercises import lesson_08 as answers
 
 PAGE = Path(__file__).parents[1] / "notebooks/src/08_wgan_gradient_penalty.py"
-OF_PAGE = ("perceptron", "told_apart", "priced", "obeyed", "pulled_to_zero", "play", "digit_nets", "lighter",
-           "on_ring", "covered")  # fmt: skip
+OF_PAGE = ("perceptron", "told_apart", "priced", "obeyed", "pulled_to_zero", "play", "digit_nets",
+           "lighter", "on_ring", "covered")  # fmt: skip
 _parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
 penalty, critic_loss = answers.gradient_penalty, answers.critic_loss
 ring = GaussianRing()
