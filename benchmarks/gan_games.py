@@ -133,7 +133,7 @@ def main():
         for seed in range(3):
             gaps, distances = on_digits(seed)
             print(f"digits, R1, seed {seed}: log 4 less D's loss {gaps[0]:.3f} to {gaps[1]:.3f}, "
-                  f"{gaps[0] / gaps[1]:.1f} times; Frechet {distances[0]:.2f} to "
+                  f"{gaps[0] / gaps[1]:.1f} times; Fréchet {distances[0]:.2f} to "
                   f"{distances[1]:.2f}, {distances[0] / distances[1]:.1f} times",
                   flush=True)  # fmt: skip
 
