@@ -177,8 +177,12 @@ def test_each_curve_of_energy_is_named_at_its_end():
     assert ax.texts[0].get_position() == pytest.approx((0.212, 1.0))
 
 
-def test_tokens_become_squares_of_their_number():
-    picture = lesson_06.tiles(torch.arange(16)[None], 16).view(16, 16)
-    assert picture[0, 0] == 0
-    assert picture[15, 15] == 1
-    torch.testing.assert_close(picture[4:8, 8:12], torch.full((4, 4), 6 / 15))
+def test_a_token_becomes_a_square_in_the_colour_of_its_three_numbers():
+    z = torch.full((1, 16, 3), -1.0)
+    z[0, 0] = torch.tensor([0.5, -1.0, -1.0])  # the highest, the lowest, the lowest
+    z[0, 6] = torch.tensor([-1.0, 0.0, 0.5])
+    picture = lesson_06.tiles(z)
+    assert picture.shape == (1, 3, 16, 16)
+    torch.testing.assert_close(picture[0, :, 3, 3], torch.tensor([1.0, -1.0, -1.0]))  # red
+    torch.testing.assert_close(picture[0, :, 4:8, 8:12].mean((1, 2)), torch.tensor([-1, 1 / 3, 1]))
+    assert (picture[0, :, 12:] == -1).all()
