@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genlab_course.grading import Exercise, Mistake, Prediction, bank
+from genlab_course.grading import Exercise, Mistake, Prediction, RefusedError, bank
 
 LogDensity = Callable[[Tensor], Tensor]
 
@@ -40,6 +40,8 @@ KL_VALUE = Exercise(
         "you added the logarithms without weighing them by how often each outcome happens.",
         _KL / math.log(2),
         "these are bits: you took logarithms to base 2, and nats were asked for.",
+        _KL / math.log(10),
+        "you took logarithms to base 10; nats have base e.",
         -_KL,
         "the ratio is upside down: the true probability stands above.",
         float(np.sum(_P * np.abs(np.log(_P / _Q)))),
@@ -107,6 +109,14 @@ def each_logit_moves_only_its_own(theta, counts):
     return p_hat * (theta.softmax(-1) - 1)
 
 
+def softmax_of_the_counts_too(theta, counts):
+    return theta.softmax(-1) - counts.softmax(-1)
+
+
+def exponential_for_the_softmax(theta, counts):
+    return theta.exp() - counts / counts.sum(-1, keepdim=True)
+
+
 def mean_over_the_rows_too(theta, counts):
     return (theta.softmax(-1) - counts / counts.sum(-1, keepdim=True)) / len(theta)
 
@@ -144,6 +154,10 @@ GRADIENT = Exercise(
         each_logit_moves_only_its_own,
         "you let each logit move only its own probability; the sum in the softmax moves the others "
         "too.",
+        softmax_of_the_counts_too,
+        "you took a softmax of the counts as well; their fractions are counts divided by the sum.",
+        exponential_for_the_softmax,
+        "exp of the logits is not normalised yet: each row of the softmax sums to 1.",
         mean_over_the_rows_too,
         "you averaged over the tables as well; each row is a loss of its own.",
         gave_the_loss,
@@ -170,7 +184,27 @@ def _fit(m: float, s: float, seed: int) -> tuple[Any, ...]:
     g = torch.Generator().manual_seed(seed)
     eps = torch.randn(7, generator=g, dtype=torch.float64)
     both = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (m, s))
-    return *both, eps, _log_hills
+    return *both, eps, _asked_at(eps)
+
+
+def _asked_at(eps: Tensor) -> LogDensity:
+    """The hills, which refuse as many places as there are draws if these are not m + s eps."""
+
+    def log_p(z: Tensor) -> Tensor:
+        if z.numel() > 1 and not _on_a_line(eps, z.detach().flatten()):
+            raise RefusedError(OWN_DRAWS)
+        return _log_hills(z)
+
+    return log_p
+
+
+def _on_a_line(eps: Tensor, z: Tensor) -> bool:
+    """Whether z is a + b eps for some numbers a and b."""
+    if z.shape != eps.shape:
+        return False
+    columns = torch.stack([torch.ones_like(eps), eps], 1)
+    fitted = columns @ torch.linalg.lstsq(columns, z[:, None].to(eps)).solution
+    return torch.allclose(fitted[:, 0], z.to(eps), atol=1e-5)
 
 
 def forgot_the_entropy(m, s, eps, log_p):
@@ -261,13 +295,23 @@ def stuck_the_landing(m, s, eps, log_p):
     return (log_q - log_p(z)).mean()
 
 
+def took_s_as_the_variance(m, s, eps, log_p):
+    z = m + s.sqrt() * eps
+    log_q = torch.distributions.Normal(m, s.sqrt()).log_prob(z)
+    return (log_q - log_p(z)).mean()
+
+
+OWN_DRAWS = (
+    "log_p was asked about places that are not m + s eps. Use the draws `eps` that you are given: "
+    "sample() and rsample() make new ones, and the loss is another number each time."
+)
 STUCK = (
     "the value is right, and the mean slope too: the samples move, but m and s in the density of q "
     "are cut off (known as sticking the landing). Here, take the slope of the whole loss."
 )
 DETACHED = (
     "the value is right, but the samples do not move when m and s move: z must stay a function of "
-    "them, without detach, .data, .item() or sample()."
+    "them, without detach, .data or .item()."
 )
 P_IS_CUT_OFF = (
     "the value is right, but log p sees samples that are cut off from m and s, so nothing pulls "
@@ -319,6 +363,8 @@ REVERSE_LOSS = Exercise(
         "a fair estimate, with the mean of log q in closed form; here average it over the draws.",
         put_s_for_its_square_in_the_density,
         "the normaliser of the density holds the variance: log s, or half of log s^2.",
+        took_s_as_the_variance,
+        "s is the standard deviation already: take no root of it.",
         weighed_by_q_again,
         "you weighed by q again: the draws come from q already, so a plain mean will do.",
         returned_one_number_a_draw,
@@ -347,10 +393,11 @@ def report(log_p: Tensor, rival_log_p: Tensor, n_dims: int) -> Report:
 
 
 def _scores(seed: int, n_dims: int) -> tuple[Tensor, Tensor, int]:
-    """A thousand pictures, so that N or N - 1 makes no difference; the rival fails on the same."""
+    """A thousand pictures, so that N or N - 1 makes no difference; seed 1 has the better rival."""
     g = torch.Generator().manual_seed(seed)
     common, own, other = torch.randn(3, 1000, generator=g, dtype=torch.float64)
-    return -100 - 12 * common + 4 * own, -110 - 14 * common + 5 * other, n_dims
+    good, bad = -100 - 12 * common + 4 * own, -110 - 14 * common + 5 * other
+    return (good, bad, n_dims) if seed == 0 else (bad, good, n_dims)
 
 
 def gave_the_spread_of_pictures(log_p, rival_log_p, n_dims):
@@ -434,6 +481,23 @@ def rooted_the_dimensions_too(log_p, rival_log_p, n_dims):
     return bits.mean(), bits.std() / root, gain.mean(), gain.std() / root
 
 
+def lost_the_sign_of_the_gain(log_p, rival_log_p, n_dims):
+    bits, se, gain, paired = report(log_p, rival_log_p, n_dims)
+    return bits, se, gain.abs(), paired
+
+
+def gave_two_standard_errors(log_p, rival_log_p, n_dims):
+    bits, se, gain, paired = report(log_p, rival_log_p, n_dims)
+    return bits, 2 * se, gain, 2 * paired
+
+
+def multiplied_by_log_2(log_p, rival_log_p, n_dims):
+    bits = -log_p * math.log(2) / n_dims
+    gain = -rival_log_p * math.log(2) / n_dims - bits
+    root = len(bits) ** 0.5
+    return bits.mean(), bits.std() / root, gain.mean(), gain.std() / root
+
+
 REPORT = Exercise(
     id="03.report",
     right=report,
@@ -463,6 +527,12 @@ REPORT = Exercise(
         "the sign of the first number: a loss is minus the log-probability.",
         took_model_minus_rival,
         "the gain has the opposite sign: rival minus model, so that positive means better.",
+        lost_the_sign_of_the_gain,
+        "the gain is positive even where the model is the worse of the two; keep its sign.",
+        gave_two_standard_errors,
+        "your bars are two standard errors; give one.",
+        multiplied_by_log_2,
+        "you multiplied by log 2; a bit is log 2 nats, so divide.",
         rooted_the_dimensions_too,
         "pixels of one picture are not independent: N pictures give the root of N.",
     ),
@@ -728,6 +798,11 @@ def forgot_the_half(z_p, z_q, log_p, log_q):
     return (-log_r).mean(), (log_r**2).mean(), (log_r.exp() - 1 - log_r).mean()
 
 
+def squared_the_half_too(z_p, z_q, log_p, log_q):
+    log_r = log_p(z_q) - log_q(z_q)
+    return (-log_r).mean(), ((log_r / 2) ** 2).mean(), (log_r.exp() - 1 - log_r).mean()
+
+
 def squared_the_mean(z_p, z_q, log_p, log_q):
     log_r = log_p(z_q) - log_q(z_q)
     return (-log_r).mean(), log_r.mean() ** 2 / 2, (log_r.exp() - 1 - log_r).mean()
@@ -782,6 +857,8 @@ ESTIMATES = Exercise(
         "k2 and k3 are right; k1 is *minus* log r.",
         forgot_the_half,
         "k1 and k3 are right; k2 has a factor one half.",
+        squared_the_half_too,
+        "k1 and k3 are right; in k2 the half stands outside of the square.",
         squared_the_mean,
         "k1 and k3 are right; in k2 square each sample, and average then.",
         took_r_of_the_mean,
@@ -810,6 +887,8 @@ FISHER_POISSON = Exercise(
         "that is the variance of n itself, or of the best estimate: not the information.",
         lambda rate: 1 / rate**2,
         "that is the information of waiting times; you left E[n] out of the average.",
+        lambda rate: math.sqrt(rate),
+        "that is the standard deviation of n: not the information.",
         lambda rate: 1 / math.sqrt(rate),
         "that is a square root too many: the information is not a standard deviation.",
     ),

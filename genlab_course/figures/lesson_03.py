@@ -1,5 +1,6 @@
 """Pictures of lesson 03: two hills, a diary, tables, over-fitting, three estimates, a memory."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -139,7 +140,7 @@ def over_fitting(steps: Tensor, curves: Tensor, table: float) -> Figure:
 
 def estimators(near: tuple[float, Tensor], far: tuple[float, Tensor], pieces: Tensor) -> Figure:
     """Around the exact KL, the estimates (batch, 3) of two drifts; far, k3 piece by piece too."""
-    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.4), width_ratios=(3, 4))
+    figure, axes = plt.subplots(1, 2, figsize=(9.8, 3.4), width_ratios=(3, 4), layout="constrained")
     titles = ("Near: $k_3$ hardly scatters", "Far: most $k_3$ of whole pictures are too low")
     names = ("$k_1$", "$k_2$", "$k_3$", "$k_3$ by pixel")
     exact_far, estimated = far
@@ -160,28 +161,34 @@ def estimators(near: tuple[float, Tensor], far: tuple[float, Tensor], pieces: Te
     ticks = (5, 7, 10, 15, 25, 40)
     axes[1].set_yticks(np.log10(ticks), [str(tick) for tick in ticks])
     axes[1].set_ylabel("nats, logarithmic scale")
-    axes[1].text(2, float(estimated.mean(0)[1].log10()) + 0.012, "mean", ha="center")
+    axes[1].text(2.42, float(estimated.mean(0)[1].log10()), "mean", va="center")
+    axes[1].text(3.08, math.log10(20), "a few batches", color=for_text(PINK))
     return figure
 
 
 def memory(other: Tensor, scan: Mapping[str, Sequence[float]], name_one: float) -> Figure:
-    """Bits per dimension against the chance of not copying a pixel, falling to the right."""
-    figure, ax = plt.subplots(figsize=(8.6, 3.4))
+    """Bits per dimension against the chance of not copying; enlarged, what sees the copying."""
+    figure, (ax, near) = plt.subplots(
+        1, 2, figsize=(9.8, 3.4), width_ratios=(3, 2), layout="constrained"
+    )
     looks = ((BLUE, "-"), (RED, "-"), (GREEN, "--"), (ORANGE, "--"))
     places = ((2e-2, 0.72), (1.5e-2, 4.7), (1.8e-2, 3.2), (2e-2, 1.22))
     for (name, values), (colour, style), (x, y) in zip(scan.items(), looks, places, strict=True):
         ax.plot(other.numpy(), values, style, color=colour)
         side = "right" if (colour == RED) else "left"
         ax.text(x, y, name, color=for_text(colour), ha=side, va="center")
+        if name in ("validation", "training, itself left out"):
+            near.plot(1 - other.numpy(), values, style, color=colour)
     best = int(np.argmin(scan["validation"]))
-    at, low = float(other[best]), scan["validation"][best]
-    ax.plot(at, low, "*", color=RED, markersize=12, zorder=3)
-    ax.annotate(f"best: {1 - at:.1f} copied, {low:.2f} bits", (at, low), (0.42, 1.5),
-                color=for_text(RED), arrowprops={"arrowstyle": "-", "color": RED})  # fmt: skip
+    at, low = 1 - float(other[best]), scan["validation"][best]
+    near.plot(at, low, "*", color=RED, markersize=12, zorder=3)
+    near.text(at, low + 0.03, f"best: {low:.2f}", color=for_text(RED), ha="center")
+    near.set(xlim=(0, 0.6), ylim=(low - 0.06, low + 0.24), title="Enlarged: best at a moderate $c$",
+             xlabel="chance $c$ that a pixel is copied")  # fmt: skip
     ax.plot([1, 1e-6], [name_one, name_one], ":", color=GREY, linewidth=1)
     ax.text(1.2e-6, name_one + 0.1, r"$\log_2N/64$: to name one of $N$ digits", color=GREY,
             ha="right", va="bottom")  # fmt: skip
     ax.set(xscale="log", xlim=(1, 1e-6), ylim=(0, 6), ylabel="bits per dimension",
-           xlabel="chance $1-c$ that a pixel is not copied (logarithmic scale)",
+           xlabel="chance $1-c$ that a pixel is not copied (log scale)",
            title="A memory shines only where a copy is stored")  # fmt: skip
     return figure

@@ -151,6 +151,19 @@ def reverse_loss_by_sums(m, s, eps, log_p):
     return q.log_prob(z).sum() / len(eps) - log_p(z).sum() / len(eps)
 
 
+def reverse_loss_in_a_loop(m, s, eps, log_p):
+    total = 0.0
+    for e in eps:
+        z = m + s * e
+        total = total + Normal(m, s).log_prob(z) - log_p(z)
+    return total / len(eps)
+
+
+def reverse_loss_of_columns(m, s, eps, log_p):
+    z = m + s * eps[:, None]
+    return (Normal(m, s).log_prob(z) - log_p(z)).mean()
+
+
 def stopping_with_clones(model, ten_steps, x_val, rounds):
     best = (math.inf, None)
     for _ in range(rounds):
@@ -174,6 +187,8 @@ IDIOMS = [
     ("03.gradient", gradient_by_autograd),
     ("03.reverse-loss", reverse_loss_by_hand),
     ("03.reverse-loss", reverse_loss_by_sums),
+    ("03.reverse-loss", reverse_loss_in_a_loop),
+    ("03.reverse-loss", reverse_loss_of_columns),
     ("03.report", report_in_numpy),
     ("03.early-stopping", stopping_with_clones),
     ("03.estimates", estimates_in_a_list),
@@ -216,7 +231,29 @@ def by_the_entropy(m, s, eps, log_p):
     return -Normal(m, s).entropy() - log_p(m + s * eps).mean()
 
 
+def drawn_anew(m, s, eps, log_p):
+    q = Normal(m, s)
+    z = q.sample((1000,))
+    return (q.log_prob(z) - log_p(z)).mean()
+
+
+def drawn_anew_as_many(m, s, eps, log_p):
+    q = Normal(m, s)
+    z = q.rsample(eps.shape)
+    return (q.log_prob(z) - log_p(z)).mean()
+
+
+def better_in_both(log_p, rival_log_p, n_dims):
+    bits, rival = -log_p / n_dims / math.log(2), -rival_log_p / n_dims / math.log(2)
+    gain, root = rival - bits, math.sqrt(len(bits))
+    return bits.mean(), bits.std() / root, abs(gain.mean()), gain.std() / root
+
+
 FIRST_TO_MIND = [
+    ("03.report", better_in_both, "keep its sign"),
+    ("03.reverse-loss", drawn_anew, "Use the draws `eps` that you are given"),
+    ("03.reverse-loss", drawn_anew_as_many, "Use the draws `eps` that you are given"),
+    ("03.kl-value", 0.12041, "base 10"),
     (
         "03.gradient",
         lambda theta, counts: theta.softmax(1) - counts / counts.sum(0),
@@ -319,3 +356,12 @@ def test_the_other_pictures_are_drawn_from_what_they_are_given():
     scan = {name: [2.0, 1.0] for name in names}
     drawn = lesson_03.memory(torch.tensor([1.0, 0.1]), scan, 0.16)
     assert [text.get_text() for text in drawn.axes[0].texts][:4] == list(names)
+
+
+def test_the_star_of_the_memory_stands_at_the_best_chance_of_copying():
+    names = ("training", "validation", "training, itself left out", "twins")
+    scan = {name: [3.0, 2.0, 2.5] for name in names}
+    _, enlarged = lesson_03.memory(torch.tensor([1.0, 0.7, 0.5]), scan, 0.16).axes
+    (star,) = (line for line in enlarged.lines if line.get_marker() == "*")
+    assert math.isclose(float(star.get_xdata()[0]), 0.3, abs_tol=1e-6)
+    assert len(enlarged.lines) == 3  # validation, leave-one-out, the star
