@@ -22,6 +22,8 @@ class Prediction:
 
     def read(self, answer: Any) -> str:
         """The prediction as it is kept and shown; ValueError says what can be predicted."""
+        if isinstance(answer, str):  # "4 %" is 4 where percents are asked for
+            answer = answer.strip().removesuffix(self.unit).strip()
         if self.choices:
             return self._chosen(str(answer).strip())
         low, high = self.between

@@ -38,6 +38,8 @@ STRETCH = Exercise(
         "you sent x through the map once more; you need the z that x came from.",
         lambda x, a, b: _log_phi((x - b) / a) - abs(a),
         "you subtracted the stretch itself, not its logarithm.",
+        lambda x, a, b: -0.5 * (x - b) ** 2 / abs(a) - 0.5 * math.log(2 * math.pi * abs(a)),
+        "you took a for the variance; z is multiplied by a, so the standard deviation is |a|.",
         lambda x, a, b: math.exp(_log_phi((x - b) / a)) / abs(a),
         "this is the density; its logarithm was asked for.",
         lambda x, a, b: -0.5 * ((x - b) / a) ** 2 - math.log(abs(a)),
@@ -193,10 +195,35 @@ def one_number_for_the_batch(x, layers):
     return ((-0.5 * x**2 - 0.5 * math.log(2 * math.pi)).sum(1) + log_det).mean()  # <-
 
 
+def one_log_det_for_the_batch(x, layers):
+    log_det = torch.zeros(len(x))
+    for layer in reversed(layers):
+        x, step = layer.inverse(x)
+        log_det = log_det + step.sum()  # <-
+    return (-0.5 * x**2 - 0.5 * math.log(2 * math.pi)).sum(1) + log_det
+
+
+def one_base_for_the_batch(x, layers):
+    log_det = torch.zeros(len(x))
+    for layer in reversed(layers):
+        x, step = layer.inverse(x)
+        log_det = log_det + step
+    return (-0.5 * x**2 - 0.5 * math.log(2 * math.pi)).sum() + log_det  # <-
+
+
+_NO_LAYERS = (
+    "your function stops where there are no layers. `layers` may be empty: what is left is the "
+    "log-density of the normal. (A running sum that begins at 0 needs no layer.)"
+)
+
+
 def _judge_stack(answer: Any) -> str:
     """A stack may be empty, and what it says of its layers must be trainable."""
     x = _points(6, 4, 2)
-    bare = answer(x, [])
+    try:
+        bare = answer(x, [])
+    except (IndexError, NameError, RuntimeError, TypeError, ValueError):
+        return _NO_LAYERS
     if not torch.allclose(torch.as_tensor(bare).double(), log_prob(x, [])):
         return "the normal alone, a stack without layers, has a density, too; yours differs."
     size = torch.tensor([0.3, -0.1], dtype=torch.float64, requires_grad=True)
@@ -240,6 +267,11 @@ STACK = Exercise(
         "you sent x through the layers once more; to score, it must go back to z.",
         one_number_for_the_batch,
         "return one number for each point; the training takes the mean over the batch later.",
+        one_log_det_for_the_batch,
+        "you summed the log-determinants over the points; each point keeps its own, of shape (n,).",
+        one_base_for_the_batch,
+        "you summed the normal's log-densities over the points, too: sum over the coordinates, "
+        "axis 1, only.",
     ),
     judge=_judge_stack,
 )
@@ -292,6 +324,26 @@ def scaled_once_more(a, net, way, stays):
         b[:, ~stays] = s.exp() * a[:, ~stays] + t
         return b, s.sum(1)
     b[:, ~stays] = (a[:, ~stays] - t) * s.exp()  # <-
+    return b, -s.sum(1)
+
+
+def shifted_before_scaling(a, net, way, stays):
+    s, t = net(a[:, stays])
+    b = a.clone()
+    if way == "sample":
+        b[:, ~stays] = s.exp() * (a[:, ~stays] + t)  # <-
+        return b, s.sum(1)
+    b[:, ~stays] = a[:, ~stays] * (-s).exp() - t
+    return b, -s.sum(1)
+
+
+def shifted_before_scaling_there_only(a, net, way, stays):
+    s, t = net(a[:, stays])
+    b = a.clone()
+    if way == "sample":
+        b[:, ~stays] = s.exp() * (a[:, ~stays] + t)  # <-
+        return b, s.sum(1)
+    b[:, ~stays] = (a[:, ~stays] - t) * (-s).exp()
     return b, -s.sum(1)
 
 
@@ -407,6 +459,10 @@ COUPLING = Exercise(
         "back to z you undid the scale first; the shift was done last and is undone first.",
         scaled_once_more,
         "back to z you scaled once more where the scale must be undone: exp(-s).",
+        shifted_before_scaling,
+        "you shift, then scale; in (5) z is scaled first, and the shift is added after that.",
+        shifted_before_scaling_there_only,
+        "to sample you shift, then scale; in (5) z is scaled first, and the shift is added then.",
         same_log_det_both_ways,
         "both ways return the same log-determinant; what stretches one way shrinks the other.",
         log_dets_exchanged,
@@ -455,6 +511,11 @@ class _Causal:
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if getattr(x, "ndim", 0) != 2 or x.shape[1] != len(self.c):
             raise RefusedError("net wants all coordinates of all points, of shape (n, d)")
+        if isinstance(x, Tensor) and x.dtype != self.c.dtype:
+            raise RefusedError(
+                f"net got {x.dtype} where the points are {self.c.dtype}: make your zeros with "
+                "torch.zeros_like, which keeps the dtype"
+            )
         self.calls += 1
         return (x @ self.w[0].T).sin() + self.c, (x @ self.w[1].T).tanh() + 2 * self.c
 
@@ -474,6 +535,17 @@ def asked_once_before_there_was_anything(a, net, way):
     s, t = net(x)  # <-
     for i in range(a.shape[1]):
         x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, s.sum(1)
+
+
+def scaled_the_empty_x(a, net, way):
+    if way == "score":
+        s, t = net(a)
+        return (a - t) * (-s).exp(), -s.sum(1)
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * x[:, i] + t[:, i]  # <-
     return x, s.sum(1)
 
 
@@ -571,6 +643,8 @@ BLOCK = Exercise(
         "(What you wrote is another flow, IAF.)",
         asked_once_before_there_was_anything,
         "you asked the network once, when x was still empty; ask again after each coordinate.",
+        scaled_the_empty_x,
+        "to sample you scaled x, which is still zero at place i; what is scaled is z, your `a`.",
         scored_by_the_forward_formula,
         "to score you must solve for z: undo the shift, then the scale.",
         undid_the_scale_before_the_shift,
@@ -618,6 +692,14 @@ def network_reads_z(z, net, n):
     x = torch.zeros_like(z)
     for _ in range(n):
         s, t = net(z)  # <-
+        x = s.exp() * z + t
+    return x
+
+
+def asked_the_network_once(z, net, n):
+    x = torch.zeros_like(z)
+    s, t = net(x)  # <-
+    for _ in range(n):
         x = s.exp() * z + t
     return x
 
@@ -673,6 +755,8 @@ SWEEPS = Exercise(
         "you scaled the last guess; each sweep starts again from the noise z and only *reads* x.",
         network_reads_z,
         "your network reads z, which never changes; it must read the last guess of x.",
+        asked_the_network_once,
+        "you asked the network once, at the zeros; ask it again in each sweep, at the last guess.",
         began_at_z,
         "you began at z; begin at zeros, so that results compare. (In the end it is as exact.)",
         one_coordinate_a_sweep,
@@ -742,6 +826,12 @@ def constant_in_the_wrong_unit(log_prob, x, u, levels):
     return (-log_prob((x + u) / levels)).mean() / (d * math.log(2)) + math.log(levels)  # <-
 
 
+def constant_in_bits_too_early(log_prob, x, u, levels):
+    d = x.shape[1]
+    nats = -log_prob((x + u) / levels) + d * math.log2(levels)  # <-
+    return nats.mean() / (d * math.log(2))
+
+
 def bits_of_the_whole_picture(log_prob, x, u, levels):
     d = x.shape[1]
     return (-log_prob((x + u) / levels) + d * math.log(levels)).mean() / math.log(2)  # <-
@@ -764,7 +854,7 @@ WHOLE_NUMBERS = Exercise(
     cases=((_density, *_counts(1, 6, 3, 17), 17), (_density, *_counts(2, 4, 5, 4), 4)),
     mistakes=Mistake.pairs(
         as_it_was,
-        "this is the function as it was: x still lies on needles, and a density is not yet the "
+        "this is the function as it was: x still lies on spikes, and a density is not yet the "
         "probability of a bin.",
         noise_and_no_constant,
         "the noise is right; a density times the *volume of a bin* is a probability.",
@@ -779,6 +869,9 @@ WHOLE_NUMBERS = Exercise(
         "you counted the width of one bin; the bin has a width in every dimension.",
         constant_in_the_wrong_unit,
         "you added nats to bits: divide the constant by log 2, too.",
+        constant_in_bits_too_early,
+        "log2(levels) is in bits already and is divided by log 2 once more: add log(levels), in "
+        "nats like log_prob.",
         bits_of_the_whole_picture,
         "these are the bits of a whole picture; divide by its dimensions.",
         one_level_fewer,

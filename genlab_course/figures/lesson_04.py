@@ -53,7 +53,7 @@ def grid_frame(bend: Callable[[Tensor, float], tuple[Tensor, Tensor]], walked: f
     """One frame of the opening: the sheet and 250 points after `walked` layers."""
     figure, ax = plt.subplots(figsize=(4.4, 4.0))
     moved = [bend(points, walked) for points in (_corners(), _middles(), _cloud())]
-    _draw_grid(ax, moved[0][0], moved[1][1], moved[2][0], half=3.8)  # some cells go far out
+    _draw_grid(ax, moved[0][0], moved[1][1], moved[2][0], half=4.6)  # some cells go far out
     ax.set_axis_off()
     return figure
 
@@ -61,9 +61,9 @@ def grid_frame(bend: Callable[[Tensor, float], tuple[Tensor, Tensor]], walked: f
 def slivers() -> Figure:
     """5 % of the mass, twice: where the map is steep, and where it is flat."""
     z = torch.linspace(-3, 3, 1201)
-    x = z + 0.45 * torch.sin(2 * z)
+    x = z + 0.4 * torch.sin(2 * z)
     p_z = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    p_x = p_z / (1 + 0.9 * torch.cos(2 * z))
+    p_x = p_z / (1 + 0.8 * torch.cos(2 * z))
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.6, 3.1))
     left.plot(z, p_z, color=BLUE)
     middle.plot(z, x, color=BLACK)
@@ -75,7 +75,7 @@ def slivers() -> Figure:
         middle.plot(z[sliver], x[sliver], color=colour, linewidth=5, linestyle="-")
         at = sliver.nonzero().flatten()[0]
         middle.text(z[at] + 0.4, x[at] - 0.5, name, color=for_text(colour))
-        right.fill_between(x[sliver], p_x[sliver], color=colour, alpha=0.7)
+        right.fill_between(x[sliver], p_x[sliver], color=colour, alpha=0.7, zorder=3)
     left.set(title="The base: 5 % of the mass, twice", xlabel="z", ylabel="density")
     middle.set(title="The map", xlabel="z", ylabel="x = f(z)")
     right.set(title="Steep spreads, flat piles up", xlabel="x", ylabel="density")
@@ -86,7 +86,7 @@ def slivers() -> Figure:
 def learned_grid(layers: Any, moons: Any) -> Figure:
     """The grid after none, half and all of the layers."""
     figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.4))
-    figure.suptitle("Your flow shrinks area where the moons are")
+    figure.suptitle("Your flow shrinks area (blue) where the moons are")
     states = [_corners(), _middles(), _cloud()]
     log_area = torch.zeros(CELLS**2)
     for done in range(len(layers) + 1):
@@ -99,6 +99,7 @@ def learned_grid(layers: Any, moons: Any) -> Figure:
             moved = [layers[done](state) for state in states]
             states = [points for points, _ in moved]
             log_area = log_area + moved[1][1]
+    axes[2].set_title(f"after {done} layers; red outline: the moons", fontsize=10)
     places, _ = plane(3.0, 120)
     ticks = places[:120, 0]
     axes[2].contour(
@@ -145,10 +146,13 @@ def spike(seen: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
         drawn = ax.scatter(across, up, c=shade, **look)
         top = x[order[-1]]
         ax.plot(*top, "o", markersize=16, markerfacecolor="none", markeredgecolor=RED)
-        side = (24, 0) if top[0] < 0 else (-24, 0)
+        left, on_moons = bool(top[0] < 0), bool(top[1].abs() < 2)
+        beside = float(top[0]), 2.4 if on_moons else float(top[1])  # the label covers no moon
         ax.annotate(
-            f"densest: {density.max():.2g}", (float(top[0]), float(top[1])), side,
-            textcoords="offset points", ha="left" if top[0] < 0 else "right", va="center",
+            f"densest: {density.max():.2g}", (float(top[0]), float(top[1])),
+            beside if on_moons else (beside[0] + (0.6 if left else -0.6), beside[1]),
+            ha="center" if on_moons else "left" if left else "right", va="center",
+            arrowprops={"arrowstyle": "-", "color": RED, "shrinkB": 8} if on_moons else None,
             color=for_text(RED), fontsize=11, bbox={"color": "white", "alpha": 0.85, "pad": 2},
         )  # fmt: skip
         ax.set(title=name, xlabel="first coordinate", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")

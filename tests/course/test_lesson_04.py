@@ -85,6 +85,81 @@ def coupling_that_always_samples(a, net, way, stays):
     return coupling(a, net, "sample", stays)
 
 
+def a_as_variance(x, a, b):
+    return Normal(b, math.sqrt(abs(a))).log_prob(torch.tensor(x)).item()
+
+
+def stacked_without_a_start(x, layers):
+    dets = []
+    for layer in reversed(layers):
+        x, det = layer.inverse(x)
+        dets += [det]
+    return Normal(0.0, 1.0).log_prob(x).sum(1) + torch.stack(dets).sum(0)
+
+
+def with_steps_summed(x, layers):
+    total = 0.0
+    for layer in reversed(layers):
+        x, det = layer.inverse(x)
+        total += det.sum()
+    return Normal(0.0, 1.0).log_prob(x).sum(1) + total
+
+
+def with_one_base(x, layers):
+    total = 0.0
+    for layer in reversed(layers):
+        x, det = layer.inverse(x)
+        total += det
+    return Normal(0.0, 1.0).log_prob(x).sum() + total
+
+
+def coupling_that_shifts_first(a, net, way, stays):
+    s, t = net(a[:, stays])
+    b = a.clone()
+    b[:, ~stays] = (b[:, ~stays] + t) * s.exp() if way == "sample" else b[:, ~stays] / s.exp() - t
+    return b, s.sum(1) if way == "sample" else -s.sum(1)
+
+
+def block_in_single_precision(a, net, way):
+    if way == "score":
+        return block(a, net, way)
+    x = torch.zeros(a.shape, dtype=torch.float32)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = s[:, i].exp() * a[:, i] + t[:, i]
+    return x, s.sum(1)
+
+
+def block_of_zeros(a, net, way):
+    if way == "score":
+        return block(a, net, way)
+    x = torch.zeros_like(a)
+    for i in range(a.shape[1]):
+        s, t = net(x)
+        x[:, i] = torch.exp(s[:, i]) * x[:, i] + t[:, i]
+    return x, s.sum(1)
+
+
+def sweeps_in_single_precision(z, net, n):
+    x = torch.zeros(z.shape, dtype=torch.float32)
+    for _ in range(n):
+        s, t = net(x)
+        x = s.exp() * z + t
+    return x
+
+
+def sweeps_that_ask_once(z, net, n):
+    s, t = net(torch.zeros_like(z))
+    for _ in range(n):
+        x = s.exp() * z + t
+    return x
+
+
+def constant_in_bits(log_prob, x, u, levels):
+    d = x.shape[1]
+    return (d * math.log2(levels) - log_prob((x + u) / levels)).mean() / d / math.log(2)
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -103,7 +178,17 @@ def test_an_answer_in_another_idiom_is_right(name, answer):
         ("stretch", lambda x, a, b: -0.5 * ((x - b) / a) ** 2 - math.log(abs(a)), "constant"),
         ("coupling", coupling_in_place, "work on a copy"),
         ("coupling", coupling_that_always_samples, "both ways do the same"),
+        ("coupling", coupling_that_shifts_first, "you shift, then scale"),
+        ("stretch", a_as_variance, "variance"),
+        ("stack", stacked_without_a_start, "may be empty"),
+        ("stack", with_steps_summed, "log-determinants over the points"),
+        ("stack", with_one_base, "log-densities over the points"),
+        ("block", block_in_single_precision, "zeros_like"),
+        ("block", block_of_zeros, "still zero"),
+        ("sweeps", sweeps_in_single_precision, "zeros_like"),
+        ("sweeps", sweeps_that_ask_once, "ask it again"),
         ("sweeps", lambda z, net, n: sweeps(z, net, n - 1), "one sweep too few"),
+        ("whole-numbers", constant_in_bits, "in bits already"),
         ("whole-numbers", lambda p, x, u, n: -p(x / n).mean() / x.shape[1], "not yet"),
     ],
 )

@@ -37,7 +37,7 @@ def said(capsys):
     return capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize("answer", [60, 60.0, "60", " 60 "])
+@pytest.mark.parametrize("answer", [60, 60.0, "60", " 60 ", "60 steps"])
 def test_a_prediction_is_noted_and_shown_again_beside_the_answer(mine, capsys, answer):
     course.exercise("12.predict-lost", answer)
     assert said(capsys) == "[12.predict-lost] noted: you predict 60 steps"

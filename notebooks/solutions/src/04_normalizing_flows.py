@@ -116,7 +116,7 @@ course.exercise("04.sweeps", my_sweeps)
 # %% [markdown]
 # ## 04.whole-numbers
 #
-# Two lines. The noise spreads a level over its bin, so that a needle no longer pays. And a density becomes the probability of a bin by the bin's volume, $17^{-d}$: in nats, $+d\log17$ in the code length.
+# Two lines. The noise spreads a level over its bin, so that a spike no longer pays. And a density becomes the probability of a bin by the bin's volume, $17^{-d}$: in nats, $+d\log17$ in the code length.
 
 # %%
 def my_bits(log_prob, x, u, levels):
