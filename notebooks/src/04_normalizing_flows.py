@@ -73,7 +73,7 @@ film(
 #
 # You need bits per dimension (lesson 02), maximum likelihood (03) and the determinant as a volume.
 #
-# Two sittings of about 72 and 73 minutes, exercises included; the cells run in 55 seconds.
+# Two sittings of about 75 and 75 minutes, exercises included; the cells run in 50 seconds.
 #
 # ## Predict first
 #
@@ -377,10 +377,10 @@ for seed in SEEDS:
 print("KL(moons || your flow):", "  ".join(f"~{gaps[s]:.2f}" for s in SEEDS), "nats")
 
 # %% jupyter={"source_hidden": true}
-mine = flows[4]
-inner, cell = plane(4.0, 240)
+mine, (inner, cell) = flows[4], plane(4.0, 160)
 with torch.no_grad():
-    total = log_prob(inner, mine).exp().sum() * cell
+    log_q = log_prob(inner, mine)
+    total = log_q.exp().sum() * cell
     wrong = log_prob(inner, [Forwards(layer) for layer in mine]).exp().sum() * cell
     check_range("integral of your density", total, 0.98, 1.01,
                 unlike={"log-determinants of the way forward": wrong})  # fmt: skip
@@ -389,7 +389,7 @@ with torch.no_grad():
 with torch.no_grad(), course.more_checks():
     check("entropy: by 4,000 points = by an integral", entropy, -by_cells(log_p),
           atol=0.03, unlike={"its sign turned": -entropy})  # fmt: skip
-    kl = by_cells(log_p - log_prob(inner, mine))
+    kl = by_cells(log_p - log_q)
     check_range("KL, seed 4: by points less by an integral", gaps[4] - kl, -0.1, 0.1,
                 unlike={"entropy added": gaps[4] + 2 * entropy - kl})  # fmt: skip
     shifts_at_best = math.log(2 * math.pi) - entropy.item()  # no shift flow is below
@@ -492,7 +492,7 @@ with course.more_checks():
 #
 # **Step 10. Ask for bins.** Shake each level over its own bin: $y=(x+u)/17$, with $u$ uniform on $[0,1)$ for each pixel. The probability of the picture $x$ is the mass of a small cube of volume $17^{-d}$. By Jensen's inequality (the logarithm is concave, lesson 01),
 # $$\log P(x)=\log\Big(17^{-d}\,\mathbb E_u\,p\big(\tfrac{x+u}{17}\big)\Big)\ \ge\ \mathbb E_u\log p\big(\tfrac{x+u}{17}\big)-d\log17 .\tag{8}$$
-# This is **uniform dequantisation**. Trained on $y$, a flow gives only a *bound* on its bits, and the constant, 4.09 bits a pixel, is the volume of the bin. (A learned noise in place of the uniform one makes the bound tighter: *variational dequantisation*, Ho et al. 2019.) In the tiny case, take bins of size 1 *around* whole numbers: the probability that $x$ rounds to $(2,5)$ is 0.0140, and the bound says at least 0.0139.
+# This is **uniform dequantisation**. Trained on $y$, a flow gives only a *bound* on its bits, and the constant, 4.09 bits a pixel, is the volume of the bin. In the tiny case, take bins of size 1 *around* whole numbers: the probability that $x$ rounds to $(2,5)$ is 0.0140, and the bound says at least 0.0139.
 #
 # **Your turn 04.6 · bits that fall for ever** *(repair, 8 minutes)*. `broken_bits` falls for as long as you train, past zero. Write it anew: it should give the mean of the bound (8) in bits per dimension. You get the noise `u`, of the shape of `x`.
 
@@ -512,7 +512,7 @@ course.exercise("04.whole-numbers", my_bits)
 course.solution("04.whole-numbers")
 
 # %% [markdown]
-# Now the digits. The flow has four of your blocks, and between them the order of the pixels is reversed, so that each pixel is late in some block (without that, the result below is about 0.03 bit worse, for each of three seeds). The last layer is fixed: it is step 1 for each pixel. It sends $z$ to the grey value at the same quantile of that pixel's histogram, $x=F^{-1}(\Phi(z))$, where $\Phi$ is the cumulative distribution of a standard normal and $F$ that of the pixel. Untrained, the flow is therefore the **histogram** of lesson 02. All that training can add is the dependence between pixels.
+# Now the digits. The flow has four of your blocks, and between them the order of the pixels is reversed, so that each pixel is late in some block (without that, the result below is about 0.03 bit worse, for each of three seeds). The last layer is fixed: it is step 1 for each pixel. It sends $z$ to the grey value at the same quantile of that pixel's histogram. Untrained, the flow is therefore the **histogram** of lesson 02. All that training can add is the dependence between pixels.
 
 # %% jupyter={"source_hidden": true}
 bits = course.yours("04.whole-numbers")
@@ -576,7 +576,7 @@ with course.more_checks():
                 2.2, unlike={"histogram": test_bits([pixels])})  # fmt: skip
 
 # %% [markdown]
-# About a third of a bit below the histogram, in all three seeds: 20 bits for each picture, and all of it is dependence between pixels. *Compared with what?* Lesson 02's PixelCNN needs about 1.77 bits, an exact number, and this is a bound. A softmax over 17 levels has no bin to shake and need not be invertible. Longer training wins a quarter of the gap: 500 steps bring this flow to about 2.01, and 1,200 do no better (2.03, seed 4). A better conditioner wins more: the project's reaches 1.91.
+# About a third of a bit below the histogram, in all three seeds: 20 bits for each picture. *Compared with what?* Lesson 02's PixelCNN needs about 1.77 bits, an exact number, and this is a bound. A softmax over 17 levels has no bin to shake and need not be invertible. Longer training wins a quarter of the gap: 500 steps bring this flow to about 2.01, and 1,200 do no better (2.03, seed 4). A better conditioner wins more: the project's reaches 1.91.
 #
 # Draw forty digits with your block, one pixel at a time: 64 evaluations for each of the four blocks. And then with your sweeps.
 
@@ -619,13 +619,13 @@ with course.more_checks():
 
 
 # %% [markdown]
-# All forty digits are right after about seven sweeps of each block instead of 64. (After 150 steps of training few of them are legible; the sweeps do not make them better or worse.) Your block's 64 evaluations remake all pixels each time as well, so here seven sweeps are also less work. A block with a cache (as transformers have) would make each pixel once; against it, sweeps are *more* work, but fewer steps *one after another*, which is what you wait for on parallel hardware. The guarantee is 64; that far fewer suffice was measured, on this flow (8 after 500 steps of training, 9 after 1,200), and depends on how strongly distant pixels depend on each other.
+# All forty digits are right after about seven sweeps of each block instead of 64. (After 150 steps of training few of them are legible; the sweeps do not change that.) Your block's 64 evaluations remake all pixels as well, so here seven sweeps are also less work. A block with a cache (as transformers have) makes each pixel once; against it, sweeps are *more* work, but fewer steps *one after another*, and those you wait for on parallel hardware. 64 is guaranteed; fewer are a measurement (9 after 1,200 steps of training).
 #
 # ## 6. It fails
 #
 # **The bridge.** The data are two islands, five units apart. With $10^{-5}$ of the mass between them, the water is practically empty. A smooth invertible map of one bell cannot tear the bell apart. How much must it leave in the water?
 #
-# **Step 11. A floor.** Suppose the map stretches no distance by more than a factor $L$, and call $m$ the mass that lands in the channel between $x_1=-1$ and $x_1=1$, with $(1-m)/2$ on each shore. The shores are 2 apart, so the two sets of $z$ that land on them are at least $2/L$ apart. Among all sets whose mass under the base is $\Phi(a)$, a half-space grows least when you widen it by $r$, to $\Phi(a+r)$ (the *Gaussian isoperimetric inequality*, quoted: Borell 1975). Either set, widened by $2/L$, still misses the other:
+# **Step 11. A floor.** Suppose the map stretches no distance by more than a factor $L$, and call $m$ the mass that lands in the channel between $x_1=-1$ and $x_1=1$, with $(1-m)/2$ on each shore. The shores are 2 apart, so the two sets of $z$ that land on them are at least $2/L$ apart. With $\Phi$ the cumulative distribution of the base, among all sets of mass $\Phi(a)$ a half-space grows least when you widen it by $r$, to $\Phi(a+r)$ (the *Gaussian isoperimetric inequality*, quoted: Borell 1975). Either set, widened by $2/L$, still misses the other:
 # $$\Phi\big(a+\tfrac2L\big)\le1-\Phi(a)=\Phi(-a),\quad\Phi(a)=\tfrac{1-m}2\quad\Longrightarrow\quad a\le-\tfrac1L\quad\Longrightarrow\quad m\ \ge\ 2\,\Phi\big(\tfrac1L\big)-1\approx\frac{0.8}L .\tag{9}$$
 # A bridge of a thousandth needs a stretch of 800. The floor is reached: the straight map $x_1=Lz_1$ leaves exactly that mass in the channel.
 
@@ -684,7 +684,7 @@ check(
 
 
 # %% [markdown]
-# More layers are steeper, and the bridge gets thinner: about 10 % of the mass is left with four layers, about 4 % with eight. Is that the floor? Not yet. $L$ is the steepest stretch that the samples met. With four layers the flow leaves about twice $0.8/L$, with eight at least five times as much. Depth allows a thinner bridge, and training has to find it: 800 steps in place of 200 bring eight layers down to 0.006 (seed 4). But it stays, and a thinner bridge costs steepness. **Repair**: change the base. The new one has two narrow parts, near the islands, so the same four layers have little left to do. What they leave is about six of 20,000 samples.
+# More layers are steeper, and the bridge gets thinner: about 10 % of the mass is left with four layers, about 4 % with eight. Is that the floor? $L$ is the steepest stretch that the samples met. With four layers the flow leaves about twice $0.8/L$, with eight at least five times as much. Depth allows a thinner bridge, and training has to find it: 800 steps in place of 200 bring eight layers down to 0.006 (seed 4). But it stays, and a thinner bridge costs steepness. **Repair**: change the base. The new one has two narrow parts, near the islands, so four layers have little left to do. They leave about six of 20,000 samples.
 
 # %%
 def two_part_score(x, layers):
@@ -697,7 +697,7 @@ two_parts = two_part_base.sample(20_000, generator=torch.Generator().manual_seed
 repaired = {}
 for seed in SEEDS:
     layers = couplings(4, seed, width=32)
-    train(layers, island_batch, 200, seed, score=two_part_score)
+    train(layers, island_batch, 100, seed, score=two_part_score)
     repaired[seed] = in_water(layers, two_parts)
 print("base in two parts:", "  ".join(f"~{repaired[s]:.4f}" for s in SEEDS))
 
@@ -708,14 +708,15 @@ with course.more_checks():
                 unlike={"one bell": mean_of[8]})  # fmt: skip
     with torch.no_grad():
         on_plane = two_part_score(inner, layers).exp().sum() * cell
-        z = undo(layers, inner)
-        twice = (log_prob(inner, layers) + two_part_base.log_prob(z)).exp().sum() * cell
+        home = two_part_base.log_prob(undo(layers, inner))
+        twice = (log_prob(inner, layers) + home).exp().sum() * cell
         g = torch.Generator().manual_seed(8)
         shores = lambda z: sample(layers, z)[:, 0].abs().mean()
         check_range("base in two parts: integral of the density", on_plane, 0.97, 1.02,
                     unlike={"one bell's term kept": twice})  # fmt: skip
+        not_base = shores(islands.sample(20_000, generator=g))
         check_range("its samples: mean of |x_1|", shores(two_parts), 2.4, 2.6,
-                    unlike={"not from the base": shores(islands.sample(20_000, g))})
+                    unlike={"not from the base": not_base})  # fmt: skip
     check_range("8 layers: mass in the water", mean_of[8], 0.015, 0.06,
                 unlike={"4 layers": mean_of[4]})  # fmt: skip
 
@@ -734,11 +735,13 @@ def splines(seed, box):
 # **The spike.** Many flows bend the straight line of a coupling into an increasing *spline* of eight rational-quadratic pieces on $[-3,3]$ (*neural spline flows*); outside this box it is the identity. Such a flow fits the moons better than yours. But what does it say where no data are? A grid of points $x$ would miss a narrow peak. But a peak arises where a wide region of $z$ is squeezed. So send a wide bell of $z$ through the map, and look where it becomes dense.
 
 # %%
+wide_z = 2 * torch.randn(8_000, 2, generator=torch.Generator().manual_seed(8))
+
+
 @torch.no_grad()
 def densest(layers):
     """The densest place far from the moons, its density, and the highest on them."""
-    z = 2 * torch.randn(20_000, 2, generator=torch.Generator().manual_seed(8))
-    x = sample(layers, z)  # (n, 2)
+    x = sample(layers, wide_z)  # (n, 2)
     density = log_prob(x, layers).exp()  # (n,)
     far = moons.log_prob(x) < math.log(1e-4)
     top = torch.where(far, density, 0.0).argmax()
@@ -769,7 +772,7 @@ row = "  ".join(f"~{100 * close[s]:.2f} %" for s in SEEDS)
 print(f"samples within 0.25 of the densest place: {row}")
 
 # %% [markdown]
-# About one sample in a thousand. **High density is not high mass.** Mass is density times area, and the spike has hardly any area: it is a thin line that leaves the box, and only $z$ in the tail of the bell, beyond 3, are sent there. So the samples look right, the integral is 1, and the loss hardly ever visited the place.
+# About one sample in a thousand, or fewer. **High density is not high mass.** Mass is density times area, and the spike has hardly any area: it is a thin line that leaves the box, and only $z$ in the tail of the bell, beyond 3, are sent there. So the samples look right, the integral is 1, and the loss hardly ever visited the place.
 #
 # *Where does it come from?* A coordinate outside the box passes through every layer unchanged. So each network reads a number that it met rarely or never, and extrapolates, and its splines become as flat as they can in one place, where the density piles up, and as steep in another. If that is the cause, there is a control and a repair. The **control** keeps every weight, and only clips what the networks read to $\pm1.7$ (clipped at 3 the spike stays, at 2.5 most of it is gone: the trouble begins beyond about 2). The **repair** is a box that is wide enough, $[-5,5]$, for flows trained anew.
 
@@ -798,7 +801,7 @@ with course.more_checks():
                 unlike={"as on a moon": on_moon})  # fmt: skip
 with torch.no_grad():
     titles = {"box 3": "Box 3 (dotted): a spike", "box 5": "Box 5: no spike"}
-    spread = {name: sample(three[name][4], 2 * bell[:8000]) for name in titles}
+    spread = {name: sample(three[name][4], wide_z) for name in titles}
     seen = {titles[k]: (x, log_prob(x, three[k][4]).exp()) for k, x in spread.items()}
 show(
     lesson_04.spike(seen),
@@ -807,9 +810,9 @@ show(
 )
 
 # %% [markdown]
-# With either, the spike is gone in all three seeds, and the fit hardly changes. So it takes two things together: networks that read what they hardly ever met, and a box that ends there. (Networks in the wide box extrapolate, too.) In the picture (seed 4, fewer points, so 18 in place of 24) it is the thin line that leaves the box; with the wide box the densest place is back on a moon. Draw the lesson for data of your own: a density can be high where the model knows nothing. Do not use it alone to decide whether a point is unusual. It misleads on real images, too: flows, VAEs and PixelCNNs trained on CIFAR-10 find pictures of house numbers *more* probable than CIFAR-10 (Nalisnick et al. 2019).
+# With either, the spike is gone in all three seeds, and the fit hardly changes. So it takes two things together: networks that read what they hardly ever met, and a box that ends there. In the picture (seed 4) it is the thin line that leaves the box; with the wide box the densest place is back on a moon. A density can be high where the model knows nothing. Do not use it alone to decide whether a point is unusual. It misleads on real images, too: flows, VAEs and PixelCNNs trained on CIFAR-10 find pictures of house numbers *more* probable than CIFAR-10 (Nalisnick et al. 2019).
 #
-# **The wrong sign** is the third failure, and you have seen it caught twice: by Box-Muller and by the integral in section 3. Trained with it, the loss falls as far as the layers can stretch: eight layers of at most 3 nats each, from 1.84 down to $1.84-24\approx-22$ nats. The integral explodes. So a falling loss says nothing about the sign; the integral does, and so does the full Jacobian. But an integral of 1 cannot see whether sampler and density belong to the same map. For that you need the round trip. Keep all three in the tests of every flow that you write.
+# **The wrong sign** is the third failure, and you have seen it caught twice: by Box-Muller and by the integral in section 3. Trained with it, the loss falls as far as the layers can stretch: eight layers of at most 3 nats each, from 1.84 down to about $-22$ nats. The integral explodes. So a falling loss says nothing about the sign; the integral does, and so does the full Jacobian. But an integral of 1 cannot see whether sampler and density belong to the same map. For that you need the round trip.
 #
 # ## Summary
 #
@@ -818,7 +821,7 @@ show(
 # 3. A triangular Jacobian needs only its diagonal. A coupling gets it by letting half stay; its network is never inverted. Shifts alone change no volume, and fit worse.
 # 4. An autoregressive flow scores in one evaluation and samples in $d$, or by sweeps, exact after $d$. Prediction 3: for your briefly trained digits about seven sweeps of each of the four blocks gave the same pictures.
 # 5. Whole numbers need noise before a density and the volume of a bin after it; the result is a bound. Your blocks gained about a third of a bit a pixel over the histogram.
-# 6. A map of one bell that stretches by at most $L$ leaves at least about $0.8/L$ of the mass between two islands. Prediction 2: about 4 % with eight layers, after this short training; longer training leaves less. A base of two parts needs no bridge.
+# 6. A map of one bell that stretches by at most $L$ leaves at least about $0.8/L$ of the mass between two islands. Prediction 2: about 4 % with eight layers, after this short training. A base of two parts needs no bridge.
 # 7. High density is not high mass: the densest place of a good flow can lie where there are no data. A spline box wider than the tails of the bell removes that spike.
 # 8. A falling loss alone says nothing about the sign. Trust the integral, the full Jacobian and the round trip.
 #
