@@ -11,1617 +11,878 @@
 # ---
 
 # %% [markdown]
-# # 10 · Energy-based models and the partition function
+# # 10 · Energy-based models
 #
-# **After this lesson you will be able to**
-#
-# - *turn* any function into a density, and *say* what the constant $Z$ costs in one dimension and in twenty;
-# - *derive* the gradient of $\log p$ in $x$, where $Z$ drops out, and in $\theta$, where it does not;
-# - *sample* with Langevin steps, *compute* the bias of the step, and *remove* it with Metropolis' test;
-# - *train* by contrastive divergence and by persistent chains, and *measure* what each gets wrong;
-# - *estimate* $\log Z$ after all, by noise-contrastive estimation and by annealed importance sampling.
-#
-# About 80 minutes to read, about 25 seconds to run. You need the KL divergence (lesson 03) and importance weights (lesson 05).
 
-# %% tags=["keep-output"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true}
 import math
-from itertools import islice
 
-import matplotlib.pyplot as plt
-import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import genlab_course as course
 from genlab import score, solvers
-from genlab_course import widgets
-from genlab.core import last, likelihood_kind, normal_log_prob, std_normal_log_prob
-from genlab_course import check, check_close_mc, check_range
-from genlab_course.figures import show, show_images
+from genlab.core import last, normal_log_prob
 from genlab.data.digits import load_digits, to_unit
-from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import load_classifier
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.zoo import find
+from genlab.zoo import load_model
 from genlab.zoo.energy import denoise, fresh_samples
+from genlab_course import check, check_range, widgets
+from genlab_course.figures import film, lesson_10, show
 
 course.begin(lesson=10)
-torch.set_default_dtype(torch.float64)  # exact numbers first; training: float32
+
+
+# %% jupyter={"source_hidden": true}
+def crescents(share, std=0.15, n=20):
+    """Normals along two arcs, a wide one with `share` of the mass above a small one."""
+    angle = torch.linspace(0.15, 0.85, n) * math.pi
+    wide = torch.stack([2.0 * angle.cos(), 2.0 * angle.sin() - 0.2], 1)
+    small = torch.stack([0.9 * angle.cos(), -0.9 * angle.sin() - 0.6], 1)
+    weights = torch.tensor([share / n, (1 - share) / n]).repeat_interleave(n)
+    return GaussianMixture(
+        weights, torch.cat([wide, small]), torch.full((2 * n,), float(std))
+    )
+
+
+def above(x):
+    """Which of the points (n, 2) lie nearer to the wide crescent."""
+    return torch.cdist(x, data.means).argmin(1) < 20
+
+
+data = crescents(0.2)
+noise = torch.cat([torch.zeros(1), torch.logspace(math.log10(0.2), math.log10(2.0), 5)])
+springs = (noise[1:] ** 2 - noise[:-1] ** 2).sqrt().tolist()
+rng = torch.Generator().manual_seed(10)
+start = data.noised(1.0, 2.0).moment_match().sample(300, generator=rng)  # (300, 2)
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+chain = solvers.langevin(data.score, start, step_size=5e-3, n_steps=200, generator=rng)
+left = [(data, x) for k, x in enumerate([start, *chain]) if k % 8 == 0]
+right, x = [(data.noised(1.0, noise[4].item()), start)], start
+for blur, s in reversed(list(zip(noise.tolist(), springs, strict=False))):
+    rung, y = data.noised(1.0, blur), x
+    pull = lambda x, rung=rung, y=y, s=s: rung.score(x) - (x - y) / s**2
+    options = {"step_size": 0.1 * s**2, "n_steps": 40, "generator": rng}
+    for k, x in enumerate(solvers.langevin(pull, y, **options), 1):
+        if k % 8 == 0:
+            right.append((rung, x))
+film(
+    lesson_10.marbles(
+        {"One energy": left, "Five energies and a spring": right}, above
+    ),
+    "Three hundred dots fall from a cloud on two orange crescents. On the left they "
+    "drop into the nearest one: nearly half lie in the wide crescent above. On the "
+    "right the orange is first blurred and sharpens in five steps, and in the end "
+    "about four in five dots lie in the small crescent below.",
+    seconds=6.0,
+    width=540,
+)  # fmt: skip
+
+# %% [markdown]
+# Three hundred marbles on a landscape. It is low, and orange here, where data are likely: 20 % of the data lie in the wide crescent above, 80 % in the small one below. A marble does two things only: it rolls downhill, and it is shaken. On the left, nearly half of them end above, where one in five belongs, and waiting longer does not help. On the right are the same marbles with the same rule. Their landscape begins blurred and sharpens in five steps, and each marble hangs on a spring. They end nearly as the data do.
+#
+# A landscape is the freest of all models: let a network give each $x$ a height, by any number it likes, with nothing that has to sum to one. How do you train such a thing? How do you draw from it? And why can its samples look good while the model is wrong by a factor of ten?
+#
+# **After this lesson you will be able to**
+#
+# - *derive* how a density with an unknown constant is trained: down at the data, up at its own samples;
+# - *build* the chain that samples it, the training step and the descent by springs, and *draw* points and digits with them;
+# - *explain* why chains that begin at the data cannot see how much mass a place should have;
+# - *compute* how long a marble waits in front of a barrier, and which spring spares it the wait;
+# - *repair* a pool of chains that never moves.
+#
+# You need the KL divergence (lesson 03), normal densities and Bayes' rule (lesson 05), and PyTorch with autograd and Adam.
+#
+# Two sittings of about 72 and 70 minutes, exercises included; the cells run in 40 seconds.
+
+# %% [markdown]
+# ## Predict first
+#
+# Write your guess in place of the dots and run the cell. Each one is shown to you again where the lesson answers it.
+#
+# 1. A marble lives in the valley $E(x)=\frac12x^2$, whose density is the standard normal. In each step it rolls half of the way down and gets a kick of the right variance. For ever. What is the variance of where it is found: 0.75, 1 or 1.33?
+
+# %%
+course.exercise("10.predict-variance", ...)  # 0.75, 1 or 1.33
+
+# %% [markdown]
+# 2. Two valleys with a barrier between them. You make the barrier twice as high. How many times as long does a marble need to forget in which valley it began: 2, 9 or 100 times?
+
+# %%
+course.exercise("10.predict-barrier", ...)  # 2, 9 or 100
+
+# %% [markdown]
+# 3. A model has half of its mass in a place where no data lie. You train it on, with chains that begin at the data, until it fits them well. What becomes of that half: `"it empties"`, `"it stays"`, `"it fills"`, or `"any of the three"`, as luck has it?
+
+# %%
+course.exercise("10.predict-unseen", ...)
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 course.draw_map(lesson=10, slim=True)
 
 # %% [markdown]
-# Every density so far was built so that it sums to one: a product of softmaxes, a bent Gaussian, an average over latents. That requirement shaped
-# the networks. Now drop it. Let a network say of each $x$ how *unlikely* it is, by any number it likes, and worry about the sum later. The
-# physicists' name for that number is energy. This is an **energy-based model** (EBM), and training it already needs the sum.
+# ## 1. What is an energy?
 #
-# ## Predict first
-#
-# Write your answers down; each returns with a number.
-#
-# 1. You may evaluate $e^{-E}$ a million times, on a grid. Up to how many dimensions is $\int e^{-\sum_j x_j^4}dx$ right to one per cent: 3, 6 or 20?
-# 2. Langevin steps of size $\eta=0.5$ on the energy of $\mathcal N(0,1)$, run for ever. Is the variance of the samples below 1, exactly 1, or above?
-# 3. All data lie in the right one of two valleys. The model starts with both, and you train it with chains that begin at the data. What becomes of the
-#    left valley?
-# 4. An unbiased estimate $\hat Z$ of $Z$: is $\log\hat Z$ on average too low, right, or too high?
-
-# %% [markdown]
-# ## 1. Any function is a density, once divided
-#
-# **Step 1. The definition.** Take a function $E_\theta(x)$ and make it positive, then make it sum to one:
-# $$p_\theta(x)=\frac{e^{-E_\theta(x)}}{Z_\theta},\qquad Z_\theta=\int e^{-E_\theta(x)}\,dx .$$
-# Low energy is high probability: mind the sign. Adding a constant to $E$ multiplies $Z$ and changes nothing else, so an energy has no zero, only
-# differences. The **partition function** $Z$ must be finite, which is not guaranteed: with $E=0$ it is infinite.
-#
-# With $E=\tfrac12(x-\mu)^2$ it is $\sqrt{2\pi}$ for *every* $\mu$: moving a hill does not change what it weighs. With $E=x^4$, substitute
-# $u=x^4$ and find $Z=2\int_0^\infty \tfrac14u^{-3/4}e^{-u}du=2\,\Gamma(5/4)$. On the left the integral by a fine grid, on the right the formula.
-
-# %%
-grid = torch.linspace(-9, 9, 3601)
-dx = 18 / 3600
-by_grid = lambda energy: score.log_partition(energy, math.log(dx)).exp()
-
-check(
-    "Z of (x - mu)^2 / 2 for three mu: sqrt(2 pi)",
-    torch.stack([by_grid((grid - mu) ** 2 / 2) for mu in (-2.0, 0.0, 1.7)]),
-    math.sqrt(2 * math.pi),
-    unlike={"E without its half": by_grid(grid**2)},
-)
-check(
-    "Z of x^4 = 2 Gamma(5/4)",
-    by_grid(grid**4),
-    2 * math.gamma(5 / 4),
-    unlike={"x > 0 only": math.gamma(5 / 4)},
-)
-density = (-((grid - 1.7) ** 2) / 2 - by_grid((grid - 1.7) ** 2 / 2).log()).exp()
-check(
-    "e^-E / Z is the normal density",
-    density,
-    normal_log_prob(grid, 1.7, 1.0).exp(),
-    unlike={"divided by Z": torch.exp(-((grid - 1.7) ** 2) / 2)},
-)
-
-
-
-# %% [markdown]
-# **Step 2. One sum, four names.** Every way to compute $Z$ in this lesson is a weighted sum over points,
-# $$Z\approx\sum_{i=1}^n w_i\,e^{-E(x_i)} .$$
-# Enumeration has $w=1$. A grid has the volume of its cell. Uniform draws from a region of volume $V$ have $V/n$. Draws from a density $q$ have
-# $1/(n\,q(x_i))$: lesson 05's importance weights. Sums of exponentials overflow, so we add in the log domain. The check compares our function and
-# the package's with the plain sum, on numbers that do not overflow yet.
-
-# %%
-def my_log_partition(energy, log_weights):
-    return torch.logsumexp(log_weights - energy, dim=-1)
-
-
-energies = 50 * torch.randn(4, 1000, generator=torch.Generator().manual_seed(10))
-log_w = torch.randn(4, 1000, generator=torch.Generator().manual_seed(11))
-plain_sum = (log_w.exp() * torch.exp(-energies)).sum(1).log()
-check(
-    "log-sum-exp = log of the plain sum",
-    torch.stack([f(energies, log_w) for f in (my_log_partition, score.log_partition)]),
-    plain_sum.expand(2, 4),
-    unlike={"sign of E": my_log_partition(-energies, log_w).expand(2, 4)},
-)
-course.show_source(score.log_partition)
-
-# %% [markdown]
-# Enumeration first, where the idea comes from. Twelve magnetic spins $s_i=\pm1$ in a ring, neighbours liking to agree: $E(s)=-J\sum_i s_is_{i+1}$
-# (Ising's model). There are 4,096 states, so we can add them all. The second route multiplies $2\times2$ matrices around the ring; the trace of the
-# product, from the eigenvalues, is $(2\cosh J)^{12}+(2\sinh J)^{12}$. The trick dies when the ring becomes a three-dimensional block.
-
-# %%
-J = 0.7
-states = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 12)
-ring_energy = -J * (states * states.roll(1, dims=1)).sum(1)
-check(
-    "ring of 12 spins: 4096 states, or 2 eigenvalues",
-    score.log_partition(ring_energy, 0.0),
-    math.log((2 * math.cosh(J)) ** 12 + (2 * math.sinh(J)) ** 12),
-    unlike={"open chain, no ring": math.log(2 * (2 * math.cosh(J)) ** 11)},
-)
-print(f"an 8 x 8 image of black and white pixels has 2^64 = {2**64:.2g} states")
-
-# %% [markdown]
-# *Three relatives that you will meet by name.* A **Boltzmann machine** is this energy with a free coupling for every pair. A **restricted Boltzmann machine** (RBM)
-# couples hidden units to visible ones only: $E(v,h)=-b^\top v-c^\top h-\sum_jh_jW_j^\top v$. Sum each hidden unit out. If it is 0 or 1, it contributes
-# $\log(1+e^{a_j})=\mathrm{softplus}(a_j)$ with $a_j=c_j+W_j^\top v$; if it is a spin $\pm1$, it contributes $\log(e^{-a_j}+e^{a_j})=\log2\cosh a_j$:
-# $$E(v)=-b^\top v-\sum_j\mathrm{softplus}(a_j)\quad\text{(units 0 or 1)},\qquad E(v)=-b^\top v-\sum_j\log2\cosh a_j\quad\text{(spins)} .$$
-# Either way the energy is a network with one hidden layer. A **Hopfield network** is the Boltzmann machine at temperature zero: nothing is drawn, and the state
-# rolls downhill into *a* local minimum. That may be a stored pattern, the negative of one or a mixture of several, and it is often not the pattern nearest to the start. The
-# cell sums the RBM both ways, and stores ten random patterns in 100 spins.
-
-# %%
-generator = torch.Generator().manual_seed(10)
-W, b, c = (torch.randn(*n, generator=generator) for n in ((6, 8), (6,), (8,)))
-softplus = torch.nn.functional.softplus
-log_2cosh = lambda a: torch.log(2 * torch.cosh(a))
-for low, right, wrong in ((0.0, softplus, log_2cosh), (-1.0, log_2cosh, softplus)):
-    v, h = (torch.cartesian_prod(*[torch.tensor([low, 1.0])] * n) for n in (6, 8))
-    joint = -(v @ b)[:, None] - h @ c - v @ W @ h.T  # energy of each pair (v, h)
-    a = v @ W + c
-    check(
-        f"RBM, units {low:g} or 1: hidden units summed out",
-        -torch.logsumexp(-joint, 1),
-        -(v @ b) - right(a).sum(1),
-        unlike={"the other kind of unit": -(v @ b) - wrong(a).sum(1)},
-    )
-
-spins = lambda *n: 2.0 * torch.randint(0, 2, n, generator=generator) - 1
-patterns, begun = (
-    spins(20, 10, 100),
-    spins(20, 100, 100),
-)  # 20 networks, 100 starts each
-couplings = patterns.mT @ patterns / 100 * (1 - torch.eye(100))  # Hebb's rule
-state = begun.clone()
-for i in list(range(100)) * 15:  # one spin after the other turns to the lower energy
-    field = (state @ couplings[:, :, i, None])[..., 0]
-    state[..., i] = torch.where(field >= 0, 1.0, -1.0)
-overlap = state @ patterns.mT / 100
-nearest = (begun @ patterns.mT).argmax(2, keepdim=True)
-anywhere = (overlap.abs() == 1).any(2).double().mean()
-check_range(
-    "Hopfield: starts that reach the nearest pattern",
-    (overlap.gather(2, nearest) == 1).double().mean(),
-    0.06,
-    0.25,
-    digits=2,
-    unlike={"any pattern, or its negative": anywhere},
-)
-
-# %% [markdown]
-# ## 2. The wall
-#
-# **Step 3. What each sum costs in $d$ dimensions.** Take $E(x)=\sum_{j=1}^d x_j^4$, whose truth is known, $Z_d=(2\,\Gamma(5/4))^d$. For this separable energy even
-# the methods' errors are known.
-#
-# *Grid.* With $m$ points an axis the budget is $m^d$. The sum factorises here, so its value is the 1-D sum to the power $d$; we verify that once, by
-# brute force. A million points are 100 an axis in three dimensions, 10 in six, not even 2 in twenty.
-#
-# *Uniform draws* from $[-a,a]^d$. One draw $Y=V e^{-E}$ has mean $Z_d$ and relative variance $r^d-1$, where, with $\int e^{-2x^4}dx=2^{-1/4}Z_1$,
-# $$r=\frac{2a\int e^{-2x^4}dx}{Z_1^2}=\frac{2a\,2^{-1/4}}{Z_1}.$$
-# It takes $(r^d-1)/\varepsilon^2$ draws for a relative error $\varepsilon$. *Importance draws* from $\mathcal N(0,s^2I)$ obey the same formula with another $r$; the best $s$ makes it
-# small, but it is above 1, and $r^d$ grows all the same. The **effective sample size** of $n$ weights, $(\sum w_i)^2/\sum w_i^2$, is about $n\,r^{-d}$: so many of the draws count.
-
-# %%
-a, Z1 = 2.5, 2 * math.gamma(5 / 4)
-centres = lambda m: (torch.arange(m) + 0.5) * (2 * a / m) - a  # of m equal cells
-cube = torch.cartesian_prod(centres(12), centres(12), centres(12))
-brute = score.log_partition((cube**4).sum(1), 3 * math.log(2 * a / 12))
-one_axis = score.log_partition(centres(12) ** 4, math.log(2 * a / 12))
-check(
-    "12^3 grid points = 12-point sum cubed",
-    brute,
-    3 * one_axis,
-    unlike={"three sums added": one_axis + math.log(3)},
-)
-
-
-def r_of(s):
-    """E[w^2] / E[w]^2 of one coordinate, for draws from N(0, s^2): by quadrature."""
-    log_terms = -2 * grid**4 - normal_log_prob(grid, 0.0, s)
-    return torch.logsumexp(log_terms, 0).exp().item() * dx / Z1**2
-
-
-r_uniform = 2 * a * 2**-0.25 / Z1
-s_best = min(np.arange(0.4, 1.2, 0.01), key=r_of)
-draws = 2 * a * (torch.rand(200_000, 3, generator=generator) - 0.5)
-y = (2 * a) ** 3 * torch.exp(-(draws**4).sum(1)) / Z1**3
-check_close_mc(
-    "3-D, uniform: mean square of Y / Z = r^3",
-    y**2,
-    r_uniform**3,
-    unlike={"2^-1/4 forgotten": (2 * a / Z1) ** 3, "r for r^3": r_uniform},
-)
-print(f"r: box {r_uniform:.4f}, N(0, 1) {r_of(1.0):.4f}, ", end="")
-print(f"best normal {r_of(s_best):.4f} (s = {s_best:.2f})")
-
-# %% [markdown]
-# Now the budget: a million evaluations of $E$ for each method, and the relative error that it buys.
-
-# %%
-budget = 1e6
-grid_error = {}
-for d in range(2, 21):
-    m = int(budget ** (1 / d) + 1e-9)
-    one_axis = score.log_partition(centres(m) ** 4, math.log(2 * a / m)).item()
-    grid_error[d] = abs(math.exp(d * (one_axis - math.log(Z1))) - 1)
-dims = np.arange(1, 101)
-errors = {f"uniform in [-{a}, {a}]": r_uniform,
-          "N(0, 1)": r_of(1.0), "best normal": r_of(s_best)}
-
-# %%
-shown = {d: f"{grid_error[d]:.1g}" for d in (5, 6, 7, 20)}
-print("grid, a million points: error", shown)
-share = {}
-for d in (1, 5, 10, 20, 40, 60):
-    x = torch.randn(2000, 4, d, generator=generator)
-    log_q = normal_log_prob(x.reshape(-1, d), 0.0, 1.0).reshape(2000, 4)
-    weights = -(x**4).sum(2) - log_q
-    share[d] = score.effective_sample_size(weights.T).mean().item() / 2000
-within = lambda errors: next(d for d in range(1, 101) if errors(d + 1) >= 0.01)
-uniform_error = lambda d: math.sqrt((r_uniform**d - 1) / budget)
-check(
-    "grid: largest d with an error below 1 %",
-    within(grid_error.get),
-    6,
-    unlike={"uniform draws": within(uniform_error)},
-)
+# **Step 1. Any function is a density, once divided.** Take a function $E_\theta(x)$, such as a network with one output. Make it positive, then make it sum to one:
+# $$p_\theta(x)=\frac{e^{-E_\theta(x)}}{Z_\theta},\qquad Z_\theta=\int e^{-E_\theta(x)}\,dx.\tag{1}$$
+# Physicists call $E$ the **energy** and $Z$ the **partition function**; the model is an **energy-based model**, or EBM. Mind the sign: low energy is high probability. Add a constant to $E$ and $Z$ absorbs it, so only differences of energy mean anything.
 
 # %% jupyter={"source_hidden": true}
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4))
-clipped = np.clip(list(grid_error.values()), 1e-8, None)
-left.plot(list(grid_error), clipped, "o-", markersize=4, label="grid")
-for name, r in errors.items():
-    left.plot(dims, np.sqrt((r**dims - 1) / budget), label=name)
-left.axhline(0.01, color="#999999", linewidth=1, linestyle="-")
-left.set(yscale="log", ylim=(1e-7, 1e7), xlabel="dimensions d",
-         ylabel="relative error of Z",
-         title="a million evaluations; grey: one per cent")  # fmt: skip
-measured = "2,000 draws of N(0, 1)"
-right.plot(*zip(*share.items(), strict=True), "o-", color="#CC79A7", label=measured)
-right.plot(dims, r_of(1.0) ** -dims.astype(float), color="#222222", linestyle="--",
-           label="$r^{-d}$")  # fmt: skip
-right.axhline(1 / 2000, color="#999999", linewidth=1, linestyle="-")
-right.set(yscale="log", ylim=(1e-4, 1.3), xlim=(0, 62), xlabel="dimensions d",
-          ylabel="effective sample size / n",
-          title="in the end one draw carries the sum")  # fmt: skip
-left.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.2), ncols=2)
-right.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
-show(figure, "Left: relative error of Z against the dimension; the grid's jumps above "
-     "one per cent at 7 and beyond every bound, uniform draws and draws of N(0, 1) "
-     "follow later, the best normal last. Right: the fraction of draws that count "
-     "falls to 1 in 2,000.")  # fmt: skip
+show(
+    lesson_10.relief(lambda x: -data.log_prob(x), data),
+    "Left: the energy of the two crescents, as contour lines: two valleys with a ridge "
+    "between them. Right: the density, high in the two valleys, and highest in the "
+    "small crescent below.",
+)
 
 
 # %% [markdown]
-# So question 1: six. The grid is superb while it has ten points an axis and worthless soon after (10 % off in seven dimensions); at $d=20$ a single point, the centre, has to
-# stand for the whole cube. Uniform draws are within one per cent up to five dimensions. A good normal lasts for long *here*, because each coordinate looks like a normal; an image does not, and
-# $s$ is unknown.
+# *The tiny case of this lesson:* three boxes with the energies 0, 1 and 2. Then $Z=1+e^{-1}+e^{-2}=1.503$, and the boxes have the probabilities 0.665, 0.245 and 0.090.
 #
-# **A proposal that is too narrow fails silently.** With target $\mathcal N(0,1)$ and draws from $\mathcal N(0,s^2)$, $r=s^2/\sqrt{2s^2-1}$, which is infinite for
-# $s^2\le\tfrac12$: rare draws in the tails carry weights without bound. The estimate is still unbiased, and four times in five too low: the missing
-# mass arrives in rare, huge instalments.
-
-# %%
-def r_normals(s):
-    return s**2 / math.sqrt(2 * s**2 - 1)
-
-
-log_terms = 2 * normal_log_prob(grid, 0.0, 1.0) - normal_log_prob(grid, 0.0, 0.8)
-check(
-    "r of N(0, .8^2) for N(0, 1)",
-    torch.logsumexp(log_terms, 0).exp() * dx,
-    r_normals(0.8),
-    atol=1e-8,
-    unlike={"variance .8": r_normals(math.sqrt(0.8))},
-)
-too_low = {}
-for s in (1.2, 0.4):
-    x = s * torch.randn(1000, 1000, generator=generator)
-    log_q = normal_log_prob(x.reshape(-1), 0.0, s).reshape(x.shape)
-    z_hat = score.log_partition(x**2 / 2, -log_q - math.log(1000)).exp()
-    too_low[s] = (z_hat < math.sqrt(2 * math.pi)).double().mean().item()
-    median = z_hat.median().item() / math.sqrt(2 * math.pi)
-    print(f"s = {s}: median of 1000 estimates / Z is ~{median:.3f}")
-check_range(
-    "fraction of estimates too low, s = 0.4",
-    too_low[0.4],
-    0.74,
-    0.85,
-    unlike={"s = 1.2": too_low[1.2]},
-)
-
-# %% [markdown]
-# Even a sound estimate errs in one direction once you take its logarithm, because the logarithm bends downwards (Jensen, as in lesson 05):
-# $\mathbb E\log\hat Z\le\log\mathbb E\hat Z=\log Z$. So $-E(x)-\log\hat Z$ is on average too *high* a log-likelihood: the flattering side. (Question 4: too low.)
-
-# %%
-x = 0.8 * torch.randn(20_000, 20, generator=generator)
-# 2,000 estimates by 10 draws
-log_w = -normal_log_prob(x, 0.0, 0.8).reshape(2000, 10) - math.log(10)
-off = score.log_partition((x**4).sum(1).reshape(2000, 10), log_w) - 20 * math.log(Z1)
-check_range(
-    "mean of log Z-hat - log Z, nats",
-    off.mean(),
-    -1.1,
-    -0.8,
-    unlike={"log of the mean": off.exp().mean().log()},
-)
-
-# %% [markdown]
-# ## 3. Two gradients, one with $Z$ and one without
+# Three boxes are easily added up. For a picture of $8\times8$ pixels with 17 grey levels, $Z$ has $17^{64}$ terms. Nobody computes it. So what can be done without it?
 #
-# **Step 4. In $x$ the constant drops out.** $\log p_\theta(x)=-E_\theta(x)-\log Z_\theta$, and $Z_\theta$ does not contain $x$:
-# $$\nabla_x\log p_\theta(x)=-\nabla_xE_\theta(x).$$
-# This is the **score**. For the Gaussian energy it is $\mu-x$. To test it where the normalised density is known, hide a constant in a mixture's
-# energy, $E=-\log p+17$, and compare with the mixture's own formula for its score.
+# **Your turn 10.1 · the slope of log Z** *(derive, 4 minutes)*. Let every box have an energy of its own. What is the slope of $\log Z$ in each of them? `energies` is a tensor with one number for each box; return one slope for each.
 
 # %%
-mixture = GaussianMixture(torch.tensor([0.3, 0.7]),
-                          torch.tensor([[-1.0, 0.5], [1.0, 0.0]]),
-                          torch.tensor([0.6, 0.9]))
-x = torch.randn(50, 2, generator=generator)
-found = score.score_from_energy(lambda x: -mixture.log_prob(x) + 17.0, x)
-check(
-    "-grad E = score, whatever the constant",
-    found,
-    mixture.score(x),
-    unlike={"sign of E": score.score_from_energy(mixture.log_prob, x)},
-)
+def my_slopes(energies):
+    """The slope of log Z in each energy."""
+    ...
+
+
+course.exercise("10.slope-of-log-z", my_slopes)
+course.solution("10.slope-of-log-z")
 
 # %% [markdown]
-# **Step 5. In $\theta$ it does not.** Differentiate $\log Z_\theta=\log\int e^{-E_\theta}$: the logarithm puts $1/Z$ in front, the exponential brings down
-# $-\nabla_\theta E$, and $e^{-E}/Z$ is the model's own density:
-# $$\nabla_\theta\log Z_\theta=\frac1{Z_\theta}\int e^{-E_\theta(x')}\big(-\nabla_\theta E_\theta(x')\big)dx'=-\mathbb E_{x'\sim p_\theta}\nabla_\theta E_\theta(x').$$
-# Put it into $\log p_\theta=-E_\theta-\log Z_\theta$:
-# $$\nabla_\theta\log p_\theta(x)=\underbrace{-\nabla_\theta E_\theta(x)}_{\text{positive phase}}+\underbrace{\mathbb E_{x'\sim p_\theta}\nabla_\theta E_\theta(x')}_{\text{negative phase}} .$$
-# Push the energy down where the data are and up where the model's own samples are; when both agree, rest. The check differentiates $\log Z$ by
-# autograd *through* the quadrature, and takes the expectation on the right by weighting the grid with the density.
-
-# %%
-theta = torch.tensor([0.3, -0.5, 0.2], requires_grad=True)
-features = torch.stack([grid, grid**2, grid**4])
-log_z = score.log_partition(theta @ features, math.log(dx))
-(by_autograd,) = torch.autograd.grad(log_z, theta)
-p = (-(theta @ features)).softmax(0).detach()
-unnormalised = torch.exp(-(theta @ features)).detach() * dx
-check(
-    "grad log Z = -E_p grad E, three parameters",
-    by_autograd,
-    -(features @ p),
-    atol=1e-10,
-    unlike={"1/Z forgotten": -(features @ unnormalised)},
-)
-
-# %% [markdown]
-# As code it is one subtraction. With the samples $x'$ held still, the gradient of $E_\theta(x)-E_\theta(x')$ is the one above, sign reversed for descent.
-# Its *value* is not a likelihood: it hovers around zero when the model is right, and when it is wrong in a way that its samples do not show.
-
-# %%
-data = torch.tensor([-1.2, 0.4, 0.5, 2.0])
-energy = lambda x: theta @ torch.stack([x, x**2, x**4])
-nll = energy(data).mean() + score.log_partition(energy(grid), math.log(dx))
-weights = (-energy(grid)).softmax(0).detach()
-phases = score.contrastive_loss(energy(data),
-                                (weights * energy(grid)).sum().expand(4)).mean()
-gradient = lambda loss: torch.autograd.grad(loss, theta, retain_graph=True)[0]
-check(
-    "grad of the loss = grad of the exact NLL",
-    gradient(phases),
-    gradient(nll),
-    atol=1e-10,
-    unlike={"no negative phase": gradient(energy(data).mean())},
-)
-course.show_source(score.contrastive_loss)
-
-
-# %% [markdown]
-# **It fails: $Z$ treated as a constant, and the sign.** Fit $E=\tfrac12\lambda(x-\mu)^2$ to data of mean 1 and variance $\tfrac14$, so that the right answer is
-# $\lambda=4$. The negative phase is known here, $\mathbb E_{p}\tfrac12(x'-\mu)^2=1/2\lambda$, so nothing below is random. Three descents: the right one; one that
-# leaves the negative phase out ("$Z$ is just a constant"); one with the phases exchanged.
-
-# %%
-def descend(positive, negative, n_steps=500, rate=0.1):
-    """Descend on log lambda and mu with these weights of the phases; keep the NLL."""
-    log_lam, mu, losses = 0.0, 0.0, []
-    for _ in range(n_steps):
-        lam, square = math.exp(log_lam), 0.25 + (1 - mu) ** 2  # E_data (x - mu)^2
-        losses.append(0.5 * lam * square + 0.5 * math.log(2 * math.pi / lam))
-        log_lam -= rate * lam * (positive * square / 2 - negative / (2 * lam))
-        mu -= rate * positive * lam * (mu - 1)
-    return losses, math.exp(log_lam), mu
-
-
-runs = {"both phases": descend(1, 1), "Z as a constant": descend(1, 0),
-        "phases exchanged": descend(-1, -1, 8)}
-best = 0.5 + 0.5 * math.log(2 * math.pi * 0.25)
-ended = {name: [lam, losses[-1]] for name, (losses, lam, _) in runs.items()}
-check(
-    "both phases: lambda is 4, the NLL the entropy",
-    ended["both phases"],
-    [4.0, best],
-    atol=1e-6,
-    unlike={name: ended[name] for name in ("Z as a constant", "phases exchanged")},
-)
-print(f"lambda with Z as a constant: {ended['Z as a constant'][0]:.3f} after 500 steps")
+# **Step 2. Two gradients.** The slope is $-p$ of the box: its own probability. With parameters $\theta$ between, the chain rule makes that an average over the model. So of the two gradients of $\log p_\theta=-E_\theta-\log Z_\theta$, one does without $Z$ and the other needs *samples* in its place:
+# $$\nabla_x\log p_\theta(x)=-\nabla_xE_\theta(x),\qquad\nabla_\theta\log p_\theta(x)=-\nabla_\theta E_\theta(x)+\mathbb E_{x'\sim p_\theta}\big[\nabla_\theta E_\theta(x')\big].\tag{2}$$
+# The first is the slope of the landscape, the **score**: enough to roll downhill. The second says how to train. Its first term pushes the energy *down* at the data; its second pushes it *up* where the model's own samples are. The two are called the **positive** and the **negative phase**. Where the model is right, they cancel on average. We need the samples first.
 
 # %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(6.6, 3.4))
-for name, (losses, _, _) in runs.items():
-    ax.plot(losses, label=name)
-ax.axhline(best, color="#999999", linewidth=1, linestyle="-")
-ax.set(xlabel="step", ylabel="true NLL (nats)", xlim=(0, 150), ylim=(0.5, 4),
-       title="one of three learns (grey: the entropy)")  # fmt: skip
-ax.legend(loc="upper right")
-show(figure, "True negative log-likelihood against steps: with both phases it falls to "
-     "the entropy and stays; with Z as a constant it turns and rises; with the phases "
-     "exchanged it leaves the picture within ten steps.")  # fmt: skip
-
-# %% [markdown]
-# Without the negative phase the energy at the data falls and falls, and so does the energy everywhere else: it becomes flat, which is the laziest way of being
-# low at the data. The normalising constant $Z$ is what forbids this.
-#
-# ## 4. Sampling with the slope: Langevin
-#
-# **Step 6. Roll downhill, and shake.** The score is all that a sampler needs. Take a step of size $\eta$ down the energy and add noise of variance $2\eta$:
-# $$x\leftarrow x-\eta\,\nabla E(x)+\sqrt{2\eta}\,z,\qquad z\sim\mathcal N(0,I).$$
-# *Why this noise?* Start with $x\sim p=e^{-E}/Z$ and ask how the average of any smooth $f$ changes in one step. Expand $f$ to second order and use $\nabla p=-p\,\nabla E$:
-# $$\mathbb E f(x')-\mathbb E f(x)=\eta\,\mathbb E_p\big[-\nabla E\cdot\nabla f+\Delta f\big]+O(\eta^2)
-# =\eta\int\big(\nabla p\cdot\nabla f+p\,\Delta f\big)dx+O(\eta^2)=\eta\int\nabla\cdot(p\,\nabla f)\,dx+O(\eta^2)=O(\eta^2),$$
-# because the last integral is one over a boundary where $p$ vanishes. Drift and noise cancel at first order, and they do so only if the variance is $2\eta$. The error that remains is
-# of order $\eta^2$ a step, and a unit of time takes $1/\eta$ steps, so in the limit of small steps $p$ is left exactly as it is. (In continuous time this is the **Langevin equation**
-# $dx=\nabla\log p\,dt+\sqrt2\,dW$ with $W$ a **Brownian motion**. Its **Fokker-Planck equation** $\partial_tq=-\nabla\cdot(q\,\nabla\log p)+\Delta q$ has a right side of zero at
-# $q=p$; lesson 14 derives it.) The check takes $E=x^4$ and $f=\cos$, for which the average over $z$ is $\mathbb E\cos(m+sz)=e^{-s^2/2}\cos m$: halve $\eta$, and the change
-# must fall to a quarter.
-#
-# For a finite step, work one case by hand. On $E=\tfrac12x^2$ the step is
-# $x'=(1-\eta)x+\sqrt{2\eta}\,z$, so variances obey $v'=(1-\eta)^2v+2\eta$. Set $v'=v$ and divide by $\eta$:
-# $$v=\frac{2\eta}{1-(1-\eta)^2}=\frac1{1-\eta/2}>1 .$$
-# The chain settles on the wrong distribution: its variance is too large by about half a step. (Question 2: above.) Three routes: the recursion, a chain written down as a matrix on a grid
-# of points, whose left eigenvector is the distribution where it settles, and 20,000 chains.
-
-# %%
-quartic_law = (-(grid**4)).softmax(0)
-
-
-def change(eta, variance):
-    """Change of E cos x in one step with noise of this variance, from e^(-x^4) / Z."""
-    after = math.exp(-variance / 2) * torch.cos(grid - eta * 4 * grid**3)
-    return (quartic_law * (after - torch.cos(grid))).sum()
-
-
-check(
-    "half the step, a quarter of the change",
-    change(1e-4, 2e-4) / change(5e-5, 1e-4),
-    4.0,
-    rtol=0.01,
-    unlike={"noise of variance eta": change(1e-4, 1e-4) / change(5e-5, 5e-5)},
-)
-
-
-# %%
-def my_langevin_step(x, slope_of_energy, z, eta):
-    return x - eta * slope_of_energy + math.sqrt(2 * eta) * z
-
-
-def settled(eta, noise):
-    """Variance after 400 steps that multiply by 1 - eta and add `noise`."""
-    v = 1.0
-    for _ in range(400):
-        v = (1 - eta) ** 2 * v + noise
-    return v
-
-
-places = torch.linspace(-9, 9, 361)
-etas = (0.1, 0.5)
-matrices = [solvers.langevin_matrix(-places, places, step_size=eta) for eta in etas]
-by_hand = [1 / (1 - eta / 2) for eta in etas]
-by_matrix = [(solvers.stationary(matrix) @ places**2).item() for matrix in matrices]
-check(
-    "eta = 0.1, 0.5: variance by recursion and by matrix",
-    [[settled(eta, 2 * eta) for eta in etas], by_matrix],
-    [by_hand, by_hand],
-    atol=1e-6,
-    unlike={"noise of variance eta": [[settled(eta, eta) for eta in etas]] * 2},
-)
-x = torch.zeros(20_000, 1)
-for _ in range(60):
-    x = my_langevin_step(x, x, torch.randn(x.shape, generator=generator), 0.5)
-check_close_mc(
-    "eta = 0.5: 20,000 chains, x^2",
-    x**2,
-    by_hand[1],
-    unlike={"noise of variance eta": settled(0.5, 0.5)},
-)
-
-# %% [markdown]
-# **Step 7. Bias against memory.** A smaller step has less bias and a longer memory: $x'=(1-\eta)x+\dots$ keeps the fraction $1-\eta$ of where it was, which is also
-# the matrix's second eigenvalue. Halve the bias and you double the time. And beyond $\eta=2$ the factor exceeds one in size: the chain explodes.
-
-# %%
-check(
-    "steps to forget, both etas: -1 / log(1 - eta)",
-    [solvers.relaxation_time(matrix) for matrix in matrices],
-    [-1 / math.log(1 - eta) for eta in etas],
-    atol=1e-5,
-    unlike={"memory of the variance": [-0.5 / math.log(1 - eta) for eta in etas]},
-)
-options = {"step_size": 2.2, "n_steps": 30, "generator": generator}
-wild = (
-    last(solvers.langevin(lambda x: -x, torch.ones(20_000, 1), **options))
-    .square()
-    .mean()
-)
-predicted = (1.2**2) ** 30 + 4.4 * ((1.2**2) ** 30 - 1) / (1.2**2 - 1)
-print(f"eta = 2.2: mean square after 30 steps ~{wild:.2g}, recursion {predicted:.2g}")
-
-# %% [markdown]
-# **Step 8. Metropolis removes the bias.** A chain leaves $p$ alone if the traffic between any two points is the same both ways, $p(x)P(x\to x')=p(x')P(x'\to x)$: **detailed balance**. Langevin's
-# proposal $q(x'\mid x)$ does not balance; so accept it with probability
-# $$\alpha=\min\Big(1,\ \frac{e^{-E(x')}\,q(x\mid x')}{e^{-E(x)}\,q(x'\mid x)}\Big),$$
-# and otherwise stay and count the old point again. Then $p(x)\,q(x'\mid x)\,\alpha=\min\big(p(x)q(x'\mid x),\,p(x')q(x\mid x')\big)$, which is symmetric. $Z$ cancels in the
-# ratio. The price: you need the energy itself; a score alone will not do. Langevin steps with this test are the **Metropolis-adjusted Langevin algorithm** (MALA).
-
-# %%
-pi = (-(places**2) / 2).softmax(0)
-log_p, slope = -(places**2) / 2, -places
-adjusted = [solvers.mala_matrix(log_p, slope, places, step_size=eta) for eta in etas]
-check(
-    "eta = 0.1, 0.5: adjusted, variance by eigenvector",
-    [(solvers.stationary(matrix) @ places**2).item() for matrix in adjusted],
-    [1.0, 1.0],
-    atol=1e-8,
-    unlike={"plain chain": by_matrix},
-)
-imbalance = lambda matrix: pi[:, None] * matrix - (pi[:, None] * matrix).T
-check(
-    "eta = 0.5: the traffic is the same both ways",
-    imbalance(adjusted[1]),
-    torch.zeros(361, 361),
-    atol=1e-12,
-    unlike={"plain chain": imbalance(matrices[1])},
-)
-begin = torch.randn(20_000, 1, generator=generator)
-options = {"step_size": 0.5, "n_steps": 30, "generator": generator}
-chain = solvers.mala(std_normal_log_prob, lambda x: -x, begin, **options)
-check_close_mc(
-    "eta = 0.5: 20,000 adjusted chains, x^2",
-    last(chain) ** 2,
-    1.0,
-    unlike={"plain chain": settled(0.5, 1.0)},
-)
-
-# %%
-etas = np.array([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 1.9])
-plain, adjusted, accepted = [], [], []
-for eta in etas:
-    chain = solvers.langevin(lambda x: -x, torch.zeros(4000, 1),
-                             step_size=eta, n_steps=120, generator=generator)
-    plain.append(last(chain).var().item())
-    x, rate = torch.randn(4000, 1, generator=generator), 0.0
-    for _ in range(40):
-        z = torch.randn(4000, 1, generator=generator)
-        u = torch.rand(4000, generator=generator)
-        x, yes = solvers.mala_step(std_normal_log_prob,
-                                   lambda x: -x, x, z, u, step_size=eta)
-        rate += yes.double().mean().item() / 40
-    adjusted.append(x.var().item())
-    accepted.append(rate)
-
-# %% jupyter={"source_hidden": true}
-fine = np.linspace(0.01, 1.92, 200)
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.3))
-left.plot(fine, 1 / (1 - fine / 2),
-          color="#222222", linestyle="-", label="$1/(1-\\eta/2)$")
-left.plot(etas, plain, "o", linestyle="", color="#D55E00", label="plain, 4,000 chains")
-left.plot(etas, adjusted, "s", linestyle="", color="#009E73", label="adjusted")
-left.set(yscale="log", xlabel="step size η", ylabel="variance (truth: 1)",
-         title="the bias, and its removal")  # fmt: skip
-left.legend(loc="upper left")
-right.plot(etas, accepted, "s-", color="#009E73")
-right.set(xlabel="step size η", ylabel="fraction of moves accepted", ylim=(0, 1.05),
-          title="what the removal costs")  # fmt: skip
-show(figure, "Left: the variance of plain chains grows with the step along the "
-     "formula's curve, from 1 to 20; that of adjusted chains stays at 1. Right: the "
-     "fraction of accepted moves falls from 1 to one half.")  # fmt: skip
-
-# %% [markdown]
-# **A question for the figure.** All chains start from the target distribution. Press play to see what becomes of them; the lower panel shows their distribution, computed on a grid. On the two valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the standard deviation of each mode, or the fraction of the mass in it? Then choose *Metropolis* at the largest $\eta$: is the distribution right, and is the *chain* any good? Last, tap the right valley, so that all chains start there, and set $\eta$ to 0.032: how much of the mass is still there after 100 steps?
-
-# %% tags=["keep-output"]
-widgets.langevin_bias()
-
-# %%
-x = torch.linspace(-3, 3, 241)
-energy, slope = 2 * (x**2 - 1) ** 2 + 0.5 * x, -(8 * x * (x**2 - 1) + 0.5)
-
-
-def right_valley(law):
-    """Fraction of the mass right of 0, and the standard deviation there."""
-    part = law * (x > 0)
-    mean = (part * x).sum() / part.sum()
-    variance = (part * (x - mean) ** 2).sum() / part.sum()
-    return part.sum().item(), variance.sqrt().item()
-
-
-truth = right_valley((-energy).softmax(0))
-print(f"target:            fraction right {truth[0]:.4f}, std {truth[1]:.4f}")
-for eta in (0.01, 0.02, 0.04):
-    share, width = right_valley(
-        solvers.stationary(solvers.langevin_matrix(slope, x, step_size=eta)))
-    print(f"plain, eta = {eta:.2f}:  fraction right {share:.4f}, std {width:.4f}")
-adjusted = right_valley(
-    solvers.stationary(solvers.mala_matrix(-energy, slope, x, step_size=0.04)))
-check(
-    "adjusted, eta = 0.04: both are right",
-    adjusted,
-    truth,
-    atol=1e-8,
-    unlike={"plain chain": [share, width]},
-)
-
-# %% [markdown]
-# The standard deviation of each mode goes first, then the fractions of the mass; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ about 96 moves in 100 are refused. And from the right valley it takes a while to learn of the left one: after 100 steps with $\eta=0.032$ about half of the mass, in place of 30 per cent, is still there.
-#
-# > **A common misconception:** *the chains of an image model sample its density.* Du and Mordatch (2019) train energies of images with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is far below $\sqrt{2\cdot10}$. With temperature $T$ a Langevin step is
-# > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, and this is *exactly* a step of size $\eta T$ on the energy $E/T$. So such chains aim at $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$: they
-# > look for the bottoms of valleys. It makes good-looking images, and it does not fit $p$ to the data.
-
-# %%
-x, z = torch.randn(2, 100, 2, generator=generator)
-cold = solvers.langevin_step(x, -4 * x**3, z, step_size=0.1, temperature=0.05)
-check(
-    "eta, T on E = eta T, 1 on E / T",
-    cold,
-    my_langevin_step(x, 4 * x**3 / 0.05, z, 0.1 * 0.05),
-    atol=1e-12,
-    unlike={"step eta on E / T": my_langevin_step(x, 4 * x**3 / 0.05, z, 0.1)},
-)
-
-
-# %% [markdown]
-# **It fails: slow mixing.** Two valleys, $E=b(x^2-1)^2+\tfrac12x$, separated by a barrier of height about $b$. Downhill steps never climb it; noise must, and the wait is exponential
-# in the height. Kramers' formula puts the rate of leaving a valley at $\frac{\sqrt{E''(\text{valley})\,|E''(\text{top})|}}{2\pi}e^{-\Delta E}$; both valleys are left, and the two rates add. The matrix knows the truth. Metropolis does not help. It corrects
-# *where* the chain settles, not *when*; because it refuses moves, it even waits longer, by 42 per cent at the highest barrier below.
-
-# %%
-def valleys(b):
-    energy = lambda x: b * (x**2 - 1) ** 2 + 0.5 * x
-    return energy, lambda x: -(4 * b * x * (x**2 - 1) + 0.5)
-
-
-def kramers(b, eta, both=True):
-    """Steps to forget by Kramers' rates of both valleys, or of the deep one alone."""
-    energy, _ = valleys(b)
-    left, top, right = np.sort(np.roots([4 * b, 0, -4 * b, 0.5]).real)
-    bend = lambda x: abs(12 * b * x**2 - 4 * b)
-    rate = lambda v: math.sqrt(bend(v) * bend(top)) * math.exp(energy(v) - energy(top))
-    return 2 * math.pi / (eta * (rate(left) + both * rate(right)))
-
-
-line, waits = torch.linspace(-1.8, 1.8, 145), {}
-for b in (1, 2, 3, 4, 5, 6):
-    energy, slope = valleys(b)
-    adjusted = solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01)
-    unadjusted = solvers.langevin_matrix(slope(line), line, step_size=0.01)
-    waits[b] = solvers.relaxation_time(unadjusted), solvers.relaxation_time(adjusted)
-    print(f"barrier {b}: steps to forget {waits[b][0]:6.0f}, ", end="")
-    print(f"with Metropolis {waits[b][1]:6.0f}, Kramers {kramers(b, 0.01):6.0f}")
-check_range(
-    "barrier 6: wait of the plain chain / Kramers",
-    waits[6][0] / kramers(6, 0.01),
-    0.9,
-    1.0,
-    unlike={"deep valley's rate alone": waits[6][0] / kramers(6, 0.01, both=False)},
-)
-check_range(
-    "barrier 6: with Metropolis / without",
-    waits[6][1] / waits[6][0],
-    1.4,
-    1.44,
-    digits=2,
-    unlike={"at barrier 1": waits[1][1] / waits[1][0]},
-)
-
-# %% [markdown]
-# ## 5. Training without $Z$: chains for the negative phase
-#
-# **Step 9. Contrastive divergence.** The negative phase wants samples of a model that changes at every step. CD-$k$ (Hinton 2002) does not wait: it starts chains *at the
-# data* and runs $k$ steps. If the model were right, the data would already be its samples, and the chains would have nowhere to go. How much of the gradient does that see? For
-# $E=\tfrac12(x-\mu)^2$ and data of mean $m$, one step moves the mean from $m$ to $\mu+(1-\eta)(m-\mu)$, so after $k$ steps
-# $$\mathbb E\,[x-x^{(k)}]=\big(1-(1-\eta)^k\big)(m-\mu):$$
-# the right direction, shortened.
-
-# %%
-mu, m, eta = 2.0, -1.0, 0.2
-data = m + 0.5 * torch.randn(20_000, 1, generator=generator)
-options = {"step_size": eta, "n_steps": 5, "generator": generator}
-negatives = score.contrastive_negatives(lambda x: mu - x, data, **options)
-check_close_mc(
-    "CD-5: the gradient for mu",
-    data - negatives,
-    (1 - (1 - eta) ** 5) * (m - mu),
-    unlike={"exact gradient": m - mu, "CD-1": (1 - (1 - eta)) * (m - mu)},
-)
-
-# %% [markdown]
-# **Step 10. Where CD settles.** A shortened step in the right direction would be harmless. In general CD-$k$ rests where
-# $\mathbb E_{p_d}\phi=\mathbb E_{p_dP_\theta^k}\phi$ ($\phi$ the features that $\theta$ multiplies), and maximum likelihood where $\mathbb E_{p_d}\phi=\mathbb E_{p_\theta}\phi$. If the model contains the data's distribution and $P_\theta$ leaves
-# $p_\theta$ alone exactly, the truth is a resting place of both. With plain Langevin it is not: the chain's own bias is learned into the model. We take the data to be normally distributed, and let
-# the matrix be the chain, so that no number below is random.
-
-# %%
-x = torch.linspace(-9, 9, 361)
-phi = torch.stack([x, x**2 / 2], 1)
-normal = (-(x**2) / 2).softmax(0)
-exact_chain = solvers.mala_matrix(-(x**2) / 2, -x, x, step_size=0.5)
-plain_chain = solvers.langevin_matrix(-x, x, step_size=0.5)
-pull_at_truth = lambda chain: normal @ phi - normal @ chain @ phi
-check(
-    "CD-1 at the truth, adjusted chain: gradient",
-    pull_at_truth(exact_chain),
-    [0.0, 0.0],
-    unlike={"plain chain": pull_at_truth(plain_chain)},
-)
-
-# %% [markdown]
-# Now data that the model *cannot* match: two unequal bumps, against $E=\theta_1x+\theta_2x^2+\theta_3x^4/4$. We solve for the resting place of each by Newton's method.
-
-# %%
-x = torch.linspace(-4, 4, 161)
-bumps = GaussianMixture(torch.tensor([0.7, 0.3]),
-                        torch.tensor([[-1.2], [1.5]]), torch.tensor([0.5, 0.3]))
-data_law = bumps.log_prob(x[:, None]).softmax(0)
-phi = torch.stack([x, x**2, x**4 / 4], 1)
-law = lambda theta: (-(phi @ theta)).softmax(0)
-
-
-def pull(theta, k):
-    """E_model phi - E_data phi; k chain steps for the model, or all if k is None."""
-    negative = law(theta)
-    if k is not None:
-        slope = -(theta[0] + 2 * theta[1] * x + theta[2] * x**3)
-        step = solvers.mala_matrix(-(phi @ theta), slope, x, step_size=0.1)
-        negative = data_law
-        for _ in range(k):
-            negative = negative @ step
-    return (negative - data_law) @ phi
-
-
-def resting_place(k):
-    theta = torch.tensor([0.0, 0.5, 0.3])
-    for _ in range(30):
-        here = pull(theta, k)
-        jacobian = torch.stack(
-            [(pull(theta + 1e-5 * e, k) - here) / 1e-5 for e in torch.eye(3)], 1)
-        move = torch.linalg.solve(jacobian, -here)
-        theta = theta + move * min(1.0, 0.5 / move.abs().max().item())
-    return theta
-
-
-# %%
-fits = {k: resting_place(k) for k in (1, 2, 5, 10, 30, 100, None)}
-kl = {k: (data_law * (data_law / law(theta)).log()).sum().item()
-      for k, theta in fits.items()}
-for k, value in kl.items():
-    name = "maximum likelihood" if k is None else f"CD-{k}"
-    print(f"{name:<19} KL(data || model) = {value:.6f}")
-check(
-    "exact likelihood rests where the moments agree",
-    law(fits[None]) @ phi,
-    data_law @ phi,
-    unlike={"CD-1": law(fits[1]) @ phi, "CD-100": law(fits[100]) @ phi},
-)
-
-
-# %%
-def by_bump(law):
-    """Mass left of 0, and KL(data || model) within either side."""
-    within = []
-    for side in (x < 0, x >= 0):
-        p, q = data_law[side] / data_law[side].sum(), law[side] / law[side].sum()
-        within.append((p * (p / q).log()).sum().item())
-    return [law[x < 0].sum().item(), *within]
-
-
-bumps_of = {"data": data_law, "CD-1": law(fits[1]), "exact gradient": law(fits[None])}
-bumps_of = {name: by_bump(q) for name, q in bumps_of.items()}
-for name, (mass, left_kl, right_kl) in bumps_of.items():
-    print(f"{name:<15} mass left of 0: {mass:.2f}, KL on either side ", end="")
-    print(f"{left_kl:.2f} and {right_kl:.2f}")
-check_range(
-    "CD-1: mass on the left",
-    bumps_of["CD-1"][0],
-    0.3,
-    0.35,
-    unlike={name: bumps_of[name][0] for name in ("data", "exact gradient")},
-)
-
-# %% jupyter={"source_hidden": true}
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
-left.fill_between(x, data_law / 0.05, color="#999999", alpha=0.4, label="data")
-for k, colour, dash in ((1, "#D55E00", ":"),
-                        (10, "#E69F00", "--"), (None, "#009E73", "-")):
-    label = "exact gradient" if k is None else f"CD-{k}"
-    left.plot(x, law(fits[k]) / 0.05, color=colour, linestyle=dash, label=label)
-left.set(xlim=(-3, 3), xlabel="x", ylabel="density",
-         title="where each training comes to rest")  # fmt: skip
-ks = [k for k in kl if k]
-right.plot(ks, [kl[k] for k in ks], "o-", color="#222222")
-right.axhline(kl[None], color="#009E73", linestyle="-")
-right.set(xscale="log", xlabel="k, steps in each negative phase",
-          ylabel="KL(data || model), nats",
-          title="the bias of CD-k, exactly")  # fmt: skip
-figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-show(figure, "Left: the data's two bumps and three fits; CD-1 puts far too much on "
-     "the right, the exact gradient a little; CD-10 lies between. Right: the KL "
-     "divergence of CD-k falls with k to that of the exact gradient, at about "
-     "30 steps.")  # fmt: skip
-
-# %% [markdown]
-# Look at the numbers above the figure. Within either side CD-1 fits *better* than the exact gradient (a KL of 0.07 and 0.13 nats against 0.09 and 0.23). What it gets wrong are the masses: it puts 0.32 on the left, where
-# the data have 0.70. One step from the data never asks how much mass there should be on the other side.
-#
-# **It fails: a valley that no chain visits.** This is the same blindness at its worst, and it is question 3. The energy is a flexible one (25 bumps that can be raised or lowered) on top of two equal valleys; all
-# data lie in the right one. Persistent chains are the repair (**persistent contrastive divergence**, Tieleman 2008): keep the chains from one update to the next and never restart them at the data. They began everywhere, so some sit in the left valley, and raise it.
-# Again we compute with whole distributions instead of samples: the data's distribution times $P^k$ for CD, and a distribution that is carried on from update to update for the persistent chains.
-
-# %%
-x = torch.linspace(-2, 2, 101)
-centres_x = torch.linspace(-1.8, 1.8, 25)
-lumps = torch.exp(-((x[:, None] - centres_x) ** 2) / (2 * 0.2**2))
-lump_slopes = -(x[:, None] - centres_x) / 0.2**2 * lumps
-data_law = (-((x - 1) ** 2) / (2 * 0.3**2)).softmax(0)
-law = lambda theta: (-(4 * (x**2 - 1) ** 2 + lumps @ theta)).softmax(0)
-
-
-def train(negative_phase, k=1, rate=1.0, n_steps=400):
-    """Gradient steps; return theta and, by step, KL(data || model) and left mass."""
-    theta, trace = torch.zeros(25), []
-    chains = law(theta)  # persistent chains begin everywhere
-    for _ in range(n_steps):
-        slope = -(16 * x * (x**2 - 1) + lump_slopes @ theta)
-        step = solvers.mala_matrix(law(theta).log(), slope, x, step_size=0.02)
-        start = {"exact": law(theta), "data": data_law,
-                 "persistent": chains}[negative_phase]
-        many = torch.linalg.matrix_power(step, k)
-        chains = start if negative_phase == "exact" else start @ many
-        theta = theta - rate * (data_law - chains) @ lumps
-        now = law(theta)
-        trace.append([(data_law * (data_law / now).log()).sum().item(),
-                      now[x < 0].sum().item()])
-    return theta, np.array(trace)
-
-
-runs = {
-    "exact": train("exact"),
-    "CD-1": train("data"),
-    "persistent, 5 steps": train("persistent", k=5),
-    "persistent, rate 10": train("persistent", k=5, rate=10.0, n_steps=100),
-}
-for name, (_, trace) in runs.items():
-    print(f"{name:<20} after {len(trace):3d} updates: KL ~{trace[-1, 0]:.3f}, "
-          f"mass in the left valley ~{trace[-1, 1]:.3f}")
-
-# %%
-left_of = {name: trace[-1, 1] for name, (_, trace) in runs.items()}
-check_range(
-    "CD-1: mass of the empty valley after training",
-    left_of["CD-1"],
-    0.84,
-    0.88,
-    unlike={
-        "before": law(torch.zeros(25))[x < 0].sum(),
-        "persistent chains": left_of["persistent, 5 steps"],
-    },
-)
-check_range(
-    "persistent, rate 10: KL after 100 updates",
-    runs["persistent, rate 10"][1][99, 0],
-    1.5,
-    4,
-    unlike={"rate 1": runs["persistent, 5 steps"][1][99, 0]},
-)
-
-# %% jupyter={"source_hidden": true}
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
-left.fill_between(x, data_law / 0.04, color="#999999", alpha=0.4, label="data")
-looks = (("#009E73", "-"), ("#D55E00", ":"), ("#0072B2", "--"), ("#CC79A7", "-."))
-for (name, (theta, trace)), (colour, dash) in zip(runs.items(), looks, strict=True):
-    if "10" not in name:
-        left.plot(x, law(theta) / 0.04, color=colour, linestyle=dash, label=name)
-    right.plot(trace[:, 0], color=colour, linestyle=dash, label=name)
-left.set(xlabel="x", ylabel="density",
-         title="CD-1 deepens the valley that it never visits")
-right.set(yscale="log", xlabel="update", ylabel="KL(data || model), nats",
-          title="persistent chains, and too fast an update")  # fmt: skip
-figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-show(figure, "Left: the data's bump on the right; the exact gradient and persistent "
-     "chains lie on it, CD-1 has most of its mass in a peak on the left. Right: the KL "
-     "of these two falls, CD-1's rises, and with ten times the rate it swings "
-     "high up.")  # fmt: skip
-
-
-# %% [markdown]
-# CD-1 does not merely leave the hole: it *fills* it, from one half to six sevenths of the mass, because raising the energy around the data, where its chains go, makes the left valley the better place. Its own loss
-# cannot show this: no chain goes there. The pink line in the right panel is the other named instability: with ten times the learning rate the model runs away from its chains, the pool describes a model of long ago, and the updates overshoot again and again.
-# The repairs are the ones you would guess: slower updates, more chain steps, some chains begun afresh. We need all three in section 7.
-
-# %% [markdown]
-# ## 6. $Z$ after all
-#
-# **Step 11. Noise-contrastive estimation.** Could $c=\log Z$ simply be one more parameter? Not by maximum likelihood: $-E(x)-c$ grows for ever as $c\to-\infty$. Gutmann and Hyvärinen ask another question. Mix the data with as many
-# draws of a noise $q$ that you know, and let the model tell them apart. By Bayes the log-odds that $x$ is data are $G(x)=\log p(x)-\log q(x)$, so use
-# $G_\theta(x)=-E_\theta(x)-c-\log q(x)$ in logistic regression. Its minimum is where $G_\theta$ is the true log-odds, and that fixes $c$ too. (With $\nu$ noise draws for each example, subtract $\log\nu$.)
-
-# %%
-def my_nce_loss(logits_data, logits_noise):
-    softplus = torch.nn.functional.softplus
-    return softplus(-logits_data) + softplus(logits_noise).sum(1)
-
-
-g = torch.randn(50, generator=generator)
-g_noise = torch.randn(50, 3, generator=generator)
-logits = torch.cat([g[:, None], g_noise], 1)
-labels = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(50, 4)
-cross_entropy = nn.functional.binary_cross_entropy_with_logits
-each = cross_entropy(logits, labels, reduction="none")
-check(
-    "NCE = cross-entropy of the labels",
-    torch.stack([my_nce_loss(g, g_noise), score.nce_loss(g, g_noise)]),
-    each.sum(1).expand(2, 50),
-    unlike={"mean over the noise": (each[:, 0] + each[:, 1:].mean(1)).expand(2, 50)},
-)
-ratio, p_x, q_x = 3.0, 0.3, 0.2
-odds = score.nce_logits(torch.tensor(p_x).log(), torch.tensor(q_x).log(), ratio=ratio)
-check(
-    "the logit is Bayes' rule for the label",
-    odds.sigmoid(),
-    p_x / (p_x + ratio * q_x),
-    unlike={"log nu forgotten": p_x / (p_x + q_x)},
-)
-
-# %%
-truth = torch.tensor([0.2, 0.3])  # E = 0.2 x^2 + 0.3 x^4
-log_z = score.log_partition(truth[0] * grid**2 + truth[1] * grid**4, math.log(dx))
-log_data = -truth[0] * grid**2 - truth[1] * grid**4 - log_z
-log_noise = normal_log_prob(grid, 0.0, 1.5)
-def nce_minimum(log_noise_in_logit):
-    """Minimise the expected NCE loss over two energies and c, by quadrature."""
-    guess = torch.tensor([0.5, 0.1, 0.0], requires_grad=True)
-    options = {"max_iter": 100, "tolerance_grad": 1e-10, "tolerance_change": 1e-15}
-    optimizer = torch.optim.LBFGS([guess], line_search_fn="strong_wolfe", **options)
-
-    def expected_loss():
-        optimizer.zero_grad()
-        log_model = -guess[0] * grid**2 - guess[1] * grid**4 - guess[2]
-        g = score.nce_logits(log_model, log_noise_in_logit, ratio=1.0)
-        losses = log_data.exp() * softplus(-g) + log_noise.exp() * softplus(g)
-        loss = losses.sum() * dx
-        loss.backward()
-        return loss
-
-    optimizer.step(expected_loss)
-    return guess.detach()
-
-
-check(
-    "NCE's minimum: two energies, and log Z by quadrature",
-    nce_minimum(log_noise),
-    torch.cat([truth, log_z[None]]),
-    atol=1e-5,
-    unlike={"log q left out of the logit": nce_minimum(torch.zeros_like(grid))},
-)
-
-# %% [markdown]
-# That was the loss in expectation. From 20,000 draws it is logistic regression in the plain sense, so scikit-learn can solve it: the features are $x^2$ and $x^4$, and since $\log q$ is a parabola, its intercept and slope are known shifts. The
-# intercept is $-c$ plus the noise's own constant.
-
-# %%
-cdf = (log_data.exp() * dx).cumsum(0)
-place = torch.searchsorted(cdf, torch.rand(20_000, generator=generator))
-data = grid[place.clamp(max=len(grid) - 1)]
-noise = 1.5 * torch.randn(20_000, generator=generator)
-both = torch.cat([data, noise])[:, None] ** torch.tensor([2.0, 4.0])
-regression = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
-fit = regression.fit(both, np.repeat([1, 0], 20_000))
-c_hat = math.log(1.5 * math.sqrt(2 * math.pi)) - fit.intercept_[0]
-check_range(
-    "log Z from 20,000 draws, minus the truth",
-    c_hat - log_z.item(),
-    -0.06,
-    0.06,
-    unlike={"the noise's constant forgotten": -fit.intercept_[0] - log_z.item()},
-)
-found = 1 / (2 * 1.5**2) - fit.coef_[0, 0], -fit.coef_[0, 1]
-print(f"energies found: ~{found[0]:.2f} and ~{found[1]:.2f} (truth 0.2 and 0.3)")
-
-
-# %% [markdown]
-# **It fails: noise that is too easy.** If only $c$ is unknown, the error of $\hat c$ from $n$ draws of each is known (this is bridge sampling, Meng and Wong 1996): $\operatorname{Var}\hat c\approx\frac1n\big(1/\!\int\!\frac{pq}{p+q}-2\big)$. Move the noise away
-# and the overlap integral dies. On the left the spread of 300 fits, on the right the formula by quadrature.
-
-# %%
-def fit_c(log_ratio_data, log_ratio_noise):
-    """Solve the NCE equation for c by bisection; rows are independent repetitions."""
-    low = torch.full((len(log_ratio_data),), -30.0)
-    high = -low
-    for _ in range(60):
-        c = (low + high) / 2
-        taken_for_noise = (c[:, None] - log_ratio_data).sigmoid().sum(1)
-        slope = taken_for_noise - (log_ratio_noise - c[:, None]).sigmoid().sum(1)
-        low, high = torch.where(slope < 0, c, low), torch.where(slope < 0, high, c)
-    return (low + high) / 2
-
-
-n, spread, without_2 = 200, {}, []
-for shift in (0.0, 1.0, 2.0, 3.0):
-    x = torch.randn(300, n, generator=generator)  # data N(0, 1) with E = x^2 / 2
-    y = shift + 1.2 * torch.randn(300, n, generator=generator)
-    log_peak = -math.log(1.2 * math.sqrt(2 * math.pi))
-    log_q = lambda v: -((v - shift) ** 2) / (2 * 1.2**2) + log_peak
-    c = fit_c(-(x**2) / 2 - log_q(x), -(y**2) / 2 - log_q(y))
-    p, q = normal_log_prob(grid, 0.0, 1.0).exp(), log_q(grid).exp()
-    overlap = (p * q / (p + q)).sum() * dx
-    spread[shift] = c.std().item(), math.sqrt((1 / overlap - 2) / n)
-    without_2.append(math.sqrt(1 / overlap / n))
-    print(f"noise at {shift:g}: spread of log Z-hat ~{spread[shift][0]:.3f}, ", end="")
-    print(f"by the formula {spread[shift][1]:.3f}")
-measured, formula = zip(*spread.values(), strict=True)
-check(
-    "spread of 300 estimates = formula, four noises",
-    measured,
-    formula,
-    rtol=0.25,  # 300 repetitions know a standard deviation to 4 %
-    unlike={"- 2 forgotten": without_2},
-)
-
-# %% [markdown]
-# **Step 12. Annealed importance sampling** (AIS). The other repair for a bad proposal is to approach the target gradually. Join $q$ to the target by levels $f_\beta=q^{1-\beta}e^{-\beta E}$, $0=\beta_0<\beta_1<\dots<\beta_n=1$. Draw $x_0$ from $q$. Then, for $k=1,\dots,n$, multiply the weight by
-# $$\frac{f_{\beta_k}(x_{k-1})}{f_{\beta_{k-1}}(x_{k-1})},\qquad\text{that is}\qquad\log w\leftarrow\log w+(\beta_k-\beta_{k-1})\big(-E(x_{k-1})-\log q(x_{k-1})\big),$$
-# and take a Metropolis-adjusted step $T_k$ from $x_{k-1}$ to $x_k$ that leaves $f_{\beta_k}$ alone. Why is $\mathbb E\,w=Z$, even when the step hardly mixes? Compare two distributions of the whole path: our walk up from $q$, and the walk down from the target $f_1/Z$ with the same steps. Detailed balance, $f_{\beta_k}(x_k)\,T_k(x_k\to x_{k-1})=f_{\beta_k}(x_{k-1})\,T_k(x_{k-1}\to x_k)$, turns each step around:
-# $$\frac{\text{down}}{\text{up}}=\frac{\frac1Zf_1(x_n)\prod_kT_k(x_k\to x_{k-1})}{q(x_0)\prod_kT_k(x_{k-1}\to x_k)}=\frac{f_1(x_n)}{Z\,q(x_0)}\prod_{k=1}^n\frac{f_{\beta_k}(x_{k-1})}{f_{\beta_k}(x_k)}=\frac1Z\prod_{k=1}^n\frac{f_{\beta_k}(x_{k-1})}{f_{\beta_{k-1}}(x_{k-1})}=\frac wZ .$$
-# A ratio of two densities has mean 1 under the one in the denominator. No approximation entered, but the order matters: the step must leave the *new* level alone. With the old one the mean is wrong, and the check sees it with 20,000 particles in two dimensions.
-
-# %%
-quartic = lambda x: (x**4).sum(1)
-levels = torch.linspace(0, 1, 6)
-
-
-def my_ais(n, move_at="new"):
-    """Log weights of n particles in the plane, from N(0, I) to e^(-sum x^4) / Z."""
-    x, log_w = torch.randn(n, 2, generator=generator), torch.zeros(n)
-    for old, new in zip(levels[:-1], levels[1:], strict=True):
-        log_w = log_w + (new - old) * (-quartic(x) - std_normal_log_prob(x))
-        at = new if move_at == "new" else old
-        log_f = lambda x, at=at: (1 - at) * std_normal_log_prob(x) - at * quartic(x)
-        slope = lambda x, at=at: -(1 - at) * x - at * 4 * x**3
-        z = torch.randn(n, 2, generator=generator)
-        u = torch.rand(n, generator=generator)
-        x, _ = solvers.mala_step(log_f, slope, x, z, u, step_size=0.1)
-    return log_w
-
-
-x0 = torch.randn(20_000, 2, generator=generator)
-options = {"step_size": 0.1, "generator": generator}
-ais = score.annealed_importance
-package = last(ais(std_normal_log_prob, quartic, x0, levels, **options)).log_w
-old_level = my_ais(20_000, move_at="old").exp()
-for name, log_w in {"mine": my_ais(20_000), "genlab's": package}.items():
-    check_close_mc(
-        f"AIS in the plane, {name}: mean weight = Z",
-        log_w.exp(),
-        Z1**2,
-        unlike={"moves at the old level": old_level},
-    )
-
-# %% [markdown]
-# **A sandwich.** By Jensen the average of $\log w$ lies below $\log Z$. Walk *back*, from exact samples of the target at $\beta=1$ down to $q$, and the weights estimate $1/Z$; so minus their average logarithm lies above. Exact samples are available here, since $|x|^4$ has a Gamma
-# distribution. Fifty dimensions, where importance sampling from the same $q=\mathcal N(0,I)$ would need $r^{50}\approx10^6$ draws for one that counts:
-
-# %%
-d, exact = 50, 50 * math.log(Z1)
-torch.manual_seed(10)
-size = torch.distributions.Gamma(0.25, 1.0).sample((200, d)) ** 0.25
-samples = size * (2.0 * torch.randint(0, 2, (200, d), generator=generator) - 1)
-
-sandwich = {}
-options = {"step_size": 0.03, "generator": generator}
-annealed = lambda x, at: last(ais(std_normal_log_prob, quartic, x, at, **options))
-for n_levels in (10, 30, 100, 300):
-    # smaller steps where q and f differ most
-    levels = torch.linspace(0, 1, n_levels + 1) ** 2
-    up = annealed(torch.randn(200, d, generator=generator), levels)
-    down = annealed(samples, levels.flip(0))
-    low, high = up.log_w.mean().item(), -down.log_w.mean().item()
-    sandwich[n_levels] = high - low
-    print(f"{n_levels:3d} levels: ~{low:.2f} < {exact:.6f} < ~{high:.2f}")
-check_range(
-    "300 levels: gap of the sandwich, nats",
-    sandwich[300],
-    1.5,
-    3.5,
-    digits=2,
-    unlike={"100 levels": sandwich[100]},
-)
-check_range(
-    "300 levels: log of the mean weight - log Z",
-    score.log_mean_exp(up.log_w) - exact,
-    -0.6,
-    0.6,
-    digits=2,
-    unlike={"mean of the logs": up.log_w.mean() - exact},
-)
-
-# %% [markdown]
-# **Back to the two valleys.** Annealing also repairs what Metropolis could not. Barrier 6, chains begun in the *left* valley: after 300 steps hardly any have crossed, and the matrix says how many should have. Particles that come down from a wide $q$ fall
-# into both, and their weights correct the fractions. The truth is a quadrature.
-
-# %%
-energy, slope = valleys(6)
-truth = (-energy(line)).softmax(0)[line > 0].sum()
-step = torch.linalg.matrix_power(
-    solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01), 300)
-begin = (line - line[32]).abs().argmin()  # the place x = -1
-options = {"step_size": 0.01, "generator": generator}
-at_minus_1 = torch.full((4000, 1), line[32].item())
-summed = lambda x: energy(x).sum(1)
-stuck = last(
-    solvers.mala(lambda x: -summed(x), slope, at_minus_1, n_steps=300, **options)
-)
-check_close_mc(
-    "after 300 steps: fraction right, against the matrix",
-    (stuck > 0).double(),
-    step[begin][line > 0].sum().item(),
-    unlike={"settled": truth},
-)
-wide = lambda x: normal_log_prob(x, 0.0, 1.2)
-x0 = 1.2 * torch.randn(20_000, 1, generator=generator)
-levels = torch.linspace(0, 1, 201)
-end = last(ais(wide, summed, x0, levels, **options))
-right = (end.x[:, 0] > 0).double()
-weighted = (end.log_w.softmax(0) * right).sum()
-print(f"truth {truth:.4f}; plain chains ~{(stuck > 0).double().mean():.3f}; ", end="")
-print(f"annealed ~{right.mean():.3f}, and weighted ~{weighted:.3f}")
-z_valleys = torch.trapezoid((-energy(line)).exp(), line)
-check_close_mc(
-    "mean weight over Z, Z by quadrature",
-    end.log_w.exp() / z_valleys,
-    1.0,
-    unlike={"the sum of -E for its integral": (-energy(line)).exp().sum() / z_valleys},
-)
-check_range(
-    "annealed and weighted, minus the truth",
-    weighted - truth,
-    -0.015,  # four standard errors
-    0.015,
-    unlike={"weights forgotten": right.mean() - truth},
-)
-
-
-# %% [markdown]
-# ## 7. Real data: an energy of the digits
-#
-# Now everything at once, on the $8\times8$ digits. The energy is a perceptron with two hidden layers plus a quadratic, $E(x)=f_\theta(x)+\lVert x\rVert^2/2s^2$; the negative phase is 20 Langevin steps of persistent chains that begin in *noise*, at temperature 1. Five stabilisers,
-# each with a reason that you have met:
-#
-# | stabiliser | reason |
-# |---|---|
-# | noise $\sigma=0.3$ on the data | grey levels are points and the paper is always white: without noise the distribution has walls of infinite steepness |
-# | the quadratic | $Z$ is finite, and runaway chains come back |
-# | 20 chain steps for each update | the pool must keep up with the model (the pink line) |
-# | a rate that fades to nothing | the same, at the end |
-# | 5 % of the chains begun afresh | they look for valleys in which no chain is (question 3) |
-#
-# **Which step may the chain take?** The steepest direction is a pixel that is always white: data variance $\sigma^2$. On $E=\tfrac12\lambda x^2$ the computation of step 6 gives the chain's variance $1/\lambda(1-\eta\lambda/2)$. Training matches it to the data's, so the learned curvature $\lambda$ solves $\lambda(1-\eta\lambda/2)=1/\sigma^2$: the bias of the step is learned
-# into the energy. With $\eta=\sigma^2/2$ the solution is $\lambda=2/\sigma^2$, a model whose white pixels have half the variance that they should; with a longer step, or with less noise, there is no solution and training has nowhere to settle. We take $\eta=0.02$ and lose an eighth of the variance.
-
-# %%
-def learned_curvature(eta, sigma):
-    return (1 - math.sqrt(1 - 2 * eta / sigma**2)) / eta
-
-
-def chain_variance(eta, curvature, n_steps=500):
-    """Where the variance of a chain on E = curvature x^2 / 2 settles."""
-    v = 1.0
-    for _ in range(n_steps):
-        v = (1 - eta * curvature) ** 2 * v + 2 * eta
-    return v
-
-
-sigma, both = 0.3, (0.02, 0.045)
-curvatures = [learned_curvature(eta, sigma) for eta in both]
-check(
-    "eta = .02, .045: the biased chain matches the data",
-    [chain_variance(eta, lam) for eta, lam in zip(both, curvatures, strict=True)],
-    [sigma**2, sigma**2],
-    unlike={"curvature 1/sigma^2": [chain_variance(eta, 1 / sigma**2) for eta in both]},
-)
-for eta, lam in zip(both, curvatures, strict=True):
-    print(f"eta = {eta}: variance of a white pixel {1 / lam:.4f}, ", end="")
-    print(f"in the data {sigma**2:.4f}")
-
-# %%
+slopes_of = course.yours("10.slope-of-log-z")
+torch.set_default_dtype(torch.float64)
+line, theta = torch.linspace(-4, 4, 801), torch.tensor([0.3, -0.5, 0.2])
+theta.requires_grad_()
+bends = torch.stack([line, line**2, line**4])  # (3, 801): E is theta @ bends
+(by_autograd,) = torch.autograd.grad(torch.logsumexp(-(theta @ bends), 0), theta)
+boxes = (theta @ bends).detach()
+with course.more_checks():
+    check("(2): slope of log Z in three parameters", by_autograd,
+          bends @ slopes_of(boxes),
+          unlike={"1/Z forgotten": -(bends @ (-boxes).exp())})  # fmt: skip
 torch.set_default_dtype(torch.float32)
-train, test = load_digits("train"), load_digits("test")
-recipe = find("digit_ebm")
-ebm, data_noise = recipe.untrained(), recipe.settings["data_noise"]
-records = widgets.watch(recipe.train(ebm),
-                        total=recipe.settings["n_steps"], label="phase difference")
-judge = load_classifier()
-generator = torch.Generator().manual_seed(10)
-noise_like = lambda images: torch.randn(images.shape, generator=generator)
-noisy = lambda images: to_unit(images) + data_noise * noise_like(images)
-features = lambda x: judge.features(8 * (x + 1))
-pool = ebm.chains.states
-losses = [r.loss for r in records]
-check_range(
-    "mean of the last 50 losses",
-    np.mean(losses[-50:]),
-    -1.5,
-    1.5,
-    digits=1,
-    unlike={"first 5": np.mean(losses[:5]), "updates 11 to 30": np.mean(losses[10:30])},
-)
+
 
 # %% [markdown]
-# The live curve (energy at the data minus energy at the chains) is what energy models are notorious for: it says nothing about progress. It starts near 20, because the chains begin in noise of small norm where the quadratic is low; it falls below zero (to about $-4$ in this smoothed curve) as the network learns to tell noise from digits, and then it hovers around zero *because* the two phases balance. Judge the samples.
+# ## 2. How do you draw from it?
 #
-# The model's distribution is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is derived in lesson 11. For comparison we do the same with one normal distribution that has the mean and the covariance of the noisy digits.
+# **Step 3. Roll downhill, and be shaken.** Take a step of size $\eta$ down the energy, then add normal noise of variance $2\eta$:
+# $$x\leftarrow x-\eta\,\nabla E(x)+\sqrt{2\eta}\;z,\qquad z\sim\mathcal N(0,I).\tag{3}$$
+# This is a **Langevin step**; many of them are a **chain**. Rolling alone would end at the bottom of a valley. Shaking alone would spread for ever. Why does the variance $2\eta$ hold the balance? Start with $x\sim p$ and ask by how much the average of a smooth function $f$ changes in one short step. To first order in $\eta$ the roll contributes $-\eta\,\nabla E\cdot\nabla f$, and the noise half its variance times the second derivatives, $\eta\,\Delta f$. Since $\nabla p=-p\,\nabla E$,
+# $$\eta\int p\,\big(-\nabla E\cdot\nabla f+\Delta f\big)\,dx=\eta\int\nabla\cdot\big(p\,\nabla f\big)\,dx=0,\tag{4}$$
+# because nothing flows out where $p$ has died away. So short steps leave $p$ alone, whatever $Z$ is.
+#
+# **Your turn 10.2 · the chain** *(build, 12 minutes)*. Take `n_steps` Langevin steps from the points `x`, of shape $(n,2)$ or $(n,1,8,8)$, and return where they end. `energy(x)` gives $n$ numbers; `torch.autograd.grad` gives the slope; draw the noise with `generator=rng`. Three slips to avoid: the slope of the *mean* energy, which is $n$ times too small; a graph that grows from step to step; a change of `x` in place. **Your** chain draws everything below.
 
 # %%
-pixels = to_unit(train.images).flatten(1)
-blurred = torch.cov(pixels.T) + data_noise**2 * torch.eye(64)
-base = Gaussian(pixels.mean(0), blurred)
-clean = denoise(ebm, pool, sigma=data_noise)
-pictures = {
-    "digits with noise σ = 0.3": noisy(train.images[:24]),
-    "states of the chains": pool[:24],
-    "the same, denoised by the slope": clean[:24],
-}
+def my_langevin(energy, x, eta, n_steps, rng):
+    """Where the points x are after n_steps Langevin steps of size eta."""
+    ...
+
+
+course.exercise("10.langevin", my_langevin)
+course.solution("10.langevin")
+
+# %%
+langevin = course.yours("10.langevin")
+rng = torch.Generator().manual_seed(1)
+x, seen = start, {0: start}
+for step in (5, 50, 500):  # on the exact energy of the crescents
+    x = langevin(lambda x: -data.log_prob(x), x, 5e-3, step - max(seen), rng)
+    seen[step] = x  # (300, 2)
 
 # %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.3))
-figure.get_layout_engine().set(wspace=0.06)
-for ax, (title, x) in zip(axes, pictures.items(), strict=True):
-    show_images(ax, x[:20].clamp(-1.3, 1.3), n_columns=5, title=title)
-show(figure, "Twenty noisy digits; twenty states of the chains, as noisy, most with "
-     "strokes like a digit's; and the same states denoised: pale digits, some of them "
-     "doubtful.")  # fmt: skip
+show(
+    lesson_10.stills(seen, data, "Your chain fills each crescent within 50 steps"),
+    "Three hundred dots after 0, 5, 50 and 500 steps of the chain: a cloud, then dots "
+    "near both crescents, then dots spread along both; between 50 and 500 steps "
+    "nothing changes.",
+)
+for step in (50, 500):
+    print(f"above after {step:3d} steps: ~{above(seen[step]).float().mean():.2f}")
+
+
+# %% [markdown]
+# Within each crescent the marbles are spread as they should be. But far too many are above: 20 % would be right. Each fell into the crescent that was nearer, and 450 more steps did not change its mind. Keep this in mind; section 5 returns to it.
+#
+# **Step 4. A finite step shakes too much.** Equation (4) was for short steps. In a valley of curvature $c$, $E=\frac c2x^2$, one step multiplies $x$ by $1-\eta c$ and adds the noise. Variances add: $v'=(1-\eta c)^2v+2\eta$.
+#
+# **Your turn 10.3 · where it settles** *(derive, 4 minutes)*. At which variance does the chain rest, $v'=v$?
 
 # %%
-distance = lambda a, b: frechet_distance(features(a), features(b)).item()
-real, digits_only = noisy(train.images), to_unit(train.images)
+def my_settled_variance(eta, c):
+    """Where the variance settles in the valley E = c x^2 / 2."""
+    ...
+
+
+course.exercise("10.settled-variance", my_settled_variance)
+course.solution("10.settled-variance")
+
+# %% [markdown]
+# So the chain settles at $\frac1c\cdot\frac1{1-\eta c/2}$, where $\frac1c$ would be right: too wide by about half of $\eta c$. Beyond $\eta c=2$ the factor $1-\eta c$ exceeds one in size, and the chain explodes. The steepest valley dictates the step. And a short step is slow: the chain needs about $1/\eta c$ steps to forget where it was.
+#
+# Is that what **your** chain does? The check runs 20,000 marbles in the valley of the first prediction. Ask yourself first: what would noise of variance $\eta$ give?
+
+# %%
+valley = lambda x: x.square().sum(1) / 2
+x = langevin(valley, torch.zeros(20_000, 1), 0.5, 40, rng)
+settled = course.yours("10.settled-variance")
+
+# %% jupyter={"source_hidden": true}
+check_range("your chain's variance, over the formula's", x.var() / settled(0.5, 1.0),
+            0.95, 1.05, unlike={"noise of variance eta": 0.5,
+                                "the target's": 0.75})  # fmt: skip
+course.predicted("10.predict-variance", settled(0.5, 1.0))
+
+
+# %% [markdown]
+# ## 3. How is it trained?
+#
+# **Step 5. The gap.** Equation (2) as a loss, for a batch of data $x$ and a batch of **negatives** $x'$, samples of the model that are held still:
+# $$\text{gap}=\text{mean}\,E_\theta(x)-\text{mean}\,E_\theta(x').\tag{5}$$
+# Its gradient in $\theta$ is that of the mean negative log-likelihood, if the negatives are fair samples. Its *value* is no likelihood and need not fall. When the model is right, it hovers around zero. It also does so when the model is wrong in a way that the negatives do not show.
+#
+# **Your turn 10.4 · one step of training** *(build, 10 minutes)*. Push the energy down at `x` and up at `negatives` with one step of the `optimizer`, and return the gap as a number. **Your** step trains every energy below.
+
+# %%
+def my_update(energy, optimizer, x, negatives):
+    """One step of training; the gap before it."""
+    ...
+
+
+course.exercise("10.update", my_update)
+course.solution("10.update")
+
+# %%
+update = course.yours("10.update")
+
+
+class Landscape(nn.Module):
+    """A perceptron, `steep` times, added to the energy of a given density."""
+
+    def __init__(self, n_in, given, width=48, steep=1.0):
+        super().__init__()
+        self.given, self.steep = given, steep
+        self.net = nn.Sequential(
+            nn.Linear(n_in, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(width, 1), nn.Flatten(0))  # fmt: skip
+        nn.init.zeros_(self.net[4].weight)  # at first the given density alone
+
+    def forward(self, x):
+        x = x.flatten(1)  # (n, n_in)
+        return self.steep * self.net(x) - self.given.log_prob(x)  # (n,)
+
+
+def train(energy, draw, negatives_of, n_steps, rate=3e-3):
+    """Updates on batches `draw()`, at a rate that falls in the second half."""
+    adam = torch.optim.Adam(energy.parameters(), lr=rate, betas=(0.5, 0.99))
+    for step in range(n_steps):
+        adam.param_groups[0]["lr"] = rate * min(1, 2 - 2 * step / n_steps)
+        x = draw()
+        update(energy, adam, x, negatives_of(x))
+
+
+points = lambda: data.sample(128, generator=rng)
+wide = Gaussian(torch.zeros(2), 4 * torch.eye(2))  # where every energy begins
+
+# %% [markdown]
+# Does the gap know the likelihood's gradient? On three boxes nothing has to be sampled: the negative phase is an exact average. What would you get without it?
+
+# %% jupyter={"source_hidden": true}
+torch.set_default_dtype(torch.float64)
+boxes = torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
+seen_boxes = torch.tensor([0, 0, 1, 0, 2, 1, 1, 0])
+nll = -(-boxes).log_softmax(0)[seen_boxes].mean()
+phases = [boxes[seen_boxes].mean(), -((-boxes).softmax(0).detach() * boxes).sum()]
+slope = lambda value: torch.autograd.grad(value, boxes, retain_graph=True)[0]
+check("(5): slope of the gap = of the likelihood", slope(sum(phases)), slope(nll),
+      unlike={"no negative phase": slope(phases[0])})  # fmt: skip
+torch.set_default_dtype(torch.float32)
+
+# %% [markdown]
+# **Step 6. Where do the negatives come from?** They should be samples of the model, and the model changes with every step. **Contrastive divergence** (Hinton 2002) does not wait for a chain to settle. CD-$k$ starts it *at the data* and takes $k$ steps. Were the model right, the data would already be samples, and the chain would have nowhere to go.
+
+# %%
+torch.manual_seed(0)
+cd = Landscape(2, wide)
+train(cd, points, lambda x: langevin(cd, x, 0.01, 1, rng), 1000)
+
+# %% jupyter={"source_hidden": true}
+line = torch.linspace(-3.5, 3.5, 141)
+cells = torch.cartesian_prod(line, line)
+upper = above(cells)  # (141^2,)
+
+
+def on_grid(energy):
+    """The density of an energy, as probabilities of cells: Z is a sum here."""
+    with torch.no_grad():
+        return (-energy(cells)).softmax(0)
+
+
+truth = on_grid(lambda x: -data.log_prob(x))
+learned = on_grid(cd)
+ends = langevin(cd, data.sample(500, generator=rng), 0.01, 1, rng)
+shares = truth[upper].sum(), above(ends).float().mean(), learned[upper].sum()
+show(
+    lesson_10.lost(truth, learned, ends, shares),
+    "Three panels. The data's density: both crescents, 20 % of the mass above. The "
+    "chains of CD-1: dots on both crescents, 20 % above. The model's density: hardly "
+    "anything is left of the wide crescent.",
+)
+
+
+# %% [markdown]
+# In the plane $Z$ is a sum over a grid, so we may look. The chains look perfect, and the model has all but lost the crescent above.
+#
+# **Pause.** You have a chain, a training step and a first energy. A good place to stop, with a question: the chains begin in *both* crescents, at every update. How can the model lose one?
+
+# %% [markdown]
+# ## 4. What can a chain not see?
+#
+# **Step 7. One step never leaves its crescent.** Raise the energy of the whole upper crescent by 5. The chains of CD-1 begin at the data and take one short step, so each negative is still in the crescent of its data point. Then $E(x)$ and $E(x')$ rise alike, and the gap (5) does not change. The loss sets the *shape* of each valley. The height of one above the other it leaves to accident.
+#
+# **Step 8. Chains that live on.** **Persistent contrastive divergence** (Tieleman 2008) keeps a pool of chains from one update to the next. They begin anywhere, and follow the model as it changes slowly. A colleague has written the function below, and her chains still look like noise after hours.
+#
+# **Your turn 10.5 · a pool that never moves** *(repair, 4 minutes)*. `pool` holds all chains, `rows` the numbers of those whose turn it is, and `walk(x)` takes their steps. Repair her function.
+
+# %%
+def her_negatives(pool, rows, walk):
+    x = walk(pool[rows])  # (len(rows), ...)
+    return x
+
+
+def my_negatives(pool, rows, walk):
+    return ...
+
+
+course.exercise("10.pool", my_negatives)
+course.solution("10.pool")
+
+# %%
+negatives_from = course.yours("10.pool")
+torch.manual_seed(0)
+lasting = Landscape(2, wide)
+pool = wide.sample(1000, generator=rng)  # the chains begin everywhere
+
+
+def from_pool(x):
+    rows = torch.randperm(1000, generator=rng)[: len(x)]
+    return negatives_from(pool, rows, lambda x: langevin(lasting, x, 0.01, 10, rng))
+
+
+train(lasting, points, from_pool, 1000)
+
+# %% jupyter={"source_hidden": true}
+beginning = wide.sample(1000, generator=rng)  # noise that no training has seen
+share = lambda x: above(x).float().mean().item()
+kl = lambda p: torch.xlogy(truth, truth / p.clamp(min=1e-30)).sum().item()
+found = {}
+print("             mass above   KL from the data   pool above   fresh chains above")
+for name, energy in {"CD-1": cd, "persistent": lasting}.items():
+    p, fresh = on_grid(energy), langevin(energy, beginning, 0.01, 300, rng)
+    found[name] = p[upper].sum().item(), kl(p), share(fresh)
+    held = f"~{share(pool):.2f}" if energy is lasting else "    -"
+    print(f"{name:11}       ~{found[name][0]:.2f}        ~{found[name][1]:.2f} nats"
+          f"          {held}           ~{found[name][2]:.2f}")  # fmt: skip
+check_range("the pool: fraction above", share(pool), 0.15, 0.25, digits=2,
+            unlike={"the model's mass": found["persistent"][0],
+                    "fresh chains": found["persistent"][2]})  # fmt: skip
+
+# %% [markdown]
+# In a pool a marble may be in another crescent than the data. If 20 % of the data lie above and a fraction $r$ of the pool, the gap moves the energy above in proportion to $r-0.2$, and rests when $r=0.2$. So training steers the *pool* to the right fraction, and there it is. The model's own mass above is far below it, and fresh chains, which begin in noise that training never saw, put half of their marbles there. Three answers from one energy. They could differ only if marbles hardly ever cross: then each set of chains tells where it began, or who steered it, and not what the energy holds. If somebody shows you samples of an energy-based model, ask where the chains began.
+#
+# One training is an anecdote. Five of each (`python benchmarks/energies_10.py`), where 0.20 is right:
+#
+# | five seeds | mass above in the model | KL from the data (nats) | chains of training, above | fresh chains, above |
+# |---|---|---|---|---|
+# | CD-1 | 0.00, five times | 0.9 to 1.7 | 0.19 to 0.21 | 0.20 to 0.26 |
+# | CD-10 | 0.00 to 0.01 | 0.4 to 1.0 | 0.16 to 0.20 | 0.46 to 0.50 |
+# | persistent | 0.00, 0.00, 0.03, 0.12, 0.45 | 0.3 to 1.8 | 0.19 to 0.21 | 0.45 to 0.57 |
+# | persistent, 5 % of the chains begun afresh | 0.00, five times | 3.2 to 5.3 | 0.19 to 0.23 | 0.06 to 0.14 |
+#
+# In all twenty trainings the chains are right. In none is the model: the mass above is where luck left it, or gone. Beginning some chains afresh, a common repair, makes it worse here. Half of the fresh ones fall into the upper crescent, and training answers by lifting it out of the model.
+#
+# ## 5. Why does a marble not cross?
+#
+# Two valleys on a line are enough: $E(x)=b\,(x^2-1)^2+\frac12x$, with a barrier of about $b$ between them. To go from one to the other a marble must be shaken uphill, and a place that is $b$ higher is $e^b$ times less likely. On a line, one Langevin step is a matrix: row $i$ holds the probabilities of where a marble at place $i$ goes. Its second-largest eigenvalue $\lambda$ is the fraction of the memory that a step leaves, so $-1/\log\lambda$ is the number of steps until the start is forgotten by a factor $e$. No marble needs to be drawn.
+
+# %%
+line = torch.linspace(-1.8, 1.8, 145, dtype=torch.float64)
+
+
+def wait(b, spring=math.inf, y=0.0):
+    """Steps of 0.01 until the start is forgotten, with a barrier b."""
+    slope = 4 * b * line * (line**2 - 1) + 0.5 + (line - y) / spring**2
+    chain = solvers.langevin_matrix(-slope, line, step_size=0.01)  # (145, 145)
+    return solvers.relaxation_time(chain)
+
+
+waits = {b: wait(b) for b in (1, 2, 3, 4, 5, 6)}
+
+# %% jupyter={"source_hidden": true}
+show(
+    lesson_10.barriers(line, waits),
+    "Left: the energy with a barrier of 6: two valleys at -1 and 1, the left lower. "
+    "Right: the steps to forget grow with the barrier as a straight line on a "
+    "logarithmic scale, from 122 for a barrier of 1 to 3,192 for a barrier of 6.",
+)
+course.predicted("10.predict-barrier", waits[6] / waits[3])
+with course.more_checks():
+    check_range("barrier 6 over barrier 3", waits[6] / waits[3], 8.0, 9.5,
+                unlike={"proportional": 2.0, "e^3": math.exp(3)})  # fmt: skip
+
+
+# %% [markdown]
+# The wait is exponential in the barrier. That is **slow mixing**, and no smaller or larger step cures it. **Metropolis' test** (in *Going further*) removes the bias of step 4 by refusing some moves, so a marble waits even longer. In a sharp landscape of images the barriers are hundreds, and $e^{100}$ steps will not be taken. For thirty years this was the trouble with energies.
+#
+# ## 6. Can a marble be helped across?
+#
+# **Step 9. Hold it by a spring.** Do not ask for a sample of $p$. Take a noisy copy of one, $y=x+sz$, and ask only: *which $x$ may lie behind this $y$?* By Bayes' rule,
+# $$p(x\mid y)\ \propto\ p(x)\,p(y\mid x)\ \propto\ e^{-E(x)-\lVert x-y\rVert^2/2s^2}.\tag{6}$$
+# That is an energy again: the old one and a spring that ties the marble to $y$. It bends *up* everywhere, with curvature $1/s^2$. Where the old landscape bends down, at the top of the barrier, a strong spring wins, and the two valleys become one.
+#
+# **Your turn 10.6 · one valley** *(derive, 4 minutes)*. For $E=b\,(x^2-1)^2$: up to which $s$ does $E(x)+(x-y)^2/2s^2$ bend up at every $x$, so that it has one valley for every $y$?
+
+# %%
+def my_longest_spring(b):
+    """The largest s that leaves one valley."""
+    ...
+
+
+course.exercise("10.spring", my_longest_spring)
+course.solution("10.spring")
+
+# %%
+longest = course.yours("10.spring")
+places = torch.linspace(-0.6, 0.6, 7).tolist()  # of y; the worst one counts
+held = {s: max(wait(6, s, y) for y in places) for s in (0.15, 0.2, 0.3, 0.5, 1.0, 2.0)}
+
+# %% jupyter={"source_hidden": true}
+show(
+    lesson_10.springs(line, held, longest(6), waits[6]),
+    "Left: the barrier of 6 with springs tied at 0.1: a long one leaves two valleys, "
+    "one of length 0.2 leaves a single valley. Right: with a long spring the wait is "
+    "thousands of steps; for lengths below 0.2 it is about a dozen.",
+)
+check_range("spring of 0.2: the wait, in steps", held[0.2], 8, 25, digits=1,
+            unlike={"no spring": waits[6], "a spring of 1": held[1.0]})  # fmt: skip
+
+
+# %% [markdown]
+# From thousands of steps to about a dozen. The price is plain too: now you need a good $y$, a sample of the *blurred* density.
+#
+# **Step 10. A ladder of blurs.** So ask the same question there. Blurred data have an energy of their own, with shallower valleys; hold its marble by a longer spring to a still noisier copy, and so on, until the copy is so noisy that one normal distribution describes it. That is **diffusion recovery likelihood** (Gao et al. 2021). With total noise $0=c_0<c_1<\dots<c_5$, rung $t$ has an energy $E_t$ of the data with noise $c_t$, and a spring $s_t$ with $s_t^2=c_{t+1}^2-c_t^2$. To train a rung, take noisy data $x$, a noisier copy $y$, and as negatives the ends of chains on (6) that begin at $y$. The spring holds no parameters, so the loss is the gap (5) again, and it is the likelihood of $x$ *given* $y$. No pool is needed.
+
+# %%
+def tied(energy, y, s):
+    """The energy (6) of what lies behind the noisy copy y."""
+    return lambda x: energy(x) + (x - y).square().flatten(1).sum(1) / (2 * s**2)
+
+
+def walk(energy, x, s):
+    return langevin(energy, x, 0.1 * s**2, 15, rng)
+
+
+def train_ladder(noise, clean, normal, n_steps, rate, width=48):
+    """The rungs (energy, s), the cleanest first; each begins as one normal."""
+    rungs = []
+    for c, above_it in zip(noise[:-1], noise[1:], strict=True):
+        s = math.sqrt(above_it**2 - c**2)
+        given = normal.noised(1.0, c)
+        energy = Landscape(len(normal.mean), given, width, steep=1 / s)
+
+        def noisy():
+            x = clean()
+            return x + c * torch.randn(x.shape, generator=rng)
+
+        def behind(x):  # what the energy believes to lie behind a noisier copy
+            y = x + s * torch.randn(x.shape, generator=rng)
+            return walk(tied(energy, y, s), y, s)
+
+        train(energy, noisy, behind, n_steps, rate)
+        rungs.append((energy, s))
+    return rungs
+
+
+noise = [0.0, *torch.logspace(math.log10(0.2), math.log10(2.0), 5).tolist()]
+normal = data.moment_match()  # with the mean and covariance of the data
+torch.manual_seed(0)
+rungs = train_ladder(noise, points, normal, 200, rate=1e-2)
+
+
+# %% [markdown]
+# **Your turn 10.7 · the descent** *(build, 12 minutes)*. `rungs` is a list of pairs `(energy, s)`, the cleanest first. `x` are points at the noise of the top. Walk down: on each rung, tie the points to where they are, with `tied(energy, y, s)`, and take `walk(energy, x, s)` from there. Return the points of the cleanest rung. **Your** descent draws the crescents and the digits below.
+
+# %%
+def my_descent(rungs, x, tied, walk):
+    """From points at the noise of the top to samples."""
+    ...
+
+
+course.exercise("10.descent", my_descent)
+course.solution("10.descent")
+
+# %%
+descent = course.yours("10.descent")
+cloud = normal.noised(1.0, noise[-1])  # at the top one normal will do
+top = cloud.sample(2000, generator=rng)
+seen = {0: top}
+for k in range(1, 6):  # the first k rungs from above
+    seen[15 * k] = descent(rungs[-k:], top, tied, walk)
+
+# %% jupyter={"source_hidden": true}
+show(
+    lesson_10.stills({k: x[:300] for k, x in seen.items()}, data,
+                     "Your ladder ends four to one"),
+    "Three hundred dots after 0, 15, 30, 45, 60 and 75 steps of the descent: a cloud "
+    "that draws in, parts, and ends on both crescents, most of it in the small one.",
+)  # fmt: skip
+by_ladder = share(seen[75])
+print(f"above: ladder ~{by_ladder:.2f}, data 0.20, ", end="")
+print(f"one energy, fresh chains ~{found['persistent'][2]:.2f}")
+check_range("your ladder: fraction above", by_ladder, 0.14, 0.3, digits=2,
+            unlike={"fresh chains of one energy": found["persistent"][2]})  # fmt: skip
+
+# %% [markdown]
+# 75 steps from fresh noise, and nearly the right proportions (over five seeds 0.19 to 0.21; `python benchmarks/energies_10.py ladder`). The last rung is no better landscape than before: its own chain would mix as slowly. What changed is the question that each chain is asked.
+#
+# ## 7. Does it draw digits?
+#
+# Nothing in your code knows that data are points in a plane. The digits of lesson 02 have 64 pixels with 17 grey levels. A grey level is a point, and around points a density has no finite height, so the cleanest rung has a little noise too, $c_0=0.15$. At the end one step along the slope removes it: the average clean image behind $x$ is $x-c_0^2\,\nabla E(x)$, which lesson 11 derives.
+#
+# The rival is an energy that this course ships: one network, trained for as many chain steps with a pool of 1,024 persistent chains, noise on its data and some chains begun afresh.
+
+# %%
+digits = to_unit(load_digits("train").images)  # (1397, 1, 8, 8), in [-1, 1]
+
+
+def batch():
+    return digits[torch.randint(len(digits), (128,), generator=rng)]
+
+
+pixels = digits.flatten(1)
+normal = Gaussian(pixels.mean(0), torch.cov(pixels.T) + 1e-4 * torch.eye(64))
+blur = torch.logspace(math.log10(0.15), math.log10(2.0), 5).tolist()  # 4 rungs
+torch.manual_seed(0)
+digit_rungs = train_ladder(blur, batch, normal, 100, rate=1e-3, width=128)
+
+# %% jupyter={"source_hidden": true}
+classifier = load_classifier()
+describe = lambda x: classifier.features(8 * (x.double() + 1)).detach()
+held_out = [load_digits(part).images for part in ("val", "test")]
+reference = describe(to_unit(torch.cat(held_out)))
+kinds = torch.bincount(load_digits("train").labels, minlength=10) / len(digits)
+
+
+def quality(x):
+    """Fréchet distance to held-out digits, and the total variation of the ten kinds."""
+    votes = classifier(8 * (x.double() + 1)).argmax(1).bincount(minlength=10) / len(x)
+    distance = frechet_distance(reference, describe(x)).item()
+    return distance, 0.5 * (votes - kinds).abs().sum().item()
+
+
+# %%
 as_image = lambda x: x.reshape(-1, 1, 8, 8)
-of_normal = []
-for _ in range(4):  # a single set of 1,024 draws is off by some hundredths
-    x = base.sample(1024, generator=generator)
-    x_clean = x + data_noise**2 * base.score(x)
-    x, x_clean = as_image(x), as_image(x_clean)
-    of_normal.append([distance(real, x), distance(digits_only, x_clean)])
-normal_noisy, normal_clean = np.mean(of_normal, 0)
-check_range(
-    "Fréchet distance of the pool, noise on both",
-    distance(real, pool),
-    0.2,
-    0.33,
-    digits=2,
-    unlike={"normal distribution": normal_noisy},
-)
-check_range(
-    "both denoised, against clean digits",
-    distance(digits_only, clean),
-    0.33,
-    0.45,
-    digits=2,
-    unlike={"normal distribution": normal_clean},
-)
-restored = denoise(ebm, noisy(train.images), sigma=data_noise)
-print(f"real digits, noised and denoised alike: ~{distance(digits_only, restored):.2f}")
-
-# %% [markdown]
-# The chains' digits are closer to the data than one normal distribution is, by a modest margin, and they are far from perfect: real digits that went through the same noise and the same denoiser are at 0.05. (Over three training seeds the pool had 0.26 to 0.31 with the noise and 0.38 to 0.45 without; the normal
-# distribution has about 0.35 and 0.47.)
-
-# %% [markdown]
-# **What the energy ranks.** A trained energy can be asked about any image: high energy, unlikely. We ask it about test digits, about the same digits upside down, and about the same pixels in a fixed random order, which have the same histogram of ink. The checks give the fraction of
-# pairs in which the real digit has the lower energy; against the model's own samples it should be about one half.
-
-# %%
-order = torch.randperm(64, generator=generator)
-shuffled = test.images.flatten(1)[:, order].reshape(test.images.shape)
-asked = {
-    "test digits": test.images,
-    "upside down": test.images.flip(2),
-    "pixels shuffled": shuffled,
-}
-with torch.no_grad():
-    energies = {name: ebm.energy(noisy(x)) for name, x in asked.items()}
-    energies["chains"] = ebm.energy(pool)
-below = lambda other: (
-    energies["test digits"][:, None] < energies[other]).double().mean()
-print(f"pairs ranked right, against shuffled pixels: ~{below('pixels shuffled'):.3f}")
-check_range(
-    "pairs ranked right, against upside down",
-    below("upside down"),
-    0.7,
-    0.85,
-    unlike={"against the chains": below("chains")},
-)
+top = as_image(normal.noised(1.0, blur[-1]).sample(1000, generator=rng))
+x = descent(digit_rungs, top, tied, walk)
+slope = score.score_from_energy(digit_rungs[0][0], x)  # minus the slope of E
+drawn = {"your ladder": x + blur[0] ** 2 * slope}  # the last noise removed
 
 # %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(7, 3.8))
-for (name, e), dash in zip(energies.items(), ("-", "--", "-.", ":"), strict=True):
-    relative = (e - energies["test digits"].mean()).clamp(max=60)
-    ax.hist(relative, np.linspace(-25, 60, 40), density=True, histtype="step",
-            linewidth=2, linestyle=dash, label=name)  # fmt: skip
-ax.set(xlabel="energy minus the mean of test digits (nats; beyond 60 at 60)",
-       ylabel="density", title="low energy where the digits are",
-       ylim=(0, 0.09))  # fmt: skip
-figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-show(figure, "Histograms of the energy: test digits and the model's chains cover each "
-     "other around 0, digits upside down lie about ten nats higher, and all images of "
-     "shuffled pixels beyond 60.")  # fmt: skip
-
-# %% [markdown]
-# **Its likelihood, with its kind.** The model's likelihood is *unnormalised*, so `log_likelihood` refuses. With $\log Z$ from annealed importance sampling we get an estimate. As $q$ we take the normal distribution with the mean and covariance of the noisy digits: a good start makes good weights.
-
-# %%
-log_base = lambda x: base.log_prob(x.flatten(1))
-for parameter in ebm.parameters():
-    parameter.requires_grad_(False)
-x0 = as_image(base.sample(200, generator=generator))
-levels, options = torch.linspace(0, 1, 201), {"step_size": 0.03, "generator": generator}
-end = last(score.annealed_importance(log_base, ebm.energy, x0, levels, **options))
-log_z = score.log_mean_exp(end.log_w).item()
-held_out = noisy(test.images)
-estimate = (-ebm.energy(held_out) - log_z).mean().item()
-print(f"kind: {likelihood_kind(ebm)}; log Z-hat ~{log_z:.0f}, "
-      f"average of log w ~{end.log_w.mean():.0f}")
-print(f"noisy test digits: estimated nats ~{estimate:.1f}")
-plain_weights = -ebm.energy(x0) - log_base(x0)
-check_range(
-    "effective sample size of 200 particles",
-    score.effective_sample_size(end.log_w).item(),
-    45,
-    130,
-    digits=0,
-    unlike={"plain importance weights": score.effective_sample_size(plain_weights)},
-)
-check_range(
-    "estimated nats above the normal distribution q",
-    estimate - log_base(held_out).mean(),
-    0.2,
-    1.6,
-    digits=1,
-)
-
-
-# %% [markdown]
-# Report such a number with its kind and its direction: *estimated, and if anything too high*. It concerns noisy digits, so it cannot be compared with the bits per dimension of lessons 02 to 06. And it is sobering: all this training buys about one nat over a single normal distribution (0.7 to 1.2 over training seeds and noise draws).
-#
-# **It fails, with the stabilisers off.** The first updates again (180, or 120 where the runs explode sooner), with the same network and the same rate: without the noise on the data; with one chain step for each update in place of twenty; and without either and without the quadratic.
-
-# %%
-def first_updates(n=120, **changes):
-    """The first `n` phase differences with some stabilisers off, and the model."""
-    changed = recipe.but(**changes)
-    model = changed.untrained()
-    return [r.loss for r in islice(changed.train(model), n)], model
-
-
-runs = {
-    "all on": (losses[:180], ebm),
-    "no noise": first_updates(n=180, data_noise=0.0),
-    "one chain step": first_updates(chain_steps=1),
-    "three off": first_updates(base_std=None, chain_steps=1, data_noise=0.0),
-}
-wildest = {}
-for name, (curve, _) in runs.items():
-    wildest[name] = np.log10(np.abs(curve[60:]).max())
-    print(f"log10 of the largest |loss| after update 60, {name}: ~{wildest[name]:.1f}")
-check_range(
-    "log10 of the largest |loss|, all on",
-    wildest.pop("all on"),
-    0,
-    1.6,
-    digits=1,
-    unlike={name: wildest[name] for name in ("no noise", "one chain step")},
-)
-far = runs["three off"][1].chains.states.abs().max()
-print(f"largest |x| of the last run's chains: ~{far:.0f}")
+drawn["one normal"] = as_image(normal.sample(1000, generator=rng))
+single = load_model("digit_ebm")
+fresh = fresh_samples(single, 1000, n_steps=600, generator=rng)
+drawn["one energy, fresh chains"] = denoise(single, fresh, sigma=0.3)
+drawn["one energy, its pool"] = denoise(single, single.chains.states[:1000], sigma=0.3)
+drawn["digits"] = digits[:1000]
 
 # %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(7, 3.6))
-looks = (("#009E73", "-"), ("#0072B2", "-."), ("#E69F00", "--"), ("#D55E00", ":"))
-for (name, (curve, _)), (colour, dash) in zip(runs.items(), looks, strict=True):
-    ax.plot(np.abs(curve), color=colour, linestyle=dash, label=name)
-ax.set(yscale="log", xlabel="update", ylabel="|phase difference|",
-       title="the same network, the same rate")  # fmt: skip
-figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-show(figure, "Size of the phase difference against updates, on a logarithmic scale: "
-     "with all stabilisers it stays near 1; with one chain step or three off it climbs "
-     "from update 60, without noise from 120, beyond ten million.")  # fmt: skip
+show(
+    lesson_10.digits({name: x[:12] for name, x in drawn.items()}),
+    "Rows of twelve: your ladder's digits; samples of one normal; fresh chains of one "
+    "energy, fainter, many of them ones or unreadable; states of its pool; digits.",
+)
+quality_of = {name: quality(x) for name, x in drawn.items()}
+print(f"{'':26} Fréchet distance   kinds: total variation")
+for name, (distance, off) in quality_of.items():
+    print(f"{name:26}            ~{distance:.2f}                    ~{off:.2f}")
+distances = {name: row[0] for name, row in quality_of.items()}
+check_range("your ladder: Fréchet distance", distances.pop("your ladder"), 0.3, 0.6,
+            digits=2, unlike={k: distances[k] for k in (
+                "one energy, fresh chains", "digits")})  # fmt: skip
 
 # %% [markdown]
-# Removing either one alone sends the loss up by seven orders of magnitude. Without noise the energy gets steeper and steeper where the paper is white, until the chain's step is too long for it, just as the curvature equation said; with one step the pool is left behind. (Which of the other stabilisers does this small run survive
-# without? Try it.)
+# The *Fréchet distance* compares means and covariances of samples and held-out digits in the features of a small classifier; *total variation* is half the sum of the differences between the fractions of the ten kinds (lesson 09 takes both apart). From noise that it has never seen, the single energy is far off: each chain falls into the valley nearest to its noise, and the ones have the widest. Its pool looks well because training steered it. Your ladder begins in noise every time, and its kinds are right.
 #
-# **It fails, more quietly: the pool flatters.** The pool's chains were there while the energy was shaped around them. The honest test is chains that training never saw: from noise, 600 steps. Which digits do they become?
+# But look at the second row. One normal with the mean and covariance of the pixels, the density that every rung began as, is nearly as good. Over three seeds the ladder had 0.39 to 0.41, the normal 0.45 to 0.49, the single energy's fresh chains 1.8 (`python benchmarks/energies_10.py digits`). We tried three ways to do better. Twice the updates at three times the rate gave 0.57 to 0.69. Twice as many chain steps of half the size gave 0.41 to 0.47. Six rungs of a wider network, trained for twenty times as long, gave 0.39 with its one seed. So the springs cured the wait, in the plane and here. But what the energies learned in seconds about strokes is little more than one normal knows. Diffusion models climb the same ladder, but learn the slope of each rung by regression, with no chain in training. Lesson 11 shows how.
+#
+# ## 8. Where do energies live today?
+#
+# Giving up the constant has a price. There is no exact likelihood: $\log p$ is known up to $\log Z$, and an estimate of $Z$ tends to flatter (*Going further*). On the map of lesson 01 energies have no family of their own: a chain follows their slope, so they stand beside the score models.
+#
+# It also buys something. Any architecture will do. And energies *add*: $E_1+E_2$ is the density "this and that", up to a constant that no chain needs.
+#
+# | where | what is the energy | how it is trained or used |
+# |---|---|---|
+# | diffusion models (lessons 11 to 14) | of noisy data, at every level | the ladder of section 6, with only its *slope* learned, and no chains in training |
+# | Energy Matching (Balcerak et al. 2025) | one landscape for all levels | transport far from the data, a Langevin equilibrium near them |
+# | classifiers (Grathwohl et al. 2020) | minus the log-sum-exp of the logits | any classifier is an energy of its inputs |
+# | language models tilted by a reward (Rafailov et al. 2023) | minus the reward over $\beta$, added to $-\log p$ of a reference | $Z$ cancels when two answers are compared |
+# | Energy-Based Transformers (Gladstone et al. 2025) | of a context together with a prediction | the prediction is found by going downhill |
+# | molecules (Akhound-Sadegh et al. 2024) | physics: known, and *no* data | samplers are trained from the energy alone |
+#
+# ## 9. It fails
+#
+# **A place that no chain visits.** You are handed an energy with *half* of its mass in the upper crescent. Your data all lie in the lower one. You train on with CD-1, and its chains stay where the data are. Three starts differ in one thing: how narrow the valleys are that you were handed, 0.10, 0.15 (as the data are) or 0.30.
 
 # %%
-fresh = fresh_samples(ebm, 500, n_steps=600, generator=torch.Generator().manual_seed(1))
-shares = {}
-for name, x in (("pool", pool[:1000]), ("fresh", fresh)):
-    votes = judge(8 * (denoise(ebm, x, sigma=data_noise) + 1)).argmax(1)
-    shares[name] = torch.bincount(votes, minlength=10) / len(x)
-shares["data"] = torch.bincount(train.labels, minlength=10) / len(train.labels)
-few = train.labels[torch.randint(len(train.labels), (500,), generator=generator)]
-shares["500 of the data"] = torch.bincount(few, minlength=10) / 500
-off = lambda name: 0.5 * (shares[name] - shares["data"]).abs().sum()
-check_range(
-    "500 fresh chains: total variation of the digits",
-    off("fresh"),
-    0.14,
-    0.4,
-    unlike={"the pool": off("pool"), "500 of the data": off("500 of the data")},
-)
-start = ebm.base_std * torch.randn(500, 1, 8, 8, generator=generator)
-above = lambda x: ebm.energy(x).mean() - energies["chains"].mean()
-check_range(
-    "fresh: energy minus the pool's, nats",
-    above(fresh),
-    -3,
-    1.5,
-    digits=1,
-    unlike={"the noise they began in": above(start)},
-)
+only_low = data.sample(8000, generator=rng)
+only_low = only_low[~above(only_low)]
+some = lambda: only_low[torch.randint(len(only_low), (128,), generator=rng)]
+ghosts = {}
+for std in (0.1, 0.15, 0.3):
+    torch.manual_seed(0)
+    energy = Landscape(2, crescents(0.5, std))
+    before = on_grid(energy)
+    one = lambda x, energy=energy: langevin(energy, x, 0.002, 1, rng)
+    train(energy, some, one, 400)
+    ghosts[std] = before, on_grid(energy)
 
 # %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(7, 3.4))
-for k, name in enumerate(("pool", "fresh", "data")):
-    ax.bar(np.arange(10) + 0.27 * (k - 1), shares[name], width=0.25, label=name)
-ax.set(xlabel="digit, as the classifier reads it", ylabel="fraction", xticks=range(10),
-       title="fresh chains fall into the nearest valleys")  # fmt: skip
-figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-show(figure, "Fractions of the ten digits: near one tenth each in the data and in the "
-     "pool; among fresh chains the ones are twice as frequent and some "
-     "digits rare.")  # fmt: skip
-
-# %% [markdown]
-# These fresh chains end at energies like the pool's: they have *not* found holes. But they end on the digits in the wrong proportions (a total variation of 0.20 to 0.33 over three training seeds, the pool's 0.05 to 0.11). Each slides into the valley nearest to its noise and stays there; 600 steps are nothing against the barriers between a one and an
-# eight. The pool has the proportions right because it was steered during training; the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
-#
-# ## 8. Where energy-based models stand
-#
-# Energy-based models have a lesson in this course and no row on the map of lesson 01. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
-# autoregressive models and flows of lessons 02 and 04 are energies whose constant was arranged beforehand. What sets an EBM apart is the *kind* of its likelihood.
-
-# %%
-side = torch.linspace(-7, 7, 281, dtype=torch.float64)
-points = torch.cartesian_prod(side, side)
-as_energy = -mixture.log_prob(points)
-check(
-    "an exact density is an energy with Z = 1",
-    score.log_partition(as_energy, 2 * math.log(0.05)).exp(),
-    1.0,
-    unlike={"volume of one axis": score.log_partition(as_energy, math.log(0.05)).exp()},
+mass = {std: after[upper].sum().item() for std, (_, after) in ghosts.items()}
+show(
+    lesson_10.ghosts(ghosts, mass),
+    "Three columns: the density handed over, narrow, right or wide, each with half of "
+    "its mass above; below each the density after CD-1. Narrow: nearly all mass is "
+    "above, where there are no data. Right: still half. Wide: nearly all is below.",
 )
-noise_model = score.NCE(nn.Linear(1, 1), Gaussian(torch.zeros(1), torch.eye(1)))
-print("kinds:",
-      {type(m).__name__: likelihood_kind(m) for m in (mixture, ebm, noise_model)})
-print("has log_prob:", [hasattr(m, "log_prob") for m in (mixture, ebm, noise_model)])
+course.predicted("10.predict-unseen", "any of the three")
+check_range("valleys too narrow: mass where no data lie", mass[0.1], 0.8, 1.01,
+            digits=2,
+            unlike={"as the data": mass[0.15], "too wide": mass[0.3]})  # fmt: skip
 
 # %% [markdown]
-# Giving up the constant buys two things. *Any architecture*: no triangular Jacobians, no masks, no bottleneck. And *addition*: the sum of two energies is the product of two densities, "this and that", with a constant that nobody needs in order to sample. For normal distributions the product is known: precisions add.
+# In the lower crescent all three fit the data. In the upper one they hold what accident has left there: over five seeds 1.00 each from the narrow start, 0.38 to 0.55 from the right one, 0.00 each from the wide one. To fit data that are wider than its valley, the first must spread and flatten that valley, and so the untouched one wins. The third deepens its valley, and the untouched one loses. The loss says nothing of either. Let the chains of the *narrow* start live on instead, some of them up there:
 
-# %%
-first, second = grid**2 / 2, (grid - 2) ** 2 / 2
+# %% jupyter={"source_hidden": true}
+torch.manual_seed(0)
+energy = Landscape(2, crescents(0.5, 0.1))
+pool = energy.given.sample(500, generator=rng)
+train(energy, some, lambda x: negatives_from(
+    pool, torch.randperm(500, generator=rng)[:128],
+    lambda x: langevin(energy, x, 0.002, 10, rng)), 100)  # fmt: skip
 
-
-def moments(p):
-    mean = (p * grid).sum()
-    return torch.stack([mean, (p * (grid - mean) ** 2).sum()])
-
-
-check(
-    "N(0,1) and N(2,1): moments of the product",
-    moments((-(first + second)).softmax(0)),
-    [1.0, 0.5],
-    unlike={"a mixture": moments(((-first).softmax(0) + (-second).softmax(0)) / 2)},
-)
-
+# %% jupyter={"source_hidden": true}
+cured = on_grid(energy)[upper].sum().item()
+print(f"mass where no data lie, chains that live on: ~{cured:.3f}")
+with course.more_checks():
+    check_range("chains that live on: mass where no data lie", cured, 0.0, 0.02,
+                unlike={"CD-1": mass[0.1]})  # fmt: skip
 
 # %% [markdown]
-# ## Predict first, again
-#
-# 1. Six dimensions; in seven the grid is off by ten per cent, in twenty by a factor of $6\cdot10^8$ (section 2).
-# 2. Above: $1/(1-0.25)=1.333$ (step 6).
-# 3. It does not vanish: CD-1 let it grow from a half to six sevenths of the mass. Persistent chains emptied it (section 5).
-# 4. Too low, by Jensen; so likelihoods come out too high (section 2).
-#
-# ## Exercises
-#
-# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("10.quadratic-z")` gives up to three hints. Worked solutions are in `solutions/`.
+# **Too few rungs.** Is it the springs that help, or only the blur at the start? The control uses the *exact* energies of the blurred crescents, so no training can be blamed, and 75 steps in all each time. What changes is the number of rungs. With few of them the springs are long.
 
-# %%
-def quadratic_z(c, mu):
-    """Z of E(x) = c/2 (x - mu)^2."""
-    ...
+# %% jupyter={"source_hidden": true}
+print("rungs   longest spring   above (data: 0.20)")
+few = {}
+for n in (1, 2, 3, 5):
+    c = [0.0, *torch.logspace(math.log10(0.2), math.log10(2.0), n).tolist()[n == 1 :]]
+    c = [0.0, 2.0] if n == 1 else c
+    s = [math.sqrt(b**2 - a**2) for a, b in zip(c[:-1], c[1:], strict=True)]
+    sharp = [data.noised(1.0, blur) for blur in c[:-1]]
+    exact = [(lambda x, d=d: -d.log_prob(x), size) for d, size in zip(sharp, s, strict=True)]
+    widths = dict(zip(s, c[:-1], strict=True))  # no step longer than the valley allows
 
+    def slow(e, x, s, n=n, widths=widths):
+        eta = min(0.1 * s**2, 0.3 * (widths[s] ** 2 + 0.15**2))
+        return langevin(e, x, eta, 75 // n, rng)
 
-course.exercise("10.quadratic-z", quadratic_z)
-
-
-# %%
-def settled_variance(eta, c):
-    """Where unadjusted Langevin settles on E(x) = c/2 x^2."""
-    ...
-
-
-course.exercise("10.settled-variance", settled_variance)
-
-
-# %%
-def gradient_in_c(x, c):
-    """d log p(x) / dc for E(x) = c/2 x^2, at each of the points x (a numpy array)."""
-    ...
-
-
-course.exercise("10.gradient-in-c", gradient_in_c)
-
-
-# %%
-def log_acceptance(x, y, energy, slope, eta):
-    """log min(1, ratio) of a Langevin move from x to y; slope: the energy's slope."""
-    ...
-
-
-course.exercise("10.acceptance", log_acceptance)
-
-
-# %%
-def log_weight(betas, log_q, energy):
-    """log w of an annealed particle: k + 1 levels, log q and E at k points."""
-    ...
-
-
-course.exercise("10.annealed-weights", log_weight)
+    few[n] = share(descent(exact, cloud.sample(2000, generator=rng), tied, slow))
+    print(f"  {n}          {max(s):.2f}             ~{few[n]:.2f}")
+with course.more_checks():
+    check_range("five rungs", few[5], 0.2, 0.3, unlike={"two": few[2], "one": few[1]})
 
 # %% [markdown]
+# One or two rungs are no better than a plain chain. Even five leave a little too much above: the springs near the top are longer than (6) would like, and fifteen steps are few.
+#
+# ## Summary
+#
+# 1. $p=e^{-E}/Z$: any function with a finite integral is a density, and low energy is high probability. Only differences of energy count.
+# 2. In $x$ the constant drops out: the score is $-\nabla E$. In the parameters it becomes an average over the model's own samples: down at the data, up at the samples.
+# 3. Langevin steps, a roll of $\eta$ and noise of variance $2\eta$, leave $p$ alone when they are short. Prediction 1: at $\eta=0.5$ the variance is 1.33.
+# 4. Chains that begin at the data set the shape of each valley and say nothing of its mass. Prediction 3: a place that no chain visits may empty, stay or fill.
+# 5. Training steers a pool of chains to the right proportions, while the model's own are far off: ask where the chains of a sample began.
+# 6. Prediction 2: from a barrier of 3 to one of 6 the wait grows nine times. It is exponential in the barrier.
+# 7. A spring of length $s$ adds the curvature $1/s^2$. A ladder of blurs, each held by a short spring, draws from fresh noise in 75 steps what one landscape does not draw in thousands.
+# 8. The likelihood is known up to $\log Z$. What is gained is any architecture, and that energies add.
+#
+# | the cheat sheet's row | objective | sampler | evaluations | $\log p(x)$ | pays with |
+# |---|---|---|---|---|---|
+# | energy-based | energy at data minus energy at own samples | Langevin chain | 60 to hundreds, forward and backward | up to $\log Z$ | chains in training, slow mixing |
+#
 # ## Quiz
 
 # %% tags=["keep-output"]
 widgets.quiz(10)
 
+
 # %% [markdown]
-# ## Summary
+# ## Project: eight islands from fresh noise
 #
-# 1. $p=e^{-E}/Z$: any function with a finite integral is a density; low energy is high probability.
-# 2. $Z$ is a sum over everything. A million grid points reach about six dimensions; draws need about $r^d/\varepsilon^2$ evaluations.
-# 3. In $x$ the constant drops out: the score is $-\nabla E$.
-# 4. In $\theta$ it does not: energy down at the data, up at the model's own samples.
-# 5. Langevin steps sample with the score alone. In the limit of small steps they leave $p$ alone; on the normal a finite step settles at the variance $1/(1-\eta/2)$.
-# 6. Metropolis' test removes that bias and not the wait between valleys.
-# 7. CD-$k$ starts at the data and cannot see valleys without data; persistent chains can, if the model moves slowly.
-# 8. NCE learns $\log Z$ by classification; it needs noise that overlaps the data.
-# 9. Annealed importance sampling is unbiased for $Z$ however it mixes; $\log\hat Z$ is too low on average.
-# 10. The likelihood is of the unnormalised kind; with $\hat Z$ it becomes an estimate, on the flattering side.
+# *(2 to 3 hours.)* Eight normals of standard deviation 0.2 stand on a circle of radius 2.5, and their masses are as 1 to 2 to 3 and so on to 8. Learn an energy, or several, from 128 points an update, and draw from it. Every sample must begin in noise that training has not seen, and takes at most 75 chain steps.
 #
-# | model | objective | sampler | evaluations | likelihood | pays |
-# |---|---|---|---|---|---|
-# | energy-based (next to the score-based row) | energy at data minus energy at own samples | Langevin chain | hundreds, each forward and backward | unnormalised; estimate with $\hat Z$ | chains in training, slow mixing |
+# - **Target**: with each of three training seeds, the fractions of 2,000 samples on the islands (each sample counts for its nearest) differ from the true ones by a total variation of at most 0.06, and at least 80 % of the samples lie within three standard deviations of an island.
+# - **It can be done**: the ladder of section 6, with noises from 0.25 to 3 and 400 updates a rung, had 0.040, 0.023 and 0.038, with 92, 82 and 89 % on the islands (`python benchmarks/energies_10.py project`). With 200 updates only 62 to 69 % were there.
+# - **Ideas**: more rungs with shorter springs; a smaller step on the cleanest rung; one network that is told its rung, in place of five.
+# - **Look at** what happens to the fractions if you go on walking on the cleanest rung *without* a spring, and at the same island masses by persistent chains.
+# - **Submit** a table (three seeds, each idea switched off once), one figure, and one idea that did not work.
 #
-# **What production systems add.** Convolutional or residual energies, replay buffers of ten thousand states, spectral normalisation, cold chains (the box of section 4), multi-scale sampling; and often not an EBM at all but its offspring: the denoisers of lessons 11 to 14, classifiers read as energies,
-# reward models whose exponential tilts a language model, and force fields in chemistry, where $E$ is the energy.
+# The lesson ends here. Two optional sections:
+#
+# - *Metropolis' test*, 20 minutes
+# - *What is Z after all?*, 20 minutes
+#
+# ## Going further: Metropolis' test
+#
+# A chain leaves $p$ alone if the traffic between any two points is the same both ways: $p(x)\,P(x\to x')=p(x')\,P(x'\to x)$, **detailed balance**. A Langevin move of finite size, with its normal density $q(x'\mid x)$ of mean $x-\eta\nabla E(x)$ and variance $2\eta$, does not balance. So accept it only with probability
+# $$\alpha=\min\Big(1,\ \frac{e^{-E(x')}\,q(x\mid x')}{e^{-E(x)}\,q(x'\mid x)}\Big),\tag{7}$$
+# and otherwise stay, counting the old point again. Then $p(x)\,q(x'\mid x)\,\alpha$ is the smaller of two numbers that exchange their roles when $x$ and $x'$ do, so the traffic balances. $Z$ cancels. The chain is the **Metropolis-adjusted Langevin algorithm** (MALA). It needs the energy itself; a score alone will not do.
+#
+# **Your turn 10.8 · accept or stay** *(build, 10 minutes)*. Return $\log\alpha$ for a move from `x` to `y` on a line, where `energy(x)` and `slope(x)` are numbers.
+
+# %%
+def my_log_acceptance(x, y, energy, slope, eta):
+    """log min(1, ratio) of a Langevin move from x to y."""
+    ...
+
+
+course.exercise("10.acceptance", my_log_acceptance)
+course.solution("10.acceptance")
+
+# %% [markdown]
+# All marbles of the figure start from the target. On the two valleys, raise $\eta$ slowly with the *plain* chain: which goes wrong first, the spread in each valley or the mass in it? Then choose *Metropolis* at the largest $\eta$: is the distribution right, and is the *chain* any good?
+
+# %% tags=["keep-output"]
+widgets.langevin_bias()
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# The spread in each valley goes first, then the masses; from $\eta\approx0.06$ the steep walls throw the chain out. With Metropolis the distribution is right at any $\eta$, given patience: at the largest about 96 moves in 100 are refused.
+# </details>
+#
+# **Exact, and no faster.** At the barrier of 6 the plain chain forgets within 3,192 steps of 0.01 and Metropolis' within 4,522, 42 % more. Refusal is only half of the reason. Motion in tiny steps, which has no bias, would need the same time as 3,628 steps: the plain chain is *hotter* than it should be (step 4), and crosses too easily.
+
+# %% jupyter={"source_hidden": true}
+accept = course.yours("10.acceptance")
+torch.set_default_dtype(torch.float64)
+heights, uphill = 6 * (line**2 - 1) ** 2 + line / 2, 24 * line * (line**2 - 1) + 0.5
+refusing = solvers.mala_matrix(-heights, -uphill, line, step_size=0.01)
+tested = solvers.relaxation_time(refusing)
+gap = (line[1] - line[0]).item()
+rise = (heights[:-1] - heights[1:]) / 2  # hops between neighbours that leave p alone
+hops = torch.diag(rise.exp(), 1) + torch.diag((-rise).exp(), -1)
+hops = (hops - torch.diag(hops.sum(1))) / gap**2
+ideal = -1 / torch.linalg.eigvals(hops).real.sort().values[-2].item() / 0.01
+print(f"steps of 0.01 to forget: plain {waits[6]:.0f}, ", end="")
+print(f"tiny steps {ideal:.0f}, with the test {tested:.0f}")
+print(f"refusal {tested / ideal:.2f}, the plain chain's heat {ideal / waits[6]:.2f}")
+i, j = 40, 44
+proposals = solvers.langevin_matrix(-uphill, line, step_size=0.01)
+places = [line[k].item() for k in (i, j)]
+mine = math.exp(accept(*places, lambda x: 6 * (x**2 - 1) ** 2 + x / 2,
+                       lambda x: 24 * x * (x**2 - 1) + 0.5, 0.01))  # fmt: skip
+with course.more_checks():
+    check("your test = the matrix's entry", mine, refusing[i, j] / proposals[i, j],
+          unlike={"energies alone": (heights[i] - heights[j]).exp()})  # fmt: skip
+    check_range("tested over plain", tested / waits[6], 1.35, 1.5,
+                unlike={"at a barrier of 1": 127 / 122})  # fmt: skip
+torch.set_default_dtype(torch.float32)
+
+
+# %% [markdown]
+# ## Going further: what is Z after all?
+#
+# **By telling data from noise.** Could $c=\log Z$ be one more parameter? Not by maximum likelihood: $-E(x)-c$ grows for ever as $c\to-\infty$. **Noise-contrastive estimation**, or NCE (Gutmann and Hyvärinen 2012), mixes the data with as many draws of a noise $q$ that you know, and lets the model tell them apart. By Bayes' rule the log-odds of "data" are
+# $$G(x)=-E_\theta(x)-c-\log q(x),\tag{8}$$
+# and logistic regression on $G$ is at its best where $G$ is the true log-odds, which fixes $c$ as well. It needs noise that overlaps the data. In the plane that is easy; among images it is not.
+#
+# **By many small weights.** Lesson 05 estimated an integral with weights $e^{-E(x)}/q(x)$ for $x\sim q$. They are hopeless when $q$ is far from the target. **Annealed importance sampling** (Neal 2001) goes in small steps along $\log f_\beta=(1-\beta)\log q-\beta E$, with $0=\beta_0<\dots<\beta_n=1$. Before each move the weight collects how much the height of its place changes:
+# $$\log w\leftarrow\log w+(\beta_k-\beta_{k-1})\big(-E(x)-\log q(x)\big),\tag{9}$$
+# and then $x$ takes a step with Metropolis' test that leaves $f_{\beta_k}$ alone. Then $\mathbb E\,w=Z$ exactly, however badly the chain mixes: reverse every step by detailed balance, and $w/Z$ is a ratio of two densities of the whole path, one of which averages to 1. By Jensen's inequality $\mathbb E\log w\le\log Z$. So a likelihood from $\log\hat Z$ is on average too *high*: it flatters.
+#
+# **Your turn 10.9 · the weight of a path** *(build, 10 minutes)*. `betas` has $k+1$ levels; `log_q` and `energy` are numpy arrays with the values at the $k$ places where the weight was updated. Return $\log w$.
+
+# %%
+def my_log_weight(betas, log_q, energy):
+    """log w of one particle."""
+    ...
+
+
+course.exercise("10.annealed-weights", my_log_weight)
+course.solution("10.annealed-weights")
+
+# %%
+rng = torch.Generator().manual_seed(3)
+log_base = lambda x: normal_log_prob(x, 0.0, 1.5)
+energy = lambda x: -data.log_prob(x) + 3.0  # so log Z is -3
+x, levels = 1.5 * torch.randn(2000, 2, generator=rng), torch.linspace(0, 1, 101)
+path = score.annealed_importance(
+    log_base, energy, x, levels, step_size=5e-3, generator=rng)  # fmt: skip
+heights = []  # log q and E at the places where the weight was updated
+for state in path:
+    heights.append((log_base(state.x), energy(state.x)))
+log_q, e = (torch.stack(v[:-1]).numpy() for v in zip(*heights, strict=True))  # (100, 2000)
+
+# %% jupyter={"source_hidden": true}
+weight_of = course.yours("10.annealed-weights")
+mine = [weight_of(levels.numpy(), log_q[:, i], e[:, i]) for i in range(2000)]
+mine = torch.tensor([float(log_w) for log_w in mine])
+log_z = score.log_mean_exp(mine).item()
+print(f"log Z: estimate ~{log_z:.2f}, mean of log w ~{mine.mean():.2f}, truth -3.00")
+weighted = (mine.softmax(0) * above(state.x)).sum().item()
+print(f"above: particles ~{share(state.x):.2f}, weighted ~{weighted:.2f}, truth 0.20")
+logits = lambda x: -energy(x) + 3.0 - log_base(x)  # (8), at the true constant
+x = 1.5 * torch.randn(20_000, 2, generator=rng)
+x = torch.cat([data.sample(20_000, generator=rng), x])
+label = (torch.arange(40_000) < 20_000).float()
+tries = torch.linspace(-4, -2, 81)
+bce = nn.functional.binary_cross_entropy_with_logits
+losses = torch.stack([bce(logits(x) - 3.0 - c, label) for c in tries])
+found_c = tries[losses.argmin()].item()
+print(f"log Z by telling data from noise: ~{found_c:.2f}")
+with course.more_checks():
+    check_range("annealed: log Z", log_z, -3.15, -2.85,
+                unlike={"mean of the logs": mine.mean()})  # fmt: skip
+    check("your weights = genlab's", mine[:50], last([state.log_w])[:50], atol=1e-3,
+          unlike={"the base left out": torch.tensor(-e.mean(0))[:50]})  # fmt: skip
+    check_range("(8): log Z", found_c, -3.1, -2.9, unlike={"sign of c": -found_c})
+
+# %% [markdown]
+# The weights know what the chain did not: most particles may have ended in the wrong crescent, and their weights put it right.
+#
+# ## What production systems add
+#
+# Convolutional or transformer energies, replay buffers of tens of thousands of chains, spectral normalisation against cliffs, levels told to one network. And colder chains: Du and Mordatch (2019) take steps $x\leftarrow x-10\,\nabla E+0.005\,z$, whose noise is far below $\sqrt{20}$. That is a Langevin chain at a temperature of about $10^{-6}$, which looks for the bottoms of valleys; it makes clear pictures and does not sample $p$.
 #
 # ## Sources
 #
-# - Song and Kingma 2021, "How to Train Your Energy-Based Models" (arXiv:2101.03288): eqs. 1 to 7, sections 2 to 4.
-# - Roberts and Tweedie 1996, "Exponential convergence of Langevin distributions and their discrete approximations", *Bernoulli* 2: eqs. 3 and 4, section 1.4.
-# - Hinton 2002, "Training products of experts by minimizing contrastive divergence", *Neural Computation* 14: eq. 5. Tieleman 2008, "Training RBMs using approximations to the likelihood gradient", *ICML*: section 3.
-# - Gutmann and Hyvärinen 2012, "Noise-contrastive estimation of unnormalized statistical models", *JMLR* 13: eqs. 4 to 8, theorem 1. Meng and Wong 1996, "Simulating ratios of normalizing constants", *Statistica Sinica* 6, for the spread.
-# - Neal 2001, "Annealed importance sampling", *Statistics and Computing* 11: eqs. 2 to 10. Grosse, Ghahramani and Adams 2015 (arXiv:1511.02543), for the sandwich.
-# - Du and Mordatch 2019 (arXiv:1903.08689) and Nijkamp et al. 2020 (arXiv:1903.12370), for energies of images and their failures; Kramers 1940, *Physica* 7, for the wait.
+# - Song and Kingma 2021, "How to Train Your Energy-Based Models" (arXiv:2101.03288), eqs. 1 to 7, sections 2 to 4.
+# - Roberts and Tweedie 1996, *Bernoulli* 2, eqs. 1 to 4: Langevin chains and their test. Levin and Peres, *Markov Chains and Mixing Times*, chapter 12: relaxation time. Kramers 1940, *Physica* 7: the wait.
+# - Hinton 2002, *Neural Computation* 14, eq. 5: contrastive divergence. Tieleman 2008, *ICML*, section 3: persistent chains. Nijkamp et al. 2020 (arXiv:1903.12370): chains that begin in noise. Du and Mordatch 2019 (arXiv:1903.08689).
+# - Gao, Song, Poole, Wu and Kingma 2021, "Learning Energy-Based Models by Diffusion Recovery Likelihood" (arXiv:2012.08125), section 3: the ladder of springs.
+# - Gutmann and Hyvärinen 2012, *JMLR* 13, eqs. 4 to 8. Neal 2001, *Statistics and Computing* 11, eqs. 2 to 10. Grosse, Ghahramani and Adams 2015 (arXiv:1511.02543): estimates from both sides.
+# - Grathwohl et al. 2020 (arXiv:1912.03263); Rafailov et al. 2023 (arXiv:2305.18290); Akhound-Sadegh et al. 2024 (arXiv:2402.06121); Balcerak et al. 2025 (arXiv:2504.10612); Gladstone et al. 2025 (arXiv:2507.02092).
+# - Courses: Stanford CS236, lectures 11 and 12; Berkeley CS294-158.
