@@ -702,7 +702,8 @@ for n in (1, 2, 3, 5):
     c = [0.0, 2.0] if n == 1 else c
     s = [math.sqrt(b**2 - a**2) for a, b in zip(c[:-1], c[1:], strict=True)]
     sharp = [data.noised(1.0, blur) for blur in c[:-1]]
-    exact = [(lambda x, d=d: -d.log_prob(x), size) for d, size in zip(sharp, s, strict=True)]
+    heights = [lambda x, d=d: -d.log_prob(x) for d in sharp]
+    exact = list(zip(heights, s, strict=True))
     widths = dict(zip(s, c[:-1], strict=True))  # no step longer than the valley allows
 
     def slow(e, x, s, n=n, widths=widths):
@@ -844,7 +845,8 @@ path = score.annealed_importance(
 heights = []  # log q and E at the places where the weight was updated
 for state in path:
     heights.append((log_base(state.x), energy(state.x)))
-log_q, e = (torch.stack(v[:-1]).numpy() for v in zip(*heights, strict=True))  # (100, 2000)
+pairs = zip(*heights, strict=True)
+log_q, e = (torch.stack(v[:-1]).numpy() for v in pairs)  # (100, 2000) each
 
 # %% jupyter={"source_hidden": true}
 weight_of = course.yours("10.annealed-weights")
