@@ -118,6 +118,7 @@ RETIRED = (
     "15.alphafold3", "15.wan", "15.sora2", "15.disguises",
     "07.best-critic", "07.value", "07.look-ahead", "07.mode-kl",
     "08.lipschitz-of-a-stack",
+    "09.inception-score", "09.frechet-diagonal", "09.which-metric",
     "10.quadratic-z", "10.gradient-in-c",
     "12.v-against-eps",
     "fm.budget", "fm.own-pairs", "fm.predict-times",

@@ -34,6 +34,7 @@ REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "06_vae_in_practice",
     "07_gans_minimax",
     "08_wgan_gradient_penalty",
+    "09_evaluation",
     "10_energy_based_models",
     "12_diffusion_i",
     "15_four_paradigm_landscape",

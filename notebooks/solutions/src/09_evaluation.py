@@ -11,90 +11,96 @@
 # ---
 
 # %% [markdown]
-# # Solutions of lesson 9
+# # 09 · Evaluation: worked solutions
 #
-# One way to solve each exercise, and the thought behind it. Try first: the hints in the lesson go from a nudge to nearly the answer.
+# Try each exercise of the lesson first, and ask for its three hints.
 
 # %%
 import torch
+from torch.nn import functional as F
 
 import genlab_course as course
+from genlab.metrics import distances
 from genlab_course import check
-from genlab.metrics.distances import frechet_gaussian
 
 course.begin(lesson=9)
 torch.set_default_dtype(torch.float64)
 
-
 # %% [markdown]
-# ## 1. The Inception score
-#
-# Two distributions over classes meet: that of one sample, and the average over all samples. The divergence is taken *under the sample's own*
-# probabilities, averaged over the samples in nats, and only then exponentiated.
+# **09.1, three boxes.** (a) Each picture is certain and the average is uniform: KL is $\log10$, the score 10. That there are ten pictures only does not enter. (b) Picture and average are the same distribution: KL 0, score 1. (c) The average is uniform. One half has KL $\log10$, the other 0; the mean is $\frac12\log10$, the score $\sqrt{10}$.
 
 # %%
-def my_inception_score(probs):
-    average = probs.mean(0)
-    kl = (probs * (probs / average).log()).sum(1)
-    return kl.mean().exp()
-
-
-course.exercise("09.inception-score", my_inception_score)
+course.exercise("09.three-boxes", (10, 1, 10**0.5))
 
 
 # %% [markdown]
-# ## 2. Fréchet distance with diagonal covariances
-#
-# Independent coordinates are transported independently, so their costs add up. In each, squared difference of means plus squared difference of
-# *standard deviations*; the arguments are variances, hence the roots. The full formula agrees, as it must.
+# **09.2, the cheapest pairing.** With the largest covariance, $\sigma_1\sigma_2$, the last three terms of (3) are a square.
 
 # %%
-def my_diagonal_frechet(m1, v1, m2, v2):
-    return ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).sum()
+def cheapest(mu1, sigma1, mu2, sigma2):
+    return (mu1 - mu2) ** 2 + (sigma1 - sigma2) ** 2
 
 
-course.exercise("09.frechet-diagonal", my_diagonal_frechet)
-m1, v1, m2, v2 = torch.rand(4, 6, generator=torch.Generator().manual_seed(0))
-full = frechet_gaussian(m1, v1.diag(), m2, v2.diag())
-check(
-    "diagonal case of the full formula",
-    my_diagonal_frechet(m1, v1, m2, v2),
-    full,
-    unlike={"difference of variances": ((m1 - m2) ** 2 + (v1 - v2) ** 2).sum()},
-)
+course.exercise("09.cheapest", cheapest)
 
 
 # %% [markdown]
-# ## 3. Infinitely many samples
-#
-# The leading bias is $c/n$, so the distance is a straight line in $x = 1/n$. Fit it by least squares; at infinite $n$, $x = 0$ and the intercept is
-# left. With two sizes $n$ and $2n$ this is the rule $2d_{2n} - d_n$: for 30 at 500 and 20 at 1,000 it gives 10.
+# **09.3, the distance.** The eigenvalues of a product of two covariances are real and not negative, because they are those of the symmetric $\Sigma_1^{1/2}\Sigma_2\Sigma_1^{1/2}$; rounding can make them complex or slightly negative. The check compares with the package, which takes that symmetric form.
 
 # %%
-def at_infinite_n(sizes, values):
-    x = 1 / torch.tensor(sizes)
-    slope = ((x - x.mean()) * (values - values.mean())).sum() / ((x - x.mean()) ** 2).sum()
+def frechet(x, y):
+    cov_x, cov_y = torch.cov(x.T), torch.cov(y.T)  # (d, d)
+    eigenvalues = torch.linalg.eigvals(cov_x @ cov_y).real.clamp(min=0)
+    gap = (x.mean(0) - y.mean(0)).square().sum()
+    return gap + cov_x.trace() + cov_y.trace() - 2 * eigenvalues.sqrt().sum()
+
+
+course.exercise("09.frechet", frechet)
+rng = torch.Generator().manual_seed(0)
+x, y = torch.randn(2, 60, 5, generator=rng)
+y = y @ torch.randn(5, 5, generator=rng)
+check("genlab's distance", frechet(x, y), distances.frechet_distance(x, y),
+      unlike={"the roots forgotten": frechet(x, y) + 1})  # fmt: skip
+
+
+# %% [markdown]
+# **09.4, the attack.** An ordinary training loop, in which the pixels are the parameters. The clamp belongs into the loop, so that each step starts from a box that can exist; rounding comes last, since in the loop it would swallow small steps.
+
+# %%
+def attack(images, loss, n_steps):
+    x = images.clone().requires_grad_()
+    adam = torch.optim.Adam([x], lr=1.0)
+    for _ in range(n_steps):
+        value = loss(x)
+        adam.zero_grad()
+        value.backward()
+        adam.step()
+        with torch.no_grad():
+            x.clamp_(0, 16)
+    return x.detach().round()
+
+
+course.exercise("09.attack", attack)
+
+
+# %% [markdown]
+# **09.5, infinitely many.** In $x=1/n$ the expected value is a straight line, and infinite $n$ is $x=0$: the intercept of the least-squares line.
+
+# %%
+def limit(sizes, values):
+    x = 1 / torch.tensor(sizes, dtype=values.dtype)
+    slope = ((x - x.mean()) * (values - values.mean())).sum() / (x - x.mean()).square().sum()
     return values.mean() - slope * x.mean()
 
 
-course.exercise("09.infinite-samples", at_infinite_n)
-measured = torch.tensor([30.0, 20.0])
-check(
-    "two sizes: 2 d(2n) - d(n)",
-    at_infinite_n([500, 1000], measured),
-    2 * 20 - 30,
-    unlike={"a line in n, read off at 0": 2 * measured[0] - measured[1]},
-)
+course.exercise("09.infinite-samples", limit)
 
 
 # %% [markdown]
-# ## 4. Precision and recall
-#
-# One function serves both: draw the balls of one set, ask the other. The distance of a point to itself is in column 0 of the sorted distances, so
-# column `k` is the k-th neighbour. Precision asks the samples about the real balls, recall asks the real points about the samples' balls.
+# **09.6, two fractions.** One function serves both: draw the balls of one set, ask the other. In the sorted distances column 0 is the point itself, so column `k` is the $k$-th neighbour.
 
 # %%
-def my_precision_recall(real, fake, k):
+def precision_recall(real, fake, k):
     def inside(query, centres):
         radius = torch.cdist(centres, centres).sort(1).values[:, k]
         return (torch.cdist(query, centres) <= radius).any(1).double().mean()
@@ -102,23 +108,44 @@ def my_precision_recall(real, fake, k):
     return torch.stack([inside(fake, real), inside(real, fake)])
 
 
-course.exercise("09.precision-recall", my_precision_recall)
+course.exercise("09.precision-recall", precision_recall)
+
 
 # %% [markdown]
-# ## 5. Which metric for which question?
-#
-# Two language models over one vocabulary have exact likelihoods: compare bits (a). Copying is visible only to a comparison that knows the training
-# set (b). Realism alone is precision (c); what is missing is recall (d). Evidence is a p-value, so a test (e). Across paradigms with many samples, the
-# Fréchet distance at equal n (f); with few samples its bias would decide, so the unbiased KID (g). The Inception score answers none of the seven.
+# **09.7, stolen and moved.** The smallest distance over nine shifts replaces the distance, on *both* sides. Given to the training side alone, nine chances would find something near for any box.
 
 # %%
-decisions = {
-    "a": "bits",
-    "b": "memorisation",
-    "c": "precision",
-    "d": "recall",
-    "e": "two-sample",
-    "f": "frechet",
-    "g": "kid",
-}
-course.exercise("09.which-metric", decisions)
+def shifted(box, dx, dy):
+    padded = F.pad(box, (1, 1, 1, 1))
+    return torch.roll(padded, (dy, dx), (2, 3))[:, :, 1:-1, 1:-1]
+
+
+def probe(box, train, held_out):
+    def nearest(others):
+        found = [
+            torch.cdist(shifted(box, dx, dy).flatten(1), others.flatten(1)).amin(1)
+            for dx in (-1, 0, 1)
+            for dy in (-1, 0, 1)
+        ]
+        return torch.stack(found).amin(0)  # (n,)
+
+    return (nearest(train) < nearest(held_out)).double().mean()
+
+
+course.exercise("09.shifts", probe)
+
+
+# %% [markdown]
+# **09.8, strengths.** Expected votes are all votes of the pair times $\sigma(s_i-s_j)$. The step divides by the number of votes, so that its size does not depend on how many there were.
+
+# %%
+def strengths(wins, n_steps):
+    s = torch.zeros(len(wins))
+    votes = wins + wins.T
+    for _ in range(n_steps):
+        slope = (wins - votes * torch.sigmoid(s[:, None] - s)).sum(1)
+        s = s + 2 * slope / votes.sum(1)
+    return s - s.mean()
+
+
+course.exercise("09.votes", strengths)
