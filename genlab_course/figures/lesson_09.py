@@ -85,7 +85,8 @@ def by_size(
     ax.plot(0, limit, "s", color=BLUE, markersize=8, clip_on=False)
     ax.plot(np.full(len(static), 1 / 400), static, "X", color=RED, markersize=9, linewidth=0)
     ax.annotate("tuned static, n = 400", (1 / 395, float(np.mean(static))), (1 / 160, 0.08),
-                color=for_text(RED), va="center", arrowprops={"arrowstyle": "-", "color": RED})  # fmt: skip
+                color=for_text(RED), va="center",
+                arrowprops={"arrowstyle": "-", "color": RED})  # fmt: skip
     ax.text(1 / 130, 0.85 * (limit + slope / 130), "sets of real digits", color=BLUE, va="top")
     ax.axhline(0, color=GREY, linewidth=1, linestyle=":")
     ax.set_xticks([0, *(1 / sizes)], ["1/∞", *(f"1/{n}" for n in sizes)])
