@@ -31,8 +31,6 @@ from genlab_course.figures import lesson_09, show
 
 course.begin(lesson=9)
 torch.set_default_dtype(torch.float64)  # metrics are sums of many small numbers
-
-# %% jupyter={"source_hidden": true}
 images, labels = load_digits("train")  # (1397, 1, 8, 8), grey levels 0..16
 order = torch.randperm(len(images), generator=torch.Generator().manual_seed(9))
 fresh = images[order[:400]].double()
@@ -41,6 +39,8 @@ held_out = torch.cat([load_digits("val").images, load_digits("test").images]).do
 net = features.load_classifier()  # (n, 1, 8, 8) -> logits (n, 10)
 g = torch.Generator().manual_seed(9)
 log_p = coverage.histogram_log_probs(train.long(), 17, 0.1)  # (64, 17), nats
+
+# %% jupyter={"source_hidden": true}
 mixture = GaussianMixture(10, reg_covar=1.0, max_iter=30, tol=1e-2, random_state=0)
 mixture.fit(train.flatten(1).numpy())
 mixed = torch.tensor(mixture.sample(400)[0])[torch.randperm(400, generator=g)]
@@ -50,8 +50,6 @@ best = torch.stack([(surest * (train_labels == c)).argmax() for c in range(10)])
 eps = torch.randn(400, 1, 8, 8, generator=g)
 static = torch.randint(0, 17, (400, 1, 8, 8), generator=g).double()
 some = features.only_classes(labels[order[:400]], 5)
-
-# %% jupyter={"source_hidden": true}
 asked = torch.arange(400) % 10  # the class that each picture of static is tuned for
 tuned = static.clone().requires_grad_()
 adam = torch.optim.Adam([tuned], lr=1.0)
@@ -67,14 +65,16 @@ boxes = {
     "Gaussian mixture": mixed.reshape(400, 1, 8, 8).round().clamp(0, 16),
     "one picture of each class": train[best].repeat(40, 1, 1, 1),
     "static": static,
+}
+
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
+boxes |= {
     "fresh real digits": fresh,
     "each pixel by itself": torch.stack(grey, 1).reshape(400, 1, 8, 8).double(),
     "noise of 2 grey levels": features.degrade(fresh, eps, noise_std=2.0),
     "digits 0 to 4 only": fresh[some],
 }
 letters = dict(zip(boxes, "ABCDEFGHIJ", strict=True))
-
-# %% tags=["keep-output"] jupyter={"source_hidden": true}
 reference = net.features(held_out)  # (400, 32)
 by_hand = {"Inception": [], "Fréchet": [], "precision": [], "recall": []}
 for box in boxes.values():
@@ -548,11 +548,16 @@ def shifted(box, dx, dy):
     return torch.roll(padded, (dy, dx), (2, 3))[:, :, 1:-1, 1:-1]
 
 
-def my_probe(box, train, held_out):
+def fooled_probe(box, train, held_out):
     """Fraction of the box whose nearest picture is a training picture."""
     to_train = torch.cdist(box.flatten(1), train.flatten(1)).amin(1)  # (n,)
     to_held_out = torch.cdist(box.flatten(1), held_out.flatten(1)).amin(1)
     return (to_train < to_held_out).double().mean()
+
+
+def my_probe(box, train, held_out):
+    """The same, each distance the smallest over nine shifts."""
+    ...
 
 
 course.exercise("09.shifts", my_probe)
