@@ -110,6 +110,28 @@ def lost(truth: Tensor, learned: Tensor, ends: Tensor, shares: Sequence[float]) 
     return figure
 
 
+def phases(line: Tensor, before: Tensor, after: Tensor, data: Tensor, negatives: Tensor) -> Figure:
+    """An energy on a line before and after updates, the data and the negatives under it."""
+    figure, ax = plt.subplots(figsize=(8.4, 3.3))
+    low = float(before.min())
+    ax.plot(line, before, "--", color=GREY, linewidth=1.4)
+    ax.plot(line, after, "-", color=BLACK)
+    for x, colour, mark, name in (
+        (data, BLUE, "o", "data: the energy sinks"),
+        (negatives, RED, "X", "samples of the model: it rises"),
+    ):
+        was, now = (np.interp(x, line, height) for height in (before, after))
+        for at, start, end in zip(x.tolist(), was, now, strict=True):
+            arrow = {"arrowstyle": "->", "color": colour, "lw": 1.8}
+            ax.annotate("", (at, end), (at, start), arrowprops=arrow)
+        ax.plot(x, np.full(len(x), low - 1.2), mark, color=colour, linewidth=0)
+        at = {"x": -3.9, "ha": "left"} if colour == BLUE else {"x": 3.9, "ha": "right"}
+        ax.text(y=low - 2.1, s=name, va="center", color=for_text(colour), **at)
+    ax.set(xlabel="x", ylabel="energy", ylim=(low - 2.7, low + 4.5), xlim=(-4, 4),
+           title="Down at the data, up at the model's own samples")  # fmt: skip
+    return figure
+
+
 def _two_valleys(line: Tensor, b: float = 6.0) -> np.ndarray:
     return (b * (line**2 - 1) ** 2 + line / 2).numpy()
 

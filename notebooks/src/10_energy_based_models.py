@@ -298,6 +298,27 @@ points = lambda: data.sample(128, generator=rng)
 wide = Gaussian(torch.zeros(2), 4 * torch.eye(2))  # where every energy begins
 
 # %% [markdown]
+# The picture shows ten such updates of an energy on a line: it sinks under the data and rises under the samples, and the samples will follow.
+
+# %% jupyter={"source_hidden": true}
+line = torch.linspace(-4, 4, 401)[:, None]
+torch.manual_seed(1)
+bowl = Landscape(1, Gaussian(torch.zeros(1), 2 * torch.eye(1)))
+where = torch.tensor([[-1.9], [-1.6], [-1.4], [-1.2], [-0.9]])  # of the data
+theirs = torch.tensor([[0.2], [0.6], [1.0], [1.4], [2.0]])  # the negatives
+before = bowl(line).detach()
+adam = torch.optim.Adam(bowl.parameters(), lr=0.004)
+for _ in range(10):
+    update(bowl, adam, where, theirs)
+show(
+    lesson_10.phases(
+        line[:, 0], before, bowl(line).detach(), where[:, 0], theirs[:, 0]
+    ),
+    "An energy on a line, dashed before and solid after ten updates: it has sunk under "
+    "five blue dots, the data, and has risen under five orange crosses, its samples.",
+)
+
+# %% [markdown]
 # Does the gap know the likelihood's gradient? On three boxes nothing has to be sampled: the negative phase is an exact average. What would you get without it?
 
 # %% jupyter={"source_hidden": true}
@@ -601,12 +622,15 @@ slope = score.score_from_energy(digit_rungs[0][0], x)  # minus the slope of E
 drawn = {"your ladder": x + blur[0] ** 2 * slope}  # the last noise removed
 
 # %% jupyter={"source_hidden": true}
-drawn["one normal"] = as_image(normal.sample(1000, generator=rng))
+plain = as_image(normal.sample(1000, generator=rng))
 single = load_model("digit_ebm")
 fresh = fresh_samples(single, 1000, n_steps=600, generator=rng)
-drawn["one energy, fresh chains"] = denoise(single, fresh, sigma=0.3)
-drawn["one energy, its pool"] = denoise(single, single.chains.states[:1000], sigma=0.3)
-drawn["digits"] = digits[:1000]
+drawn = drawn | {
+    "one normal": plain,
+    "one energy, fresh chains": denoise(single, fresh, sigma=0.3),
+    "one energy, its pool": denoise(single, single.chains.states[:1000], sigma=0.3),
+    "digits": digits[:1000],
+}
 
 # %% jupyter={"source_hidden": true}
 show(

@@ -162,3 +162,12 @@ def test_each_picture_of_the_plane_shows_what_it_is_given():
     assert labels(ghosts)[3:] == [f"mass above: {m}" for m in ("0.98", "0.50", "0.01")]
     rows = lesson_10.digits({"a": torch.zeros(4, 1, 8, 8), "b": torch.ones(4, 1, 8, 8)})
     assert [ax.texts[0].get_text() for ax in rows.axes] == ["a", "b"]
+
+
+def test_the_arrows_of_the_two_phases_lead_from_the_old_energy_to_the_new():
+    line = torch.linspace(-4, 4, 81)
+    figure = lesson_10.phases(
+        line, line**2 / 4, line**2 / 4 + line, torch.tensor([-1.0]), torch.tensor([2.0])
+    )
+    ends = [note.xy for note in figure.axes[0].texts if note.get_text() == ""]
+    assert np.allclose(ends, [(-1.0, -0.75), (2.0, 3.0)])
