@@ -258,9 +258,13 @@ def fit(
     Batches are moved to the model's device; with `bfloat16` the loss is computed under autocast.
     `clip` is the largest gradient norm; `average=0.99` leaves averaged weights.
     Nothing happens until the records are consumed, and stopping early keeps what was learned;
-    `loss` may stand in for the model's (arXiv:1711.05101).
+    `loss` may stand in for the model's (arXiv:1711.05101). ValueError: `weight_decay` beside an
+    `optimizer`, which has its own.
     """
     require_between(1, math.inf, n_steps=n_steps)
+    if optimizer is not None and weight_decay:
+        name = type(optimizer).__name__
+        raise ValueError(f"weight_decay={weight_decay} changes nothing: give it to {name}(...)")
     parameters = [p for p in model.parameters() if p.requires_grad]
     chosen = optimizer or torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
     stream = iter(batches)

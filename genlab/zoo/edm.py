@@ -83,9 +83,10 @@ def falling_late(
 
     It rises in the first part `rise` of the steps, and falls to nothing in the last part `fall`.
     """
-    muon = Muon(kernels(model.net), model.parameters(), betas=betas)
+    muon = Muon(kernels(model.net), model.parameters(), weight_decay=plan.weight_decay, betas=betas)
     n = plan.n_steps
     late = plan.scaled_by(lambda k: min(1.0, (k + 1) / (rise * n), (1 - k / n) / fall))
+    late = replace(late, weight_decay=0.0)  # Muon has it
     return by_loss(model, x, cond, plan=late, optimizer=muon)
 
 

@@ -1,5 +1,6 @@
 """The models of the latent diffusion lab: evaluator, VAE, and those that draw captions."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.stats import kl_diag_normal
+from genlab.core.weights import read_card
 from genlab.data.language import ALONE, MAX_SCENE_WORDS, SCENE_WORDS, encode_scenes
 from genlab.data.scenes import PARTS, compose, draw_facts, draw_scenes, load_objects
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
@@ -152,38 +154,38 @@ LATENT_VAE = Recipe(
 # What draws: a U-Net and a transformer among codes, and a U-Net among pixels
 
 
-def text_encoder(d_text: int, n_layer: int) -> TextEncoder:
+def text_encoder(d_text: int, text_layers: int) -> TextEncoder:
     """The encoder of captions of scenes."""
-    return TextEncoder(len(SCENE_WORDS), MAX_SCENE_WORDS, d=d_text, n_layer=n_layer)
+    return TextEncoder(len(SCENE_WORDS), MAX_SCENE_WORDS, d=d_text, n_layer=text_layers)
 
 
-def latent_unet(width: int, d_text: int, n_layer: int, p_drop: float) -> LatentDiffusion:
+def latent_unet(width: int, d_text: int, text_layers: int, p_drop: float) -> LatentDiffusion:
     """A U-Net of codes: attention, and the caption, at 8 x 8 and at 4 x 4; its scale not set."""
     net = UNet(UNetConfig(
         c_in=4, c_out=4, width=width, mults=(1, 2), time_scale=1000.0, d_context=d_text,
         everywhere=True, side=8,
     ))  # fmt: skip
     vae = LATENT_VAE.untrained()
-    encoder = text_encoder(d_text, n_layer)
+    encoder = text_encoder(d_text, text_layers)
     return LatentDiffusion(vae, net, encoder, p_drop=p_drop)
 
 
 def latent_dit(
-    width: int, depth: int, patch: int, d_text: int, n_layer: int, p_drop: float
+    width: int, depth: int, patch: int, d_text: int, text_layers: int, p_drop: float
 ) -> LatentDiffusion:
     """A diffusion transformer of codes."""
     net = DiT(DiTConfig(width=width, n_layer=depth, patch=patch, d_context=d_text))
     vae = LATENT_VAE.untrained()
-    encoder = text_encoder(d_text, n_layer)
+    encoder = text_encoder(d_text, text_layers)
     return LatentDiffusion(vae, net, encoder, p_drop=p_drop)
 
 
-def pixel_unet(width: int, d_text: int, n_layer: int, p_drop: float) -> LatentDiffusion:
+def pixel_unet(width: int, d_text: int, text_layers: int, p_drop: float) -> LatentDiffusion:
     """The rival: a U-Net of pixels, which reads the caption at 8 x 8."""
     net = UNet(UNetConfig(
         c_in=3, c_out=3, width=width, mults=(1, 2, 4), time_scale=1000.0, d_context=d_text, side=32
     ))  # fmt: skip
-    return LatentDiffusion(Pixels(), net, text_encoder(d_text, n_layer), p_drop=p_drop)
+    return LatentDiffusion(Pixels(), net, text_encoder(d_text, text_layers), p_drop=p_drop)
 
 
 def by_codes(
@@ -210,7 +212,9 @@ def by_codes(
     optimizer = None
     if muon:
         trained = [p for p in model.parameters() if p.requires_grad]  # not the VAE's
-        optimizer = Muon(inner(model.net, EDGES[type(model.net)]), trained)
+        edges = EDGES[type(model.net)]
+        optimizer = Muon(inner(model.net, edges), trained, weight_decay=plan.weight_decay)
+        plan = replace(plan, weight_decay=0.0)  # Muon has it
     return by_loss(model, grey, digit, plan=plan, change=coded, optimizer=optimizer)
 
 
@@ -238,6 +242,15 @@ def _measure_latent(model: Any, n: int = N_DRAWN, ways: Any = WAYS) -> Figures:
     return found
 
 
+def _codes_digest() -> str:
+    """The digits, and the VAE whose codes of them a network learns."""
+    vae = read_card(LATENT_VAE.path)["sha256"][:16]
+    return f"{LATENT_VAE.digest()}, latent_vae {vae}"
+
+
+CODES = {"source": f"{LATENT_VAE.source}; codes of latent_vae", "digest": _codes_digest}
+
+
 def _draws(
     name: str,
     what: str,
@@ -245,11 +258,12 @@ def _draws(
     sizes: dict[str, Any],
     n_steps: int = 4000,
     measure: Any = _measure_latent,
+    **data: Any,
 ) -> Recipe:
     return Recipe(
         name, f"text to image: {what}", lesson=13, seconds=900, seed=21,
-        build=build, sizes={"d_text": 64, "n_layer": 1, "p_drop": 0.1} | sizes,
-        **_data("generator"),
+        build=build, sizes={"d_text": 64, "text_layers": 1, "p_drop": 0.1} | sizes,
+        **_data("generator") | data,
         plan=Plan(n_steps=n_steps, batch_size=32, lr=4e-3, warmup=100, clip=1.0, average=0.999),
         more={"muon": True, "p_two": P_TWO, "rescale": True},
         loop=by_codes, measure=measure,
@@ -258,11 +272,11 @@ def _draws(
 
 LATENT_DIFFUSION = _draws(
     "latent_diffusion", "a U-Net among the codes of latent_vae, which it contains",
-    latent_unet, {"width": 48},
+    latent_unet, {"width": 48}, **CODES,
 )  # fmt: skip
 LATENT_DIT = _draws(
     "latent_dit", "a diffusion transformer among the codes of latent_vae, which it contains",
-    latent_dit, {"width": 96, "depth": 4, "patch": 1},
+    latent_dit, {"width": 96, "depth": 4, "patch": 1}, **CODES,
 )  # fmt: skip
 PIXEL_DIFFUSION = _draws(
     "pixel_diffusion", "a U-Net among pixels, trained as long as latent_diffusion",

@@ -85,7 +85,10 @@ def by_loss(
     """Run `fit` on minibatches, `lr` falling along a cosine; the model ends in evaluation mode.
 
     One generator, from the plan's seed, draws the order, then for `change`, then the loss's noise.
+    ValueError: a warmup beside a rate that is a function of the step already.
     """
+    if callable(plan.lr) and plan.warmup:
+        raise ValueError(f"warmup={plan.warmup} changes nothing: lr is a function of the step")
     generator = Generator().manual_seed(plan.seed)
     batches = minibatches(x, plan.batch_size, cond=cond, generator=generator, change=change)
     lr = plan.lr if callable(plan.lr) else plan.cosine()

@@ -78,7 +78,7 @@ def by_stills_and_videos(
     return by_loss(
         model, digits, labels, change=change,
         plan=replace(
-            plan, batch_size=batch_stills, loss=loss, hooks=Hooks(before=before),
+            plan, batch_size=batch_stills, loss=loss, hooks=Hooks(before=before), warmup=0,
             lr=lambda step: first(step) if step < n_stills else second(step - n_stills),
         ),
     )  # fmt: skip

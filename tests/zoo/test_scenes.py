@@ -6,11 +6,12 @@ from torch import Generator
 
 from genlab.data.language import ALONE, encode_scenes, read_scenes
 from genlab.data.scenes import draw_scenes, held_out_pair, load_objects
-from genlab.zoo import find
+from genlab.zoo import card, find
 from genlab.zoo import latent_diffusion as scenes
 from genlab.zoo.latent_diffusion import LATENT_VAE, RECIPES, real_scenes, scenes_of
 
 SMALL = {"width": 16, "d_text": 8, "batch_size": 4, "n_steps": 2}
+PARTS = ("net", "text_encoder")
 DRAWING = [row.name for row in RECIPES if row.name.endswith(("diffusion", "dit"))]
 
 
@@ -66,6 +67,27 @@ def test_the_shipped_generators_hold_the_shipped_vae(name):
     model = find(name).load()
     for key, weight in LATENT_VAE.load().state_dict().items():
         torch.testing.assert_close(model.vae.state_dict()[key], weight)
+
+
+@pytest.mark.parametrize("name", ["latent_diffusion", "latent_dit"])
+def test_codes_of_another_vae_are_other_data(name, monkeypatch):
+    stated, digits = card(name)["data_sha256"], card("latent_vae")["data_sha256"]
+    assert stated == f"{digits}, latent_vae {card('latent_vae')['sha256'][:16]}"
+    assert find(name).digest() == stated
+    monkeypatch.setattr(scenes, "read_card", lambda _: {"sha256": "0123456789abcdef0123"})
+    assert find(name).digest() == f"{digits}, latent_vae 0123456789abcdef"
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_layers_of_the_text_are_not_called_by_the_name_of_a_networks_layers(name):
+    row = find(name)
+    assert "n_layer" not in row.settings  # a DiT calls its own so
+    one, three = (
+        {part: sum(p.numel() for p in getattr(model, part).parameters()) for part in PARTS}
+        for model in (row.untrained(), row.but(text_layers=3).untrained())
+    )
+    assert three["net"] == one["net"]
+    assert three["text_encoder"] > 2 * one["text_encoder"]
 
 
 def test_the_shipped_system_keeps_its_words():
