@@ -11,17 +11,15 @@ if TYPE_CHECKING:  # what editors and type checkers read
 
 OFFERS = {  # module: what the package takes from it
     "games": (
-        "GAME", "JENSEN_SHANNON", "KL", "PEARSON", "REVERSE_KL", "FDivergence",
-        "alternating_step", "best_value", "bilinear_field", "dirac_field",
-        "extragradient_step", "f_gan_bound", "jensen_shannon", "non_saturating_divergence",
-        "play", "play_optimistic", "running_mean", "simultaneous_step",
+        "alternating_step", "dirac_field", "extragradient_step", "jensen_shannon",
+        "non_saturating_divergence", "play", "play_optimistic", "simultaneous_step",
     ),
     "gan": (
-        "GAN", "WGAN", "BatchAware", "append_spread", "discriminator_loss",
-        "feature_matching_loss", "gradient_penalty", "lazy_weight",
+        "GAN", "WGAN", "append_spread", "discriminator_loss",
+        "gradient_penalty", "lazy_weight",
         "minimax_generator_loss", "non_saturating_generator_loss", "optimal_logits",
         "power_iteration", "r1_penalty", "slopes", "spectral_normalize", "wgan_critic_loss",
-        "wgan_generator_loss", "with_spread",
+        "wgan_generator_loss",
     ),
     "stylegan": (
         "StyleDiscriminator", "StyleGenerator", "inject_noise", "attribute_direction",

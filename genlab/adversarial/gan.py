@@ -287,26 +287,6 @@ def slopes(f: Callable[[Tensor], PerExample], x: Float[Tensor, " b *event"]) -> 
     return sum_event(gradient**2).sqrt()
 
 
-def feature_matching_loss(
-    real: Float[Tensor, " n d"], fake: Float[Tensor, " m d"]
-) -> Float[Tensor, " d"]:
-    r"""Squared difference of two mean features, one for each (Salimans et al. 2016, section 3.1).
-
-    $$\big(\tfrac1n\textstyle\sum_i \phi_j(x_i) - \tfrac1m\sum_i \phi_j(G(z_i))\big)^2$$
-    """
-    require_rows(real=real, fake=fake)
-    return (real.mean(0) - fake.mean(0)) ** 2
-
-
-def with_spread(x: Float[Tensor, " *n b d"]) -> Float[Tensor, " *n b two_d"]:
-    r"""Append to each row the deviation of every coordinate over the batch (Karras et al. 2018).
-
-    $$x_i \mapsto (x_i, s), \qquad s_j^2 = \tfrac1b\sum_i (x_{ij} - \bar x_j)^2$$
-    """
-    spread = x.var(-2, correction=0, keepdim=True).clamp_min(1e-12).sqrt()
-    return torch.cat([x, spread.expand_as(x)], -1)
-
-
 def append_spread(
     h: Float[Tensor, " b c h w"], *, hold: bool = False
 ) -> Float[Tensor, " b c1 h w"]:
@@ -320,17 +300,6 @@ def append_spread(
     source = h.detach() if hold else h
     s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()
     return torch.cat([h, s.expand(len(h), 1, *h.shape[2:])], 1)
-
-
-class BatchAware(nn.Module):
-    """A discriminator that also sees the spread of the batch: the $R_1$ penalty does not apply."""
-
-    def __init__(self, discriminator: nn.Module) -> None:
-        super().__init__()
-        self.discriminator = discriminator
-
-    def forward(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b 1"]:
-        return self.discriminator(with_spread(x))
 
 
 class Duel(NamedTuple):

@@ -15,12 +15,9 @@ if TYPE_CHECKING:  # what editors and type checkers read
 
 OFFERS = {  # module: what the package takes from it
     "autoregressive": ("IAF", "MAF", "masked_flow", "one_pass", "sequential"),
-    "continuous": ("Continuous", "continuous_flow", "ride"),
+    "continuous": ("Continuous", "ride"),
     "coupling": ("Coupling", "alternating_mask", "couple", "coupling_flow", "nice", "real_nvp"),
-    "dequantization": (
-        "DequantisedFlow", "UniformNoise", "VariationalNoise", "pixel_histograms",
-        "tightened_bound",
-    ),
+    "dequantization": ("DequantisedFlow", "UniformNoise", "pixel_histograms"),
     "model": ("Flow", "StandardNormal"),
     "spline": ("RationalQuadratic", "rq_spline_forward", "rq_spline_inverse", "spline_parameters"),
     "transforms": (

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from genlab.core.checked import check_public
 from genlab.core.tensors import require_between
 from genlab.flow.coupling import start_at_zero
-from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.transforms import Moved
 from genlab.nn.layers import MLP
 from genlab.solvers.ode import Velocity, ride
@@ -41,11 +40,6 @@ class Continuous(nn.Module):
 
     def inverse(self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None) -> Moved:
         return ride(self.velocity(cond), x, torch.linspace(0, 1, self.n_steps + 1))
-
-
-def continuous_flow(d: int, *, width: int = 64, n_steps: int = 8) -> Flow:
-    """A standard normal carried by one learned velocity."""
-    return Flow(StandardNormal((d,)), [Continuous(d, width=width, n_steps=n_steps)])
 
 
 check_public(__name__)

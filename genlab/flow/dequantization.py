@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genlab.core import PerExample, drawn, randn
+from genlab.core import PerExample, drawn
 from genlab.core.checked import check_public
 from genlab.core.tensors import Rng, require_between, require_index, require_positive, require_rows
-from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow
+from genlab.flow.coupling import Coupling, alternating_mask
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
-from genlab.flow.transforms import Elementwise, HistogramMarginals, Linear, Transform
+from genlab.flow.transforms import HistogramMarginals, Linear, Transform
 
 Noise = tuple[Float[Tensor, " b d"], PerExample]  # u, log q(u | x)
 
@@ -37,15 +37,6 @@ def dequantised_bound(
     return log_p_y - n_dims * math.log(levels) - log_q_u
 
 
-def tightened_bound(bounds: Float[Tensor, " k b"]) -> PerExample:
-    r"""Bound from K draws of the noise, nats (Burda et al. 2015, arXiv:1509.00519, eq. 8).
-
-    $$\log \frac1K \sum_{k=1}^K \frac{p(y_k)\,L^{-D}}{q(u_k \mid x)} \;\nearrow\; \log P(x)$$
-    """
-    require_rows(bounds=bounds)
-    return torch.logsumexp(bounds, 0) - math.log(len(bounds))
-
-
 class UniformNoise(nn.Module):
     """Uniform dequantisation: u is uniform on [0, 1)^d, log q = 0, whatever the image."""
 
@@ -53,24 +44,6 @@ class UniformNoise(nn.Module):
         """Return u and log q(u | x) = 0."""
         u = drawn(torch.rand, x.shape, device=x.device, generator=generator)
         return u, u.new_zeros(len(x))
-
-
-class VariationalNoise(nn.Module):
-    """Variational dequantisation: u = Phi(f(eps; x)), a flow conditioned on the image."""
-
-    def __init__(
-        self, d: int, levels: int, element: Elementwise, *, n_layers: int = 2, width: int = 64
-    ) -> None:
-        super().__init__()
-        layers = coupling_flow(d, element, n_layers=n_layers, width=width, d_cond=d).transforms
-        to_unit = HistogramMarginals(torch.ones(d, 1))  # one bin: u = Phi(v)
-        self.flow = Flow(StandardNormal((d,)), [*layers, to_unit])
-        self.levels = levels
-
-    def forward(self, x: Int[Tensor, " b d"], *, generator: Rng = None) -> Noise:
-        """Return u in (0, 1)^d and log q(u | x); differentiable in the flow's parameters."""
-        eps = randn(x.shape, like=next(self.parameters()), generator=generator)
-        return self.flow.sample_with_log_prob(eps, cond=2 * x.to(eps) / (self.levels - 1) - 1)
 
 
 class DequantisedFlow(nn.Module):

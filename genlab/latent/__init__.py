@@ -5,12 +5,11 @@
 from genlab.core.stats import effective_sample_size
 from genlab.latent.elbo import (
     aggregated_posterior, discrete_elbo, discrete_posterior, doubly_reparameterized,
-    elbo, importance_bound, leave_one_out, log_marginal, log_mean_weight,
+    elbo, importance_bound, log_marginal, log_mean_weight,
     log_weight, mutual_information, refine, reparameterize, score_function, signal_to_noise
 )
 from genlab.latent.em import (
-    AmortizedMixture, CategoricalMixture, categorical_m_step, em, gaussian_m_step, ppca_elbo,
-    ppca_m_step, ppca_ml
+    CategoricalMixture, categorical_m_step, em, ppca_m_step, ppca_ml
 )
 from genlab.latent.quantize import (
     codebook_loss, codebook_usage, finite_scalar_index, finite_scalar_quantize, straight_through,
@@ -18,5 +17,5 @@ from genlab.latent.quantize import (
 )
 from genlab.latent.vae import (
     VAE, CategoricalVAE, active_units, bernoulli_log_prob, categorical_log_prob, code_information,
-    gaussian_log_prob, kl_per_unit
+    kl_per_unit
 )

@@ -137,17 +137,6 @@ def score_function(
     return (value.detach() - baseline) * log_q
 
 
-def leave_one_out(value: Float[Tensor, " k *b"]) -> Float[Tensor, " k *b"]:
-    r"""A baseline for each draw that does not depend on it: the mean of the others.
-
-    $$b_k = \frac{1}{K - 1}\sum_{j\ne k} f(z_j)$$
-
-    Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free", eq. 8.
-    """
-    require_rows(2, value=value)
-    return (value.sum(0) - value) / (len(value) - 1)
-
-
 class Proposal(NamedTuple):
     """A Gaussian for each example, and the bound it had before the step."""
 

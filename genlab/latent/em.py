@@ -23,8 +23,8 @@ from genlab.core.tensors import (
     require_probabilities,
     require_rows,
 )
-from genlab.latent.elbo import discrete_elbo, log_marginal
-from genlab.oracles import GaussianMixture, LinearLatent
+from genlab.latent.elbo import log_marginal
+from genlab.oracles import LinearLatent
 
 Q = TypeVar("Q")
 M = TypeVar("M")
@@ -48,20 +48,6 @@ def em(
         yield HalfStep(step, "E", q, model)
         model = m_step(q)
         yield HalfStep(step, "M", q, model)
-
-
-def gaussian_m_step(x: Float[Tensor, " n d"], q: Float[Tensor, " n k"]) -> GaussianMixture:
-    r"""Best round Gaussian mixture for given responsibilities (PRML, eqs. 9.24 to 9.27).
-
-    $$N_k = \sum_i q_{ik}, \quad \pi_k = \frac{N_k}{n}, \quad
-      m_k = \frac{1}{N_k}\sum_i q_{ik}x_i, \quad
-      s_k^2 = \frac{1}{N_k d}\sum_i q_{ik}\lVert x_i - m_k\rVert^2$$
-    """
-    count = q.sum(0)
-    means = q.T @ x / count[:, None]
-    squared = ((x[:, None] - means) ** 2).sum(-1)
-    variances = (q * squared).sum(0) / (count * x.shape[1])
-    return GaussianMixture(count / len(x), means, variances.sqrt())
 
 
 _LOG_ZERO = -1e4  # stands for log 0: 0 * log 0 must be 0 in a product with one-hot rows
@@ -116,37 +102,6 @@ class CategoricalMixture(nn.Module):
         return draw_indices(probs, 1, generator=generator).reshape(n, *self.event_shape)
 
 
-class AmortizedMixture(nn.Module):
-    r"""The same mixture seen through a network that guesses z: a bound instead of a likelihood.
-
-    $$\mathrm{ELBO}_\beta = \mathbb E_{q(z|x)}\log p(x\mid z)
-      - \beta\,\mathrm{KL}\big(q(z\mid x)\,\|\,\pi\big)$$
-    """
-
-    def __init__(self, mixture: CategoricalMixture, encoder: nn.Module, beta: float = 1.0) -> None:
-        super().__init__()
-        self.mixture, self.encoder, self.beta = mixture, encoder, beta
-        self.event_shape = mixture.event_shape
-
-    def encode(self, x: Int[Tensor, " n *event"]) -> Float[Tensor, " b k"]:
-        r"""Guess $q(z\mid x)$: probabilities, `(n, k)`."""
-        return self.encoder(one_hot_levels(x, self.mixture.n_levels)).softmax(-1)
-
-    def elbo(self, x: Int[Tensor, " n *event"], *, generator: Rng = None) -> PerExample:
-        """Bound on log p(x), nats; the expectation over z is a sum, so nothing is drawn."""
-        return discrete_elbo(self.encode(x), self.mixture.log_joint(x))
-
-    def loss(self, x: Int[Tensor, " n *event"], *, generator: Rng = None) -> Float[Tensor, ""]:
-        """Negative bound with the divergence weighted by beta, mean over the batch, nats."""
-        q = self.encode(x)
-        recon = (q * self.mixture.cond_log_prob(x)).sum(-1)
-        return (self.beta * (recon - discrete_elbo(q, self.mixture.log_joint(x))) - recon).mean()
-
-    def sample(self, n: int, *, generator: Rng = None) -> Int[Tensor, " n *event"]:
-        """Draw from the mixture: the encoder plays no part in sampling."""
-        return self.mixture.sample(n, generator=generator)
-
-
 def categorical_m_step(
     x: Int[Tensor, " n *event"],
     q: Float[Tensor, " n k"],
@@ -167,22 +122,6 @@ def categorical_m_step(
     counts = (q.T @ seen).reshape(q.shape[1], *x.shape[1:], n_levels) + pseudo_count
     log_probs = (counts / counts.sum(-1, keepdim=True)).log()
     return CategoricalMixture((q.mean(0)).log(), log_probs)
-
-
-def ppca_elbo(
-    model: LinearLatent,
-    x: Float[Tensor, " n d"],
-    mu: Float[Tensor, " n k"],
-    cov: Float[Tensor, " k k"],
-) -> PerExample:
-    r"""The bound for $q(z\mid x_i) = \mathcal N(\mu_i, S)$, no sampling, nats (PRML, eq. 12.53).
-
-    $$\log\mathcal N(x; W\mu_i + \mu, \sigma^2 I) - \frac{\operatorname{tr}(WSW^\top)}{2\sigma^2}
-      - \mathrm{KL}\big(\mathcal N(\mu_i, S)\,\|\,\mathcal N(0, I)\big)$$
-    """
-    spread = (model.weight @ cov @ model.weight.T).trace() / (2 * model.std**2)
-    kl = 0.5 * ((mu**2).sum(1) + cov.trace() - len(cov) - torch.logdet(cov))
-    return model.cond_log_prob(x, mu) - spread - kl
 
 
 def ppca_m_step(

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from genlab.core import Event, PerExample, Rng, Scalar, randn, sum_event
+from genlab.core import Event, PerExample, Rng, randn, sum_event
 from genlab.core.checked import check_public
 from genlab.core.stats import kl_diag_normal, normal_log_prob
 from genlab.core.tensors import (
@@ -51,16 +51,6 @@ def categorical_log_prob(
     require_index(logits.shape[-1], x=x)
     chosen = logits.gather(-1, x.unsqueeze(-1)).squeeze(-1)
     return sum_event(chosen - logits.logsumexp(-1))
-
-
-def gaussian_log_prob(x: Event, mean: Event, log_scale: Scalar | Event) -> PerExample:
-    r"""Log-density of real pixels with standard deviation $s$, summed, nats (VAE, eq. 12).
-
-    $$\log p(x) = -\frac{\lVert x - m\rVert^2}{2 s^2} - D\log s - \tfrac D2\log 2\pi$$
-
-    The best $s^2$ is the mean square error (Rybkin et al. 2021, arXiv:2006.13202).
-    """
-    return normal_log_prob(x, mean, log_scale.exp())
 
 
 class VAE(nn.Module):

@@ -9,25 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.adversarial import (
-    GAME,
-    JENSEN_SHANNON,
-    KL,
-    PEARSON,
-    REVERSE_KL,
     alternating_step,
-    best_value,
-    bilinear_field,
     dirac_field,
     discriminator_loss,
     extragradient_step,
-    f_gan_bound,
     jensen_shannon,
     minimax_generator_loss,
     non_saturating_divergence,
     optimal_logits,
     play,
     play_optimistic,
-    running_mean,
     simultaneous_step,
 )
 from genlab.core import last, normal_log_prob
@@ -41,13 +32,9 @@ def matrix(step):
     return step(torch.eye(2)).T
 
 
-def test_fields_are_the_players_own_gradients(generator):
-    z = torch.randn(20, 2, generator=generator)
-    x, y = z.unbind(1)
-    x.requires_grad_()
-    y.requires_grad_()
-    gx, gy = torch.autograd.grad((1.7 * x * y).sum(), (x, y))
-    torch.testing.assert_close(bilinear_field(z, strength=1.7), torch.stack([-gx, gy], 1))
+def bilinear_field(z, strength=1.0):
+    """Both players' directions in the game with value a x y: (-a y, a x)."""
+    return strength * torch.stack([-z[..., 1], z[..., 0]], -1)
 
 
 def test_dirac_field_is_the_gradient_of_the_losses_of_the_package(generator):
@@ -96,14 +83,10 @@ def test_optimistic_steps_shrink_by_the_largest_root(lr):
     assert abs((radii[-1] / radii[-101]) ** 0.01 - root) < 1e-6  # the other root has died out
 
 
-def test_a_running_mean_is_the_mean_of_what_has_run():
-    states = [torch.tensor([k, -k]) for k in (1.0, 3.0, 8.0)]
-    assert [mean.tolist() for mean in running_mean(states)] == [[1, -1], [2, -2], [4, -4]]
-
-
 def test_average_of_a_bounded_game_goes_to_the_equilibrium():
     step = partial(alternating_step, field=bilinear_field, lr=0.2)
-    means = list(running_mean(play(torch.tensor(START), step, n_steps=10_000)))
+    states = torch.stack(list(play(torch.tensor(START), step, n_steps=10_000)))
+    means = states.cumsum(0) / torch.arange(1, 10_001)[:, None]
     # a sum over a closed orbit is bounded, so the mean falls like 1 / n
     assert means[-1].norm() < min(2e-3, means[99].norm())
 
@@ -122,8 +105,6 @@ PAIRS = [([0.5, 0.5], [0.7, 0.3]), ([0.5, 0.3, 0.2], [0.2, 0.5, 0.3])]
 each_pair = pytest.mark.parametrize(("p", "q"), PAIRS)
 
 
-ROWS = {"kl": KL, "reverse": REVERSE_KL, "pearson": PEARSON, "js": JENSEN_SHANNON, "game": GAME}
-each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 logits = st.lists(st.floats(-3, 3), min_size=3, max_size=3)
 
 
@@ -133,7 +114,9 @@ def test_value_at_the_best_discriminator_is_twice_the_divergence_above_minus_log
     js = jensen_shannon(p, q)
     assert 0 <= js + 1e-15 < math.log(2)
     torch.testing.assert_close(js, jensen_shannon(q, p))
-    torch.testing.assert_close(best_value(p, q), 2 * js - math.log(4), rtol=0, atol=1e-12)
+    best = p / (p + q)  # the discriminator
+    value = (p * best.log() + q * (1 - best).log()).sum()
+    torch.testing.assert_close(value, 2 * js - math.log(4), rtol=0, atol=1e-12)
 
 
 @each_pair
@@ -145,42 +128,6 @@ def test_non_saturating_slope_at_the_best_discriminator_is_that_of_its_divergenc
     (played,) = torch.autograd.grad((q * -discriminator.log()).sum(), theta, retain_graph=True)
     (claimed,) = torch.autograd.grad(non_saturating_divergence(p, q), theta)
     torch.testing.assert_close(played, claimed)
-
-
-@each_row
-def test_conjugate_is_the_supremum_by_brute_force(row):
-    u = torch.logspace(-5, 3, 400_001)
-    for v in (-1.5, -0.3, 0.0, 0.4, 1.2):
-        t = row.activation(torch.tensor(v))
-        brute = (u * t - row.f(u)).max()
-        torch.testing.assert_close(row.conjugate(t), brute, rtol=0, atol=1e-4)  # grid in u
-
-
-def expected_bound(row, v, p, q):
-    """Both expectations by enumeration, from the per-pair kernel: real and fake separate."""
-    zero = torch.zeros_like(v)
-    at_zero = f_gan_bound(row, zero, zero)[0]
-    real, fake = f_gan_bound(row, v, zero) - at_zero, f_gan_bound(row, zero, v) - at_zero
-    return (p * real).sum() + (q * fake).sum() + at_zero
-
-
-@each_row
-def test_bound_is_tight_at_the_best_discriminator_and_below_it_elsewhere(row, generator):
-    p, q = torch.tensor(PAIRS[1][0]), torch.tensor(PAIRS[1][1])
-    best = {id(KL): lambda u: 1 + u.log(), id(PEARSON): lambda u: 2 * (u - 1)}.get(
-        id(row), torch.log
-    )(p / q)  # for the other rows the raw output is log p/q itself
-    truth = (q * row.f(p / q)).sum()
-    torch.testing.assert_close(row.activation(best), row.slope(p / q))
-    torch.testing.assert_close(expected_bound(row, best, p, q), truth)
-    for _ in range(20):
-        other = best + 0.3 * torch.randn(3, generator=generator)
-        assert expected_bound(row, other, p, q) < truth
-
-
-def test_the_first_game_is_one_of_the_rows(generator):
-    real, fake = torch.randn(2, 50, generator=generator)
-    torch.testing.assert_close(f_gan_bound(GAME, real, fake), -discriminator_loss(real, fake))
 
 
 @each_pair
@@ -214,7 +161,6 @@ def test_non_saturating_divergence_of_gaussians_by_quadrature():
     torch.testing.assert_close(non_saturating_divergence(p, q), expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("field", [bilinear_field, dirac_field])
-def test_fields_without_a_penalty_turn_and_never_point_inwards(field, generator):
+def test_fields_without_a_penalty_turn_and_never_point_inwards(generator):
     z = torch.randn(20, 2, generator=generator)
-    torch.testing.assert_close((field(z) * z).sum(1), torch.zeros(20))
+    torch.testing.assert_close((dirac_field(z) * z).sum(1), torch.zeros(20))

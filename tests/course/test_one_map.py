@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from genlab.flow import MAF, continuous_flow, masked_flow
+from genlab.flow import MAF, Continuous, Flow, StandardNormal, masked_flow
 from genlab.map import FAMILIES, FLOW, LATENT, LIKELIHOODS, OBJECTIVES, PARADIGMS, SAMPLERS, place
 from genlab_course import reader
 from genlab_course.exercises.lesson_15 import CLINIC, NOTHING, parts
@@ -130,7 +130,7 @@ def test_the_menus_of_the_widgets_are_the_tables_of_the_map():
 
 
 def continuous(n_steps=4):
-    flow = continuous_flow(5, width=16, n_steps=n_steps)
+    flow = Flow(StandardNormal((5,)), [Continuous(5, width=16, n_steps=n_steps)])
     for weight in flow.parameters():
         torch.nn.init.constant_(weight, 0.1)  # untrained it stands still
     return whole("continuous", flow, more_steps=lambda: continuous(2 * n_steps))

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from genlab.core import last
-from genlab.flow.continuous import Continuous, continuous_flow, ride
+from genlab.flow.continuous import Continuous, ride
 from genlab.flow.transforms import dense_log_det
 from genlab.solvers.ode import rk4
 
@@ -69,10 +69,9 @@ def test_a_condition_is_read_and_each_direction_takes_its_steps(stirred, z, gene
     assert float((layer(z[:, :2], cond + 1)[0] - x).detach().abs().min()) > 0
 
 
-def test_a_continuous_flow_starts_at_rest_with_64_units_and_eight_steps(z):
-    flow = continuous_flow(2)
-    (layer,) = flow.transforms
+def test_a_continuous_layer_starts_at_rest_with_64_units_and_eight_steps(z):
+    layer = Continuous(2)
     net = [m for m in layer.net.modules() if isinstance(m, torch.nn.Linear)]
     assert [tuple(m.weight.shape) for m in net] == [(64, 3), (64, 64), (2, 64)]
     assert layer.n_steps == 8
-    assert_close(flow(z[:, :2])[0], z[:, :2])
+    assert_close(layer(z[:, :2])[0], z[:, :2])

@@ -16,13 +16,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 import genlab
-from genlab.adversarial.games import KL
 from genlab.data import language
 from genlab.flow.autoregressive import MAF
 from genlab.flow.spline import spline_parameters
 from genlab.flow.transforms import Affine, Permutation
 from genlab.nn.transformer import TransformerConfig
-from genlab.oracles import Gaussian, GaussianMixture, LinearLatent
+from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score.diffusion import Bins
 from genlab.score.sde import VP
 from tests.hostile.models import METHODS
@@ -255,8 +254,6 @@ SDE = {"sde": VP(), "ts": torch.linspace(1, 0.1, 5)}
 CONFIG = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=1)
 
 CALLS = {
-    "adversarial.games.running_mean": lambda: {"states": list(noise(3, 4, 2))},
-    "adversarial.games.f_gan_bound": lambda: {"row": KL},
     "autoregressive.decoding.generate_cached": lambda b=4: {
         "extend": of_tokens,
         "tokens": tokens(b),
@@ -326,12 +323,10 @@ CALLS = {
     "latent.elbo.refine": lambda: {"n_steps": 2},
     "latent.quantize.finite_scalar_quantize": lambda: {"levels": (5, 4, 3)},
     "latent.quantize.finite_scalar_index": lambda: {"levels": (5, 4, 3)},
-    "latent.em.ppca_elbo": lambda: {"model": LinearLatent(covariance(3, 3), torch.zeros(3), 0.5)},
     "latent.em.ppca_ml": lambda: {"x": noise(12, 3), "n_latent": 1},
     "latent.em.one_hot_levels": lambda: {"n_levels": 5},
     "latent.em.categorical_m_step": lambda: {"n_levels": 5},
     "latent.vae.bernoulli_log_prob": lambda b=4: {"x": torch.randint(0, 2, (b, 3)).float()},
-    "latent.vae.gaussian_log_prob": lambda: {"log_scale": level(0.1)},
     "metrics.calibration.chi_square_test": lambda: {
         "ranks": torch.randint(0, 10, (30,)),
         "n_draws": 9,

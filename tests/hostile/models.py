@@ -13,11 +13,12 @@ from genlab.autoregressive.lm import TransformerLM
 from genlab.core.tensors import last
 from genlab.data.text import Grammar
 from genlab.flow.autoregressive import IAF, MAF, masked_flow
-from genlab.flow.continuous import continuous_flow
+from genlab.flow.continuous import Continuous
 from genlab.flow.coupling import coupling_flow
 from genlab.flow.dequantization import pixel_flow
+from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
-from genlab.latent.em import AmortizedMixture, CategoricalMixture
+from genlab.latent.em import CategoricalMixture
 from genlab.latent.vae import VAE, CategoricalVAE, ImageVAE, ImageVAEConfig
 from genlab.nn.layers import MLP
 from genlab.nn.transformer import TransformerConfig
@@ -84,7 +85,10 @@ def models():
         "coupling_flow": (coupling_flow(2, RationalQuadratic(3), n_layers=2, width=8), vector),
         "MAF": (masked_flow(MAF, 2, n_layers=2, width=8), vector),
         "IAF": (masked_flow(IAF, 2, n_layers=2, width=8), vector),
-        "continuous_flow": (continuous_flow(2, width=8, n_steps=2), vector),
+        "Continuous": (
+            Flow(StandardNormal((2,)), [Continuous(2, width=8, n_steps=2)]),
+            vector,
+        ),
         "DequantisedFlow": (pixel_flow(flat(9), 3, n_layers=1, width=8), flat),
         "VAE": (VAE(nn.Linear(2, 4), nn.Linear(2, 2), latent_dim=2, **two), vector),
         "CategoricalVAE": (
@@ -93,7 +97,6 @@ def models():
         ),
         "ImageVAE": (ImageVAE(ImageVAEConfig(size=8, width=8)), colour),
         "CategoricalMixture": (mixture, flat),
-        "AmortizedMixture": (AmortizedMixture(mixture, nn.Linear(12, 2)), flat),
         "DDPM": (DDPM(TimedMLP(2, width=8), torch.linspace(0.1, 0.5, 3), **two), vector),
         "EDM": (EDM(TimedMLP(2, width=8), sigma_data=1.0, n_steps=3, **two), vector),
         "FlowMatching": (FlowMatching(TimedMLP(2, width=8), n_steps=3, **two), vector),

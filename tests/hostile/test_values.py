@@ -12,7 +12,7 @@ from genlab.core.tensors import draw
 from genlab.data.simulators import Epidemic, TwoMoons
 from genlab.data.toys import blurred_log_prob
 from genlab.flow.autoregressive import IAF, MAF, masked_flow
-from genlab.flow.continuous import continuous_flow
+from genlab.flow.continuous import Continuous
 from genlab.flow.coupling import coupling_flow
 from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import Affine
@@ -77,7 +77,7 @@ REFUSED = {
     "coupling_flow": (lambda: coupling_flow(2, Affine(), n_layers=-1), "n_layers is -1"),
     "masked_flow: MAF": (lambda: masked_flow(MAF, 2, n_layers=0), "n_layers is 0"),
     "masked_flow: IAF": (lambda: masked_flow(IAF, 2, n_layers=-3), "n_layers is -3"),
-    "continuous_flow": (lambda: continuous_flow(2, n_steps=-1), "n_steps is -1"),
+    "Continuous": (lambda: Continuous(2, n_steps=-1), "n_steps is -1"),
     "fit": (lambda: fit(flow(), itertools.repeat(torch.ones(3, 2)), n_steps=NAN), "n_steps is nan"),
     "fit_adversarial": (
         lambda: fit_adversarial(models.models()["GAN"][0], iter([]), n_steps=NAN), "n_steps is n"),

@@ -18,7 +18,6 @@ from genlab.latent import (
     doubly_reparameterized,
     elbo,
     importance_bound,
-    leave_one_out,
     log_marginal,
     log_mean_weight,
     log_weight,
@@ -193,14 +192,6 @@ def test_no_gradient_flows_through_the_value_or_the_baseline():
     assert value.grad is None
     assert base.grad is None
     torch.testing.assert_close(log_q.grad, torch.full((3,), 1.75))
-
-
-def test_leaving_one_out_ignores_the_draw_itself(generator):
-    value = torch.randn(6, 2, generator=generator)
-    changed = value.clone()
-    changed[3] += 100
-    torch.testing.assert_close(leave_one_out(changed)[3], leave_one_out(value)[3])
-    torch.testing.assert_close(leave_one_out(value)[0], value[1:].mean(0))
 
 
 DOUBLE = {"dtype": torch.float64}

@@ -22,7 +22,6 @@ from genlab.latent.vae import (
     categorical_log_prob,
     code_information,
     free_bits,
-    gaussian_log_prob,
     kl_per_unit,
     weighted_error,
 )
@@ -42,21 +41,6 @@ def test_categorical_with_two_levels_is_bernoulli(generator):
     x = (torch.rand(6, 4, generator=generator) < 0.5).double()
     pairs = torch.stack([torch.zeros_like(logits), logits], -1)
     torch.testing.assert_close(categorical_log_prob(x.long(), pairs), bernoulli_log_prob(x, logits))
-
-
-def test_gaussian_density_integrates_to_one_for_any_scale():
-    x = torch.linspace(-30, 30, 60_001)[:, None]
-    for log_scale in (-1.0, 0.0, 1.0):
-        density = gaussian_log_prob(x, torch.full_like(x, 0.3), torch.tensor(log_scale)).exp()
-        integral = torch.trapezoid(density, x[:, 0])
-        torch.testing.assert_close(integral, torch.tensor(1.0))
-
-
-def test_the_mean_square_error_is_the_best_squared_scale(generator):
-    x, mean = torch.rand(2, 1, 50, generator=generator)
-    log_scale = (0.5 * ((x - mean) ** 2).mean().log()).requires_grad_(True)
-    gaussian_log_prob(x, mean, log_scale).sum().backward()
-    assert abs(log_scale.grad.item()) < 1e-10  # rounding of 50 terms
 
 
 def linear_vae() -> VAE:

@@ -24,6 +24,7 @@ from genlab.core import stats, tensors
 from genlab.core.tensors import last, randn
 from genlab.data import simulators
 from genlab.flow import autoregressive, continuous, coupling, dequantization, spline, transforms
+from genlab.flow.model import Flow, StandardNormal
 from genlab.latent import vae
 from genlab.latent.em import CategoricalMixture
 from genlab.metrics import calibration, distances
@@ -425,7 +426,10 @@ def flows():
             autoregressive.masked_flow(autoregressive.IAF, 2, n_layers=2, width=8),
             2,
         ),
-        "continuous.continuous_flow": (continuous.continuous_flow(1, width=8), 1),
+        "continuous.Continuous": (
+            Flow(StandardNormal((1,)), [continuous.Continuous(1, width=8)]),
+            1,
+        ),
     }
     for name, (model, d) in models.items():
         bold(model, 0.4)
@@ -436,10 +440,6 @@ def flows():
             lambda g, d=d: start(g, d),
             Uniform(lambda z, law=law, run=run: law.of(run(z))),
         )
-    noise = bold(dequantization.VariationalNoise(2, 3, transforms.Affine(), width=8), 0.3)
-    grey = torch.tensor([[0, 2]]).expand(ROWS, 2)
-    one = lambda g: (-noise(grey, generator=g)[1].detach()).exp()  # the volume of a bin
-    yield "dequantization.VariationalNoise", one, Mean(1.0)
 
 
 @torch.no_grad()
@@ -714,14 +714,12 @@ def bounds():
             return torch.autograd.grad((z**2).sum(), m)[0].flatten()
         z = z.detach()[..., 0]
         log_q = torch.stack([stats.normal_log_prob(z[i][:, None], m[i], s) for i in range(k)])
-        base = elbo.leave_one_out(z**2) if how == "others" else 0.0
-        value = elbo.score_function(log_q, z**2, base).sum()
+        value = elbo.score_function(log_q, z**2).sum()
         return torch.autograd.grad(value, m)[0][..., 0].mean(0)
 
     yield "elbo.reparameterize", lambda g: gradient(g, "path"), Mean(0.6, 4 * s**2)
     law = moments(lambda e: (0.3 + s * e) ** 2 * e / s)
     yield "elbo.score_function", lambda g: gradient(g, "score"), law
-    yield "elbo.leave_one_out", lambda g: gradient(g, "others", 4), Mean(0.6)
 
 
 def constants():
