@@ -248,7 +248,10 @@ def _codes_digest() -> str:
     return f"{LATENT_VAE.digest()}, latent_vae {vae}"
 
 
-CODES = {"source": f"{LATENT_VAE.source}; codes of latent_vae", "digest": _codes_digest}
+CODES: dict[str, Any] = {
+    "source": f"{LATENT_VAE.source}; codes of latent_vae",
+    "digest": _codes_digest,
+}
 
 
 def _draws(
