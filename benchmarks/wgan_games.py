@@ -6,6 +6,7 @@ own networks, rounds and losses; the answers are the worked solutions.
 """
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -71,12 +72,14 @@ def arrows():
 
 def swing():
     """Arrows of a critic whose slopes are pulled to 1, and to 0, three times as long."""
-    for name, of_judge in (("to 1", priced), ("to 0", pulled_to_zero)):  # noqa: F821
-        for seed in range(3):
-            seen = obeyed(of_judge, lambda price: -price, n_walk=720, seed=seed)  # noqa: F821
-            sizes = [f"{seen[k][1].norm(dim=1).mean():.2f}" for k in (240, 480, 720, 960)]
-            print(f"slopes pulled {name}, seed {seed}: arrows after 240, 480, 720, 960 steps "
-                  f"{sizes}", flush=True)  # fmt: skip
+    for target, of_judge in ((1, priced), (0, pulled_to_zero)):  # noqa: F821
+        for lam in (10, 1.8):
+            judged = functools.partial(of_judge, lam=lam)
+            for seed in range(3):
+                seen = obeyed(judged, lambda price: -price, n_walk=720, seed=seed)  # noqa: F821
+                sizes = [f"{seen[k][1].norm(dim=1).mean():.2f}" for k in (240, 480, 720, 960)]
+                print(f"slopes pulled to {target}, weight {lam}, seed {seed}: arrows after 240, "
+                      f"480, 720, 960 steps {sizes}", flush=True)  # fmt: skip
 
 
 def ring_games():
