@@ -133,7 +133,7 @@ FRECHET = Exercise(
         eigenvalues_without_their_roots,
         "you summed the eigenvalues; they are squares of the singular values, so take their roots.",
         covariance_over_n,
-        "your covariances divide by n; (7) is used with the unbiased ones, over n - 1.",
+        "your covariances divide by n; (6) is used with the unbiased ones, over n - 1.",
         root_of_each_entry,
         "this is the root of the sum of the eigenvalues; the roots come first, then the sum.",
         only_the_diagonals,
@@ -151,7 +151,7 @@ FRECHET = Exercise(
         "you compared the means only.",
         lambda x, y: (x.mean(0) - y.mean(0)).norm()
         + torch.cov(x.T).trace() + torch.cov(y.T).trace() - 2 * _roots(x, y),
-        "the distance of the means is squared in (7).",
+        "the distance of the means is squared in (6).",
         lambda x, y: ((x.mean(0) - y.mean(0)).square().sum() + torch.cov(x.T).trace()
                       + torch.cov(y.T).trace() - 2 * _roots(x, y)).sqrt(),
         "you took a root at the end; what is reported is the squared distance.",

@@ -40,7 +40,7 @@ course.exercise("10.slope-of-log-z", slopes)
 boxes = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64, requires_grad=True)
 (by_autograd,) = torch.autograd.grad(torch.logsumexp(-boxes, 0), boxes)
 check("minus the probabilities", slopes(boxes.detach()), by_autograd,
-      unlike={"plus": -by_autograd})  # fmt: skip
+      unlike={"not divided by Z": -(-boxes.detach()).exp()})  # fmt: skip
 
 
 # %% [markdown]
@@ -73,7 +73,7 @@ variance = 0.0
 for _ in range(200):  # the recursion itself, from a point
     variance = (1 - 0.1 * 3) ** 2 * variance + 2 * 0.1
 check("the recursion ends there", settled_variance(0.1, 3.0), variance,
-      unlike={"the target's": 1 / 3})  # fmt: skip
+      unlike={"a step twice as long": settled_variance(0.2, 3.0)})  # fmt: skip
 
 
 # %% [markdown]
