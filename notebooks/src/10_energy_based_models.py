@@ -245,7 +245,8 @@ weak, own = torch.zeros(20_000, 1), torch.Generator().manual_seed(2)
 for _ in range(40):
     weak = weak - 0.5 * weak + 0.5**0.5 * torch.randn(weak.shape, generator=own)
 check_range("your chain's variance, over the formula's", x.var() / settled(0.5, 1.0),
-            0.95, 1.05, unlike={"noise of variance eta": weak.var() / settled(0.5, 1.0)})
+            0.95, 1.05,
+            unlike={"variance eta": weak.var() / settled(0.5, 1.0)})  # fmt: skip
 course.predicted("10.predict-variance", settled(0.5, 1.0))
 
 
