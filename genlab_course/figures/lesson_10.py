@@ -120,11 +120,11 @@ def phases(line: Tensor, before: Tensor, after: Tensor, data: Tensor, negatives:
         (data, BLUE, "o", "data: the energy sinks"),
         (negatives, RED, "X", "samples of the model: it rises"),
     ):
-        was, now = (np.interp(x, line, height) for height in (before, after))
-        for at, start, end in zip(x.tolist(), was, now, strict=True):
+        for at in x.tolist():
+            start, end = (float(np.interp(at, line, height)) for height in (before, after))
             arrow = {"arrowstyle": "->", "color": colour, "lw": 1.8}
             ax.annotate("", (at, end), (at, start), arrowprops=arrow)
-        ax.plot(x, np.full(len(x), low - 1.2), mark, color=colour, linewidth=0)
+        ax.plot(x, [low - 1.2] * len(x), mark, color=colour, linewidth=0)
         at = {"x": -3.9, "ha": "left"} if colour == BLUE else {"x": 3.9, "ha": "right"}
         ax.text(y=low - 2.1, s=name, va="center", color=for_text(colour), **at)
     ax.set(xlabel="x", ylabel="energy", ylim=(low - 2.7, low + 4.5), xlim=(-4, 4),
