@@ -6,19 +6,17 @@ The page's own classes and functions, read from its text; three training seeds, 
 told otherwise (the page has 300). The weight of the annealed run rises for four fifths of them.
 """
 
-import ast
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from page import define
 from torch import nn
 
 from genlab import latent
 from genlab.data.digits import binarize, load_mnist
 from genlab_course.exercises.lesson_06 import parts
 
-PAGE = Path(__file__).parents[1] / "notebooks" / "src" / "06_vae_in_practice.py"
 NEEDED = {"VAE", "train", "Strong", "weighted", "measured"}
 
 
@@ -31,9 +29,7 @@ def page():
         "torch": torch, "nn": nn, "F": F, "latent": latent,
         "digits": digits, "test": test, "parts": parts,
     }  # fmt: skip
-    tree = ast.parse(PAGE.read_text(encoding="utf-8"))
-    tree.body = [d for d in tree.body if getattr(d, "name", None) in NEEDED]
-    exec(compile(tree, PAGE, "exec"), names)
+    define("06_vae_in_practice", NEEDED, names)
     return names
 
 

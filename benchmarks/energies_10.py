@@ -5,12 +5,11 @@ worked answers. Parts: plane (four ways to train one energy), ladder, ghosts, pr
 digits (with three tries to do better).
 """
 
-import ast
 import math
 import sys
-from pathlib import Path
 
 import torch
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab import score
@@ -27,14 +26,11 @@ from genlab_course.exercises.lesson_10 import (
     update,  # noqa: F401 - of the page
 )
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/10_energy_based_models.py"
 NEEDED = {
     "crescents", "above", "Landscape", "train", "on_grid", "tied", "walk", "train_ladder",
     "batch", "quality",
 }  # fmt: skip
-_tree = ast.parse(PAGE.read_text("utf-8"))
-_tree.body = [part for part in _tree.body if getattr(part, "name", None) in NEEDED]
-exec(compile(_tree, str(PAGE), "exec"))
+define("10_energy_based_models", NEEDED, globals())
 
 data = crescents(0.2)  # noqa: F821 - of the page, as are the names below
 line = torch.linspace(-3.5, 3.5, 141)

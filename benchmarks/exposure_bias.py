@@ -6,12 +6,11 @@ Twelve trainings of 60 steps of the page's transformer with the page's loop, 4,0
 and 4,000 written ones each. Predicted minus written is what the writer's own prefixes cost.
 """
 
-import ast
 import math
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: F401 - of the page
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab.core import make_generator
@@ -23,10 +22,8 @@ from genlab_course.exercises.lesson_02 import next_token_loss as loss  # noqa: F
 SEEDS, N = range(1, 13), 4000
 visible = causal_mask(64) > 0
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/02_autoregressive.py"
 OF_PAGE = "Block", "Transformer", "train", "writer", "correct_so_far"
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("02_autoregressive", OF_PAGE, globals())
 
 grammar = Grammar()
 sentences = grammar.sample(8000, generator=make_generator(1))

@@ -3,12 +3,11 @@
 The page's own networks, rounds, losses and measures; the answers are the worked solutions.
 """
 
-import ast
 import math
 import sys
-from pathlib import Path
 
 import torch
+from page import define
 from torch import nn
 
 from genlab import adversarial
@@ -20,16 +19,14 @@ from genlab.metrics.features import load_classifier
 from genlab_course.exercises import lesson_07 as answers
 from genlab_course.figures import lesson_07  # noqa: F401 - of the page
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/07_gans_minimax.py"
 OF_PAGE = ("perceptron", "bare", "believed", "play", "on_ring", "with_r1", "paired",
            "paired_believed", "digit_nets")  # fmt: skip
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
 losses, game_round = answers.losses, answers.game_round
 r1, pair_losses, coverage = answers.r1, answers.pair_losses, answers.coverage
 ring = GaussianRing()
 points = ring.sample(5000, generator=make_generator(0))
 z_shown = torch.randn(300, 2, generator=make_generator(1))
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("07_gans_minimax", OF_PAGE, globals())
 
 SIDE = 2.0 * torch.arange(-2.0, 3.0)
 GRID, STD = torch.cartesian_prod(SIDE, SIDE), 0.2  # 25 modes, two apart

@@ -4,11 +4,10 @@ The page's network, its `bits` and its `sample`, read from its text; six trainin
 each seed other training digits.
 """
 
-import ast
 import math
-from pathlib import Path
 
 import torch
+from page import define
 from torch.nn import functional as F
 
 from genlab.data.digits import load_digits
@@ -16,16 +15,13 @@ from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 from genlab.nn.layers import MaskedMLP
 
-PAGE = Path(__file__).parents[1] / "notebooks" / "src" / "09_evaluation.py"
 LOOKS = (25, 50, 100, 200, 400, 800)
 
 
 def page(made):
     """The page's `bits` and `sample` of a network."""
-    tree = ast.parse(PAGE.read_text(encoding="utf-8"))
-    tree.body = [d for d in tree.body if getattr(d, "name", None) in ("bits", "sample")]
     names = {"torch": torch, "F": F, "math": math, "made": made}
-    exec(compile(tree, PAGE, "exec"), names)
+    define("09_evaluation", ("bits", "sample"), names)
     return names["bits"], names["sample"]
 
 

@@ -4,10 +4,8 @@ Three trainings by the page's own loop and loss, two draws of 4,000 samples from
 levels of `FIVE` were chosen on the training of seed 0, with draws that are not used here.
 """
 
-import ast
-from pathlib import Path
-
 import torch
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab.core import make_generator
@@ -16,10 +14,8 @@ from genlab.metrics.distances import energy_distance
 from genlab.score import linear_betas
 from genlab_course import lesson_01
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/01_four_paradigm_map.py"
 OF_PAGE = "train", "noise_loss"
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("01_four_paradigm_map", OF_PAGE, globals())
 ring = GaussianRing()
 data = ring.sample(10_000, generator=make_generator(1))
 alphas_bar = (1 - linear_betas(100, first=0.002, last=0.12)).cumprod(0)

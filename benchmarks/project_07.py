@@ -4,10 +4,8 @@ The page's networks and round, three seeds: its own game, longer; the pair with 
 pair with a running mean of the generator's weights and falling rates.
 """
 
-import ast
-from pathlib import Path
-
 import torch
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab.core import make_generator
@@ -18,11 +16,9 @@ from genlab.metrics.features import load_classifier
 from genlab.train import EMA
 from genlab_course.exercises import lesson_07 as answers
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/07_gans_minimax.py"
 OF_PAGE = "bare", "believed", "with_r1", "paired", "paired_believed", "digit_nets"
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
 losses, pair_losses, r1 = answers.losses, answers.pair_losses, answers.r1
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("07_gans_minimax", OF_PAGE, globals())
 digits = to_unit(load_digits("train").images)
 held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
 classifier = load_classifier()

@@ -5,11 +5,10 @@ and the pair with R1 and R2, each with falling rates and a running mean of the g
 and how steep the critics are between real and fake digits.
 """
 
-import ast
 import sys
-from pathlib import Path
 
 import torch
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab import adversarial
@@ -21,10 +20,8 @@ from genlab.metrics.features import load_classifier
 from genlab.train import EMA
 from genlab_course.exercises import lesson_07, lesson_08
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/08_wgan_gradient_penalty.py"
 OF_PAGE = "perceptron", "digit_nets"
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("08_wgan_gradient_penalty", OF_PAGE, globals())
 digits = to_unit(load_digits("train").images)
 held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
 classifier = load_classifier()

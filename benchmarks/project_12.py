@@ -7,13 +7,12 @@ and mark are the page's. Two draws of 200 samples each. A sample is close if a t
 nearer to it than r, the 1 % quantile of the test digits' distances to their nearest training digit.
 """
 
-import ast
 import time
 from functools import partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: F401 - of the page
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab import score
@@ -26,10 +25,8 @@ SEEDS, DRAWS, BATCH, T = (12, 21, 22), (1, 2), 32, 100
 BETAS = torch.linspace(0.001, 0.2, T)
 
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/12_diffusion_i.py"
 OF_PAGE = "time_embedding", "ResBlock", "UNet"
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("12_diffusion_i", OF_PAGE, globals())
 
 
 def trained(digits, labels, n_steps, most, seed):

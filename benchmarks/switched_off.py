@@ -5,12 +5,11 @@
 The page's network and training loop, 500 steps, three seeds for each row.
 """
 
-import ast
 import math
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: F401 - of the page
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab.core import make_generator  # noqa: F401 - of the page
@@ -24,10 +23,8 @@ SEEDS = 2, 3, 4
 visible = causal_mask(64) > 0
 read = attend
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/02_autoregressive.py"
 OF_PAGE = "Block", "Transformer", "train"
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("02_autoregressive", OF_PAGE, globals())
 
 
 def plain_mean(q, k, v, mask):

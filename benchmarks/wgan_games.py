@@ -5,13 +5,12 @@ generator on the ring with one critic step a round and with five; digits over 60
 own networks, rounds and losses; the answers are the worked solutions.
 """
 
-import ast
 import functools
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from page import define
 from torch import nn  # noqa: F401 - of the page
 
 from genlab import adversarial  # noqa: F401 - of the page
@@ -22,15 +21,13 @@ from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 from genlab_course.exercises import lesson_08 as answers
 
-PAGE = Path(__file__).parents[1] / "notebooks/src/08_wgan_gradient_penalty.py"
 OF_PAGE = ("perceptron", "told_apart", "priced", "obeyed", "pulled_to_zero", "play", "digit_nets",
            "lighter", "on_ring", "covered")  # fmt: skip
-_parts = [n for n in ast.parse(PAGE.read_text("utf-8")).body if getattr(n, "name", "") in OF_PAGE]
 penalty, critic_loss = answers.gradient_penalty, answers.critic_loss
 ring = GaussianRing()
 points = ring.sample(5000, generator=make_generator(0))
 above = 0.35 * torch.randn(30, 2, generator=make_generator(0)) + torch.tensor([0.0, 4.3])
-exec(compile(ast.Module(_parts, []), str(PAGE), "exec"))
+define("08_wgan_gradient_penalty", OF_PAGE, globals())
 digits = to_unit(load_digits("train").images)
 held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
 classifier = load_classifier()

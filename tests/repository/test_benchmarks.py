@@ -1,5 +1,6 @@
 """What `make bench` wrote: every row is there, and the page and the picture say what was found."""
 
+import ast
 import json
 import math
 import re
@@ -7,7 +8,7 @@ import re
 import pytest
 import torch
 
-from benchmarks import bench, large_run, quality, speedrun
+from benchmarks import bench, large_run, page, quality, speedrun
 from genlab.zoo import find
 from genlab_course.speedrun import FORMER, RECORD
 
@@ -169,3 +170,33 @@ def test_runs_of_the_record_are_trained_by_the_cells_of_the_notebook():
     assert len(text) == 2000
     assert text != large_run.some_of(2000, 1)
     assert len(names["encode"](text)) == 2000
+
+
+def definitions(path):
+    """Names of the functions and classes at the top of a file."""
+    return {getattr(part, "name", None) for part in ast.parse(path.read_text("utf-8")).body}
+
+
+def wanted_of_pages(script):
+    """(page, name) of all that a script's calls of `define` take; names may be a constant."""
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    assigned = [n for n in tree.body if isinstance(n, ast.Assign)]
+    constants = {ast.unparse(n.targets[0]): n.value for n in assigned}
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    for call in (c for c in calls if ast.unparse(c.func) == "define"):
+        slug, names = call.args[:2]
+        for name in ast.literal_eval(constants.get(ast.unparse(names), names)):
+            yield slug.value, name
+
+
+def test_what_a_script_takes_from_a_page_is_defined_there():
+    scripts = sorted(bench.HERE.glob("*.py"))
+    wanted = [(s.name, *row) for s in scripts for row in wanted_of_pages(s)]
+    assert len(wanted) > 30
+    defined = {slug: definitions(page.SOURCES / f"{slug}.py") for _, slug, _ in wanted}
+    assert [row for row in wanted if row[2] not in defined[row[1]]] == []
+
+
+def test_a_function_that_a_page_lost_is_named():
+    with pytest.raises(ValueError, match=r"defines no gone; was it renamed\?"):
+        page.define("07_gans_minimax", ("bare", "gone"), {})
