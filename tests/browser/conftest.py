@@ -66,7 +66,7 @@ def browser():
         chromium.close()
 
 
-ALSO = ("05_", "09_", "solution_03_")  # formulas of their own, letters beyond ASCII, answers
+ALSO = ("05_", "09_", "solution_03_")  # formulas of their own, the map, answers
 
 
 @pytest.fixture(scope="session")
