@@ -120,6 +120,7 @@ RETIRED = (
     "08.lipschitz-of-a-stack",
     "09.inception-score", "09.frechet-diagonal", "09.which-metric",
     "10.quadratic-z", "10.gradient-in-c",
+    "11.parabola", "11.ladder",
     "12.v-against-eps",
     "fm.budget", "fm.own-pairs", "fm.predict-times",
     "large.line", "large.score", "large.predict-rate",
