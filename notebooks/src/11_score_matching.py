@@ -44,6 +44,12 @@ def islands(share):
     )
 
 
+def exactly(mixture):
+    """The same mixture in double precision."""
+    numbers = mixture.weights, mixture.means, mixture.stds
+    return GaussianMixture(*(v.double() for v in numbers))
+
+
 data = islands(0.8)
 on_left = lambda x: (x[:, 0] < 0).float().mean().item()
 sigmas = score.noise_ladder(6.0, 0.1, 16)
@@ -156,11 +162,11 @@ show(
     "mean there is -1.25.",
 )
 
+
 # %% [markdown]
 # The cloud is the tiny case. At the input $2.5$ the row of step 3 has the target $-0.5$; other rows with that input have others. Their mean is $-1.25$, the score of the *noised* data $\mathcal N(0,2)$: $-\tilde x/2$.
 #
 # **Your turn 11.1 · the loss** *(build, 6 minutes)*. Write (5) for a batch: `x0` and `eps` have the shape $(n,d)$, `sigma` is a number, and `score(x)` answers with a slope for each row. Return one number for each row. Slips to avoid: $\epsilon$ for $\epsilon/\sigma$; the clean example shown to the network; a mean over the $d$ numbers, where a squared length is a sum. **Your** loss trains the next networks.
-
 
 # %%
 def my_loss(score, x0, eps, sigma):
@@ -214,6 +220,7 @@ check_range("your network's squared error, over the score's size",
             gap(blurred.score(line)) / size, 0.0, 0.05, digits=3,
             unlike={"the clean data's score": gap(bumps.score(line)) / size})  # fmt: skip
 
+
 # %% [markdown]
 # From 200,000 random targets, each as wrong as its noise, your network has found a curve that was never among them. (The factor $\sigma^2$ in the cell only keeps the loss of order one; it moves no minimum.)
 #
@@ -229,7 +236,6 @@ check_range("your network's squared error, over the score's size",
 # $C_\sigma$ does not contain the network. It is a **floor**: the loss of a perfect network.
 #
 # **Your turn 11.2 · the floor** *(derive, 6 minutes)*. What is $C_\sigma$ for data from $\mathcal N(0,s^2)$ on a line? First write down the score of the noised data.
-
 
 # %%
 def my_floor(s, sigma):
@@ -262,9 +268,9 @@ show(
 torch.set_default_dtype(torch.float64)
 side, weight = torch.linspace(-8, 8, 321), 0.05**2
 pairs = torch.cartesian_prod(side, side)  # every x0 with every noise
-joint = (bumps.double().log_prob(pairs[:, :1]) - pairs[:, 1] ** 2 / 2).exp() * weight
+joint = (exactly(bumps).log_prob(pairs[:, :1]) - pairs[:, 1] ** 2 / 2).exp() * weight
 joint = joint / math.sqrt(2 * math.pi)
-fine, blurred = torch.linspace(-8, 8, 1601)[:, None], bumps.noised(1.0, 0.6)
+fine, blurred = torch.linspace(-8, 8, 1601)[:, None], exactly(bumps).noised(1.0, 0.6)
 mean = lambda values: integrate(blurred.log_prob(fine).exp() * values, fine[:, 0])
 constant = 1 / (2 * 0.6**2) - mean(blurred.score(fine)[:, 0] ** 2) / 2
 left, right, no_floor = [], [], []
@@ -278,6 +284,7 @@ with course.more_checks():
           unlike={"no floor": no_floor})  # fmt: skip
 torch.set_default_dtype(torch.float32)
 
+
 # %% [markdown]
 # **A common misconception:** *a well trained network has a denoising loss of zero.* It cannot: from $\tilde x$ nobody can tell which $\epsilon$ was drawn. The row of step 3, with the target $-0.5$ at the input $2.5$, looks as if $s(x)=-0.2\,x$ were perfect; that answer costs 0.34 on average. And losses at different $\sigma$ cannot be compared: in the tiny case the floor is 49.5 at $\sigma=0.1$ and 0.00005 at $\sigma=10$.
 #
@@ -286,7 +293,6 @@ torch.set_default_dtype(torch.float32)
 # **Step 7. Ask for the clean example.** Equation (4) also says what the noise was on average: $\mathbb E[\epsilon\mid\tilde x]=-\sigma\,\nabla\log p_\sigma(\tilde x)$. Whoever knows the mean noise can subtract it.
 #
 # **Your turn 11.3 · the clean guess** *(derive, 5 minutes)*. From lesson 12 on, the data are shrunk as well: $x_t=\alpha x_0+\sigma\epsilon$, and (4) stays as it is. What is $\mathbb E[x_0\mid x_t]$, given `x_t` and the score there?
-
 
 # %%
 def my_clean_guess(x_t, score, alpha, sigma):
@@ -344,9 +350,8 @@ ends = walk(data.score, 0.02)  # the exact score of the data, (2000, 2)
 places = torch.linspace(-15, 15, 601).double()
 flat = torch.stack([places, torch.zeros_like(places)], 1)
 matrix = solvers.langevin_matrix(
-    data.double().score(flat)[:, 0], places, step_size=0.02
+    exactly(data).score(flat)[:, 0], places, step_size=0.02
 )
-data = islands(0.8)
 begin = (-(places**2) / 50).softmax(0)
 after = lambda n: (
     (begin @ torch.linalg.matrix_power(matrix, n))[places < 0].sum().item()
@@ -358,13 +363,13 @@ course.predicted("11.predict-share", shares[600])
 check_range("your walkers on the left, after 600 steps", on_left(ends), 0.47, 0.57,
             digits=2, unlike={"after 100,000": shares[100_000]})  # fmt: skip
 
+
 # %% [markdown]
 # After 600 steps the fraction is that of the *start*, one half; within each island everything is right. It takes 100,000 steps to come near 0.8.
 #
 # **Second failure: much noise learns another distribution.** Train at $\sigma=1$. The network learns the score of $p_1$, whose islands have the variance $0.5^2+1^2$.
 #
 # **Third failure: little noise leaves deserts.** Train at $\sigma=0.1$. Now $p_\sigma$ is nearly $p$. But the loss is an average over $p_\sigma$: where no data fall, nobody corrects the network, and there the chains begin. Five trainings, which differ only in their seed:
-
 
 # %%
 def at_one_level(sigma, seed):
@@ -422,7 +427,7 @@ show(
     "The log-density along the line through both islands: at noise 0.1 a deep valley, "
     "at 0.7 a shallow one, from 1.2 on a single hill that leans to the left.",
 )
-even, h = islands(0.5).double(), torch.tensor([[1e-3, 0.0]]).double()
+even, h = exactly(islands(0.5)), torch.tensor([[1e-4, 0.0]]).double()
 bend = lambda s: even.noised(1.0, s).score(h)[0, 0] / h[0, 0]
 v = 0.5**2 + torch.tensor([0.7, 1.9366, 3.0]).double() ** 2
 with course.more_checks():
@@ -430,13 +435,13 @@ with course.more_checks():
           (4 - v) / v**2, atol=1e-5,
           unlike={"one island": -1 / v})  # fmt: skip
 
+
 # %% [markdown]
 # **Step 10. One network, one loss.** Draw a level for each row, and average the losses (5) with a weight $\lambda$:
 # $$\tfrac12\,\mathbb E_{\sigma,x_0,\epsilon}\;\lambda(\sigma)\,\big\lVert s_\theta(x_0+\sigma\epsilon,\ \sigma)+\epsilon/\sigma\big\rVert^2.\tag{10}$$
 # Why a weight? Without one, the smallest level drowns the others: its floor is about $D/2\sigma^2$. With $\lambda=\sigma^2$ each floor is at most $D/2$. High up, though, the floor $\frac12\sigma^2\,s^2/\sigma^2(s^2+\sigma^2)$ (yours, times $\sigma^2$) vanishes, and with it everything that can be learned there. So we take $\lambda=\sigma^2(1+\sigma^2/s^2)$, with $s$ the standard deviation of the data. Then the floor of normal data is $\frac12$ on every level.
 #
 # **Your turn 11.4 · the loss over levels** *(build, 8 minutes)*. As 11.1, but each row has a level and a weight of its own: `sigma` and `weight` have the shape $(n,)$, and `score(x, sigma)` is told the levels. `x0` may be $(n,2)$ or $(n,1,8,8)$, so the levels must be given further axes: `sigma.reshape(-1, 1, ...)`, as many as `x0` has. Return one number for each row. **Your** loss trains everything below.
-
 
 # %%
 def my_level_loss(score, x0, eps, sigma, weight):
@@ -470,6 +475,7 @@ ladder = score.NCSN(body, sigmas, event_shape=(2,), data_std=1.5)
 draw = lambda: data.sample(256, generator=rng)
 train(ladder, over_levels(ladder, 1.5), draw, 1200, 5e-3)
 
+
 # %% [markdown]
 # This is a **noise-conditional score network**, NCSN (Song and Ermon 2019). `ladder.score` begins as the score of one normal, $-x/(s^2+\sigma^2)$, and the perceptron learns what is to be added.
 #
@@ -478,7 +484,6 @@ train(ladder, over_levels(ladder, 1.5), draw, 1200, 5e-3)
 # with one rate $r$ for the whole ladder. If $\eta$ went with $\sigma$, the shaking would be far too weak above and far too strong below.
 #
 # **Your turn 11.5 · annealed Langevin** *(build, 12 minutes)*. Begin at `x`, noise of the first level. On each level of `sigmas` (falling) take `n_steps` Langevin steps with (11), and pass the points down to the next. At the end, remove the noise of the last level by Tweedie's formula. `score(x, level)` wants one level for each row: `sigma.expand(len(x))`. Draw the noise with `generator=rng`, and do not change `x` in place. **Your** function draws every sample below.
-
 
 # %%
 def my_annealed(score, x, sigmas, rate, n_steps, rng):
@@ -526,7 +531,7 @@ with course.more_checks():
                 digits=2, unlike={"learned at 1": wide[:, 1].std()})  # fmt: skip
 
 # %% [markdown]
-# One small network holds sixteen fields of arrows, and the walkers end nearly as the data do. What decides the shares is a short stretch of the ladder, between the levels 3 and 1, where the hills part. With exact scores a point is missing, because the walk moves on before the walkers have quite followed. Five trainings each, the fraction on the left (`python benchmarks/scores_11.py plane`):
+# One small network holds sixteen fields of arrows, and the walkers end nearly as the data do. What decides the shares is a short stretch of the ladder, where the hills part. With exact scores a point is missing, because the walk moves on before the walkers have quite followed. Five trainings each, the fraction on the left (`python benchmarks/scores_11.py plane`):
 #
 # PLACE_TABLE
 #
@@ -645,6 +650,7 @@ show(
     "the memoriser's, a training digit at small noise and a blur at 3.",
 )  # fmt: skip
 
+
 # %% [markdown]
 # On training digits the memoriser makes hardly an error, on new ones four times yours at small noise: whatever you show it, it answers with the nearest digit that it knows. So a *lower training loss is not a better model*. That networks draw new digits at all is due to what they cannot fit: a smooth function of $\tilde x$ with a limited number of weights cannot jump from one training digit to the next. (At $\sigma=1$ the memoriser's average over many digits is a fair denoiser even for new ones.) With few examples and a long training a network does become a memoriser; the project asks you to watch for it.
 
@@ -654,7 +660,6 @@ show(
 # **Noise taken for the slope.** Many networks are trained to answer with the noise $\epsilon$. A colleague has loaded one, `predict(x, level)`, into the sampler, with the function below, and gets smears.
 #
 # **Your turn 11.6 · from noise to slope** *(repair, 5 minutes)*. Repair his function. `level` has the shape $(n,)$, `x` is $(n,2)$ or $(n,1,8,8)$.
-
 
 # %%
 def his_score(predict, x, level):
@@ -688,22 +693,33 @@ check_range("yours: width of an island", width["yours"], 0.46, 0.56, digits=2,
 # %% [markdown]
 # With his function the walkers run away: the noise points away from the data. With the sign alone they stay, but at small levels the arrows are too weak by the factor $\sigma$, and the islands come out too wide.
 #
-# **Too few levels.** Is it the ladder that helps, or only the wide start at its top? The control has the *exact* scores, so no training can be blamed, and the same 320 steps each time. What changes is the number of levels between 6 and 0.1.
+# **A gap in the ladder.** Is it the number of levels that helps, or only the wide start at the top? The control has the *exact* scores, so no training can be blamed, and the same 320 steps each time. What changes is where the levels stand between 6 and 0.1.
+
+# %%
+upper = torch.logspace(math.log10(6.0), math.log10(3.0), 8)
+lower = torch.logspace(math.log10(0.4), math.log10(0.1), 8)
+ladders = {
+    "two levels": score.noise_ladder(6.0, 0.1, 2),
+    "three: 6, 0.77, 0.1": score.noise_ladder(6.0, 0.1, 3),
+    "sixteen, none in 3 to 0.4": torch.cat([upper, lower]),
+    "sixteen, equal ratios": sigmas,
+}
+ends_of = {}
+for name, rungs in ladders.items():
+    ends_of[name] = draw_with(exact, rungs, (4000, 2), 0.3, 320 // len(rungs))
 
 # %% jupyter={"source_hidden": true}
-few = {}
-print("levels   ratio   on the left (0.80)")
-for n in (2, 3, 4, 8, 16):
-    few_sigmas = score.noise_ladder(6.0, 0.1, n)
-    ratio = few_sigmas[0] / few_sigmas[1]
-    few[n] = on_left(draw_with(exact, few_sigmas, (4000, 2), 0.3, 320 // n))
-    print(f"  {n:2}      {ratio:4.1f}        ~{few[n]:.2f}")
+print("                            on the left (0.80)   width (0.50)")
+for name, x in ends_of.items():
+    print(f"{name:27} ~{on_left(x):.2f}                ~{x[:, 1].std():.2f}")
+shares = {name: on_left(x) for name, x in ends_of.items()}
 with course.more_checks():
-    check_range("sixteen levels", few[16], 0.74, 0.84, digits=2,
-                unlike={"two": few[2], "three": few[3]})  # fmt: skip
+    check_range("equal ratios", shares.pop("sixteen, equal ratios"), 0.75, 0.83,
+                digits=2, unlike={name: shares[name] for name in (
+                    "two levels", "sixteen, none in 3 to 0.4")})  # fmt: skip
 
 # %% [markdown]
-# PLACE_FEW
+# Sixteen levels are of no use if none stands where the hills part: the walkers come from one hill straight into two deep valleys, and each falls into the nearer. A single level in the right place does more for the shares than thirteen in the wrong ones, though its islands come out a little too wide. In data that you cannot draw, nobody tells you where hills part, and there are many partings. So the levels have equal ratios, and no gap.
 #
 # ## Summary
 #
@@ -749,7 +765,6 @@ widgets.quiz(11)
 # The trace costs $D$ backward passes: 64 for a digit, 196,608 for a colour image of $256\times256$. A random direction $v$ with $\mathbb E[vv^\top]=I$ makes it one: $\mathbb E[v^\top\nabla s\,v]=\sum_{ij}\partial_is_j\,\mathbb E[v_iv_j]=\operatorname{tr}\nabla s$. That is **sliced score matching** (Song et al. 2019).
 #
 # **Your turn 11.7 · one slice** *(build, 10 minutes)*. Return $v^\top\nabla s(x)\,v+\frac12\lVert s(x)\rVert^2$ for each row of `x`, with the direction in the same row of `v`, and one backward pass. Training must be able to differentiate the result: `create_graph=True`.
-
 
 # %%
 def my_sliced(score, x, v):
@@ -803,7 +818,7 @@ with course.more_checks():
 
 # %%
 torch.set_default_dtype(torch.float64)
-uneven, even = islands(0.8).double(), islands(0.5).double()
+uneven, even = exactly(islands(0.8)), exactly(islands(0.5))
 
 
 def on_line(sigma):
