@@ -3,6 +3,7 @@
 python benchmarks/scores_11.py plane     fraction on the left, one level and the ladder, five seeds
 python benchmarks/scores_11.py top       error of the guess at sigma = 10, with and without a factor
 python benchmarks/scores_11.py project   Frechet distance against evaluations, three training seeds
+python benchmarks/scores_11.py copies    distance to the nearest training digit: few digits, many steps
 """
 
 import argparse
@@ -64,8 +65,8 @@ def plane() -> None:
             torch.manual_seed(seed)
             rng = torch.Generator().manual_seed(seed)
             net = MLP(2, 2, 64, 2)
-            loss_of = lambda x0, net=net, rng=rng, sigma=sigma: sigma**2 * dsm_loss(
-                net, x0, torch.randn(x0.shape, generator=rng), sigma
+            loss_of = lambda x0, net=net, rng=rng, sigma=sigma: (
+                sigma**2 * dsm_loss(net, x0, torch.randn(x0.shape, generator=rng), sigma)
             )
             train(net, loss_of, lambda rng=rng: ISLANDS.sample(256, generator=rng), 400, 5e-3)
             start = 5 * torch.randn(2000, 2, generator=rng)
@@ -97,10 +98,12 @@ def ncsn(sigmas: Tensor, width: int, depth: int) -> score.NCSN:
     return score.NCSN(body, sigmas, event_shape=(1, 8, 8), data_std=0.75)
 
 
-def fit_digits(model: nn.Module, s: float, n_steps: int, rate: float, seed: int) -> None:
+def fit_digits(
+    model: nn.Module, s: float, n_steps: int, rate: float, seed: int, digits: Tensor = DIGITS
+) -> None:
     """Train on batches of 128."""
     rng = torch.Generator().manual_seed(seed)
-    batch = lambda: DIGITS[torch.randint(len(DIGITS), (128,), generator=rng)]
+    batch = lambda: digits[torch.randint(len(digits), (128,), generator=rng)]
     train(model, over_levels(model, s, rng), batch, n_steps, rate)
 
 
@@ -124,12 +127,34 @@ def top() -> None:
         print(name, *[f"{r:.2f}" for r in ratios], flush=True)
 
 
+def near(x: Tensor, digits: Tensor = DIGITS) -> float:
+    """Median distance to the nearest of the digits."""
+    return torch.cdist(x.flatten(1), digits.flatten(1)).amin(1).median().item()
+
+
+def copies() -> None:
+    """Median distance of 200 samples to the nearest digit of their training."""
+    for n_digits in (50, 200, len(DIGITS)):
+        few = DIGITS[:n_digits]
+        print(f"{n_digits} digits; new digits {near(to_unit(load_digits('test').images), few):.2f}")
+        for n_steps in (400, 1600, 6400):
+            found = []
+            for seed in (11, 12, 13):
+                torch.manual_seed(seed)
+                model = ncsn(score.noise_ladder(10.0, 0.2, 14), 256, 3)
+                fit_digits(model, 0.75, n_steps, 2e-3, seed, few)
+                rng = torch.Generator().manual_seed(1)
+                found.append(
+                    near(draw_with(model, model.sigmas, (200, 1, 8, 8), 0.1, 10, rng), few)
+                )
+            print(f"{n_steps} steps:", *[f"{d:.2f}" for d in found], flush=True)
+
+
 def project() -> None:
     """Frechet distance of 600 samples, and the median distance to the nearest training digit."""
     classifier = load_classifier()
     features = lambda x: classifier.features(from_unit(x, whole=False))
     real = features(DIGITS)
-    near = lambda x: torch.cdist(x.flatten(1), DIGITS.flatten(1)).amin(1).median().item()
     print(f"new digits: nearest {near(to_unit(load_digits('test').images)):.2f}")
     for seed in (11, 12, 13):
         torch.manual_seed(seed)
@@ -145,6 +170,6 @@ def project() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("part", choices=("plane", "top", "project"))
+    parser.add_argument("part", choices=("plane", "top", "project", "copies"))
     torch.set_num_threads(1)
-    {"plane": plane, "top": top, "project": project}[parser.parse_args().part]()
+    {"plane": plane, "top": top, "project": project, "copies": copies}[parser.parse_args().part]()

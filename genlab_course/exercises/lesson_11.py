@@ -142,9 +142,7 @@ TWEEDIE = Exercise(
 
 
 # 11.level-loss: every row at a level of its own
-def level_loss(
-    score: LevelScore, x0: Tensor, eps: Tensor, sigma: Tensor, weight: Tensor
-) -> Tensor:
+def level_loss(score: LevelScore, x0: Tensor, eps: Tensor, sigma: Tensor, weight: Tensor) -> Tensor:
     """The weighted loss of each row at its own level; x0 is (n, d) or (n, 1, 8, 8)."""
     s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
     error = score(x0 + s * eps, sigma) + eps / s

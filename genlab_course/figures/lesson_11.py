@@ -17,14 +17,15 @@ REACH = 6.0  # of the plane that is shown, half its width
 Field = Callable[[Tensor], Tensor]  # points (n, 2) to arrows (n, 2)
 
 
-def _lattice(side: int, reach: float) -> Tensor:
+def lattice(side: int, reach: float) -> Tensor:
+    """Points (side^2, 2) of a square of half the width `reach`."""
     line = torch.linspace(-reach, reach, side)
     return torch.cartesian_prod(line, line)
 
 
 def _arrows(ax: Axes, field: Field, sigma: float, *, side: int, reach: float) -> None:
     """Arrows of sigma times a score; long ones are cut to one length."""
-    at = _lattice(side, reach * 0.92)
+    at = lattice(side, reach * 0.92)
     with torch.no_grad():
         arrows = sigma * field(at)
     arrows = arrows / arrows.norm(dim=1, keepdim=True).clamp(min=1)
@@ -39,7 +40,8 @@ def _bare(ax: Axes, reach: float, title: str = "") -> None:
 
 
 def _walkers(ax: Axes, x: Tensor, size: float) -> None:
-    """Dots, blue on the left and orange on the right."""
+    """Dots inside the frame, blue on the left and orange on the right."""
+    x = x[x.abs().amax(1) < REACH]
     for side, colour in ((x[:, 0] < 0, BLUE), (x[:, 0] >= 0, ORANGE)):
         ax.plot(*x[side].T.numpy(), ".", color=colour, markersize=size, linewidth=0)
 
@@ -52,10 +54,10 @@ def pour(
         figure, axes = plt.subplots(1, len(games), figsize=(3.3 * len(games), 3.95))
         for ax, name, (sigma, x) in zip(axes, games, frame, strict=True):
             _arrows(ax, score_at(sigma), sigma, side=11, reach=REACH)
-            _walkers(ax, x[:400].clamp(-REACH, REACH), 3)
+            _walkers(ax, x[:400], 3)
             _bare(ax, REACH, f"{name}, σ = {sigma:.2f}")
             share = (x[:, 0] < 0).double().mean().item()
-            ax.set_xlabel(f"left: {share:.0%}", fontsize=11)
+            ax.set_xlabel(f"left: {100 * share:.0f} %", fontsize=11)
         yield figure
 
 
@@ -70,7 +72,8 @@ def targets(noisy: Tensor, target: Tensor, line: Tensor, mean: Tensor) -> Figure
     ax.plot([2.5], [-1.25], "o", color=BLACK, markersize=8)
     ax.annotate("mean at 2.5: -1.25", (2.5, -1.25), (2.9, -2.6),
                 arrowprops={"arrowstyle": "-", "color": BLACK})  # fmt: skip
-    ax.text(-3.9, 2.15, "mean of the targets", ha="center")
+    ax.annotate("mean of the targets", (-3.6, 1.8), (-4.8, -1.5),
+                arrowprops={"arrowstyle": "-", "color": BLACK})  # fmt: skip
     ax.set(xlabel="noisy input", ylabel="target", xlim=(-5, 5.6), ylim=(-3.4, 3.4),
            title="Each target is noise; their mean is the score")  # fmt: skip
     return figure
@@ -79,7 +82,7 @@ def targets(noisy: Tensor, target: Tensor, line: Tensor, mean: Tensor) -> Figure
 def slopes(line: Tensor, curves: Mapping[str, Tensor]) -> Figure:
     """The learned slope on a line beside the noised data's and the clean data's."""
     looks = {"yours": ("-", RED), "noised data": ("--", BLACK), "clean data": (":", GREY)}
-    places = {"yours": (2.3, -4.6), "noised data": (-3.6, 6.3), "clean data": (0.75, 5.3)}
+    places = {"yours": (2.3, -4.6), "noised data": (-3.6, 6.3), "clean data": (0.1, 4.7)}
     figure, ax = plt.subplots(figsize=(8.0, 3.4))
     for name, curve in curves.items():
         style, colour = looks[name]
@@ -98,9 +101,9 @@ def parabolas(a: Tensor, explicit: Tensor, denoising: Tensor) -> Figure:
     ax.plot(a, denoising, "-", color=RED)
     ax.plot([1.0], [0.0], "o", color=BLUE, markersize=8)
     ax.plot([0.5], [0.25], "o", color=RED, markersize=8)
-    ax.text(1.55, 0.06, "distance from the score\nof the clean data", color=BLUE)
+    ax.text(1.62, -0.02, "distance from the score\nof the clean data", color=for_text(BLUE))
     ax.text(-0.05, 0.78, "denoising, σ = 1", color=for_text(RED))
-    ax.annotate("floor 1/4", (0.5, 0.25), (0.42, 0.05), color=for_text(RED))
+    ax.text(0.5, 0.3, "floor 1/4", ha="center", color=for_text(RED))
     ax.set(xlabel="a in the model $s(x) = -ax$", ylabel="mean loss", ylim=(-0.05, 1.1),
            title="The denoising loss has another minimum, and a floor")  # fmt: skip
     return figure
@@ -113,9 +116,10 @@ def one_level(
     reach, side = 4.5, 91
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.6, 3.6))
     line = torch.linspace(-reach, reach, side)
-    height = density.log_prob(_lattice(side, reach)).reshape(side, side).T
-    for ax in (left, middle):
-        ax.contour(line, line, height.numpy(), levels=[-9, -6, -3], colors=BLACK, linewidths=0.8)
+    height = density.log_prob(lattice(side, reach)).reshape(side, side).T
+    for ax, colour in ((left, BLACK), (middle, "white")):
+        ax.contour(line, line, height.numpy(), levels=[-9, -6, -3], colors=colour,
+                   linestyles="solid", linewidths=0.8)  # fmt: skip
     _arrows(left, coarse, 1.0, side=11, reach=reach)
     shown = middle.imshow(wrong.clamp(0.03, 3).log10().reshape(side, side).T.numpy(),
                           extent=(-reach, reach, -reach, reach), origin="lower",
@@ -126,7 +130,7 @@ def one_level(
     _walkers(right, ends[:700], 2.5)
     _bare(left, reach, "Learned at σ = 1: too wide")
     _bare(middle, reach, "At σ = 0.1: a desert")
-    _bare(right, reach, f"Exact score: {share:.0%} left, not 80 %")
+    _bare(right, reach, f"Exact score: {100 * share:.0f} % left, not 80 %")
     return figure
 
 
@@ -136,9 +140,10 @@ def hills(line: Tensor, heights: Mapping[float, Tensor]) -> Figure:
     for (sigma, height), colour in zip(heights.items(), (BLUE, SKY, GREEN, ORANGE, RED),
                                        strict=True):  # fmt: skip
         ax.plot(line, height, "-", color=colour)
-        ax.text(4.05, float(height[-1]), f"σ = {sigma:g}", color=for_text(colour), va="center")
+        near = height[(line + 2).abs().argmin()]
+        ax.text(-2, float(near) + 0.1, f"σ = {sigma:g}", color=for_text(colour), ha="center")
     ax.set(xlabel="place between the modes", ylabel="log-density (nats)", xlim=(-4, 4),
-           ylim=(-12, 0), title="Noise fills the valley, until there is one hill")  # fmt: skip
+           ylim=(-10, 0.5), title="Noise fills the valley, until there is one hill")  # fmt: skip
     return figure
 
 
@@ -150,7 +155,7 @@ def found(
     top = figure.add_gridspec(2, len(stills), height_ratios=(1, 1.05))
     for k, (name, x) in enumerate(stills.items()):
         ax = figure.add_subplot(top[0, k])
-        _walkers(ax, x[:400].clamp(-REACH, REACH), 2)
+        _walkers(ax, x[:400], 2)
         _bare(ax, REACH, name)
     ax = figure.add_subplot(top[1, :])
     looks = {"the data": (":", GREY), "exact scores": ("--", BLACK), "your network": ("-", RED)}
@@ -161,10 +166,10 @@ def found(
     ax.set(xlabel="levels walked", ylabel="left", xlim=(0, 18.6), ylim=(0.44, 0.86))
     ax.set_xticks([0, 4, 8, 12, 16])
     ax.set_yticks([0.5, 0.6, 0.7, 0.8], ["50 %", "60 %", "70 %", "80 %"])
-    heights = [curve[-1] for curve in shares.values()]
-    if max(heights) - min(heights) < 0.12:  # names that would cover one another
-        for text, y in zip(ax.texts, np.linspace(max(heights) + 0.03, min(heights) - 0.06, 3),
-                           strict=True):  # fmt: skip
+    names = sorted(ax.texts, key=lambda text: -text.get_position()[1])
+    highest, lowest = (names[k].get_position()[1] for k in (0, -1))
+    if highest - lowest < 0.12:  # names that would cover one another
+        for text, y in zip(names, np.linspace(highest + 0.03, lowest - 0.06, 3), strict=True):
             text.set_y(y)
     figure.suptitle(title)
     return figure
@@ -172,13 +177,15 @@ def found(
 
 def digit_rows(rows: Mapping[str, Tensor], titles: Sequence[str] = ()) -> Figure:
     """Rows of digits (n, 1, 8, 8), each with its name at the left."""
-    figure, axes = plt.subplots(len(rows), 1, figsize=(9.6, 0.78 * len(rows) + 0.25))
-    for ax, (name, images) in zip(np.atleast_1d(axes), rows.items(), strict=True):
+    n_columns = max(map(len, rows.values()))
+    figure, axes = plt.subplots(len(rows), 1, squeeze=False,
+                                figsize=(0.72 * n_columns + 0.96, 0.78 * len(rows) + 0.25))  # fmt: skip
+    for ax, (name, images) in zip(axes[:, 0], rows.items(), strict=True):
         show_images(ax, images.clamp(-1, 1), n_columns=len(images))
         ax.set_anchor("E")
         ax.text(-0.012, 0.5, name, ha="right", va="center", transform=ax.transAxes)
     for k, title in enumerate(titles):
-        np.atleast_1d(axes)[0].text(9 * k + 3.5, -1.2, title, ha="center")
+        axes[0, 0].text(9 * k + 3.5, -1.2, title, ha="center")
     return figure
 
 
@@ -186,5 +193,5 @@ def descent(frames: Sequence[tuple[str, Tensor]]) -> Iterator[Figure]:
     """The frames of a film: twelve digits, with the level in the title."""
     for title, x in frames:
         figure, ax = plt.subplots(figsize=(6, 2.3))
-        show_images(ax, x.clamp(-1.5, 1.5), n_columns=6, title=title)
+        show_images(ax, x.clamp(-1, 1), n_columns=6, title=title)
         yield figure
