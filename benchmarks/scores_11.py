@@ -3,7 +3,7 @@
 python benchmarks/scores_11.py plane     fraction on the left, one level and the ladder, five seeds
 python benchmarks/scores_11.py top       error of the guess at sigma = 10, with and without a factor
 python benchmarks/scores_11.py project   Frechet distance against evaluations, three training seeds
-python benchmarks/scores_11.py copies    distance to the nearest training digit: few digits, many steps
+python benchmarks/scores_11.py copies    distance to the nearest digit of the training, many steps
 """
 
 import argparse
@@ -38,6 +38,15 @@ def train(model, loss_of, draw, n_steps, rate):
         adam.step()
 
 
+def at_level(net: nn.Module, sigma: float, rng: torch.Generator):
+    """The lesson's loss at one level."""
+
+    def loss_of(x0: Tensor) -> Tensor:
+        return sigma**2 * dsm_loss(net, x0, torch.randn(x0.shape, generator=rng), sigma)
+
+    return loss_of
+
+
 def over_levels(model: score.NCSN, s: float, rng: torch.Generator):
     """The lesson's loss at random levels; s = inf leaves the second factor out."""
 
@@ -58,17 +67,23 @@ def draw_with(model, sigmas, shape, rate, n_steps, rng):
 
 def plane() -> None:
     """Fraction of 2,000 samples on the left (data 0.8)."""
-    left = lambda x: (x[:, 0] < 0).float().mean().item()
+
+    def left(x: Tensor) -> float:
+        return (x[:, 0] < 0).float().mean().item()
+
     for sigma in (0.1, 0.3, 1.0, 2.0):
         found = []
         for seed in SEEDS:
             torch.manual_seed(seed)
             rng = torch.Generator().manual_seed(seed)
             net = MLP(2, 2, 64, 2)
-            loss_of = lambda x0, net=net, rng=rng, sigma=sigma: (
-                sigma**2 * dsm_loss(net, x0, torch.randn(x0.shape, generator=rng), sigma)
+            train(
+                net,
+                at_level(net, sigma, rng),
+                lambda rng=rng: ISLANDS.sample(256, generator=rng),
+                400,
+                5e-3,
             )
-            train(net, loss_of, lambda rng=rng: ISLANDS.sample(256, generator=rng), 400, 5e-3)
             start = 5 * torch.randn(2000, 2, generator=rng)
             step = {"step_size": 0.02 if sigma < 1 else 0.05, "n_steps": 600, "generator": rng}
             with torch.no_grad():
@@ -103,7 +118,10 @@ def fit_digits(
 ) -> None:
     """Train on batches of 128."""
     rng = torch.Generator().manual_seed(seed)
-    batch = lambda: digits[torch.randint(len(digits), (128,), generator=rng)]
+
+    def batch() -> Tensor:
+        return digits[torch.randint(len(digits), (128,), generator=rng)]
+
     train(model, over_levels(model, s, rng), batch, n_steps, rate)
 
 
@@ -153,7 +171,10 @@ def copies() -> None:
 def project() -> None:
     """Frechet distance of 600 samples, and the median distance to the nearest training digit."""
     classifier = load_classifier()
-    features = lambda x: classifier.features(from_unit(x, whole=False))
+
+    def features(x: Tensor) -> Tensor:
+        return classifier.features(from_unit(x, whole=False))
+
     real = features(DIGITS)
     print(f"new digits: nearest {near(to_unit(load_digits('test').images)):.2f}")
     for seed in (11, 12, 13):

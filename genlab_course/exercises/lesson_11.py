@@ -4,7 +4,6 @@ The right answers are what a learner could have written: they drive the notebook
 learner's own are right.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -367,7 +366,7 @@ _WRONG_WALKS = (
      "your steps go with sigma: the score is 1/sigma long and the noise is the root of a step, so "
      "the two keep their balance only for steps that go with sigma^2."),
     (one_step_size_for_all_levels,
-     "your steps are as short on the high levels as on the last: eta is rate sigma^2 of the level."),
+     "your steps are as short on high levels as on the last: eta is rate sigma^2 of its level."),
     (noise_of_variance_eta, "the noise of a step has the variance 2 eta, and yours has eta."),
     (noise_without_its_root,
      "2 eta is the *variance* of the noise: the factor of torch.randn is its root."),

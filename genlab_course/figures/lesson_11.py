@@ -178,8 +178,8 @@ def found(
 def digit_rows(rows: Mapping[str, Tensor], titles: Sequence[str] = ()) -> Figure:
     """Rows of digits (n, 1, 8, 8), each with its name at the left."""
     n_columns = max(map(len, rows.values()))
-    figure, axes = plt.subplots(len(rows), 1, squeeze=False,
-                                figsize=(0.72 * n_columns + 0.96, 0.78 * len(rows) + 0.25))  # fmt: skip
+    size = (0.72 * n_columns + 0.96, 0.78 * len(rows) + 0.25)
+    figure, axes = plt.subplots(len(rows), 1, squeeze=False, figsize=size)
     for ax, (name, images) in zip(axes[:, 0], rows.items(), strict=True):
         show_images(ax, images.clamp(-1, 1), n_columns=len(images))
         ax.set_anchor("E")

@@ -196,7 +196,6 @@ def train(model, loss_of, draw, n_steps, rate):
         adam.zero_grad()
         loss.backward()
         adam.step()
-    return loss.item()
 
 
 bumps = GaussianMixture(

@@ -13,85 +13,108 @@
 # %% [markdown]
 # # 11 · Score matching: worked solutions
 #
-# Try the exercises of the lesson first. Each answer below is followed by the reason, and each is run: the line under a cell says "right".
+# Try each exercise of the lesson first, and ask for its three hints.
 
 # %%
-import numpy as np
+import torch
 
 import genlab_course as course
+from genlab_course import check, check_range
 
 course.begin(lesson=11)
 
 
 # %% [markdown]
-# ## 11.parabola
-#
-# The score of $\mathcal N(0, s^2)$ is $-x/s^2$. The model differs from it by $(1/s^2 - a)\,x$; square, average with $\mathbb E x^2 = s^2$,
-# halve: $\tfrac12(a - 1/s^2)^2\,s^2$. For $s = 1$ it is the lesson's $\tfrac12(1-a)^2$.
+# **11.1, the loss.** The network sees the noisy example only. Its target is $-\epsilon/\sigma$, so the error is its answer *plus* $\epsilon/\sigma$. The squared length is a sum over the $d$ numbers of a row.
 
 # %%
-def explicit_loss(a, s):
-    return 0.5 * (a - 1 / s**2) ** 2 * s**2
+def dsm_loss(score, x0, eps, sigma):
+    error = score(x0 + sigma * eps) + eps / sigma
+    return 0.5 * error.square().sum(1)
 
 
-course.exercise("11.parabola", explicit_loss)
+course.exercise("11.dsm-loss", dsm_loss)
 
 
 # %% [markdown]
-# ## 11.floor
-#
-# At its best the model answers with the noised score, $-\tilde x/(s^2+\sigma^2)$. A least-squares residual is the target's mean square less
-# that of its conditional mean:
-# $$\frac12\Big(\frac1{\sigma^2} - \frac{1}{s^2+\sigma^2}\Big) = \frac{s^2}{2\sigma^2(s^2+\sigma^2)} .$$
-# Large when the noise is small: the target $-\epsilon/\sigma$ is long and unpredictable.
+# **11.2, the floor.** The noised data are $\mathcal N(0,s^2+\sigma^2)$ with the score $-\tilde x/(s^2+\sigma^2)$, whose mean square is $1/(s^2+\sigma^2)$. So
+# $$C_\sigma=\frac12\Big(\frac1{\sigma^2}-\frac1{s^2+\sigma^2}\Big)=\frac{s^2}{2\sigma^2(s^2+\sigma^2)}.$$
 
 # %%
-def floor_of(s, sigma):
+def floor(s, sigma):
     return s**2 / (2 * sigma**2 * (s**2 + sigma**2))
 
 
-course.exercise("11.floor", floor_of)
+course.exercise("11.floor", floor)
+rng = torch.Generator().manual_seed(0)
+x0, eps = torch.randn(2, 200_000, 1, generator=rng)
+at_best = dsm_loss(lambda x: -x / (2**2 + 0.5**2), 2 * x0, eps, 0.5).mean() / floor(2, 0.5)
+check_range("the loss of the best answer, over the floor", at_best, 0.98, 1.02,
+            unlike={"the loss of answering 0": 1 / (2 * 0.5**2) / floor(2, 0.5)})  # fmt: skip
 
 
 # %% [markdown]
-# ## 11.dsm-loss
-#
-# The model sees the noisy example only. Its target is $\nabla_{x_t}\log\mathcal N(x_t; x_0, \sigma^2I) = -(x_t-x_0)/\sigma^2 = -\epsilon/\sigma$; minus
-# the target is plus $\epsilon/\sigma$. Sum over the numbers of an example, so that the constant of the lesson has its $D$.
+# **11.3, the clean guess.** Solve $x_t=\alpha x_0+\sigma\epsilon$ for $x_0$ and take the mean given $x_t$. That of $\epsilon$ is $-\sigma$ times the score.
 
 # %%
-def dsm(score_model, x0, eps, sigma):
-    error = score_model(x0 + sigma * eps) + eps / sigma
-    return 0.5 * (error**2).sum(1)
-
-
-course.exercise("11.dsm-loss", dsm)
-
-
-# %% [markdown]
-# ## 11.tweedie
-#
-# Solve $x_t = \alpha x_0 + \sigma\epsilon$ for $x_0$ and take the mean given $x_t$, with $\mathbb E[\epsilon\mid x_t] = -\sigma\,s(x_t)$:
-# $(x_t + \sigma^2 s)/\alpha$. One $\sigma$ turns the score into noise of size 1, the other into the noise that is in $x_t$.
-
-# %%
-def clean_guess(x_t, score_value, alpha, sigma):
-    return (x_t + sigma**2 * score_value) / alpha
+def clean_guess(x_t, score, alpha, sigma):
+    return (x_t + sigma**2 * score) / alpha
 
 
 course.exercise("11.tweedie", clean_guess)
+check("data N(0, 1): the mean of a normal's posterior", clean_guess(2.5, -2.5 / 1.0, 0.6, 0.8),
+      0.6 * 2.5, unlike={"no division by alpha": 2.5 - 0.8**2 * 2.5})  # fmt: skip
 
 
 # %% [markdown]
-# ## 11.ladder
-#
-# One ratio is one difference of logarithms, and $L$ rungs have $L-1$ gaps. The score of noise of size $\sigma$ is about $\sqrt D/\sigma$ long: with
-# $\eta = r\sigma^2$ the drift is $r\sigma\sqrt D$ and the shaking $\sigma\sqrt{2r}\sqrt D$, one proportion everywhere.
+# **11.4, the loss over levels.** A level of shape $(n,)$ multiplies rows only after it has been given further axes. The score is told the levels as they came.
 
 # %%
-def ladder_and_steps(sigma_max, sigma_min, n_levels, rate):
-    sigmas = np.geomspace(sigma_max, sigma_min, n_levels)
-    return np.stack([sigmas, rate * sigmas**2])
+def level_loss(score, x0, eps, sigma, weight):
+    s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    error = score(x0 + s * eps, sigma) + eps / s
+    return weight * 0.5 * error.square().flatten(1).sum(1)
 
 
-course.exercise("11.ladder", ladder_and_steps)
+course.exercise("11.level-loss", level_loss)
+
+
+# %% [markdown]
+# **11.5, annealed Langevin.** Two loops. The points where one level ends are those where the next begins. `x = x + ...` makes new points and leaves the caller's alone.
+
+# %%
+def annealed(score, x, sigmas, rate, n_steps, rng):
+    for sigma in sigmas:
+        level, eta = sigma.expand(len(x)), rate * sigma**2
+        for _ in range(n_steps):
+            noise = torch.randn(x.shape, generator=rng)
+            x = x + eta * score(x, level) + (2 * eta).sqrt() * noise
+    return x + sigma**2 * score(x, level)
+
+
+course.exercise("11.annealed", annealed)
+
+
+# %% [markdown]
+# **11.6, from noise to slope.** The score is the mean of $-\epsilon/\sigma$. So the noise wants a sign and a division, each row by its own level.
+
+# %%
+def slope_of(predict, x, level):
+    return -predict(x, level) / level.reshape(-1, *[1] * (x.ndim - 1))
+
+
+course.exercise("11.noise-for-slope", slope_of)
+
+
+# %% [markdown]
+# **11.7, one slice.** The gradient of $\sum_i v_is_i(x)$ in $x$ is the row $v^\top\nabla s$; times $v$ once more it is $v^\top\nabla s\,v$. Rows do not meet in $s$, so one backward pass through the sum of all serves all.
+
+# %%
+def sliced(score, x, v):
+    x = x.detach().requires_grad_()
+    s = score(x)
+    (row,) = torch.autograd.grad((s * v).sum(), x, create_graph=True)
+    return (row * v).sum(1) + 0.5 * s.square().sum(1)
+
+
+course.exercise("11.sliced", sliced)
