@@ -51,8 +51,8 @@ def pour(
 ) -> Iterator[Figure]:
     """The frames of a film: a panel for each game, with the arrows of its level and walkers."""
     for frame in zip(*games.values(), strict=True):
-        figure, axes = plt.subplots(1, len(games), figsize=(3.3 * len(games), 3.95))
-        for ax, name, (sigma, x) in zip(axes, games, frame, strict=True):
+        figure, axes = plt.subplots(1, len(games), squeeze=False, figsize=(3.3 * len(games), 3.95))
+        for ax, name, (sigma, x) in zip(axes[0], games, frame, strict=True):
             _arrows(ax, score_at(sigma), sigma, side=11, reach=REACH)
             _walkers(ax, x[:400], 3)
             _bare(ax, REACH, f"{name}, σ = {sigma:.2f}")

@@ -807,7 +807,7 @@ show(figure,
 # the model is slightly wrong. Either way `prior_log_prob` must be an argument, and the cure costs nothing: two moments of the data.
 #
 # **Step 13. The price of the trace.** The exact divergence takes one backward pass for each dimension. Hutchinson's estimate $b^\top J\,b$,
-# with $J$ the Jacobian of $v$ and $b$ random signs, takes one in all, and is right on average (lesson 11, step 7). Unbiased for $\log p$; but
+# with $J$ the Jacobian of $v$ and $b$ random signs, takes one in all, and is right on average (lesson 11, *A score without noise*). Unbiased for $\log p$; but
 # $e^{\text{noise}}$ averages above $e^0$, so *densities* from it are too large.
 
 # %%

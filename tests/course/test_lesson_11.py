@@ -39,10 +39,7 @@ def loss_by_norm(score, x0, eps, sigma):
 
 
 def level_loss_by_cases(score, x0, eps, sigma, weight):
-    if x0.ndim == 2:
-        s = sigma[:, None]
-    else:
-        s = sigma[:, None, None, None]
+    s = sigma[:, None] if x0.ndim == 2 else sigma[:, None, None, None]
     error = (score(x0 + s * eps, sigma) * s + eps) / s
     return weight / 2 * error.pow(2).sum(dim=tuple(range(1, x0.ndim)))
 
@@ -62,9 +59,11 @@ def slope_by_division(predict, x, level):
     return (predict(x, level).transpose(0, -1) / -level).transpose(0, -1)
 
 
-def sliced_by_func(score, x, v):
-    s, row = torch.func.vjp(score, x)
-    return (row(v)[0] * v).sum(1) + s.pow(2).sum(1) / 2
+def sliced_by_rows(score, x, v):
+    x = x.clone().requires_grad_(True)
+    s = score(x)
+    rows = torch.autograd.grad(s, x, grad_outputs=v, create_graph=True)[0]
+    return torch.einsum("nd,nd->n", rows, v) + torch.linalg.vector_norm(s, dim=1) ** 2 / 2
 
 
 RIGHT = [
@@ -76,7 +75,7 @@ RIGHT = [
     ("level-loss", level_loss_by_cases),
     ("annealed", annealed_by_index),
     ("noise-for-slope", slope_by_division),
-    ("sliced", sliced_by_func),
+    ("sliced", sliced_by_rows),
 ]
 
 
@@ -107,7 +106,7 @@ def test_the_likely_slip_is_named(name, answer, word):
 
 
 def test_a_sampler_that_gives_no_points_is_told_what_was_expected():
-    assert "(2, 2)" in said("annealed", lambda *_: None)
+    assert "list" in said("annealed", lambda score, x, *_: [x])
     assert "(1, 2)" in said("annealed", lambda score, x, *_: x[:1])
 
 
@@ -116,9 +115,9 @@ def test_the_worked_losses_and_sampler_are_those_of_the_library():
     x0, eps = torch.randn(2, 6, 2, generator=g)
     slope = TWO.noised(1.0, 0.7).score
     mine = bank.dsm_loss(slope, x0, eps, 0.7)
-    assert torch.allclose(mine, score.denoising_score_matching(slope, x0, 0.7, eps), atol=1e-5)
+    assert torch.allclose(mine, score.dsm_loss(slope, x0, eps, sigma=0.7), atol=1e-5)
     sigmas = score.noise_ladder(4.0, 0.2, 5)
-    field = lambda x, level: TWO.noised(1.0, float(level[0])).score(x)  # noqa: E731
+    field = lambda x, level: TWO.noised(1.0, float(level[0])).score(x)
     rng = torch.Generator().manual_seed(1)
     ends = bank.annealed(field, x0, sigmas, 0.2, 3, rng)
     rng = torch.Generator().manual_seed(1)

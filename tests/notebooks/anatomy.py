@@ -36,6 +36,7 @@ REBUILT: tuple[str, ...] = (  # the notebooks that are held to this file
     "08_wgan_gradient_penalty",
     "09_evaluation",
     "10_energy_based_models",
+    "11_score_matching",
     "12_diffusion_i",
     "15_four_paradigm_landscape",
     "frontier/flow_matching",

@@ -19,6 +19,7 @@
 import torch
 
 import genlab_course as course
+from genlab.oracles import Gaussian
 from genlab_course import check, check_range
 
 course.begin(lesson=11)
@@ -62,8 +63,13 @@ def clean_guess(x_t, score, alpha, sigma):
 
 
 course.exercise("11.tweedie", clean_guess)
-check("data N(0, 1): the mean of a normal's posterior", clean_guess(2.5, -2.5 / 1.0, 0.6, 0.8),
-      0.6 * 2.5, unlike={"no division by alpha": 2.5 - 0.8**2 * 2.5})  # fmt: skip
+data = Gaussian(torch.zeros(1), torch.eye(1))
+x_t = torch.tensor([[2.5], [-0.3]])
+slope = data.noised(0.6, 0.8).score(x_t)
+undivided = lambda x_t, score, alpha, sigma: x_t + sigma**2 * score
+check("data N(0, 1): the posterior's mean", clean_guess(x_t, slope, 0.6, 0.8),
+      data.denoiser(x_t, 0.6, 0.8), atol=1e-6,
+      unlike={"no division by alpha": undivided(x_t, slope, 0.6, 0.8)})  # fmt: skip
 
 
 # %% [markdown]
