@@ -2,7 +2,7 @@
 
 python benchmarks/scores_11.py plane     fraction on the left, one level and the ladder, five seeds
 python benchmarks/scores_11.py top       error of the guess at sigma = 10, with and without a factor
-python benchmarks/scores_11.py project   Frechet distance against evaluations, three training seeds
+python benchmarks/scores_11.py project   Fréchet distance against evaluations, three training seeds
 python benchmarks/scores_11.py copies    distance to the nearest digit of the training, many steps
 """
 
@@ -169,7 +169,7 @@ def copies() -> None:
 
 
 def project() -> None:
-    """Frechet distance of 600 samples, and the median distance to the nearest training digit."""
+    """Fréchet distance of 600 samples, and the median distance to the nearest training digit."""
     classifier = load_classifier()
 
     def features(x: Tensor) -> Tensor:

@@ -67,8 +67,8 @@ def walk(slope, step_size):
 
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
-options = {"step_size": 0.3 * 0.1**2, "n_steps": 320, "generator": rng}
-single = [start, *solvers.langevin(score_at(0.1), start, **(options | {"step_size": 0.02}))]
+options = {"step_size": 0.02, "n_steps": 320, "generator": rng}
+single = [start, *solvers.langevin(score_at(0.1), start, **options)]
 options = {"rate": 0.3, "n_steps": 20, "generator": rng}
 many = [start, *score.annealed_langevin(exact, start, sigmas, **options)]
 frames = range(0, 321, 16)
