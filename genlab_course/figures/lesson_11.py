@@ -147,6 +147,37 @@ def hills(line: Tensor, heights: Mapping[float, Tensor]) -> Figure:
     return figure
 
 
+def without_noise(learned: Field, density: GaussianMixture) -> Figure:
+    """Arrows of the exact score and of one that was learned without noise, on the density."""
+    reach, side = 3.0, 91
+    figure, axes = plt.subplots(1, 2, figsize=(8.0, 4.0))
+    line = torch.linspace(-reach, reach, side)
+    height = density.log_prob(lattice(side, reach)).reshape(side, side).T
+    for ax, name, field in zip(axes, ("exact", "yours, without noise"),
+                               (density.score, learned), strict=True):  # fmt: skip
+        ax.contour(line, line, height.numpy(), levels=[-6, -4, -3], colors=BLUE,
+                   linestyles="solid", linewidths=0.8)  # fmt: skip
+        _arrows(ax, field, 0.2, side=9, reach=reach)
+        _bare(ax, reach, name)
+    return figure
+
+
+def area(log_sigma: Tensor, height: Tensor, kl: float) -> Figure:
+    """What each level adds to a KL: 2 sigma^2 J against the level."""
+    figure, ax = plt.subplots(figsize=(8.0, 3.4))
+    sigma = log_sigma.exp().numpy()
+    ax.plot(sigma, height, "-", color=RED)
+    ax.fill_between(sigma, 0, height, color=RED, alpha=0.2)
+    ax.set_xscale("log")
+    k = int(height.argmax())
+    ax.text(sigma[k], 0.3 * float(height[k]), f"area:\n{kl:.3f} nats", ha="center")
+    ax.annotate("small noise\nsees nothing", (0.1, 0.0), (0.1, 0.45 * float(height[k])),
+                ha="center", arrowprops={"arrowstyle": "-", "color": BLACK})  # fmt: skip
+    ax.set(xlabel="level σ", ylabel=r"$2\sigma^2 J_\sigma$ (nats)", ylim=(0, None),
+           title="Which levels know that the shares differ?")  # fmt: skip
+    return figure
+
+
 def found(
     shares: Mapping[str, Sequence[float]], stills: Mapping[str, Tensor], title: str
 ) -> Figure:

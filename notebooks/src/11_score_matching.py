@@ -809,6 +809,12 @@ miss = lambda s: ((s - smooth.score(x)).square().sum()
 normal_2d = smooth.moment_match().score(x)
 check_range("without noise: squared error over the score's size", miss(free(x)),
             0.0, 0.08, digits=3, unlike={"one normal": miss(normal_2d)})  # fmt: skip
+show(
+    lesson_11.without_noise(free, smooth),
+    "Two fields of arrows on the contours of a density with two merging hills. The "
+    "exact arrows and those learned without noise agree where the data are; in the "
+    "corners yours are shorter or turned.",
+)
 bent = lambda x: torch.sin(x) - 0.3 * x.flip(1)
 x = torch.randn(6, 3, generator=rng)
 all_signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)  # (8, 3)
@@ -870,6 +876,11 @@ area = integrate(2 * log_sigma.exp() ** 2 * j, log_sigma).item()
 
 # %% jupyter={"source_hidden": true}
 whole = on_line(0.01)[1].item()
+show(
+    lesson_11.area(log_sigma, 2 * log_sigma.exp() ** 2 * j, whole),
+    "A curve over the levels from 0.01 to 300: zero below 0.3, one hump between 0.5 "
+    "and 10 with its top near 1.8, and zero above. Its area is the KL, 0.193 nats.",
+)
 print(f"J at σ = 0.1: {on_line(0.1)[0]:.6f}; KL of the two: {whole:.4f} nats")
 check("(15): area over all levels = KL", area, whole, rtol=0.01,
       unlike={"weight 1": integrate(j, log_sigma).item()})  # fmt: skip

@@ -172,6 +172,12 @@ def test_each_picture_shows_what_it_is_given():
     heights = {s: -(line**2) - s for s in (0.1, 0.7, 1.2, 2.0, 4.0)}
     names = [text.get_text() for text in lesson_11.hills(line, heights).axes[0].texts]
     assert names == ["σ = 0.1", "σ = 0.7", "σ = 1.2", "σ = 2", "σ = 4"]
+    grown = lesson_11.area(line, line**2, 0.125).axes[0]
+    assert np.allclose(grown.lines[0].get_data(), (line.exp(), line**2))
+    assert "0.125" in grown.texts[0].get_text()
+    pair = lesson_11.without_noise(lambda x: 2 * TWO.score(x), TWO)
+    exact, yours = (np.hypot(ax.collections[-1].U, ax.collections[-1].V) for ax in pair.axes)
+    assert np.allclose(yours[exact < 0.99], np.minimum(2 * exact, 1)[exact < 0.99], atol=1e-5)
     wrong = torch.zeros(91**2)
     wrong[0] = 2.0  # at (-4.5, -4.5), drawn at the lower left
     level = lesson_11.one_level(TWO.score, wrong, TWO, torch.zeros(5, 2), 0.53)
