@@ -812,8 +812,8 @@ check_range("without noise: squared error over the score's size", miss(free(x)),
 show(
     lesson_11.without_noise(free, smooth),
     "Two fields of arrows on the contours of a density with two merging hills. The "
-    "exact arrows and those learned without noise agree where the data are; in the "
-    "corners yours are shorter or turned.",
+    "exact arrows and those learned without noise agree nearly everywhere; at the "
+    "lower edge, far from the data, a few of yours are turned.",
 )
 bent = lambda x: torch.sin(x) - 0.3 * x.flip(1)
 x = torch.randn(6, 3, generator=rng)
