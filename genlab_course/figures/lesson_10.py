@@ -201,3 +201,18 @@ def digits(rows: Mapping[str, Tensor]) -> Figure:
         ax.set_anchor("E")
         ax.text(-0.012, 0.5, name, ha="right", va="center", transform=ax.transAxes)
     return figure
+
+
+def weighted(
+    x: Tensor, weights: Tensor, density: GaussianMixture, shares: tuple[float, float]
+) -> Figure:
+    """Particles as they end, and with dots of an area in proportion to their weights."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.4, 4.4), layout="constrained")
+    sizes = 100 * weights / weights.max()
+    titles = ("All alike", "Area in proportion to the weight")
+    for ax, title, size, share in zip(axes, titles, (4.0, sizes), shares, strict=True):
+        _ground(ax, density, blur=0.05)
+        ax.scatter(*x.T.numpy(), s=size, color=BLUE, alpha=0.35, linewidths=0)
+        _bare(ax, title)
+        ax.set_xlabel(f"above: {100 * share:.0f} %", fontsize=11)
+    return figure

@@ -882,7 +882,22 @@ mine = torch.tensor([float(log_w) for log_w in mine])
 log_z = score.log_mean_exp(mine).item()
 print(f"log Z: estimate ~{log_z:.2f}, mean of log w ~{mine.mean():.2f}, truth -3.00")
 weighted = (mine.softmax(0) * above(state.x)).sum().item()
-print(f"above: particles ~{share(state.x):.2f}, weighted ~{weighted:.2f}, truth 0.20")
+show(
+    lesson_10.weighted(state.x, mine.softmax(0), data, (share(state.x), weighted)),
+    "The same particles on two crescents, twice. All alike, about half of them lie "
+    "above. With areas in proportion to their weights, large dots lie "
+    "below and small ones above, which hold a fifth of the area.",
+)
+with course.more_checks():
+    check_range("annealed: log Z", log_z, -3.15, -2.85,
+                unlike={"mean of the logs": mine.mean()})  # fmt: skip
+    check("your weights = genlab's", mine[:50], last([state.log_w])[:50], atol=1e-3,
+          unlike={"the base left out": torch.tensor(-e.mean(0))[:50]})  # fmt: skip
+
+# %% [markdown]
+# The weights know what the chain did not: most particles may have ended in the wrong crescent, and their weights put it right. And does logistic regression find the constant?
+
+# %% jupyter={"source_hidden": true}
 logits = lambda x: -energy(x) + 3.0 - log_base(x)  # (8), at the true constant
 x = 1.5 * torch.randn(20_000, 2, generator=rng)
 x = torch.cat([data.sample(20_000, generator=rng), x])
@@ -894,16 +909,10 @@ found_c = tries[losses.argmin()].item()
 bare = torch.stack([bce(-energy(x) - c, label) for c in tries])  # log q left out
 print(f"log Z by telling data from noise: ~{found_c:.2f}")
 with course.more_checks():
-    check_range("annealed: log Z", log_z, -3.15, -2.85,
-                unlike={"mean of the logs": mine.mean()})  # fmt: skip
-    check("your weights = genlab's", mine[:50], last([state.log_w])[:50], atol=1e-3,
-          unlike={"the base left out": torch.tensor(-e.mean(0))[:50]})  # fmt: skip
     check_range("(8): log Z", found_c, -3.1, -2.9,
                 unlike={"log q left out": tries[bare.argmin()]})  # fmt: skip
 
 # %% [markdown]
-# The weights know what the chain did not: most particles may have ended in the wrong crescent, and their weights put it right.
-#
 # ## What production systems add
 #
 # Convolutional or transformer energies, replay buffers of tens of thousands of chains, spectral normalisation against cliffs, levels told to one network. And colder chains: Du and Mordatch (2019) take steps $x\leftarrow x-10\,\nabla E+0.005\,z$, whose noise is far below $\sqrt{20}$. That is a Langevin chain at a temperature of about $10^{-6}$, which looks for the bottoms of valleys; it makes clear pictures and does not sample $p$.

@@ -160,6 +160,11 @@ def test_each_picture_of_the_plane_shows_what_it_is_given():
     found = dict.fromkeys((0.1, 0.15, 0.3), (p, p))
     ghosts = lesson_10.ghosts(found, {0.1: 0.98, 0.15: 0.5, 0.3: 0.01})
     assert labels(ghosts)[3:] == [f"mass above: {m}" for m in ("0.98", "0.50", "0.01")]
+    weights = torch.tensor([0.1, 0.1, 0.2, 0.6])
+    particles = lesson_10.weighted(torch.ones(4, 2), weights, TWO, (0.5, 0.2))
+    assert labels(particles) == ["above: 50 %", "above: 20 %"]
+    sizes = particles.axes[1].collections[0].get_sizes()
+    assert np.allclose(sizes / sizes.sum(), weights)
     rows = lesson_10.digits({"a": torch.zeros(4, 1, 8, 8), "b": torch.ones(4, 1, 8, 8)})
     assert [ax.texts[0].get_text() for ax in rows.axes] == ["a", "b"]
 
