@@ -192,3 +192,42 @@ def memory(other: Tensor, scan: Mapping[str, Sequence[float]], name_one: float) 
            xlabel="chance $1-c$ that a pixel is not copied (log scale)",
            title="A memory shines only where a copy is stored")  # fmt: skip
     return figure
+
+
+def scatter(estimates: Mapping[int, Tensor], truth: float, information: float) -> Figure:
+    """Histograms of estimates from few and many examples, and normals of variance 1 / (N I)."""
+    figure, ax = plt.subplots(figsize=(8.0, 3.4))
+    for (n, found), colour in zip(estimates.items(), (SKY, ORANGE, RED), strict=True):
+        spread = (n * information) ** -0.5
+        edges = (np.arange(-int(4 * spread * n), int(4 * spread * n) + 2) - 0.5) / n
+        edges = edges + round(truth * n) / n  # one bar for each value that a mean of n can have
+        ax.hist(found.numpy(), edges, density=True, color=colour, alpha=0.35)
+        x = torch.linspace(truth - 4 * spread, truth + 4 * spread, 201)
+        height = Normal(truth, spread).log_prob(x).exp()
+        ax.plot(x, height, "-", color=colour)
+        ax.text(truth + 1.1 * spread, 0.6 * float(height.max()), f"N = {n}", color=for_text(colour))
+    ax.axvline(truth, color=GREY, linestyle=":")
+    ax.set(xlabel="estimated rate", ylabel="density", yticks=[], xlim=(0, 2 * truth),
+           title="The steeper the bowl, the less the estimates scatter")  # fmt: skip
+    return figure
+
+
+def beliefs(
+    places: Tensor, scores: Mapping[str, Tensor], truth: Tensor, best: Mapping[str, Tensor]
+) -> Figure:
+    """What each belief (n, 3) earns on average, on a triangle; the truth and the best belief."""
+    corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]], dtype=places.dtype)
+    figure, axes = plt.subplots(1, len(scores), figsize=(9.0, 3.5))
+    for ax, (name, score) in zip(axes, scores.items(), strict=True):
+        inside = score.isfinite()
+        x, y = (places[inside] @ corners).T.numpy()
+        rank = score[inside].argsort().argsort() / inside.sum()  # even steps of colour
+        ax.tricontourf(x, y, rank.numpy(), levels=10, cmap="Blues")
+        ax.plot(*(truth @ corners).numpy(), "o", color=RED, markersize=8)
+        ax.plot(*(best[name] @ corners).numpy(), "x", color=BLACK, markersize=12, mew=2.5)
+        ax.set_title(name)
+        ax.set(xticks=[], yticks=[], aspect="equal", xlim=(-0.05, 1.05), ylim=(-0.12, 0.95))
+        ax.spines[:].set_visible(False)
+    axes[0].text(-0.05, 0.88, "o truth", color=for_text(RED))
+    axes[0].text(-0.05, 0.76, "x best belief")
+    return figure

@@ -3,6 +3,7 @@
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -365,3 +366,26 @@ def test_the_star_of_the_memory_stands_at_the_best_chance_of_copying():
     (star,) = (line for line in enlarged.lines if line.get_marker() == "*")
     assert math.isclose(float(star.get_xdata()[0]), 0.3, abs_tol=1e-6)
     assert len(enlarged.lines) == 3  # validation, leave-one-out, the star
+
+
+def test_estimates_scatter_as_narrowly_as_the_information_says():
+    found = {n: torch.linspace(1.0, 2.4, 50) for n in (5, 15, 50)}
+    ax = lesson_03.scatter(found, 1.7, 1 / 1.7).axes[0]
+    heights = [line.get_ydata().max() for line in ax.lines[:3]]
+    assert np.allclose(
+        heights, [math.sqrt(n / 1.7 / (2 * math.pi)) for n in (5, 15, 50)], rtol=1e-3
+    )
+    assert [text.get_text() for text in ax.texts] == ["N = 5", "N = 15", "N = 50"]
+
+
+def test_the_triangle_marks_the_truth_and_the_best_belief():
+    a = torch.arange(11)
+    places = torch.cartesian_prod(a, a, a)
+    places = places[places.sum(1) == 10] / 10
+    truth = torch.tensor([0.6, 0.3, 0.1])
+    scores = {"one": -((places - truth) ** 2).sum(1), "two": places[:, 1]}
+    best = {name: places[score.argmax()] for name, score in scores.items()}
+    one, two = lesson_03.beliefs(places, scores, truth, best).axes
+    assert np.allclose(one.lines[0].get_xydata(), one.lines[1].get_xydata())
+    assert np.allclose(two.lines[1].get_xydata(), [[1.0, 0.0]])
+    assert np.allclose(two.lines[0].get_xydata(), [[0.3 + 0.05, 0.1 * 3**0.5 / 2]])
