@@ -1153,10 +1153,6 @@ def fisher_poisson(rate): ...
 course.exercise("03.fisher-poisson", fisher_poisson)
 course.solution("03.fisher-poisson")
 
-# %% [markdown]
-# The bowl also says by how much training flatters. On fresh data $\hat\theta$ loses half of $I$ times the squared error against the truth, on average $1/2N$. On the training data the truth loses as much against $\hat\theta$. With $k$ free parameters,
-# $$\text{held-out NLL}-\text{training NLL}\approx\frac kN\qquad(k\ll N).\tag{13}$$
-
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
 information = course.yours("03.fisher-poisson")
@@ -1170,6 +1166,19 @@ show(
     "seconds each, ever narrower, and normals of variance 1/NI, which fit them; from "
     "5 seconds the histogram still leans.",
 )  # fmt: skip
+with course.more_checks():
+    check_close_mc(
+        "N times the variance of the estimate = 1 / I",
+        50 * (worlds - 1.7) ** 2,
+        1 / information(1.7),
+        unlike={"I itself": information(1.7)},
+    )
+
+# %% [markdown]
+# The bowl also says by how much training flatters. On fresh data $\hat\theta$ loses half of $I$ times the squared error against the truth, on average $1/2N$. On the training data the truth loses as much against $\hat\theta$. With $k$ free parameters,
+# $$\text{held-out NLL}-\text{training NLL}\approx\frac kN\qquad(k\ll N).\tag{13}$$
+
+# %% jupyter={"source_hidden": true}
 truth = torch.tensor([0.3, 0.2, 0.2, 0.1, 0.1, 0.1])
 sorted_ = torch.multinomial(truth, 4_000 * 200, True, generator=generator)
 shares = F.one_hot(sorted_.reshape(4_000, 200), 6).double().mean(1)
@@ -1178,12 +1187,6 @@ gap = (
     core.cross_entropy(truth.expand_as(shares), shares) - core.entropy(shares)
 ).mean()
 with course.more_checks():
-    check_close_mc(
-        "N times the variance of the estimate = 1 / I",
-        50 * (worlds - 1.7) ** 2,
-        1 / information(1.7),
-        unlike={"I itself": information(1.7)},
-    )
     check_range(
         "held-out - training, in units of k/N",
         gap * 200 / 5,
