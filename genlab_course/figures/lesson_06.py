@@ -133,6 +133,22 @@ def usage(counts: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
+def best_scale(scales: Tensor, bits: Tensor, best: float, blind: float) -> Figure:
+    """Bits per pixel against the decoder's standard deviation, with the best one and with 1."""
+    figure, ax = plt.subplots(figsize=(8.0, 3.4))
+    ax.semilogx(scales, bits, "-", color=BLUE)
+    ax.axhline(blind, color=GREY, linestyle=":")
+    ax.text(float(scales[-1]), blind + 0.15, "a blind guess", color=GREY, ha="right")
+    for s, name, colour in ((best, "s² = mean squared error", BLUE), (1.0, "s = 1", RED)):
+        height = np.interp(np.log(s), scales.log(), bits)
+        ax.plot([s], [height], "o", color=colour, markersize=8)
+        ax.text(s, height - 0.5, name, color=for_text(colour), ha="center")
+    ax.set(xlabel="standard deviation s of the decoder", ylabel="bits per pixel",
+           ylim=(float(bits.min()) - 0.9, 12),
+           title="The same pictures, told with another s")  # fmt: skip
+    return figure
+
+
 def energy(rings: Sequence[float], curves: Mapping[str, Tensor]) -> Figure:
     """Mean energy in rings of frequency, one line for each kind of picture, named at its end."""
     figure, ax = plt.subplots(figsize=(8.4, 3.4))

@@ -186,3 +186,11 @@ def test_a_token_becomes_a_square_in_the_colour_of_its_three_numbers():
     torch.testing.assert_close(picture[0, :, 3, 3], torch.tensor([1.0, -1.0, -1.0]))  # red
     torch.testing.assert_close(picture[0, :, 4:8, 8:12].mean((1, 2)), torch.tensor([-1, 1 / 3, 1]))
     assert (picture[0, :, 12:] == -1).all()
+
+
+def test_the_bowl_of_scales_marks_the_best_one_and_one():
+    scales = torch.tensor([0.1, 1.0, 10.0])
+    ax = lesson_06.best_scale(scales, torch.tensor([6.0, 9.0, 13.0]), 0.1, 8.0).axes[0]
+    marks = [line.get_xydata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert marks[0] == pytest.approx((0.1, 6.0))
+    assert marks[1] == pytest.approx((1.0, 9.0))
