@@ -44,6 +44,28 @@ def walls(rows: Mapping[str, Tensor], title: str = "", half: int | None = None) 
     return figure
 
 
+def surprises(digits: Tensor, rows: Mapping[str, Tensor]) -> Figure:
+    """Digits (n, 64), and below them the surprise of each pixel in bits (n, 64), row by row."""
+    n = len(digits)
+    figure, axes = plt.subplots(1 + len(rows), 1, figsize=(8.6, 1.05 * len(rows) + 1.2),
+                                layout="constrained")  # fmt: skip
+
+    def tiled(x: Tensor, gap: float) -> NDArray[np.floating]:
+        padded = F.pad(x.reshape(n, 8, 8), (0, 1), value=gap)
+        row: NDArray[np.floating] = padded.permute(1, 0, 2).flatten(1)[:, :-1].numpy()
+        return row
+
+    axes[0].imshow(tiled(digits / 16.0, 1.0), cmap="gray", vmin=0, vmax=1)
+    for ax, (name, bits) in zip(axes[1:], rows.items(), strict=True):
+        seen = ax.imshow(tiled(bits, float("nan")), cmap="magma", vmin=0, vmax=8)
+        ax.text(-1.5, 3.5, f"{name}:\n{bits.mean():.1f} bits a pixel", ha="right", va="center")
+    axes[0].text(-1.5, 3.5, "new digits", ha="right", va="center")
+    for ax in axes:
+        ax.set_axis_off()
+    figure.colorbar(seen, ax=list(axes[1:]), label="bits", shrink=0.9)
+    return figure
+
+
 def draw_query(q: Tensor, k: Tensor, v: Tensor, names: Sequence[str]) -> Figure:
     """One query `(2,)` meets keys `(n, 2)`; its weights; the weighted mean of values `(n, 2)`."""
     weights = (k @ q / q.shape[-1] ** 0.5).softmax(0)

@@ -112,14 +112,21 @@ def sweep_wall(after: Mapping[int, Tensor], exact: Tensor, wrong: Mapping[int, f
     """Ten digits after some sweeps, a row each, and one pixel at a time."""
     names = {n: f"{n} sweep{'s' * (n > 1)}: {wrong[n]:.0%} wrong" for n in after}
     rows = {names[n]: x for n, x in after.items()} | {"one pixel at a time": exact}
-    figure, axes = plt.subplots(len(rows), 1, figsize=(8.6, 0.8 * len(rows) + 0.45))
+    figure = drawn(rows)
+    figure.set_figheight(0.8 * len(rows) + 0.45)
+    figure.suptitle("A few sweeps make the same digits")
+    return figure
+
+
+def drawn(rows: Mapping[str, Tensor]) -> Figure:
+    """Rows of ten digits (n, 64) of whole levels, each with its name at the left."""
+    figure, axes = plt.subplots(len(rows), 1, figsize=(8.6, 0.8 * len(rows) + 0.2))
     for ax, (name, x) in zip(axes, rows.items(), strict=True):
         digits = F.pad(x[:10].reshape(10, 8, 8) / 16, (0, 1), value=1.0)  # (10, 8, 9)
         wall = digits.permute(1, 0, 2).flatten(1).numpy()
         ax.imshow(wall, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_axis_off()
         ax.text(-2, 3.5, name, ha="right", va="center", fontsize=10)
-    figure.suptitle("A few sweeps make the same digits")
     return figure
 
 

@@ -182,7 +182,6 @@ def sequence_nll(conditionals): ...
 course.exercise("02.sequence-nll", sequence_nll)
 course.solution("02.sequence-nll")
 
-
 # %% [markdown]
 # ## 2. What should training minimise?
 #
@@ -192,8 +191,21 @@ course.solution("02.sequence-nll")
 # $$\mathcal L(\theta) = -\frac1{Nn}\sum_{m=1}^N\sum_{i=1}^n \log p_\theta\big(x^{(m)}_i\mid x^{(m)}_{<i}\big). \tag{3}$$
 # Look at one term. The network outputs $K=17$ numbers $a_1,\dots,a_K$, the **logits**, and the softmax turns them into probabilities. The term is
 # minus the log-probability of the class that came: exactly the **cross-entropy** of a classifier whose label is the next pixel. So
-# *maximum likelihood, next-token cross-entropy and average surprise are one number.* Nobody has to label anything, because the data are their own labels.
-#
+# *maximum likelihood, next-token cross-entropy and average surprise are one number.* Nobody has to label anything, because the data are their own labels. For the two tables of section 1 it is an average over these pixels, here in bits (nats divided by $\log2$):
+
+# %% jupyter={"source_hidden": true}
+eight, place = test_x[:8], torch.arange(64)
+p_of = {"no memory": histogram[place, eight],
+        "one pixel": bigram[place, F.pad(eight[:, :-1], (1, 0)), eight]}  # fmt: skip
+show(
+    lesson_02.surprises(eight, {name: -p.log2() for name, p in p_of.items()}),
+    "Eight new digits, and below them how surprising each pixel is. At the edges, "
+    "which are always blank, nothing is. Within strokes and along their borders every "
+    "pixel costs 3 to 6 bits, a little less with a memory of one pixel.",
+)
+
+
+# %% [markdown]
 # **Step 6. How does a term push the logits?** Write it out and differentiate. Let $x$ be the observed token, and let $[c=x]$ be 1 where $c$ is $x$ and 0 elsewhere:
 # $$-\log \mathrm{softmax}(a)_x = -a_x + \log\sum_{c} e^{a_c}, \qquad \frac{\partial}{\partial a_c}\Big(-a_x + \log\sum_{c'} e^{a_{c'}}\Big) = \mathrm{softmax}(a)_c - [c = x]. \tag{4}$$
 # The gradient is "what the network believed" minus "what happened". A step against it raises the logit of the observed token and lowers all others. For the third letter of BAC a network that believes

@@ -881,6 +881,15 @@ with torch.no_grad(), course.more_checks():
     check("rows: 8 sweeps = pixel by pixel", sweeps(some, net, 8),
           block(some, net, "sample")[0], atol=1e-4,
           unlike={"7 sweeps": sweeps(some, net, 7)})  # fmt: skip
+    x = z
+    for layer in rows_flow:
+        x = sweeps(x, layer.net, 8) if isinstance(layer, Layer) else layer(x)[0]
+rows = {"yours, 150 steps": exact, "rows, 20 steps": levels_of(x), "digits": train_x}
+show(
+    lesson_04.drawn(rows),
+    "Three rows of ten pictures: samples of your blocks, samples of the flow with rows "
+    "as tokens, and digits. Few of the samples in either row can be read.",
+)
 
 # %% [markdown]
 # Twenty steps win half of what your blocks won in 150. Eight of *your* sweeps make its samples exact, since the chain of calls is eight rows long, whatever the pixels do within a row. The price is a coarser triangle: pixels of one row do not see each other within a block, only through the turned orders. STARFlow (Gu et al. 2025, arXiv:2506.06276) moves the same stack into the latent space of an autoencoder, with one deep block and a few shallow ones.

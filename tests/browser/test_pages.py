@@ -83,7 +83,6 @@ SET = """() => { // how a page is set, in pixels, screens and parts
         line: lines[lines.length >> 1], wide: document.documentElement.scrollWidth };
 }"""
 RUNS = {  # screens of nothing but text, formulas and code: not yet three; lower them, never raise
-    "02_autoregressive": 5.8, "04_normalizing_flows": 5.4,
     "09_evaluation": 3.4,
     "15_four_paradigm_landscape": 4.2, "discrete_and_parallel": 5.7, "few_step": 5.7,
     "flow_matching": 4.7, "latent_diffusion": 6.9, "predict_the_large_run": 5.8, "speedrun": 3.5,

@@ -3,6 +3,7 @@
 import math
 
 import matplotlib.pyplot as plt
+import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot, pad
 
@@ -89,3 +90,14 @@ def test_each_picture_of_the_lesson_has_its_message():
     curves = {"written": torch.ones(4), "predicted": torch.ones(4)}
     assert len(lesson_02.draw_compounding(curves).axes[0].lines) == 2
     plt.close("all")
+
+
+def test_each_pixel_shows_its_surprise_and_a_row_its_mean():
+    bits = torch.zeros(3, 64)
+    bits[0, 9] = 6.4  # second row, second column of the first digit
+    figure = lesson_02.surprises(torch.zeros(3, 64), {"a": bits, "b": torch.ones(3, 64)})
+    shown = figure.axes[1].images[0].get_array()
+    assert shown.shape == (8, 26)
+    assert shown[1, 1] == pytest.approx(6.4)
+    assert [ax.texts[0].get_text() for ax in figure.axes[1:3]] == [
+        "a:\n0.0 bits a pixel", "b:\n1.0 bits a pixel"]  # fmt: skip

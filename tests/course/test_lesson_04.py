@@ -247,3 +247,9 @@ def test_a_block_that_writes_over_its_z_is_told_so():
         return a.copy_(x), s.sum(1)
 
     assert "wrote over z" in assess(find_exercise("04.block"), in_place)
+
+
+def test_rows_of_digits_carry_their_names():
+    figure = lesson_04.drawn({"a": torch.zeros(10, 64), "b": torch.full((12, 64), 16)})
+    assert [ax.texts[0].get_text() for ax in figure.axes] == ["a", "b"]
+    assert (figure.axes[1].images[0].get_array() == 1).all()
