@@ -201,7 +201,7 @@ def scatter(estimates: Mapping[int, Tensor], truth: float, information: float) -
         spread = (n * information) ** -0.5
         edges = (np.arange(-int(4 * spread * n), int(4 * spread * n) + 2) - 0.5) / n
         edges = edges + round(truth * n) / n  # one bar for each value that a mean of n can have
-        ax.hist(found.numpy(), edges, density=True, color=colour, alpha=0.35)
+        ax.hist(found.numpy(), edges.tolist(), density=True, color=colour, alpha=0.35)
         x = torch.linspace(truth - 4 * spread, truth + 4 * spread, 201)
         height = Normal(truth, spread).log_prob(x).exp()
         ax.plot(x, height, "-", color=colour)
