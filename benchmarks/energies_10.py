@@ -1,8 +1,9 @@
 """Lesson 10's trainings over seeds: python benchmarks/energies_10.py [PART ...].
 
 The page's own classes, functions and settings, read from its text; the learner's functions are the
-worked answers. Parts: plane (four ways to train one energy), ladder, ghosts, project,
-digits (with three tries to do better).
+worked answers. Parts: plane (four ways to train one energy), ladder, control (its walks with other
+lengths, without springs, with exact energies), ghosts, project, digits (with three tries to do
+better, and a ladder that was not trained).
 """
 
 import math
@@ -100,14 +101,47 @@ def plane(name, seed):
     return p[upper].sum().item(), kl, share(chains), share(fresh)
 
 
+NOISE = [0.0, *torch.logspace(math.log10(0.2), math.log10(2.0), 5).tolist()]
+
+
+def trained(seed):
+    """The page's ladder of the crescents."""
+    points = begin(seed)
+    return train_ladder(NOISE, points, data.moment_match(), 200, rate=1e-2)  # noqa: F821
+
+
+def cloud():
+    """Points at the noise of the top."""
+    return data.moment_match().noised(1.0, NOISE[-1]).sample(2000, generator=rng)
+
+
 def ladder(seed):
     """The share above of 2,000 samples of the page's ladder."""
-    points = begin(seed)
-    noise = [0.0, *torch.logspace(math.log10(0.2), math.log10(2.0), 5).tolist()]
-    normal = data.moment_match()
-    rungs = train_ladder(noise, points, normal, 200, rate=1e-2)  # noqa: F821
-    top = normal.noised(1.0, noise[-1]).sample(2000, generator=rng)
-    return share(descent(rungs, top, tied, walk))  # noqa: F821
+    return share(descent(trained(seed), cloud(), tied, walk))  # noqa: F821
+
+
+def control(seed):
+    """Shares above: learned rungs and exact ones, walks of 15, 60, 150 steps, tied and free.
+
+    The last number is the mass above in the cleanest learned rung.
+    """
+    rungs = trained(seed)
+    exact = []
+    for c, (_, s) in zip(NOISE, rungs, strict=False):
+        sharp = data.noised(1.0, c)
+        exact.append((lambda x, sharp=sharp: -sharp.log_prob(x), s))
+    width = {s: (c**2 + 0.15**2) for c, (_, s) in zip(NOISE, rungs, strict=False)}
+    found = []
+    for energies, steps in ((rungs, (15, 60, 150)), (exact, (15, 60, 150))):
+        for tie in (tied, lambda energy, y, s: energy):  # noqa: F821
+            for n in steps:
+
+                def stroll(e, x, s, n=n, own=energies is rungs):
+                    eta = 0.1 * s**2 if own else min(0.1 * s**2, 0.3 * width[s])
+                    return langevin(e, x, eta, n, rng)
+
+                found.append(share(descent(energies, cloud(), tie, stroll)))
+    return (*found, on_grid(rungs[0][0])[upper].sum().item())  # noqa: F821
 
 
 def islands(seed):
@@ -176,33 +210,91 @@ def ghost(std, seed):
     return on_grid(energy)[upper].sum().item()  # noqa: F821
 
 
+def cure(seed, n_steps):
+    """The narrow ghost, trained on with chains that live on: mass without data, misfit below."""
+    begin(seed)
+    only_low = data.sample(8000, generator=rng)
+    only_low = only_low[~above(only_low)]  # noqa: F821
+    energy = Landscape(2, crescents(0.5, 0.1))  # noqa: F821
+    pool = energy.given.sample(500, generator=rng)
+
+    def some():
+        return only_low[torch.randint(len(only_low), (128,), generator=rng)]
+
+    def negatives(x):
+        rows = torch.randperm(500, generator=rng)[: len(x)]
+        return negatives_from(pool, rows, lambda x: langevin(energy, x, 0.002, 10, rng))
+
+    train(energy, some, negatives, n_steps)  # noqa: F821
+    p = on_grid(energy)  # noqa: F821
+    low, true = p[~upper] / p[~upper].sum(), truth[~upper] / truth[~upper].sum()
+    misfit = torch.xlogy(true, true / low.clamp(min=1e-30)).sum().item()
+    return p[upper].sum().item(), misfit
+
+
 def told(name, rows):
     """Print the columns of rows, one row a seed."""
     columns = zip(*rows, strict=True)
     print(f"{name}:", "; ".join(" ".join(f"{v:.3f}" for v in c) for c in columns), flush=True)
 
 
+def print_plane():
+    """Four ways to train one energy."""
+    print("mass above; KL (nats); chains of training, above; fresh chains, above")
+    for name in ("CD-1", "CD-10", "persistent", "persistent, 5 % afresh"):
+        told(name, [plane(name, seed) for seed in range(5)])
+
+
+def print_ladder():
+    """The page's ladder."""
+    told("ladder, share above", [(ladder(seed),) for seed in range(5)])
+
+
+def print_control():
+    """Other walks on learned and on exact rungs."""
+    print("15, 60, 150 steps: learned, tied; learned, free; exact, tied; exact, free; last rung")
+    told("share above", [control(seed) for seed in range(3)])
+
+
+def print_digits():
+    """Ladders of digits and their rivals."""
+    print("Fréchet distance; total variation of the kinds")
+    for name, settings in TRIALS.items():
+        told(f"ladder, {name}", [of_digits(seed, **settings) for seed in range(3)])
+    told("ladder, not trained", [of_digits(seed, n_steps=0, rate=1e-3) for seed in range(3)])
+    told("one normal", [of_one_normal(seed) for seed in range(6)])
+    told("one energy, fresh chains", [of_one_energy(seed) for seed in range(3)])
+
+
+def print_ghosts():
+    """A place that no chain visits, and its repair."""
+    for std in (0.1, 0.15, 0.3):
+        told(f"mass without data, std {std}", [(ghost(std, seed),) for seed in range(5)])
+    for n_steps in (100, 400):
+        name = f"narrow, then a pool for {n_steps} updates: mass without data; misfit below"
+        told(name, [cure(seed, n_steps) for seed in range(3)])
+
+
+def print_project():
+    """The project's islands."""
+    told("project: total variation; on the islands", [islands(seed) for seed in range(3)])
+
+
+PARTS = {
+    "plane": print_plane,
+    "ladder": print_ladder,
+    "control": print_control,
+    "digits": print_digits,
+    "ghosts": print_ghosts,
+    "project": print_project,
+}
+
+
 def main():
     """Print each part's numbers, seed by seed."""
     torch.set_num_threads(1)
-    parts = sys.argv[1:] or ["plane", "ladder", "digits", "ghosts", "project"]
-    if "plane" in parts:
-        print("mass above; KL (nats); chains of training, above; fresh chains, above")
-        for name in ("CD-1", "CD-10", "persistent", "persistent, 5 % afresh"):
-            told(name, [plane(name, seed) for seed in range(5)])
-    if "ladder" in parts:
-        told("ladder, share above", [(ladder(seed),) for seed in range(5)])
-    if "digits" in parts:
-        print("Fréchet distance; total variation of the kinds")
-        for name, settings in TRIALS.items():
-            told(f"ladder, {name}", [of_digits(seed, **settings) for seed in range(3)])
-        told("one normal", [of_one_normal(seed) for seed in range(3)])
-        told("one energy, fresh chains", [of_one_energy(seed) for seed in range(3)])
-    if "project" in parts:
-        told("project: total variation; on the islands", [islands(seed) for seed in range(3)])
-    if "ghosts" in parts:
-        for std in (0.1, 0.15, 0.3):
-            told(f"mass without data, std {std}", [(ghost(std, seed),) for seed in range(5)])
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()
 
 
 if __name__ == "__main__":

@@ -168,6 +168,19 @@ def left_the_generator_out(energy, x, eta, n_steps, rng):
     return x
 
 
+def noise_of_two_columns(energy, x, eta, n_steps, rng):
+    for _ in range(n_steps):
+        x = x.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(energy(x).sum(), x)
+        noise = torch.randn(len(x), 2, generator=rng)
+        x = x.detach() - eta * slope + math.sqrt(2 * eta) * noise
+    return x
+
+
+_ONLY_POINTS = (
+    "your chain works for points in the plane, and not for pictures (n, 1, 8, 8): draw noise of "
+    "the shape x.shape."
+)
 _FORGOT_RNG = (
     "two calls with the same generator give different points: draw the noise with generator=rng."
 )
@@ -222,6 +235,19 @@ _WRONG_CHAINS = (
 )  # fmt: skip
 
 
+def _takes_pictures(answer: Callable[..., Any]) -> bool:
+    x = torch.zeros(3, 1, 2, 2)
+
+    def energy(x):
+        return x.square().flatten(1).sum(1) / 2
+
+    try:
+        walked = answer(energy, x, 0.1, 2, torch.Generator().manual_seed(0))
+    except (RuntimeError, ValueError, IndexError, TypeError):
+        return False
+    return isinstance(walked, Tensor) and walked.shape == x.shape
+
+
 def _judge_langevin(answer: Callable[..., Any]) -> str:
     x = torch.tensor([[0.3, -0.2], [1.0, 2.0]])
     before = x.clone()
@@ -234,6 +260,8 @@ def _judge_langevin(answer: Callable[..., Any]) -> str:
             "you moved the points that you were given (-= and += work in place): whoever called "
             "you still needs them. Write x = x - ..."
         )
+    if not _takes_pictures(answer):
+        return _ONLY_POINTS
     if once.requires_grad:
         return (
             "your points still carry the graph of all steps: each step would cost more memory, and "
@@ -275,6 +303,7 @@ LANGEVIN = Exercise(
             "you still needs them. Write x = x - ...",
         ),
         Mistake(left_the_generator_out, _FORGOT_RNG),
+        Mistake(noise_of_two_columns, _ONLY_POINTS),
     ),
 )
 
@@ -346,6 +375,14 @@ def never_cleared(energy, optimizer, x, negatives):
     return gap.item()
 
 
+def cleared_after_the_step(energy, optimizer, x, negatives):
+    gap = energy(x).mean() - energy(negatives).mean()
+    gap.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return gap.item()
+
+
 def cleared_between(energy, optimizer, x, negatives):
     gap = energy(x).mean() - energy(negatives).mean()
     gap.backward()
@@ -394,6 +431,9 @@ def _after_two_updates(answer: Callable[..., Any]) -> tuple[Tensor, Any]:
     net, optimizer, batches = _given(1)
     found = None
     for x, negatives in batches:
+        for p in net.parameters():  # as a chain by backward() leaves them
+            left = torch.full_like(p, 0.3)
+            p.grad = left if p.grad is None else p.grad + left
         found = answer(net, optimizer, x, negatives)
     return torch.cat([p.detach().flatten() for p in net.parameters()]), found
 
@@ -408,6 +448,9 @@ _WRONG_UPDATES = (
      "you push the energy down at the negatives too: there it must rise."),
     (never_cleared,
      "gradients add up until they are cleared: zero_grad() is missing."),
+    (cleared_after_the_step,
+     "clear the gradients *before* backward(): the chain that made the negatives may have left "
+     "some on the weights."),
     (cleared_between,
      "you clear the gradients after backward(): the step finds nothing. Clear them before."),
     (summed_the_batch,
@@ -659,7 +702,7 @@ _PICTURES = torch.linspace(-2, 2, 8).reshape(2, 1, 2, 2)
 DESCENT = Exercise(
     id="10.descent",
     right=descent,
-    cases=((_RUNGS, _DOTS, tied, _roll), (_RUNGS[:2], _PICTURES, tied, _roll)),
+    cases=((list(_RUNGS), _DOTS, tied, _roll), (list(_RUNGS[:2]), _PICTURES, tied, _roll)),
     mistakes=Mistake.pairs(
         began_at_the_clean_end,
         "you began with the sharpest energy: the first rung is the cleanest, so go through them "

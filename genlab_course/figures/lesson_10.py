@@ -189,7 +189,17 @@ def ghosts(found: Mapping[float, tuple[Tensor, Tensor]], mass: Mapping[float, fl
         axes[1, column].set_xlabel(f"mass above: {mass[std]:.2f}")
     axes[0, 0].set_ylabel("handed over", fontsize=11)
     axes[1, 0].set_ylabel("after CD-1", fontsize=11)
-    figure.suptitle("All data lie below; what is above is left to accident")
+    figure.suptitle("All data lie below; nothing decides what is above")
+    return figure
+
+
+def mended(before: Tensor, after: Tensor, mass: tuple[float, float]) -> Figure:
+    """The narrow density as handed over, and trained on with chains that live on."""
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.6))
+    _density(axes[0], before, "handed over")
+    _density(axes[1], after, "chains that live on")
+    for ax, above in zip(axes, mass, strict=True):
+        ax.set_xlabel(f"mass above: {above:.2f}")
     return figure
 
 

@@ -69,6 +69,12 @@ def descent_by_number(rungs, x, tied, walk):
     return x
 
 
+def descent_of_a_copy(rungs, x, tied, walk):
+    for energy, s in rungs.copy()[::-1]:
+        x = walk(tied(energy, x, s), x, s)
+    return x
+
+
 RIGHT = [
     ("slope-of-log-z", lambda e: -np.exp(-np.asarray(e)) / np.exp(-np.asarray(e)).sum()),
     ("slope-of-log-z", lambda e: [-math.exp(-v) / sum(math.exp(-w) for w in e) for v in e]),
@@ -81,6 +87,7 @@ RIGHT = [
     ("spring", lambda b: 0.5 * b**-0.5),
     ("spring", lambda b: np.sqrt(1 / (4 * b))),
     ("descent", descent_by_number),
+    ("descent", descent_of_a_copy),
     ("annealed-weights", lambda b, q, e: -((b[1:] - b[:-1]) @ (e + q))),
 ]  # fmt: skip
 
@@ -94,6 +101,8 @@ WRONG = [
     ("langevin", bank.slope_of_the_mean, "mean"),
     ("langevin", bank.kept_the_graph, "Detach"),
     ("langevin", bank.moved_the_given_points, "in place"),
+    ("langevin", bank.noise_of_two_columns, "pictures"),
+    ("update", bank.cleared_after_the_step, "before"),
     ("pool", bank.forgot_the_pool, "pool"),
     ("descent", bank.forgot_the_spring, "spring"),
     ("spring", lambda b: 1 / math.sqrt(8 * b), "negative"),
@@ -160,6 +169,7 @@ def test_each_picture_of_the_plane_shows_what_it_is_given():
     found = dict.fromkeys((0.1, 0.15, 0.3), (p, p))
     ghosts = lesson_10.ghosts(found, {0.1: 0.98, 0.15: 0.5, 0.3: 0.01})
     assert labels(ghosts)[3:] == [f"mass above: {m}" for m in ("0.98", "0.50", "0.01")]
+    assert labels(lesson_10.mended(p, p, (0.5, 0.0))) == ["mass above: 0.50", "mass above: 0.00"]
     weights = torch.tensor([0.1, 0.1, 0.2, 0.6])
     particles = lesson_10.weighted(torch.ones(4, 2), weights, TWO, (0.5, 0.2))
     assert labels(particles) == ["above: 50 %", "above: 20 %"]
