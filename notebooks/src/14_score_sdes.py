@@ -17,12 +17,13 @@
 #
 # - *derive* from one noising path its stochastic equation, the equation that runs it backwards, and the noiseless ODE with the same
 #   marginals;
-# - *recognise* annealed Langevin, DDPM, DDIM and $L_\text{simple}$ as special cases, and *prove* each equality with a line of code;
+# - *recognise* annealed Langevin, DDPM, DDIM and $L_\text{simple}$ as special cases, and *derive and test* each equality;
+# - *explain* why all four paths of the table carry noise to the same data point;
 # - *compute* an exact log-likelihood with an ODE, and *name* its four errors: solver, trace, prior, dequantisation;
 # - *say* which distribution a number belongs to when one network can be sampled in several ways;
 # - *build* flow matching, *measure* how crooked its trajectories are, and *straighten* them.
 #
-# About 80 minutes to read, about 40 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
+# About 80 minutes to read, about 60 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
 # variables.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
@@ -177,7 +178,7 @@ for name, sde in PATHS.items():
     right.plot(fine, 2 * (alpha / sigma).log(), color=styles[name], linestyle="-")
 left.annotate("data", (1, 0), (0.55, 0.08), arrowprops={"arrowstyle": "->"})
 left.set(xlabel=r"signal scale $\alpha$", ylabel=r"noise scale $\sigma$", ylim=(0, 1.4),
-         title="four ways from data to noise")
+         title="four paths from data to noise")
 right.set(xlabel="time t", ylabel=r"$\log\,\alpha^2/\sigma^2$",
           title="and their log signal-to-noise", ylim=(-12, 14))
 figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -303,12 +304,14 @@ plane = GaussianMixture(
     torch.tensor([0.4, 0.6])
 )
 x, t = torch.randn(6, 2), torch.full((6,), 0.3)
+mine, theirs = [], []
 for sde in PATHS.values():
     s = score.exact_score(plane, sde)
-    torch.testing.assert_close(my_velocity(sde, s, x, t),
-                               score.probability_flow(sde, s, x, t))
-    torch.testing.assert_close(my_reverse_drift(sde, s, x, t),
-                               score.reverse_drift(sde, s, x, t))
+    mine += [my_velocity(sde, s, x, t), my_reverse_drift(sde, s, x, t)]
+    theirs += [score.probability_flow(sde, s, x, t), score.reverse_drift(sde, s, x, t)]
+check("yours = genlab's, on four paths", torch.stack(mine), torch.stack(theirs),
+      unlike={"the two exchanged": torch.stack(theirs).unflatten(0, (4, 2)).flip(1)
+              .flatten(0, 1)})  # fmt: skip
 
 s = score.score_from_eps_model(lambda x, t: 0.8 + 0 * x, unit.sigma)
 x, half = torch.tensor([[1.2]]), torch.tensor([0.5])
@@ -501,7 +504,43 @@ check("final variance: order of DDPM, of the reverse SDE",
 # $$\frac{dy}{d\kappa}=\hat\epsilon(x,t).$$
 # One Euler step here from $t$ to $u<t$, multiplied by $\alpha_u$, *is* DDIM: the two differ only by rounding. A step of any length
 # is exact while the predicted noise does not change: if the data are a single point, one step from pure noise lands on it. For normal data
-# $\mathcal N(0,v)$ the predicted noise changes all the way. Then it depends on $v$ which first-order solver has the smaller error: near
+# $\mathcal N(0,v)$ the predicted noise changes all the way.
+#
+# **One map.** The equation contains no schedule. The noise that the best network predicts from $x=\alpha\,(x_0+\kappa\,\epsilon)$ is
+# $\mathbb E[\epsilon\mid x_0+\kappa\,\epsilon=y]$, a function of $y$ and $\kappa$ alone. So VP, sub-VP, VE and the straight path have *the same* ODE in $(\kappa,y)$. From one
+# noise, each of them comes to the same data point. The schedule only says how fast $\kappa$ falls and how $x$ is scaled on the way. The check solves the
+# four equations of step 4 in their own time and scale, from $\kappa=9.5$ down to $0.12$, and divides by $\alpha$ at the end.
+
+# %% jupyter={"source_hidden": true}
+levels = np.geomspace(9.5, 0.12, 201)
+begin = torch.cartesian_prod(torch.linspace(-15, 15, 7), torch.tensor([-4.0, 4.0]))
+fine, tracks, bare = torch.linspace(1e-4, 1 - 1e-4, 100_001), {}, {}
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+for name, sde in PATHS.items():
+    ratio = (sde.sigma(fine) / sde.alpha(fine)).numpy()
+    ts = torch.tensor(np.interp(levels, ratio, fine.numpy()))
+    field, x = score.exact_score(plane, sde), sde.alpha(ts[0]) * begin
+    states = score.probability_flow_sample(sde, field, x, ts, method=rk4)
+    bare[name] = torch.stack([x, *states])[-len(ts):]  # (201, 14, 2)
+    tracks[name] = bare[name] / sde.alpha(ts)[:, None, None]
+    left.plot(ts, bare[name][:, ::2, 0], color=styles[name], linewidth=1)
+    right.plot(levels, tracks[name][:, ::2, 0], color=styles[name], linewidth=1)
+    left.plot([], [], color=styles[name], label=name)
+left.set(xlabel="time t", ylabel="x, first coordinate", title="each in its own time and scale")
+right.set(xlabel=r"$\kappa=\sigma/\alpha$", ylabel=r"$y=x/\alpha$", xscale="log",
+          title="divided by the signal scale: one map")
+figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+show(figure,
+     "Left: tracks of seven noises under four schedules, each path with its own times "
+     "and sizes. Right: the same tracks as x over alpha against sigma over alpha; the "
+     "four curves of each noise lie on one another.")  # fmt: skip
+one = tracks["straight"][-1]
+check("ends of four paths, divided by alpha",
+      torch.stack([track[-1] for track in tracks.values()]), one.expand(4, 14, 2),
+      atol=1e-4, unlike={"not divided": torch.stack([x[-1] for x in bare.values()])})  # fmt: skip
+
+# %% [markdown]
+# Which first-order solver has the smaller error for normal data, where $\hat\epsilon$ changes all the way? It depends on $v$: near
 # $v=1$ it is Euler in $t$, since those data hardly move in $t$. The figure has $v=\tfrac14$ and gives all solvers the same levels, even in
 # log signal-to-noise, from $t=1$ to $t=0.01$.
 
@@ -874,7 +913,7 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(chain_model))
 
 # %% [markdown]
 # Question 3: no. The chain's *lower bound* lies above the ODE's *exact* likelihood, and nothing is wrong: the bound holds for the chain.
-# With the exact score ($c=1$) all three coincide. The gap between them measures the error of the score. It is no mistake in the arithmetic.
+# With the exact score ($c=1$), and a prior that is exact as it is here, all three coincide. The gap between them measures the error of the score. It is no mistake in the arithmetic.
 
 # %% [markdown]
 # ## 5. Real data: the digits in bits per dimension
@@ -999,9 +1038,9 @@ show(figure,
 # | clipped, 250 steps | .55 | .51 | -.04 ± .03 |
 # | clipped, 500 steps | .55 | .50 | -.05 ± .04 |
 #
-# **Most of the ODE's deficit is the division by $\alpha_1$**: at 250 steps clipping takes four fifths of it away. The advantage of fresh noise
-# that remains is small, and these runs alone do not resolve it; lesson 13's runs do (.06 ± .01 at 32 evaluations). It needs many steps: with 50 the
-# noise is a *dis*advantage. You get it by turning up $\lambda$ in step 5, for the price of more steps.
+# **Most of the ODE's deficit is the division by $\alpha_1$**: at 250 steps clipping takes four fifths of it away. What fresh noise adds beyond that is
+# small, .04 to .06 (lesson 13 has it at .06 ± .01 with 32 evaluations), and with 50 steps the noise does harm. So: clip the guess, and turn up
+# $\lambda$ in step 5 only if you can pay for many steps.
 #
 # **What is the likelihood of an image of grey levels?** The ODE gives the density of a *real-valued* image at $t_\text{min}$. A test image
 # has $D=64$ pixels of 17 levels, a distance $\delta=\tfrac18$ apart. Three honest ways to a number for $\log P(\text{image})$, all of them
@@ -1111,8 +1150,9 @@ check_range("trace: scatter of one probe, nats per image",
 # a mean of velocities carries a mean of densities, however $x_0$ and $\epsilon$ are paired. If the noise is normal and **independent** of the
 # data, you know this flow. Then Tweedie's formula holds, $\mathbb E[\epsilon\mid x]=-\sigma s$ and
 # $\mathbb E[x_0\mid x]=(x+\sigma^2s)/\alpha$; insert them, and out comes step 4's $a\,x-\tfrac12g^2s$ with the *straight* row of our table.
-# The same holds for the other rows with $\dot\alpha\,x_0+\dot\sigma\,\epsilon$ as the target: **for independent noise, what distinguishes
-# diffusion from flow matching is the path, and the weight that each level has in the loss.**
+# The same holds for the other rows with $\dot\alpha\,x_0+\dot\sigma\,\epsilon$ as the target. And by step 8 all rows are one map. So **for independent
+# noise, diffusion and flow matching have the same ODE. They differ in what the network outputs, in the weight that each level has in the loss,
+# and in the clock by which a solver takes its steps.**
 #
 # The identity stops where the noise depends on the data. Take $x_0\sim\mathcal N(0,1)$ and pair it with $\epsilon=x_0$. Nothing moves, $v^*=0$, and
 # that carries $\mathcal N(0,1)$ to $\mathcal N(0,1)$ as it should; but $a\,x-\tfrac12g^2s=-x$. Flow matching is more general than
@@ -1421,7 +1461,8 @@ widgets.quiz(14)
 # 2. Fokker-Planck moves the density; written as a current it gives a velocity without noise.
 # 3. Backwards: $a\,x-\tfrac{1+\lambda^2}2g^2\nabla\log p_t$ with noise $\lambda g$; every $\lambda$ has the same marginals, and its own
 #    paths.
-# 4. DDPM is the reverse SDE of VP in steps; DDIM is Euler on its ODE in $\sigma/\alpha$; NCSN is VE without predictor.
+# 4. DDPM is the reverse SDE of VP in steps; DDIM is Euler on its ODE in $\sigma/\alpha$; NCSN is VE without predictor. In $y=x/\alpha$ and
+#    $\kappa=\sigma/\alpha$ the ODEs of all paths are one, and carry a noise to one data point.
 # 5. $L_\text{simple}=2\sigma^2J_\text{DSM}$ of the scaled data.
 # 6. $\log p_0=\log p_T+\int\nabla\cdot v\,dt$: exact for the ODE, up to solver, trace and prior.
 # 7. A wrong prior leaves a gap that steps do not close; two moments of the data close it.
@@ -1429,8 +1470,8 @@ widgets.quiz(14)
 # 9. On grey levels every ODE number is a bound: the dequantisation decides by how much.
 # 10. With independent normal noise flow matching learns the same ODE on the straight path; with other pairings (reflow) another one, and
 #     straighter.
-# 11. Compare samplers with clipped guesses and at converged steps: most of the ODE's deficit is the division by $\alpha_1$; a smaller
-#     advantage of fresh noise remains (lesson 13 resolves it), and takes many steps.
+# 11. Compare samplers with clipped guesses and at converged steps: most of the ODE's deficit is the division by $\alpha_1$; fresh noise adds a
+#     little, and takes many steps.
 #
 # | paradigm | objective | sampler | evaluations | likelihood | pays |
 # |---|---|---|---|---|---|
