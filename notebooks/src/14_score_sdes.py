@@ -516,16 +516,17 @@ levels = np.geomspace(9.5, 0.12, 201)
 begin = torch.cartesian_prod(torch.linspace(-15, 15, 7), torch.tensor([-4.0, 4.0]))
 fine, tracks, bare = torch.linspace(1e-4, 1 - 1e-4, 100_001), {}, {}
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
-for name, sde in PATHS.items():
+for width, (name, sde) in zip((7, 5, 3, 1), PATHS.items(), strict=True):
+    look = {"color": styles[name], "linestyle": "-", "linewidth": width}
     ratio = (sde.sigma(fine) / sde.alpha(fine)).numpy()
     ts = torch.tensor(np.interp(levels, ratio, fine.numpy()))
     field, x = score.exact_score(plane, sde), sde.alpha(ts[0]) * begin
     states = score.probability_flow_sample(sde, field, x, ts, method=rk4)
     bare[name] = torch.stack([x, *states])[-len(ts):]  # (201, 14, 2)
     tracks[name] = bare[name] / sde.alpha(ts)[:, None, None]
-    left.plot(ts, bare[name][:, ::2, 0], color=styles[name], linewidth=1)
-    right.plot(levels, tracks[name][:, ::2, 0], color=styles[name], linewidth=1)
-    left.plot([], [], color=styles[name], label=name)
+    left.plot(ts, bare[name][:, ::2, 0], **look | {"linewidth": 1})
+    right.plot(levels, tracks[name][:, ::2, 0], **look)
+    left.plot([], [], **look, label=name)
 left.set(xlabel="time t", ylabel="x, first coordinate", title="each in its own time and scale")
 right.set(xlabel=r"$\kappa=\sigma/\alpha$", ylabel=r"$y=x/\alpha$", xscale="log",
           title="divided by the signal scale: one map")
