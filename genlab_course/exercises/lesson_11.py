@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genlab_course.grading import Exercise, Mistake, Prediction, bank
+from genlab_course.grading import Exercise, Mistake, Prediction, RefusedError, bank
 
 Score = Callable[[Tensor], Tensor]  # points (n, ...) to slopes of the same shape
 LevelScore = Callable[[Tensor, Tensor], Tensor]  # points and one level for each row, (n,)
@@ -150,6 +150,11 @@ def level_loss(score: LevelScore, x0: Tensor, eps: Tensor, sigma: Tensor, weight
 
 
 def _told(x: Tensor, sigma: Tensor) -> Tensor:
+    if sigma.shape != (len(x),):
+        raise RefusedError(
+            f"score wants one level for each row, of shape ({len(x)},), and got one of shape "
+            f"{tuple(sigma.shape)}: pass sigma as it came."
+        )
     s = sigma.reshape(-1, *[1] * (x.ndim - 1))
     return torch.sin(x) / (1 + s) - 0.3 * x.flip(-1)
 
@@ -209,6 +214,24 @@ def returned_the_mean(score, x0, eps, sigma, weight):
     return (weight * 0.5 * error.square().flatten(1).sum(1)).mean()
 
 
+def pointed_with_the_noise(score, x0, eps, sigma, weight):
+    s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    error = score(x0 + s * eps, sigma) - eps / s
+    return weight * 0.5 * error.square().flatten(1).sum(1)
+
+
+def asked_at_the_clean_example(score, x0, eps, sigma, weight):
+    s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    error = score(x0, sigma) + eps / s
+    return weight * 0.5 * error.square().flatten(1).sum(1)
+
+
+def passed_the_reshaped_levels(score, x0, eps, sigma, weight):
+    s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    error = score(x0 + s * eps, s) + eps / s
+    return weight * 0.5 * error.square().flatten(1).sum(1)
+
+
 LEVEL_LOSS = Exercise(
     id="11.level-loss",
     right=level_loss,
@@ -230,6 +253,13 @@ LEVEL_LOSS = Exercise(
         "twice what was asked for: the half in front of the square is missing.",
         returned_the_mean,
         "you averaged over the batch; return one number for each row.",
+        pointed_with_the_noise,
+        "the sign: the score points back towards the clean example, against the noise.",
+        asked_at_the_clean_example,
+        "you showed the clean example to the model; it must see the noisy one.",
+        passed_the_reshaped_levels,
+        "score wants one level for each row, of shape (3,), and got one of shape (3, 1): pass "
+        "sigma as it came.",
     ),
 )
 
@@ -362,10 +392,36 @@ def started_each_level_afresh(score, x, sigmas, rate, n_steps, rng):
     return x + sigmas[-1] ** 2 * score(x, sigmas[-1].expand(len(x)))
 
 
+def half_a_step_with_whole_noise_of_it(score, x, sigmas, rate, n_steps, rng):
+    for sigma in sigmas:
+        level, eta = sigma.expand(len(x)), rate * sigma**2
+        for _ in range(n_steps):
+            z = torch.randn(x.shape, generator=rng)
+            x = x + 0.5 * eta * score(x, level) + eta.sqrt() * z
+    return x + sigmas[-1] ** 2 * score(x, sigmas[-1].expand(len(x)))
+
+
+def no_noise_at_all(score, x, sigmas, rate, n_steps, rng):
+    for sigma in sigmas:
+        level, eta = sigma.expand(len(x)), rate * sigma**2
+        for _ in range(n_steps):
+            x = x + eta * score(x, level)
+    return x + sigmas[-1] ** 2 * score(x, sigmas[-1].expand(len(x)))
+
+
+def the_rate_as_the_step(score, x, sigmas, rate, n_steps, rng):
+    for sigma in sigmas:
+        level, eta = sigma.expand(len(x)), torch.tensor(rate)
+        for _ in range(n_steps):
+            z = torch.randn(x.shape, generator=rng)
+            x = x + eta * score(x, level) + (2 * eta).sqrt() * z
+    return x + sigmas[-1] ** 2 * score(x, sigmas[-1].expand(len(x)))
+
+
 _WRONG_WALKS = (
     (steps_in_proportion_to_sigma,
-     "your steps go with sigma: the score is 1/sigma long and the noise is the root of a step, so "
-     "the two keep their balance only for steps that go with sigma^2."),
+     "your steps go with sigma: sigma^2 times the score leads to the clean guess, so a step goes "
+     "the same fraction of that way on every level only if it goes with sigma^2."),
     (one_step_size_for_all_levels,
      "your steps are as short on high levels as on the last: eta is rate sigma^2 of its level."),
     (noise_of_variance_eta, "the noise of a step has the variance 2 eta, and yours has eta."),
@@ -382,6 +438,11 @@ _WRONG_WALKS = (
     (stayed_on_the_first_score,
      "you asked for the score of the first level on all levels: pass the level you are on."),
     (went_against_the_score, "your points go against the score; it points to where the data are."),
+    (half_a_step_with_whole_noise_of_it,
+     "your step is half as long as asked: eta / 2 with the noise sqrt(eta) is a Langevin step too, "
+     "of the size eta / 2. Here the step is eta, and its noise sqrt(2 eta)."),
+    (no_noise_at_all, "your walkers are never shaken: a Langevin step adds sqrt(2 eta) z."),
+    (the_rate_as_the_step, "your step is the rate itself on all levels: eta is rate sigma^2."),
     (started_each_level_afresh,
      "each level began at the noise again: pass the points down from level to level."),
 )  # fmt: skip
@@ -549,7 +610,7 @@ NOISE_FOR_SLOPE = Exercise(
     cases=(_mixed(4, 3, 2), _mixed(5, 2, 1, 3, 3)),
     mistakes=Mistake.pairs(
         used_it_as_it_is,
-        "this is his function: the network answers with the noise, and the noise is no slope.",
+        "this is the colleague's function: the network answers with the noise, which is no slope.",
         turned_the_sign_alone,
         "the sign is right. How long is the slope of a noise of size sigma?",
         left_the_sign,
@@ -575,11 +636,18 @@ def sliced_loss(score: Score, x: Tensor, v: Tensor) -> Tensor:
     return (row * v).sum(1) + 0.5 * s.square().sum(1)
 
 
+_SCALE = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)  # what a training would move
+
+
+def _swayed(x: Tensor) -> Tensor:
+    return torch.sin(x) - _SCALE * x.flip(1)
+
+
 def _directions(seed: int, n: int, d: int) -> tuple[Score, Tensor, Tensor]:
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(n, d, generator=g, dtype=torch.float64)
     v = torch.randn(n, d, generator=g, dtype=torch.float64)
-    return _bent, x, v
+    return _swayed, x, v
 
 
 def forgot_the_second_v(score, x, v):
@@ -617,11 +685,36 @@ def divided_by_the_length_of_v(score, x, v):
     return (row * v).sum(1) / v.square().sum(1) + 0.5 * s.square().sum(1)
 
 
+def _judge_sliced(answer: Callable[..., Any]) -> str:
+    slopes = []
+    for loss in (sliced_loss, answer):
+        mean = loss(*_directions(6, 4, 3)).mean()
+        (slope,) = torch.autograd.grad(mean, _SCALE, allow_unused=True)
+        slopes.append(torch.zeros_like(_SCALE) if slope is None else slope)
+    return "" if torch.allclose(slopes[0], slopes[1], rtol=1e-6) else _FLAT
+
+
+_FLAT = (
+    "the values are right, but training cannot follow the first term back to the weights: "
+    "create_graph=True keeps it in the graph."
+)
+
+
+def lost_the_graph(score, x, v):
+    x = x.detach().requires_grad_()
+    s = score(x)
+    (row,) = torch.autograd.grad((s * v).sum(), x, retain_graph=True)
+    return (row * v).sum(1) + 0.5 * s.square().sum(1)
+
+
 SLICED = Exercise(
     id="11.sliced",
     right=sliced_loss,
     cases=(_directions(6, 4, 3), _directions(7, 5, 2)),
+    judge=_judge_sliced,
     mistakes=Mistake.pairs(
+        lost_the_graph,
+        _FLAT,
         forgot_the_second_v,
         "the direction stands on both sides of the Jacobian: multiply its row by v, then add up.",
         slope_of_the_plain_sum,

@@ -194,3 +194,21 @@ def test_rows_of_digits_are_named_and_their_columns_titled():
     frames = list(lesson_11.descent([("σ = 10", torch.zeros(12, 1, 8, 8))] * 2))
     assert len(frames) == 2
     assert frames[0].axes[0].get_title() == "σ = 10"
+
+
+def sliced_forwards(score, x, v):
+    s, along = torch.func.jvp(score, (x,), (v,))
+    return (along * v).sum(1) + 0.5 * s.square().sum(1)
+
+
+def test_a_slice_taken_forwards_is_right():
+    assert said("sliced", sliced_forwards) == "right"
+
+
+def test_a_slice_that_training_cannot_follow_is_refused():
+    assert "create_graph" in said("sliced", bank.lost_the_graph)
+
+
+def test_levels_with_axes_of_their_own_are_refused():
+    told = said("level-loss", bank.passed_the_reshaped_levels)
+    assert "pass sigma as it came" in told
