@@ -685,6 +685,12 @@ def divided_by_the_length_of_v(score, x, v):
     return (row * v).sum(1) / v.square().sum(1) + 0.5 * s.square().sum(1)
 
 
+_FLAT = (
+    "the values are right, but training cannot follow the first term back to the weights: "
+    "create_graph=True keeps it in the graph."
+)
+
+
 def _judge_sliced(answer: Callable[..., Any]) -> str:
     slopes = []
     for loss in (sliced_loss, answer):
@@ -692,12 +698,6 @@ def _judge_sliced(answer: Callable[..., Any]) -> str:
         (slope,) = torch.autograd.grad(mean, _SCALE, allow_unused=True)
         slopes.append(torch.zeros_like(_SCALE) if slope is None else slope)
     return "" if torch.allclose(slopes[0], slopes[1], rtol=1e-6) else _FLAT
-
-
-_FLAT = (
-    "the values are right, but training cannot follow the first term back to the weights: "
-    "create_graph=True keeps it in the graph."
-)
 
 
 def lost_the_graph(score, x, v):

@@ -313,7 +313,7 @@ course.solution("11.tweedie")
 # %% [markdown]
 # With $\alpha=1$ it reads
 # $$\mathbb E[x_0\mid\tilde x]=\tilde x+\sigma^2\,\nabla\log p_\sigma(\tilde x),\tag{7}$$
-# **Tweedie's formula**. It assumes nothing about the data. In the tiny case, behind $2.5$ stands $2.5-1.25=1.25$ on average: half of what is seen. A score is a denoiser, and a denoiser is a score. The check compares it with a posterior mean over the islands' components, which contains no score.
+# **Tweedie's formula**. It assumes nothing about the data. In the tiny case, behind $2.5$ stands $2.5-1.25=1.25$ on average: half of what is seen. The check compares it with a posterior mean over the islands' components, which contains no score.
 
 # %% jupyter={"source_hidden": true}
 clean_guess = course.yours("11.tweedie")
@@ -400,11 +400,11 @@ with course.more_checks():
 # %% [markdown]
 # ## 6. Why not all levels at once?
 #
-# Much noise sees everything, blurred. Little noise sees sharply, and only what is near. So use many levels, and *one* network that is told its level.
+# Use many levels, and *one* network that is told its level.
 #
 # **Step 8. Noise makes islands meet.** Take two equal islands at $\mp a$ of variance $s^2$. With noise the variance is $v=s^2+\sigma^2$. On the line between them $p_\sigma\propto e^{-(x+a)^2/2v}+e^{-(x-a)^2/2v}$, and so
 # $$\nabla\log p_\sigma(x)=\frac{a\tanh(ax/v)-x}{v}\approx\frac{a^2-v}{v^2}\,x\quad\text{near }0.\tag{8}$$
-# While $v<a^2$, the arrows in the middle point *outwards*: there is a valley. From $\sigma^2=a^2-s^2$ on there is one hill, and walkers go where they like. For equal islands here that is $\sigma=1.94$; the small hill of our 80 : 20 is gone already at 1.26.
+# While $v<a^2$, the arrows in the middle point *outwards*: there is a valley. From $\sigma^2=a^2-s^2$ on there is one hill, and walkers cross freely. For equal islands here that is $\sigma=1.94$; with shares of 80 and 20 % the smaller hill is gone at 1.3, as drawn below.
 
 # %% jupyter={"source_hidden": true}
 line = torch.linspace(-4, 4, 201)
@@ -427,7 +427,7 @@ with course.more_checks():
 # %% [markdown]
 # **Step 9. One network, one loss.** Draw a level for each row, and average the losses (5) with a weight $\lambda$:
 # $$\tfrac12\,\mathbb E_{\sigma,x_0,\epsilon}\;\lambda(\sigma)\,\big\lVert s_\theta(x_0+\sigma\epsilon,\ \sigma)+\epsilon/\sigma\big\rVert^2.\tag{9}$$
-# Why a weight? Without one, the smallest level drowns the others: its floor is about $D/2\sigma^2$. With $\lambda=\sigma^2$ each floor is at most $D/2$. High up, though, nothing counts any more: by (7) a clean guess that is wrong by $e$ has a slope that is wrong by $e/\sigma^2$, which costs $\sigma^2\cdot\frac12\lVert e\rVert^2/\sigma^4=\lVert e\rVert^2/2\sigma^2$. So we take $\lambda=\sigma^2(1+\sigma^2/s^2)$, with $s$ the standard deviation of the data. Then it costs at least $\lVert e\rVert^2/2s^2$ on every level, and the floor of normal data, yours times $\lambda$, is $\frac12$ a coordinate on each.
+# Why a weight? Without one, the smallest level drowns the others: its floor is about $D/2\sigma^2$. With $\lambda=\sigma^2$ each floor is at most $D/2$. High up, though, mistakes cost almost nothing: by (7) a clean guess that is wrong by $e$ has a slope that is wrong by $e/\sigma^2$, which costs $\sigma^2\cdot\frac12\lVert e\rVert^2/\sigma^4=\lVert e\rVert^2/2\sigma^2$. So we take $\lambda=\sigma^2(1+\sigma^2/s^2)$, with $s$ the standard deviation of the data. Then it costs at least $\lVert e\rVert^2/2s^2$ on every level, and the floor of normal data, yours times $\lambda$, is $\frac12$ a coordinate on each.
 #
 # **Your turn 11.4 · the loss over levels** *(build, 10 minutes)*. As 11.1, but each row has a level and a weight of its own: `sigma` and `weight` have the shape $(n,)$, and `score(x, sigma)` is told the levels. `x0` may be $(n,2)$ or $(n,1,8,8)$, so the levels must be given further axes: `sigma.reshape(-1, 1, ...)`, as many as `x0` has. Return one number for each row. **Your** loss trains everything below.
 
@@ -469,7 +469,7 @@ train(ladder, over_levels(ladder, 1.5), draw, 1200, 5e-3)
 #
 # **Step 10. How long is a step?** By (7), $\sigma^2s$ leads from $x$ all the way to the clean guess. One Langevin step moves by $\eta\,s$ and shakes by $\sqrt{2\eta}\,z$. It goes the same fraction $r$ of that way on every level if
 # $$\eta=r\,\sigma^2,\tag{10}$$
-# with one rate $r$ for the whole ladder. Its shaking, $\sqrt{2r}\,\sigma z$, then shrinks in step with the noise that is still there. If $\eta$ went with $\sigma$, walkers would hardly get anywhere on high levels, and be shaken out of the islands on low ones.
+# with one rate $r$ for the whole ladder. Its shaking, $\sqrt{2r}\,\sigma z$, then shrinks in step with the noise that is still there. With $\eta=r\,\sigma$ and $r=0.3$ a step would go a twentieth of that way at $\sigma=6$, and three times the whole way at 0.1.
 #
 # **Your turn 11.5 · annealed Langevin** *(build, 12 minutes)*. Begin at `x`, noise of the first level. On each level of `sigmas` (falling) take `n_steps` Langevin steps with (10), and pass the points down to the next. At the end, remove the noise of the last level by Tweedie's formula. `score(x, level)` wants one level for each row: `sigma.expand(len(x))`. Draw the noise with `generator=rng`, and do not change `x` in place. **Your** function draws every sample below.
 
@@ -521,17 +521,16 @@ with course.more_checks():
                 digits=2, unlike={"learned at 1": wide[:, 1].std()})  # fmt: skip
 
 # %% [markdown]
-# One small network holds sixteen fields of arrows, and the walkers end nearly as the data do. What decides the shares? Blurred data have a share of their own, and it rises as the blur falls. The walkers follow it as long as they can cross the middle. When they no longer can, it is nearly 0.8. With exact scores a point or two is missing, because the walk moves on before the walkers have quite followed. Five trainings each, the fraction on the left (`python benchmarks/scores_11.py plane`):
+# The walkers end nearly as the data do. What decides the shares? The fraction of the *blurred* data on the left rises as the blur falls. The walkers follow it as long as they can cross the middle, and by then it is nearly 0.8. With exact scores a point or two is missing: the walkers do not quite keep up. Five trainings each, the fraction on the left (`python benchmarks/scores_11.py plane`):
 #
 # | trained at | on the left (data 0.80) | width of an island (data 0.50) |
 # |---|---|---|
 # | one level, $\sigma=0.1$ | 0.95, 0.75, 0.64, 0.64, 0.78 | 0.52 to 0.54 |
-# | one level, $\sigma=0.3$ | 0.70, 0.69, 0.69, 0.66, 0.67 | 0.58 to 0.61 |
 # | one level, $\sigma=1$ | 0.80, 0.77, 0.78, 0.78, 0.77 | 1.11 to 1.15 |
 # | one level, $\sigma=2$ | 0.71, 0.69, 0.69, 0.69, 0.70 | 2.03 to 2.10 |
 # | **the ladder** | 0.77, 0.79, 0.76, 0.81, 0.82 | 0.48 to 0.50 |
 #
-# A level of 1 comes close to the shares and misses the width, one of 0.1 the other way round. At 2 the walkers have the share of the *blurred* data, 0.70, as they should. The ladder has share and width.
+# A level of 1 comes close to the shares and misses the width, one of 0.1 the other way round. The ladder has both.
 #
 # Now walk with them: three islands with 60, 30 and 10 % of the data. Questions before you press play: how will the walkers divide at $\sigma=0.1$ with *one level*? How with *annealing*? And five walkers that you drop on one point, where do they end in either walk?
 
@@ -546,7 +545,7 @@ widgets.score_walk()
 #
 # ## 7. Does it draw digits?
 #
-# Nothing in your code knows that data are points in a plane. The digits have 64 pixels, scaled to $[-1,1]$, with a standard deviation of 0.75 a pixel. The farthest two are 9.6 apart, so the ladder begins at $\sigma_1=10$, where all digits are one hill. It ends at 0.2, one and a half grey levels. Fourteen levels have the ratio 1.35: noise in $D$ dimensions has the length $\sigma\sqrt D$, with a scatter of $1/\sqrt{2D}$ of it, 9 % for our 64 pixels, and a walker that comes down must look like what the next level was trained on. In more dimensions the shells are thinner and the levels must be closer.
+# The digits have 64 pixels, scaled to $[-1,1]$, with a standard deviation of 0.75 a pixel. The farthest two are 9.6 apart, so the ladder begins at $\sigma_1=10$, where all digits are one hill. It ends at 0.2, one and a half grey levels. Fourteen levels have the ratio 1.35: noise in $D$ dimensions has the length $\sigma\sqrt D$, with a scatter of $1/\sqrt{2D}$ of it, 9 % for our 64 pixels, and a walker that comes down must look like what the next level was trained on.
 
 # %%
 digits = to_unit(load_digits("train").images)  # (1397, 1, 8, 8)
@@ -596,7 +595,7 @@ film(
 )
 
 # %% [markdown]
-# 141 network evaluations a sample, from noise that no training has seen, and no chain in training. (The *Fréchet distance* is lesson 09's, in the features of a small classifier. New digits come out no nearer than yours, which flatters you: there are only 200 of them, and few samples make it too large.)
+# 141 network evaluations a sample, from noise that no training has seen. (New digits come out no nearer than yours, which flatters you: 200 samples make a Fréchet distance, lesson 09's, too large.)
 #
 # Was the second factor of the weight worth it? Two smaller networks that differ only in it were asked for the clean digit behind noise of 10. Compared with the best *linear* guess, three seeds each, their errors were 1.06, 1.06 and 1.07 times as large with the factor, and 1.62, 1.59 and 1.63 times without (`python benchmarks/scores_11.py top`).
 #
@@ -631,7 +630,7 @@ check_range("σ = 0.2, new digits: memoriser over yours", worse["new digits"], 2
             digits=1, unlike={"training digits": worse["training digits"]})  # fmt: skip
 
 # %% [markdown]
-# At small noise the memoriser makes no error on training digits, and on new ones four times yours. At $\sigma=1$ it averages over many digits, and beats yours on new ones too: yours has more to learn there. What each of them answers:
+# At small noise the memoriser makes no error on training digits, and on new ones four times yours. At $\sigma=1$ it averages over many digits, and beats yours on new ones too, so yours is not the best possible there. What each of them answers:
 
 # %% jupyter={"source_hidden": true}
 shown = (0.5, 1.0, 1.5, 2.2, 3.0)
@@ -699,7 +698,7 @@ check_range("yours: width of an island", width["yours"], 0.46, 0.56, digits=2,
 # %% [markdown]
 # With the function as it was the walkers run away: the noise points away from the data. With the sign alone they stay, but at small levels the arrows are too weak by the factor $\sigma$, and the islands come out too wide.
 #
-# **A gap in the ladder.** Is it the number of levels that helps, or where they stand? The control has the *exact* scores, so no training can be blamed, and the same 320 steps each time. What changes is where the levels stand between 6 and 0.1.
+# **A gap in the ladder.** Is it the number of levels that helps, or where they stand? The control has the *exact* scores, so no training can be blamed, and the same 320 steps each time.
 
 # %%
 upper = torch.logspace(math.log10(6.0), math.log10(3.0), 8)
@@ -725,7 +724,7 @@ with course.more_checks():
                     "two levels", "sixteen, none in 3 to 0.4")})  # fmt: skip
 
 # %% [markdown]
-# Sixteen levels are of little use if none stands where the hills part: the walkers come from one wide hill straight to two with a deep valley between them, and each climbs the nearer. A single level in the right place does more for the shares than thirteen in the wrong ones, though its islands come out a little too wide. In data that you cannot draw, nobody tells you where hills part. So the levels have equal ratios, and no gap.
+# Sixteen levels are of little use if none stands where the hills part: the walkers come from one wide hill straight to two with a deep valley between them, and each climbs the nearer. A single level in the right place does more for the shares than thirteen in the wrong ones. Where hills part is not known in advance. So the levels have equal ratios, and no gap.
 #
 # ## Summary
 #

@@ -509,7 +509,8 @@ check("final variance: order of DDPM, of the reverse SDE",
 # **One map.** The equation contains no schedule. The noise that the best network predicts from $x=\alpha\,(x_0+\kappa\,\epsilon)$ is
 # $\mathbb E[\epsilon\mid x_0+\kappa\,\epsilon=y]$, a function of $y$ and $\kappa$ alone. So VP, sub-VP, VE and the straight path have *the same* ODE in $(\kappa,y)$. From one
 # noise, each of them comes to the same data point. The schedule only says how fast $\kappa$ falls and how $x$ is scaled on the way. The check solves the
-# four equations of step 4 in their own time and scale, from $\kappa=9.5$ down to $0.12$, and divides by $\alpha$ at the end.
+# four equations of step 4 in their own time and scale, from $\kappa=9.5$ down to $0.12$, divides by $\alpha$ at the end, and compares with the one
+# equation above, whose $\hat\epsilon=(y-\mathbb E[x_0\mid y])/\kappa$ comes from Bayes' rule without a score.
 
 # %% jupyter={"source_hidden": true}
 levels = np.geomspace(9.5, 0.12, 201)
@@ -535,10 +536,14 @@ show(figure,
      "Left: tracks of seven noises under four schedules, each path with its own times "
      "and sizes. Right: the same tracks as x over alpha against sigma over alpha; the "
      "four curves of each noise lie on one another.")  # fmt: skip
-one = tracks["straight"][-1]
-check("ends of four paths, divided by alpha",
-      torch.stack([track[-1] for track in tracks.values()]), one.expand(4, 14, 2),
-      atol=1e-4, unlike={"not divided": torch.stack([x[-1] for x in bare.values()])})  # fmt: skip
+kappas = torch.tensor(levels)
+by_bayes = lambda kappa, y: (y - plane.denoiser(y, 1.0, float(kappa))) / kappa
+one = last(rk4(by_bayes, begin, kappas)).expand(4, 14, 2)
+twice = last(rk4(lambda kappa, y: 2 * by_bayes(kappa, y), begin, kappas))
+check("ends of four paths, divided by alpha = those of one map",
+      torch.stack([track[-1] for track in tracks.values()]), one, atol=1e-4,
+      unlike={"not divided": torch.stack([x[-1] for x in bare.values()]),
+              "the score counted fully": twice.expand(4, 14, 2)})  # fmt: skip
 
 # %% [markdown]
 # Which first-order solver has the smaller error for normal data, where $\hat\epsilon$ changes all the way? It depends on $v$: near
