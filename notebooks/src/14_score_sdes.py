@@ -513,7 +513,7 @@ check("final variance: order of DDPM, of the reverse SDE",
 # equation above, whose $\hat\epsilon=(y-\mathbb E[x_0\mid y])/\kappa$ comes from Bayes' rule without a score.
 
 # %% jupyter={"source_hidden": true}
-levels = np.geomspace(9.5, 0.12, 201)
+levels = np.geomspace(9.5, 0.12, 61)
 begin = torch.cartesian_prod(torch.linspace(-15, 15, 7), torch.tensor([-4.0, 4.0]))
 fine, tracks, bare = torch.linspace(1e-4, 1 - 1e-4, 100_001), {}, {}
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
@@ -523,7 +523,7 @@ for width, (name, sde) in zip((7, 5, 3, 1), PATHS.items(), strict=True):
     ts = torch.tensor(np.interp(levels, ratio, fine.numpy()))
     field, x = score.exact_score(plane, sde), sde.alpha(ts[0]) * begin
     states = score.probability_flow_sample(sde, field, x, ts, method=rk4)
-    bare[name] = torch.stack([x, *states])[-len(ts):]  # (201, 14, 2)
+    bare[name] = torch.stack([x, *states])[-len(ts):]  # (61, 14, 2)
     tracks[name] = bare[name] / sde.alpha(ts)[:, None, None]
     left.plot(ts, bare[name][:, ::2, 0], **look | {"linewidth": 1})
     right.plot(levels, tracks[name][:, ::2, 0], **look)
